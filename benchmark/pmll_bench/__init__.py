@@ -1,0 +1,1 @@
+"""The grid, the store, the launchers, the reports and the command line of pmll-bench."""

@@ -1,0 +1,110 @@
+"""What the bench lends a method for one cell: its seed, recipe and device, checkpoints, progress, the stop flag."""
+
+from __future__ import annotations
+
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from pmll_methods.method import ImageSet, Positions, Scores, State
+from pmll_methods.recipe import Recipe
+
+from .cell_folder import Attempt, CellFolder
+from .grid import Group, Planned
+
+
+class Listener(Protocol):
+    """Hears how a run goes; the command line shows it."""
+
+    def group_started(self, group: Group) -> None: ...
+    def cell_progress(self, planned: Planned, epoch: int, epochs: int, losses: Mapping[str, float]) -> None: ...
+    def cell_finished(self, planned: Planned, state: str, seconds: float) -> None: ...
+    def note(self, text: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run is carried out; nothing here changes a number."""
+
+    device: str = "cpu"
+    threads: int = 1
+    workers: int = 2
+    save_every: float = 60.0  # seconds between checkpoints
+
+    def apply(self) -> None:
+        """Set the number of threads of this process."""
+        torch.set_num_threads(self.threads)
+
+
+@dataclass
+class CellRun:
+    """The `Run` of one cell; checkpoints live in its attempts and are found again by the next attempt."""
+
+    planned: Planned
+    recipe: Recipe
+    folder: CellFolder
+    attempt: Attempt
+    settings: Settings
+    listener: Listener
+    stop: threading.Event
+    select: Selection | None = None
+
+    def __post_init__(self) -> None:
+        self._saved = time.monotonic()
+        self._epochs: dict[int, dict[str, float]] = {}
+        for attempt in self.folder.attempts():  # what an attempt before this one went through, too
+            for event in attempt.events():
+                if event.get("event") == "epoch":
+                    terms = {name: value for name, value in event.items() if isinstance(value, float)}
+                    self._epochs[event["epoch"]] = {"epoch": event["epoch"], **terms}
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """The mean of each loss term, epoch by epoch."""
+        return [self._epochs[epoch] for epoch in sorted(self._epochs)]
+
+    @property
+    def seed(self) -> int:
+        return self.planned.cell.seed
+
+    @property
+    def device(self) -> str:
+        return self.settings.device
+
+    def save(self, state: State, step: int = 0) -> None:
+        self.attempt.save_state(step, lambda file: torch.save(state, file))
+        self._saved = time.monotonic()
+
+    def saved_steps(self) -> tuple[int, ...]:
+        return tuple(sorted({step for step, path in self.folder.states() if zipfile.is_zipfile(path)}, reverse=True))
+
+    def restore(self, step: int | None = None) -> State | None:
+        for at, path in self.folder.states():
+            if zipfile.is_zipfile(path) and step in (None, at):
+                state: State = torch.load(path, map_location=self.device, weights_only=True)
+                return state
+        return None
+
+    def save_due(self) -> bool:
+        return time.monotonic() - self._saved >= self.settings.save_every
+
+    def should_stop(self) -> bool:
+        return self.stop.is_set()
+
+    def report(self, epoch: int, epochs: int, losses: Mapping[str, float]) -> None:
+        self._epochs[epoch] = {"epoch": epoch, **losses}
+        self.attempt.event({"event": "epoch", "epoch": epoch, "epochs": epochs, **losses})
+        self.listener.cell_progress(self.planned, epoch, epochs, losses)
+
+    def record(self, name: str, positions: Positions, values: np.ndarray) -> None:
+        self.attempt.event({"event": "record", "name": name, "entries": len(positions), "mean": float(np.mean(values))})
+
+    def after_epoch(self, epoch: int, predict: Callable[[ImageSet], Scores]) -> None:
+        if self.select is not None:
+            self.select(epoch, predict)

@@ -1,0 +1,73 @@
+"""The command line: parses, hands over to the packages underneath, prints what they answer."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from .argv import spread_lists
+from .browse import list_names, show
+from .check import check
+from .data import data
+from .doctor import doctor
+from .output import report_error
+from .report import plot, table
+from .run import run
+from .status import score, status
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(run)
+app.command()(status)
+app.command()(table)
+app.add_typer(plot, name="plot")
+app.command("list", no_args_is_help=True)(list_names)
+app.command(no_args_is_help=True)(show)
+app.command(no_args_is_help=True)(check)
+app.add_typer(data, name="data")
+app.command(no_args_is_help=True)(score)
+app.command()(doctor)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from ..machine import version_line
+
+        print(version_line())
+        raise typer.Exit
+
+
+@app.callback()
+def pmll_bench(
+    version: Annotated[
+        bool,
+        typer.Option("--version", metavar="", callback=_print_version, is_eager=True, help="Print the version."),
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", metavar="", help="Show the whole traceback of an error.")] = False,
+) -> None:
+    """Benchmark multi-label recognition with partial labels.
+
+    'pmll-bench run' needs no set-up: it trains the methods on the embedded data set and prints the table.
+    """
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The `pmll-bench` command; always ends in `SystemExit` with one of the codes in `errors.Exit`."""
+    given = sys.argv[1:] if argv is None else argv
+    arguments = [argument for argument in given if argument != "--debug"]  # wherever it stands
+    try:
+        code = app(spread_lists(arguments), prog_name="pmll-bench", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough; nothing is left to flush on the way out
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except Exception as error:
+        code = report_error(error, debug="--debug" in given, as_json="--json" in given)
+    raise SystemExit(code)

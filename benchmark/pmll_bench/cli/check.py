@@ -1,0 +1,40 @@
+"""`check`: does a method keep the rules?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ..errors import Exit
+from .options import Json
+from .output import columns, print_json
+
+
+def check(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A method: its name or the path of a .py file.")],
+    full: Annotated[bool, typer.Option("--full", metavar="", help="The long form, under a minute.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Check that a method keeps the rules.
+
+    It reads no hidden label, resumes exactly, doesn't depend on the order of
+    pictures, and more; each check says why it is made. Ends with 4 when one fails.
+
+    \b
+    Examples:
+      pmll-bench check dualcoop
+      pmll-bench check path/to/my_method.py --full
+    """
+    from ..check import check as run_checks
+
+    found = run_checks(name, full)
+    failed = [each for each in found if not each.passed]
+    if as_json:
+        print_json("check", {"method": name, "passed": not failed, "checks": [vars(each) for each in found]})
+    else:
+        print(columns(["check", ""], [[each.name, "ok" if each.passed else "FAILED"] for each in found]))
+        for each in failed:
+            print(f"\n{each.name}: {each.reason}\n  hint:  {each.hint}")
+    if failed:
+        raise typer.Exit(Exit.CELLS_FAILED)

@@ -1,0 +1,81 @@
+"""`data`: is a data set at hand, is every picture of it whole, and download what is missing."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+import typer
+
+from ..errors import ConfigError, Exit
+from .options import DataRoot, Json
+from .output import columns, print_json, tell
+
+Name: TypeAlias = Annotated[str, typer.Argument(metavar="NAME", help="A data set: name, alias or .csv file.")]
+Names: TypeAlias = Annotated[
+    list[str] | None, typer.Argument(metavar="[NAME …]", help="Data sets: names, aliases or .csv files; default: all.")
+]
+
+data = typer.Typer(no_args_is_help=True, help="See, verify and fetch data sets.")
+
+
+@data.command()
+def status(names: Names = None, data_root: DataRoot = None, as_json: Json = False) -> None:
+    """Show which data sets are at hand and complete.
+
+    \b
+    Examples:
+      pmll-bench data status
+      pmll-bench data status voc2007 --data-root ~/data
+    """
+    from ..describe import data_status
+
+    found = data_status(names, data_root)
+    if as_json:
+        print_json("data-status", {"datasets": found})
+    else:
+        print(columns(list(found[0]), [list(record.values()) for record in found]))
+
+
+@data.command()
+def verify(name: Name, data_root: DataRoot = None, as_json: Json = False) -> None:
+    """Decode every picture; ends with 3 where one is damaged.
+
+    \b
+    Examples:
+      pmll-bench data verify voc2007 --data-root ~/data
+      pmll-bench data verify pictures/labels.csv
+    """
+    from pmll_datasets.dataset import load
+    from pmll_datasets.verify import verify as look
+
+    verdict = look(load(name, data_root))
+    if as_json:
+        print_json("data-verify", {"dataset": name, **vars(verdict)})
+    elif not verdict.problems:
+        print(f"{name}: {verdict.pictures:,} pictures decode, digest {verdict.digest}")
+    for problem in verdict.problems:
+        tell(f"error: {problem}")
+    if verdict.problems:
+        raise typer.Exit(Exit.INVALID)
+
+
+@data.command()
+def fetch(name: Name, data_root: DataRoot = None) -> None:
+    """Download and unpack what is missing.
+
+    The official archives, checked; a download that was cut off goes on.
+
+    \b
+    Examples:
+      pmll-bench data fetch voc2007 --data-root ~/data
+      PMLL_DATA=~/data pmll-bench data fetch coco2014
+    """
+    from pmll_datasets.fetch import fetch as download
+
+    from ..progress import downloading
+
+    if data_root is None:
+        raise ConfigError("no folder to put the data in", hint="name one: --data-root, or PMLL_DATA in the environment")
+    with downloading() as progress:
+        folder = download(name, data_root, progress)
+    print(folder)

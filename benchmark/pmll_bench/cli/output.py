@@ -1,0 +1,122 @@
+"""How commands answer: results on stdout, as text or as one JSON document; all else on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ..errors import BenchError, Exit
+
+if TYPE_CHECKING:
+    from ..report.table import Table
+
+ParserError = typer.BadParameter.__mro__[2]  # what all errors of typer's parser share; typer exports only this one
+
+
+def print_json(kind: str, content: Mapping[str, Any]) -> None:
+    """Print one document as one line; its schema says what it is and in which version."""
+    print(json.dumps({"schema": f"pmll.{kind}/1", **content}, ensure_ascii=False), flush=True)
+
+
+def columns(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Rows as aligned text, as wide as they need to be; numbers to the right, nothing for None.
+
+    >>> print(columns(["name", "pictures"], [["shapes", 1200], ["yours", None]]))
+    name    pictures
+    shapes      1200
+    yours
+    """
+    lines = [list(header), *([_text(value) for value in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    numbers = [all(isinstance(row[i], int | float | None) for row in rows) for i in range(len(header))]
+    sides = [f"{'>' if number else '<'}{width}" for number, width in zip(numbers, widths, strict=True)]
+    return "\n".join("  ".join(map(format, line, sides)).rstrip() for line in lines)
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def tell(text: str) -> None:
+    """Say something that is no result."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: what, where, and what to do."""
+
+    message: str
+    where: str | None = None
+    hint: str | None = None
+
+
+def report_error(error: Exception, *, debug: bool, as_json: bool) -> Exit:
+    """Say what went wrong; returns the exit code."""
+    code, problems = _described(error)
+    if as_json:
+        print_json("error", {"code": code, "errors": [vars(problem) for problem in problems]})
+    if debug:
+        traceback.print_exception(error)
+    for problem in problems:
+        tell(f"error: {problem.message}")
+        if problem.where:
+            tell(f"  where: {problem.where}")
+        if problem.hint:
+            tell(f"  hint:  {problem.hint}")
+    return code
+
+
+def _described(error: Exception) -> tuple[Exit, list[Problem]]:
+    """The exit code and the problems of an error; an unexpected one leaves its traceback in a file."""
+    from pmll_datasets.errors import DataError
+    from pmll_methods.method import MethodError
+
+    if isinstance(error, ParserError):
+        return Exit.USAGE, _usage(error)
+    if isinstance(error, BenchError):
+        return error.code, [Problem(each.what, each.where, each.hint) for each in error.problems]
+    if isinstance(error, DataError | MethodError):
+        return Exit.INVALID, [Problem(error.what, error.where, error.hint)]
+    message = f"unexpected {type(error).__name__}: {error}".splitlines()[0]
+    where = f"traceback in {_keep_traceback(error)}"
+    return Exit.BUG, [Problem(message, where, "this is a bug in pmll-bench; --debug shows the traceback here")]
+
+
+def _usage(error: Any) -> list[Problem]:
+    """What the parser found; nothing where it has shown the help already."""
+    command = error.ctx.command_path if error.ctx else "pmll-bench"
+    message = error.format_message()
+    return [Problem(message, hint=f"see '{command} --help'")] if message else []
+
+
+def _keep_traceback(error: Exception) -> Path:
+    import platformdirs
+
+    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    file = platformdirs.user_log_path("pmll-bench", ensure_exists=True) / f"error-{now}.txt"
+    file.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    return file
+
+
+def print_table(table: Table) -> None:
+    """Print a table as a person reads it: fitted to a terminal, in full on a pipe."""
+    from ..report.formats import terminal
+
+    if sys.stdout.isatty():
+        plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        print(terminal(table, shutil.get_terminal_size().columns, colour=not plain), end="")
+    else:
+        print(terminal(table), end="")

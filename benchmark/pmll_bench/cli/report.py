@@ -1,0 +1,139 @@
+"""`table` and `plot`: what the results say."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from ..errors import ConfigError, Exit
+from .options import STORE, Root
+from .output import print_table, tell
+
+if TYPE_CHECKING:
+    from ..records import Result
+    from ..report.table import Layout
+
+
+class Format(StrEnum):
+    """How a table is written."""
+
+    terminal = "terminal"
+    markdown = "markdown"
+    csv = "csv"
+    latex = "latex"
+    json = "json"
+
+
+Methods: TypeAlias = Annotated[list[str] | None, typer.Option(metavar="NAME …", help="Only these methods or rows.")]
+Datasets: TypeAlias = Annotated[list[str] | None, typer.Option(metavar="NAME …", help="Only these data sets.")]
+Metric: TypeAlias = Annotated[str, typer.Option(metavar="NAME", help="map, map_hcp, OF1, CF1, top3_CF1 …")]
+Labels: TypeAlias = Annotated[
+    str,
+    typer.Option(metavar="FILTER", help="all, or usable: labels with at least 5 training positives and 1 in test."),
+]
+
+
+def table(
+    metric: Metric = "map",
+    labels: Labels = "all",
+    methods: Methods = None,
+    datasets: Datasets = None,
+    format: Annotated[
+        Format, typer.Option(metavar="NAME", help="terminal, markdown, csv, latex or json.")
+    ] = Format.terminal,
+    as_json: Annotated[bool, typer.Option("--json", metavar="", help="The same as --format json.")] = False,
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it to a file.")] = None,
+    decimals: Annotated[int, typer.Option(min=0, max=6, metavar="N", help="Digits after the point.")] = 1,
+    strict: Annotated[bool, typer.Option("--strict", metavar="", help="End with 5 if a number is missing.")] = False,
+    root: Root = STORE,
+) -> None:
+    """Print the table of results: methods by ratio.
+
+    \b
+    Examples:
+      pmll-bench table
+      pmll-bench table --datasets voc2007 --metric CF1 --format latex -o table.tex
+    """
+    from ..files import write_whole
+    from ..report.formats import FORMATS
+    from ..report.frame import frame
+    from ..report.table import build
+
+    results = _results(root, methods, datasets)
+    made = build(frame(results, labels), _layout(results, metric, decimals))
+    chosen = Format.json if as_json else format
+    if output is not None:
+        write_whole(output, FORMATS[chosen](made).encode())
+        tell(f"written: {output}")
+    elif chosen == Format.terminal:
+        print_table(made)
+    else:
+        print(FORMATS[chosen](made), end="")
+    numbers = [cell for block in made.blocks for line in block.lines for cell in line.row.cells]
+    if strict and any(cell.n == 0 for cell in numbers):
+        raise typer.Exit(Exit.INCOMPLETE)
+
+
+plot = typer.Typer(no_args_is_help=True, help="Draw figures of results.")
+
+
+@plot.command()
+def curves(
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the figures go.")] = Path("plots"),
+    metric: Metric = "map",
+    labels: Labels = "all",
+    methods: Methods = None,
+    datasets: Datasets = None,
+    root: Root = STORE,
+) -> None:
+    """Draw a metric over the ratio, mean and band over seeds.
+
+    \b
+    Examples:
+      pmll-bench plot curves
+      pmll-bench plot curves --datasets voc2007 --out figures
+    """
+    from ..report.frame import frame
+    from ..report.plot import write_curves
+    from ..report.table import build
+
+    results = _results(root, methods, datasets)
+    for path in write_curves(build(frame(results, labels), _layout(results, metric)), out):
+        print(path)
+
+
+def _layout(results: list[Result], metric: str, decimals: int = 1) -> Layout:
+    """Rows as the registry has them, other methods after; methods that are in part inferred get their mark."""
+    from pmll_methods.method import REGISTRY
+
+    from ..describe import inferred
+    from ..report.table import Layout
+
+    labels = {result.label: result.method for result in results}
+    marked = inferred(set(labels.values()))
+    order = sorted(labels, key=lambda label: [*REGISTRY, labels[label]].index(labels[label]))
+    return Layout(metric, decimals, order=order, inferred=[label for label in labels if labels[label] in marked])
+
+
+def _results(root: Path, methods: list[str] | None, datasets: list[str] | None) -> list[Result]:
+    """The results of a store for some methods (by name or label) and data sets (by name or alias)."""
+    from pmll_datasets.registry import ALIASES
+
+    from ..store import Store
+
+    everything = list(Store.open(root, create=False).results())
+    names = [ALIASES.get(name, name) for name in datasets or ()]
+    chosen = [
+        result
+        for result in everything
+        if (not methods or result.method in methods or result.label in methods)
+        and (not names or result.dataset in names)
+    ]
+    if not chosen:
+        there = sorted({f"{result.label} on {result.dataset}" for result in everything})
+        hint = f"there are: {', '.join(there)}" if there else "'pmll-bench run' makes some"
+        raise ConfigError("no results to show", where=str(root), hint=hint)
+    return chosen

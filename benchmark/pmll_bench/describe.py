@@ -1,0 +1,228 @@
+"""Describes what there is by name: methods, data sets, regimes, masks and tracks, as plain data and as text."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    from pmll_methods.registry import Kind
+
+REPRODUCED = "never reproduced at paper scale"
+
+REGIMES = {
+    "partial": "a share of the entries of the label matrix is known (--ratios)",
+    "full": "every training label is known",
+}
+MASKS = {
+    "counter/1": "ours: a function of picture id, class name and mask seed; nested over ratios",
+    "hcp": "the draw of the released HCP code, for voc2007 and coco2014; one draw for all mask seeds",
+}
+TRACKS = {
+    "paper": "each method's own recipe; the default on all data sets but shapes",
+    "smoke": "seconds a cell; the default on shapes",
+}
+
+
+def catalogue(kind: str) -> list[dict[str, Any]]:
+    """Everything of one kind (`methods`, `datasets`, `regimes`, `masks`, `tracks`), a record each; imports no torch."""
+    match kind:
+        case "methods":
+            return _methods()
+        case "datasets":
+            return _datasets()
+        case "regimes":
+            return [{"name": name, "title": title} for name, title in REGIMES.items()]
+        case "masks":
+            return [{"name": name, "title": title} for name, title in MASKS.items()]
+        case _:
+            return [{"name": name, "title": title} for name, title in TRACKS.items()]
+
+
+def _methods() -> list[dict[str, Any]]:
+    from pmll_methods.method import REGISTRY
+
+    built_in = [{"name": name, "family": entry.family, "title": entry.title} for name, entry in REGISTRY.items()]
+    installed = entry_points(group="pmll_bench.methods")
+    return [*built_in, *({"name": point.name, "family": "installed", "title": point.value} for point in installed)]
+
+
+def _datasets() -> list[dict[str, Any]]:
+    from pmll_datasets.registry import DATASETS, names_of
+
+    return [
+        {
+            "name": name,
+            "alias": ", ".join(names_of(name)[1:]),
+            "train": (entry.counts or {}).get("train"),
+            "test": (entry.counts or {}).get("test"),
+            "classes": entry.classes,
+            "title": entry.title,
+        }
+        for name, entry in DATASETS.items()
+    ]
+
+
+def describe(name: str) -> dict[str, Any]:
+    """What is known about one method (by name or file) or data set (by name, alias or CSV file).
+
+    Raises `ConfigError` for an unknown name, with the nearest, and `MethodError` for a file that holds no method.
+    """
+    from pmll_datasets.registry import ALIASES, DATASETS
+
+    if name in DATASETS or name in ALIASES or name.lower().endswith(".csv"):
+        return describe_dataset(name)
+    known = [record["name"] for record in _methods()]
+    if name in known or name.endswith(".py"):
+        from pmll_methods import registry
+
+        return describe_method(registry.find(name))
+    hint = nearest(name, [*known, *DATASETS, *ALIASES])
+    raise ConfigError(f"no method and no data set is called {name!r}", hint=f"{hint} see 'pmll-bench list methods'")
+
+
+def describe_dataset(name: str) -> dict[str, Any]:
+    """A data set before its files are opened: counts, layout, options."""
+    from pmll_datasets.registry import ALIASES, find, names_of
+
+    official, entry = ALIASES.get(name, name), find(name)
+    return {
+        "kind": "data set",
+        "name": official,
+        "aliases": names_of(official)[1:],
+        "title": entry.title,
+        "counts": None if entry.counts is None else dict(entry.counts),
+        "classes": entry.classes,
+        "layout": entry.layout,
+        "options": {
+            option: {"default": each.default, "allowed": each.allowed and list(each.allowed), "meaning": each.title}
+            for option, each in entry.options.items()
+        },
+    }
+
+
+def describe_method(kind: Kind) -> dict[str, Any]:
+    """A method's card, settings and recipes."""
+    card = kind.card
+    stated = {field.name: getattr(card, field.name) for field in dataclasses.fields(card) if field.name != "tracks"}
+    return {
+        "kind": "method",
+        **{key: list(value) if isinstance(value, tuple) else value for key, value in stated.items()},
+        "grouped": kind.grouped,
+        "status": REPRODUCED,
+        "settings": list(_settings(kind)),
+        "tracks": {name: _track(track) for name, track in card.tracks.items()},
+    }
+
+
+def inferred(names: Iterable[str]) -> set[str]:
+    """Those of the methods whose cards state that something is inferred; a method that is no longer here is not."""
+    from pmll_methods import registry
+
+    known = registry.names()
+    return {name for name in names if name in known and registry.find(name).card.inferred}
+
+
+def _settings(kind: Kind) -> Iterator[dict[str, Any]]:
+    for field in dataclasses.fields(kind.settings_class):
+        stated = {key: field.metadata.get(key, "") for key in ("meaning", "source")}
+        yield {"name": field.name, "type": str(field.type), "default": field.default, **stated}
+
+
+def _track(track: Any) -> dict[str, Any]:
+    from pmll_methods.settings import as_plain
+
+    frozen = None if track.frozen is None else as_plain(track.frozen)
+    return {"recipe": as_plain(track.recipe), "frozen": frozen, "settings": dict(track.settings)}
+
+
+def as_text(described: Mapping[str, Any]) -> str:
+    """A description for reading."""
+    lines = _dataset_lines(described) if described["kind"] == "data set" else _method_lines(described)
+    return "\n".join(lines)
+
+
+def _dataset_lines(about: Mapping[str, Any]) -> Iterator[str]:
+    counts = about["counts"] or {}
+    aliases = f" (also: {', '.join(about['aliases'])})" if about["aliases"] else ""
+    yield f"{about['name']}{aliases}: {about['title']}"
+    yield ""
+    for split in ("train", "test"):
+        yield f"  {split:8} {f'{counts[split]:,} pictures' if counts else 'what is there'}"
+    yield f"  {'classes':8} {about['classes'] or 'what is there'}"
+    yield f"  {'layout':8} {about['layout'] or 'embedded, needs no files'}"
+    yield from _section("options (--set data.NAME=VALUE)")
+    for name, option in about["options"].items():
+        allowed = " | ".join(option["allowed"]) if option["allowed"] else "a whole number"
+        yield f"  {name} = {option['default']}    {option['meaning']}: {allowed}"
+    if not about["options"]:
+        yield "  none"
+
+
+def _method_lines(about: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{about['name']} (revision {about['revision']}): {about['title']}"
+    yield ""
+    yield f"  paper    {about['paper']}"
+    yield f"  trains   {about['trains']}"
+    yield f"  regimes  {', '.join(about['regimes'])}"
+    yield f"  status   {about['status']}"
+    if not about["grouped"]:
+        yield "  groups   none: each cell alone; after a kill it starts again unless the method saves its state"
+    if not about["logits"]:
+        yield "  scores   no logits of P(present): F1 at a threshold is left out"
+    yield from _section("inferred (what the paper and its code leave open)")
+    yield from (f"  - {choice}" for choice in about["inferred"] or ["nothing stated"])
+    yield from _section(f"settings (--set {about['name']}.NAME=VALUE)")
+    for setting in about["settings"]:
+        source = f"  [{setting['source']}]" if setting["source"] else ""
+        yield f"  {setting['name']} = {setting['default']}    ({setting['type']}) {setting['meaning']}{source}"
+    if not about["settings"]:
+        yield "  none"
+    for name, track in about["tracks"].items():
+        yield from _section(f"track {name} (--track {name}; --set recipe.NAME=VALUE)")
+        yield from _recipe_lines(track)
+
+
+def _recipe_lines(track: Mapping[str, Any]) -> Iterator[str]:
+    from pmll_methods.recipe import Recipe
+
+    usual = {field.name: field.default for field in dataclasses.fields(Recipe)}
+    for title in ("recipe", "frozen"):
+        if track[title] is not None:
+            own = {k: v for k, v in track[title].items() if v and (tuple(v) if isinstance(v, list) else v) != usual[k]}
+            yield f"  {title:8} " + ", ".join(f"{name} {_short(value)}" for name, value in own.items())
+    if track["settings"]:
+        yield "  settings " + ", ".join(f"{name} {_short(value)}" for name, value in track["settings"].items())
+
+
+def _short(value: Any) -> str:
+    return "+".join(str(item) for item in value) if isinstance(value, list | tuple) else str(value)
+
+
+def _section(title: str) -> Iterator[str]:
+    yield ""
+    yield title
+
+
+def data_status(names: Sequence[str] | None, root: Path | None) -> list[dict[str, Any]]:
+    """Which data sets are at hand and complete; all of them by default. Reads every label, decodes no picture."""
+    from pmll_datasets.registry import DATASETS
+
+    return [_data_status(name, root) for name in names or DATASETS]
+
+
+def _data_status(name: str, root: Path | None) -> dict[str, Any]:
+    from pmll_datasets.dataset import load
+    from pmll_datasets.errors import DataError
+
+    try:
+        found = load(name, root)
+    except DataError as error:
+        return {"name": name, "ready": "no", "train": None, "test": None, "classes": None, "what": str(error)}
+    counts = {"train": len(found.train), "test": len(found.test), "classes": len(found.classes)}
+    return {"name": found.name, "ready": "yes", **counts, "what": f"fingerprint {found.fingerprint[:16]}"}

@@ -1,0 +1,94 @@
+"""Looks at what a run needs on this machine: packages, devices, threads, the store's file system, data, Slurm."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from .machine import cores
+
+PACKAGES = ("torch", "torchvision", "timm", "open_clip_torch", "numpy", "scikit-learn", "pandas")
+SLURM_TOOLS = ("sbatch", "squeue", "sacct", "scancel")
+ROOM = 1 << 30  # bytes that a store should have left
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at; `hint` says what to do and is empty where all is well."""
+
+    name: str
+    value: str
+    hint: str = ""
+
+
+def examine(store: Path, data: Path | None) -> list[Finding]:
+    """Everything a run depends on, the problems with a hint each."""
+    return [*_software(), *_devices(), *_store(store), *_data(data), *_slurm()]
+
+
+def _software() -> Iterator[Finding]:
+    yield Finding("python", platform.python_version())
+    yield Finding("system", f"{platform.system()} {platform.release()} {platform.machine()}")
+    for package in ("pmll-bench", *PACKAGES):
+        try:
+            yield Finding(package, metadata.version(package))
+        except metadata.PackageNotFoundError:
+            yield Finding(package, "missing", 'install the project again: pip install -e "."')
+
+
+def _devices() -> Iterator[Finding]:
+    yield Finding("cores", str(cores()))
+    yield Finding("threads", os.environ.get("PMLL_THREADS", "all cores"))
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        yield Finding("device", f"torch doesn't import: {error}", "install torch for this machine first")
+        return
+    cuda = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    yield Finding("device", ", ".join([*cuda, "cpu"]))
+
+
+def _store(folder: Path) -> Iterator[Finding]:
+    """Whether the nearest folder that exists can be written to, links files and has room."""
+    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.is_dir())
+    yield Finding("store", str(folder) if folder.is_dir() else f"{folder} (not there yet)")
+    try:
+        with tempfile.TemporaryDirectory(dir=there, prefix=".pmll-doctor-") as name:
+            yield _probe(Path(name))
+    except OSError as error:
+        yield Finding("store probe", f"{there}: {error.strerror}", "choose a folder you may write to: --root")
+    free = shutil.disk_usage(there).free
+    yield Finding("store room", f"{free / 1e9:.1f} GB free", "" if free > ROOM else "make room, or choose --root")
+
+
+def _probe(folder: Path) -> Finding:
+    first = folder / "first"
+    with first.open("wb") as file:
+        file.write(b"probe")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(first, folder / "second")
+    except OSError:
+        return Finding("store probe", "writes, but makes no hard links", "choose a file system with links: --root")
+    return Finding("store probe", "writes, syncs and links")
+
+
+def _data(folder: Path | None) -> Iterator[Finding]:
+    if folder is None:
+        yield Finding("data", "no folder set; `shapes` needs none (--data-root or PMLL_DATA for the others)")
+    elif folder.is_dir():
+        yield Finding("data", str(folder))
+    else:
+        yield Finding("data", f"{folder} is no folder", "check --data-root or PMLL_DATA")
+
+
+def _slurm() -> Iterator[Finding]:
+    found = [tool for tool in SLURM_TOOLS if shutil.which(tool)]
+    yield Finding("slurm", ", ".join(found) or "not here (only --launcher slurm needs it)")

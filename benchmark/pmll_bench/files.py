@@ -1,0 +1,111 @@
+"""Files that appear whole or not at all, and what the operating system's errors mean for a store."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from .errors import StoreError
+
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+_NO_RIGHT = {errno.EROFS, errno.EACCES, errno.EPERM}
+_NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP}
+
+
+@contextmanager
+def store_errors(path: Path) -> Iterator[None]:
+    """Turn what the operating system says about `path` into a `StoreError` that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_SPACE:
+            raise StoreError(
+                "no space left", where=str(path), hint="free some space and run again: what is finished is kept"
+            ) from error
+        if error.errno in _NO_RIGHT:
+            raise StoreError(
+                f"access refused: {error.strerror}", where=str(path), hint="choose another folder with --root"
+            ) from error
+        raise StoreError(f"{error.strerror or error}", where=str(path)) from error
+
+
+def write_whole(path: Path, content: bytes | Callable[[BinaryIO], object]) -> None:
+    """Write a file so that a reader sees the old one, or none, until all of the new one is on disk.
+
+    `content` is the bytes or writes them. Raises `StoreError` where the disk doesn't take them.
+    """
+    temporary = path.with_name(f".tmp-{path.name}-{secrets.token_hex(4)}")
+    with store_errors(path):
+        try:
+            with temporary.open("xb") as file:
+                _fill(file, content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+
+
+def _fill(file: BinaryIO, content: bytes | Callable[[BinaryIO], object]) -> None:
+    if isinstance(content, bytes):
+        file.write(content)
+        return
+    try:
+        content(file)
+    except Exception as error:
+        reason = error.__context__
+        if isinstance(reason, OSError):  # torch.save meets a full disk with an exception of its own
+            raise OSError(reason.errno, reason.strerror) from error
+        raise
+
+
+def publish(source: Path, target: Path) -> bool:
+    """Give `source` the name `target` if nobody has it yet; whether that was so.
+
+    A hard link fails where the name is taken, so of many at once exactly one succeeds. On a file system without
+    links the file is copied whole, and of two at the same instant the later one stays.
+    """
+    with store_errors(target):
+        try:
+            os.link(source, target)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            if target.exists():
+                return False
+            write_whole(target, source.read_bytes())
+        _sync_folder(target.parent)
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:  # some network file systems sync no folders
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def folders(path: Path) -> list[Path]:
+    """The folders in a folder, by name; none where it doesn't exist. Names with a leading dot aren't read."""
+    with store_errors(path):
+        try:
+            with os.scandir(path) as entries:
+                names = sorted(entry.name for entry in entries if entry.name[0] != "." and entry.is_dir())
+        except FileNotFoundError:
+            return []
+    return [path / name for name in names]

@@ -1,0 +1,230 @@
+"""Planning: from a request and the facts about data sets and methods to cells and groups. Pure data, no disk."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .cell import Cell, check_name, digest, parse_ratio
+from .errors import ConfigError, nearest, raise_all
+from .request import Request, parse_sets
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataFacts:
+    """What planning needs to know of one data set."""
+
+    name: str
+    options: Mapping[str, str | int | bool]
+    fingerprint: str
+    root: str | None = None
+    train: int = 0
+    test: int = 0
+    classes: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodFacts:
+    """What planning needs to know of one row's method on one data set.
+
+    `settings` and `recipe` are full. `changed` is the identity's form of the settings: only what differs from the
+    defaults, each file named by the digest of its content. `file_digest` is that of a user's own method file.
+    """
+
+    name: str
+    label: str
+    revision: int
+    regimes: tuple[str, ...]
+    target: str
+    settings: Mapping[str, Any]
+    changed: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    tower_digest: str = ""
+    file_digest: str = ""
+    grouped: bool = False
+    uses_labels: bool = True
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where a cell's data set and method are found; recorded, never part of the identity."""
+
+    root: str | None
+    target: str
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A cell together with what it takes to carry it out."""
+
+    cell: Cell
+    settings: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    label: str
+    track: str
+    where: Where
+    grouped: bool = False
+    cost: float = 0.0  # relative: pixels seen in training
+
+
+@dataclass(frozen=True)
+class Group:
+    """Cells that train in lockstep: equal in all but ratio and mask."""
+
+    cells: tuple[Planned, ...]
+
+
+def expand(
+    request: Request, data: Sequence[DataFacts], methods: Mapping[str, Sequence[MethodFacts]]
+) -> tuple[Planned, ...]:
+    """The cells of a request, in the order of its axes: data set, method, seeds, ratio.
+
+    `methods` has each data set's rows. Methods without the regime are left out (`skipped` names them). Raises one
+    `ConfigError` with all problems found.
+    """
+    problems = [*_axis_problems(request), *_name_problems(request, data, methods)]
+    raise_all(problems)
+    planned = [
+        _planned(request, of_data, of_method, seeds, ratio)
+        for of_data in data
+        for of_method in methods[of_data.name]
+        if request.regime in of_method.regimes
+        for seeds in _seeds(request)
+        for ratio in ((1.0,) if request.regime == "full" else request.ratios)
+    ]
+    raise_all(list(_repeated(planned)))
+    return tuple(planned[: request.limit])
+
+
+def skipped(request: Request, methods: Mapping[str, Sequence[MethodFacts]]) -> tuple[str, ...]:
+    """The methods that the grid leaves out because they don't support the regime."""
+    return tuple(
+        dict.fromkeys(facts.name for rows in methods.values() for facts in rows if request.regime not in facts.regimes)
+    )
+
+
+def groups(planned: Iterable[Planned]) -> tuple[Group, ...]:
+    """Cells that can train in lockstep, together; the groups of each method cheap first, the methods in turn.
+
+    So a method that fails does so early, and a number from each comes soon. The order changes no result.
+    """
+    members: dict[tuple[object, ...], list[Planned]] = defaultdict(list)
+    for item in planned:
+        shared = replace(item.cell, ratio=1.0, mask="none", mask_seed=0) if item.grouped else item.cell
+        members[shared.id, item.label, item.where].append(item)
+    of_method: dict[str, list[Group]] = defaultdict(list)
+    for cells in members.values():
+        of_method[cells[0].cell.method].append(Group(tuple(cells)))
+    turns = [enumerate(sorted(found, key=_cost)) for found in of_method.values()]
+    ordered = sorted(itertools.chain(*turns), key=lambda turn: (turn[0], _cost(turn[1])))
+    return tuple(group for _, group in ordered)
+
+
+def _cost(group: Group) -> float:
+    return sum(item.cost for item in group.cells)
+
+
+def _seeds(request: Request) -> list[tuple[int, int]]:
+    """Pairs of mask seed and training seed."""
+    if request.regime == "full":
+        return [(0, seed) for seed in request.seeds]
+    if request.mask_seeds is None:
+        return [(seed, seed) for seed in request.seeds]
+    return list(itertools.product(request.mask_seeds, request.seeds))
+
+
+def _planned(request: Request, data: DataFacts, method: MethodFacts, seeds: tuple[int, int], ratio: float) -> Planned:
+    cell = Cell(
+        dataset=data.name,
+        options=data.options,
+        fingerprint=data.fingerprint,
+        regime=request.regime,
+        ratio=ratio,
+        mask="none" if request.regime == "full" else request.mask,
+        mask_seed=seeds[0],
+        seed=seeds[1],
+        method=method.name,
+        revision=f"{method.revision}+{method.file_digest}" if method.file_digest else method.revision,
+        settings=method.changed,
+        recipe=digest({"recipe": method.recipe, "towers": method.tower_digest}),
+    )
+    seen = data.train * method.recipe.get("epochs", 1) * method.recipe.get("resolution", 1) ** 2
+    return Planned(
+        cell=cell,
+        settings=method.settings,
+        recipe=method.recipe,
+        label=method.label,
+        track=request.track_on(data.name),
+        where=Where(data.root, method.target),
+        grouped=method.grouped,
+        cost=float(seen) if method.uses_labels else 0.0,
+    )
+
+
+def _axis_problems(request: Request) -> Iterator[ConfigError]:
+    ratios = []
+    for ratio in request.ratios:
+        try:
+            ratios.append(parse_ratio(ratio))
+        except ConfigError as error:
+            yield ConfigError(error.what, where="ratios", hint=error.hint)
+    axes: dict[str, Sequence[float]] = {
+        "ratios": ratios,
+        "seeds": request.seeds,
+        "mask seeds": request.mask_seeds or (),
+    }
+    for axis, values in axes.items():
+        for value, count in Counter(values).items():
+            if count > 1:
+                yield ConfigError(f"{value} stands {count} times", where=axis, hint="leave the repeats out")
+            if axis != "ratios" and not 0 <= value < 2**63:
+                yield ConfigError(f"{value} is no seed", where=axis, hint="seeds are whole numbers from 0 on")
+    if not request.ratios or not request.seeds or request.mask_seeds == ():
+        yield ConfigError("the grid is empty", hint="give at least one ratio, one seed and one mask seed")
+    if request.regime == "full" and request.mask_seeds is not None:
+        yield ConfigError("the regime 'full' hides no label, so it has no mask seeds", where="mask seeds")
+    if request.limit is not None and request.limit < 1:
+        yield ConfigError(f"a limit of {request.limit} leaves no cell", where="limit")
+
+
+def _name_problems(
+    request: Request, data: Sequence[DataFacts], methods: Mapping[str, Sequence[MethodFacts]]
+) -> Iterator[ConfigError]:
+    rows = [facts for of_data in data for facts in methods[of_data.name]]
+    if not rows:
+        yield ConfigError("the grid is empty", hint="give at least one method and one data set")
+    elif not any(request.regime in facts.regimes for facts in rows):
+        known = sorted({regime for facts in rows for regime in facts.regimes})
+        yield ConfigError(
+            f"no method of the grid supports the regime {request.regime!r}", hint=nearest(request.regime, known)
+        )
+    names = {name: None for facts in rows for name in (facts.name, facts.label)}
+    for name in parse_sets(request.sets).per_method:
+        if name not in names:
+            yield ConfigError(f"{name!r} is no method of the grid", where="--set", hint=nearest(name, names))
+    named = [of_data.name for of_data in data] + [facts.name for facts in rows]
+    for name in dict.fromkeys(named):
+        try:
+            check_name(name)
+        except ConfigError as error:
+            yield error
+    for name, count in Counter(of_data.name for of_data in data).items():
+        if count > 1:
+            yield ConfigError(f"the data set {name!r} stands {count} times", where="datasets")
+
+
+def _repeated(planned: Sequence[Planned]) -> Iterator[ConfigError]:
+    """Rows that are the same cells, each pair named once."""
+    first: dict[str, str] = {}
+    pairs: dict[tuple[str, str, str], None] = {}
+    for item in planned:
+        if item.cell.id in first:
+            pairs[item.cell.dataset, first[item.cell.id], item.label] = None
+        first.setdefault(item.cell.id, item.label)
+    for dataset, one, other in pairs:
+        yield ConfigError(
+            f"{one!r} and {other!r} are the same cells on {dataset}: their settings don't differ", where="methods"
+        )

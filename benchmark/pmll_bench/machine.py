@@ -1,0 +1,37 @@
+"""What this machine offers: cores and devices; and which pmll-bench runs here."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from .errors import ConfigError
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def choose_device(asked: str | None) -> str:
+    """The device asked for, else the first GPU, else the CPU. Raises `ConfigError` for one that isn't here."""
+    import torch
+
+    gpus = torch.cuda.device_count()
+    if asked is None:
+        return "cuda" if gpus else "cpu"
+    here = ["cpu", *(["cuda"] if gpus else []), *(f"cuda:{number}" for number in range(gpus))]
+    if asked not in here:
+        raise ConfigError(f"no device {asked!r} here", where="--device", hint=f"there are: {', '.join(here)}")
+    return asked
+
+
+def version_line() -> str:
+    """Version, commit where there is one, and where the package lies."""
+    from .environment import environment
+
+    here = environment(threads=1, device="cpu")
+    commit = f", commit {here['commit']}" if here["commit"] else ""
+    return f"pmll-bench {here['pmll-bench']}{commit} ({Path(__file__).parent})"

@@ -1,0 +1,173 @@
+"""From what a user asks for to a plan: reads data sets and methods, then leaves the rest to `grid`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pmll_datasets import dataset, masks, views
+from pmll_methods import registry, settings
+from pmll_methods.recipe import Recipe
+from pmll_methods.towers.weights import tower_identity
+
+from .cell import Cell
+from .errors import ConfigError, nearest
+from .grid import DataFacts, Group, MethodFacts, Planned, expand, groups, skipped
+from .request import Overrides, Request, Row, parse_sets
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells of a grid, their groups, and what the user should know about them."""
+
+    cells: tuple[Planned, ...]
+    groups: tuple[Group, ...]
+    data: tuple[DataFacts, ...]
+    notes: tuple[str, ...] = ()
+
+
+def plan(request: Request) -> Plan:
+    """Every cell that a request asks for.
+
+    Raises `ConfigError`, `DataError` or `MethodError` before any work starts.
+    """
+    if request.mask not in masks.RULES:
+        raise ConfigError(f"unknown mask {request.mask!r}", where="--mask", hint=nearest(request.mask, masks.RULES))
+    request = dataclasses.replace(request, methods=_all_methods(request))
+    if request.mask == "hcp" and request.mask_seeds is None:  # one draw for all seeds
+        request = dataclasses.replace(request, mask_seeds=(0,))
+    kinds = [(row, registry.find(row.method)) for row in request.rows]
+    options = parse_sets(request.sets).data
+    _check_options(request, options)
+    data = [data_facts(name, request, options) for name in request.datasets]
+    _check_names(request, [kind for _, kind in kinds])
+    methods = {facts.name: [method_facts(row, kind, request, facts.name) for row, kind in kinds] for facts in data}
+    cells = expand(request, data, methods)
+    left_out = [f"{name} is left out: it has no regime {request.regime!r}" for name in skipped(request, methods)]
+    return Plan(cells, groups(cells), tuple(data), tuple(left_out))
+
+
+def _all_methods(request: Request) -> tuple[Row, ...]:
+    """The rows, `all` spelled out."""
+    rows: list[Row] = []
+    for row in request.rows:
+        rows += [Row(name) for name in registry.names()] if row.method == "all" else [row]
+    return tuple(rows)
+
+
+def data_facts(name: str, request: Request, options: Mapping[str, Any]) -> DataFacts:
+    """What planning needs to know of a data set."""
+    root = str(Path(request.data_root).resolve()) if request.data_root else None
+    if name.endswith(".csv"):
+        root = name = str(Path(name).resolve())
+    own = {option: value for option, value in options.items() if option in dataset.find(name).options}
+    loaded = _load(name, root, tuple(sorted(own.items())), request.subset)
+    return DataFacts(
+        name=loaded.name,
+        options=loaded.options,
+        fingerprint=loaded.fingerprint,
+        root=root,
+        train=len(loaded.train),
+        test=len(loaded.test),
+        classes=len(loaded.classes),
+    )
+
+
+def open_dataset(planned: Planned) -> dataset.Dataset:
+    """The data set of a planned cell. Raises `DataError` where it is no longer what was planned on."""
+    cell, root = planned.cell, planned.where.root
+    options = {name: value for name, value in cell.options.items() if name != "subset"}
+    name = root if root is not None and root.endswith(".csv") else cell.dataset
+    loaded = _load(name, root, tuple(sorted(options.items())), cell.options.get("subset"))
+    if loaded.fingerprint != cell.fingerprint:
+        raise dataset.DataError(
+            f"{cell.dataset} has changed since the cell was planned", where=root, hint="plan again: pmll-bench run"
+        )
+    return loaded
+
+
+@lru_cache(maxsize=4)
+def _load(name: str, root: str | None, options: tuple[tuple[str, Any], ...], subset: int | None) -> dataset.Dataset:
+    """A data set, read once a process."""
+    return dataset.load(name, None if name == root else root, dict(options), subset)
+
+
+def method_facts(row: Row, kind: registry.Kind, request: Request, data_name: str) -> MethodFacts:
+    """A row's settings and recipe on a data set, with the user's overrides, as plain data."""
+    name, defaults = kind.card.name, kind.settings_class()
+    changes = request.overrides(row, name)
+    own = _meant_for(changes.settings, defaults, request, name)
+    resolved, recipe = settings.resolve(kind.card, defaults, request.track_on(data_name), own, changes.recipe)
+    _check_recipe(recipe, name)
+    full = settings.as_plain(resolved)
+    changed = settings.differing(resolved, defaults)
+    return MethodFacts(
+        name=name,
+        label=row.label or name,
+        revision=kind.card.revision,
+        regimes=kind.card.regimes,
+        target=str(Path(row.method).resolve()) if row.method.endswith(".py") else row.method,
+        settings=full,
+        changed={key: value for key, value in changed.items() if key not in ("tower", "weights")},
+        recipe=settings.as_plain(recipe),
+        tower_digest=tower_identity(full["tower"], full.get("weights")) if "tower" in full else "",
+        file_digest=kind.source,
+        grouped=kind.grouped,
+        uses_labels=kind.card.uses_labels,
+    )
+
+
+def _meant_for(
+    changes: Mapping[str, Any], defaults: settings.Settings, request: Request, method: str
+) -> dict[str, Any]:
+    """A bare `NAME=V` reaches the methods that have NAME; `METHOD.NAME=V` must fit its method."""
+    fields = {field.name for field in dataclasses.fields(defaults)}
+    sets = parse_sets(request.sets)
+    bare = sets.settings.keys() - sets.per_method.get(method, Overrides()).settings.keys()
+    return {name: value for name, value in changes.items() if name in fields or name not in bare}
+
+
+def _check_recipe(recipe: Recipe, method: str) -> None:
+    """Views that exist, and a cache only where they never change."""
+    parsed = [views.parse_view(name) for name in (*recipe.views, recipe.test_view)]
+    if recipe.cache and not all(view.fixed for view in parsed):
+        raise ConfigError(
+            f"recipe.cache keeps features of views that never change; {', '.join(recipe.views)} changes every epoch",
+            where=f"recipe of {method}",
+            hint="set recipe.views=squash, or recipe.cache=false",
+        )
+    if not parsed[-1].fixed:
+        raise ConfigError(f"the test view {recipe.test_view!r} is random", where=f"recipe of {method}")
+
+
+def _check_names(request: Request, kinds: Sequence[registry.Kind]) -> None:
+    """Every bare `--set NAME=V` must mean something to at least one method."""
+    known = {field.name for kind in kinds for field in dataclasses.fields(kind.settings_class)}
+    for name in parse_sets(request.sets).settings:
+        if name not in known:
+            raise ConfigError(f"no method of the grid has a setting {name!r}", where="--set", hint=nearest(name, known))
+
+
+def _check_options(request: Request, options: Mapping[str, Any]) -> None:
+    """Every `--set data.NAME=V` must mean something to at least one data set."""
+    known = {option for name in request.datasets for option in dataset.find(name).options}
+    for name in options:
+        if name not in known:
+            raise ConfigError(f"no data set here has an option {name!r}", where="--set", hint=nearest(name, known))
+
+
+def as_listed(planned: Planned) -> dict[str, Any]:
+    """A planned cell as `run --dry-run --json` shows it."""
+    cell: Cell = planned.cell
+    return {
+        "id": cell.id,
+        **cell.as_plain(),
+        "label": planned.label,
+        "track": planned.track,
+        "settings_full": dict(planned.settings),
+        "recipe_full": dict(planned.recipe),
+    }

@@ -1,0 +1,293 @@
+"""The store's documents: what `store.json`, `cell.json`, `attempt.json`, `end.json` and `result.json` hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from .cell import Cell
+from .environment import Environment
+from .errors import ConfigError, StoreError
+from .files import store_errors, write_whole
+from .grid import Planned, Where
+
+if TYPE_CHECKING:
+    from pmll_datasets.dataset import Dataset
+
+    from .metrics import Metrics
+
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+EndKind: TypeAlias = Literal["done", "failed", "diverged", "interrupted"]
+
+
+def now() -> str:
+    """The time in UTC, RFC 3339; informative only."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+class Part(BaseModel):
+    """A part of a document: every field is known, every number finite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, serialize_by_alias=True)
+
+
+class Record(Part):
+    """A document; its `schema` names kind and version."""
+
+    schema_: str = Field(alias="schema")
+    created: str = Field(default_factory=now)
+
+    def as_bytes(self) -> bytes:
+        """The document as one line of JSON."""
+        return self.model_dump_json().encode() + b"\n"
+
+
+class StoreRecord(Record):
+    """What makes a folder a store."""
+
+    schema_: Literal["pmll.store/1"] = Field(default="pmll.store/1", alias="schema")
+
+
+class CellRecord(Record):
+    """What was asked: the identity, the full settings and recipe, and where data set and method were found."""
+
+    schema_: Literal["pmll.cell/1"] = Field(default="pmll.cell/1", alias="schema")
+    cell_id: str
+    cell: Cell
+    settings: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    label: str
+    track: str
+    where: Where
+
+    @classmethod
+    def of(cls, planned: Planned) -> Self:
+        return cls(
+            cell_id=planned.cell.id,
+            cell=planned.cell,
+            settings=planned.settings,
+            recipe=planned.recipe,
+            label=planned.label,
+            track=planned.track,
+            where=planned.where,
+        )
+
+
+class QueueRecord(Record):
+    """A job of a cluster will take the cell up; `attempt` is the newest one at that time."""
+
+    schema_: Literal["pmll.queue/1"] = Field(default="pmll.queue/1", alias="schema")
+    job: str
+    attempt: int
+
+
+class AttemptRecord(Record):
+    """How an attempt started."""
+
+    schema_: Literal["pmll.attempt/1"] = Field(default="pmll.attempt/1", alias="schema")
+    attempt: int
+    host: str
+    pid: int
+    command: tuple[str, ...]
+    environment: Environment
+
+
+class EndRecord(Record):
+    """How an attempt ended."""
+
+    schema_: Literal["pmll.end/1"] = Field(default="pmll.end/1", alias="schema")
+    kind: EndKind
+    message: str = ""
+    traceback: str = ""
+
+
+class Counts(Part):
+    """Pictures and classes of the data set as it was used."""
+
+    train: int
+    test: int
+    classes: int
+
+
+class Support(Part):
+    """Positive pictures of each class: known in training, all in training, in the test split."""
+
+    known: tuple[int, ...]
+    train: tuple[int, ...]
+    test: tuple[int, ...]
+
+
+class ScoresFile(Part):
+    """Where the scores lie, inside the cell's folder."""
+
+    file: Annotated[str, Field(pattern=r"^attempts/\d{4,}/scores\.npz$")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    n: int
+    c: int
+
+
+class Seconds(Part):
+    """Wall time; what a group's cells share is spread over `shared_with` cells."""
+
+    train: float
+    predict: float
+    shared_with: int = 1
+
+
+class Oracle(Part):
+    """The epoch that was best on the test split, and its metrics; never ranked with the others."""
+
+    metrics: Mapping[str, Share]
+    epoch: int
+
+
+class Result(Record):
+    """One cell's number and all that is needed to read it. Metrics are in 0-1; test labels are not stored."""
+
+    schema_: Literal["pmll.result/1"] = Field(default="pmll.result/1", alias="schema")
+    cell_id: str
+    cell: Cell
+    settings: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    track: str
+    label: str
+    attempt: int
+    method: str
+    revision: int | str
+    dataset: str
+    counts: Counts
+    regime: str
+    ratio: float
+    mask: str
+    mask_seed: int
+    mask_digest: str
+    seed: int
+    selection: str
+    epochs_run: int
+    metrics: Mapping[str, Share]
+    oracle: Oracle | None = None
+    ap: tuple[Share | None, ...]
+    support: Support
+    classes: tuple[str, ...]
+    history: tuple[Mapping[str, int | float | None], ...] = ()
+    scores: ScoresFile
+    seconds: Seconds
+    environment: Environment
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.cell_id != self.cell.id:
+            raise ValueError(f"cell_id is {self.cell_id}, but the cell's is {self.cell.id}")
+        for name in ("method", "revision", "dataset", "regime", "ratio", "mask", "mask_seed", "seed"):
+            if getattr(self, name) != getattr(self.cell, name):
+                raise ValueError(f"{name} differs from the cell's")
+        lengths = {len(self.classes), len(self.ap), self.scores.c, self.counts.classes}
+        if len(lengths | {len(self.support.known), len(self.support.train), len(self.support.test)}) > 1:
+            raise ValueError("the lists by class differ in length")
+        return self
+
+    @classmethod
+    def of(
+        cls,
+        planned: Planned,
+        *,
+        attempt: int,
+        data: Dataset,
+        mask_digest: str,
+        known_positives: Sequence[int],
+        measured: Metrics,
+        scores: ScoresFile,
+        history: Sequence[Mapping[str, float]],
+        seconds: Seconds,
+        environment: Environment,
+        oracle: Oracle | None = None,
+    ) -> Self:
+        """The result of a planned cell, with what its identity says already filled in."""
+        cell = planned.cell
+        positives = (data.train.labels > 0).sum(axis=0).tolist()
+        return cls(
+            cell_id=cell.id,
+            cell=cell,
+            settings=planned.settings,
+            recipe=planned.recipe,
+            track=planned.track,
+            label=planned.label,
+            attempt=attempt,
+            method=cell.method,
+            revision=cell.revision,
+            dataset=cell.dataset,
+            counts=Counts(train=len(data.train), test=len(data.test), classes=len(data.classes)),
+            regime=cell.regime,
+            ratio=cell.ratio,
+            mask=cell.mask,
+            mask_seed=cell.mask_seed,
+            mask_digest=mask_digest,
+            seed=cell.seed,
+            selection=planned.recipe.get("selection", "last"),
+            epochs_run=int(max((entry["epoch"] for entry in history), default=0)),
+            metrics=measured.values,
+            oracle=oracle,
+            ap=measured.ap,
+            support=Support(known=tuple(known_positives), train=tuple(positives), test=measured.positives),
+            classes=data.classes,
+            history=tuple(history),
+            scores=scores,
+            seconds=seconds,
+            environment=environment,
+        )
+
+
+Kind = TypeVar("Kind", bound=Record)
+
+UPGRADES: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""From an older schema ("pmll.result/1") to the next, each a pure function of the document."""
+
+
+def upgrade(document: dict[str, Any]) -> dict[str, Any]:
+    """A document of an older schema as the newest one that is known."""
+    while (step := UPGRADES.get(document.get("schema", ""))) is not None:
+        document = step(document)
+    return document
+
+
+def read_record(kind: type[Kind], path: Path) -> Kind | None:
+    """The document at `path`; None where there is none or it is damaged.
+
+    Raises `StoreError` where a newer pmll-bench wrote it.
+    """
+    with store_errors(path):
+        try:
+            data = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+    try:
+        return kind.model_validate_json(data)
+    except (ValidationError, ConfigError):
+        return _read_other(kind, data, path)
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write a document whole. Raises `StoreError` where the disk doesn't take it."""
+    write_whole(path, record.as_bytes())
+
+
+def _read_other(kind: type[Kind], data: bytes, path: Path) -> Kind | None:
+    """A document of another schema than the current one."""
+    try:
+        document = json.loads(data)
+        name, version = document["schema"].split("/")
+        current = kind.model_fields["schema_"].default
+        if name == current.split("/")[0] and int(version) > int(current.split("/")[1]):
+            raise StoreError(
+                f"written by a newer pmll-bench: {document['schema']}, this one reads {current}",
+                where=str(path),
+                hint="update pmll-bench",
+            )
+        return kind.model_validate(upgrade(document))
+    except (ValueError, TypeError, LookupError, AttributeError, ConfigError):
+        return None

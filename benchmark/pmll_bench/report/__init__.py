@@ -1,0 +1,1 @@
+"""What leaves the store: frames, tables and plots."""

@@ -1,0 +1,110 @@
+"""Results as a tidy pandas frame: one line a number, with all that makes it comparable to others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pandas as pd
+
+from ..cell import digest
+from ..errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    from ..records import Result
+
+# Lines that agree in all of these may stand in one block of a table ...
+COMPARABLE = (
+    *("dataset", "options", "fingerprint", "train", "test", "classes"),
+    *("regime", "mask", "track", "protocol", "labels", "scored"),
+)
+# ... and, if they agree in these, too, in one row of it; seed and mask seed tell a row's repetitions apart.
+ROW = ("label", "selection")
+ORACLE = "best-test"  # the selection rule that sees the test labels
+
+
+class LabelFilter(NamedTuple):
+    """Which labels count: the least number of positives in the complete training labels and in the test labels."""
+
+    train: int
+    test: int
+
+
+LABEL_FILTERS: Mapping[str, LabelFilter] = {"all": LabelFilter(0, 0), "usable": LabelFilter(5, 1)}
+
+
+def frame(results: Iterable[Result], labels: str = "all") -> pd.DataFrame:
+    """One line a result, and one more for the oracle of a result that has it.
+
+    `labels` names one of `LABEL_FILTERS`. With any but "all", `map` is the mean of the AP of the labels that
+    pass; what isn't kept by label (other metrics, oracles) is left out. `scored` names the labels in the mean.
+
+    Errors: ConfigError for an unknown filter, and for two cells that claim the same number of a table.
+    """
+    if labels not in LABEL_FILTERS:
+        raise ConfigError(f"unknown label filter {labels!r}", hint=nearest(labels, LABEL_FILTERS))
+    lines = [line for result in results for line in _lines(result, labels)]
+    _refuse_ambiguous(lines)
+    return pd.DataFrame(lines)
+
+
+def _lines(result: Result, labels: str) -> Iterator[dict[str, Any]]:
+    least, support = LABEL_FILTERS[labels], result.support
+    ap = {
+        name: value
+        for name, value, train, test in zip(result.classes, result.ap, support.train, support.test, strict=True)
+        if value is not None and train >= least.train and test >= least.test
+    }
+    shared = _identity(result) | {"labels": labels, "scored": tuple(ap)}
+    if labels != "all":
+        yield shared | {"selection": result.selection, "map": fmean(ap.values()) if ap else float("nan")}
+        return
+    yield shared | {"selection": result.selection, **result.metrics}
+    if result.oracle is not None:
+        yield shared | {"selection": ORACLE, **result.oracle.metrics}
+
+
+def _identity(result: Result) -> dict[str, Any]:
+    return {
+        "cell_id": result.cell_id,
+        "dataset": result.dataset,
+        "options": ", ".join(f"{name}={value}" for name, value in sorted(result.cell.options.items())),
+        "fingerprint": result.cell.fingerprint,
+        "train": result.counts.train,
+        "test": result.counts.test,
+        "classes": result.counts.classes,
+        "regime": result.regime,
+        "mask": result.mask,
+        "track": result.track,
+        "protocol": f"{result.recipe['resolution']} px, view {result.recipe['test_view']}",
+        "method": result.method,
+        "label": result.label,
+        "variant": digest([result.method, result.revision, result.cell.settings, result.cell.recipe]),
+        "ratio": result.ratio,
+        "mask_seed": result.mask_seed,
+        "seed": result.seed,
+    }
+
+
+def _refuse_ambiguous(lines: Iterable[Mapping[str, Any]]) -> None:
+    """Two cells that claim one number are never averaged, and neither wins; nor are the seeds of two variants."""
+    variants: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+    repetitions: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+    for line in lines:
+        number = tuple(line[name] for name in (*COMPARABLE, *ROW, "ratio"))
+        alike = variants.setdefault(number, line)
+        same = repetitions.setdefault((*number, line["mask_seed"], line["seed"]), line)
+        what = f"{line['label']} on {line['dataset']} at ratio {line['ratio']:.6g}"
+        if alike["variant"] != line["variant"]:
+            raise _ambiguous(f"different settings, recipes or revisions go by one label: {what}", alike, line)
+        if same is not line:
+            raise _ambiguous(f"two results for {what}, seed {line['seed']}, mask seed {line['mask_seed']}", same, line)
+
+
+def _ambiguous(what: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> ConfigError:
+    return ConfigError(
+        what,
+        where=f"cells {first['cell_id']} and {second['cell_id']}",
+        hint="give the variant a label of its own, or leave one of the cells out",
+    )

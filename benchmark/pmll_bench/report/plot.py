@@ -1,0 +1,181 @@
+"""Curves of a table: its metric over the share of known labels, one panel a block, as SVG, PNG and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from scipy.optimize import isotonic_regression
+
+from ..errors import ConfigError
+from ..files import write_whole
+from .frame import ORACLE
+from .table import Block, Line, Table
+
+Style: TypeAlias = dict[str, Any]
+
+# Okabe and Ito's colours without yellow, which is too light for a line. Seven colours, four dashes and nine markers
+# have no common divisor, so it takes 252 methods until one looks like another, in colour or without.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_DASHES = ("solid", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)))
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+
+_SETTINGS: Any = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: every machine draws the same
+    "font.size": 8,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 5,
+    "text.parse_math": False,  # a method's label may hold a dollar sign
+    "svg.hashsalt": "pmll-bench",
+}
+
+_PANELS = 3  # beside each other
+_PANEL, _LEFT, _TOP, _BOTTOM = (2.7, 2.5), 0.6, 0.35, 0.65  # inches
+_LABELS, _LETTER = 0.45, 0.062  # inches right of a panel, and for each letter of the longest name there
+
+
+def curves(table: Table) -> dict[str, bytes]:
+    """The files by their ending: svg, png, csv. Equal tables give equal bytes.
+
+    A line is the mean over seeds, its band ± sd. Blocks with one ratio have no curve, and oracles are left out.
+
+    Errors: ConfigError where no block has two ratios.
+    """
+    blocks = [block for block in table.blocks if len(block.ratios) > 1]
+    if not blocks:
+        raise ConfigError("no curve to draw", hint="curves need results at two ratios or more")
+    with mpl.rc_context(_SETTINGS):
+        figure = _figure(blocks, table.layout.metric_title)
+        drawn = {name: _rendered(figure, name) for name in ("svg", "png")}
+    return {**drawn, "csv": _csv(blocks)}
+
+
+def write_curves(table: Table, folder: Path) -> tuple[Path, ...]:
+    """Write the curves of a table into a folder; returns the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for ending, content in curves(table).items():
+        paths.append(folder / f"curves-{table.layout.metric}.{ending}")
+        write_whole(paths[-1], content)
+    return tuple(paths)
+
+
+def _figure(blocks: Sequence[Block], metric: str) -> Figure:
+    names = dict.fromkeys(line.row.name for block in blocks for line in _lines(block))
+    styles = {name: _style(number) for number, name in enumerate(names)}
+    columns, rows = min(len(blocks), _PANELS), math.ceil(len(blocks) / _PANELS)
+    labels = _LABELS + _LETTER * max(len(line.name) for block in blocks for line in _lines(block))
+    cell = _LEFT + _PANEL[0] + labels, _TOP + _PANEL[1] + _BOTTOM
+    width, height = columns * cell[0], rows * cell[1]
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    for number, block in enumerate(blocks):
+        row, column = divmod(number, columns)
+        left, bottom = column * cell[0] + _LEFT, height - (row + 1) * cell[1] + _BOTTOM
+        axes = figure.add_axes((left / width, bottom / height, _PANEL[0] / width, _PANEL[1] / height))
+        _draw(axes, block, metric, styles)
+    if any(shown.spread for block in blocks for shown in block.numbers):
+        figure.text(_LEFT / width, 0.1 / height, "Mean over seeds; band: ± sd (ddof 1)", color="#555555", fontsize=7)
+    return figure
+
+
+def _draw(axes: Axes, block: Block, metric: str, styles: Mapping[str, Style]) -> None:
+    x = np.array(block.percents)
+    for line in _lines(block):
+        mean, sd = (np.array([getattr(cell, name) for cell in line.row.cells]) for name in ("mean", "sd"))
+        axes.plot(x, mean, **styles[line.row.name])
+        axes.fill_between(x, mean - sd, mean + sd, color=styles[line.row.name]["color"], alpha=0.15, linewidth=0)
+    axes.set(title=block.title, xlabel="Known labels (%)", ylabel=f"{metric} (%)")
+    if np.diff(x).min() >= 5:  # the numbers of closer ticks would touch
+        axes.set_xticks(x)
+    axes.margins(x=0.03)
+    _label(axes, block, styles)
+
+
+def _label(axes: Axes, block: Block, styles: Mapping[str, Style]) -> None:
+    """Write each name beside the end of its line, moved apart just as far as they need to be read."""
+    ends = []
+    for line in _lines(block):
+        known = [(x, cell.mean) for x, cell in zip(block.percents, line.row.cells, strict=True) if cell.n]
+        if known:
+            ends.append((known[-1][1], known[-1][0], line))
+    ends.sort(key=lambda end: end[0])
+    low, high = axes.get_ylim()
+    gap = (high - low) * 1.25 * mpl.rcParams["font.size"] / (72 * _PANEL[1])
+    heights = spread_out([end[0] for end in ends], gap, low, high)
+    across = axes.get_yaxis_transform()  # x as a share of the panel, y in data
+    for (y, x, line), height in zip(ends, heights, strict=True):
+        style = styles[line.row.name]
+        start = axes.transAxes.inverted().transform(axes.transData.transform((x, y)))[0]
+        axes.plot([start, 1.06], [y, height], transform=across, clip_on=False, color=style["color"], linewidth=0.5)
+        axes.plot([1.06], [height], transform=across, clip_on=False, **style)
+        axes.text(1.09, height, line.name, transform=across, verticalalignment="center_baseline")
+    axes.set_ylim(low, high)
+
+
+def spread_out(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Heights in rising order, at least `gap` apart and between `low` and `high`, as near the wanted ones as can be.
+
+    `wanted` rises; where the room is too small for the gap, the names overlap evenly.
+
+    >>> spread_out([1.0, 1.0, 5.0], 1.0, 0.0, 10.0)
+    [0.5, 1.5, 5.0]
+    """
+    if len(wanted) < 2:
+        return list(wanted)
+    gap = min(gap, (high - low) / (len(wanted) - 1))
+    steps = gap * np.arange(len(wanted))
+    moved = np.clip(isotonic_regression(np.array(wanted) - steps).x, low, high - steps[-1])
+    return [float(height) for height in moved + steps]
+
+
+def _lines(block: Block) -> list[Line]:
+    return [line for line in block.lines if line.selection != ORACLE]
+
+
+def _style(number: int) -> Style:
+    return {
+        "color": _COLOURS[number % len(_COLOURS)],
+        "linestyle": _DASHES[number % len(_DASHES)],
+        "marker": _MARKERS[number % len(_MARKERS)],
+        "markeredgecolor": "white",
+        "markeredgewidth": 0.5,
+    }
+
+
+def _rendered(figure: Figure, ending: str) -> bytes:
+    file = io.BytesIO()
+    # No date and no version in the file, so that it changes only where the results do.
+    metadata = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}[ending]
+    figure.savefig(file, format=ending, dpi=200, metadata=metadata)
+    return file.getvalue()
+
+
+def _csv(blocks: Sequence[Block]) -> bytes:
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["panel", "method", "selection", "known labels (%)", "mean", "sd", "n"])
+    for block in blocks:
+        for line in _lines(block):
+            for share, cell in zip(block.percents, line.row.cells, strict=True):
+                numbers = ["" if math.isnan(value) else value for value in (cell.mean, cell.sd)]
+                writer.writerow([block.title, line.label, line.selection, f"{share:g}", *numbers, cell.n])
+    return file.getvalue().encode()

@@ -1,0 +1,278 @@
+"""Carries out groups of cells: the one place where data set, method and store meet."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from jaxtyping import Bool
+
+from pmll_datasets.dataset import DataError, Dataset, Labels, read_only
+from pmll_datasets.loader import ImageSet, TrainSet
+from pmll_datasets.regimes import mask_digest, mask_labels
+from pmll_methods import registry
+from pmll_methods.method import Diverged, Method, MethodError, Scores, Stopped
+from pmll_methods.recipe import Recipe
+from pmll_methods.settings import updated
+from pmll_methods.torch_method import TorchMethod, fit_methods, predict_methods
+
+from .cell_run import CellRun, Listener, Settings
+from .environment import environment
+from .errors import StoreError
+from .grid import Group, Planned
+from .launch.lease import Lease, LeaseHeld
+from .metrics import evaluate
+from .planning import open_dataset
+from .records import EndKind, Oracle, Result, ScoresFile, Seconds
+from .selection import Selection, held_out
+from .store import Store
+
+
+@dataclass
+class Outcome:
+    """What became of the cells of a run, by cell id."""
+
+    done: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    diverged: list[str] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)  # another run works on them
+    interrupted: list[str] = field(default_factory=list)
+
+    def add(self, planned: Planned, state: str) -> None:
+        """Note what became of a cell."""
+        of_state: list[str] = getattr(self, state)
+        of_state.append(planned.cell.id)
+
+
+def run_groups(
+    groups: Sequence[Group], store: Store, settings: Settings, listener: Listener, stop: threading.Event
+) -> Outcome:
+    """Do what is missing, group after group. One cell's failure never stops the others; a full disk stops all."""
+    settings.apply()
+    outcome = Outcome()
+    for group in groups:
+        if stop.is_set():
+            break
+        run_group(group, store, settings, listener, stop, outcome)
+    return outcome
+
+
+def run_group(
+    group: Group, store: Store, settings: Settings, listener: Listener, stop: threading.Event, outcome: Outcome
+) -> None:
+    """Train, predict and score the cells of a group that are not done and that nobody else holds."""
+    with ExitStack() as leases:
+        free: dict[str, Lease] = {}
+        for planned in group.cells:
+            folder = store.folder(planned.cell)
+            if folder.result() is not None:
+                continue
+            try:
+                lease = leases.enter_context(Lease(folder.lease))
+            except LeaseHeld:
+                listener.note(f"{planned.cell.id}: another run works on it")
+                outcome.add(planned, "held")
+                continue
+            if folder.result() is None:  # another run may have finished it a moment ago
+                free[planned.cell.id] = lease
+        if free:
+            cells = tuple(planned for planned in group.cells if planned.cell.id in free)
+            listener.group_started(Group(cells))
+            _Work(cells, free, store, settings, listener, stop, outcome).run()
+
+
+@dataclass
+class _Work:
+    """One group under way."""
+
+    cells: tuple[Planned, ...]
+    leases: Mapping[str, Lease]
+    store: Store
+    settings: Settings
+    listener: Listener
+    stop: threading.Event
+    outcome: Outcome
+    runs: list[CellRun] = field(default_factory=list)
+    trains: list[TrainSet] = field(default_factory=list)
+
+    def run(self) -> None:
+        started = time.monotonic()
+        self.data = open_dataset(self.cells[0])
+        self.kind = registry.find(self.cells[0].where.target)
+        self.test = ImageSet(self.data.test.pictures, workers=self.settings.workers)
+        for planned in self.cells:
+            self._begin(planned)
+        try:
+            methods, failures = self._fit()
+            trained = time.monotonic()
+            scores = self._predict(methods, failures)
+        except (Stopped, KeyboardInterrupt) as error:
+            self._end_all("interrupted", error)
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            return
+        except StoreError:
+            raise  # nothing can be recorded where nothing can be written
+        except Exception as error:
+            self._end_all("failed", error)
+            if isinstance(error, (DataError, MethodError)):
+                return
+            raise
+        seconds = Seconds(train=trained - started, predict=time.monotonic() - trained, shared_with=len(self.cells))
+        for number, result in enumerate(scores):
+            self._finish(number, result, seconds)
+
+    def _begin(self, planned: Planned) -> None:
+        """An attempt at one cell, with the training pictures that it may see."""
+        folder = self.store.folder(planned.cell)
+        attempt = folder.begin(planned, environment(self.settings.threads, self.settings.device))
+        recipe = recipe_of(planned)
+        run = CellRun(planned, recipe, folder, attempt, self.settings, self.listener, self.stop)
+        train = train_set(self.data, planned, self.settings.workers)
+        held = held_out(train.ids, recipe.validation)
+        if recipe.selection == "best-val":
+            watched = ImageSet(train.pictures.take(np.flatnonzero(held)), workers=self.settings.workers)
+            run.select = self._selection(run, watched, train.labels[held])
+        elif recipe.selection == "best-test":
+            run.select = self._selection(run, self.test, self.data.test.labels)
+        self.runs.append(run)
+        self.trains.append(part(train, ~held) if held.any() else train)
+
+    def _selection(self, run: CellRun, watched: ImageSet, labels: Labels) -> Selection:
+        earlier = [attempt.path / "selected.npz" for attempt in reversed(run.folder.attempts())]
+        file = run.attempt.path / "selected.npz"
+        return Selection(watched, labels, self.test, self.kind.card.logits, file, earlier)
+
+    def _fit(self) -> tuple[list[Method], list[Exception | None]]:
+        """Methods trained on the masked labels; a cell's exception stands in its place."""
+        defaults = self.kind.settings_class()
+        chosen = [updated(defaults, planned.settings, where="settings") for planned in self.cells]
+        methods = [self.kind.build(settings) for settings in chosen]
+        together = [method for method in methods if isinstance(method, TorchMethod)]
+        if len(together) == len(methods):
+            return methods, fit_methods(together, self.trains, self.runs)
+        failures: list[Exception | None] = []
+        for method, train, run in zip(methods, self.trains, self.runs, strict=True):
+            try:
+                method.fit(train, run)
+                failures.append(None)
+            except (Stopped, StoreError):
+                raise
+            except Exception as error:
+                failures.append(error)
+        return methods, failures
+
+    def _predict(self, methods: Sequence[Method], failures: Sequence[Exception | None]) -> list[Scores | Exception]:
+        """Scores of the methods that trained; no label has been read yet."""
+        scores: list[Scores | Exception | None] = list(failures)
+        alive = [i for i, failure in enumerate(failures) if failure is None]
+        together = [method for i in alive if isinstance(method := methods[i], TorchMethod)]
+        if together and len(together) == len(alive):
+            predicted = predict_methods(together, self.test, [self.runs[i] for i in alive])
+        else:
+            predicted = [self._predict_one(methods[i], self.runs[i]) for i in alive]
+        for i, result in zip(alive, predicted, strict=True):
+            scores[i] = _checked(result, (len(self.data.test), len(self.data.classes)))
+        return [score for score in scores if score is not None]
+
+    def _predict_one(self, method: Method, run: CellRun) -> Scores | Exception:
+        try:
+            return method.predict(self.test, run)
+        except (Stopped, StoreError):
+            raise
+        except Exception as error:
+            return error
+
+    def _finish(self, number: int, scores: Scores | Exception, seconds: Seconds) -> None:
+        """Score a cell and publish its result, or record why there is none."""
+        run = self.runs[number]
+        if isinstance(scores, Exception):
+            self._end(run, "diverged" if isinstance(scores, Diverged) else "failed", scores)
+            return
+        if (reason := self.leases[run.planned.cell.id].lost) is not None:
+            self.listener.note(f"{run.planned.cell.id}: another run took the cell over ({reason}); its result stands")
+            self._end(run, "interrupted", Stopped(f"the lease was lost: {reason}"))
+            return
+        best = run.select is not None and run.recipe.selection == "best-val"
+        chosen = run.select.scores if run.select is not None and best else scores
+        file = run.attempt.write_scores(chosen, self.data.test.ids, self.data.classes)
+        run.attempt.commit(self._result(run, self.trains[number], chosen, file, seconds))
+        run.attempt.end("done")
+        self.outcome.add(run.planned, "done")
+        self.listener.cell_finished(run.planned, "done", seconds.train + seconds.predict)
+
+    def _result(self, run: CellRun, train: TrainSet, scores: Scores, file: ScoresFile, seconds: Seconds) -> Result:
+        test, logits = self.data.test.labels, self.kind.card.logits
+        oracle = None
+        if run.select is not None and run.recipe.selection == "best-test":
+            best = evaluate(run.select.scores, test, logits=logits)
+            oracle = Oracle(metrics=best.values, epoch=run.select.epoch)
+        return Result.of(
+            run.planned,
+            attempt=run.attempt.number,
+            data=self.data,
+            mask_digest=mask_digest(train.labels != 0),
+            known_positives=(train.labels > 0).sum(axis=0).tolist(),
+            measured=evaluate(scores, test, logits=logits),
+            scores=file,
+            history=run.history,
+            seconds=seconds,
+            environment=environment(self.settings.threads, self.settings.device),
+            oracle=oracle,
+        )
+
+    def _end_all(self, state: EndKind, error: BaseException) -> None:
+        for run in self.runs:
+            self._end(run, state, error)
+
+    def _end(self, run: CellRun, state: EndKind, error: BaseException) -> None:
+        trace = "".join(traceback.format_exception(error))
+        run.attempt.end(state, f"{type(error).__name__}: {error}", trace)
+        self.outcome.add(run.planned, state)
+        self.listener.cell_finished(run.planned, state, 0.0)
+
+
+def train_set(data: Dataset, planned: Planned, workers: int) -> TrainSet:
+    """The training pictures of a cell with the labels that its regime lets a method see."""
+    cell = planned.cell
+    labels = mask_labels(
+        data.train, data.classes, regime=cell.regime, ratio=cell.ratio, rule=cell.mask, seed=cell.mask_seed
+    )
+    return TrainSet(
+        pictures=data.train.pictures,
+        workers=workers,
+        labels=labels,
+        classes=data.classes,
+        spoken=data.spoken,
+        regime=cell.regime,
+    )
+
+
+def part(train: TrainSet, rows: Bool[np.ndarray, "n"]) -> TrainSet:
+    """Some of the training pictures."""
+    chosen = np.flatnonzero(rows)
+    return replace(train, pictures=train.pictures.take(chosen), labels=read_only(train.labels[chosen]))
+
+
+def recipe_of(planned: Planned) -> Recipe:
+    """The recipe of a planned cell."""
+    return updated(Recipe(resolution=1, batch=1, epochs=0, lr=0.0), planned.recipe, where="recipe")
+
+
+def _checked(scores: Scores | Exception, shape: tuple[int, int]) -> Scores | Exception:
+    """Scores as the protocol promises them, or the exception that says what is wrong."""
+    if isinstance(scores, Exception):
+        return scores
+    array = np.asarray(scores)
+    if array.shape != shape:
+        return ValueError(f"predict returned shape {array.shape}, expected {shape} (pictures, classes)")
+    if array.dtype != np.float32:
+        return ValueError(f"predict returned {array.dtype}, expected float32")
+    if not np.isfinite(array).all():
+        return Diverged(f"predict returned {int((~np.isfinite(array)).sum())} scores that are not finite")
+    return array

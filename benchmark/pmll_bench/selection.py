@@ -1,0 +1,60 @@
+"""Which epoch's scores count: the last one, the best on held-out training pictures, or (marked oracle) on the test."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool
+
+from pmll_datasets.counter import hash64, mix
+from pmll_methods.method import ImageSet, Labels, Scores
+
+from .files import write_whole
+from .metrics import evaluate
+
+
+def held_out(ids: Sequence[str], share: float) -> Bool[np.ndarray, "n"]:
+    """Which training pictures `best-val` holds out: a picture's id alone decides (rule `validation/1`)."""
+    uniform = (mix(hash64(["validation/1"]) ^ hash64(ids)) >> np.uint64(11)) * 2.0**-53
+    chosen: Bool[np.ndarray, "n"] = uniform < share
+    return chosen
+
+
+@dataclass
+class Selection:
+    """Watches the epochs of one cell and keeps the scores of the best, in a file that survives a kill.
+
+    `watched` and `labels` are the pictures that decide: held-out training pictures with their masked labels, or
+    (`best-test`) the test pictures. The kept scores are always those of `test`.
+    """
+
+    watched: ImageSet
+    labels: Labels
+    test: ImageSet
+    logits: bool
+    file: Path
+    earlier: Sequence[Path] = ()  # of earlier attempts, newest first
+
+    def __post_init__(self) -> None:
+        self.epoch, self.best, self.scores = 0, -1.0, np.empty((0, 0), np.float32)
+        for path in (self.file, *self.earlier):
+            if path.is_file():
+                with np.load(path, allow_pickle=False) as kept:
+                    self.epoch, self.best, self.scores = int(kept["epoch"]), float(kept["best"]), kept["scores"]
+                break
+
+    def __call__(self, epoch: int, predict: Callable[[ImageSet], Scores]) -> None:
+        """Score an epoch; keep its test scores where it is the best so far. The earliest of equals is kept."""
+        deciding = predict(self.watched)
+        value = evaluate(deciding, self.labels, logits=self.logits).values["map"]
+        if not value > self.best:
+            return
+        self.epoch, self.best = epoch, value
+        self.scores = deciding if self.watched is self.test else predict(self.test)
+        buffer = io.BytesIO()
+        np.savez(buffer, epoch=epoch, best=value, scores=self.scores)
+        write_whole(self.file, buffer.getvalue())

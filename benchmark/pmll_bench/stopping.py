@@ -1,0 +1,48 @@
+"""Turns Ctrl-C and SIGTERM into a wish to stop: once to save and stop, twice to stop at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+MESSAGE = "stopping after this step; press Ctrl-C again to stop at once"
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stop(threading.Event):
+    """A stop flag that remembers the signal which set it."""
+
+    signal: int | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """128 + the signal's number: 130 after Ctrl-C, 143 after SIGTERM; 0 where no signal came."""
+        return 128 + self.signal if self.signal is not None else 0
+
+
+@contextmanager
+def stop_on_signals(say: Callable[[str], None]) -> Iterator[Stop]:
+    """While this holds, the first signal sets the flag and the second ends the process (no file is ever half written).
+
+    `say` is called from a thread of its own: a signal handler may have interrupted a line being printed.
+    """
+    stop = Stop()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            os.write(2, b"\x1b[?25h" if os.isatty(2) else b"")  # the live display hides the cursor
+            os._exit(128 + number)
+        stop.signal = number
+        stop.set()
+        threading.Thread(target=say, args=(MESSAGE,), daemon=True).start()
+
+    before = {number: signal.signal(number, handle) for number in SIGNALS}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

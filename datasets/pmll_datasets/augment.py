@@ -1,0 +1,119 @@
+"""Random changes of a whole picture that released training pipelines use: Cutout and two forms of RandAugment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from PIL import ImageEnhance, ImageOps
+from PIL.Image import Image, Resampling, Transform
+
+Colour: TypeAlias = tuple[int, int, int]
+Change: TypeAlias = Callable[[Image, float, np.random.Generator], Image]
+
+BLACK, GREY = (0, 0, 0), (128, 128, 128)
+
+
+def cutout(image: Image, share: float, generator: np.random.Generator) -> Image:
+    """One box of `share` of the width and of the height, anywhere, in a random colour: CutoutPIL of ASL's code."""
+    red, green, blue = (int(level) for level in generator.integers(256, size=3))
+    width, height = (int(share * side + 0.5) for side in image.size)
+    return _cut(image, width, height, (red, green, blue), generator)
+
+
+def rand_augment(image: Image, generator: np.random.Generator) -> Image:
+    """RandAugment of the package `randaugment`, which DualCoOp uses (Cubuk et al., arXiv:1909.13719).
+
+    Two of 15 operations, with replacement, each at one of the magnitudes 1 to 9 of 10 and with probability 0.5.
+    """
+    for index, magnitude in zip(generator.integers(len(PAIR), size=2), generator.integers(1, 10, size=2), strict=True):
+        operation = PAIR[index]
+        value = operation.low + (operation.high - operation.low) * magnitude / 9
+        sign = -1 if operation.signed and generator.random() < 0.5 else 1
+        if generator.random() < 0.5:
+            image = operation.change(image, sign * value, generator)
+    return image
+
+
+def rand_augment_fixmatch(image: Image, generator: np.random.Generator) -> Image:
+    """RandAugment as FixMatch has it (arXiv:2001.07685), which SCPNet's strong view uses.
+
+    Three of 14 operations, with replacement, always applied with a value from the whole range; then one square cut
+    out, its side up to half of the width.
+    """
+    for index in generator.integers(len(FIXMATCH), size=3):
+        operation = FIXMATCH[index]
+        image = operation.change(image, generator.uniform(operation.low, operation.high), generator)
+    side = generator.uniform(0, 0.5) * image.width
+    return _cut(image, round(side), round(side), (125, 123, 114), generator)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A change and the range of its value; where `signed`, the value's sign is drawn, too."""
+
+    change: Change
+    low: float = 0.0
+    high: float = 0.0
+    signed: bool = False
+
+
+def _cut(image: Image, width: int, height: int, colour: Colour, generator: np.random.Generator) -> Image:
+    x, y = (int(generator.integers(side)) for side in image.size)
+    left, top = x - width // 2, y - height // 2
+    box = (max(left, 0), max(top, 0), min(left + width, image.width), min(top + height, image.height))
+    changed = image.copy()
+    if box[0] < box[2] and box[1] < box[3]:
+        changed.paste(colour, box)
+    return changed
+
+
+def _affine(matrix: Callable[[float, Image], tuple[float, ...]], resampling: Resampling, fill: Colour) -> Change:
+    """`matrix` (a, b, c, d, e, f) says where a pixel comes from: (ax + by + c, dx + ey + f)."""
+    return lambda image, value, _: image.transform(
+        image.size, Transform.AFFINE, matrix(value, image), resampling, fillcolor=fill
+    )
+
+
+def _geometry(shear: float, shift: float, resampling: Resampling, fill: Colour, signed: bool) -> tuple[Operation, ...]:
+    """Shear and translation along x and y, by at most `shear` and `shift` (of the side), to both sides."""
+    nearest = Resampling.NEAREST
+    changes = (
+        (_affine(lambda value, _: (1, value, 0, 0, 1, 0), resampling, fill), shear),
+        (_affine(lambda value, _: (1, 0, 0, value, 1, 0), resampling, fill), shear),
+        (_affine(lambda value, image: (1, 0, value * image.width, 0, 1, 0), nearest, fill), shift),
+        (_affine(lambda value, image: (1, 0, 0, 0, 1, value * image.height), nearest, fill), shift),
+    )
+    return tuple(Operation(change, 0 if signed else -most, most, signed) for change, most in changes)
+
+
+def _enhance(enhancer: Callable[[Image], ImageEnhance._Enhance]) -> Change:
+    """`value` is what the factor differs from 1 by."""
+    return lambda image, value, _: enhancer(image).enhance(1 + value)
+
+
+ENHANCERS = (ImageEnhance.Color, ImageEnhance.Contrast, ImageEnhance.Sharpness, ImageEnhance.Brightness)
+
+PAIR: tuple[Operation, ...] = (
+    Operation(lambda image, *_: ImageOps.invert(image)),
+    Operation(lambda image, *_: ImageOps.autocontrast(image)),
+    Operation(lambda image, *_: ImageOps.equalize(image)),
+    Operation(lambda image, value, _: ImageOps.posterize(image, round(value)), 8, 4),
+    Operation(lambda image, value, _: ImageOps.solarize(image, round(value)), 256, 0),
+    Operation(lambda image, value, _: image.rotate(value, fillcolor=GREY), 0, 30),
+    Operation(lambda image, value, g: _cut(image, round(value), round(value), (125, 122, 113), g), 0, 20),
+    *(Operation(_enhance(enhancer), 0, 0.9, signed=True) for enhancer in ENHANCERS),
+    *_geometry(0.3, 150 / 331, Resampling.BICUBIC, GREY, signed=True),
+)
+FIXMATCH: tuple[Operation, ...] = (
+    Operation(lambda image, *_: image),
+    Operation(lambda image, *_: ImageOps.autocontrast(image)),
+    Operation(lambda image, *_: ImageOps.equalize(image)),
+    Operation(lambda image, value, _: ImageOps.posterize(image, int(value)), 4, 8),
+    Operation(lambda image, value, _: ImageOps.solarize(image, int(value)), 0, 256),
+    Operation(lambda image, value, _: image.rotate(value), -30, 30),
+    *(Operation(_enhance(enhancer), -0.95, -0.05) for enhancer in ENHANCERS),
+    *_geometry(0.3, 0.3, Resampling.NEAREST, BLACK, signed=False),
+)

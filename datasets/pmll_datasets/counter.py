@@ -1,0 +1,29 @@
+"""Counter-based random words: a number for each (key, name), the same on every machine, in any order and any subset."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Iterable
+
+import numpy as np
+from jaxtyping import UInt64
+
+Words = UInt64[np.ndarray, "*shape"]
+
+
+def hash64(names: Iterable[str]) -> UInt64[np.ndarray, "n"]:
+    """BLAKE2b with an 8-byte digest of each name (NFC, UTF-8), read as a little-endian integer."""
+    encoded = (unicodedata.normalize("NFC", name).encode() for name in names)
+    digests = b"".join(hashlib.blake2b(name, digest_size=8).digest() for name in encoded)
+    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+
+
+def mix(words: Words) -> Words:
+    """The finaliser of SplitMix64 (Steele, Lea and Flood 2014), entry by entry, modulo 2^64."""
+    words = words ^ (words >> np.uint64(30))
+    words *= np.uint64(0xBF58476D1CE4E5B9)
+    words ^= words >> np.uint64(27)
+    words *= np.uint64(0x94D049BB133111EB)
+    words ^= words >> np.uint64(31)
+    return words

@@ -1,0 +1,179 @@
+"""Dataset and Split, the two nouns of this package, and `load`, which finds a data set by its name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import TypeAlias, cast
+
+import numpy as np
+from jaxtyping import Int8, Int64, UInt8
+
+from .counter import hash64, mix
+from .errors import DataError, unknown
+from .registry import ALIASES, DATASETS, Entry, Option, Value, find, place, resolve_options
+
+__all__ = [
+    "ALIASES", "DATASETS", "DataError", "Dataset", "Entry", "Labels", "Official", "Option", "Picture", "Pictures",
+    "Split", "Value", "find", "load", "read_only", "resolve_options", "unknown",
+]  # fmt: skip
+
+Picture: TypeAlias = UInt8[np.ndarray, "h w 3"]
+Labels: TypeAlias = Int8[np.ndarray, "n c"]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures by position and id; `read(i)` decodes picture i to uint8 RGB [h, w, 3]."""
+
+    ids: tuple[str, ...]
+    read: Callable[[int], Picture]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, positions: Sequence[int] | Int64[np.ndarray, "m"]) -> Pictures:
+        """Some of the pictures, in the order of `positions`."""
+        rows, read = [int(position) for position in positions], self.read
+        return Pictures(tuple(self.ids[row] for row in rows), lambda i: read(rows[i]))
+
+
+@dataclass(frozen=True, eq=False)
+class Official:
+    """Where a split's pictures stand in the complete official training list, for masks that were drawn on it."""
+
+    count: int
+    rows: Int64[np.ndarray, "n"]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Pictures with their complete labels: int8 [pictures, classes], 1 present, -1 absent, 0 unknown or ignored.
+
+    `labels` is kept as a read-only copy. `official` is None where the complete official list is not at hand.
+    """
+
+    pictures: Pictures
+    labels: Labels
+    official: Official | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", read_only(np.array(self.labels, np.int8, order="C")))
+        if self.labels.ndim != 2 or len(self.labels) != len(self.pictures):
+            raise DataError(f"labels {self.labels.shape} do not fit {len(self.pictures)} pictures")
+        if not ((self.labels >= -1) & (self.labels <= 1)).all():
+            raise DataError("labels other than 1, -1 and 0")
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return self.pictures.ids
+
+    def take(self, positions: Int64[np.ndarray, "m"]) -> Split:
+        """Some of the pictures with their labels, in the order of `positions`."""
+        official = self.official and replace(self.official, rows=self.official.rows[positions])
+        return Split(self.pictures.take(positions), self.labels[positions], official)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Pictures, complete labels and class names, with `train` and `test` splits.
+
+    `classes` are the official names, `spoken` the same as one says them ("dining table"). `version` is that of the
+    program that draws the pictures, for generated ones.
+
+    Raises:
+        DataError: a split is empty, or a picture comes twice.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    spoken: tuple[str, ...]
+    train: Split
+    test: Split
+    options: Mapping[str, Value] = field(default_factory=dict)
+    version: str = ""
+
+    def __post_init__(self) -> None:
+        seen: dict[str, str] = {}
+        for name, split in (("train", self.train), ("test", self.test)):
+            if not len(split):
+                raise DataError(f"{self.name} has no {name} pictures")
+            if split.labels.shape[1] != len(self.classes) or len(self.spoken) != len(self.classes):
+                raise DataError(f"{self.name}: {split.labels.shape[1]} labels, {len(self.classes)} class names")
+            for picture in split.ids:
+                if picture in seen:
+                    raise DataError(f"{self.name}: picture {picture!r} is in {seen[picture]} and again in {name}")
+                seen[picture] = name
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 (hex) of all that makes the data set what it is, wherever its files lie.
+
+        It is taken over the UTF-8 JSON, keys sorted and without spaces, of `classes`, `spoken`, `options`,
+        `version` and, under `train` and `test`, `ids` and the sha256 (hex) of the `labels`' bytes (int8, row by row).
+        """
+        splits = {"train": self.train, "test": self.test}
+        content = {name: {"ids": s.ids, "labels": _sha256(s.labels.tobytes())} for name, s in splits.items()}
+        names = {"classes": self.classes, "spoken": self.spoken}
+        whole = {**content, **names, "options": dict(self.options), "version": self.version}
+        text = json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return _sha256(text.encode())
+
+    def subset(self, count: int) -> Dataset:
+        """A fixed part: at most `count` pictures of each split, in the official order.
+
+        Which ones depends on the data set's name and the picture ids alone (rule `subset/1`): the `count` smallest
+        of mix(BLAKE2b-64("subset/1:" + name) XOR BLAKE2b-64(id)). So a smaller part lies within a larger one.
+        """
+        if count < 1:
+            raise DataError(f"a subset of {count} pictures", hint="give a count of at least 1")
+        options = {**self.options, "subset": count}
+        return replace(self, train=self._part(self.train, count), test=self._part(self.test, count), options=options)
+
+    def _part(self, split: Split, count: int) -> Split:
+        ranks = mix(hash64([f"subset/1:{self.name}"]) ^ hash64(split.ids))
+        return split.take(np.sort(np.argsort(ranks, kind="stable")[:count]))
+
+
+def load(
+    name: str,
+    root: str | os.PathLike[str] | None = None,
+    options: Mapping[str, Value] | None = None,
+    subset: int | None = None,
+) -> Dataset:
+    """The data set of that name, complete and checked.
+
+    Args:
+        name: a name of `DATASETS` or `ALIASES`, or the path of a user's CSV file (see `folder`).
+        root: the data set's own folder, or one that holds it by name; else the environment's PMLL_DATA. A CSV file
+            needs none, its pictures lie beside it.
+        options: what differs from the data set's defaults.
+        subset: at most so many pictures of each split, see `Dataset.subset`.
+
+    Raises:
+        DataError: unknown name or option, or files that are missing, damaged or not complete.
+    """
+    chosen = resolve_options(name, options or {})
+    module, function = find(name).target.split(":")
+    loader = cast(Callable[[Path | None, Mapping[str, Value]], Dataset], getattr(import_module(module), function))
+    dataset = loader(place(name, root), chosen)
+    return dataset if subset is None else dataset.subset(subset)
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    """The same array, no longer writeable."""
+    array.flags.writeable = False
+    return array
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

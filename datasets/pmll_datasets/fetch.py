@@ -1,0 +1,190 @@
+"""Downloads the official archives: goes on where it was cut off, checks what came, unpacks it whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import ssl
+import stat
+import tarfile
+import time
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path, PurePosixPath
+from typing import TypeAlias
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from .errors import DataError, unknown
+from .registry import ALIASES, names_of
+from .sources import SOURCES, Archive
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Called with an archive's name, the bytes at hand and the bytes in all."""
+
+TRIES = 5  # in a row that bring nothing new
+PAUSE = 1.0  # seconds before the next try; doubles with each that brings nothing new
+TIMEOUT = 60.0  # seconds without a byte
+BLOCK = 1 << 20
+CUT_OFF = (URLError, HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
+BUSY = (408, 425, 429, 500, 502, 503, 504)
+DAMAGED = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error)
+
+
+def fetch(name: str, root: str | os.PathLike[str], progress: Progress | None = None) -> Path:
+    """Download and unpack what is missing of a data set; returns its folder.
+
+    That is root/NAME, or the folder where a part of it is found already. Archives are kept beside what they held.
+
+    Raises:
+        DataError: no archive is known, the server does not answer, what it sends is wrong, or the disk is full.
+    """
+    name = ALIASES.get(name, name)
+    if name not in SOURCES:
+        raise unknown("data set to fetch", name, SOURCES)
+    base = Path(root).expanduser()
+    archives = SOURCES[name]
+    places = [*(base / each for each in names_of(name)), base]
+    folder = next((place for place in places if any((place / a.proof).exists() for a in archives)), places[0])
+    for archive in archives:
+        if not (folder / archive.proof).exists():
+            extract(download(archive, folder, progress), folder, archive.proof)
+    return folder
+
+
+def download(archive: Archive, folder: Path, progress: Progress | None = None) -> Path:
+    """The archive in that folder, complete and checked. Until then it is called NAME.part, and a rerun goes on."""
+    path = folder / archive.name
+    if path.exists():
+        check(path, archive, hint=f"remove it and fetch again, or get it by hand from {archive.url}")
+        return path
+    part = path.with_name(path.name + ".part")
+    with _writing(part):
+        folder.mkdir(parents=True, exist_ok=True)
+        _receive_all(archive, part, progress or (lambda *_: None))
+        try:
+            check(part, archive, hint=f"it is removed; fetch again, or get it by hand from {archive.url}")
+        except DataError:
+            part.unlink()
+            raise
+        part.replace(path)
+    return path
+
+
+def check(path: Path, archive: Archive, hint: str) -> None:
+    """Compare a file with the checksum that the archive is known by; `hint` says what to do where it is another."""
+    algorithm, _, expected = archive.digest.partition(":")
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+    if found != expected:
+        what = f"{archive.name} is not the file it should be: {algorithm} {found}, expected {expected}"
+        raise DataError(what, where=path, hint=hint)
+
+
+def extract(path: Path, folder: Path, proof: str) -> None:
+    """Unpack a tar or zip file into a folder; `proof` is moved in last, so that it stands for the whole archive.
+
+    Raises:
+        DataError: a damaged archive, one without `proof`, or one with links or with paths that lead elsewhere.
+    """
+    staging = folder / f".{path.name}.extracting"
+    shutil.rmtree(staging, ignore_errors=True)  # what a killed run left
+    try:
+        with _writing(staging):
+            _unpack(path, staging)
+            if not (staging / proof).is_file():
+                raise DataError(f"{path.name} holds no {proof}", where=path, hint="remove it and fetch again")
+            files = [file for file in staging.rglob("*") if file.is_file()]
+            for file in sorted(files, key=lambda file: file == staging / proof):
+                target = folder / file.relative_to(staging)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                file.replace(target)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _receive_all(archive: Archive, part: Path, progress: Progress) -> None:
+    longest = _size(part)
+    failures = 0
+    while True:
+        try:
+            return _receive(archive, part, progress)
+        except CUT_OFF as error:
+            if isinstance(error, HTTPError):
+                error.close()
+                if error.code not in BUSY:
+                    what = f"the server refuses: {error.code} {error.reason}"
+                    hint = f"get {archive.name} by hand, put it into {part.parent} and fetch again"
+                    raise DataError(what, where=archive.url, hint=hint) from error
+            failures = failures + 1 if _size(part) <= longest else 0
+            longest = max(longest, _size(part))
+            if failures == TRIES:
+                hint = "check the network and fetch again; what has come is kept"
+                raise DataError(f"the download breaks off: {error}", where=archive.url, hint=hint) from error
+            time.sleep(PAUSE * 2**failures)
+
+
+def _receive(archive: Archive, part: Path, progress: Progress) -> None:
+    """One connection: whatever is missing of the file, appended to what is there."""
+    done = _size(part)
+    if done >= archive.size:
+        return
+    request = Request(archive.url, headers={"Range": f"bytes={done}-"} if done else {})
+    with urlopen(request, timeout=TIMEOUT) as answer:
+        if answer.status != 206:  # the server sends all of it
+            done = 0
+        offered = answer.headers["Content-Length"]
+        if offered is not None and done + int(offered) != archive.size:
+            what = f"the server offers {done + int(offered):,} bytes for {archive.name}, expected {archive.size:,}"
+            hint = "a proxy or a login page may have answered: open the address in a browser"
+            raise DataError(what, where=archive.url, hint=hint)
+        with part.open("ab" if done else "wb") as file:
+            while done < archive.size and (block := answer.read(min(BLOCK, archive.size - done))):
+                file.write(block)
+                done += len(block)
+                progress(archive.name, done, archive.size)
+            file.flush()
+            os.fsync(file.fileno())
+    if done < archive.size:
+        raise ConnectionError(f"cut off after {done:,} of {archive.size:,} bytes")
+
+
+def _unpack(path: Path, folder: Path) -> None:
+    try:
+        if path.suffix == ".zip":
+            with zipfile.ZipFile(path) as zipped:
+                for entry in zipped.infolist():
+                    _refuse_unsafe(path, entry.filename, plain=not stat.S_ISLNK(entry.external_attr >> 16))
+                zipped.extractall(folder)
+        else:
+            with tarfile.open(path) as tarred:
+                for member in tarred:
+                    _refuse_unsafe(path, member.name, plain=member.isfile() or member.isdir())
+                tarred.extractall(folder, filter="data")
+    except DAMAGED as error:
+        raise DataError(f"archive is damaged: {error}", where=path, hint="remove it and fetch again") from error
+
+
+def _refuse_unsafe(path: Path, name: str, *, plain: bool) -> None:
+    inside = PurePosixPath(name)
+    if not plain or inside.is_absolute() or ".." in inside.parts or "\\" in name or ":" in name:
+        hint = "nothing was unpacked; do not trust this file"
+        raise DataError(f"archive holds {name!r}, a link or a path that leads out of its folder", where=path, hint=hint)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Says where it was that the disk was full or refused."""
+    try:
+        yield
+    except OSError as error:
+        what = f"the disk refuses: {error.strerror or error}"
+        raise DataError(what, where=path, hint="check space and rights") from error
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

@@ -1,0 +1,83 @@
+"""Reads what lies on disk: folders, texts and pictures, with one clear error where something is missing or damaged."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageFile
+
+from .dataset import Picture, Pictures
+from .errors import DataError
+
+AGAIN = "copy or download it again"
+UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+"""What Pillow raises for a file that is no picture, is damaged or is cut off."""
+
+
+def locate(root: Path, names: Iterable[str], layouts: Sequence[str], marker: str) -> Path:
+    """The folder of a data set: the first of root/NAME/LAYOUT and root/LAYOUT that holds the folder `marker`."""
+    for base in (*(root / name for name in names), root):
+        for layout in layouts:
+            if (base / layout / marker).is_dir():
+                return base / layout
+    missing = "/".join(part for part in (layouts[0], marker) if part)
+    raise DataError(f"no folder {missing}", where=root, hint="check --data-root or PMLL_DATA, and the official layout")
+
+
+def listing(folder: Path, suffix: str = "") -> set[str]:
+    """The names in a folder that end in `suffix`, hidden ones left out."""
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries if entry.name.endswith(suffix) and entry.name[0] != "."}
+    except OSError as error:
+        raise DataError(f"cannot list the folder: {error.strerror}", where=folder, hint=AGAIN) from error
+
+
+def require(files: Sequence[str], present: Collection[str], folder: Path, hint: str) -> None:
+    """Refuse a list that names files which the folder lacks."""
+    missing = [file for file in files if file not in present]
+    if missing:
+        more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
+        raise DataError(f"missing picture {missing[0]}{more}", where=folder / missing[0], hint=hint)
+
+
+def refuse_strays(files: Collection[str], present: Iterable[str], folder: Path, lists: str) -> None:
+    """Refuse a folder with pictures that the lists don't name: a cut-off list would make a data set smaller unseen."""
+    strays = sorted(set(present).difference(files))
+    if strays:
+        more = f" and {len(strays) - 1:,} more" if len(strays) > 1 else ""
+        hint = f"add what is missing to {lists}, or take these pictures out of the folder"
+        raise DataError(f"picture {strays[0]}{more} not listed in {lists}", where=folder / strays[0], hint=hint)
+
+
+def content(path: Path) -> bytes:
+    """All bytes of a file."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read the file: {error.strerror}", where=path, hint=AGAIN) from error
+
+
+def decode(path: Path) -> Picture:
+    """A picture file as uint8 RGB [h, w, 3], as it is stored (not turned by EXIF); a damaged one is refused."""
+    if ImageFile.LOAD_TRUNCATED_IMAGES:
+        raise DataError(
+            "Pillow is told to fill in what a cut-off picture lacks",
+            where="PIL.ImageFile.LOAD_TRUNCATED_IMAGES",
+            hint="set it to False; some package sets it while it is imported",
+        )
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except UNREADABLE as error:
+        raise DataError(f"picture does not decode: {error}", where=path, hint=AGAIN) from error
+
+
+def pictures(ids: Iterable[str], paths: Iterable[Path]) -> Pictures:
+    """Picture files by id, decoded when they are read."""
+    found = tuple(paths)
+    return Pictures(tuple(ids), lambda i: decode(found[i]))

@@ -1,0 +1,129 @@
+"""Batches of views: threads read and render pictures ahead of whoever takes the batches."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias, TypeVar
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+
+from .dataset import Labels, Picture, Pictures, read_only
+from .errors import DataError
+from .views import parse_view, render, view_generator
+
+Positions: TypeAlias = Int64[np.ndarray, "b"]
+Pixels: TypeAlias = UInt8[np.ndarray, "b 3 h w"]
+Batch: TypeAlias = tuple[Positions, tuple[Pixels, ...]]
+Task: TypeAlias = Callable[[], None]
+T = TypeVar("T")
+
+AHEAD = 2
+"""Batches prepared beyond the one that is waited for."""
+TOGETHER = 8
+"""Pictures a task: fewer cost more hand-overs between threads, more delay a stop."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Pictures by position and id, without labels and without paths. Without `workers` the caller's thread does all."""
+
+    pictures: Pictures
+    workers: int = 2
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return self.pictures.ids
+
+    def batches(
+        self,
+        positions: Iterable[Positions],
+        views: Sequence[str],
+        resolution: int,
+        *,
+        seed: int = 0,
+        epoch: int = 0,
+    ) -> Generator[Batch, None, None]:
+        """Each group of positions with its pictures, one uint8 array [b, 3, r, r] a view, in the given order.
+
+        A picture is read once for all its views. Closing the generator ends its threads; the number of workers changes
+        no pixel.
+
+        Raises:
+            DataError: an unknown view (at once), or a picture that can't be read (where its batch would come).
+        """
+        parsed = tuple(parse_view(name) for name in views)
+
+        def fill(group: Positions, pixels: tuple[Pixels, ...], rows: range) -> None:
+            for row in rows:
+                position = int(group[row])
+                picture = read(self.pictures, position)
+                for number, (view, rendered) in enumerate(zip(parsed, pixels, strict=True)):
+                    generator = view_generator(seed, epoch, self.ids[position], number)
+                    rendered[row] = render(picture, view, resolution, generator)
+
+        def start(group: Positions) -> tuple[Batch, list[Task]]:
+            pixels = tuple(np.empty((len(group), 3, resolution, resolution), np.uint8) for _ in parsed)
+            rows = range(len(group))
+            chunks = [rows[first : first + TOGETHER] for first in rows[::TOGETHER]]
+            return (group, pixels), [partial(fill, group, pixels, chunk) for chunk in chunks]
+
+        return in_order(map(start, positions), self.workers)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TrainSet(ImageSet):
+    """Training pictures with the labels a method may see: hidden entries are 0, the array is a read-only copy."""
+
+    labels: Labels
+    classes: tuple[str, ...]
+    spoken: tuple[str, ...]
+    regime: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", read_only(self.labels.copy()))
+
+
+def in_order(jobs: Iterable[tuple[T, Sequence[Task]]], workers: int) -> Generator[T, None, None]:
+    """The result of each job once its tasks are done, in the order of the jobs, which are started ahead."""
+    if not workers:
+        for result, tasks in jobs:
+            for task in tasks:
+                task()
+            yield result
+        return
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="pictures")
+    pending: deque[tuple[T, list[Future[None]]]] = deque()
+    try:
+        for result, tasks in jobs:
+            pending.append((result, [pool.submit(task) for task in tasks]))
+            if len(pending) > AHEAD:
+                yield _done(*pending.popleft())
+        while pending:
+            yield _done(*pending.popleft())
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _done(result: T, futures: list[Future[None]]) -> T:
+    for future in futures:
+        future.result()
+    return result
+
+
+def read(pictures: Pictures, position: int) -> Picture:
+    """A picture; whatever goes wrong is a DataError that names it."""
+    try:
+        return pictures.read(position)
+    except DataError:
+        raise
+    except Exception as error:  # a stranger's reader may raise anything
+        picture = pictures.ids[position]
+        raise DataError(f"picture {picture!r} can't be read: {type(error).__name__}: {error}") from error

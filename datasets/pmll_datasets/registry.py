@@ -1,0 +1,136 @@
+"""The data sets by name: what they are, their options, and where they are found; reading it imports nothing more."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from .errors import DataError, unknown
+
+Value: TypeAlias = str | int | bool
+
+
+@dataclass(frozen=True)
+class Option:
+    """What may be chosen about a data set. `allowed` is None for any whole number from 0 on."""
+
+    title: str
+    default: str | int
+    allowed: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known about a data set without its files; reading it imports and opens nothing.
+
+    `counts` are those of the default options, None where a data set takes what is there; `layout` is what its folder
+    holds, empty where it needs none.
+    """
+
+    target: str  # "module:function", called with the place (None where nothing is needed) and the options
+    title: str
+    layout: str = ""
+    counts: Mapping[str, int] | None = None
+    classes: int | None = None
+    options: Mapping[str, Option] = field(default_factory=dict)
+
+
+_VOC = "VOCdevkit/VOC2007/{JPEGImages,Annotations,ImageSets/Main}"
+_COCO = "{train2014,val2014,annotations/instances_train2014.json,annotations/instances_val2014.json}"
+_DIFFICULT = {"difficult": Option("labels of difficult objects only", "negative", ("negative", "ignored", "positive"))}
+_LABELLESS = {"labelless": Option("pictures without any label", "keep", ("keep", "drop"))}
+
+DATASETS: Mapping[str, Entry] = {
+    "shapes": Entry(
+        "pmll_datasets.shapes_set:load",
+        "generated scenes of shapes, embedded",
+        counts={"train": 1200, "test": 1000},
+        classes=20,
+        options={"draw": Option("another data set of the same kind", 0)},
+    ),
+    "voc2007": Entry("pmll_datasets.voc:load", "PASCAL VOC 2007", _VOC, {"train": 5011, "test": 4952}, 20, _DIFFICULT),
+    "voc2007-subset": Entry(
+        "pmll_datasets.voc:load_subset", "a partial copy of PASCAL VOC 2007", _VOC, None, 20, _DIFFICULT
+    ),
+    "coco2014": Entry(
+        "pmll_datasets.coco:load", "MS-COCO 2014", _COCO, {"train": 82783, "test": 40504}, 80, _LABELLESS
+    ),
+    "coco2014-subset": Entry(
+        "pmll_datasets.coco:load_subset", "a partial copy of MS-COCO 2014", _COCO, None, 80, _LABELLESS
+    ),
+}
+ALIASES: Mapping[str, str] = {
+    "voc": "voc2007",
+    "coco": "coco2014",
+    "voc-subset": "voc2007-subset",
+    "coco-subset": "coco2014-subset",
+}
+FOLDER = Entry("pmll_datasets.folder:load", "your own pictures with a CSV file", "path,split,<label>… in a .csv file")
+
+
+def find(name: str) -> Entry:
+    """What is known about a data set: by its name, an alias, or the path of a CSV file."""
+    if name.lower().endswith(".csv"):
+        return FOLDER
+    entry = DATASETS.get(ALIASES.get(name, name))
+    if entry is None:
+        raise unknown("data set", name, [*DATASETS, *ALIASES, "path/to/your.csv"])
+    return entry
+
+
+def names_of(name: str) -> list[str]:
+    """A data set's name and its aliases."""
+    return [name, *(alias for alias, meant in ALIASES.items() if meant == name)]
+
+
+def way_out(name: str) -> str:
+    """What to do about a copy that lacks something."""
+    if find(name).counts is None:
+        return "copy or download it again"
+    return f"complete the copy, or name the data set {name}-subset, which takes what is there"
+
+
+def check_count(name: str, split: str, count: int, where: Path) -> None:
+    """Refuse any other number of pictures than the official one, where a data set has to be complete."""
+    counts = find(name).counts
+    if counts and count != counts[split]:
+        what = f"{name} has {counts[split]:,} {split} pictures, this copy lists {count:,}"
+        raise DataError(what, where=where, hint=way_out(name))
+
+
+def resolve_options(name: str, options: Mapping[str, Value]) -> dict[str, Value]:
+    """All options of a data set: the given ones, checked, over its defaults."""
+    offered = find(name).options
+    for option in options.keys() - offered.keys():
+        raise unknown("option", option, offered, where=name)
+    return {key: _checked(key, options.get(key, each.default), each, name) for key, each in offered.items()}
+
+
+def place(name: str, root: str | os.PathLike[str] | None) -> Path | None:
+    """Where to look for a data set: a CSV file itself, else `root` or PMLL_DATA; None for one that needs no files."""
+    entry = find(name)
+    if entry is FOLDER:
+        return Path(name).expanduser()
+    if not entry.layout:
+        return None
+    given = root or os.environ.get("PMLL_DATA")
+    if not given:
+        hint = f"name the one that holds {entry.layout}: --data-root, or PMLL_DATA in the environment"
+        raise DataError(f"no data folder given for {name}", hint=hint)
+    folder = Path(given).expanduser()
+    if not folder.is_dir():
+        raise DataError("no such data folder", where=folder, hint="check --data-root or PMLL_DATA")
+    return folder
+
+
+def _checked(key: str, value: Value, option: Option, where: str) -> Value:
+    if option.allowed is None:
+        if not str(value).isdecimal():
+            raise DataError(f"option {key} is {value!r}", where=where, hint="give a whole number from 0 on")
+        return int(value)
+    if value not in option.allowed:
+        raise unknown(f"value of option {key}:", value, option.allowed, where=where)
+    return value

@@ -1,0 +1,22 @@
+"""The embedded data set `shapes` as a Dataset; see `shapes` for what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from . import shapes
+from .dataset import Dataset, Pictures, Split
+from .registry import Value
+
+
+def load(root: Path | None, options: Mapping[str, Value]) -> Dataset:
+    """All scenes of one draw; they need no files, so `root` is not looked at."""
+    draw = int(options["draw"])
+    train, test = (_split(split, draw) for split in ("train", "test"))
+    return Dataset("shapes", shapes.CLASSES, shapes.CLASSES, train, test, options, version=shapes.VERSION)
+
+
+def _split(split: str, draw: int) -> Split:
+    ids = tuple(shapes.picture_id(split, index, draw) for index in range(shapes.COUNTS[split]))
+    return Split(Pictures(ids, lambda i: shapes.pictures(split, draw)[i]), shapes.labels(split, draw))

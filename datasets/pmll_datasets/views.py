@@ -1,0 +1,161 @@
+"""Views: named transforms of one picture, each a function of (seed, epoch, picture, view number) and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageOps
+from PIL.Image import Resampling
+
+from .augment import cutout, rand_augment, rand_augment_fixmatch
+from .errors import DataError, unknown
+
+Transform: TypeAlias = Callable[[Image.Image, int, np.random.Generator], Image.Image]
+
+BICUBIC, BILINEAR = Resampling.BICUBIC, Resampling.BILINEAR
+HCP_CROPS = (512, 448, 384, 320, 256)  # sides at resolution 448, from a picture of side 512
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a view. `fixed`: no randomness; `sizes`: what it returns has the resolution asked for."""
+
+    transform: Transform
+    fixed: bool = False
+    sizes: bool = True
+
+
+@dataclass(frozen=True)
+class View:
+    """A named transform: its steps, one after the other."""
+
+    name: str
+    steps: tuple[Step, ...]
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the view is the same in every epoch and for every seed."""
+        return all(step.fixed for step in self.steps)
+
+
+def parse_view(name: str) -> View:
+    """The view of that name: steps of `STEPS` joined by "+", one of which brings the picture to the resolution.
+
+    Raises:
+        DataError: an unknown step, or not exactly one step that gives the resolution.
+    """
+    for word in name.split("+"):
+        if word not in STEPS:
+            raise unknown("view", word, STEPS, where=None if word == name else name)
+    steps = tuple(STEPS[word] for word in name.split("+"))
+    sizing = sum(step.sizes for step in steps)
+    if sizing != 1:
+        hint = "take exactly one of " + ", ".join(word for word, step in STEPS.items() if step.sizes)
+        raise DataError(f"{sizing} steps of view {name!r} give the picture its size", hint=hint)
+    return View(name, steps)
+
+
+def view_generator(seed: int, epoch: int, picture: str, view: int) -> np.random.Generator:
+    """The randomness of one view of one picture: Philox keyed by BLAKE2b-128 of "seed/epoch/picture id/view number"."""
+    text = f"{seed}/{epoch}/{picture}/{view}"
+    key = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "little")
+    return np.random.Generator(np.random.Philox(key=key))
+
+
+def render(
+    picture: UInt8[np.ndarray, "h w 3"], view: View, resolution: int, generator: np.random.Generator
+) -> UInt8[np.ndarray, "3 r r"]:
+    """The view of an RGB picture. Normalisation is the towers' business, so pixels stay uint8."""
+    image = Image.fromarray(picture)
+    for step in view.steps:
+        image = step.transform(image, resolution, generator)
+    return np.asarray(image).transpose(2, 0, 1).copy()
+
+
+def _resize(image: Image.Image, resolution: int, resampling: Resampling) -> Image.Image:
+    """To a square, aspect ratio not kept."""
+    return image.resize((resolution, resolution), resampling)
+
+
+def _crop(image: Image.Image, left: int, top: int, width: int, height: int) -> Image.Image:
+    return image.crop((left, top, left + width, top + height))
+
+
+def _squash(image: Image.Image, resolution: int, _: np.random.Generator) -> Image.Image:
+    return _resize(image, resolution, BICUBIC)
+
+
+def _centre(image: Image.Image, resolution: int, _: np.random.Generator) -> Image.Image:
+    """CLIP's test transform: the shorter side to the resolution, then the square in the middle."""
+    shorter = min(image.size)
+    width, height = (resolution * side // shorter for side in image.size)
+    resized = image.resize((width, height), BICUBIC)
+    return _crop(resized, round((width - resolution) / 2), round((height - resolution) / 2), resolution, resolution)
+
+
+def _flip(image: Image.Image, _: int, generator: np.random.Generator) -> Image.Image:
+    """Left and right exchanged, with probability 0.5."""
+    return ImageOps.mirror(image) if generator.random() < 0.5 else image
+
+
+def _hcp(image: Image.Image, resolution: int, generator: np.random.Generator) -> Image.Image:
+    """Training view of SST, HST, SARB and DSRB: squash, crop a random square of one of five sides, squash, flip."""
+    side, *_ = sides = [round(crop * resolution / 448) for crop in HCP_CROPS]
+    crop = sides[generator.integers(len(sides))]
+    left, top = (int(place) for place in generator.integers(side - crop + 1, size=2))
+    cropped = _crop(_resize(image, side, BICUBIC), left, top, crop, crop)
+    return _flip(_resize(cropped, resolution, BICUBIC), resolution, generator)
+
+
+def _dualcoop(image: Image.Image, resolution: int, generator: np.random.Generator) -> Image.Image:
+    """Training view of DualCoOp's released code: squash, CutoutPIL(0.5), RandAugment()."""
+    return rand_augment(cutout(_resize(image, resolution, BILINEAR), 0.5, generator), generator)
+
+
+def _rrc(image: Image.Image, resolution: int, generator: np.random.Generator) -> Image.Image:
+    """Training view of CoOp: random resized crop, flip."""
+    return _flip(_resize(_random_crop(image, generator), resolution, BICUBIC), resolution, generator)
+
+
+def _weak(image: Image.Image, resolution: int, generator: np.random.Generator) -> Image.Image:
+    """Weak view of SCPNet: flip, random resized crop."""
+    return _resize(_random_crop(_flip(image, resolution, generator), generator), resolution, BILINEAR)
+
+
+def _scpnet_strong(image: Image.Image, resolution: int, generator: np.random.Generator) -> Image.Image:
+    """Strong view of SCPNet: RandAugment on the picture in full size, then the weak view."""
+    return _weak(rand_augment_fixmatch(image, generator), resolution, generator)
+
+
+def _random_crop(image: Image.Image, generator: np.random.Generator) -> Image.Image:
+    """8 to 100 % of the area at an aspect ratio of 3/4 to 4/3 (Szegedy et al., CVPR 2015); the middle if none fits."""
+    narrow, wide = 3 / 4, 4 / 3
+    for _ in range(10):
+        area = image.width * image.height * generator.uniform(0.08, 1)
+        aspect = math.exp(generator.uniform(math.log(narrow), math.log(wide)))
+        width, height = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+        if 0 < width <= image.width and 0 < height <= image.height:
+            left = int(generator.integers(image.width - width + 1))
+            top = int(generator.integers(image.height - height + 1))
+            return _crop(image, left, top, width, height)
+    width = min(image.width, round(image.height * wide))
+    height = min(image.height, round(image.width / narrow))
+    return _crop(image, (image.width - width) // 2, (image.height - height) // 2, width, height)
+
+
+STEPS: Mapping[str, Step] = {
+    "squash": Step(_squash, fixed=True),
+    "centre": Step(_centre, fixed=True),
+    "flip": Step(_flip, sizes=False),
+    "hcp": Step(_hcp),
+    "dualcoop": Step(_dualcoop),
+    "rrc": Step(_rrc),
+    "weak": Step(_weak),
+    "scpnet-strong": Step(_scpnet_strong),
+}

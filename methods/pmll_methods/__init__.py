@@ -1,0 +1,1 @@
+"""Methods for multi-label recognition with partial labels: fit and predict; knows nothing of grids or stores."""

@@ -1,0 +1,48 @@
+"""`asl`: the asymmetric loss over known labels, on a CNN trunk.
+
+Ridnik et al., "Asymmetric Loss for Multi-Label Classification", ICCV 2021, eq. 4-7; unknown labels are left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from .bce import TINY_CLASSIFIER
+from .learner import Batch, Step
+from .losses.asymmetric import partial_asl
+from .method import Card
+from .nn.trunk import ClassifierSettings, TrunkClassifier
+from .recipe import FROZEN_TRUNK, HCP, SMOKE_TRUNK, Track
+from .settings import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class AslSettings(ClassifierSettings):
+    """Settings of `asl`."""
+
+    gamma_negative: float = setting(4.0, "focusing on negatives, γ-", "ASL repository, training script")
+    gamma_positive: float = setting(1.0, "focusing on positives, γ+", "ASL repository, class default")
+    clip: float = setting(0.05, "probability shift m of negatives", "ASL repository, training script")
+
+
+class Asl(TrunkClassifier):
+    """Trunk, pooling, linear classifier, partial asymmetric loss."""
+
+    Settings = AslSettings
+    card = Card(
+        name="asl",
+        title="partial asymmetric loss",
+        paper="Ridnik et al., ICCV 2021; trunk and recipe of HCP-MLR-PL",
+        trains="layer4 of the trunk and a linear classifier; the classifier alone on a frozen trunk",
+        inferred=("mean over known labels: the released loss sums over all of them",),
+        tracks={
+            "paper": Track(recipe=HCP, frozen=FROZEN_TRUNK),
+            "smoke": Track(recipe=SMOKE_TRUNK, settings={**TINY_CLASSIFIER, "gamma_negative": 2.0}),
+        },
+    )
+
+    def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
+        gammas = {"gamma_neg": self.settings.gamma_negative, "gamma_pos": self.settings.gamma_positive}
+        return {"asl": partial_asl(self(batch.features, head), batch.labels, clip=self.settings.clip, **gammas)}

@@ -1,0 +1,50 @@
+"""`bce`: masked binary cross-entropy on a CNN trunk, the baseline of the field.
+
+The mean runs over the known labels of the batch; `normalisation: durand` weights each picture by its share of
+known labels instead (Durand, Mehrasa and Mori, "Learning a Deep ConvNet for Multi-Label Classification with
+Partial Labels", CVPR 2019, eq. 1-2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from .learner import Batch, Step
+from .losses.partial_bce import durand_bce, partial_bce
+from .method import Card
+from .nn.trunk import ClassifierSettings, TrunkClassifier
+from .recipe import FROZEN_TRUNK, HCP, SMOKE_TRUNK, Track
+from .settings import setting
+
+TINY_CLASSIFIER = {"tower": "tiny", "pooling": "avg+max", "head_bias": -2.0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BceSettings(ClassifierSettings):
+    """Settings of `bce`."""
+
+    normalisation: Literal["known", "durand"] = setting("known", "mean over known labels, or Durand's g(p) per picture")
+
+
+class Bce(TrunkClassifier):
+    """Trunk, pooling, linear classifier, masked binary cross-entropy."""
+
+    Settings = BceSettings
+    card = Card(
+        name="bce",
+        title="masked binary cross-entropy",
+        paper="Durand et al., CVPR 2019 (masked loss); trunk and recipe of HCP-MLR-PL",
+        trains="layer4 of the trunk and a linear classifier; the classifier alone on a frozen trunk",
+        tracks={
+            "paper": Track(recipe=HCP, frozen=FROZEN_TRUNK),
+            "smoke": Track(recipe=SMOKE_TRUNK, settings=TINY_CLASSIFIER),
+        },
+    )
+
+    def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
+        logits = self(batch.features, head)
+        loss = durand_bce if self.settings.normalisation == "durand" else partial_bce
+        return {"bce": loss(logits, batch.labels)}

@@ -1,0 +1,142 @@
+"""`dualcoop`: a positive and a negative learned prompt per class over frozen CLIP towers.
+
+Sun, Hu and Saenko, "DualCoOp: Fast Adaptation to Multi-Label Recognition with Limited Annotations",
+NeurIPS 2022; settings of the released code (sunxm2357/DualCoOp).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from .learner import Batch, Learner, Problem, Step
+from .losses.asymmetric import partial_asl
+from .losses.partial_bce import partial_bce
+from .method import Card
+from .nn.prompts import PromptContexts
+from .nn.region_aggregation import cosines, dualcoop_logits
+from .recipe import Recipe, Track
+from .settings import Settings, setting
+from .towers.clip import ClipTower, load_clip
+
+PAPER = Recipe(
+    resolution=448,
+    views=("dualcoop",),
+    batch=32,
+    epochs=50,
+    optimizer="sgd",
+    lr=2e-3,  # COCO; 1e-3 on VOC
+    momentum=0.9,
+    weight_decay=5e-4,
+    schedule="cosine",
+    warmup_epochs=1,
+    warmup_lr=1e-5,
+)
+SMOKE = Recipe(
+    resolution=64, batch=64, epochs=20, optimizer="adamw", lr=2e-2, schedule="cosine", warmup_epochs=1, cache=True
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DualCoOpSettings(Settings):
+    """Settings of `dualcoop`."""
+
+    tower: str = setting(
+        "RN101:openai", "image-text model: an open_clip NAME:TAG, `local-dir:FOLDER`, or `tiny`", "paper, 4.1"
+    )
+    weights: str | None = setting(None, "file with its weights, or `random`; none: those that `tower` names")
+    n_ctx: int = setting(16, "context vectors a prompt", "paper, 4.1")
+    class_specific: bool = setting(True, "contexts of their own for every class", "released README")
+    start: str | None = setting(None, "words the positive context starts from; none: Gaussian noise")
+    context_sd: float | None = setting(0.02, "size of the noise; none: that of the token table", "released code")
+    spatial_scale: float = setting(20.0, "sharpness of the softmax over positions", "released code")
+    scale: float = setting(100.0, "logits per unit of cosine", "released code")
+    loss: Literal["asl", "bce"] = setting("asl", "asymmetric loss, or masked cross-entropy", "paper, eq. 5")
+    gamma_negative: float = setting(2.0, "focusing on negatives, γ-", "released code")
+    gamma_positive: float = setting(1.0, "focusing on positives, γ+", "released code")
+    clip: float = setting(0.05, "probability shift of negatives", "released code")
+    offset: float | None = setting(None, "where a learned offset of all logits starts; none: no offset, as published")
+
+
+class DualCoOp(Learner):
+    """Region features vote by their cosine to the positive and the negative prompt of each class."""
+
+    Settings = DualCoOpSettings
+    card = Card(
+        name="dualcoop",
+        title="dual context optimisation",
+        paper="Sun et al., NeurIPS 2022",
+        trains="the contexts of two prompts a class",
+        inferred=("the loss weight is 1/batch at every ratio: the code's values are given for one ratio only",),
+        tracks={
+            "paper": Track(recipe=PAPER),
+            "smoke": Track(
+                recipe=SMOKE,
+                settings={
+                    "tower": "tiny",
+                    "n_ctx": 4,
+                    "start": "a photo of a",
+                    "context_sd": None,
+                    "scale": 20.0,
+                    "loss": "bce",
+                    "offset": -2.0,
+                },
+            ),
+        },
+    )
+
+    def __init__(self, problem: Problem, settings: DualCoOpSettings) -> None:
+        super().__init__(problem, settings)
+        tower: ClipTower = problem.tower
+        self.prompts = PromptContexts(  # negatives first, as in the released code
+            tower,
+            problem.spoken,
+            prompts=2,
+            n_ctx=settings.n_ctx,
+            class_specific=settings.class_specific,
+            sd=settings.context_sd,
+            words=(None, settings.start),
+        )
+        if settings.offset is not None:
+            self.offset = nn.Parameter(torch.tensor(settings.offset))
+
+    @classmethod
+    def load_tower(cls, settings: DualCoOpSettings, recipe: Recipe) -> ClipTower:
+        return load_clip(settings.tower, settings.weights)
+
+    def encode(self, pixels: Tensor) -> Float[Tensor, "b n e"]:
+        """Every position of the last feature map, projected to the joint space."""
+        tower: ClipTower = self.problem.tower
+        return tower.dense(tower.normalise(pixels))
+
+    def head(self) -> Float[Tensor, "2 c e"]:
+        texts: Tensor = self.prompts()
+        return texts
+
+    def forward(self, features: Float[Tensor, "b n e"], head: Float[Tensor, "2 c e"]) -> Float[Tensor, "b c"]:
+        """Two-way softmax: P(present) = sigmoid(positive - negative) (paper, eq. 3-4)."""
+        pair, _ = dualcoop_logits(
+            cosines(features, head), spatial_scale=self.settings.spatial_scale, output_scale=self.settings.scale
+        )
+        negative, positive = pair.unbind(1)
+        logits = positive - negative
+        return logits + self.offset if self.settings.offset is not None else logits
+
+    def loss(self, batch: Batch, head: Float[Tensor, "2 c e"], step: Step) -> dict[str, Tensor]:
+        logits, labels, settings = self(batch.features, head), batch.labels, self.settings
+        if settings.loss == "bce":
+            return {"bce": partial_bce(logits, labels)}
+        summed = partial_asl(
+            logits,
+            labels,
+            gamma_neg=settings.gamma_negative,
+            gamma_pos=settings.gamma_positive,
+            clip=settings.clip,
+            eps=1e-6,
+            reduction="sum",
+        )
+        return {"asl": summed / self.problem.recipe.batch}

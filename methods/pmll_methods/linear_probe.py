@@ -1,0 +1,107 @@
+"""`linear-probe`: regularised logistic regression on the pooled features of a frozen tower, one problem per class.
+
+The baseline that papers leave out. One sweep gathers the features of all training pictures; each class is then
+solved to its optimum on its own known labels, so all ratios take seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Float64, Int8
+from torch import Tensor
+
+from .learner import Batch, Problem, Stage, Sweep
+from .method import Card
+from .nn.trunk import TrunkLearner, TrunkSettings, pool
+from .recipe import Recipe, Track
+from .settings import setting
+
+FEATURES = Recipe(resolution=224, batch=32, epochs=1, lr=0.0, cache=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearProbeSettings(TrunkSettings):
+    """Settings of `linear-probe`."""
+
+    train_from: str = setting("none", "the tower is never trained")
+    pooling: str = setting("avg", "how the map becomes a vector: avg, or avg+max")
+    strength: float = setting(1e-3, "weight C of the summed log-loss against ½|w|²; features have unit variance")
+
+
+class LinearProbe(TrunkLearner):
+    """min over w, b of ½|w|² + C Σ log(1 + exp(-y (w·x + b))), the sum over a class's known labels."""
+
+    Settings = LinearProbeSettings
+    card = Card(
+        name="linear-probe",
+        title="logistic regression on frozen features",
+        paper="a baseline",
+        trains="a linear classifier, to its optimum",
+        deterministic=True,
+        tracks={
+            "paper": Track(recipe=FEATURES),
+            "smoke": Track(
+                recipe=FEATURES.at(resolution=64), settings={"tower": "tiny", "pooling": "avg+max", "strength": 0.1}
+            ),
+        },
+    )
+
+    def __init__(self, problem: Problem, settings: LinearProbeSettings) -> None:
+        super().__init__(problem, settings)
+        width = self.trunk.channels * (2 if settings.pooling == "avg+max" else 1)
+        self.register_buffer("weight", torch.zeros(width, len(problem.classes), dtype=torch.float64))
+        self.register_buffer("bias", torch.zeros(len(problem.classes), dtype=torch.float64))
+        self.gathered: list[Tensor] = []
+
+    def stages(self) -> tuple[Stage, ...]:
+        recipe = self.problem.recipe
+        return (Stage(epochs=1, views=(recipe.test_view,), streams={"all": recipe.batch}, steps=False),)
+
+    def encode(self, pixels: Tensor) -> Float[Tensor, "b d"]:
+        return pool(super().encode(pixels), self.settings.pooling)
+
+    def forward(self, features: Float[Tensor, "b d"], head: None) -> Float[Tensor, "b c"]:
+        return (features.double() @ self.weight + self.bias).float()
+
+    def sweep_plan(self, epoch: int) -> Sweep:
+        return Sweep()
+
+    def sweep(self, batch: Batch) -> None:
+        assert isinstance(batch.features, Tensor)
+        self.gathered.append(batch.features.cpu())
+
+    def after_sweep(self) -> None:
+        features = torch.cat(self.gathered).double()
+        self.gathered = []
+        mean, deviation = features.mean(dim=0), features.std(dim=0, correction=0).clamp_min(1e-6)
+        labels = self.problem.labels.cpu()
+        weight, bias = logistic_regression((features - mean) / deviation, labels, self.settings.strength)
+        self.weight = (weight / deviation[:, None]).to(self.problem.device)
+        self.bias = (bias - mean @ (weight / deviation[:, None])).to(self.problem.device)
+
+
+def logistic_regression(
+    features: Float64[Tensor, "n d"], labels: Int8[Tensor, "n c"], strength: float
+) -> tuple[Float64[Tensor, "d c"], Float64[Tensor, "c"]]:
+    """All classes' regularised logistic regressions over their known labels, solved together by L-BFGS.
+
+    The bias is not regularised. A class that lacks known positives or known negatives keeps weight and bias 0.
+    """
+    solvable = ((labels > 0).any(dim=0) & (labels < 0).any(dim=0)).double()
+    known, sign = (labels != 0).double() * solvable, labels.double()
+    weight = torch.zeros(features.shape[1], labels.shape[1], dtype=torch.float64, requires_grad=True)
+    bias = torch.zeros(labels.shape[1], dtype=torch.float64, requires_grad=True)
+    solver = torch.optim.LBFGS([weight, bias], max_iter=500, history_size=20, line_search_fn="strong_wolfe")
+
+    def objective() -> Tensor:
+        solver.zero_grad()
+        margins = sign * (features @ weight + bias)
+        loss = 0.5 * weight.square().sum() + strength * (known * torch.nn.functional.softplus(-margins)).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    with torch.enable_grad():
+        solver.step(objective)  # type: ignore[no-untyped-call]
+    return weight.detach(), bias.detach()

@@ -1,0 +1,194 @@
+"""The one training loop and the one prediction loop: cells of a group share pictures, views and frozen towers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import ema
+from .feed import Feed, autocast, epoch_batches, in_order
+from .learner import Features, Learner, Stage, Sweep
+from .member import Member, Place
+from .method import Diverged, ImageSet, Positions, Run, Scores, Stopped
+
+
+class Calendar(NamedTuple):
+    """How the epochs of a stage count in the whole of training."""
+
+    before: int
+    epochs: int
+
+
+def fit_group(learners: Sequence[Learner], images: ImageSet, runs: Sequence[Run]) -> list[Exception | None]:
+    """Train learners of one recipe and seed in lockstep on the same pictures.
+
+    Every cell runs the very kernels, in the very shapes, that it runs alone: a group of one gives the same bits.
+    A cell that fails or diverges drops out and leaves the others untouched; its exception is returned in its
+    place. Raises `Stopped`, everything saved, when a run asks to stop.
+    """
+    members = [Member(learner, run) for learner, run in zip(learners, runs, strict=True)]
+    lead = members[0]
+    feed = Feed(images, lead.learner, lead.recipe, lead.run.device, lead.run.seed)
+    place = _resume(members)
+    with torch.random.fork_rng(devices=[]):
+        stages = lead.learner.stages()
+        for number, stage in enumerate(stages):
+            if number < place.stage:
+                continue
+            calendar = Calendar(sum(before.epochs for before in stages[:number]), sum(each.epochs for each in stages))
+            if place == Place(number, 0, 0, place.done):
+                for member in members:
+                    member.begin_stage()
+            for epoch in range(place.epoch, stage.epochs):
+                if not _alive(members):
+                    break
+                place = _epoch(members, feed, stage, calendar, Place(number, epoch, place.step, place.done))
+            place = Place(number + 1, 0, 0, place.done)
+    for member in members:
+        if member.average:
+            ema.load(member.learner, member.average)
+        member.set_mode(training=False)
+    return [member.failure for member in members]
+
+
+def _resume(members: Sequence[Member]) -> Place:
+    """The newest place that all members hold; the start where there is none."""
+    common = set(members[0].run.saved_steps())
+    for member in members[1:]:
+        common &= set(member.run.saved_steps())
+    if not common:
+        return Place()
+    places = [member.restore(max(common)) for member in members]
+    return places[0]
+
+
+def _epoch(members: Sequence[Member], feed: Feed, stage: Stage, calendar: Calendar, place: Place) -> Place:
+    """One epoch from `place` on: the sweep before it, then its steps. Returns where the next epoch begins."""
+    if place.step == 0:
+        _sweep(members, feed, place.epoch)
+    batches: list[dict[str, Tensor]] = []
+    if stage.steps:
+        lead = members[0]
+        rows = {name: lead.learner.stream(name) for name in stage.streams}
+        sizes = {name: len(positions) for name, positions in rows.items()}
+        plan = epoch_batches(stage, sizes, feed.seed, place.epoch, drop_last=lead.recipe.drop_last)
+        batches = [{name: rows[name][torch.from_numpy(chosen)] for name, chosen in step.items()} for step in plan]
+    features = _streams(feed, batches[place.step :], stage, place.epoch)
+    for step in range(place.step, len(batches)):
+        here = Place(place.stage, place.epoch, step, place.done + step - place.step)
+        views = next(features)
+        for member in _alive(members):
+            with _kept_apart(member):
+                member.train_step(member.batch(views, batches[step]), stage, here, len(batches))
+        _pause(members, Place(place.stage, place.epoch, step + 1, here.done + 1), last=step + 1 == len(batches))
+    after = Place(place.stage, place.epoch + 1, 0, place.done + len(batches) - place.step)
+    for member in _alive(members):
+        over = calendar.before + after.epoch
+        member.epoch_done(over, calendar.epochs)
+        with _kept_apart(member):
+            member.run.after_epoch(over, _predictor(member))
+    _pause(members, after, last=after.epoch == stage.epochs)
+    return after
+
+
+def _streams(
+    feed: Feed, batches: Sequence[dict[str, Tensor]], stage: Stage, epoch: int
+) -> Iterator[dict[str, tuple[Features, ...]]]:
+    """The features of each step, by stream."""
+    names = list(batches[0]) if batches else []
+    feeds = {name: feed([step[name].numpy() for step in batches], stage.views, epoch) for name in names}
+    for _ in batches:
+        yield {name: next(feeds[name]) for name in names}
+
+
+def _pause(members: Sequence[Member], place: Place, *, last: bool) -> None:
+    """Between two steps: save when it is time to, stop when asked to."""
+    alive = _alive(members)
+    stop = any(member.run.should_stop() for member in alive)
+    if stop or (not last and any(member.run.save_due() for member in alive)):
+        for member in alive:
+            member.save(place)
+    if stop:
+        raise Stopped
+
+
+def _sweep(members: Sequence[Member], feed: Feed, epoch: int) -> None:
+    """The passes over training pictures that members ask for; members with the same wish share one."""
+    wishes: dict[Sweep, list[Member]] = {}
+    for member in _alive(members):
+        plan = member.learner.sweep_plan(epoch)
+        if plan is not None:
+            wishes.setdefault(plan, []).append(member)
+    for plan, sharing in wishes.items():
+        rows = sharing[0].learner.stream(plan.stream)
+        batches = [rows[torch.from_numpy(part)].numpy() for part in in_order(len(rows), feed.recipe.batch)]
+        view = plan.view or feed.recipe.test_view
+        for positions, views in zip(batches, feed(batches, (view,), epoch), strict=True):
+            for member in _alive(sharing):
+                with _kept_apart(member):
+                    _sweep_batch(member, plan, positions, views)
+        for member in _alive(sharing):
+            with _kept_apart(member):
+                member.learner.after_sweep()
+
+
+@torch.no_grad()
+def _sweep_batch(member: Member, plan: Sweep, positions: Positions, views: tuple[Features, ...]) -> None:
+    member.set_mode(training=False)
+    with ema.swapped_in(member.learner, member.average if plan.averaged else None):
+        member.learner.sweep(member.batch({plan.stream: views}, {plan.stream: torch.from_numpy(positions)}))
+
+
+def _alive(members: Sequence[Member]) -> list[Member]:
+    return [member for member in members if member.failure is None]
+
+
+@contextmanager
+def _kept_apart(member: Member) -> Iterator[None]:
+    """An error in one member is that member's alone."""
+    try:
+        yield
+    except Stopped:
+        raise
+    except Exception as error:
+        member.failure = error
+
+
+def _predictor(member: Member) -> Callable[[ImageSet], Scores]:
+    def predict(images: ImageSet) -> Scores:
+        with ema.swapped_in(member.learner, member.average):
+            scores = predict_group([member.learner], images, [member.run])[0]
+        if isinstance(scores, Exception):
+            raise scores
+        return scores
+
+    return predict
+
+
+@torch.no_grad()
+def predict_group(learners: Sequence[Learner], images: ImageSet, runs: Sequence[Run]) -> list[Scores | Exception]:
+    """Scores float32 [pictures, classes] of each learner; pictures, views and the frozen part are shared.
+
+    A learner whose scores are not finite gets a `Diverged` in its place.
+    """
+    recipe, device = runs[0].recipe, runs[0].device
+    for learner in learners:
+        learner.eval()
+    pictures = images.batches(in_order(len(images), recipe.batch), (recipe.test_view,), recipe.resolution)
+    parts: list[list[Tensor]] = [[] for _ in learners]
+    with autocast(recipe, device):
+        heads = [learner.head() for learner in learners]
+        for _, pixels in pictures:
+            features = learners[0].encode(torch.from_numpy(pixels[0]).to(device))
+            for part, learner, head in zip(parts, learners, heads, strict=True):
+                part.append(learner(features, head).float().cpu())
+    return [_finite(torch.cat(part).numpy()) for part in parts]
+
+
+def _finite(scores: Scores) -> Scores | Exception:
+    return scores if np.isfinite(scores).all() else Diverged("predicted scores are not finite")

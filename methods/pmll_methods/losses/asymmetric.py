@@ -1,0 +1,69 @@
+"""The asymmetric loss over known labels: easy negatives weigh less, very easy ones nothing."""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict, Unpack
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+Reduction = Literal["known", "pictures", "entries", "sum"]
+
+
+class Asymmetry(TypedDict, total=False):
+    """The settings of the loss: γ-, γ+, the shift m of negatives, the floor of probabilities in logarithms, and
+    whether the focusing weight carries gradient."""
+
+    gamma_neg: float
+    gamma_pos: float
+    clip: float
+    eps: float
+    attached: bool
+
+
+def asymmetric(
+    logits: Float[Tensor, "b c"],
+    targets: Int[Tensor, "b c"],
+    *,
+    gamma_neg: float = 4.0,
+    gamma_pos: float = 1.0,
+    clip: float = 0.05,
+    eps: float = 1e-8,
+    attached: bool = False,
+) -> Float[Tensor, "b c"]:
+    """The loss of each entry, 0 where the target is 0 (unknown).
+
+    Positives: -(1 - p)^γ+ log p. Negatives: -(1 - q)^γ- log q with q = min(1 - p + clip, 1). Ridnik et al.,
+    "Asymmetric Loss for Multi-Label Classification", ICCV 2021, eq. 4-7. DualCoOp's softmax over a negative and
+    a positive logit is this p at their difference.
+    """
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    p = logits.sigmoid()
+    q = ((-logits).sigmoid() + clip).clamp(max=1)
+    positive = _focused(p, gamma_pos, eps, attached=attached)
+    negative = _focused(q, gamma_neg, eps, attached=attached)
+    return positive.where(targets > 0, negative.where(targets < 0, 0.0))
+
+
+def _focused(p: Tensor, gamma: float, eps: float, *, attached: bool) -> Tensor:
+    """-(1 - p)^γ log p."""
+    weight = (1 - p) ** gamma
+    return -(weight if attached else weight.detach()) * p.clamp_min(eps).log()
+
+
+def partial_asl(
+    logits: Float[Tensor, "b c"],
+    targets: Int[Tensor, "b c"],
+    *,
+    reduction: Reduction = "known",
+    **asymmetry: Unpack[Asymmetry],
+) -> Float[Tensor, ""]:
+    """`asymmetric` over the batch: the mean over known entries, the sum per picture (SARL's P-ASL), the mean over
+    all entries (HCP-MLR-PL: its scale falls with the ratio), or the sum (ASL, DualCoOp)."""
+    loss = asymmetric(logits, targets, **asymmetry)
+    if reduction == "known":
+        return loss.sum() / (targets != 0).sum().clamp_min(1)
+    if reduction == "pictures":
+        return loss.sum() / len(loss)
+    return loss.mean() if reduction == "entries" else loss.sum()

@@ -1,0 +1,178 @@
+"""The method protocol: what every method offers, what it is given, and where the built-in ones are found."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float32, Int8, Int64, UInt8
+
+from .recipe import Recipe, Track
+
+Positions: TypeAlias = Int64[np.ndarray, "b"]
+Pixels: TypeAlias = UInt8[np.ndarray, "b 3 h w"]
+Labels: TypeAlias = Int8[np.ndarray, "n c"]
+Scores: TypeAlias = Float32[np.ndarray, "n c"]
+State: TypeAlias = dict[str, Any]
+
+
+@runtime_checkable
+class ImageSet(Protocol):
+    """Pictures by position and id, without labels and without paths."""
+
+    @property
+    def ids(self) -> tuple[str, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def batches(
+        self,
+        positions: Iterable[Positions],
+        views: Sequence[str],
+        resolution: int,
+        *,
+        seed: int = 0,
+        epoch: int = 0,
+    ) -> Iterator[tuple[Positions, tuple[Pixels, ...]]]:
+        """Yield each group of positions with its pictures, one uint8 array a view, in the given order.
+
+        A view is a function of (seed, epoch, picture, view number); decoding runs ahead in the background.
+        """
+        ...
+
+
+@runtime_checkable
+class TrainSet(ImageSet, Protocol):
+    """Training pictures with the labels a method may see: hidden entries are 0, the array is read-only."""
+
+    @property
+    def labels(self) -> Labels: ...
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Official class names."""
+        ...
+
+    @property
+    def spoken(self) -> tuple[str, ...]:
+        """Class names as one says them: "dining table"."""
+        ...
+
+    @property
+    def regime(self) -> str: ...
+
+
+@runtime_checkable
+class Run(Protocol):
+    """What the bench lends a method while it trains and predicts one cell."""
+
+    @property
+    def seed(self) -> int: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def recipe(self) -> Recipe: ...
+    def save(self, state: State, step: int = 0) -> None:
+        """Keep a state (nested dicts and lists of tensors, numbers and text); it appears whole or not at all."""
+        ...
+
+    def restore(self, step: int | None = None) -> State | None:
+        """The state saved at `step`, else the newest; None where there is none."""
+        ...
+
+    def saved_steps(self) -> tuple[int, ...]:
+        """The steps at which a whole state is at hand, newest first."""
+        ...
+
+    def save_due(self) -> bool:
+        """Whether enough time has passed since the last save."""
+        ...
+
+    def should_stop(self) -> bool:
+        """Whether to save and raise `Stopped` at the next step."""
+        ...
+
+    def report(self, epoch: int, epochs: int, losses: Mapping[str, float]) -> None:
+        """Say how training goes: epochs done, epochs in all, mean of each loss term over the last epoch."""
+        ...
+
+    def record(self, name: str, positions: Positions, values: np.ndarray) -> None:
+        """Hand over what a method believes (pseudo labels, say); only the bench compares it with the truth."""
+        ...
+
+    def after_epoch(self, epoch: int, predict: Callable[[ImageSet], Scores]) -> None:
+        """Let the bench predict, score and select outside the method."""
+        ...
+
+
+@runtime_checkable
+class Method(Protocol):
+    """One method with its settings: the whole contract a stranger's method has to meet."""
+
+    def fit(self, train: TrainSet, run: Run) -> None: ...
+    def predict(self, images: ImageSet, run: Run) -> Scores:
+        """float32 logits [pictures, classes] in the order of `images`; P(present) = sigmoid(score)."""
+        ...
+
+
+class MethodError(Exception):
+    """A method, its settings or its weights are not usable: what, where, what to do."""
+
+    def __init__(self, what: str, *, where: str | None = None, hint: str | None = None) -> None:
+        super().__init__(what)
+        self.what, self.where, self.hint = what, where, hint
+
+
+class Stopped(Exception):
+    """Training was asked to stop; its state is saved."""
+
+
+class Diverged(Exception):
+    """The loss or the scores are no longer finite."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What a method states about itself; `pmll-bench show` and the tables' marks come from here."""
+
+    name: str
+    title: str
+    paper: str
+    trains: str
+    revision: int = 1
+    regimes: tuple[str, ...] = ("full", "partial")
+    uses_labels: bool = True
+    deterministic: bool = False
+    logits: bool = True  # scores are logits of P(present); otherwise thresholded F1 is left out
+    inferred: tuple[str, ...] = ()  # what the paper and its code leave open, and what we chose
+    tracks: Mapping[str, Track] = field(default_factory=dict)
+
+
+class Entry(NamedTuple):
+    """One line of the registry; reading it imports nothing."""
+
+    target: str  # "module:class"
+    family: str
+    title: str
+
+
+REGISTRY: Mapping[str, Entry] = {
+    "bce": Entry("pmll_methods.bce:Bce", "CNN", "masked binary cross-entropy on a CNN trunk"),
+    "asl": Entry("pmll_methods.asl:Asl", "CNN", "partial asymmetric loss on a CNN trunk"),
+    "linear-probe": Entry("pmll_methods.linear_probe:LinearProbe", "any tower", "logistic regression, frozen features"),
+    "ssgrl": Entry("pmll_methods.ssgrl:Ssgrl", "CNN", "semantic decoupling and a gated graph over labels"),
+    "clip-zeroshot": Entry("pmll_methods.zero_shot:ClipZeroShot", "CLIP", "a hand prompt per class, nothing trained"),
+    "dualcoop": Entry("pmll_methods.dualcoop:DualCoOp", "CLIP", "a positive and a negative learned prompt per class"),
+}
+
+
+def key(seed: int, *purpose: object) -> int:
+    """A 63-bit seed of its own for one purpose, so that no stream of random numbers touches another.
+
+    >>> key(0, "init") == key(0, "init"), key(0, "init") == key(0, "order")
+    (True, False)
+    """
+    text = "/".join(str(part) for part in (seed, *purpose))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1

@@ -1,0 +1,68 @@
+"""A gated graph network over classes, and the classifier that reads it: the second half of SSGRL."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class GatedGraph(nn.Module):
+    """`steps` rounds of messages between classes (Chen et al., "SSGRL", ICCV 2019, eq. 6-7; Li et al. 2016).
+
+    a = [A h ; Aᵀ h];  z = σ(W1 a + U1 h);  r = σ(W2 a + U2 h);  h ← (1 - z) h + z tanh(W3 a + U3 (r h)).
+    `shared_reset` computes r with U1, as the SSGRL repository does by a slip; U2 then stays untrained.
+    """
+
+    def __init__(self, width: int = 1024, steps: int = 3, *, shared_reset: bool = False) -> None:
+        super().__init__()
+        self.steps = steps
+        self.shared_reset = shared_reset
+        self.fc_1_w = nn.Linear(2 * width, width)
+        self.fc_1_u = nn.Linear(width, width)
+        self.fc_2_w = nn.Linear(2 * width, width)
+        self.fc_2_u = nn.Linear(width, width)
+        self.fc_3_w = nn.Linear(2 * width, width)
+        self.fc_3_u = nn.Linear(width, width)
+
+    def forward(self, nodes: Float[Tensor, "b c d"], adjacency: Float[Tensor, "c c"]) -> Float[Tensor, "b c d"]:
+        reset_u = self.fc_1_u if self.shared_reset else self.fc_2_u
+        for _ in range(self.steps):
+            messages = torch.cat([adjacency @ nodes, adjacency.mT @ nodes], dim=-1)
+            update = (self.fc_1_w(messages) + self.fc_1_u(nodes)).sigmoid()
+            reset = (self.fc_2_w(messages) + reset_u(nodes)).sigmoid()
+            candidate = (self.fc_3_w(messages) + self.fc_3_u(reset * nodes)).tanh()
+            nodes = (1 - update) * nodes + update * candidate
+        return nodes
+
+
+class ElementwiseClassifier(nn.Module):
+    """One linear classifier for each class on that class's own features: logit_c = w_c·o_c + b_c."""
+
+    def __init__(self, classes: int, width: int) -> None:
+        super().__init__()
+        bound = 1 / math.sqrt(width)
+        self.weight = nn.Parameter(torch.empty(classes, width).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(classes).uniform_(-bound, bound))
+
+    def forward(self, features: Float[Tensor, "b c o"]) -> Float[Tensor, "b c"]:
+        return (features * self.weight).sum(dim=-1) + self.bias
+
+
+class LabelGraph(nn.Module):
+    """Classes' features through the graph, joined with what they were, to logits (SSGRL, eq. 8-9)."""
+
+    def __init__(
+        self, classes: int, width: int = 1024, output: int = 1024, steps: int = 3, *, shared_reset: bool = False
+    ) -> None:
+        super().__init__()
+        self.ggnn = GatedGraph(width, steps, shared_reset=shared_reset)
+        self.fc = nn.Linear(2 * width, output)
+        self.classifiers = ElementwiseClassifier(classes, output)
+
+    def forward(self, features: Float[Tensor, "b c d"], adjacency: Float[Tensor, "c c"]) -> Float[Tensor, "b c"]:
+        joined = torch.cat([self.ggnn(features, adjacency), features], dim=-1)
+        logits: Tensor = self.classifiers(self.fc(joined).tanh())
+        return logits

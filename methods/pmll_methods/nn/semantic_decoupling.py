@@ -1,0 +1,32 @@
+"""Semantic decoupling: one feature vector for each class, gathered from where its word points."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class SemanticDecoupling(nn.Module):
+    """a = softmax over positions of w4·(W3 tanh(W1 x ⊙ W2 e)), f_c = Σ a x (Chen et al., "SSGRL", ICCV 2019, eq. 2-5).
+
+    Nothing stands between W3 and w4 and the softmax drops constants, so the two act as one vector v = W3ᵀ w4,
+    built at each call: both keep their own gradients, and no width-by-position-by-class tensor arises. Their
+    biases are kept for the released parameter count; they have no influence and get no gradient.
+    """
+
+    def __init__(self, features: int = 1024, words: int = 300, width: int = 512) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(features, width, bias=False)
+        self.fc2 = nn.Linear(words, width, bias=False)
+        self.fc3 = nn.Linear(width, width)
+        self.fc4 = nn.Linear(width, 1)
+
+    def forward(
+        self, feature_map: Float[Tensor, "b f h w"], words: Float[Tensor, "c k"]
+    ) -> tuple[Float[Tensor, "b c f"], Float[Tensor, "b c h w"]]:
+        """The classes' features, and the attention that gathered them."""
+        positions = feature_map.flatten(2).mT  # b hw f
+        joint = (self.fc1(positions)[:, :, None] * self.fc2(words)).tanh()  # b hw c width
+        v = self.fc4.weight[0] @ self.fc3.weight
+        attention = (joint @ v).softmax(dim=1).mT  # b c hw
+        return attention @ positions, attention.unflatten(2, feature_map.shape[-2:])

@@ -1,0 +1,95 @@
+"""How to train, as plain data: resolution, views, batch, epochs, optimizer, schedule, EMA, batch norm, precision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One training recipe. Every field is part of a cell's identity.
+
+    `views` names one deterministic transform per training view (`pmll_datasets.views`); `lr_scale`
+    multiplies `lr` for a learner's named parameter groups. `cache` computes what a learner's frozen part
+    makes of each picture once: only for views that never change. `validation` is the share of the training
+    pictures that `best-val` selection holds out, their labels masked like the others'.
+    """
+
+    resolution: int
+    batch: int
+    epochs: int
+    lr: float
+    views: tuple[str, ...] = ("squash",)
+    test_view: str = "squash"
+    optimizer: Literal["sgd", "adam", "adamw"] = "adam"
+    momentum: float = 0.9
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
+    lr_scale: Mapping[str, float] = field(default_factory=dict)
+    schedule: Literal["constant", "step", "cosine", "onecycle"] = "constant"
+    decay_epochs: tuple[int, ...] = ()  # step: lr falls to a tenth at the start of each of these epochs
+    warmup_epochs: float = 0.0
+    warmup_lr: float | None = None  # a constant rate while warming up; None: linear from zero
+    clip: float | None = None  # largest norm of the whole gradient
+    ema: float | None = None  # decay of the exponential moving average of the trained tensors
+    batch_norm: Literal["eval", "train"] = "eval"
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    drop_last: bool = False
+    cache: bool = False
+    validation: float = 0.0
+    selection: Literal["last", "best-val", "best-test"] = "last"
+
+    def at(self, **changes: Any) -> Recipe:
+        """This recipe with some fields changed."""
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Track:
+    """A recipe together with the settings that belong to it.
+
+    `frozen` is the recipe where the settings leave the whole tower as it is: training a head alone is another
+    problem, with other rates and without a need for fresh views.
+    """
+
+    recipe: Recipe
+    frozen: Recipe | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+HCP = Recipe(  # released scripts of SST, HST, SARB and DSRB (HCP-MLR-PL), which SSGRL's rows of their tables share
+    resolution=448,
+    views=("hcp",),
+    batch=8,
+    epochs=20,
+    optimizer="adam",
+    lr=1e-5,
+    weight_decay=5e-4,
+    schedule="step",
+    decay_epochs=(10,),
+    batch_norm="train",  # of the trained top alone; the frozen part keeps its statistics
+    drop_last=True,
+)
+FROZEN_TRUNK = Recipe(  # ours: a head on features that never change
+    resolution=448,
+    batch=64,
+    epochs=30,
+    optimizer="adamw",
+    lr=1e-3,
+    weight_decay=1e-2,
+    schedule="cosine",
+    cache=True,
+)
+SMOKE_TRUNK = Recipe(  # ours: seconds on `shapes` with `tiny`
+    resolution=64,
+    batch=32,
+    epochs=6,
+    optimizer="adamw",
+    lr=1.5e-3,
+    weight_decay=1e-2,
+    schedule="cosine",
+    warmup_epochs=0.6,
+    cache=True,
+)

@@ -1,0 +1,239 @@
+"""CLIP towers: open_clip models by name, folder or file, and the embedded `tiny`; both halves frozen."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import open_clip
+import torch
+from jaxtyping import Float, Int64, UInt8
+from open_clip.convert import convert_state_dict
+from open_clip.model import convert_to_custom_text_state_dict
+from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_pretrained_tags_by_model
+from torch import Tensor
+
+from ..method import MethodError
+from .dense import ResNetImages, TimmImages, VitImages, image_tower
+from .frozen import Channels, embedded, freeze, normalise, read_state, state_digest
+from .text import TextTower
+from .tiny import tokenizer as tiny_tokenizer
+from .weights import CONFIG, LOCAL_DIR, RANDOM, folder_weights, split_tag, weights_file
+
+RELEASE_EXTRAS = ("input_resolution", "context_length", "vocab_size")  # beside the weights in OpenAI's archives
+Tokenize: TypeAlias = Callable[[list[str]], Int64[Tensor, "c l"]]
+
+
+@dataclass(frozen=True, eq=False)
+class ClipTower:
+    """A frozen image-text model. It is no module, so a learner that keeps it doesn't train or save it."""
+
+    name: str
+    model: Any  # open_clip's CLIP; its attributes are not typed
+    images: ResNetImages | VitImages | TimmImages
+    text: TextTower
+    tokenizer: Tokenize
+    mean: Channels
+    std: Channels
+    digest: str
+
+    @property
+    def resolution(self) -> int:
+        """The side of the pictures it was trained on."""
+        size = self.model.visual.image_size
+        return int(size if isinstance(size, int) else size[0])
+
+    @property
+    def context_length(self) -> int:
+        """The most tokens a text may have."""
+        return int(self.model.context_length)
+
+    @property
+    def logit_scale(self) -> float:
+        """1 / τ, by which CLIP multiplies cosines."""
+        return float(self.model.logit_scale.exp())
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The ways it can be read position by position; the first is the usual one."""
+        return self.images.variants
+
+    def to(self, device: str) -> ClipTower:
+        """The tower itself, its weights moved to `device`."""
+        self.model.to(device)
+        self.images.to(device)
+        return self
+
+    def normalise(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+        """Pixels as this tower was trained to see them."""
+        return normalise(pixels, self.mean, self.std)
+
+    @torch.no_grad()
+    def pooled(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b e"]:
+        """One vector for each normalised image, not yet of unit length."""
+        return self.images.pooled(images)
+
+    @torch.no_grad()
+    def dense(self, images: Float[Tensor, "b 3 h w"], variant: str | None = None) -> Float[Tensor, "b n e"]:
+        """One vector for each position of normalised images; `variants` lists the ways."""
+        chosen = variant or self.variants[0]
+        if chosen not in self.variants:
+            raise MethodError(
+                f"{self.name} has no dense features {chosen!r}", hint=f"there are: {', '.join(self.variants)}"
+            )
+        return self.images.dense(images, chosen)
+
+    def tokenize(self, texts: Sequence[str]) -> Int64[Tensor, "c l"]:
+        """Token ids, padded to `context_length`."""
+        return self.tokenizer(list(texts))
+
+    @torch.no_grad()
+    def encode_text(self, ids: Int64[Tensor, "c l"]) -> Float[Tensor, "c e"]:
+        """The features of whole prompts, not yet of unit length."""
+        return self.text.encode_ids(ids.to(self.model.logit_scale.device))
+
+
+def clip_tower(name: str, model: Any, tokenizer: Tokenize, mean: Sequence[float], std: Sequence[float]) -> ClipTower:
+    """A tower from a model under open_clip's attribute names. The model is taken over: frozen, its norms folded."""
+    digest = state_digest(freeze(model))
+    return ClipTower(
+        name=name,
+        model=model,
+        images=image_tower(model.visual),
+        text=TextTower(model),
+        tokenizer=tokenizer,
+        mean=tuple(mean),
+        std=tuple(std),
+        digest=digest,
+    )
+
+
+@lru_cache(maxsize=4)
+def load_clip(name: str, weights: str | None = None) -> ClipTower:
+    """A frozen image-text model.
+
+    `name` is an open_clip name with a tag of published weights (`RN101:openai`), `local-dir:FOLDER` with a
+    configuration and weights, the path of a configuration file, or `tiny`. `weights` is a file or `random` (the
+    same ones every time) in place of those that `name` means. Calls with the same arguments return the same
+    object. Raises `MethodError` where a name is unknown, weights don't fit, or can't be had.
+    """
+    if name == "tiny":
+        tiny, mean, std = embedded(weights)
+        return clip_tower("tiny", tiny, tiny_tokenizer(), mean, std)
+    if name.startswith(LOCAL_DIR) or name.endswith(".json"):
+        return _local(name, weights)
+    return _published(*split_tag(name), weights)
+
+
+def _local(name: str, weights: str | None) -> ClipTower:
+    """A model from a configuration on disk; a folder holds its weights, too."""
+    folder = Path(name.removeprefix(LOCAL_DIR)).expanduser()
+    path = folder if name.endswith(".json") else folder / CONFIG
+    if not path.is_file():
+        raise MethodError(f"no model configuration at {path}", hint="see the setting `tower`")
+    if weights is None and not folder.is_dir():
+        raise MethodError(f"no weights for {path}", hint="give a file: --set weights=PATH")
+    config = json.loads(path.read_text(encoding="utf-8"))
+    shape, preprocess = config.get("model_cfg", config), config.get("preprocess_cfg", {})
+    text = shape["text_cfg"]
+    if text.get("hf_tokenizer_name"):
+        tokenizer = _tokenizer(f"{LOCAL_DIR}{path.parent}")
+    else:
+        options = {"context_length": text.get("context_length", 77), **text.get("tokenizer_kwargs", {})}
+        tokenizer = open_clip.SimpleTokenizer(**options)
+    model = _model(shape, folder_weights(folder) if weights is None else _given(weights))
+    mean = preprocess.get("mean", open_clip.OPENAI_DATASET_MEAN)
+    return clip_tower(name, model, tokenizer, mean, preprocess.get("std", open_clip.OPENAI_DATASET_STD))
+
+
+def _published(name: str, tag: str | None, weights: str | None) -> ClipTower:
+    """A model that open_clip knows, with one of its published weights, a file, or random ones."""
+    config = open_clip.get_model_config(name)
+    if config is None:
+        near = difflib.get_close_matches(name, open_clip.list_models(), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "give an open_clip name, local-dir:FOLDER or tiny"
+        raise MethodError(f"unknown image-text model {name!r}", hint=hint)
+    tags = list_pretrained_tags_by_model(name)
+    if weights is None and tag not in tags:
+        hint = f"give one of: {', '.join(f'{name}:{known}' for known in tags)}; or a file: --set weights=PATH"
+        raise MethodError(f"{name} has no published weights {tag!r}" if tag else f"{name} needs weights", hint=hint)
+    published = [get_pretrained_cfg(name, known) for known in ([tag] if tag in tags else tags)]
+    if _agreed(published, "quick_gelu", default=False):
+        config["quick_gelu"] = True  # open_clip itself would only warn that RN101 was trained with it
+    model = _model(config, _downloaded(name, tag, published[0]) if weights is None else _given(weights))
+    mean = _agreed(published, "mean", default=open_clip.OPENAI_DATASET_MEAN)
+    std = _agreed(published, "std", default=open_clip.OPENAI_DATASET_STD)
+    return clip_tower(name, model, _tokenizer(name), mean, std)
+
+
+def _tokenizer(name: str) -> Tokenize:
+    try:
+        tokenizer: Tokenize = open_clip.get_tokenizer(name)
+    except Exception as error:  # hub clients raise classes of their own
+        raise MethodError(f"the tokenizer of {name} can't be had: {error}", hint="it needs a network once") from error
+    return tokenizer
+
+
+def _given(weights: str) -> Path | None:
+    """The file that the setting `weights` names; None for random weights."""
+    return None if weights == RANDOM else weights_file(weights)
+
+
+def _agreed(published: Sequence[Mapping[str, Any]], key: str, *, default: Any) -> Any:
+    """What all published weights of an architecture have in common; a file of one of them has it, too."""
+    values = {entry.get(key, default) for entry in published}
+    return values.pop() if len(values) == 1 else default
+
+
+def _downloaded(name: str, tag: str | None, entry: Mapping[str, Any]) -> Path:
+    try:
+        return Path(download_pretrained(entry))
+    except Exception as error:  # hub clients raise classes of their own
+        source = entry.get("url") or f"the repository {entry.get('hf_hub')}"
+        raise MethodError(
+            f"the weights {tag} of {name} can't be downloaded: {error}",
+            hint=f"fetch them from {source} and give the file: --set weights=PATH",
+        ) from error
+
+
+def _model(config: Mapping[str, Any], file: Path | None) -> Any:
+    """open_clip's model of a configuration, with weights from a file or random ones."""
+    shape = copy.deepcopy(dict(config))
+    custom = shape.pop("custom_text", False) or "hf_model_name" in shape["text_cfg"]
+    if "multimodal_cfg" in shape:
+        raise MethodError("CoCa models are not supported", hint="take a CLIP")
+    if "timm_model_name" in shape["vision_cfg"]:
+        shape["vision_cfg"]["timm_model_pretrained"] = False
+    if "hf_model_name" in shape["text_cfg"]:
+        shape["text_cfg"]["hf_model_pretrained"] = False
+    state = {} if file is None else read_state(file)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = (open_clip.CustomTextCLIP if custom else open_clip.CLIP)(**shape)
+    if file is not None:
+        _load(model, state, where=str(file))
+    return model
+
+
+def _load(model: Any, tensors: Mapping[str, Tensor], where: str) -> None:
+    state = {name: tensor for name, tensor in tensors.items() if name not in RELEASE_EXTRAS}
+    state = convert_state_dict(model, state)
+    if hasattr(model, "text"):
+        state = convert_to_custom_text_state_dict(state)
+    for scalar in ("logit_scale", "logit_bias"):
+        if scalar in state:
+            state[scalar] = state[scalar].reshape(getattr(model, scalar).shape)
+    state.pop("text.transformer.embeddings.position_ids", None)  # older files of Hugging Face texts hold it
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip()
+        raise MethodError(
+            f"the weights don't fit the model: {first}", where=where, hint="see the settings `tower` and `weights`"
+        ) from error

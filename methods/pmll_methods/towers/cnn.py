@@ -1,0 +1,236 @@
+"""CNN trunks: torchvision's and timm's by name, and the embedded `tiny`; frozen, split into named stages."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from torchvision import models
+
+from ..method import MethodError
+from .frozen import Channels, embedded, fold_batch_norm, freeze, normalise, read_state, state_digest
+from .weights import RANDOM, TIMM, split_tag, weights_file
+
+IMAGENET_MEAN: Channels = (0.485, 0.456, 0.406)
+IMAGENET_STD: Channels = (0.229, 0.224, 0.225)
+DEFAULT_WEIGHTS = "IMAGENET1K_V1"  # what the released ResNet-101 methods start from
+LAYERS = ("layer1", "layer2", "layer3", "layer4")
+CLASSIFIERS = ("fc.", "classifier.", "head.", "heads.")
+
+
+@dataclass(frozen=True, eq=False)
+class Trunk:
+    """A pretrained CNN without its classifier: stages in order, from pixels to the last feature map.
+
+    It is no module, so a learner that keeps it doesn't train or save it; `top` hands out copies that do train.
+    """
+
+    name: str
+    stages: Mapping[str, nn.Module]
+    channels: int
+    mean: Channels
+    std: Channels
+    digest: str
+    _frozen: dict[str | None, nn.Module] = field(default_factory=dict, repr=False)
+
+    def to(self, device: str) -> Trunk:
+        """The trunk itself, its weights moved to `device`."""
+        for module in (*self.stages.values(), *self._frozen.values()):
+            module.to(device)
+        return self
+
+    def normalise(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+        """Pixels as this trunk was trained to see them."""
+        return normalise(pixels, self.mean, self.std)
+
+    @torch.no_grad()
+    def prefix(self, images: Float[Tensor, "b 3 h w"], at: str | None) -> Float[Tensor, "b k u v"]:
+        """What the frozen stages before `at` make of normalised images; all stages for None."""
+        if at not in self._frozen:
+            self._frozen[at] = fold_batch_norm(copy.deepcopy(_chain(self._stages(at)[0])))
+        features: Tensor = self._frozen[at](images.contiguous(memory_format=torch.channels_last))
+        return features.contiguous()
+
+    def top(self, at: str | None) -> nn.Module:
+        """A copy of the stages from `at` on, to be trained; the identity for None."""
+        if at is None:
+            return nn.Identity()
+        own = copy.deepcopy(_chain(self._stages(at)[1])).requires_grad_(True)
+        for part in own.modules():
+            if hasattr(part, "inplace"):
+                part.inplace = False  # type: ignore[assignment]  # a group's cells share its input
+        return own
+
+    def _stages(self, at: str | None) -> tuple[dict[str, nn.Module], dict[str, nn.Module]]:
+        names = list(self.stages)
+        if at is not None and at not in names:
+            raise MethodError(f"{self.name} has no stage {at!r}", hint=f"there are: {', '.join(names)}")
+        cut = len(names) if at is None else names.index(at)
+        return {name: self.stages[name] for name in names[:cut]}, {name: self.stages[name] for name in names[cut:]}
+
+
+@lru_cache(maxsize=4)
+def load_trunk(name: str, weights: str | None = None) -> Trunk:
+    """A frozen trunk: a torchvision or timm name (`timm:NAME` where both have it), or `tiny`.
+
+    `weights` is a file or `random`; None takes published ImageNet weights: those named behind the architecture
+    (`resnet101:IMAGENET1K_V2`, `timm:resnet50.a1_in1k`), else the usual ones. Calls with the same arguments return
+    the same object. Raises `MethodError` where a name is unknown, weights don't fit, or can't be had.
+    """
+    if name == "tiny":
+        return _tiny_trunk(weights)
+    bare, tag = split_tag(name)
+    if bare in models.list_models(module=models):
+        network = _torchvision_network(bare, tag or DEFAULT_WEIGHTS, weights)
+        return _trunk(bare, _torchvision_stages(bare, network), 64)
+    if timm.is_model(name.removeprefix(TIMM)):
+        network = _timm_network(name.removeprefix(TIMM), weights)
+        config = network.pretrained_cfg
+        return _trunk(name, _timm_stages(network), config["input_size"][-1], config["mean"], config["std"])
+    known = [*models.list_models(module=models), *timm.list_models()]
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "give a torchvision or timm name, or tiny"
+    raise MethodError(f"unknown trunk {name!r}", hint=hint)
+
+
+def _trunk(
+    name: str,
+    stages: Mapping[str, nn.Module],
+    pixels: int,
+    mean: Channels = IMAGENET_MEAN,
+    std: Channels = IMAGENET_STD,
+) -> Trunk:
+    body = freeze(_chain(stages))
+    with torch.no_grad():
+        channels = body(torch.zeros(1, 3, pixels, pixels)).shape[1]
+    return Trunk(name, stages, channels, tuple(mean), tuple(std), state_digest(body))
+
+
+def _chain(stages: Mapping[str, nn.Module]) -> nn.Sequential:
+    """Stages one after the other; torch allows no dot in a module's name."""
+    return nn.Sequential(OrderedDict((name.replace(".", "_"), module) for name, module in stages.items()))
+
+
+def _tiny_trunk(weights: str | None) -> Trunk:
+    tiny, mean, std = embedded(weights)
+    visual, relu = tiny.visual, nn.ReLU()
+    stem = nn.Sequential(visual.conv1, visual.bn1, relu, visual.conv2, visual.bn2, relu)
+    stages = {"stem": stem, **{layer: getattr(visual, layer) for layer in LAYERS}}
+    return _trunk("tiny", stages, visual.image_size, mean, std)
+
+
+def _torchvision_network(name: str, tag: str, weights: str | None) -> Any:
+    network = _randomly(lambda: models.get_model(name, weights=None))
+    if weights is None:
+        _load(network, _downloaded(name, tag), where=f"{name}:{tag}")
+    elif weights != RANDOM:
+        _load(network, read_state(weights_file(weights)), where=weights)
+    return network
+
+
+def _downloaded(name: str, tag: str) -> dict[str, Tensor]:
+    """torchvision's own weights, from its cache or the network."""
+    known = models.get_model_weights(name).__members__
+    if tag not in known:
+        raise MethodError(f"torchvision has no weights {tag!r} for {name}", hint=f"there are: {', '.join(known)}")
+    url = known[tag].url
+    try:
+        state: dict[str, Tensor] = known[tag].get_state_dict(progress=False, check_hash=True, weights_only=True)
+    except (OSError, RuntimeError) as error:
+        raise MethodError(
+            f"the weights {tag} of {name} can't be downloaded: {error}",
+            where=str(Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]),
+            hint=f"put {url} there, or give a local file: --set weights=PATH",
+        ) from error
+    return state
+
+
+def _timm_network(name: str, weights: str | None) -> Any:
+    full = {"num_classes": 0, "global_pool": ""}
+    if weights is None:
+        try:
+            return timm.create_model(name, pretrained=True, **full)
+        except Exception as error:  # timm and its hub client raise classes of their own
+            raise MethodError(
+                f"the weights of timm's {name} can't be had: {error}",
+                hint="download them where there is a network, and give the file: --set weights=PATH",
+            ) from error
+    network = _randomly(lambda: timm.create_model(name, pretrained=False, **full))
+    if weights != RANDOM:
+        _load(network, read_state(weights_file(weights)), where=weights)
+    return network
+
+
+def _randomly(build: Callable[[], nn.Module]) -> nn.Module:
+    """A network with random weights, the same ones every time."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return build()
+
+
+def _load(network: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
+    """Take up all tensors but the classifier's. Raises `MethodError` where one is missing or of another shape."""
+    own = network.state_dict()
+    fitting = {name: state[name] for name in own if name in state and state[name].shape == own[name].shape}
+    lacking = [
+        name
+        for name in own
+        if name not in fitting and not name.startswith(CLASSIFIERS) and not name.endswith("num_batches_tracked")
+    ]
+    if lacking:
+        raise MethodError(
+            f"{len(lacking)} of {len(own)} tensors are missing or of another shape, the first is {lacking[0]}",
+            where=where,
+            hint="the file must hold this architecture's weights under the library's own names",
+        )
+    network.load_state_dict(fitting, strict=False)
+
+
+def _torchvision_stages(name: str, network: nn.Module) -> dict[str, nn.Module]:
+    """ResNets: stem, layer1 … layer4; networks with `features`: features.0 …; `MethodError` for the others."""
+    if hasattr(network, "layer4"):
+        return _resnet_stages(network)
+    features = getattr(network, "features", None)
+    if not isinstance(features, nn.Sequential) or hasattr(network, "permute"):
+        raise MethodError(f"torchvision's {name} has no plain feature map", hint=f"take timm's form: timm:{name}")
+    stages = {f"features.{part}": module for part, module in features.named_children()}
+    return {**stages, "relu": nn.ReLU()} if isinstance(network, models.DenseNet) else stages
+
+
+def _timm_stages(network: nn.Module) -> dict[str, nn.Module]:
+    return _resnet_stages(network) if isinstance(network, timm.models.ResNet) else {"trunk": _TimmMap(network)}
+
+
+def _resnet_stages(network: nn.Module) -> dict[str, nn.Module]:
+    children = dict(network.named_children())
+    before = list(children)[: list(children).index("layer1")]
+    stem = nn.Sequential(OrderedDict((name, children[name]) for name in before))
+    return {"stem": stem, **{layer: children[layer] for layer in LAYERS}}
+
+
+class _TimmMap(nn.Module):
+    """The last feature map of any timm network as [b, d, h, w]."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d u v"]:
+        features: Tensor = self.network.forward_features(images)
+        if features.ndim == 4:
+            channels_last = getattr(self.network, "output_fmt", "NCHW") == "NHWC"
+            return features.permute(0, 3, 1, 2) if channels_last else features
+        tokens = features[:, self.network.num_prefix_tokens :]
+        rows = round(math.sqrt(tokens.shape[1] * images.shape[2] / images.shape[3]))
+        return tokens.mT.reshape(len(tokens), -1, rows, tokens.shape[1] // rows)

@@ -1,0 +1,212 @@
+"""Image features of a CLIP, one vector a picture (`pooled`) or one a position (`dense`), in the joint space."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..method import MethodError
+from .frozen import fold_batch_norm
+
+Images: TypeAlias = Float[Tensor, "b 3 h w"]
+Visual: TypeAlias = Any  # open_clip's image towers; their attributes are not typed
+
+
+def image_tower(visual: Visual) -> ResNetImages | VitImages | TimmImages:
+    """How to read features from an open_clip image tower (or one with the attribute names of its ResNet)."""
+    if hasattr(visual, "attnpool"):
+        return ResNetImages(visual)
+    if hasattr(visual, "trunk"):
+        return TimmImages(visual)
+    if getattr(visual, "attn_pool", True) is None:
+        return VitImages(visual)
+    raise MethodError(
+        f"{type(visual).__name__} has an attention pooler of its own kind",
+        hint="take a CLIP with a ResNet, a plain ViT or a timm image tower",
+    )
+
+
+class ResNetImages(nn.Module):
+    """A CLIP ResNet at any resolution: the pool's positional embedding is resized to the map.
+
+    `dualcoop`: the mean token and every position, with positional embedding (the released DualCoOp).
+    `maskclip`: every position, without (TaI-DPT). Both are c(v(token)) of the attention pool, without attention;
+    the two linear maps are multiplied into one.
+    """
+
+    variants = ("dualcoop", "maskclip")
+
+    def __init__(self, visual: Visual) -> None:
+        super().__init__()
+        self.pool = visual.attnpool
+        self.visual = fold_batch_norm(visual)
+        self.project = chained(self.pool.v_proj, self.pool.c_proj)
+
+    def feature_map(self, images: Images) -> Float[Tensor, "b d u v"]:
+        """The last map before the attention pool."""
+        x: Tensor = images.contiguous(memory_format=torch.channels_last)
+        for stage in ("stem", "layer1", "layer2", "layer3", "layer4"):
+            x = getattr(self.visual, stage)(x)
+        return x
+
+    def pooled(self, images: Images) -> Float[Tensor, "b e"]:
+        return attention_pool(self.feature_map(images), self.pool)
+
+    def dense(self, images: Images, variant: str) -> Float[Tensor, "b n e"]:
+        full = variant == "dualcoop"
+        positions = self.pool.positional_embedding if full else None
+        projected: Tensor = self.project(pool_tokens(self.feature_map(images), positions, with_mean=full))
+        return projected
+
+
+class VitImages(nn.Module):
+    """A CLIP ViT at any resolution: its positional embedding is resized as open_clip does on loading.
+
+    `ln_proj`: the last block's tokens. `value`: the value path of the last block alone (MaskCLIP).
+    `value_residual`: the same, added to the block's input.
+    """
+
+    variants = ("ln_proj", "value", "value_residual")
+
+    def __init__(self, visual: Visual) -> None:
+        super().__init__()
+        self.visual = visual
+
+    def pooled(self, images: Images) -> Float[Tensor, "b e"]:
+        return self.pool(self._blocks(self._embedded(images)))
+
+    def dense(self, images: Images, variant: str) -> Float[Tensor, "b n e"]:
+        if variant == "ln_proj":
+            return self.read(self._blocks(self._embedded(images)))
+        tokens = self._blocks(self._embedded(images), but=1)
+        return self.read(self.values(tokens) if variant == "value" else tokens + self.values(tokens))
+
+    def pool(self, tokens: Float[Tensor, "b t d"]) -> Float[Tensor, "b e"]:
+        """The class token or the mean of the others, in the joint space."""
+        norm, after = self.visual.ln_post, self.visual.final_ln_after_pool
+        tokens = tokens if after else norm(tokens)
+        pooled = tokens[:, 1:].mean(dim=1) if self.visual.pool_type == "avg" else tokens[:, 0]
+        projected: Tensor = (norm(pooled) if after else pooled) @ self.visual.proj
+        return projected
+
+    def read(self, tokens: Float[Tensor, "b t d"]) -> Float[Tensor, "b n e"]:
+        """Tokens without the class token, in the joint space."""
+        projected: Tensor = self.visual.ln_post(tokens[:, 1:]) @ self.visual.proj
+        return projected
+
+    def values(self, tokens: Float[Tensor, "b t d"]) -> Float[Tensor, "b t d"]:
+        """What the last block makes of tokens that attend to themselves alone: no residual, no MLP."""
+        block, width = self.visual.transformer.resblocks[-1], tokens.shape[-1]
+        weight, bias = block.attn.in_proj_weight[2 * width :], block.attn.in_proj_bias[2 * width :]
+        values: Tensor = block.attn.out_proj(F.linear(block.ln_1(tokens), weight, bias))
+        return values
+
+    def _embedded(self, images: Images) -> Float[Tensor, "b t d"]:
+        patches = self.visual.conv1(images)
+        first = self.visual.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
+        tokens = torch.cat([first, patches.flatten(2).mT], dim=1)
+        positions = resized(self.visual.positional_embedding, patches.shape[-2:], antialias=True)
+        embedded: Tensor = self.visual.ln_pre(tokens + positions)
+        return embedded
+
+    def _blocks(self, tokens: Tensor, but: int = 0) -> Tensor:
+        blocks = self.visual.transformer.resblocks
+        for block in blocks[: len(blocks) - but]:
+            tokens = block(tokens)
+        return tokens
+
+
+class TimmImages(nn.Module):
+    """A timm image tower; a position's vector is what the tower's pooling and head make of that position alone.
+
+    For average pooling and a linear head the mean over positions is the pooled vector.
+    """
+
+    variants = ("head",)
+
+    def __init__(self, visual: Visual) -> None:
+        super().__init__()
+        self.visual = visual
+        self.trunk = visual.trunk
+
+    def pooled(self, images: Images) -> Float[Tensor, "b e"]:
+        return self.read(self._features(images))
+
+    def dense(self, images: Images, variant: str) -> Float[Tensor, "b n e"]:
+        features = self._features(images)
+        if features.ndim == 3:
+            before = self.trunk.num_prefix_tokens
+            tokens = features[:, before:]
+            # whichever token the tower reads, it reads this position
+            alone = tokens.flatten(0, 1)[:, None].expand(-1, before + 1, -1)
+        elif getattr(self.trunk, "output_fmt", "NCHW") == "NHWC":
+            tokens = features.flatten(1, 2)
+            alone = tokens.flatten(0, 1)[:, None, None]
+        else:
+            tokens = features.flatten(2).mT
+            alone = tokens.flatten(0, 1)[:, :, None, None]
+        return self.read(alone).reshape(*tokens.shape[:2], -1)
+
+    def read(self, features: Tensor) -> Float[Tensor, "b e"]:
+        """The trunk's features (or one position of them) through its pooling and head."""
+        read: Tensor = self.visual.head(self.trunk.forward_head(features))
+        return read
+
+    def _features(self, images: Images) -> Tensor:
+        try:
+            features: Tensor = self.trunk.forward_features(images)
+        except AssertionError as error:  # how timm refuses a resolution
+            raise MethodError(
+                f"this tower can't see pictures of this size: {error}", hint="see `resolution`"
+            ) from error
+        return features
+
+
+def pool_tokens(
+    features: Float[Tensor, "b d u v"], positions: Float[Tensor, "p d"] | None, *, with_mean: bool
+) -> Float[Tensor, "b n d"]:
+    """The tokens of a CLIP attention pool: the mean of the map (where asked for), then its positions row by row.
+
+    `positions` is added, its grid resized to the map (bicubic, no antialiasing, as the released DualCoOp does).
+    """
+    tokens = features.flatten(2).mT
+    if with_mean:
+        tokens = torch.cat([tokens.mean(dim=1, keepdim=True), tokens], dim=1)
+    if positions is None:
+        return tokens
+    return tokens + resized(positions, features.shape[-2:], antialias=False)[0 if with_mean else 1 :]
+
+
+def attention_pool(features: Float[Tensor, "b d u v"], pool: Any) -> Float[Tensor, "b e"]:
+    """CLIP's attention pool, its query the mean token alone (the other outputs are never read)."""
+    tokens = pool_tokens(features, pool.positional_embedding, with_mean=True)
+    projections = (pool.q_proj(tokens[:, :1]), pool.k_proj(tokens), pool.v_proj(tokens))
+    query, key, value = (x.unflatten(2, (pool.num_heads, -1)).transpose(1, 2) for x in projections)
+    mixed = F.scaled_dot_product_attention(query, key, value)
+    pooled: Tensor = pool.c_proj(mixed.transpose(1, 2).flatten(2)[:, 0])
+    return pooled
+
+
+def resized(positions: Float[Tensor, "p d"], size: tuple[int, ...], *, antialias: bool) -> Float[Tensor, "q d"]:
+    """A positional embedding whose square grid is resized (bicubic) to `size` = (rows, columns); row 0 is kept."""
+    side = math.isqrt(len(positions) - 1)
+    if tuple(size) == (side, side):
+        return positions
+    grid = positions[1:].mT.reshape(1, -1, side, side)
+    grid = F.interpolate(grid, size=tuple(size), mode="bicubic", align_corners=False, antialias=antialias)
+    return torch.cat([positions[:1], grid[0].flatten(1).mT])
+
+
+def chained(first: nn.Linear, second: nn.Linear) -> nn.Linear:
+    """second(first(x)) as one frozen linear map, multiplied in float64."""
+    weight = second.weight.double() @ first.weight.double()
+    bias = second.weight.double() @ first.bias.double() + second.bias.double()
+    both = nn.Linear(first.in_features, second.out_features).to(first.weight).requires_grad_(False)
+    both.weight.copy_(weight)
+    both.bias.copy_(bias)
+    return both

@@ -1,0 +1,106 @@
+"""What frozen towers share: weights read from a file, batch norm folded, pixels made numbers, a digest."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+import zipfile
+from itertools import pairwise
+from pathlib import Path
+from typing import TypeAlias
+
+import torch
+from jaxtyping import Float, UInt8
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from ..method import MethodError
+from .tiny import TinyCLIP, config, load_tiny, random_tiny
+from .weights import RANDOM
+
+Channels: TypeAlias = tuple[float, ...]  # one number for each of red, green, blue
+
+
+def normalise(pixels: UInt8[Tensor, "b 3 h w"], mean: Channels, std: Channels) -> Float[Tensor, "b 3 h w"]:
+    """(pixels / 255 - mean) / std in float32."""
+    shape = (1, 3, 1, 1)
+    low = torch.tensor(mean, device=pixels.device).mul(255).view(shape)
+    span = torch.tensor(std, device=pixels.device).mul(255).view(shape)
+    return pixels.float().sub_(low).div_(span)
+
+
+def embedded(weights: str | None) -> tuple[TinyCLIP, Channels, Channels]:
+    """The embedded `tiny` with its own or `random` weights, and the mean and deviation of its pixels."""
+    if weights not in (None, RANDOM):
+        raise MethodError(f"tiny has its own weights, not {weights!r}", hint="leave the setting `weights` out")
+    model = load_tiny() if weights is None else random_tiny(seed=0)
+    preprocess = config()["preprocess_cfg"]
+    return model, tuple(preprocess["mean"]), tuple(preprocess["std"])
+
+
+def freeze(module: nn.Module) -> nn.Module:
+    """The module itself, in evaluation mode and without gradients."""
+    return module.requires_grad_(False).eval()
+
+
+def state_digest(module: nn.Module) -> str:
+    """SHA-256 over names, types, shapes and bytes of a module's tensors, by name."""
+    total = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        total.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\n".encode())
+        total.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return total.hexdigest()
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The tensors of a weights file, floating-point ones in float32; no code in the file is run.
+
+    Takes safetensors, torch files (a bare state dict, or one under `state_dict` or `model`) and the TorchScript
+    archives that CLIP was released in. Raises `MethodError` for anything else.
+    """
+    try:
+        state = load_file(path) if path.suffix == ".safetensors" else _torch_state(path)
+    except Exception as error:
+        what = f"not a weights file: {type(error).__name__}"
+        hint = "give safetensors or a torch state dict that loads with weights_only=True"
+        raise MethodError(what, where=str(path), hint=hint) from error
+    tensors = {name.removeprefix("module."): value for name, value in state.items() if isinstance(value, Tensor)}
+    return {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+
+
+def _torch_state(path: Path) -> dict[str, Tensor]:
+    if _is_torchscript(path):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # torch retires TorchScript, published files stay
+            return dict(torch.jit.load(path, map_location="cpu").state_dict())  # type: ignore[no-untyped-call]
+    loaded = torch.load(path, map_location="cpu", weights_only=True)
+    return dict(loaded.get("state_dict") or loaded.get("model") or loaded)
+
+
+def _is_torchscript(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+
+
+def fold_batch_norm(module: nn.Module) -> nn.Module:
+    """A frozen convolutional network with its batch norms multiplied into the convolutions, in place.
+
+    The same function up to rounding (3e-7), 1.2-1.3 times as quick together with channels-last memory. A norm is
+    folded where it is registered right behind a convolution of its width, as ResNets have it throughout.
+    """
+    children = list(module.named_children())
+    for (conv_name, conv), (norm_name, norm) in pairwise(children):
+        if (
+            isinstance(conv, nn.Conv2d)
+            and type(norm) is nn.BatchNorm2d
+            and norm.num_features == conv.out_channels
+            and norm.track_running_stats
+        ):
+            setattr(module, conv_name, fuse_conv_bn_eval(conv, norm))
+            setattr(module, norm_name, nn.Identity())
+    for _, child in children:
+        fold_batch_norm(child)
+    return freeze(module).to(memory_format=torch.channels_last)

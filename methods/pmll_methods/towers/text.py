@@ -1,0 +1,198 @@
+"""Text features of a CLIP, from whole prompts or behind learned contexts, computing only the tokens that count.
+
+With a causal mask a token depends on earlier tokens alone. So nothing after a prompt's end token is computed, a
+prefix that prompts share is computed once, and the last layer runs at the end tokens only: the same features and
+context gradients as the full computation, up to rounding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from ..method import MethodError
+
+Ids = Int64[Tensor, "c l"]
+LABELS_PER_SEQUENCE = 96  # a packed sequence costs its length squared in attention
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Token sequences computed together: `s` of them, `l` tokens long, read at `m` places each."""
+
+    ids: Int64[Tensor, "s l"]
+    positions: Int64[Tensor, "l"]
+    ends: Int64[Tensor, "s m"]
+    mask: Float[Tensor, "l l"] | None  # added to attention logits: 0 where row may see column, else -inf
+
+    def to(self, like: Tensor) -> Rows:
+        """The same on the device of `like`, the mask in its type."""
+        ids, positions, ends = (tensor.to(like.device) for tensor in (self.ids, self.positions, self.ends))
+        return Rows(ids, positions, ends, None if self.mask is None else self.mask.to(like))
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """How the prompts of one label set are computed, laid out once; `n_ctx` slots behind the start token are free.
+
+    `packed`: labels share their contexts; one sequence [start, contexts, rest of label 1, rest of label 2, …].
+    `truncated`: a sequence a label, cut behind the last end token. `plain`: nothing saved, `reason` says why.
+    """
+
+    form: Literal["packed", "truncated", "plain"]
+    n_ctx: int
+    rows: tuple[Rows, ...]
+    reason: str | None = None
+
+
+class TextTower:
+    """The text modules of an open_clip `CLIP` or `CustomTextCLIP`, or of anything under the same names."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.part = getattr(model, "text", model)
+        self.pool_type: str = getattr(self.part, "pool_type", getattr(model, "text_pool_type", "argmax"))
+        self.end_id: Any = getattr(self.part, "eos_id", getattr(model, "text_eos_id", None))
+        self.unusual = _unusual(self.part)
+
+    @property
+    def token_table(self) -> Float[Tensor, "v d"]:
+        """The embedding of every token."""
+        if self.unusual:
+            raise MethodError(f"contexts can't be learned on this text tower: {self.unusual}")
+        table: Tensor = self.part.token_embedding.weight
+        return table
+
+    @property
+    def width(self) -> int:
+        """The width d of a token."""
+        return self.token_table.shape[1]
+
+    @property
+    def bidirectional(self) -> str | None:
+        """Why nothing can be cut off or shared; None for a causal tower that is read at its end token."""
+        mask = self.part.attn_mask
+        if mask is None or not torch.equal(mask, _causal(len(mask)).to(mask)):
+            return "its attention is not causal"
+        if self.pool_type not in ("argmax", "eos"):
+            return f"it is read at the {self.pool_type} token, not at the end token"
+        return None
+
+    def ends(self, ids: Ids) -> Int64[Tensor, "c"]:
+        """Where each prompt is read."""
+        if self.pool_type in ("first", "last"):
+            return torch.full((len(ids),), 0 if self.pool_type == "first" else ids.shape[1] - 1)
+        if self.pool_type == "eos":
+            return torch.eq(ids, self.end_id).int().argmax(dim=1)
+        return ids.argmax(dim=1)
+
+    def encode_ids(self, ids: Ids) -> Float[Tensor, "c e"]:
+        """The features of whole prompts."""
+        if self.unusual:
+            features: Tensor = self.model.encode_text(ids)
+            return features
+        none = self.token_table.new_empty(1, len(ids), 0, self.width)
+        return encode(self, plan_prompts(self, ids, n_ctx=0, shared=False), none)[0]
+
+
+def plan_prompts(tower: TextTower, ids: Ids, *, n_ctx: int, shared: bool) -> Plan:
+    """Lay out prompts with ids [start, n_ctx placeholders, rest, end, padding] for `encode`.
+
+    `shared`: all labels have the same contexts; otherwise each has its own.
+    """
+    ends, reason = tower.ends(ids), tower.bidirectional
+    if reason is not None:
+        plan = Plan("plain", n_ctx, (_one_a_label(ids, ends, tower.part.attn_mask),), reason)
+    elif shared:
+        chunks = zip(*(torch.split(part, LABELS_PER_SEQUENCE) for part in (ids, ends)), strict=True)
+        plan = Plan("packed", n_ctx, tuple(_packed(part, at, 1 + n_ctx) for part, at in chunks))
+    else:
+        longest = int(ends.max()) + 1
+        plan = Plan("truncated", n_ctx, (_one_a_label(ids[:, :longest], ends, _causal(longest)),))
+    return replace(plan, rows=tuple(rows.to(tower.token_table) for rows in plan.rows))
+
+
+def encode(tower: TextTower, plan: Plan, contexts: Float[Tensor, "g s n d"]) -> Float[Tensor, "g c e"]:
+    """Text features of all labels for each of `g` sets of contexts; s = 1 for shared contexts, else s = c.
+
+    Runs in the contexts' own precision, whatever autocast says: after packing it is cheap, and half precision is
+    coarser than the steps that contexts take.
+    """
+    with torch.autocast(contexts.device.type, enabled=False):
+        return torch.cat([_encode_rows(tower, rows, plan.n_ctx, contexts) for rows in plan.rows], dim=1)
+
+
+def _encode_rows(
+    tower: TextTower, rows: Rows, n_ctx: int, contexts: Float[Tensor, "g s n d"]
+) -> Float[Tensor, "g c e"]:
+    part, sets = tower.part, len(contexts)
+    contexts = contexts.expand(-1, len(rows.ids), -1, -1)
+    embedded = part.token_embedding(rows.ids).expand(sets, -1, -1, -1)
+    x = torch.cat([embedded[:, :, :1], contexts, embedded[:, :, 1 + n_ctx :]], dim=2)
+    x = (x + part.positional_embedding[rows.positions]).flatten(0, 1)
+    *blocks, last = part.transformer.resblocks
+    for block in blocks:
+        x = attend(block, x, rows.mask)
+    x = part.ln_final(attend(last, x, rows.mask, at=rows.ends.repeat(sets, 1)))
+    projection = part.text_projection
+    if projection is not None:
+        x = projection(x) if isinstance(projection, nn.Linear) else x @ projection
+    features: Tensor = x.reshape(sets, -1, x.shape[-1])
+    return features
+
+
+def attend(
+    block: Any,
+    x: Float[Tensor, "b l d"],
+    mask: Float[Tensor, "l l"] | None,
+    at: Int64[Tensor, "b m"] | None = None,
+) -> Float[Tensor, "b m d"]:
+    """One pre-norm transformer block; with `at`, computed at those positions of each sequence alone."""
+    keys: Tensor = block.ln_1(x)
+    query = keys
+    if at is not None:
+        x, query = (torch.take_along_dim(tokens, at[..., None], dim=1) for tokens in (x, keys))
+        if mask is not None:
+            mask = mask[at].repeat_interleave(block.attn.num_heads, dim=0)
+    attended = block.attn(query, keys, keys, need_weights=False, attn_mask=mask)[0]
+    x = x + block.ls_1(attended)
+    out: Tensor = x + block.ls_2(block.mlp(block.ln_2(x)))
+    return out
+
+
+def _unusual(part: Any) -> str | None:
+    """Why a text tower can only be run as a whole; None for open_clip's usual transformer."""
+    if not hasattr(part, "token_embedding"):
+        return "it isn't open_clip's own"
+    if getattr(part, "cls_emb", None) is not None:
+        return "it is read at an appended class token"
+    if not isinstance(part.transformer.resblocks[0].attn, nn.MultiheadAttention):
+        return "its attention isn't plain multi-head attention"
+    return None
+
+
+def _causal(length: int) -> Float[Tensor, "l l"]:
+    return torch.full((length, length), -torch.inf).triu(1)
+
+
+def _one_a_label(ids: Ids, ends: Int64[Tensor, "c"], mask: Tensor | None) -> Rows:
+    return Rows(ids, torch.arange(ids.shape[1]), ends[:, None], mask)
+
+
+def _packed(ids: Ids, ends: Int64[Tensor, "c"], prefix: int) -> Rows:
+    """[prefix, rest of label 1, rest of label 2, …]; positions restart behind the prefix for every label.
+
+    A token sees the prefix and its own label, up to its own position.
+    """
+    rests = [range(prefix, int(end) + 1) for end in ends]
+    row_ids = torch.cat([ids[0, :prefix], *(ids[c, rest.start : rest.stop] for c, rest in enumerate(rests))])
+    positions = torch.tensor([*range(prefix), *(position for rest in rests for position in rest)])
+    label = torch.tensor([-1] * prefix + [c for c, rest in enumerate(rests) for _ in rest])
+    sees = ((label[None] == -1) | (label[None] == label[:, None])) & (positions[None] <= positions[:, None])
+    mask = torch.zeros(sees.shape).masked_fill(~sees, -torch.inf)
+    lengths = torch.tensor([len(rest) for rest in rests])
+    return Rows(row_ids[None], positions, (prefix - 1 + lengths.cumsum(0))[None], mask)

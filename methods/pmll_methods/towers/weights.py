@@ -1,0 +1,98 @@
+"""Names towers by content for identities: which file a tower is loaded from, and its SHA-256. Needs no torch."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from ..method import MethodError
+
+LOCAL_DIR = "local-dir:"
+TIMM = "timm:"
+RANDOM = "random"
+CONFIG = "open_clip_config.json"
+TINY = Path(__file__).parent / "tiny"
+WEIGHTS_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".npz")
+READ_SUFFIXES = (".json", ".txt", ".model")  # a model's configuration and its tokenizer
+
+
+def tower_identity(tower: str, weights: str | None) -> str:
+    """What stands for a tower in a cell's identity: its name, and local weights by content.
+
+    >>> tower_identity("RN101:openai", None), tower_identity("RN101:openai", "random")
+    ('RN101:openai', 'RN101:random')
+
+    Raises `MethodError` for a path that isn't there.
+    """
+    if tower == "tiny":
+        name = f"tiny:{content_digest(TINY)}" if weights is None else "tiny"
+    elif tower.startswith(LOCAL_DIR):
+        name = f"{LOCAL_DIR}{content_digest(Path(tower.removeprefix(LOCAL_DIR)))}"
+    elif tower.endswith(".json"):
+        name = f"config:{content_digest(Path(tower))}"
+    else:
+        name = tower if weights is None else split_tag(tower)[0]
+    if weights is None or weights == RANDOM:
+        return name if weights is None else f"{name}:{RANDOM}"
+    return f"{name}:sha256:{content_digest(weights_file(weights))}"
+
+
+def split_tag(tower: str) -> tuple[str, str | None]:
+    """An architecture and the published weights named behind it.
+
+    >>> split_tag("RN101:openai"), split_tag("resnet101"), split_tag("timm:resnet50")
+    (('RN101', 'openai'), ('resnet101', None), ('timm:resnet50', None))
+    """
+    library = TIMM if tower.startswith(TIMM) else ""
+    name, _, tag = tower.removeprefix(library).partition(":")
+    return library + name, tag or None
+
+
+def weights_file(weights: str) -> Path:
+    """The file that the setting `weights` names. Raises `MethodError` where there is none."""
+    path = Path(weights).expanduser()
+    if not path.is_file():
+        hint = "weights is a file or `random`; published ones are named in the tower, as in tower=RN101:openai"
+        raise MethodError(f"no weights at {path}", hint=hint)
+    return path
+
+
+def content_digest(path: Path) -> str:
+    """SHA-256 of a file; of a folder, over names and contents of what a model is loaded from.
+
+    Raises `MethodError` naming what is missing.
+    """
+    path = Path(path).expanduser()
+    if path.is_file():
+        return _file_digest(path)
+    if not path.is_dir():
+        raise MethodError(f"no such file or folder: {path}", hint="see the setting `tower`")
+    parts = [*sorted(file for file in path.iterdir() if file.suffix in READ_SUFFIXES), folder_weights(path)]
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(f"{part.name}\0{_file_digest(part)}\n".encode())
+    return total.hexdigest()
+
+
+def folder_weights(folder: Path) -> Path:
+    """The one weights file of a model's folder; with several, `open_clip_model.safetensors`."""
+    found = sorted(file for file in folder.iterdir() if file.suffix in WEIGHTS_SUFFIXES)
+    preferred = [file for file in found if file.name == "open_clip_model.safetensors"]
+    chosen = preferred or found
+    if len(chosen) != 1:
+        names = ", ".join(file.name for file in found) or "none"
+        raise MethodError(f"expected one weights file, found {names}", where=str(folder))
+    return chosen[0]
+
+
+def _file_digest(path: Path) -> str:
+    status = path.stat()
+    return _hashed(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _hashed(path: Path, size: int, mtime_ns: int) -> str:
+    """Planning asks for the same file once a cell; size and time tell when it has changed."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,72 @@
+"""`clip-zeroshot`: the cosine between a picture and a hand prompt per class; nothing is trained.
+
+Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021, section 3.1.
+Each class is ranked by its own cosine: a softmax over classes would change the order of pictures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from .learner import Learner, Stage
+from .method import Card, MethodError
+from .recipe import Recipe, Track
+from .settings import Settings, setting
+from .towers.clip import ClipTower, load_clip
+
+IMAGES = Recipe(resolution=224, batch=32, epochs=0, lr=0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZeroShotSettings(Settings):
+    """Settings of `clip-zeroshot`."""
+
+    tower: str = setting("RN101:openai", "image-text model: an open_clip NAME:TAG, `local-dir:FOLDER`, or `tiny`")
+    weights: str | None = setting(None, "file with its weights, or `random`; none: those that `tower` names")
+    prompt: str = setting("a photo of a {name}.", "template; {name} is the class as one says it", "CLIP repository")
+
+
+class ClipZeroShot(Learner):
+    """scale * cos(image, text of the class)."""
+
+    Settings = ZeroShotSettings
+    card = Card(
+        name="clip-zeroshot",
+        title="zero-shot CLIP",
+        paper="Radford et al., ICML 2021",
+        trains="nothing",
+        uses_labels=False,
+        deterministic=True,
+        logits=False,
+        inferred=("pictures are squashed to the square, as every multi-label method here does; CLIP crops the centre",),
+        tracks={
+            "paper": Track(recipe=IMAGES),
+            "smoke": Track(recipe=IMAGES.at(resolution=64), settings={"tower": "tiny"}),
+        },
+    )
+
+    @classmethod
+    def load_tower(cls, settings: ZeroShotSettings, recipe: Recipe) -> ClipTower:
+        return load_clip(settings.tower, settings.weights)
+
+    def stages(self) -> tuple[Stage, ...]:
+        return ()
+
+    def encode(self, pixels: Tensor) -> Float[Tensor, "b e"]:
+        tower: ClipTower = self.problem.tower
+        return F.normalize(tower.pooled(tower.normalise(pixels)), dim=-1)
+
+    def head(self) -> Float[Tensor, "c e"]:
+        tower: ClipTower = self.problem.tower
+        if "{name}" not in self.settings.prompt:
+            raise MethodError("the prompt has no {name}", where=f"prompt = {self.settings.prompt!r}")
+        texts = [self.settings.prompt.format(name=name) for name in self.problem.spoken]
+        return F.normalize(tower.encode_text(tower.tokenize(texts)), dim=-1)
+
+    def forward(self, features: Float[Tensor, "b e"], head: Float[Tensor, "c e"]) -> Float[Tensor, "b c"]:
+        scale: float = self.problem.tower.logit_scale
+        return scale * features @ head.T

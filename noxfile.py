@@ -1,0 +1,64 @@
+"""Checks as sessions: `nox -l` lists them. All but `minimums` share the environment that nox itself runs in."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import tomllib
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.10"
+nox.options.sessions = ["lint", "types", "tests", "wheel"]
+
+ROOT = Path(__file__).parent
+SOURCES = ("datasets", "methods", "benchmark")
+
+
+@nox.session(venv_backend="none")
+def lint(session: nox.Session) -> None:
+    """Style and imports."""
+    session.run(sys.executable, "-m", "ruff", "check")
+    session.run(sys.executable, "-m", "ruff", "format", "--check")
+
+
+@nox.session(venv_backend="none")
+def types(session: nox.Session) -> None:
+    """Types, strictly."""
+    session.run(sys.executable, "-m", "mypy", *SOURCES)
+
+
+@nox.session(venv_backend="none")
+def tests(session: nox.Session) -> None:
+    """The tests and doctests; arguments after `--` go to pytest."""
+    session.run(sys.executable, "-m", "pytest", "-n", "2", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def wheel(session: nox.Session) -> None:
+    """Build the wheel, install it outside the checkout and run the smoke track from there."""
+    with tempfile.TemporaryDirectory() as name:
+        away = Path(name).resolve()
+        site = away / "site"
+        session.run(sys.executable, "-m", "build", "--wheel", "--outdir", str(away / "dist"))
+        (built,) = (away / "dist").glob("*.whl")
+        session.run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site), str(built))
+        only_wheel = {"PYTHONPATH": str(site), "PMLL_STORE": str(away / "runs")}
+        with session.chdir(away):
+            command = str(site / "bin" / "pmll-bench")
+            version = session.run(command, "--version", env=only_wheel, external=True, silent=True)
+            if str(site) not in str(version):
+                session.error(f"the checkout was used instead of the wheel: {version}")
+            session.run(command, "run", "--track", "smoke", "--ratios", "0.5", env=only_wheel, external=True)
+
+
+@nox.session(python="3.11")
+def minimums(session: nox.Session) -> None:
+    """The tests with the lowest versions that pyproject.toml allows (downloads gigabytes; not part of CI)."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lowest = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    pins = Path(session.create_tmp()) / "minimums.txt"
+    pins.write_text("\n".join(requirement.replace(">=", "==") for requirement in lowest))
+    session.install("-e", ".[test]", "--constraint", str(pins))
+    session.run("pytest", "-n", "2", *session.posargs)

@@ -1,0 +1,197 @@
+"""Grid files: YAML means what it looks like, and each mistake is told with its line and what to do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pmll_bench.config import read_request
+from pmll_bench.errors import ConfigError
+from pmll_bench.request import Request, Row
+
+EXAMPLE = """\
+schema: 1
+name: table1
+datasets: [coco2014, voc2007]
+ratios: [0.1, 20%, 0.3]
+seeds: [0, 1, 2]
+mask_seeds: [0]
+track: paper
+methods:
+  - sst
+  - {method: sarb, params: {lr: 1e-5}}
+  - {method: sarb, as: sarb-noblend, params: {blend: false, recipe: {decay_epochs: [5, 10]}}}
+set: {recipe.epochs: 3, sst: {lr: 1.0e-4}, data.difficult: negative}
+"""
+
+
+def read(folder: Path, text: str, name: str = "grid.yaml") -> Request:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return read_request(path)
+
+
+def problems(folder: Path, text: str, name: str = "grid.yaml") -> list[tuple[str, str, str | None]]:
+    """What, where (without the folder) and hint of each problem."""
+    with pytest.raises(ConfigError) as caught:
+        read(folder, text, name)
+    return [
+        (problem.what, str(problem.where).replace(str(folder) + "/", ""), problem.hint)
+        for problem in caught.value.problems
+    ]
+
+
+def test_a_grid_file_is_a_request(tmp_path: Path) -> None:
+    assert read(tmp_path, EXAMPLE) == Request(
+        name="table1",
+        datasets=("coco2014", "voc2007"),
+        ratios=(0.1, 0.2, 0.3),
+        seeds=(0, 1, 2),
+        mask_seeds=(0,),
+        track="paper",
+        methods=(
+            Row("sst"),
+            Row("sarb", sets=("lr=1e-05",)),
+            Row("sarb", label="sarb-noblend", sets=("blend=false", "recipe.decay_epochs=5,10")),
+        ),
+        sets=("recipe.epochs=3", "sst.lr=0.0001", "data.difficult=negative"),
+    )
+
+
+def test_what_a_file_leaves_out_is_as_on_the_command_line(tmp_path: Path) -> None:
+    empty, usual = read(tmp_path, "{}"), Request()
+    assert empty.rows == usual.rows
+    assert {**vars(empty), "methods": ()} == {**vars(usual), "methods": ()}
+
+
+def test_single_values_stand_for_lists_of_one(tmp_path: Path) -> None:
+    request = read(tmp_path, "datasets: voc2007\nmethods: sst\nratios: 10%\nseeds: 3\nset: [lr=1]\n")
+    assert (request.datasets, request.ratios, request.seeds, request.sets) == (("voc2007",), (0.1,), (3,), ("lr=1",))
+
+
+def test_json_says_the_same(tmp_path: Path) -> None:
+    text = json.dumps(
+        {"datasets": ["voc2007"], "methods": [{"method": "sst", "params": {"lr": 1e-5}}], "seeds": [1]}, indent="\t"
+    )
+    request = read(tmp_path, text, "grid.json")
+    assert (request.methods, request.seeds) == ((Row("sst", sets=("lr=1e-05",)),), (1,))
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("1e-4", "0.0001"),
+        ("1e4", "10000.0"),
+        (".5", "0.5"),
+        ("10:30", "10:30"),
+        ("12:30:45", "12:30:45"),
+        ("no", "no"),
+        ("off", "off"),
+        ("y", "y"),
+        ("2014-01-01", "2014-01-01"),
+        ("017", "17"),
+        ("08", "8"),
+        ("1_000", "1_000"),
+        ("0x10", "0x10"),
+        ("nan", "nan"),
+        ("true", "true"),
+        ("'true'", "true"),
+        ("null", "null"),
+        ("~", "null"),
+        ("", "null"),
+        ("größe", "größe"),
+    ],
+)
+def test_yaml_values_mean_what_they_look_like(tmp_path: Path, written: str, meant: str) -> None:
+    assert read(tmp_path, f"set:\n  name: {written}\n").sets == (f"name={meant}",)
+
+
+def test_all_mistakes_are_told_with_their_lines(tmp_path: Path) -> None:
+    text = "datasets: [voc2007]\nratio: [0.1]\nratios: [0.1, 10]\nseeds: [0, one]\n"
+    text += "methods:\n  - sst\n  - {method: sarb, param: {lr: 1}}\n"
+    found = problems(tmp_path, text)
+    assert [(where, hint) for _, where, hint in found] == [
+        ("grid.yaml:2:1, ratio", "did you mean 'ratios'?"),
+        ("grid.yaml:3:15, ratios[1]", "did you mean 10% or 0.1?"),
+        ("grid.yaml:4:12, seeds[1]", None),
+        ("grid.yaml:7:20, methods[1].param", "did you mean 'params'?"),
+    ]
+    assert [what for what, _, _ in found] == [
+        "unknown key 'ratio'",
+        "ratios[1]: the ratio 10 is outside (0, 1]",
+        "seeds[1]: Input should be a valid integer",
+        "unknown key 'param'",
+    ]
+
+
+def test_a_repeated_key_is_refused_with_line_and_column(tmp_path: Path) -> None:
+    assert problems(tmp_path, "seeds: [0]\nset:\n  lr: 1\n  lr: 2\n") == [
+        ("the key 'lr' stands twice", "grid.yaml:4:3", None)
+    ]
+    assert problems(tmp_path, '{"seeds": [0], "seeds": [1]}', "grid.json")[0][0] == "the key 'seeds' stands twice"
+
+
+@pytest.mark.parametrize("key", ["1", "1.5", "true", "null", "[a]", "{a: b}"])
+def test_a_key_that_is_no_text_is_refused(tmp_path: Path, key: str) -> None:
+    [(what, where, _)] = problems(tmp_path, f"set:\n  ? {key}\n  : 1\n")
+    assert "is no text" in what
+    assert where == "grid.yaml:2:5"
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("seeds: [0", "grid.yaml:1:10"),
+        ("a: b: c", "grid.yaml:1:5"),
+        ("a: 1\n---\nb: 2", "grid.yaml:2:1"),
+        ("a: *b", "grid.yaml:1:4"),
+    ],
+)
+def test_broken_yaml_is_told_with_its_place(tmp_path: Path, text: str, place: str) -> None:
+    [(what, where, _)] = problems(tmp_path, text)
+    assert what.startswith("no valid YAML")
+    assert where == place
+
+
+def test_broken_json_is_told_with_its_place(tmp_path: Path) -> None:
+    [(what, where, _)] = problems(tmp_path, '{"seeds": [0,]}', "grid.json")
+    assert what.startswith("no valid JSON")
+    assert where.startswith("grid.json:1:1")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x: !!python/name:os.system", "x: !!binary aGk=", "x: !mine 3", "x: !!set {a}", "x: !!timestamp 2014-01-01"],
+)
+def test_no_tag_makes_an_object(tmp_path: Path, text: str) -> None:
+    assert "isn't read" in problems(tmp_path, text)[0][0]
+
+
+def test_aliases_are_read_but_not_multiplied_without_end(tmp_path: Path) -> None:
+    assert read(tmp_path, "seeds: &s [1, 2]\nmask_seeds: *s\n").mask_seeds == (1, 2)
+    bomb = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"{name}: &{name} [{', '.join([f'*{previous}'] * 10)}]\n"
+        for previous, name in zip("abcdef", "bcdefg", strict=True)
+    )
+    for text in (bomb, "a: &a [*a]\n", "a: " + "[" * 50 + "]" * 50):
+        assert "without end" in problems(tmp_path, text)[0][0]
+
+
+@pytest.mark.parametrize("text", ["[sst]", "sst", "", "# nothing", "3"])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    assert "mapping" in problems(tmp_path, text)[0][0]
+
+
+def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    (tmp_path / "latin.yaml").write_bytes(b"name: gr\xf6\xdfe\n")
+    (tmp_path / "large.yaml").write_bytes(b"#" * 1_000_001)
+    for name, reason in (("missing", "No such file"), ("latin", "no UTF-8"), ("large", "at most 1,000,000")):
+        with pytest.raises(ConfigError, match=reason) as caught:
+            read_request(tmp_path / f"{name}.yaml")
+        assert caught.value.where == str(tmp_path / f"{name}.yaml")
+
+
+def test_a_newer_grid_file_is_refused(tmp_path: Path) -> None:
+    assert problems(tmp_path, "schema: 2\n")[0][1] == "grid.yaml:1:1, schema"

@@ -1,0 +1,113 @@
+"""Leases: one process works on a cell, a dead one's work is taken over, a stopped one learns that it was."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pmll_bench.launch.lease import Lease, LeaseHeld, is_held
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from pmll_bench.launch.lease import Lease
+with Lease(Path(sys.argv[1]), duration=float(sys.argv[2]), heartbeat=0.05) as lease:
+    print("held", flush=True)
+    while lease.lost is None:
+        time.sleep(0.01)
+    print(lease.lost, flush=True)
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "cells" / "voc2007" / "sst" / "0123456789abcdef" / "lease"
+
+
+@pytest.fixture
+def holder(path: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the lease."""
+    duration = str(getattr(request, "param", 300.0))
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(path), duration], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def foreign(path: Path, age: float) -> None:
+    """A lease of another machine, last heard of `age` seconds ago."""
+    path.parent.mkdir(parents=True)
+    path.write_text("filelock/2\npid=1\nhost=node17\nmode=lease\ntoken=aa\nduration=300.0\n")
+    os.utime(path, (time.time() - age,) * 2)
+
+
+def test_a_lease_is_held_inside_the_block_only(path: Path) -> None:
+    assert not is_held(path)
+    with Lease(path) as lease:
+        assert is_held(path)
+        assert lease.lost is None
+    assert not is_held(path)
+    assert not path.exists()
+
+
+def test_a_second_process_is_told_at_once(path: Path, holder: subprocess.Popen[str]) -> None:
+    assert is_held(path)
+    with pytest.raises(LeaseHeld, match="another process"), Lease(path):
+        pass
+    assert is_held(path)
+
+
+def test_a_killed_process_is_followed_at_once(path: Path, holder: subprocess.Popen[str]) -> None:
+    holder.kill()
+    holder.wait()
+    assert not is_held(path)
+    with Lease(path):
+        assert is_held(path)
+
+
+@pytest.mark.parametrize("holder", [0.5], indirect=True)
+def test_a_process_that_stood_still_too_long_learns_that_it_lost_the_lease(
+    path: Path, holder: subprocess.Popen[str]
+) -> None:
+    holder.send_signal(signal.SIGSTOP)
+    os.utime(path, (time.time() - 60,) * 2)
+    assert not is_held(path, duration=0.5)
+    with Lease(path, duration=0.5, heartbeat=0.05) as mine:
+        holder.send_signal(signal.SIGCONT)
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "owner-changed\n"
+        assert mine.lost is None
+        assert path.exists()
+
+
+def test_another_machine_holds_its_lease_while_it_gives_signs_of_life(path: Path) -> None:
+    foreign(path, age=200)
+    assert is_held(path)
+    with pytest.raises(LeaseHeld), Lease(path):
+        pass
+
+
+def test_another_machine_loses_its_lease_after_a_long_silence(path: Path) -> None:
+    foreign(path, age=301)
+    assert not is_held(path)
+    with Lease(path) as lease:
+        assert is_held(path)
+        assert lease.lost is None
+
+
+def test_an_empty_lease_file_of_a_crash_is_taken_over_when_old(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    path.touch()
+    os.utime(path, (time.time() - 301,) * 2)
+    with Lease(path):
+        assert is_held(path)

@@ -1,0 +1,102 @@
+"""Curves: the same bytes for the same results, names that can be read, and the numbers behind."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from made_up_results import RATIOS, made_up
+from pmll_bench.errors import ConfigError
+from pmll_bench.records import Result
+from pmll_bench.report.frame import frame
+from pmll_bench.report.plot import curves, spread_out, write_curves
+from pmll_bench.report.table import Table, build
+
+
+def results(ratios: Iterable[float] = RATIOS, **more: Any) -> list[Result]:
+    return [
+        made_up(label, level + ratio / 10 + 0.01 * seed, method="sst", ratio=ratio, seed=seed, **more)
+        for label, level in {"sst": 0.7, "for $1 or $2": 0.6}.items()
+        for ratio in ratios
+        for seed in range(2)
+    ]
+
+
+def table_of(made: Iterable[Result]) -> Table:
+    return build(frame(made))
+
+
+def test_equal_results_give_equal_bytes_in_whatever_order_they_come() -> None:
+    made = results()
+    assert curves(table_of(made)) == curves(table_of(made[::-1]))
+
+
+def test_a_picture_says_what_it_shows() -> None:
+    svg = curves(table_of([*results(), *results(dataset="voc2007")]))["svg"].decode()
+    ElementTree.fromstring(svg)
+    said = ("Known labels (%)", "mAP (%)", "shapes, partial labels", "voc2007, partial labels", "for $1 or $2")
+    for text in (*said, "Mean over seeds; band: ± sd (ddof 1)"):
+        assert f"<!-- {text} -->" in svg
+    assert "<dc:date>" not in svg
+
+
+def test_the_png_has_a_panel_for_each_block_and_is_no_blank() -> None:
+    one, two = (
+        Image.open(io.BytesIO(curves(table_of(made))["png"]))
+        for made in (results(), [*results(), *results(dataset="voc2007")])
+    )
+    assert two.size == pytest.approx((2 * one.width, one.height), abs=2)
+    assert len(np.unique(np.asarray(one.convert("RGB")).reshape(-1, 3), axis=0)) > 50
+
+
+def test_the_csv_behind_holds_the_points_in_percent() -> None:
+    rows = list(csv.DictReader(io.StringIO(curves(table_of(results()))["csv"].decode())))
+    assert len(rows) == 2 * len(RATIOS)
+    row = next(row for row in rows if row["method"] == "sst" and row["known labels (%)"] == "10")
+    assert [float(row["mean"]), float(row["sd"])] == pytest.approx([71.5, 0.5**0.5])
+    assert (row["panel"], row["selection"], row["n"]) == ("shapes, partial labels", "last", "2")
+
+
+def test_an_oracle_is_no_curve() -> None:
+    behind = curves(table_of(results(oracle=0.99)))
+    assert behind["csv"] == curves(table_of(results()))["csv"]
+
+
+def test_a_method_with_missing_cells_is_drawn_as_far_as_it_goes() -> None:
+    made = [*results(), *(made_up("short", 0.5, ratio=ratio) for ratio in RATIOS[:3])]
+    drawn = curves(table_of(made))
+    assert b"<!-- short -->" in drawn["svg"]
+    assert drawn["csv"].count(b",short,last,90,,,0") == 1
+
+
+def test_one_ratio_is_no_curve() -> None:
+    with pytest.raises(ConfigError, match="no curve to draw"):
+        curves(table_of(results(ratios=[0.1])))
+
+
+def test_the_files_stand_beside_each_other(tmp_path: Path) -> None:
+    paths = write_curves(table_of(results()), tmp_path / "plots")
+    assert [path.name for path in paths] == ["curves-map.svg", "curves-map.png", "curves-map.csv"]
+    assert sorted((tmp_path / "plots").iterdir()) == sorted(paths)
+
+
+@given(st.lists(st.floats(0, 10), max_size=12).map(sorted), st.floats(0.01, 3))
+def test_names_keep_their_order_their_distance_and_the_panel(wanted: list[float], gap: float) -> None:
+    heights = spread_out(wanted, gap, 0.0, 10.0)
+    room = min(gap, 10 / max(len(wanted) - 1, 1))
+    assert len(heights) == len(wanted)
+    assert all(later - earlier >= room - 1e-9 for earlier, later in pairwise(heights))
+    assert all(-1e-9 <= height <= 10 + 1e-9 for height in heights)
+    if all(later - earlier >= gap for earlier, later in pairwise(wanted)):
+        assert heights == pytest.approx(wanted)

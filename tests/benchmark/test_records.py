@@ -1,0 +1,141 @@
+"""The store's documents: they agree with themselves, survive the disk, and older ones stay readable."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from pmll_bench import records
+from pmll_bench.environment import environment
+from pmll_bench.errors import StoreError
+from pmll_bench.metrics import evaluate
+from pmll_bench.records import Result, ScoresFile, Seconds
+from pmll_bench.store import Store
+from stored import CLASSES, SCORES, finish, planned, result
+
+SCORES_FILE = ScoresFile(file="attempts/0001/scores.npz", sha256="a" * 64, n=3, c=2)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.open(tmp_path / "runs")
+
+
+def test_a_newer_result_is_refused_and_an_older_one_is_upgraded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempt, _ = finish(store, planned())
+    path = attempt.folder.path / "result.json"
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps({**document, "schema": "pmll.result/0"} | {"label": None, "row": document["label"]}))
+    assert attempt.folder.result() is None
+
+    def from_0(old: dict[str, Any]) -> dict[str, Any]:
+        row = old["row"]
+        return {
+            **{name: value for name, value in old.items() if name != "row"},
+            "label": row,
+            "schema": "pmll.result/1",
+        }
+
+    monkeypatch.setattr(records, "UPGRADES", {"pmll.result/0": from_0})
+    [found] = store.results()
+    assert found.label == "SST"
+    path.write_text(json.dumps({**document, "schema": "pmll.result/2"}))
+    with pytest.raises(StoreError, match="newer pmll-bench"):
+        list(store.results())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"metrics": {"map": 81.25}},
+        {"metrics": {"map": float("nan")}},
+        {"seed": 3},
+        {"cell_id": "0" * 16},
+        {"ap": (0.5,)},
+        {"surprise": 1},
+    ],
+)
+def test_a_result_that_contradicts_itself_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        result(planned(), 1, SCORES_FILE, **changes)
+
+
+def test_scores_lie_inside_the_cell_folder() -> None:
+    with pytest.raises(ValidationError):
+        ScoresFile(file="../../../etc/passwd", sha256="a" * 64, n=3, c=2)
+
+
+plain_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**60), 2**60)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["lr", "größe", "steps"]), plain_values))
+def test_a_result_keeps_its_identity_on_disk(settings: dict[str, Any]) -> None:
+    before = result(planned(settings=settings), 1, SCORES_FILE)
+    after = Result.model_validate_json(before.as_bytes())
+    assert after == before
+    assert after.cell.id == before.cell_id
+
+
+class Labelled:
+    """A split of which only the labels and the number of pictures are looked at."""
+
+    def __init__(self, labels: np.ndarray) -> None:
+        self.labels = labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def test_a_result_is_made_from_plan_data_and_metrics() -> None:
+    labels = np.array([[1, -1], [-1, 0], [1, -1]], dtype=np.int8)
+    data: Any = SimpleNamespace(train=Labelled(labels), test=Labelled(labels), classes=CLASSES)
+    made = Result.of(
+        planned(regime="full", ratio=1.0, mask="none"),
+        attempt=3,
+        data=data,
+        mask_digest="d" * 64,
+        known_positives=[1, 0],
+        measured=evaluate(SCORES, labels),
+        scores=SCORES_FILE,
+        history=[{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}],
+        seconds=Seconds(train=1.0, predict=0.5),
+        environment={},
+    )
+    assert (made.counts.train, made.counts.test, made.epochs_run) == (3, 3, 2)
+    assert (made.support.known, made.support.train, made.support.test) == ((1, 0), (2, 0), (2, 0))
+    assert (made.regime, made.mask, made.selection, made.ap[1]) == ("full", "none", "last", None)
+
+
+def test_the_environment_says_what_a_number_was_made_with() -> None:
+    found = environment(2, "cpu")
+    assert found["threads"] == 2
+    assert found["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert found["numpy"] == np.__version__
+
+
+@pytest.mark.parametrize("module", ["cell", "request", "grid", "config", "store", "launch.lease"])
+def test_planning_and_reading_import_nothing_heavy(module: str) -> None:
+    heavy = {"torch", "pandas", "sklearn", "matplotlib"}
+    if module in ("cell", "request", "grid"):
+        heavy |= {"pydantic", "numpy"}
+    code = f"import sys, pmll_bench.{module}; print(sorted({heavy!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

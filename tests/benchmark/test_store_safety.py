@@ -1,0 +1,162 @@
+"""The store under kills, races, full, read-only and damaged disks: nothing is lost and nothing is half."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pmll_bench.errors import Exit, StoreError
+from pmll_bench.files import publish, write_whole
+from pmll_bench.launch.lease import Lease
+from pmll_bench.store import Store
+from stored import IDS, cell, finish, planned
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.open(tmp_path / "runs")
+
+
+def in_processes(step: str, store: Store) -> Any:
+    """What `store_processes.py` prints."""
+    script = Path(__file__).parents[1] / "store_processes.py"
+    done = subprocess.run(
+        [sys.executable, str(script), step, str(store.root)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork to kill a process at a chosen call")
+def test_a_kill_at_any_step_leaves_no_result_or_a_whole_one(store: Store) -> None:
+    seen = in_processes("kill", store)
+    assert sum(point["killed"] for point in seen) == len(seen) - 1 > 30
+    assert {point["state"] for point in seen} == {"planned", "lost", "done"}
+    for point in seen:
+        assert point["valid"] == (point["state"] == "done")
+        assert point["scores"] in (None, list(IDS))
+        assert point["valid"] or point["saved"] or not point["scored"]  # what was trained is never lost
+        assert point["state_in_the_end"] == "done"
+        assert point["checkpoints"] == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork to start processes at the same moment")
+def test_of_processes_that_commit_at_once_exactly_one_wins(store: Store) -> None:
+    wins = in_processes("race", store)
+    assert [sum(row) for row in wins] == [1] * len(wins)
+    for folder in store.folders():
+        found = folder.result()
+        assert found is not None
+        assert [attempt.number for attempt in folder.attempts()] == [1, 2, 3, 4]
+        assert (folder.path / found.scores.file).exists()
+
+
+def test_a_result_cut_in_half_counts_as_not_done_and_is_kept(store: Store) -> None:
+    attempt, _ = finish(store, planned())
+    path = attempt.folder.path / "result.json"
+    half = path.read_bytes()[:300]
+    path.write_bytes(half)
+    assert list(store.results()) == []
+    assert attempt.folder.state() == ("lost", "result.json is damaged")
+    _, won = finish(store, planned())
+    assert won
+    assert attempt.folder.state().name == "done"
+    assert (attempt.folder.path / "result.json.damaged-1").read_bytes() == half
+
+
+def test_a_result_of_another_cell_counts_as_not_done(store: Store) -> None:
+    attempt, _ = finish(store, planned())
+    other = store.folder(planned(seed=1).cell).path
+    shutil.copytree(attempt.folder.path, other)
+    assert [found.cell_id for found in store.results()] == [planned().cell.id]
+
+
+def test_without_hard_links_the_result_is_published_all_the_same(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    assert [finish(store, planned())[1] for _ in range(2)] == [True, False]
+    assert store.folder(cell()).state().name == "done"
+
+
+def mounted(folder: Path, size: str) -> Iterator[Path]:
+    """A small file system of its own in a folder."""
+    folder.mkdir()
+    mount = shutil.which("mount")
+    if mount is None or subprocess.run([mount, "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder]).returncode:
+        pytest.skip("needs the right to mount a small file system")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    yield from mounted(tmp_path / "disk", "128k")
+
+
+def as_torch_does(file: Any) -> None:
+    """Meet a full disk with an exception that doesn't say so."""
+    try:
+        file.write(b"x" * 100_000)
+    except OSError:
+        raise RuntimeError("unexpected pos 704 vs 598")  # noqa: B904 (torch doesn't name its cause either)
+
+
+def test_a_full_disk_stops_with_a_clear_error_and_loses_nothing(small_disk: Path) -> None:
+    store = Store.open(small_disk / "runs")
+    finish(store, planned())
+    item = planned(seed=1)
+    attempt = store.folder(item.cell).begin(item, {})
+    attempt.save_state(1, lambda file: file.write(b"kept"))
+    (small_disk / "filler").write_bytes(b"x" * 32_000)
+    with pytest.raises(StoreError, match="no space left") as caught:
+        attempt.save_state(2, as_torch_does)
+    assert caught.value.code == Exit.STORE
+    assert "run again" in str(caught.value.hint)
+    with pytest.raises(StoreError, match="no space left"):
+        attempt.write_scores(np.zeros((30_000, 1), np.float32), IDS * 10_000, ("bird",))
+    assert [path.read_bytes() for _, path in attempt.states()] == [b"kept"]
+    assert not list(small_disk.rglob(".tmp-*"))
+    assert len(list(store.results())) == 1
+    (small_disk / "filler").unlink()
+    finish(store, item)
+    assert len(list(store.results())) == 2
+
+
+def test_a_read_only_store_can_be_read_and_says_that_it_cannot_be_written(small_disk: Path) -> None:
+    store = Store.open(small_disk / "runs")
+    finish(store, planned())
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    assert len(list(Store.open(small_disk / "runs").results())) == 1
+    for write in (
+        lambda: Store.open(small_disk / "other"),
+        lambda: store.folder(cell(seed=1)).begin(planned(seed=1), {}),
+        lambda: Lease(store.folder(cell(seed=1)).lease).__enter__(),
+    ):
+        with pytest.raises(StoreError, match="Read-only file system"):
+            write()
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    write_whole(path, b"old")
+
+    def cut(file: Any) -> None:
+        file.write(b"new, but")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(path, cut)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x"]
+    assert path.read_bytes() == b"old"
+    assert not publish(path, path)

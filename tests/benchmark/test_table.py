@@ -1,0 +1,318 @@
+"""Tables: the golden aggregation, what may stand together, what is marked, and the text of each format."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from golden import cases, load
+from made_up_results import RATIOS, made_up
+from pmll_bench.errors import ConfigError
+from pmll_bench.records import Result
+from pmll_bench.report.aggregate import Row, Shown, Value, aggregate
+from pmll_bench.report.formats import FORMATS, terminal
+from pmll_bench.report.frame import frame
+from pmll_bench.report.table import Block, Layout, Table, build
+
+FIELDS = ("mean", "sd", "n", "text", "eligible")
+
+
+def golden_rows(arrays: dict[str, np.ndarray], options: dict[str, Any], dataset: str) -> tuple[Row, ...]:
+    columns = (arrays[f"in.{name}"].tolist() for name in ("method", "ratio", "seed", "value", "dataset"))
+    values = [Value(*fields) for *fields, of in zip(*columns, strict=True) if of == dataset]
+    names = {"rows": options["methods"], "columns": options["ratios"]}
+    return aggregate(values, **names, decimals=options["decimals"], min_seeds=options["min_seeds"])
+
+
+def agrees(actual: Any, expected: np.ndarray, meta: dict[str, Any]) -> None:
+    if expected.dtype.kind == "f":
+        np.testing.assert_allclose(actual, expected, rtol=meta["rtol"], atol=meta["atol"])
+    else:
+        np.testing.assert_array_equal(actual, expected)
+
+
+@pytest.mark.parametrize("path", cases("aggregate_table"))
+def test_golden_aggregate_table(path: Path) -> None:
+    arrays, meta = load(path)
+    for d, dataset in enumerate(meta["options"]["datasets"]):
+        rows = golden_rows(arrays, meta["options"], dataset)
+        for name in FIELDS:
+            got = [[getattr(cell, name) for cell in row.cells] for row in rows]
+            agrees(got, arrays[f"out.{name}"][:, d], meta)
+        for mark in ("best", "second"):
+            agrees([[cell.mark == mark for cell in row.cells] for row in rows], arrays[f"out.{mark}"][:, d], meta)
+            agrees([row.average.mark == mark for row in rows], arrays[f"out.avg_{mark}"][:, d], meta)
+        agrees([row.average.mean for row in rows], arrays["out.avg"][:, d], meta)
+        agrees([row.average.sd for row in rows], arrays["out.avg_sd"][:, d], meta)
+        agrees([row.average.text for row in rows], arrays["out.avg_text"][:, d], meta)
+        agrees([sum(cell.n > 0 for cell in row.cells) for row in rows], arrays["out.n_ratios"][:, d], meta)
+        agrees([not row.average.eligible for row in rows], arrays["out.incomplete"][:, d], meta)
+
+
+def test_two_values_of_one_seed_are_refused() -> None:
+    twice = [Value("sst", 0.1, 0, 70.0), Value("sst", 0.1, 0, 71.0)]
+    with pytest.raises(ValueError, match=r"two values for 'sst' at 0\.1, seed 0"):
+        aggregate(twice, rows=["sst"], columns=[0.1], decimals=1)
+
+
+def grid(label: str, level: float, *, ratios: Sequence[float] = RATIOS, seeds: int = 3, **more: Any) -> list[Result]:
+    """Results of one method: `level` at 0%, rising by a point each 10%, seeds half a point apart."""
+    return [
+        made_up(label, level + ratio / 10 + 0.005 * seed, ratio=ratio, seed=seed, **more)
+        for ratio in ratios
+        for seed in range(seeds)
+    ]
+
+
+def table_of(results: Sequence[Result], labels: str = "all", **layout: Any) -> Table:
+    return build(frame(results, labels), Layout(**layout))
+
+
+def only_block(results: Sequence[Result], labels: str = "all", **layout: Any) -> Block:
+    (block,) = table_of(results, labels, **layout).blocks
+    return block
+
+
+def shown(block: Block, column: int = 0) -> dict[str, str]:
+    return {line.name: line.numbers[column].text for line in block.lines}
+
+
+def marks(block: Block, column: int = 0) -> dict[str, str]:
+    return {line.name: line.numbers[column].mark for line in block.lines}
+
+
+def test_a_table_has_a_row_a_method_a_column_a_ratio_and_the_average_in_percent() -> None:
+    block = only_block([*grid("sst", 0.70), *grid("bce", 0.60)], order=["sst", "bce"])
+    assert block.headers == (*(f"{number}%" for number in range(10, 100, 10)), "Avg.")
+    assert shown(block) == {"sst": "71.5 ± 0.5", "bce": "61.5 ± 0.5"}
+    assert shown(block, -1) == {"sst": "75.5 ± 0.5", "bce": "65.5 ± 0.5"}
+    assert marks(block) == marks(block, -1) == {"sst": "best", "bce": "second"}
+
+
+def test_the_caption_says_what_the_numbers_are() -> None:
+    block = only_block(grid("sst", 0.7, options={"subset": 1200}, track="paper"))
+    assert block.title == "shapes, partial labels"
+    assert block.caption == (
+        "mAP (%) on shapes (1,200 training and 800 test pictures, 2 classes, subset=1200). Labels: all 2."
+        " Regime: partial, mask counter/1. Track: paper, tested at 64 px, view squash. Selection: last."
+        " Mean ± sd (ddof 1) over 3 seeds."
+    )
+    assert block.notes == ()
+
+
+def test_one_seed_has_no_spread_and_the_caption_says_so() -> None:
+    block = only_block(grid("sst", 0.7, seeds=1))
+    assert shown(block) == {"sst": "71.0"}
+    assert block.caption.endswith("One seed, so no ±.")
+
+
+def test_crossed_seeds_are_named_as_pairs() -> None:
+    crossed = [made_up("sst", 0.7 + 0.01 * m + 0.02 * s, mask_seed=m, seed=s) for m in (0, 1) for s in (0, 1, 2)]
+    assert "over 6 pairs of mask seed and training seed" in only_block(crossed).caption
+
+
+def test_any_set_of_ratios_makes_the_columns_and_a_single_one_needs_no_average() -> None:
+    assert only_block(grid("sst", 0.7, ratios=[0.1, 0.5, 1.0])).headers == ("10%", "50%", "100%", "Avg.")
+    assert only_block(grid("sst", 0.7, ratios=[0.125])).headers == ("12.5%",)
+    assert only_block(grid("sst", 0.7, ratios=[1.0], regime="full", mask="none")).headers == ("mAP",)
+
+
+def test_a_missing_cell_shows_a_dash_and_its_row_has_no_average() -> None:
+    block = only_block([*grid("sst", 0.7), *grid("bce", 0.8, ratios=RATIOS[:-1])])
+    assert shown(block, -2) == {"sst": "79.5 ± 0.5", "bce": "—"}
+    assert shown(block, -1) == {"sst": "75.5 ± 0.5", "bce": "—"}
+    assert marks(block, -1) == {"sst": "best", "bce": ""}
+    assert "— no result." in block.notes
+
+
+def test_a_number_over_fewer_seeds_than_most_is_shown_and_not_ranked() -> None:
+    block = only_block([*grid("sst", 0.7), *grid("bce", 0.6), *grid("lucky", 0.9, seeds=1)])
+    assert shown(block)["lucky"] == "91.0"
+    assert marks(block) == {"bce": "second", "lucky": "", "sst": "best"}
+    assert "Numbers over fewer than 3 seeds are not ranked." in block.notes
+    assert "over 1 to 3 seeds" in block.caption
+    assert marks(only_block([*grid("sst", 0.7), *grid("lucky", 0.9, seeds=1)], min_seeds=1))["lucky"] == "best"
+
+
+def test_an_oracle_is_named_and_never_ranked() -> None:
+    block = only_block([*grid("sst", 0.7, oracle=0.95), *grid("bce", 0.6)])
+    assert shown(block)["sst [best-test, oracle]"].startswith("95.0")
+    assert marks(block) == {"bce": "second", "sst": "best", "sst [best-test, oracle]": ""}
+    assert any("never ranked" in note for note in block.notes)
+
+
+def test_a_cell_selected_on_the_test_labels_is_an_oracle_too() -> None:
+    assert marks(only_block(grid("sst", 0.7, selection="best-test"))) == {"sst [best-test, oracle]": ""}
+
+
+def test_another_selection_rule_is_named_in_its_row() -> None:
+    block = only_block([*grid("sst", 0.7), *grid("sst", 0.71, selection="best-val")])
+    assert list(shown(block)) == ["sst", "sst [best-val]"]
+    assert "Selection: last, unless a row names another." in block.caption
+
+
+def test_methods_whose_papers_leave_something_open_are_marked() -> None:
+    block = only_block([*grid("kggr", 0.7), *grid("mine", 0.6, method="bce")], inferred=["kggr"])
+    assert list(shown(block)) == ["kggr †", "mine"]
+    assert any(note.startswith("† Parts of the method are inferred") for note in block.notes)
+
+
+@pytest.mark.parametrize(
+    ("other", "told_apart"),
+    [
+        ({"dataset": "voc2007"}, "voc2007, partial labels"),
+        ({"options": {"difficult": "ignored"}}, "shapes, partial labels, difficult=ignored"),
+        ({"regime": "semi"}, "shapes, semi labels"),
+        ({"mask": "hcp"}, "shapes, partial labels, mask hcp"),
+        ({"track": "controlled"}, "shapes, partial labels, track controlled"),
+        ({"recipe": {"resolution": 224}}, "shapes, partial labels, 224 px, view squash"),
+        ({"ap": [0.7, None]}, "shapes, partial labels, labels scored: 1"),
+    ],
+    ids=["data set", "options", "regime", "mask", "track", "resolution", "labels"],
+)
+def test_rows_that_may_not_be_compared_never_share_a_block(other: dict[str, Any], told_apart: str) -> None:
+    blocks = table_of([*grid("sst", 0.7), *grid("bce", 0.6, **other)]).blocks
+    assert [len(block.lines) for block in blocks] == [1, 1]
+    assert told_apart in [block.title for block in blocks]
+
+
+def test_two_cells_that_claim_one_number_are_both_named() -> None:
+    one = made_up("sst", 0.7)
+    other = made_up("sst", 0.8, settings={"margin": 0.1})
+    with pytest.raises(ConfigError, match="different settings, recipes or revisions go by one label: sst") as caught:
+        frame([one, other])
+    assert caught.value.where == f"cells {one.cell_id} and {other.cell_id}"
+    with pytest.raises(ConfigError, match=r"two results for sst on shapes at ratio 0\.1, seed 0"):
+        frame([one, one])
+
+
+def test_a_variant_with_a_label_of_its_own_gets_a_row_of_its_own() -> None:
+    results = [*grid("sst", 0.7), *grid("sst-wide", 0.8, method="sst", settings={"margin": 0.1})]
+    assert list(shown(only_block(results))) == ["sst", "sst-wide"]
+
+
+def test_a_row_whose_settings_differ_between_ratios_says_so() -> None:
+    results = [made_up("sst", 0.7, ratio=0.1), made_up("sst", 0.8, ratio=0.2, recipe={"epochs": 9})]
+    assert "The settings or the recipe of sst differ between ratios." in only_block(results).notes
+
+
+def test_the_usable_labels_leave_out_rare_ones_and_the_caption_counts_them() -> None:
+    result = made_up("sst", 0.5, ap=[0.9, 0.7, 0.1, None], train_positives=[5, 60, 4, 50])
+    block = only_block([result], labels="usable")
+    assert shown(block) == {"sst": "80.0"}
+    assert "Labels: usable, 2 of 4 (at least 5 training and 1 test positives)." in block.caption
+    assert "Labels: all 4, 3 of them with test positives." in only_block([result]).caption
+
+
+def test_other_metrics_are_at_hand_unless_labels_are_filtered() -> None:
+    results = grid("sst", 0.7)
+    assert shown(only_block(results, metric="OF1", decimals=2)) == {"sst": "35.75 ± 0.25"}
+    assert only_block(results, metric="OF1").caption.startswith("OF1 (%) on shapes")
+    with pytest.raises(ConfigError, match="these results have no OF1"):
+        table_of(results, labels="usable", metric="OF1")
+    with pytest.raises(ConfigError, match="unknown metric 'OFF1'") as caught:
+        table_of(results, metric="OFF1")
+    assert caught.value.hint == "did you mean 'OF1'?"
+    with pytest.raises(ConfigError, match="unknown label filter 'useable'"):
+        frame(results, "useable")
+
+
+@pytest.fixture(scope="module")
+def paper() -> Table:
+    results = [*grid("sst_a|b", 0.70, method="sst"), *grid("bce", 0.60, seeds=2), *grid("kggr", 0.5, ratios=RATIOS[1:])]
+    results += grid("sst_a|b", 0.8, method="sst", dataset="voc2007", ratios=[0.1, 1.0])
+    return table_of(results, inferred=["kggr"])
+
+
+def test_a_pipe_gets_whole_lines_however_long(paper: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    text = terminal(paper)
+    assert "…" not in text
+    assert "\x1b" not in text
+    (row,) = re.findall(r"^sst_a\|b .* 75\.5 ± 0\.5\*$", text, re.MULTILINE)
+    assert row.count("±") == 10
+    assert paper.blocks[0].caption in text.splitlines()
+
+
+def test_digits_stay_in_line_where_a_spread_is_missing() -> None:
+    text = terminal(table_of([*grid("sst", 0.7), *grid("bce", 0.6, seeds=1)], min_seeds=1))
+    (one,), (other,) = (re.findall(rf"^{name} .*$", text, re.MULTILINE) for name in ("sst", "bce"))
+    assert [match.start() for match in re.finditer(r"\d\d\.\d", one)] == [
+        match.start() for match in re.finditer(r"\d\d\.\d", other)
+    ]
+
+
+def test_a_narrow_terminal_gets_means_only_and_is_told(paper: Table) -> None:
+    text = terminal(paper, 100)
+    assert max(map(len, text.splitlines())) <= 100
+    assert "±" not in next(line for line in text.splitlines() if line.startswith("sst_a|b"))
+    assert "The ± is left out to fit" in text
+
+
+def test_colour_adds_styles_and_takes_nothing_away(paper: Table) -> None:
+    coloured = terminal(paper, colour=True)
+    assert "\x1b[1m71.5 ± 0.5*\x1b[0m" in coloured
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
+    assert [line.rstrip() for line in plain.splitlines()] == terminal(paper).splitlines()
+
+
+def test_markdown_is_a_table_that_escapes_its_bars(paper: Table) -> None:
+    text = FORMATS["markdown"](paper)
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {12, 5}
+    assert r"| sst_a\|b | **71.5 ± 0.5** |" in text
+    assert "| bce | 61.2 ± 0.4 |" in text
+    assert "| kggr † | — |" in text
+
+
+def test_csv_has_one_number_a_field_in_full_precision(paper: Table) -> None:
+    rows = list(csv.DictReader(io.StringIO(FORMATS["csv"](paper))))
+    row = next(row for row in rows if row["method"] == "sst_a|b" and row["dataset"] == "shapes")
+    values = [71.0, 71.5, 72.0]
+    assert float(row["10% mean"]) == pytest.approx(np.mean(values), abs=1e-12)
+    assert float(row["10% sd"]) == pytest.approx(np.std(values, ddof=1), abs=1e-12)
+    assert (row["10% n"], row["average n"], row["100% mean"], row["metric"]) == ("3", "3", "", "map")
+    assert list(row)[-6:] == ["100% mean", "100% sd", "100% n", "average mean", "average sd", "average n"]
+    kggr = next(row for row in rows if row["method"] == "kggr")
+    assert (kggr["10% mean"], kggr["10% sd"], kggr["10% n"], kggr["average mean"]) == ("", "", "0", "")
+
+
+def test_latex_is_escaped_and_balanced(paper: Table) -> None:
+    text = FORMATS["latex"](paper)
+    assert r"sst\_a|b & \textbf{71.5}\,{\scriptsize$\pm$0.5} &" in text
+    assert r"kggr $\dagger$ & --- &" in text
+    assert "Bold: best; underlined: second best" in text
+    bare = re.sub(r"\\[&%$#_{}]", "", text)
+    assert bare.count("{") == bare.count("}")
+    assert bare.count("$") % 2 == 0
+    assert text.count(r"\begin{table*}") == text.count(r"\end{table*}") == len(paper.blocks)
+    rows = [line for line in bare.splitlines() if line.endswith(r"\\")]
+    assert {line.count("&") for line in rows} == {10, 3}
+    assert text.isascii()
+
+
+def test_json_holds_the_same_table_with_null_for_what_is_missing(paper: Table) -> None:
+    document = json.loads(FORMATS["json"](paper))
+    assert (document["schema"], document["metric"], document["unit"]) == ("pmll.table/1", "map", "percent")
+    rows = {row["method"]: row for row in document["blocks"][0]["rows"]}
+    assert rows["kggr"]["cells"][0] == {"ratio": 0.1, "mean": None, "sd": None, "n": 0, "text": "—", "mark": ""}
+    assert rows["sst_a|b"]["average"]["text"] == "75.5 ± 0.5"
+    assert rows["kggr"]["inferred"] is True
+
+
+def test_no_results_are_no_table() -> None:
+    assert table_of([]).blocks == ()
+    assert terminal(table_of([])) == "no results\n"
+
+
+def test_rounding_is_that_of_the_number_as_stored() -> None:
+    assert [Shown(value, math.nan, 1, True, 1).text for value in (83.25, 83.35, 0.15)] == ["83.2", "83.3", "0.1"]

@@ -1,0 +1,17 @@
+"""What all tests share: the reference data beside the checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder `shared` beside the checkout, with real pictures and label lists."""
+    if not SHARED.is_dir():
+        pytest.skip(f"needs the reference data in {SHARED}, which is not there")
+    return SHARED

@@ -1,0 +1,261 @@
+"""Data sets by name: options, subsets, fingerprints, and pictures that do not decode."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageFile
+
+from layouts import voc_objects, write_picture, write_voc
+from pmll_datasets.dataset import (
+    ALIASES,
+    DATASETS,
+    DataError,
+    Dataset,
+    Official,
+    Pictures,
+    Split,
+    load,
+    resolve_options,
+)
+
+
+def never(i: int) -> np.ndarray:
+    raise AssertionError("labels need no picture")
+
+
+def split_of(ids: list[str], label: int = 1) -> Split:
+    return Split(Pictures(tuple(ids), never), np.full((len(ids), 2), label, np.int8))
+
+
+def toy(train: int = 6, test: int = 4, name: str = "toy") -> Dataset:
+    ids = [f"{i:04d}" for i in range(train + test)]
+    return Dataset(name, ("cat", "dog"), ("cat", "dog"), split_of(ids[:train]), split_of(ids[train:], -1))
+
+
+def test_the_embedded_data_set_needs_no_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PMLL_DATA", raising=False)
+    data = load("shapes")
+    assert {"train": len(data.train), "test": len(data.test)} == DATASETS["shapes"].counts
+    assert len(data.classes) == DATASETS["shapes"].classes
+    assert data.options == {"draw": 0}
+
+
+def test_what_is_known_about_a_data_set_needs_no_package_of_numbers() -> None:
+    program = "import sys, pmll_datasets.registry; print({'numpy', 'PIL', 'torch'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_every_alias_means_a_data_set() -> None:
+    assert set(ALIASES.values()) <= set(DATASETS)
+    assert not set(ALIASES) & set(DATASETS)
+
+
+@pytest.mark.parametrize(("name", "nearest"), [("voc207", "voc2007"), ("coco2017", "coco2014"), ("shape", "shapes")])
+def test_an_unknown_data_set_suggests_the_nearest(name: str, nearest: str) -> None:
+    with pytest.raises(DataError, match=f"unknown data set '{name}'") as caught:
+        load(name)
+    assert f"did you mean {nearest}?" in str(caught.value.hint)
+
+
+def test_an_unknown_option_suggests_the_nearest() -> None:
+    with pytest.raises(DataError, match="unknown option 'dificult'") as caught:
+        load("voc2007", options={"dificult": "ignored"})
+    assert "did you mean difficult?" in str(caught.value.hint)
+
+
+def test_an_unknown_value_of_an_option_names_the_allowed_ones() -> None:
+    with pytest.raises(DataError, match="unknown value of option difficult: 'ignore'") as caught:
+        load("voc2007", options={"difficult": "ignore"})
+    assert "negative, ignored, positive" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("value", ["x", -1, True, "1.5"])
+def test_a_draw_that_is_no_number_is_refused(value: str | int) -> None:
+    with pytest.raises(DataError, match="option draw is"):
+        resolve_options("shapes", {"draw": value})
+
+
+def test_a_number_as_text_is_the_same_option() -> None:
+    assert resolve_options("shapes", {"draw": "3"}) == resolve_options("shapes", {"draw": 3}) == {"draw": 3}
+
+
+def test_no_data_folder_says_how_to_name_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PMLL_DATA", raising=False)
+    with pytest.raises(DataError, match="no data folder given for coco") as caught:
+        load("coco")
+    assert "PMLL_DATA" in str(caught.value.hint)
+
+
+def test_a_data_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such data folder"):
+        load("coco", tmp_path / "gone")
+
+
+def test_the_environment_names_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_voc(tmp_path, {"trainval": ["1"], "test": ["2"]}, {"1": voc_objects("cat"), "2": voc_objects("dog")})
+    monkeypatch.setenv("PMLL_DATA", str(tmp_path))
+    assert load("voc-subset").train.ids == ("1",)
+
+
+def test_the_fingerprint_can_be_made_again_from_its_description() -> None:
+    data = replace(toy(2, 1), options={"b": 1, "a": "ü"})
+    labels = [hashlib.sha256(sign * 2 * count).hexdigest() for sign, count in ((b"\x01", 2), (b"\xff", 1))]
+    content = {
+        "classes": ["cat", "dog"],
+        "options": {"a": "ü", "b": 1},
+        "spoken": ["cat", "dog"],
+        "test": {"ids": ["0002"], "labels": labels[1]},
+        "train": {"ids": ["0000", "0001"], "labels": labels[0]},
+        "version": "",
+    }
+    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
+    assert data.fingerprint == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_whatever_may_change_a_number_changes_the_fingerprint() -> None:
+    data = toy()
+    others = [
+        replace(data, classes=("cat", "cow")),
+        replace(data, spoken=("cat", "hound")),
+        replace(data, options={"difficult": "ignored"}),
+        replace(data, version="toy/2"),
+        replace(data, train=data.train.take(np.array([1, 0, 2, 3, 4, 5]))),
+        replace(data, train=split_of(list(data.train.ids), -1)),
+        replace(data, test=data.test.take(np.array([0, 1, 2]))),
+    ]
+    assert len({each.fingerprint for each in [data, *others]}) == 8
+
+
+@settings(deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40))
+def test_a_smaller_subset_lies_within_a_larger_one_and_keeps_the_order(one: int, other: int) -> None:
+    data = toy(30, 12)
+    small, large = (data.subset(count) for count in sorted((one, other)))
+    for part, bigger, whole in ((small.train, large.train, data.train), (small.test, large.test, data.test)):
+        assert len(part) == min(one, other, len(whole))
+        assert set(part.ids) <= set(bigger.ids)
+        assert list(part.ids) == [each for each in whole.ids if each in set(part.ids)]
+
+
+def test_a_subset_is_named_in_the_options_and_in_the_fingerprint() -> None:
+    data = load("shapes", subset=100)
+    assert data.options == {"draw": 0, "subset": 100}
+    assert (len(data.train), len(data.test)) == (100, 100)
+    assert len({data.fingerprint, load("shapes").fingerprint, load("shapes", subset=99).fingerprint}) == 3
+
+
+def test_a_subset_is_no_prefix_and_another_one_in_another_data_set() -> None:
+    one, other = (toy(100, 10, name).subset(20).train.ids for name in ("toy", "toys"))
+    assert one != other
+    assert one[-1] > "0020"
+
+
+def test_a_subset_keeps_labels_and_official_rows_with_their_pictures() -> None:
+    ids = [f"{i:04d}" for i in range(50)]
+    labels = np.where(np.arange(50)[:, None] % [2, 3] == 0, 1, -1).astype(np.int8)
+    train = Split(Pictures(tuple(ids), never), labels, Official(90, np.arange(40, 90)))
+    part = Dataset("toy", ("even", "third"), ("even", "third"), train, split_of(["t"])).subset(9).train
+    assert part.official is not None
+    for row, each in enumerate(part.ids):
+        np.testing.assert_array_equal(part.labels[row], labels[int(each)])
+        assert part.official.rows[row] == 40 + int(each)
+    assert part.official.count == 90
+
+
+@pytest.mark.parametrize("count", [0, -5])
+def test_a_subset_of_nothing_is_refused(count: int) -> None:
+    with pytest.raises(DataError, match="a subset of"):
+        load("shapes", subset=count)
+
+
+def test_a_part_of_the_pictures_reads_its_own() -> None:
+    pictures = Pictures(("a", "b", "c"), lambda i: np.full((1, 1, 3), i, np.uint8))
+    part = pictures.take(np.array([2, 0])).take([1, 0])
+    assert part.ids == ("a", "c")
+    assert [int(part.read(i)[0, 0, 0]) for i in range(2)] == [0, 2]
+
+
+def test_labels_cannot_be_written_to_and_are_a_copy() -> None:
+    labels = np.ones((1, 2), np.int8)
+    split = Split(Pictures(("a",), never), labels)
+    labels[:] = -1
+    assert split.labels.tolist() == [[1, 1]]
+    with pytest.raises(ValueError, match="read-only"):
+        split.labels[0, 0] = 0
+
+
+def test_labels_in_another_encoding_are_refused() -> None:
+    with pytest.raises(DataError, match="other than 1, -1 and 0"):
+        split_of(["a"], 2)
+
+
+def test_labels_for_other_pictures_are_refused() -> None:
+    with pytest.raises(DataError, match="do not fit 1 pictures"):
+        Split(Pictures(("a",), never), np.ones((2, 2), np.int8))
+
+
+def test_an_empty_split_is_refused() -> None:
+    with pytest.raises(DataError, match="toy has no test pictures"):
+        toy(3, 0)
+
+
+def test_an_error_says_what_where_and_what_to_do() -> None:
+    assert str(DataError("no picture", where=Path("a/b"), hint="add it")) == "no picture (a/b); add it"
+    assert str(DataError("no picture")) == "no picture"
+
+
+def one_picture(folder: Path) -> Path:
+    """A CSV file with a photograph-like training picture, whose path is returned beside it."""
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    write_picture(folder / "b.png")
+    Image.fromarray(noise).save(folder / "a.jpg", quality=90)
+    (folder / "toys.csv").write_text("path,split,cat\na.jpg,train,1\nb.png,test,-1\n")
+    return folder / "a.jpg"
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.9])
+def test_a_cut_off_picture_is_named_when_it_is_read(tmp_path: Path, share: float) -> None:
+    path = one_picture(tmp_path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    data = load(str(tmp_path / "toys.csv"))
+    with pytest.raises(DataError, match="picture does not decode") as caught:
+        data.train.pictures.read(0)
+    assert caught.value.where == str(path)
+
+
+def test_a_picture_that_went_away_is_named_when_it_is_read(tmp_path: Path) -> None:
+    path = one_picture(tmp_path)
+    data = load(str(tmp_path / "toys.csv"))
+    path.unlink()
+    with pytest.raises(DataError, match="picture does not decode") as caught:
+        data.train.pictures.read(0)
+    assert caught.value.where == str(path)
+
+
+def test_pillow_told_to_let_cut_off_pictures_pass_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one_picture(tmp_path)
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    with pytest.raises(DataError, match="cut-off picture") as caught:
+        load(str(tmp_path / "toys.csv")).train.pictures.read(0)
+    assert caught.value.where == "PIL.ImageFile.LOAD_TRUNCATED_IMAGES"
+
+
+def test_grey_and_transparent_pictures_become_rgb(tmp_path: Path) -> None:
+    one_picture(tmp_path)
+    Image.new("LA", (5, 4), (7, 200)).save(tmp_path / "b.png")
+    picture = load(str(tmp_path / "toys.csv")).test.pictures.read(0)
+    assert picture.shape == (4, 5, 3)
+    assert picture.dtype == np.uint8
+    assert (picture == 7).all()

@@ -1,0 +1,142 @@
+"""A user's own pictures with a CSV file: what it may say, and what is answered where it can't be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from layouts import write_picture
+from pmll_datasets.dataset import DataError, load
+
+GOOD = """path,split,red_ball,cube
+a/1.png,train,1,-1
+a/2.png,train,0,
+b/1.png,test,-1,1
+"""
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """A CSV file with three pictures beside it."""
+    for name in ("a/1.png", "a/2.png", "b/1.png"):
+        write_picture(tmp_path / name, size=(16, 8))
+    (tmp_path / "My Toys.csv").write_text(GOOD)
+    return tmp_path / "My Toys.csv"
+
+
+def test_a_csv_file_is_a_data_set(table: Path) -> None:
+    data = load(str(table))
+    assert data.name == "my-toys"
+    assert data.classes == ("red_ball", "cube")
+    assert data.spoken == ("red ball", "cube")
+    assert data.train.ids == ("a/1", "a/2")
+    np.testing.assert_array_equal(data.train.labels, [[1, -1], [0, 0]])
+    np.testing.assert_array_equal(data.test.labels, [[-1, 1]])
+    assert data.train.pictures.read(1).shape == (8, 16, 3)
+    assert data.train.official is None
+
+
+def test_it_is_the_same_data_set_wherever_it_lies(table: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    for name in ("a/1.png", "a/2.png", "b/1.png"):
+        write_picture(elsewhere / name)
+    (elsewhere / table.name).write_text(GOOD)
+    assert load(str(elsewhere / table.name)).fingerprint == load(str(table)).fingerprint
+
+
+def test_a_byte_order_mark_windows_lines_and_blank_lines_are_fine(table: Path) -> None:
+    before = load(str(table)).fingerprint
+    table.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n\r\n").encode() + b",,,\r\n")
+    assert load(str(table)).fingerprint == before
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("a/2.png,train,2,1", "label red_ball is '2'"),
+        ("a/2.png,train,yes,1", "label red_ball is 'yes'"),
+        ("a/2.png,val,1,1", "unknown split 'val'"),
+        ("a/2.png,train,1", "3 columns, the header has 4"),
+        ("a/2.png,train,1,1,1", "5 columns, the header has 4"),
+        ("/etc/1.png,train,1,1", "no path inside the folder"),
+        ("../1.png,train,1,1", "no path inside the folder"),
+        ("a/../../1.png,train,1,1", "no path inside the folder"),
+        ("C:/1.png,train,1,1", "no path inside the folder"),
+        ("a\\2.png,train,1,1", "no path inside the folder"),
+        (",train,1,1", "no path inside the folder"),
+        ("a/3.png,train,1,1", r"no picture a/3\.png"),
+        ("gone/3.png,train,1,1", r"no picture gone/3\.png"),
+        ("a/1.png,train,1,1", "picture a/1 is in line 2, too"),
+        ("./a//1.png,test,1,1", "picture a/1 is in line 2, too"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_named_by_its_line(table: Path, row: str, message: str) -> None:
+    table.write_text(GOOD.replace("a/2.png,train,0,", row))
+    with pytest.raises(DataError, match=message) as caught:
+        load(str(table))
+    assert caught.value.where == f"{table}, line 3"
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("file,split,red_ball,cube", "no header"),
+        ("path,split", "no header"),
+        ("path,split,red_ball,", "no header"),
+        ("path,split,cube,cube", "two labels are called 'cube'"),
+    ],
+)
+def test_a_header_that_cannot_be_used_is_line_1(table: Path, header: str, message: str) -> None:
+    table.write_text(GOOD.replace("path,split,red_ball,cube", header))
+    with pytest.raises(DataError, match=message) as caught:
+        load(str(table))
+    assert caught.value.where == f"{table}, line 1"
+
+
+@pytest.mark.parametrize("content", ["", GOOD.splitlines()[0]], ids=["nothing", "header only"])
+def test_an_empty_file_is_refused(table: Path, content: str) -> None:
+    table.write_text(content)
+    with pytest.raises(DataError, match=r"no header|no train pictures"):
+        load(str(table))
+
+
+def test_a_table_that_means_0_as_absent_is_refused(table: Path) -> None:
+    table.write_text(GOOD.replace("-1", "0"))
+    with pytest.raises(DataError, match=r"no label of the test split is absent \(-1\); 0 stands for unknown") as caught:
+        load(str(table))
+    assert "-1 for absent" in str(caught.value.hint)
+
+
+def test_a_file_that_is_not_utf_8_is_refused(table: Path) -> None:
+    table.write_bytes(GOOD.replace("cube", "würfel").encode("latin-1"))
+    with pytest.raises(DataError, match="not UTF-8"):
+        load(str(table))
+
+
+def test_an_open_quote_is_named_by_its_line(table: Path) -> None:
+    table.write_text(GOOD.replace("b/1.png", '"b/1.png'))
+    with pytest.raises(DataError, match="no CSV") as caught:
+        load(str(table))
+    assert caught.value.where is not None
+    assert ", line " in caught.value.where
+
+
+@pytest.mark.parametrize("stem", ["voc2007", "COCO", "---"])
+def test_a_file_called_like_a_built_in_data_set_is_refused(table: Path, stem: str) -> None:
+    with pytest.raises(DataError, match="the data set would be called"):
+        load(str(table.rename(table.with_name(f"{stem}.csv"))))
+
+
+def test_a_missing_csv_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot read the file") as caught:
+        load(str(tmp_path / "toys.csv"))
+    assert caught.value.where == str(tmp_path / "toys.csv")
+
+
+def test_a_test_picture_may_not_be_a_training_picture(table: Path) -> None:
+    table.write_text(GOOD + "a/1.png,test,1,1\n")
+    with pytest.raises(DataError, match="picture a/1 is in line 2, too"):
+        load(str(table))

@@ -1,0 +1,78 @@
+"""Results as the store would hold them, with numbers made up: reports need no training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pmll_bench.cell import Cell
+from pmll_bench.records import Counts, Oracle, Result, ScoresFile, Seconds, Support
+
+RATIOS = tuple(round(0.1 * tenth, 1) for tenth in range(1, 10))
+
+
+def made_up(
+    label: str,
+    value: float,
+    *,
+    ratio: float = 0.1,
+    seed: int = 0,
+    mask_seed: int | None = None,
+    method: str | None = None,
+    dataset: str = "shapes",
+    options: Mapping[str, Any] | None = None,
+    regime: str = "partial",
+    mask: str = "counter/1",
+    track: str = "smoke",
+    selection: str = "last",
+    settings: Mapping[str, Any] | None = None,
+    recipe: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, float] | None = None,
+    oracle: float | None = None,
+    ap: Sequence[float | None] | None = None,
+    train_positives: Sequence[int] | None = None,
+) -> Result:
+    """A result whose mAP is `value` (0-1), over as many classes as `ap` has; classes are named c0, c1 …"""
+    ap = [value, value] if ap is None else ap
+    train_positives = [50] * len(ap) if train_positives is None else train_positives
+    full_recipe = {"resolution": 64, "test_view": "squash", "selection": selection, **(recipe or {})}
+    cell = Cell(
+        dataset=dataset,
+        fingerprint=f"{dataset}-{options}".encode().hex(),
+        method=method or label,
+        recipe=repr(sorted(full_recipe.items())),
+        ratio=ratio,
+        options=options or {},
+        settings=settings or {},
+        regime=regime,
+        mask=mask,
+        mask_seed=seed if mask_seed is None else mask_seed,
+        seed=seed,
+    )
+    repeated = ("method", "revision", "dataset", "regime", "ratio", "mask", "mask_seed", "seed")
+    return Result(
+        cell_id=cell.id,
+        cell=cell,
+        settings=cell.settings,
+        recipe=full_recipe,
+        track=track,
+        label=label,
+        attempt=1,
+        **{name: getattr(cell, name) for name in repeated},
+        counts=Counts(train=1200, test=800, classes=len(ap)),
+        mask_digest="0" * 64,
+        selection=selection,
+        epochs_run=1,
+        metrics={"map": value, "OF1": value / 2, **(metrics or {})},
+        oracle=None if oracle is None else Oracle(metrics={"map": oracle}, epoch=1),
+        ap=tuple(ap),
+        support=Support(
+            known=tuple(train_positives),
+            train=tuple(train_positives),
+            test=tuple(0 if value is None else 9 for value in ap),
+        ),
+        classes=tuple(f"c{number}" for number in range(len(ap))),
+        scores=ScoresFile(file="attempts/0001/scores.npz", sha256="0" * 64, n=800, c=len(ap)),
+        seconds=Seconds(train=1.0, predict=1.0),
+        environment={},
+    )

@@ -1,0 +1,139 @@
+"""The loop: lockstep, stop and resume, stages and streams, sweeps, heads, averages, failures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from learners import RECIPE, Diverging, Headed, Linear, MemoryRun, Noise, Sweeping, TwoStages, learner, make_labels
+from pmll_methods.learner import Learner
+from pmll_methods.loop import fit_group, predict_group
+from pmll_methods.method import Diverged, Stopped
+from pmll_methods.recipe import Recipe
+
+EMA = replace(RECIPE, ema=0.9)
+KINDS = [
+    pytest.param(Linear, RECIPE, id="one stage"),
+    pytest.param(Linear, replace(RECIPE, cache=True), id="cached features"),
+    pytest.param(Linear, replace(RECIPE, views=("weak",), schedule="cosine", clip=1.0), id="fresh views, cosine, clip"),
+    pytest.param(Linear, replace(RECIPE, optimizer="sgd", schedule="onecycle", momentum=0.0), id="sgd"),
+    pytest.param(Linear, replace(RECIPE, schedule="onecycle"), id="one cycle"),
+    pytest.param(TwoStages, EMA, id="stages, streams, views, average"),
+    pytest.param(Sweeping, EMA, id="sweep with the average"),
+    pytest.param(Headed, RECIPE, id="head"),
+    pytest.param(Linear, replace(RECIPE, precision="bf16"), id="bf16"),
+]
+
+
+def scores_of(model: Learner, run: MemoryRun, images: Noise) -> np.ndarray:
+    scores = predict_group([model], images, [run])[0]
+    assert isinstance(scores, np.ndarray)
+    return scores
+
+
+def train(cls: type[Learner], images: Noise, recipe: Recipe, seed: int = 0) -> np.ndarray:
+    model, run = learner(cls, images, recipe, seed), MemoryRun(seed=seed, recipe=recipe)
+    assert fit_group([model], images, [run]) == [None]
+    return scores_of(model, run, images)
+
+
+def mixed() -> Noise:
+    """Some pictures have no known label at all."""
+    labels = make_labels(40)
+    labels[::4] = 0
+    return Noise(labels=labels)
+
+
+@pytest.mark.parametrize(("cls", "recipe"), KINDS)
+def test_a_cell_alone_and_among_others_has_the_same_bits(cls: type[Learner], recipe: Recipe) -> None:
+    torch.set_num_threads(1)
+    cells = [mixed(), replace(mixed(), labels=-mixed().labels), replace(mixed(), labels=np.abs(mixed().labels))]
+    together = [learner(cls, images, recipe) for images in cells]
+    runs = [MemoryRun(recipe=recipe) for _ in cells]
+    assert fit_group(together, cells[0], runs) == [None, None, None]
+    for model, run, images in zip(together, runs, cells, strict=True):
+        np.testing.assert_array_equal(scores_of(model, run, images), train(cls, images, recipe))
+
+
+@pytest.mark.parametrize(("cls", "recipe"), KINDS)
+@pytest.mark.parametrize("stop_after", [0, 1, 4, 5, 6, 9])
+def test_stop_anywhere_and_go_on_equals_an_unbroken_run(cls: type[Learner], recipe: Recipe, stop_after: int) -> None:
+    torch.set_num_threads(1)
+    images = mixed()
+    run = MemoryRun(recipe=recipe, stop_after=stop_after)
+    with pytest.raises(Stopped):
+        fit_group([learner(cls, images, recipe)], images, [run])
+    resumed, second = learner(cls, images, recipe), MemoryRun(recipe=recipe, states=run.states)
+    assert fit_group([resumed], images, [second]) == [None]
+    np.testing.assert_array_equal(scores_of(resumed, second, images), train(cls, images, recipe))
+
+
+def test_a_group_goes_on_from_the_newest_step_that_all_its_cells_hold() -> None:
+    images = Noise()
+    first = [MemoryRun(stop_after=7, always_save=True), MemoryRun(always_save=True)]
+    with pytest.raises(Stopped):
+        fit_group([learner(), learner(seed=0)], images, first)
+    newest = max(first[0].states)
+    del first[1].states[newest]  # killed between the two saves
+    runs = [MemoryRun(states=run.states) for run in first]
+    models = [learner(), learner()]
+    assert fit_group(models, images, runs) == [None, None]
+    for model, run in zip(models, runs, strict=True):
+        np.testing.assert_array_equal(scores_of(model, run, images), train(Linear, images, RECIPE))
+
+
+def test_another_seed_gives_other_scores() -> None:
+    assert not np.array_equal(train(Linear, Noise(), RECIPE, seed=0), train(Linear, Noise(), RECIPE, seed=1))
+
+
+def test_a_cell_that_diverges_leaves_the_others_untouched() -> None:
+    images = Noise()
+    models = [learner(Diverging), learner()]
+    runs = [MemoryRun(), MemoryRun()]
+    failures = fit_group(models, images, runs)
+    assert isinstance(failures[0], Diverged)
+    assert "epoch 0, step 1" in str(failures[0])
+    assert failures[1] is None
+    np.testing.assert_array_equal(scores_of(models[1], runs[1], images), train(Linear, images, RECIPE))
+
+
+def test_training_lowers_the_loss_and_reports_it_by_name() -> None:
+    run = MemoryRun(recipe=replace(RECIPE, epochs=30))
+    fit_group([learner(recipe=run.recipe)], Noise(), [run])
+    assert [report["epoch"] for report in run.reports] == list(range(1, 31))
+    assert run.reports[-1]["bce"] < 0.7 * run.reports[0]["bce"]
+
+
+def test_the_bench_can_predict_after_every_epoch_without_changing_training() -> None:
+    images = Noise()
+    run = MemoryRun(recipe=EMA, watched=images)
+    model = learner(recipe=EMA)
+    fit_group([model], images, [run])
+    assert sorted(run.scored) == [1, 2, 3]
+    np.testing.assert_array_equal(scores_of(model, run, images), train(Linear, images, EMA))
+    np.testing.assert_array_equal(run.scored[3], scores_of(model, run, images))  # the average, as at the end
+
+
+def test_the_head_is_built_once_a_step_and_once_a_predict() -> None:
+    model, run = learner(Headed), MemoryRun()
+    assert isinstance(model, Headed)
+    fit_group([model], Noise(), [run])
+    assert model.asked == 3 * 5
+    scores_of(model, run, Noise())
+    assert model.asked == 3 * 5 + 1
+
+
+def test_a_sweep_sees_every_picture_once_before_each_epoch() -> None:
+    model, run = learner(Sweeping), MemoryRun()
+    assert isinstance(model, Sweeping)
+    fit_group([model], Noise(), [run])
+    assert model.swept == [40, 40, 40]
+
+
+def test_unlabelled_pictures_come_in_their_own_stream() -> None:
+    run = MemoryRun(recipe=EMA)
+    fit_group([learner(TwoStages, mixed(), EMA)], mixed(), [run])
+    assert [("agree" in report) for report in run.reports] == [False, True, True]

@@ -1,0 +1,98 @@
+"""Processes that work on a store and are killed, or race; run as a script, they print what they saw as JSON.
+
+python store_processes.py kill FOLDER    one process a system call, killed before it
+python store_processes.py race FOLDER    four processes that finish the same cells at the same moment
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pmll_bench.store import Store
+from stored import finish, planned
+
+CALLS = {os: ("mkdir", "fsync", "replace", "link", "unlink", "rename"), io: ("open",)}
+
+
+def die_at(number: int) -> None:
+    """Let this process be killed at its `number`-th call of a function that touches the disk."""
+    calls = 0
+
+    def deadly(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(*arguments, **options)
+
+        return call
+
+    for module, names in CALLS.items():
+        for name in names:
+            setattr(module, name, deadly(getattr(module, name)))
+
+
+def kill(store: Store) -> list[dict[str, Any]]:
+    """For each call in turn: what a reader sees after the kill, and after a second, unbroken run."""
+    seen: list[dict[str, Any]] = []
+    while True:
+        item = planned(seed=len(seen))
+        child = os.fork()
+        if child == 0:
+            die_at(len(seen) + 1)
+            finish(store, item)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        folder = store.folder(item.cell)
+        after_kill = folder.state()
+        result = folder.result()
+        scores = folder.scores().ids if result is not None else None
+        scored = any(folder.path.glob("attempts/*/scores.npz"))
+        saved = bool(folder.states())
+        finish(store, item)
+        seen.append(
+            {
+                "killed": os.WIFSIGNALED(status),
+                "state": after_kill.name,
+                "valid": result is not None,
+                "scores": scores,
+                "scored": scored,
+                "saved": saved,
+                "state_in_the_end": folder.state().name,
+                "checkpoints": [path.name for path in folder.path.rglob("checkpoint-*")],
+            }
+        )
+        if not os.WIFSIGNALED(status):
+            return seen
+
+
+def race(store: Store, processes: int = 4, cells: int = 15) -> list[list[bool]]:
+    """For each cell, which of the processes won."""
+    gate, opened = os.pipe()
+    children = []
+    for _ in range(processes):
+        answer, told = os.pipe()
+        if os.fork() == 0:
+            os.close(opened)
+            os.read(gate, 1)  # returns when the parent closes its end: all start at once
+            won = [finish(store, planned(seed=seed))[1] for seed in range(cells)]
+            os.write(told, json.dumps(won).encode())
+            os._exit(0)
+        os.close(told)
+        children.append(answer)
+    os.close(opened)
+    answers = [json.loads(os.read(answer, 100_000)) for answer in children]
+    return [list(wins) for wins in zip(*answers, strict=True)]
+
+
+if __name__ == "__main__":
+    work: dict[str, Callable[[Store], Any]] = {"kill": kill, "race": race}
+    print(json.dumps(work[sys.argv[1]](Store.open(Path(sys.argv[2])))))

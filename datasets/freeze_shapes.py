@@ -55,7 +55,8 @@ def heart(x: Plane, y: Plane) -> Inside:
 
 
 def flower(x: Plane, y: Plane) -> Inside:
-    return np.hypot(x, y) < 0.6 + 0.33 * np.cos(5 * np.arctan2(y, x))
+    inside: Inside = np.hypot(x, y) < 0.6 + 0.33 * np.cos(5 * np.arctan2(y, x))
+    return inside
 
 
 def cog(x: Plane, y: Plane) -> Inside:

@@ -47,7 +47,7 @@ SCENES = {"a": 4_000, "b": 12_000, "c": 24_000}
 
 BATCH = 64
 CAPTIONS = 64
-LONGEST = 13  # tokens that the longest caption takes; with a causal mask, what follows the end token changes nothing
+LONGEST = 16  # no caption has more tokens; with a causal mask, what follows the end token changes nothing
 CELL = 8
 FILLED = 14  # of a cell's 64 pixels: from here on it shows an object
 BACKGROUND = len(SHAPES)
@@ -73,11 +73,11 @@ class Scenes:
 class Objective(nn.Module):
     """What the two losses learn beside the towers, and the losses."""
 
-    def __init__(self, model: TinyCLIP) -> None:
+    def __init__(self, model: TinyCLIP, generator: torch.Generator) -> None:
         super().__init__()
         self.model = model
         self.bias = nn.Parameter(torch.tensor(-2.5))
-        self.background = nn.Parameter(torch.randn(model.visual.output_dim) * 0.1)
+        self.background = nn.Parameter(torch.randn(model.visual.output_dim, generator=generator) * 0.1)
 
     def forward(
         self,
@@ -188,14 +188,15 @@ def caption_text(nouns: tuple[int, ...], template: str) -> str:
 def read_tokens() -> Int[Tensor, " n"]:
     """The ids of all tokens that a caption can hold, sorted: the end token stays the largest."""
     texts = [caption_text((noun, noun), template) for noun in range(len(NOUNS)) for template in TEMPLATES]
-    return tokenizer()(texts)[:, :LONGEST].unique()
+    ids: Tensor = tokenizer()(texts)[:, :LONGEST].unique()
+    return ids
 
 
 def train(model: TinyCLIP, stages: dict[str, Scenes], steps: int, seed: int) -> Iterator[tuple[int, float, float]]:
     """Trains in place; yields the step and its two losses, after each step."""
     rng = np.random.default_rng(seed)
     token_ids, words = read_tokens(), tokenizer()
-    objective = Objective(model).train()
+    objective = Objective(model, torch.Generator().manual_seed(seed)).train()
     optimizer = torch.optim.AdamW(objective.parameters(), lr=1.5e-3, betas=(0.9, 0.98), weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step / steps))
     for step in range(steps):
@@ -222,13 +223,14 @@ def write_whole(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+    Path(file.name).chmod(0o644)
     Path(file.name).replace(path)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--out", type=Path, required=True, help="folder that gets weights.safetensors")
-    parser.add_argument("--steps", type=int, default=3_600, help="of 64 pictures each (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=2_400, help="of 64 pictures each (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--save-every", type=int, default=600, help="steps between saves (default: %(default)s)")

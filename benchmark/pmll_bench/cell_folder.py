@@ -71,7 +71,7 @@ class CellFolder:
         return self.path / "lease"
 
     def record(self) -> CellRecord | None:
-        """What was asked; None before the first attempt."""
+        """What was asked; None before anybody did."""
         return read_record(CellRecord, self.path / "cell.json")
 
     def result(self) -> Result | None:
@@ -89,18 +89,44 @@ class CellFolder:
         found = [(step, attempt.number, path) for attempt in self.attempts() for step, path in attempt.states()]
         return [(step, path) for step, _, path in sorted(found, reverse=True)]
 
-    def queue(self, job: str) -> None:
-        """Note that a job of a cluster will take the cell up."""
+    @property
+    def newest(self) -> int:
+        """The number of the newest attempt; 0 before the first."""
+        return max((attempt.number for attempt in self.attempts()), default=0)
+
+    def ask(self, planned: Planned) -> None:
+        """Write `cell.json`, and write it again where data, weights or the row's name have moved since.
+
+        Raises `StoreError` where another cell's stands under the same id: an edited file or a collision.
+        """
+        path, before, asked = self.path / "cell.json", self.record(), CellRecord.of(planned)
+        if before is not None and before.cell != planned.cell:
+            raise StoreError(f"cell {self.id} is another one", where=str(path), hint="was the file edited?")
+        if before is None or before.planned() != asked.planned():
+            with store_errors(self.path):
+                self.path.mkdir(parents=True, exist_ok=True)
+            write_record(path, asked)
+
+    def queue(self, job: str, attempt: int | None = None) -> None:
+        """Note that a job of a cluster will take the cell up.
+
+        `attempt` is the newest one when the job was submitted, if it may have begun another one since.
+        """
         with store_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        write_record(self.path / "queue.json", QueueRecord(job=job, attempt=self._newest()))
+        newest = self.newest if attempt is None else attempt
+        write_record(self.path / "queue.json", QueueRecord(job=job, attempt=newest))
+
+    def queued(self) -> QueueRecord | None:
+        """The last job that was to take the cell up."""
+        return read_record(QueueRecord, self.path / "queue.json")
 
     def begin(self, planned: Planned, environment: Environment) -> Attempt:
         """Start an attempt in a new folder; its number is one that no other attempt has or had."""
         with store_errors(self.path):
             (self.path / "attempts").mkdir(parents=True, exist_ok=True)
-        self._write_cell(planned)
-        number = self._newest() + 1
+        self.ask(planned)
+        number = self.newest + 1
         while not _made(Attempt(self, number).path):
             number += 1
         attempt = Attempt(self, number)
@@ -123,8 +149,7 @@ class CellFolder:
         if is_held(self.lease):
             return State("running")
         damaged = "result.json is damaged" if (self.path / "result.json").exists() else ""
-        newest = self._newest()
-        queued = read_record(QueueRecord, self.path / "queue.json")
+        newest, queued = self.newest, self.queued()
         if queued is not None and queued.attempt == newest:
             return State("queued", f"job {queued.job}")
         if not newest:
@@ -146,17 +171,6 @@ class CellFolder:
             raise StoreError("the scores have changed since they were scored", where=str(path))
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             return StoredScores(file["scores"], tuple(file["ids"].tolist()), tuple(file["classes"].tolist()))
-
-    def _newest(self) -> int:
-        return max((attempt.number for attempt in self.attempts()), default=0)
-
-    def _write_cell(self, planned: Planned) -> None:
-        """Write `cell.json` once; another cell's under the same id would be an edited file or a collision."""
-        path, record = self.path / "cell.json", self.record()
-        if record is None:
-            write_record(path, CellRecord.of(planned))
-        elif record.cell != planned.cell:
-            raise StoreError(f"cell {self.id} is another one", where=str(path), hint="was the file edited?")
 
     def set_damaged_aside(self) -> None:
         """Make room where a damaged result stands; it is kept under another name."""

@@ -19,6 +19,9 @@ from .cell_folder import Attempt, CellFolder
 from .grid import Group, Planned
 
 
+SAVE_RARELY = 200  # times what a save takes: nine cells of a group then spend under 5 % of their time on it
+
+
 class Listener(Protocol):
     """Hears how a run goes; the command line shows it."""
 
@@ -35,7 +38,7 @@ class Settings:
     device: str = "cpu"
     threads: int = 1
     workers: int = 2
-    save_every: float = 60.0  # seconds between checkpoints
+    save_every: float = 10.0  # seconds between checkpoints, at least
 
     def apply(self) -> None:
         """Set the number of threads of this process."""
@@ -56,7 +59,7 @@ class CellRun:
     select: Selection | None = None
 
     def __post_init__(self) -> None:
-        self._saved = time.monotonic()
+        self._saved, self._cost = time.monotonic(), 0.0
         self._epochs: dict[int, dict[str, float]] = {}
         for attempt in self.folder.attempts():  # what an attempt before this one went through, too
             for event in attempt.events():
@@ -78,8 +81,10 @@ class CellRun:
         return self.settings.device
 
     def save(self, state: State, step: int = 0) -> None:
+        started = time.monotonic()
         self.attempt.save_state(step, lambda file: torch.save(state, file))
         self._saved = time.monotonic()
+        self._cost = self._saved - started
 
     def saved_steps(self) -> tuple[int, ...]:
         return tuple(sorted({step for step, path in self.folder.states() if zipfile.is_zipfile(path)}, reverse=True))
@@ -92,7 +97,7 @@ class CellRun:
         return None
 
     def save_due(self) -> bool:
-        return time.monotonic() - self._saved >= self.settings.save_every
+        return time.monotonic() - self._saved >= max(self.settings.save_every, SAVE_RARELY * self._cost)
 
     def should_stop(self) -> bool:
         return self.stop.is_set()

@@ -201,7 +201,7 @@ def _recipe_lines(track: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _short(value: Any) -> str:
-    return "+".join(str(item) for item in value) if isinstance(value, list | tuple) else str(value)
+    return ",".join(str(item) for item in value) if isinstance(value, list | tuple) else str(value)
 
 
 def _section(title: str) -> Iterator[str]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
+from .environment import PACKAGES, environment
 from .machine import cores
 
-PACKAGES = ("torch", "torchvision", "timm", "open_clip_torch", "numpy", "scikit-learn", "pandas")
 SLURM_TOOLS = ("sbatch", "squeue", "sacct", "scancel")
 ROOM = 1 << 30  # bytes that a store should have left
 
@@ -33,18 +31,16 @@ def examine(store: Path, data: Path | None) -> list[Finding]:
 
 
 def _software() -> Iterator[Finding]:
-    yield Finding("python", platform.python_version())
-    yield Finding("system", f"{platform.system()} {platform.release()} {platform.machine()}")
-    for package in ("pmll-bench", *PACKAGES):
-        try:
-            yield Finding(package, metadata.version(package))
-        except metadata.PackageNotFoundError:
-            yield Finding(package, "missing", 'install the project again: pip install -e "."')
+    here = environment(threads=cores(), device="cpu")
+    for name in ("python", *PACKAGES):
+        hint = "" if here[name] else "install the project again: pip install ."
+        yield Finding(name, str(here[name] or "missing"), hint)
+    yield Finding("platform", str(here["platform"]))
+    yield Finding("cpu", f"{here['cpu']}, {here['threads']} cores")
+    yield Finding("threads", os.environ.get("PMLL_THREADS", "all cores"))
 
 
 def _devices() -> Iterator[Finding]:
-    yield Finding("cores", str(cores()))
-    yield Finding("threads", os.environ.get("PMLL_THREADS", "all cores"))
     try:
         import torch
     except (ImportError, OSError) as error:

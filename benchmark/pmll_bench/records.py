@@ -77,6 +77,10 @@ class CellRecord(Record):
             where=planned.where,
         )
 
+    def planned(self) -> Planned:
+        """What was asked, ready to be carried out."""
+        return Planned(self.cell, self.settings, self.recipe, self.label, self.track, self.where)
+
 
 class QueueRecord(Record):
     """A job of a cluster will take the cell up; `attempt` is the newest one at that time."""

@@ -42,6 +42,7 @@ class Outcome:
     diverged: list[str] = field(default_factory=list)
     held: list[str] = field(default_factory=list)  # another run works on them
     interrupted: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)  # their job has gone without a word
 
     def add(self, planned: Planned, state: str) -> None:
         """Note what became of a cell."""

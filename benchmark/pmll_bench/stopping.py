@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -40,9 +40,16 @@ def stop_on_signals(say: Callable[[str], None]) -> Iterator[Stop]:
         stop.set()
         threading.Thread(target=say, args=(MESSAGE,), daemon=True).start()
 
-    before = {number: signal.signal(number, handle) for number in SIGNALS}
-    try:
+    with handling(SIGNALS, handle):
         yield stop
+
+
+@contextmanager
+def handling(signals: Iterable[int], handle: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """While this holds, `handle` gets these signals; then whatever got them before."""
+    before = {number: signal.signal(number, handle) for number in signals}
+    try:
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""The embedded data set `shapes`: small generated scenes of 20 labels, a pure function of (version, draw, split, index).
+"""The embedded data set `shapes`: generated scenes of 20 labels, a pure function of (version, draw, split, index).
 
 A scene is drawn from integers alone (`shapes_drawing`), so it is the same bytes everywhere and in any order. The
 default draw is frozen by hash; another draw is a fresh data set of the same distribution. `shapes_data/CARD.md`
@@ -202,8 +202,7 @@ def _inverse(low: int, high: int) -> tuple[int, ...]:
 def _frozen_labels() -> dict[str, npt.NDArray[np.int8]]:
     with files("pmll_datasets").joinpath("shapes_data/labels.npz").open("rb") as file:
         packed = np.load(file, allow_pickle=False)
-        found = {split: _signed(np.unpackbits(packed[split], axis=1, count=len(CLASSES))) for split in COUNTS}
-    return found
+        return {split: _signed(np.unpackbits(packed[split], axis=1, count=len(CLASSES))) for split in COUNTS}
 
 
 @lru_cache(maxsize=4)

@@ -113,7 +113,8 @@ def stamp(picture: Integers, mark: Mark) -> tuple[Window, npt.NDArray[np.bool_]]
 def add_noise(picture: Integers, words: Words, noise: int) -> Bytes:
     """The finished picture: every channel moved by a value in ±noise."""
     moved = picture + (words.bytes(*picture.shape) * (2 * noise + 1) >> 8) - noise
-    return np.clip(moved, 0, 255).astype(np.uint8)
+    finished: Bytes = np.clip(moved, 0, 255).astype(np.uint8)
+    return finished
 
 
 def _coverage(mark: Mark) -> tuple[Window, Integers, Integers]:
@@ -150,7 +151,8 @@ def _sub_samples(pixels: slice) -> Integers:
 
 def _per_pixel(sub_samples: npt.NDArray[np.bool_]) -> Integers:
     height, width = sub_samples.shape
-    return sub_samples.reshape(height // 2, 2, width // 2, 2).sum(axis=(1, 3), dtype=np.int32)
+    covered: Integers = sub_samples.reshape(height // 2, 2, width // 2, 2).sum(axis=(1, 3), dtype=np.int32)
+    return covered
 
 
 def _value_noise(words: Words, lattices: tuple[int, ...]) -> Integers:

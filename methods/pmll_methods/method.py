@@ -12,7 +12,7 @@ from jaxtyping import Float32, Int8, Int64, UInt8
 
 from .recipe import Recipe, Track
 
-Positions: TypeAlias = Int64[np.ndarray, "b"]
+Positions: TypeAlias = Int64[np.ndarray, "_"]  # the batches of a list may differ in length
 Pixels: TypeAlias = UInt8[np.ndarray, "b 3 h w"]
 Labels: TypeAlias = Int8[np.ndarray, "n c"]
 Scores: TypeAlias = Float32[np.ndarray, "n c"]

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import typer
+
 from pmll_bench.cli import app, main
 from pmll_bench.cli.argv import spread_lists
 
@@ -383,7 +384,7 @@ def test_the_embedded_data_set_is_always_at_hand(command: Command) -> None:
 
 def test_the_doctor_names_what_is_missing(command: Command) -> None:
     well = command("doctor", "--json").document
-    assert {"python", "torch", "cores", "store probe"} <= {finding["name"] for finding in well["findings"]}
+    assert {"python", "torch", "device", "store probe"} <= {finding["name"] for finding in well["findings"]}
     ill = command("doctor", "--data-root", "nowhere")
     assert ill.code == 3
     assert "nowhere is no folder" in ill.out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from typing import Annotated
 
 import typer
@@ -28,13 +30,16 @@ def check(
     """
     from ..check import check as run_checks
 
-    found = run_checks(name, full)
-    failed = [each for each in found if not each.passed]
+    with redirect_stdout(sys.stderr):  # whatever the method prints is no result
+        found = list(run_checks(name, full))
+    failed = [each for each in found if each.result == "failed"]
     if as_json:
         print_json("check", {"method": name, "passed": not failed, "checks": [vars(each) for each in found]})
     else:
-        print(columns(["check", ""], [[each.name, "ok" if each.passed else "FAILED"] for each in found]))
+        remarks = ["see below" if each in failed else each.seen for each in found]
+        rows = [[each.check, each.result, each.seconds, seen] for each, seen in zip(found, remarks, strict=True)]
+        print(columns(["check", "result", "seconds", ""], rows))
         for each in failed:
-            print(f"\n{each.name}: {each.reason}\n  hint:  {each.hint}")
+            print(f"\nfailed: {each.check}\n  seen:   {each.seen}\n  reason: {each.reason}\n  hint:   {each.hint}")
     if failed:
         raise typer.Exit(Exit.CELLS_FAILED)

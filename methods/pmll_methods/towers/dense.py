@@ -206,7 +206,9 @@ def chained(first: nn.Linear, second: nn.Linear) -> nn.Linear:
     """second(first(x)) as one frozen linear map, multiplied in float64."""
     weight = second.weight.double() @ first.weight.double()
     bias = second.weight.double() @ first.bias.double() + second.bias.double()
-    both = nn.Linear(first.in_features, second.out_features).to(first.weight).requires_grad_(False)
+    # No random start: a tower that is loaded while a learner is built must not move the learner's random numbers.
+    both: nn.Linear = nn.utils.skip_init(nn.Linear, first.in_features, second.out_features)  # type: ignore[no-untyped-call]
+    both.to(first.weight).requires_grad_(False)
     both.weight.copy_(weight)
     both.bias.copy_(bias)
     return both

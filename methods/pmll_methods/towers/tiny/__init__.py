@@ -54,7 +54,8 @@ def pack(model: TinyCLIP, token_ids: Tensor) -> bytes:
     """The weights as a safetensors file in fp16; row k of the model's token table belongs to token `token_ids[k]`."""
     state = {name: value.half() if value.is_floating_point() else value for name, value in model.state_dict().items()}
     rows = state.pop(TABLE)
-    return save({**state, "token_rows": rows, "token_ids": token_ids})
+    packed: bytes = save({**state, "token_rows": rows, "token_ids": token_ids})
+    return packed
 
 
 def unpack(packed: bytes, vocabulary: int) -> dict[str, Tensor]:

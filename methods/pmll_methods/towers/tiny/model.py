@@ -40,7 +40,7 @@ class TinyResNet(nn.Module):
     def __init__(
         self,
         image_size: int,
-        stem: tuple[int, int],
+        stem: Sequence[int],
         widths: Sequence[int],
         strides: Sequence[int],
         heads: int,

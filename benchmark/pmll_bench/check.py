@@ -1,0 +1,69 @@
+"""`check`: does a method keep the rules? To methods what scikit-learn's `check_estimator` is to estimators.
+
+A method is trained on small data sets in a temporary folder, through the very planning, run and store that every
+number comes from; each check changes one thing and compares the scores. That finds mistakes. It doesn't find
+deliberate evasion: a method that recognises a trial, or keeps copies of labels elsewhere, passes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+from pmll_methods import registry
+
+from .checks.rules import CHECKS, NEEDED, Check, Failed, Skipped
+from .checks.trial import Broken, Trials
+from .errors import StoreError
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found. `seen` is a remark, why it was skipped, or what was seen where it failed."""
+
+    check: str
+    result: Literal["ok", "failed", "skipped"]
+    seen: str
+    seconds: float
+    reason: str
+    hint: str
+
+
+def check(target: str, full: bool = False) -> Iterator[Finding]:
+    """What each check finds about a method (its name, or the path of a file), as it comes.
+
+    Whatever the method raises is that check's failure. Raises `MethodError` where there is no such method.
+    """
+    kind = registry.find(target)
+    with TemporaryDirectory(prefix="pmll-check-") as folder:
+        trials = Trials(target, kind, Path(folder), full)
+        first = carry_out(NEEDED, trials)
+        yield first
+        for each in CHECKS:
+            if each.full and not full:
+                continue
+            if first.result == "ok":
+                yield carry_out(each, trials)
+            else:
+                yield Finding(each.name, "skipped", "there are no scores to compare", 0.0, each.reason, each.hint)
+
+
+def carry_out(each: Check, trials: Trials) -> Finding:
+    """One check. A full disk is no fault of the method and is raised."""
+    started = time.monotonic()
+    result: Literal["ok", "failed", "skipped"] = "failed"
+    try:
+        result, seen = "ok", each.rule(trials)
+    except StoreError:
+        raise
+    except Skipped as skipped:
+        result, seen = "skipped", str(skipped)
+    except (Failed, Broken) as failed:
+        seen = str(failed)
+    except Exception as error:
+        seen = f"{type(error).__name__}: {error}".partition("\n")[0]
+    return Finding(each.name, result, seen, time.monotonic() - started, each.reason, each.hint)

@@ -1,0 +1,312 @@
+"""The checks by name: what each asks of a method, why, and what to do where a method fails it.
+
+A check compares trials of the method on data sets that differ in one thing. It returns a remark ("" where there is
+nothing to say), raises `Failed`, or `Skipped` where it means nothing for the method.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from pmll_datasets.dataset import Dataset
+from pmll_methods.method import Scores
+from pmll_methods.settings import as_plain, resolve, updated
+
+from ..cell import canonical
+from ..metrics import average_precision, mean_ap
+from .scenes import label_set, one_class, one_picture, relabelled, row_unknown, scenes, tested_on
+from .trial import RATIO, Broken, Trials
+
+TOLERANCE = 1e-5  # of the largest score: other batch shapes may take other kernels
+MARGIN = 0.05  # mAP above that of chance
+
+Rule: TypeAlias = Callable[[Trials], str]
+
+
+class Failed(Exception):
+    """The method doesn't do what a check asks; the message says what was seen."""
+
+
+class Skipped(Exception):
+    """The check means nothing for this method; the message says why."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that every method is to keep."""
+
+    name: str
+    rule: Rule
+    reason: str
+    hint: str
+    full: bool = False  # part of the long form only
+
+
+def difference(found: Scores, expected: Scores, tolerance: float = 0.0) -> str:
+    """How scores differ, beyond a tolerance that is a share of the largest score; "" where they don't."""
+    gap = np.abs(found.astype(np.float64) - expected)
+    differing = gap > tolerance * max(1.0, float(np.abs(expected).max()))
+    if not differing.any():
+        return ""
+    return f"{differing.any(axis=1).sum()} of {len(found)} pictures differ, by up to {gap.max():.2g}"
+
+
+def expect_same(found: Scores, expected: Scores, tolerance: float = 0.0) -> None:
+    """Raise `Failed` where scores differ."""
+    if seen := difference(found, expected, tolerance):
+        raise Failed(seen)
+
+
+def scores_as_promised(trials: Trials) -> str:
+    pictures, classes = trials.baseline.scores.shape
+    return f"{pictures} pictures, {classes} classes"
+
+
+def same_seed(trials: Trials) -> str:
+    expect_same(trials.run(trials.data).scores, trials.baseline.scores)
+    return ""
+
+
+def other_seed(trials: Trials) -> str:
+    seen = difference(trials.run(trials.data, seed=1).scores, trials.baseline.scores)
+    if trials.card.deterministic:
+        if seen:
+            raise Failed(f"its card says deterministic, but {seen}")
+        raise Skipped("its card says deterministic, and it is")
+    if not seen:
+        raise Failed("seeds 0 and 1 give the same scores")
+    return ""
+
+
+def hidden_labels(trials: Trials) -> str:
+    complete, visible = trials.data.train.labels, trials.baseline.visible
+    hidden = visible != complete
+    if not hidden.any():
+        raise Skipped(f"the regime {trials.regime} hides nothing")
+    altered = relabelled(trials.data, train=np.where(hidden, -complete, complete))
+    expect_same(trials.run(altered).scores, trials.baseline.scores)
+    return f"{hidden.sum()} labels altered"
+
+
+def test_labels(trials: Trials) -> str:
+    altered = relabelled(trials.data, test=-trials.data.test.labels)
+    expect_same(trials.run(altered).scores, trials.baseline.scores)
+    return f"{altered.test.labels.size} labels altered"
+
+
+def known_labels(trials: Trials) -> str:
+    complete, visible = trials.data.train.labels, trials.baseline.visible
+    altered = relabelled(trials.data, train=np.where(visible != 0, -complete, complete))
+    seen = difference(trials.run(altered).scores, trials.baseline.scores)
+    if not trials.card.uses_labels:
+        if seen:
+            raise Failed(f"its card says that it uses no labels, but {seen}")
+        raise Skipped("its card says that it uses no labels, and it doesn't")
+    if not seen:
+        raise Failed("with every known label turned round the scores are the same")
+    return ""
+
+
+def order_of_pictures(trials: Trials) -> str:
+    order = np.arange(len(trials.data.test))[::-1].copy()
+    expect_same(trials.run(tested_on(trials.data, order)).scores, trials.baseline.scores[order], TOLERANCE)
+    return ""
+
+
+def batches_of_pictures(trials: Trials) -> str:
+    alone = np.array([0])
+    expect_same(trials.run(tested_on(trials.data, alone)).scores, trials.baseline.scores[alone], TOLERANCE)
+    return ""
+
+
+def copes_with(change: Callable[[Dataset], Dataset]) -> Rule:
+    """A check that the method works on a changed data set, or says clearly that it can't."""
+
+    def rule(trials: Trials) -> str:
+        try:
+            trials.run(change(trials.data)).require_scores()
+        except Broken as broken:
+            if not broken.clear:
+                raise
+            return f"refused: {broken.said}"
+        return ""
+
+    return rule
+
+
+def stop_and_resume(trials: Trials) -> str:
+    looks = trials.baseline.looks
+    if not looks:
+        raise Skipped("it never asks whether to stop: after a kill it starts again")
+    middle = -(-5 * looks // 8)
+    for at in sorted({1, middle, looks}) if trials.full else (middle,):
+        stopped = trials.run(trials.data, stop_at=at)
+        if not stopped.stopped:
+            raise Failed(f"asked to stop at look {at} of {looks}, it ended as {stopped.folder.state().name}")
+        try:
+            expect_same(trials.run(trials.data, store=stopped.store).scores, trials.baseline.scores)
+        except Failed as failed:
+            raise Failed(f"stopped at look {at} of {looks}: {failed}") from None
+    return ""
+
+
+def grouped(trials: Trials) -> str:
+    if not trials.kind.grouped:
+        raise Skipped("it has no groups: each cell trains alone")
+    if trials.regime == "full":
+        raise Skipped("the regime full has one ratio, so no groups")
+    together = trials.run(trials.data, ratios=(RATIO / 2, RATIO))
+    expect_same(together.scores, trials.baseline.scores)
+    return f"a group of {len(together.cells)}"
+
+
+def settings_survive(trials: Trials) -> str:
+    card, defaults = trials.card, trials.kind.settings_class()
+    for track in card.tracks:
+        for record in resolve(card, defaults, track, {}, {}):
+            again = updated(record, json.loads(canonical(as_plain(record))), where=f"track {track}")
+            for field in fields(record):
+                meant, read = (getattr(each, field.name) for each in (record, again))
+                if meant != read:
+                    raise Failed(f"{field.name} of track {track} is {meant!r}, and {read!r} when read back")
+    return f"tracks {', '.join(card.tracks)}"
+
+
+def regimes(trials: Trials) -> str:
+    for regime in trials.card.regimes:
+        if regime != trials.regime:
+            try:
+                trials.run(trials.data, regime=regime).require_scores()
+            except Broken as broken:
+                raise Failed(f"regime {regime}: {broken.said}") from broken
+    return ", ".join(trials.card.regimes)
+
+
+def learns(trials: Trials) -> str:
+    data = scenes(train=300, test=200)
+    scores, labels = trials.run(data, sets=()).scores, data.test.labels
+    reached, chance = (mean_ap(average_precision(each, labels)) for each in (scores, np.zeros_like(scores)))
+    seen = f"mAP {100 * reached:.1f}, chance {100 * chance:.1f}"
+    if reached < chance + MARGIN:
+        raise Failed(f"{seen}, asked for {100 * MARGIN:g} more")
+    return seen
+
+
+NEEDED = Check(
+    "finite float32 scores of the right shape",
+    scores_as_promised,
+    "every number of the bench comes from one float32 score a test picture and class",
+    "return a float32 array [pictures, classes] in the order of `images`, without NaN and infinity",
+)
+"""Comes first: without scores no other check can say anything."""
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        "same seed, same scores",
+        same_seed,
+        "a cell's identity promises one number; two runs of it must not differ by a bit",
+        "draw all randomness from run.seed (a learner: step.generator), and keep nothing in globals or class attributes",
+    ),
+    Check(
+        "another seed, other scores",
+        other_seed,
+        "means over seeds say nothing about a method whose seed is fixed inside",
+        "draw initialisation and order from run.seed, or state deterministic=True in the card",
+    ),
+    Check(
+        "hidden labels altered on disk: scores unchanged",
+        hidden_labels,
+        "a hidden label must not reach training; here every one of them was turned round in labels.csv",
+        "take labels from train.labels alone (0 is unknown); open no file of the data set",
+    ),
+    Check(
+        "test labels altered on disk: scores unchanged",
+        test_labels,
+        "test labels are for the bench alone; here every one of them was turned round in labels.csv",
+        "predict from pixels and from what was learned; open no file of the data set",
+    ),
+    Check(
+        "a known label flipped: scores change",
+        known_labels,
+        "a method that learns nothing from labels must not stand among those that do",
+        "train on train.labels, or state uses_labels=False in the card",
+    ),
+    Check(
+        "test order permuted, scores permuted alike",
+        order_of_pictures,
+        "a picture's score must not depend on its place in the list",
+        "score each picture by itself, in the order of `images`; keep no state from picture to picture in predict",
+    ),
+    Check(
+        "picture batch size doesn't matter",
+        batches_of_pictures,
+        "a picture's score must not depend on the pictures beside it (batch norm left in training mode does that)",
+        "call eval() before predicting, and normalise nothing over a batch or over the test pictures",
+    ),
+    Check(
+        "an all-unknown row",
+        copes_with(row_unknown),
+        "at low ratios many pictures have no known label at all",
+        "divide by no count of known labels without a lower bound, or raise MethodError with a message",
+    ),
+    Check(
+        "a label without positives",
+        copes_with(lambda data: label_set(data, -1)),
+        "rare labels have no known positive at low ratios",
+        "guard means over a label's positives, or raise MethodError with a message",
+    ),
+    Check(
+        "a label never known",
+        copes_with(lambda data: label_set(data, 0)),
+        "a label may be unknown in every training picture",
+        "guard means over a label's known entries, or raise MethodError with a message",
+    ),
+    Check(
+        "one training picture",
+        copes_with(one_picture),
+        "small data sets and small shares must not end in a puzzle",
+        "guard against an empty or tiny batch, or raise MethodError with a message",
+    ),
+    Check(
+        "one class",
+        copes_with(one_class),
+        "a user's data set may have a single label",
+        "keep the class axis (no squeeze), guard what compares classes, or raise MethodError with a message",
+    ),
+    Check(
+        "stop and resume equals unbroken",
+        stop_and_resume,
+        "clusters kill jobs; a number must not depend on when",
+        "keep all state in what is saved (a learner: parameters and buffers), random numbers keyed by the step",
+    ),
+    Check(
+        "alone equals grouped",
+        grouped,
+        "cells of several ratios train together to save time; that must not change a number",
+        "let encode depend on the frozen tower alone, and keep nothing in class attributes or on the tower",
+    ),
+    Check(
+        "settings survive JSON",
+        settings_survive,
+        "settings and recipe are stored with each number, and are what a resumed cell is built from",
+        "use numbers, text, true/false, None, tuples and mappings of them, each with its exact type annotation",
+    ),
+    Check(
+        "declared regimes run",
+        regimes,
+        "a grid plans every regime that the card names",
+        "name in the card's regimes those that the method can train in",
+    ),
+    Check(
+        "learns",
+        learns,
+        f"300 scenes at half the labels should lift mAP {100 * MARGIN:g} points above chance",
+        "look at the loss with 'pmll-bench run'; is the smoke track's recipe long enough?",
+        full=True,
+    ),
+)

@@ -1,0 +1,84 @@
+"""What checks train on: the first scenes of `shapes`, and any change of them, written as a user's own data set."""
+
+from __future__ import annotations
+
+import csv
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pmll_datasets import shapes
+from pmll_datasets.dataset import Dataset, Labels, Pictures, Split
+
+COMMON = shapes.CLASSES.index("circle")
+"""The class with the most positives."""
+
+
+def scenes(train: int, test: int) -> Dataset:
+    """The first scenes of both splits with their complete labels; only those are drawn."""
+    return Dataset("labels", shapes.CLASSES, shapes.CLASSES, _split("train", train), _split("test", test))
+
+
+def _split(name: str, count: int) -> Split:
+    ids = tuple(shapes.picture_id(name, index) for index in range(count))
+    pictures = Pictures(ids, lambda i: shapes.scene(shapes.VERSION, 0, name, i).picture)
+    return Split(pictures, shapes.labels(name)[:count])
+
+
+def relabelled(data: Dataset, *, train: Labels | None = None, test: Labels | None = None) -> Dataset:
+    """The same pictures with other labels."""
+    return replace(
+        data,
+        train=data.train if train is None else replace(data.train, labels=train),
+        test=data.test if test is None else replace(data.test, labels=test),
+    )
+
+
+def row_unknown(data: Dataset) -> Dataset:
+    """Nothing is known about the first training picture."""
+    labels = data.train.labels.copy()
+    labels[0] = 0
+    return relabelled(data, train=labels)
+
+
+def label_set(data: Dataset, value: int) -> Dataset:
+    """The commonest label has one value in all training pictures."""
+    labels = data.train.labels.copy()
+    labels[:, COMMON] = value
+    return relabelled(data, train=labels)
+
+
+def one_class(data: Dataset) -> Dataset:
+    """The commonest label alone."""
+    train, test = (replace(split, labels=split.labels[:, [COMMON]]) for split in (data.train, data.test))
+    return replace(data, classes=(data.classes[COMMON],), spoken=(data.spoken[COMMON],), train=train, test=test)
+
+
+def one_picture(data: Dataset) -> Dataset:
+    """The first training picture alone."""
+    return replace(data, train=data.train.take(np.array([0])))
+
+
+def tested_on(data: Dataset, positions: np.ndarray) -> Dataset:
+    """Some of the test pictures, in that order."""
+    return replace(data, test=data.test.take(positions))
+
+
+def write(data: Dataset, folder: Path, drawn: Path) -> Path:
+    """The data set as `folder/labels.csv` with its pictures beside it; they are drawn once, in the folder `drawn`."""
+    folder.mkdir()
+    table = folder / "labels.csv"
+    with table.open("w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(["path", "split", *data.classes])
+        for name, split in (("train", data.train), ("test", data.test)):
+            for position, (picture, labels) in enumerate(zip(split.ids, split.labels.tolist(), strict=True)):
+                path = drawn / f"{picture}.png"
+                if not path.exists():
+                    Image.fromarray(split.pictures.read(position)).save(path)
+                os.link(path, folder / path.name)
+                lines.writerow([path.name, name, *(label or "" for label in labels)])
+    return table

@@ -1,0 +1,178 @@
+"""Trials: a method trained and scored on a small data set the way `pmll-bench run` does it, through plan and store."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from tempfile import mkdtemp
+
+from pmll_datasets.dataset import Dataset, Labels
+from pmll_methods.method import Card, Scores
+from pmll_methods.registry import Kind
+
+from ..cell_folder import CellFolder
+from ..cell_run import Settings
+from ..errors import StoreError
+from ..grid import Group, Planned
+from ..planning import open_dataset, plan
+from ..request import Request
+from ..run import run_groups, train_set
+from ..store import Store
+from .scenes import scenes, write
+
+RATIO = 0.5
+SHORT = ("recipe.epochs=2", "recipe.batch=8", "recipe.validation=0", "recipe.selection=last")
+"""The smoke recipe in a second: three steps an epoch, and a test split of two batches."""
+
+
+class Broken(Exception):
+    """A trial that gave no scores; `said` is the first line of what the method raised: "ValueError: …"."""
+
+    def __init__(self, said: str) -> None:
+        self.said = said.partition("\n")[0]
+        super().__init__(self.said)
+
+    @property
+    def clear(self) -> bool:
+        """Whether it is an error that tells a user what is wrong."""
+        name, _, message = self.said.partition(": ")
+        return name in ("MethodError", "DataError") and bool(message.strip())
+
+
+class Looks(threading.Event):
+    """A stop flag that counts how often it is looked at; it goes up after some looks, or never."""
+
+    def __init__(self, clear: int | None) -> None:
+        super().__init__()
+        self.clear, self.count = clear, 0
+
+    def is_set(self) -> bool:
+        self.count += 1
+        return self.clear is not None and self.count > self.clear
+
+
+class Silent:
+    """Hears how a run goes and says nothing."""
+
+    def group_started(self, group: Group) -> None: ...
+    def cell_progress(self, planned: Planned, epoch: int, epochs: int, losses: Mapping[str, float]) -> None: ...
+    def cell_finished(self, planned: Planned, state: str, seconds: float) -> None: ...
+    def note(self, text: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of one run."""
+
+    cells: tuple[Planned, ...]
+    store: Store
+    looks: int  # how often the method asked whether to stop
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it stopped because it was asked to."""
+        return self.folder.state().name == "interrupted"
+
+    @property
+    def folder(self) -> CellFolder:
+        """The last cell's."""
+        return self.store.folder(self.cells[-1].cell)
+
+    def require_scores(self) -> None:
+        """Raise `Broken` where any cell has no scores; the bench has looked at their shape, type and finiteness."""
+        for planned in self.cells:
+            state = self.store.folder(planned.cell).state()
+            if state.name != "done":
+                raise Broken(state.message or state.name)
+
+    @property
+    def scores(self) -> Scores:
+        """The last cell's scores [pictures, classes]. Raises `Broken` where any cell has none."""
+        self.require_scores()
+        return self.folder.scores().scores
+
+    @property
+    def visible(self) -> Labels:
+        """The training labels that the method was given: int8 [pictures, classes], hidden entries 0."""
+        last = self.cells[-1]
+        return train_set(open_dataset(last), last, workers=0).labels
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Runs one method on small data sets, which it keeps in a folder. `full` asks for the long form of each check."""
+
+    target: str
+    kind: Kind
+    root: Path
+    full: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("data", "pictures", "stores"):
+            (self.root / name).mkdir()
+
+    @property
+    def card(self) -> Card:
+        return self.kind.card
+
+    @property
+    def regime(self) -> str:
+        """The regime of all trials that name no other: `partial`, else the method's first."""
+        return "partial" if "partial" in self.card.regimes or not self.card.regimes else self.card.regimes[0]
+
+    @cached_property
+    def data(self) -> Dataset:
+        """What most checks change a little."""
+        return scenes(train=24, test=12)
+
+    @cached_property
+    def baseline(self) -> Trial:
+        """The run that others are compared with."""
+        return self.run(self.data)
+
+    def run(
+        self,
+        data: Dataset,
+        *,
+        seed: int = 0,
+        ratios: Sequence[float] = (RATIO,),
+        regime: str = "",
+        sets: Sequence[str] = SHORT,
+        stop_at: int | None = None,
+        store: Store | None = None,
+    ) -> Trial:
+        """Plan and run one group of cells, all of them with the same mask seed.
+
+        With `stop_at`, the run is asked to stop: the method's look of that number finds the flag up.
+
+        Raises:
+            Broken: the method failed before its cells could be told apart.
+        """
+        request = Request(
+            methods=(self.target,),
+            datasets=(str(self._written(data)),),
+            ratios=tuple(ratios),
+            seeds=(seed,),
+            mask_seeds=None if (regime or self.regime) == "full" else (0,),
+            regime=regime or self.regime,
+            track="smoke",
+            sets=tuple(sets),
+        )
+        store = store or Store.open(Path(mkdtemp(dir=self.root / "stores")))
+        stop = Looks(stop_at)  # the bench itself takes the first look
+        try:
+            planned = plan(request)
+            run_groups(planned.groups, store, Settings(workers=0, save_every=float("inf")), Silent(), stop)
+        except StoreError:
+            raise
+        except Exception as error:
+            raise Broken(f"{type(error).__name__}: {error}") from error
+        return Trial(planned.cells, store, stop.count - len(planned.groups))
+
+    def _written(self, data: Dataset) -> Path:
+        """The CSV file of a data set, written once."""
+        folder = self.root / "data" / data.fingerprint[:16]
+        return folder / "labels.csv" if folder.exists() else write(data, folder, self.root / "pictures")

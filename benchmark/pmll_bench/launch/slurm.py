@@ -1,0 +1,193 @@
+"""Submits groups to Slurm, a job each, in arrays; results come back through the store alone."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import submitit
+from submitit.core.utils import FailedJobError, FailedSubmissionError
+from submitit.helpers import clean_env
+
+from ..errors import ConfigError, raise_all
+from ..grid import Group, Planned
+from ..store import Store
+from .lease import is_held
+from .worker import RunGroup
+
+OPTION = "--slurm"
+WARNED = 90  # seconds before its time is up that a job is told to save
+TIMEOUTS = 20  # how often a job may run out of time; each time it goes on from what it saved
+LARGEST_ARRAY = 500
+ANSWERED = 30.0  # seconds that one of Slurm's commands may take
+NAMES = {"gpus": "gpus_per_node", "cpus": "cpus_per_task"}  # ours for submitit's
+PLAIN = ("partition", "account", "qos", "constraint", "gpus", "mem")
+OWN = ("array", "error", "nodes", "ntasks", "open_mode", "output", "signal")  # the launcher depends on these
+
+
+def submit(
+    groups: Iterable[Group],
+    store: Store,
+    settings: Mapping[str, str],
+    *,
+    device: str | None = None,
+    threads: int | None = None,
+) -> list[str]:
+    """Submit what is missing and in nobody's hands; the ids of the jobs, one a group.
+
+    Each cell's folder then says which job will take it up. Raises `ConfigError` where there is no Slurm, for settings
+    that make no sense, and where Slurm refuses.
+    """
+    if shutil.which("sbatch") is None or shutil.which("srun") is None:
+        hint = "submit where the cluster's commands are, or run here: --launcher inline"
+        raise ConfigError("there is no Slurm here: no sbatch and srun on PATH", where="--launcher slurm", hint=hint)
+    parallel = _whole("parallel", settings.get("parallel", "256"))
+    parameters = sbatch_parameters(settings, threads)
+    alive = alive_jobs()
+    if alive is None:
+        raise ConfigError("Slurm doesn't answer; nothing was submitted", where="squeue", hint="try again later")
+    missing, size = _missing(groups, store, alive), _array_size()
+    arrays = [missing[first : first + size] for first in range(0, len(missing), size)]
+    parameters["array_parallelism"] = max(1, parallel // max(1, len(arrays)))
+    return [job for array in arrays for job in _submit_array(array, store, parameters, {"device": device})]
+
+
+def sbatch_parameters(settings: Mapping[str, str], threads: int | None = None) -> dict[str, Any]:
+    """What `--slurm KEY=VALUE` means to submitit; a key that only Slurm knows is handed on as it is.
+
+    Threads are as many as asked for, else as the job has processors. Raises `ConfigError`.
+    """
+    given = {key.replace("-", "_"): value for key, value in settings.items()}
+    raise_all([ConfigError(f"the launcher sets {key!r} itself", where=OPTION) for key in OWN if key in given])
+    minutes = parse_time(given.pop("time", "60"))
+    if 60 * minutes <= WARNED + 60:
+        what = f"{minutes} min are too few: a job is told to save {WARNED} s before the end"
+        raise ConfigError(what, where=f"{OPTION} time", hint="give at least 3 minutes")
+    given.pop("parallel", None)
+    setup = [f"export OMP_NUM_THREADS={threads or '${SLURM_CPUS_PER_TASK:-${SLURM_CPUS_ON_NODE:-1}}'}"]
+    parameters: dict[str, Any] = {"job_name": "pmll-bench", "time": minutes, "signal_delay_s": WARNED, "wckey": None}
+    if "cpus" in given:
+        parameters["cpus_per_task"] = _whole("cpus", given.pop("cpus"))
+        setup.append("export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK")  # srun doesn't inherit it from 22.05 on
+    parameters |= {NAMES.get(key, key): given.pop(key) for key in PLAIN if key in given}
+    parameters["setup"] = [*setup, *given.pop("setup", "").splitlines()]
+    parameters["additional_parameters"] = {"requeue": True, **{key: value or True for key, value in given.items()}}
+    return parameters
+
+
+def _whole(key: str, text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ConfigError(f"{text!r} is no whole number from 1 on", where=f"{OPTION} {key}")
+    return int(text)
+
+
+def parse_time(text: str) -> int:
+    """A time limit in minutes, from minutes or Slurm's `[DAYS-]HH:MM:SS`; a begun minute counts.
+
+    >>> parse_time("90"), parse_time("01:30:00"), parse_time("2-00:00:01")
+    (90, 90, 2881)
+    """
+    if text.isdecimal():
+        return int(text)
+    found = re.fullmatch(r"(?:(\d+)-)?(\d+):([0-5]\d):([0-5]\d)", text)
+    if found is None:
+        raise ConfigError(f"{text!r} is no time", where=f"{OPTION} time", hint="write minutes (90) or HH:MM:SS")
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return (days * 24 + hours) * 60 + minutes + (seconds > 0)
+
+
+def alive_jobs() -> set[str] | None:
+    """This user's jobs that wait or run, by id; None where Slurm doesn't answer."""
+    listed = _ask("squeue", "--noheader", "--array", f"--user={os.getuid()}", "--format=%i")
+    return None if listed is None else set(listed.split())
+
+
+def _ask(*command: str) -> str | None:
+    """What one of Slurm's commands answers; None if it doesn't, as while the controller is away."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=ANSWERED).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _array_size() -> int:
+    """How many jobs fit into one array here."""
+    found = re.search(r"MaxArraySize\s*=\s*(\d+)", _ask("scontrol", "show", "config") or "")
+    return max(1, min(LARGEST_ARRAY, int(found[1]) if found else LARGEST_ARRAY))
+
+
+def _missing(groups: Iterable[Group], store: Store, alive: set[str]) -> list[Group]:
+    """The cells without a result that no process works on and no job will take up."""
+
+    def free(planned: Planned) -> bool:
+        folder = store.folder(planned.cell)
+        queued = folder.queued()
+        return folder.result() is None and not is_held(folder.lease) and (queued is None or queued.job not in alive)
+
+    kept = (Group(tuple(filter(free, group.cells))) for group in groups)
+    return [group for group in kept if group.cells]
+
+
+def _submit_array(
+    groups: Sequence[Group], store: Store, parameters: Mapping[str, Any], options: Mapping[str, str | None]
+) -> list[str]:
+    """One array, or a plain job for a single group."""
+    root = store.root.resolve()
+    executor = submitit.SlurmExecutor(root / "slurm" / "%j", max_num_timeout=TIMEOUTS)
+    executor.update_parameters(**parameters)
+    ids = [tuple(planned.cell.id for planned in group.cells) for group in groups]
+    newest = {}  # noted before the jobs may begin attempts of their own
+    for planned in itertools.chain.from_iterable(group.cells for group in groups):
+        folder = store.folder(planned.cell)
+        folder.ask(planned)
+        newest[folder] = folder.newest
+    with _refusals(), _outside_any_job(), _without_leftovers(root / "slurm"):
+        jobs = executor.map_array(RunGroup(), itertools.repeat(str(root)), ids, itertools.repeat(options))
+    for job, group in zip(jobs, groups, strict=True):
+        for planned in group.cells:
+            folder = store.folder(planned.cell)
+            folder.queue(job.job_id, newest[folder])
+    return [job.job_id for job in jobs]
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """Say once what sbatch said when it refused."""
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield
+    except (FailedJobError, FailedSubmissionError) as error:
+        said = str(error).strip().removeprefix("sbatch: error: ").replace("\nsbatch: error: ", "; ")
+        raise ConfigError(f"sbatch refused: {said}", where=OPTION, hint="jobs that it took before go on: see 'pmll-bench status'") from error
+
+
+@contextlib.contextmanager
+def _outside_any_job() -> Iterator[None]:
+    """Hide the job that this process may itself run in, but not where Slurm's configuration lies."""
+    configuration = os.environ.get("SLURM_CONF")
+    with clean_env():
+        if configuration is not None:
+            os.environ["SLURM_CONF"] = configuration
+        yield
+
+
+@contextlib.contextmanager
+def _without_leftovers(folder: Path) -> Iterator[None]:
+    """Remove what submitit leaves behind: its script's first name, and after a refusal all it had written."""
+    before = set(folder.glob("*"))
+    refused = True
+    try:
+        yield
+        refused = False
+    finally:
+        for path in set(folder.glob("*")) - before:
+            if path.is_symlink() or (refused and path.is_file()):
+                path.unlink()

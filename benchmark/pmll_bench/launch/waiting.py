@@ -1,0 +1,63 @@
+"""Follows cells that jobs of a cluster carry out, through the store's files."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from ..cell_folder import CellFolder
+from ..cell_run import Listener
+from ..grid import Planned
+from ..run import Outcome
+from ..store import Store
+
+LOOK = 5.0  # seconds between two looks at the files
+ASK = 60.0  # seconds between two questions to the scheduler, which thousands share
+GONE = 2  # answers in a row without a job that make it gone: a single one may be a slip
+
+
+def wait(
+    cells: Iterable[Planned],
+    store: Store,
+    alive_jobs: Callable[[], set[str] | None],
+    listener: Listener,
+    *,
+    look: float = LOOK,
+    ask: float = ASK,
+) -> Outcome:
+    """Wait until each cell is done or has failed, or its job has gone without a word: those are lost.
+
+    The files decide. `alive_jobs` gives a hint; None is no answer, and from that nothing is concluded.
+    """
+    outcome, missed = Outcome(), Counter[str]()
+    left = {planned.cell.id: planned for planned in cells}
+    asked = time.monotonic()
+    while True:
+        for cell, planned in list(left.items()):
+            folder = store.folder(planned.cell)
+            if (state := _ended(folder, gone=missed[cell] >= GONE)) is not None:
+                outcome.add(planned, state)
+                listener.cell_finished(planned, state, _seconds(folder))
+                del left[cell]
+        if not left:
+            return outcome
+        if time.monotonic() - asked >= ask:
+            asked, alive = time.monotonic(), alive_jobs()
+            for cell, planned in left.items() if alive is not None else ():
+                queued = store.folder(planned.cell).queued()
+                missed[cell] = 0 if queued is not None and queued.job in alive else missed[cell] + 1
+        time.sleep(look)
+
+
+def _ended(folder: CellFolder, *, gone: bool) -> str | None:
+    """The state in which a cell has ended; None while there is hope."""
+    state = folder.state().name
+    if state in ("done", "failed", "diverged"):
+        return state
+    return "lost" if gone and state != "running" else None
+
+
+def _seconds(folder: CellFolder) -> float:
+    result = folder.result()
+    return 0.0 if result is None else result.seconds.train + result.seconds.predict

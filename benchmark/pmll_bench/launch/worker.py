@@ -1,0 +1,142 @@
+"""What a job of a cluster does: carry out a group of cells of a store, and go on where it was cut off.
+
+A job is given a store and cell ids, no objects of ours; what to do stands in each cell's `cell.json`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+
+from ..cell_folder import CellFolder
+from ..errors import StoreError
+from ..grid import Group
+from ..stopping import Stop, handling
+from ..store import Store
+from .lease import DURATION, HEARTBEAT
+
+if TYPE_CHECKING:
+    from submitit.helpers import DelayedSubmission
+
+    from ..cell_run import Settings
+
+WARNING = signal.SIGUSR2  # Slurm sends it before the time is up and where it takes the nodes away; submitit's default
+GPUS = ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS")  # set where the job was given any
+GRACE = 600.0  # seconds that a job which was sent only SIGTERM waits for its end
+
+
+class RunGroup:
+    """What submitit calls in a job. `device` among the options is the user's choice, if there is one."""
+
+    def __call__(self, store: str, cell_ids: Sequence[str], options: Mapping[str, str | None]) -> None:
+        with _stop_on_signals() as stop:  # before all else: the imports alone take seconds
+            opened = Store.open(Path(store), create=False)
+            folders = _folders(opened, cell_ids)
+            newest = {folder.id: folder.newest for folder in folders}
+            try:
+                _carry_out(opened, folders, options, stop)
+            except StoreError:
+                raise  # nothing can be recorded where nothing can be written
+            except Exception as error:
+                _record(error, [folder for folder in folders if folder.newest == newest[folder.id]])
+                raise
+        if stop.is_set() and any(folder.result() is None for folder in folders):
+            _hand_back(stop)
+
+    def checkpoint(self, store: str, cell_ids: Sequence[str], options: Mapping[str, str | None]) -> DelayedSubmission:
+        """What to do when the job starts again: the same, for all progress is in the store."""
+        from submitit import JobEnvironment
+        from submitit.helpers import DelayedSubmission
+
+        for folder in _folders(Store(Path(store)), cell_ids):
+            if folder.result() is None:
+                folder.queue(JobEnvironment().job_id)
+        return DelayedSubmission(self, store, cell_ids, options)
+
+
+def _folders(store: Store, cell_ids: Sequence[str]) -> list[CellFolder]:
+    """The cells' folders. Raises `StoreError` where one has gone."""
+    wanted = set(cell_ids)
+    found = [folder for folder in store.folders() if folder.id in wanted]
+    if missing := wanted - {folder.id for folder in found}:
+        raise StoreError(f"no cell {' '.join(sorted(missing))}", where=str(store.root), hint="submit the grid again")
+    return found
+
+
+def _carry_out(
+    store: Store, folders: Sequence[CellFolder], options: Mapping[str, str | None], stop: threading.Event
+) -> None:
+    """Run the group.
+
+    A cell that another process seems to hold is tried again for as long as a lease outlives its process: the holder
+    may be this very job before it was moved to another machine.
+    """
+    from ..progress import PlainListener
+    from ..run import run_groups
+
+    records = [folder.record() for folder in folders]
+    group = Group(tuple(record.planned() for record in records if record is not None))
+    listener = PlainListener(len(group.cells), sys.stdout)
+    settings, patience = _settings(options), time.monotonic() + DURATION + HEARTBEAT
+    while run_groups([group], store, settings, listener, stop).held and time.monotonic() < patience:
+        stop.wait(HEARTBEAT)
+
+
+def _settings(options: Mapping[str, str | None]) -> Settings:
+    """The allocation: its threads, set by the batch script, and a GPU if it has one."""
+    from ..cell_run import Settings
+    from ..machine import choose_device, cores
+
+    allocated = "cuda" if any(os.environ.get(name) for name in GPUS) else "cpu"
+    device = choose_device(options.get("device") or allocated)
+    return Settings(device=device, threads=int(os.environ.get("OMP_NUM_THREADS") or cores()))
+
+
+def _record(error: Exception, folders: Sequence[CellFolder]) -> None:
+    """Keep what stopped a job before its cells began with the cells: nobody watches a job."""
+    from ..environment import environment
+
+    for folder in folders:
+        record = folder.record()
+        if record is not None and folder.result() is None:
+            attempt = folder.begin(record.planned(), environment(threads=1, device="cpu"))
+            trace = "".join(traceback.format_exception(error))
+            attempt.end("failed", f"{type(error).__name__}: {error}", trace)
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[Stop]:
+    """While this holds, Slurm's signals only set the flag, so the training loop ends its step and saves.
+
+    submitit would queue the job again between any two lines of ours.
+    """
+    stop = Stop()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stop.signal != WARNING:
+            stop.signal = number
+        stop.set()
+
+    with handling((signal.SIGTERM, WARNING), handle):
+        yield stop
+
+
+def _hand_back(stop: Stop) -> NoReturn:
+    """End a job that isn't done so that it starts again.
+
+    After the warning, submitit (whose handler is back) queues it again. After SIGTERM alone, Slurm is about to kill
+    it, and queues it again itself where it only took the nodes away; a job that ended first would count as complete.
+    """
+    if stop.signal == WARNING:
+        signal.raise_signal(WARNING)
+    time.sleep(GRACE)
+    raise SystemExit(stop.exit_code)

@@ -16,7 +16,8 @@ from typing import Literal
 
 from pmll_methods import registry
 
-from .checks.rules import CHECKS, NEEDED, Check, Failed, Skipped
+from .checks.catalogue import CHECKS, NEEDED, Check
+from .checks.rules import Failed, Skipped
 from .checks.trial import Broken, Trials
 from .errors import StoreError
 

@@ -85,11 +85,11 @@ FROZEN_TRUNK = Recipe(  # ours: a head on features that never change
 SMOKE_TRUNK = Recipe(  # ours: seconds on `shapes` with `tiny`
     resolution=64,
     batch=32,
-    epochs=6,
+    epochs=4,
     optimizer="adamw",
     lr=1.5e-3,
     weight_decay=1e-2,
     schedule="cosine",
-    warmup_epochs=0.6,
+    warmup_epochs=0.5,
     cache=True,
 )

@@ -50,10 +50,10 @@ class Ssgrl(TrunkLearner):
         trains="layer4 of the trunk, decoupling, graph, classifiers; all but the trunk where it is frozen",
         inferred=("the MLR-PL tables' rows come from an unreleased adaptation: masked cross-entropy and HCP's recipe",),
         tracks={
-            "paper": Track(recipe=HCP, frozen=FROZEN_TRUNK.at(batch=16, epochs=10, lr=2e-4)),
+            "paper": Track(recipe=HCP, frozen=FROZEN_TRUNK.at(batch=16, epochs=10, lr=2e-4, batch_norm="train")),
             "smoke": Track(
-                recipe=SMOKE_TRUNK,
-                settings={"tower": "tiny", "map_pool": 1, "width": 128, "attention_width": 64},
+                recipe=SMOKE_TRUNK.at(batch_norm="train"),  # its own new norm has no statistics yet
+                settings={"tower": "tiny", "map_pool": 2, "width": 128, "attention_width": 64},
             ),
         },
     )

@@ -1,15 +1,15 @@
-"""The checks by name: what each asks of a method, why, and what to do where a method fails it.
+"""Rules: what each check asks of a method, as functions of its trials; `catalogue` names them and says why.
 
-A check compares trials of the method on data sets that differ in one thing. It returns a remark ("" where there is
-nothing to say), raises `Failed`, or `Skipped` where it means nothing for the method.
+A rule compares trials on data sets that differ in one thing. It returns a remark ("" where there is nothing to say),
+or raises `Failed`, or `Skipped` where it means nothing for the method.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import Any, TypeAlias
+from dataclasses import fields
+from typing import TypeAlias
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from pmll_methods.settings import as_plain, resolve, updated
 
 from ..cell import canonical
 from ..metrics import average_precision, mean_ap
-from .scenes import label_set, one_class, one_picture, relabelled, row_unknown, scenes, tested_on
+from .scenes import relabelled, scenes, tested_on
 from .trial import RATIO, Broken, Trials
 
 TOLERANCE = 1e-5  # of the largest score: other batch shapes may take other kernels
@@ -29,22 +29,11 @@ Rule: TypeAlias = Callable[[Trials], str]
 
 
 class Failed(Exception):
-    """The method doesn't do what a check asks; the message says what was seen."""
+    """The method doesn't do what a rule asks; the message says what was seen."""
 
 
 class Skipped(Exception):
-    """The check means nothing for this method; the message says why."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that every method is to keep."""
-
-    name: str
-    rule: Rule
-    reason: str
-    hint: str
-    full: bool = False  # part of the long form only
+    """The rule means nothing for this method; the message says why."""
 
 
 def difference(found: Scores, expected: Scores, tolerance: float = 0.0) -> str:
@@ -113,7 +102,7 @@ def known_labels(trials: Trials) -> str:
 
 
 def order_of_pictures(trials: Trials) -> str:
-    order = np.arange(len(trials.data.test))[::-1].copy()
+    order = np.arange(len(trials.data.test))[::-1]
     expect_same(trials.run(tested_on(trials.data, order)).scores, trials.baseline.scores[order], TOLERANCE)
     return ""
 
@@ -125,7 +114,7 @@ def batches_of_pictures(trials: Trials) -> str:
 
 
 def copes_with(change: Callable[[Dataset], Dataset]) -> Rule:
-    """A check that the method works on a changed data set, or says clearly that it can't."""
+    """The rule that the method works on a changed data set, or says clearly that it can't."""
 
     def rule(trials: Trials) -> str:
         try:
@@ -195,118 +184,3 @@ def learns(trials: Trials) -> str:
     if reached < chance + MARGIN:
         raise Failed(f"{seen}, asked for {100 * MARGIN:g} more")
     return seen
-
-
-NEEDED = Check(
-    "finite float32 scores of the right shape",
-    scores_as_promised,
-    "every number of the bench comes from one float32 score a test picture and class",
-    "return a float32 array [pictures, classes] in the order of `images`, without NaN and infinity",
-)
-"""Comes first: without scores no other check can say anything."""
-
-CHECKS: tuple[Check, ...] = (
-    Check(
-        "same seed, same scores",
-        same_seed,
-        "a cell's identity promises one number; two runs of it must not differ by a bit",
-        "draw all randomness from run.seed (a learner: step.generator), and keep nothing in globals or class attributes",
-    ),
-    Check(
-        "another seed, other scores",
-        other_seed,
-        "means over seeds say nothing about a method whose seed is fixed inside",
-        "draw initialisation and order from run.seed, or state deterministic=True in the card",
-    ),
-    Check(
-        "hidden labels altered on disk: scores unchanged",
-        hidden_labels,
-        "a hidden label must not reach training; here every one of them was turned round in labels.csv",
-        "take labels from train.labels alone (0 is unknown); open no file of the data set",
-    ),
-    Check(
-        "test labels altered on disk: scores unchanged",
-        test_labels,
-        "test labels are for the bench alone; here every one of them was turned round in labels.csv",
-        "predict from pixels and from what was learned; open no file of the data set",
-    ),
-    Check(
-        "a known label flipped: scores change",
-        known_labels,
-        "a method that learns nothing from labels must not stand among those that do",
-        "train on train.labels, or state uses_labels=False in the card",
-    ),
-    Check(
-        "test order permuted, scores permuted alike",
-        order_of_pictures,
-        "a picture's score must not depend on its place in the list",
-        "score each picture by itself, in the order of `images`; keep no state from picture to picture in predict",
-    ),
-    Check(
-        "picture batch size doesn't matter",
-        batches_of_pictures,
-        "a picture's score must not depend on the pictures beside it (batch norm left in training mode does that)",
-        "call eval() before predicting, and normalise nothing over a batch or over the test pictures",
-    ),
-    Check(
-        "an all-unknown row",
-        copes_with(row_unknown),
-        "at low ratios many pictures have no known label at all",
-        "divide by no count of known labels without a lower bound, or raise MethodError with a message",
-    ),
-    Check(
-        "a label without positives",
-        copes_with(lambda data: label_set(data, -1)),
-        "rare labels have no known positive at low ratios",
-        "guard means over a label's positives, or raise MethodError with a message",
-    ),
-    Check(
-        "a label never known",
-        copes_with(lambda data: label_set(data, 0)),
-        "a label may be unknown in every training picture",
-        "guard means over a label's known entries, or raise MethodError with a message",
-    ),
-    Check(
-        "one training picture",
-        copes_with(one_picture),
-        "small data sets and small shares must not end in a puzzle",
-        "guard against an empty or tiny batch, or raise MethodError with a message",
-    ),
-    Check(
-        "one class",
-        copes_with(one_class),
-        "a user's data set may have a single label",
-        "keep the class axis (no squeeze), guard what compares classes, or raise MethodError with a message",
-    ),
-    Check(
-        "stop and resume equals unbroken",
-        stop_and_resume,
-        "clusters kill jobs; a number must not depend on when",
-        "keep all state in what is saved (a learner: parameters and buffers), random numbers keyed by the step",
-    ),
-    Check(
-        "alone equals grouped",
-        grouped,
-        "cells of several ratios train together to save time; that must not change a number",
-        "let encode depend on the frozen tower alone, and keep nothing in class attributes or on the tower",
-    ),
-    Check(
-        "settings survive JSON",
-        settings_survive,
-        "settings and recipe are stored with each number, and are what a resumed cell is built from",
-        "use numbers, text, true/false, None, tuples and mappings of them, each with its exact type annotation",
-    ),
-    Check(
-        "declared regimes run",
-        regimes,
-        "a grid plans every regime that the card names",
-        "name in the card's regimes those that the method can train in",
-    ),
-    Check(
-        "learns",
-        learns,
-        f"300 scenes at half the labels should lift mAP {100 * MARGIN:g} points above chance",
-        "look at the loss with 'pmll-bench run'; is the smoke track's recipe long enough?",
-        full=True,
-    ),
-)

@@ -45,13 +45,13 @@ class Broken(Exception):
 class Looks(threading.Event):
     """A stop flag that counts how often it is looked at; it goes up after some looks, or never."""
 
-    def __init__(self, clear: int | None) -> None:
+    def __init__(self, up_after: int | None) -> None:
         super().__init__()
-        self.clear, self.count = clear, 0
+        self.up_after, self.count = up_after, 0
 
     def is_set(self) -> bool:
         self.count += 1
-        return self.clear is not None and self.count > self.clear
+        return self.up_after is not None and self.count > self.up_after
 
 
 class Silent:

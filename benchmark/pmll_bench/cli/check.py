@@ -22,6 +22,7 @@ def check(
 
     It reads no hidden label, resumes exactly, doesn't depend on the order of
     pictures, and more; each check says why it is made. Ends with 4 when one fails.
+    That finds mistakes, not deliberate evasion.
 
     \b
     Examples:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from .output import columns, print_json, print_table, tell
 if TYPE_CHECKING:
     from ..planning import Plan
     from ..request import Request, Row
+    from ..run import Outcome
     from ..store import Store
 
 
@@ -71,13 +73,15 @@ def run(
         "sets": sets,
         "data_root": data_root and str(data_root),
     }
+    if slurm and launcher != options.Launcher.slurm:
+        raise UsageError("--slurm says what jobs get, but nothing is submitted", hint="add --launcher slurm")
     planned = plan(_request(config, given))
     for note in planned.notes:
         tell(note)
     if dry_run:
         _show_plan(planned, root, as_json)
     elif launcher == options.Launcher.slurm:
-        _submit(planned, root, slurm or [], wait)
+        _submit(planned, root, slurm or [], wait, as_json, device=device, threads=threads)
     else:
         _carry_out(planned, root, device, threads, as_json)
 
@@ -99,11 +103,15 @@ def _ratios(ratios: list[str] | None) -> list[float]:
     return [parse_ratio(ratio) for ratio in ratios or ()]
 
 
-def _pair(option: str) -> tuple[str, str]:
-    key, equals, value = option.partition("=")
-    if not equals or not key:
-        raise UsageError(f"--slurm {option!r} sets nothing", hint="write KEY=VALUE: --slurm partition=gpu")
-    return key, value
+def _slurm_settings(options: list[str] | None) -> dict[str, str]:
+    """What `--slurm KEY=VALUE` sets; the lines of several `setup` follow each other, else the last value holds."""
+    settings: dict[str, str] = {}
+    for option in options or ():
+        key, equals, value = option.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--slurm {option!r} sets nothing", hint="write KEY=VALUE: --slurm partition=gpu")
+        settings[key] = f"{settings[key]}\n{value}" if key == "setup" and key in settings else value
+    return settings
 
 
 def _request(config: Path | None, given: Mapping[str, Any]) -> Request:
@@ -149,13 +157,50 @@ def _show_plan(planned: Plan, root: Path, as_json: bool) -> None:
     tell(f"{len(cells)} cells, {states.count('done')} of them done, in {len(planned.groups)} groups")
 
 
-def _submit(planned: Plan, root: Path, slurm: list[str], wait: bool) -> None:
+def _submit(
+    planned: Plan, root: Path, slurm: list[str], wait: bool, as_json: bool, *, device: str | None, threads: int | None
+) -> None:
+    """Submit what is missing; then name the jobs, or wait for them."""
     from ..launch.slurm import submit
     from ..store import Store
 
-    settings = dict(_pair(option) for option in slurm)
-    for job in submit(planned, Store.open(root), settings, wait=wait):
-        print(job)
+    store = Store.open(root)
+    jobs = submit(planned.groups, store, _slurm_settings(slurm), device=device, threads=threads)
+    if not jobs:
+        tell("nothing to submit: the cells are done, or jobs and runs are at work on them")
+    if wait:
+        tell(f"{len(jobs)} jobs submitted; they go on if this command is stopped")
+        _follow(planned, store, as_json)
+        return
+    if as_json:
+        print_json("submission", {"jobs": jobs})
+    elif jobs:
+        print("\n".join(jobs))
+    _tell_how_to_follow(root)
+
+
+def _follow(planned: Plan, store: Store, as_json: bool) -> None:
+    """Wait for the jobs and show what came of them."""
+    from ..launch.slurm import alive_jobs
+    from ..launch.waiting import wait
+    from ..progress import listening
+
+    missing = [each for each in planned.cells if store.folder(each.cell).result() is None]
+    try:
+        with listening(len(missing), as_json) as listener:
+            outcome = wait(missing, store, alive_jobs, listener)
+    except KeyboardInterrupt:
+        _tell_how_to_follow(store.root)
+        raise typer.Exit(Exit.INTERRUPTED) from None
+    code = _report(planned, store, outcome, as_json)
+    if outcome.lost:
+        tell(f"lost, {len(outcome.lost)} cells: their jobs are gone; what they wrote lies in {store.root / 'slurm'}")
+    raise typer.Exit(code)
+
+
+def _tell_how_to_follow(root: Path) -> None:
+    store = shlex.quote(str(root))
+    tell(f"how it goes:  pmll-bench status --root {store}\nthe results:  pmll-bench table --root {store}")
 
 
 def _carry_out(planned: Plan, root: Path, device: str | None, threads: int | None, as_json: bool) -> None:
@@ -173,14 +218,21 @@ def _carry_out(planned: Plan, root: Path, device: str | None, threads: int | Non
         tell(f"nothing to do: all {len(planned.cells)} cells are done")
     with listening(missing, as_json) as listener, stop_on_signals(listener.note) as stop:
         outcome = run_groups(planned.groups, store, settings, listener, stop)
-    if as_json:
-        print_json("outcome", vars(outcome))
-    elif not stop.is_set():
-        _show_results(planned, store)
-    _tell_failures(store, [*outcome.failed, *outcome.diverged])
+    code = _report(planned, store, outcome, as_json, stopped=stop.is_set())
     if stop.is_set():
         tell("stopped; the same command goes on from here")
-    raise typer.Exit(stop.exit_code or (Exit.CELLS_FAILED if outcome.failed or outcome.diverged else Exit.DONE))
+    raise typer.Exit(stop.exit_code or code)
+
+
+def _report(planned: Plan, store: Store, outcome: Outcome, as_json: bool, *, stopped: bool = False) -> Exit:
+    """Show what came of a run; the exit code that says so."""
+    if as_json:
+        print_json("outcome", vars(outcome))
+    elif not stopped:
+        _show_results(planned, store)
+    broken = [*outcome.failed, *outcome.diverged, *outcome.lost]
+    _tell_failures(store, broken)
+    return Exit.CELLS_FAILED if broken else Exit.DONE
 
 
 def _show_results(planned: Plan, store: Store) -> None:

@@ -166,7 +166,8 @@ def _refusals() -> Iterator[None]:
             yield
     except (FailedJobError, FailedSubmissionError) as error:
         said = str(error).strip().removeprefix("sbatch: error: ").replace("\nsbatch: error: ", "; ")
-        raise ConfigError(f"sbatch refused: {said}", where=OPTION, hint="jobs that it took before go on: see 'pmll-bench status'") from error
+        hint = "jobs that it took before go on: see 'pmll-bench status'"
+        raise ConfigError(f"sbatch refused: {said}", where=OPTION, hint=hint) from error
 
 
 @contextlib.contextmanager

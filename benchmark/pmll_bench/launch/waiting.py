@@ -43,10 +43,11 @@ def wait(
         if not left:
             return outcome
         if time.monotonic() - asked >= ask:
-            asked, alive = time.monotonic(), alive_jobs()
-            for cell, planned in left.items() if alive is not None else ():
-                queued = store.folder(planned.cell).queued()
-                missed[cell] = 0 if queued is not None and queued.job in alive else missed[cell] + 1
+            asked = time.monotonic()
+            if (alive := alive_jobs()) is not None:
+                for cell, planned in left.items():
+                    queued = store.folder(planned.cell).queued()
+                    missed[cell] = 0 if queued is not None and queued.job in alive else missed[cell] + 1
         time.sleep(look)
 
 

@@ -64,12 +64,11 @@ class RunGroup:
 
 
 def _folders(store: Store, cell_ids: Sequence[str]) -> list[CellFolder]:
-    """The cells' folders. Raises `StoreError` where one has gone."""
-    wanted = set(cell_ids)
-    found = [folder for folder in store.folders() if folder.id in wanted]
-    if missing := wanted - {folder.id for folder in found}:
-        raise StoreError(f"no cell {' '.join(sorted(missing))}", where=str(store.root), hint="submit the grid again")
-    return found
+    """The cells' folders, in the order given. Raises `StoreError` where one has gone."""
+    found = {folder.id: folder for folder in store.folders() if folder.id in cell_ids}
+    if missing := [cell for cell in cell_ids if cell not in found]:
+        raise StoreError(f"no cell {' '.join(missing)}", where=str(store.root), hint="submit the grid again")
+    return [found[cell] for cell in cell_ids]
 
 
 def _carry_out(

@@ -1,6 +1,7 @@
 """Scores the pictures at the end of the list higher."""
 
 import numpy as np
+
 from plain_method import Plain
 
 

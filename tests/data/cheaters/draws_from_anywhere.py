@@ -1,6 +1,7 @@
 """Starts from random numbers of no seed."""
 
 import numpy as np
+
 from plain_method import Plain
 
 

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 from learners import CARD, RECIPE, Linear
-
 from pmll_methods.recipe import Track
 
 

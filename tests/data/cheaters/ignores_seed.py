@@ -1,6 +1,7 @@
 """Has its own seed."""
 
 import numpy as np
+
 from plain_method import Plain
 
 

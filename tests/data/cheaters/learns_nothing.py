@@ -1,6 +1,7 @@
 """Changes its scores with the labels, but ranks no picture by what is in it."""
 
 import numpy as np
+
 from plain_method import Plain
 
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from learners import CARD, RECIPE
 from plain_method import Plain
-
 from pmll_methods.method import MethodError
 from pmll_methods.recipe import Track
 

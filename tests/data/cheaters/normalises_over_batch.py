@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from learners import CARD, RECIPE, Linear
 from torch.nn import functional as F
 
+from learners import CARD, RECIPE, Linear
 from pmll_methods.recipe import Track
 
 
@@ -14,4 +14,6 @@ class NormalisesOverBatch(Linear):
     card = replace(CARD, tracks={"smoke": Track(recipe=RECIPE)})
 
     def forward(self, features, head):
-        return super().forward(F.batch_norm(features, None, None, training=len(features) > 1), head)
+        if len(features) > 1:
+            features = F.batch_norm(features, None, None, training=True)
+        return super().forward(features, head)

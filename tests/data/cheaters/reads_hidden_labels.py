@@ -4,6 +4,7 @@ import csv
 from inspect import getclosurevars
 
 import numpy as np
+
 from plain_method import Plain
 
 

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from plain_method import Plain
-
-from pmll_methods.settings import Settings, setting
+from pmll_methods.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
 class SomeSettings(Settings):
-    scales: Any = setting((1, 2), "a tuple that comes back as a list")
+    """A tuple comes back as a list."""
+
+    scales: Any = (1, 2)
 
 
 class SettingsChangeInJson(Plain):

@@ -19,7 +19,7 @@ from .nn.trunk import ClassifierSettings, TrunkClassifier
 from .recipe import FROZEN_TRUNK, HCP, SMOKE_TRUNK, Track
 from .settings import setting
 
-TINY_CLASSIFIER = {"tower": "tiny", "pooling": "avg+max", "head_bias": -2.0}
+TINY_CLASSIFIER = {"tower": "tiny", "pooling": "avg+max"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .learner import Batch, Problem, Stage, Sweep
 from .method import Card
-from .nn.trunk import TrunkLearner, TrunkSettings, pool
+from .nn.trunk import TrunkLearner, TrunkSettings, moments, pool
 from .recipe import Recipe, Track
 from .settings import setting
 
@@ -75,7 +75,7 @@ class LinearProbe(TrunkLearner):
     def after_sweep(self) -> None:
         features = torch.cat(self.gathered).double()
         self.gathered = []
-        mean, deviation = features.mean(dim=0), features.std(dim=0, correction=0).clamp_min(1e-6)
+        mean, deviation = moments(features)
         labels = self.problem.labels.cpu()
         weight, bias = logistic_regression((features - mean) / deviation, labels, self.settings.strength)
         self.weight = (weight / deviation[:, None]).to(self.problem.device)

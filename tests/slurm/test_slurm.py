@@ -118,7 +118,7 @@ def test_the_smoke_grid_has_the_scores_of_a_run_in_one_process() -> None:
     assert array.out == inline.out
     assert len(scores("array")) == 9
     assert scores("array") == scores("inline")
-    jobs = {folder.queued().job for folder, _ in finished("array") if folder.queued()}
+    jobs = {queued.job for folder, _ in finished("array") if (queued := folder.queued()) is not None}
     assert len(jobs) == 3  # a group each
     assert len({job.partition("_")[0] for job in jobs}) == 1  # in one array
 
@@ -147,7 +147,9 @@ def test_a_job_whose_node_is_taken_away_saves_and_goes_on_when_it_is_back() -> N
     subprocess.run(urgent, check=True, stdout=subprocess.DEVNULL, timeout=30)
     until(lambda: cell.state() == ("queued", f"job {submitted.out.strip()}"))
     first = cell.attempts()[0]
-    assert first.ended().kind == "interrupted"
+    ended = first.ended()
+    assert ended is not None
+    assert ended.kind == "interrupted"
     until(lambda: cell.result() is not None)
     _, second = cell.attempts()
     assert [event["epoch"] for event in [*first.events(), *second.events()]] == list(range(1, 61))
@@ -164,6 +166,9 @@ def test_a_cancelled_job_saves_and_its_cell_is_not_waited_for() -> None:
     subprocess.run(["scancel", job], check=True, timeout=30)
     until(lambda: cell.state().name == "interrupted")
     assert cell.states()  # what it saved
-    asked = cell.record().planned()
-    outcome = wait([asked], Store.open(Path("runs")), alive_jobs, PlainListener(1, sys.stderr), look=0.2, ask=0.5)
+    record = cell.record()
+    assert record is not None
+    outcome = wait(
+        [record.planned()], Store.open(Path("runs")), alive_jobs, PlainListener(1, sys.stderr), look=0.2, ask=0.5
+    )
     assert outcome.lost == [cell.id]

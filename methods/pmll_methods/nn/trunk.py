@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int8, UInt8
 from torch import Tensor, nn
 
-from ..learner import Learner, Problem
+from ..learner import Batch, Learner, Problem, Sweep
 from ..recipe import Recipe
 from ..settings import Settings, setting
 from ..towers.cnn import Trunk, load_trunk
@@ -74,17 +74,29 @@ class ClassifierSettings(TrunkSettings):
     """A trunk with one linear classifier on pooled features."""
 
     pooling: Literal["avg", "avg+max"] = setting("avg", "how the map becomes a vector: its mean, or mean and maximum")
-    head_bias: float = setting(0.0, "where the classifier's biases start: log-odds of presence")
 
 
 class TrunkClassifier(TrunkLearner):
-    """A trunk, pooled, with one linear classifier; a subclass adds the loss."""
+    """A trunk, pooled, with one linear classifier; a subclass adds the loss.
+
+    Biases start at each class's log-odds among its known labels, so that the first steps don't go into telling every
+    class that it is rare. On a frozen trunk the classifier starts at zero, on features of unit variance.
+    """
+
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(self, problem: Problem, settings: Any) -> None:
         super().__init__(problem, settings)
         width = self.trunk.channels * (2 if settings.pooling == "avg+max" else 1)
         self.classifier = nn.Linear(width, len(problem.classes))
-        nn.init.constant_(self.classifier.bias, settings.head_bias)
+        with torch.no_grad():
+            self.classifier.bias.copy_(known_log_odds(problem.labels))
+        if settings.frozen:
+            nn.init.zeros_(self.classifier.weight)
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("deviation", torch.ones(width))
+        self.gathered: list[Tensor] = []
 
     def encode(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Tensor:
         """Below the trained stages; where none trains, the pooled vector itself."""
@@ -92,9 +104,35 @@ class TrunkClassifier(TrunkLearner):
         return pool(features, self.settings.pooling) if self.settings.frozen else features
 
     def forward(self, features: Tensor, head: None) -> Float[Tensor, "b c"]:
-        pooled = features if self.settings.frozen else pool(self.feature_map(features), self.settings.pooling)
+        if self.settings.frozen:
+            pooled = (features - self.mean) / self.deviation
+        else:
+            pooled = pool(self.feature_map(features), self.settings.pooling)
         logits: Tensor = self.classifier(pooled)
         return logits
+
+    def sweep_plan(self, epoch: int) -> Sweep | None:
+        return Sweep() if self.settings.frozen and epoch == 0 else None
+
+    def sweep(self, batch: Batch) -> None:
+        assert isinstance(batch.features, Tensor)
+        self.gathered.append(batch.features)
+
+    def after_sweep(self) -> None:
+        self.mean, self.deviation = moments(torch.cat(self.gathered))
+        self.gathered = []
+
+
+def known_log_odds(labels: Int8[Tensor, "n c"]) -> Float[Tensor, "c"]:
+    """log(p / (1 - p)) with p each class's share of positives among known labels, half an entry added to both sides."""
+    positive, negative = (labels > 0).sum(dim=0), (labels < 0).sum(dim=0)
+    return ((positive + 0.5) / (negative + 0.5)).log()
+
+
+def moments(features: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "d"], Float[Tensor, "d"]]:
+    """Mean and standard deviation of each feature; a feature that never changes keeps its size."""
+    deviation = features.std(dim=0, correction=0)
+    return features.mean(dim=0), torch.where(deviation > 1e-6, deviation, 1.0)
 
 
 def pool(features: Float[Tensor, "b d h w"], how: str) -> Float[Tensor, "b k"]:

@@ -1,0 +1,583 @@
+"""The Slurm launcher without a Slurm: what is submitted, what a job does with it, and how cells are waited for."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickletools
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from submitit.core.utils import DelayedSubmission
+
+from pmll_bench.cell_folder import CellFolder
+from pmll_bench.cli import main
+from pmll_bench.errors import ConfigError
+from pmll_bench.grid import Planned, groups
+from pmll_bench.launch.lease import Lease
+from pmll_bench.launch.slurm import alive_jobs, parse_time, sbatch_parameters, submit
+from pmll_bench.launch.waiting import wait
+from pmll_bench.launch.worker import RunGroup
+from pmll_bench.planning import Plan, plan
+from pmll_bench.progress import PlainListener
+from pmll_bench.request import Request
+from pmll_bench.run import Outcome
+from pmll_bench.store import Store
+from stored import finish, planned
+
+COMMANDS = {
+    "sbatch": """
+number=$(( $(cat number 2>/dev/null || echo 100) + 1 ))
+echo $number >number
+cp "$1" $number.sh
+env >$number.env
+echo "Submitted batch job $number"
+""",
+    "srun": "",
+    "squeue": "cat alive",
+    "scontrol": "echo 'MaxArraySize            = 3'",
+}
+METHOD = """
+import os, signal
+import numpy as np
+from pmll_methods.method import Stopped
+
+class Mine:
+    def __init__(self):
+        if os.environ.get("BROKEN"):
+            raise ValueError("the lake is dry")
+
+    def fit(self, train, run):
+        for name in os.environ.get("SIGNALS", "").split():
+            os.kill(os.getpid(), getattr(signal, name))
+        if run.should_stop():
+            run.save({"step": 1}, 1)
+            raise Stopped
+        self.classes = len(train.classes)
+
+    def predict(self, images, run):
+        return np.random.default_rng(run.seed).normal(size=(len(images), self.classes)).astype(np.float32)
+"""
+SCRIPT = """#!/bin/bash
+
+# Parameters
+#SBATCH --account=vision
+#SBATCH --array=0-2%2
+#SBATCH --cpus-per-task=4
+#SBATCH --error={root}/slurm/%A_%a/%A_%a_0_log.err
+#SBATCH --exclusive
+#SBATCH --gpus-per-node=a100:1
+#SBATCH --gres-flags=enforce-binding
+#SBATCH --job-name=pmll-bench
+#SBATCH --mem=16G
+#SBATCH --nodes=1
+#SBATCH --open-mode=append
+#SBATCH --output={root}/slurm/%A_%a/%A_%a_0_log.out
+#SBATCH --partition=gpu
+#SBATCH --requeue
+#SBATCH --signal=USR2@90
+#SBATCH --time=90
+
+# setup
+export OMP_NUM_THREADS=${{SLURM_CPUS_PER_TASK:-${{SLURM_CPUS_ON_NODE:-1}}}}
+export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK
+module load cuda
+export A=1
+
+# command
+export SUBMITIT_EXECUTOR=slurm
+srun --unbuffered --output {root}/slurm/%A_%a/%A_%a_%t_log.out --error {root}/slurm/%A_%a/%A_%a_%t_log.err \
+{python} -u -m submitit.core._submit {root}/slurm/%j
+"""
+
+
+class Cluster(NamedTuple):
+    """Commands that only note what they are told."""
+
+    folder: Path
+
+    def command(self, name: str, script: str) -> None:
+        path = self.folder / name
+        path.write_text(f"#!/bin/bash\ncd {self.folder}\n{script}")
+        path.chmod(0o755)
+
+    def alive(self, *jobs: str) -> None:
+        """The jobs that squeue lists."""
+        (self.folder / "alive").write_text("".join(f"{job}\n" for job in jobs))
+
+    def script(self, number: int) -> str:
+        return (self.folder / f"{number}.sh").read_text()
+
+    def environment(self, number: int) -> list[str]:
+        """The names of the variables that sbatch saw."""
+        return [line.partition("=")[0] for line in (self.folder / f"{number}.env").read_text().splitlines()]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    fake = Cluster(tmp_path / "commands")
+    fake.folder.mkdir()
+    fake.alive()
+    for name, script in COMMANDS.items():
+        fake.command(name, script)
+    monkeypatch.setenv("PATH", f"{fake.folder}:{os.environ['PATH']}")
+    return fake
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.open(tmp_path / "runs")
+
+
+@pytest.fixture
+def grid(tmp_path: Path) -> Plan:
+    """Four cells, a group each, that take no time."""
+    return plan(Request(methods=(method_file(tmp_path),), ratios=(0.1, 0.3, 0.5, 0.9), subset=60))
+
+
+def method_file(folder: Path) -> str:
+    path = folder / "mine.py"
+    path.write_text(METHOD)
+    return str(path)
+
+
+def submission(store: Store, job: str) -> Path:
+    """The file that tells a job what to do."""
+    return store.root / "slurm" / job / f"{job}_submitted.pkl"
+
+
+def run_job(store: Store, job: str) -> None:
+    """Do in this process what the job would do."""
+    DelayedSubmission.load(submission(store, job)).result()
+
+
+def states(store: Store) -> list[str]:
+    return [folder.state().name for folder in store.folders()]
+
+
+def cell(store: Store, item: Planned) -> CellFolder:
+    return store.folder(item.cell)
+
+
+# --- what is submitted
+
+
+def test_a_group_is_a_job_of_an_array_as_large_as_the_site_allows(cluster: Cluster, store: Store, grid: Plan) -> None:
+    assert submit(grid.groups, store, {}) == ["101_0", "101_1", "101_2", "102"]
+    queued = {cell(store, group.cells[0]).state() for group in grid.groups}
+    assert queued == {("queued", f"job {job}") for job in ("101_0", "101_1", "101_2", "102")}
+    assert "#SBATCH --array=0-2%3" in cluster.script(101)
+    assert "#SBATCH --array" not in cluster.script(102)
+    folders = {path.name for path in (store.root / "slurm").iterdir()}
+    assert folders == {"101", "101_0", "101_1", "101_2", "102"}
+
+
+def test_the_batch_script_says_what_was_asked_for(cluster: Cluster, store: Store, grid: Plan) -> None:
+    settings = {
+        "partition": "gpu",
+        "account": "vision",
+        "gpus": "a100:1",
+        "cpus": "4",
+        "mem": "16G",
+        "time": "01:29:30",
+        "parallel": "5",  # of both arrays together
+        "setup": "module load cuda\nexport A=1",
+        "gres-flags": "enforce-binding",
+        "exclusive": "",
+    }
+    submit(grid.groups, store, settings)
+    assert cluster.script(101) == SCRIPT.format(root=store.root, python=sys.executable)
+
+
+def test_a_job_is_given_plain_data_only(cluster: Cluster, store: Store, grid: Plan) -> None:
+    submit(grid.groups, store, {}, device="cpu")
+    for number, job in enumerate(("101_0", "101_1", "101_2", "102")):
+        pickle = submission(store, job).read_bytes()
+        assert len(pickle) < 1000
+        texts = [value for _, value, _ in pickletools.genops(pickle) if isinstance(value, str)]
+        assert [text for text in texts if text.startswith("pmll")] == ["pmll_bench.launch.worker"]
+        delayed = DelayedSubmission.load(submission(store, job))
+        ids = tuple(each.cell.id for each in grid.groups[number].cells)
+        assert delayed.args == (str(store.root), ids, {"device": "cpu"})
+
+
+def test_threads_that_are_asked_for_win_over_the_allocation() -> None:
+    assert sbatch_parameters({"cpus": "8"}, threads=2)["setup"][0] == "export OMP_NUM_THREADS=2"
+
+
+def test_only_what_nobody_has_in_hand_is_submitted(cluster: Cluster, store: Store, grid: Plan) -> None:
+    first, second, third, fourth = (group.cells[0] for group in grid.groups)
+    assert len(submit(grid.groups[:3], store, {})) == 3
+    run_job(store, "101_0")  # done
+    cluster.alive("101_1")  # 101_2 has gone
+    with Lease(cell(store, fourth).lease):
+        assert submit(grid.groups, store, {}) == ["102"]
+    assert cell(store, first).state().name == "done"
+    assert cell(store, second).state() == ("queued", "job 101_1")
+    assert cell(store, third).state() == ("queued", "job 102")
+
+
+def test_a_job_that_begins_at_once_and_fails_is_not_taken_for_queued(
+    cluster: Cluster, store: Store, grid: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = grid.cells[0]
+    before = CellFolder.queue
+
+    def late(folder: CellFolder, job: str, attempt: int | None = None) -> None:
+        folder.begin(item, {}).end("failed", "ValueError: at once")
+        before(folder, job, attempt)
+
+    monkeypatch.setattr(CellFolder, "queue", late)
+    submit(grid.groups[:1], store, {})
+    assert cell(store, item).state() == ("failed", "ValueError: at once")
+
+
+def test_a_data_set_that_moved_is_looked_for_where_it_is_now(cluster: Cluster, store: Store, grid: Plan) -> None:
+    item = grid.cells[0]
+    cell(store, item).begin(item, {}).end("failed", "DataError: no such folder")
+    moved = replace(item, where=replace(item.where, root="/new"))
+    submit(groups([moved]), store, {})
+    record = cell(store, item).record()
+    assert record is not None
+    assert record.where.root == "/new"
+
+
+def test_a_submission_from_inside_a_job_hides_that_job_but_finds_the_same_slurm(
+    cluster: Cluster, store: Store, grid: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SLURM_CONF", "SLURM_JOB_ID", "SBATCH_PARTITION", "SUBMITIT_EXECUTOR", "OTHER"):
+        monkeypatch.setenv(name, "1")
+    submit(grid.groups[:1], store, {})
+    seen = cluster.environment(101)
+    assert {"SLURM_CONF", "OTHER"} <= set(seen)
+    assert {"SLURM_JOB_ID", "SBATCH_PARTITION", "SUBMITIT_EXECUTOR"}.isdisjoint(seen)
+    assert os.environ["SLURM_JOB_ID"] == "1"
+
+
+# --- what is refused
+
+
+def test_without_slurm_there_is_one_clear_error(
+    store: Store, grid: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigError, match="no Slurm here") as caught:
+        submit(grid.groups, store, {})
+    assert "--launcher inline" in str(caught.value.hint)
+
+
+def test_what_sbatch_says_when_it_refuses_is_said_and_nothing_stays_behind(
+    cluster: Cluster, store: Store, grid: Plan, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cluster.command("sbatch", "echo 'sbatch: error: invalid partition specified: gpo' >&2; exit 1")
+    with pytest.raises(ConfigError, match="sbatch refused: invalid partition specified: gpo"):
+        submit(grid.groups, store, {"partition": "gpo"})
+    assert "gpo" not in capfd.readouterr().err
+    assert list((store.root / "slurm").iterdir()) == []
+    assert set(states(store)) == {"planned"}
+
+
+def test_submitting_waits_for_a_slurm_that_answers(cluster: Cluster, store: Store, grid: Plan) -> None:
+    cluster.command("squeue", "echo 'Unable to contact slurm controller' >&2; exit 1")
+    with pytest.raises(ConfigError, match="doesn't answer"):
+        submit(grid.groups, store, {})
+    assert not (cluster.folder / "101.sh").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        ({"time": "2h"}, "'2h' is no time"),
+        ({"time": "2"}, "2 min are too few"),
+        ({"cpus": "many"}, "'many' is no whole number"),
+        ({"parallel": "0"}, "'0' is no whole number"),
+        ({"array": "0-3", "open-mode": "truncate"}, "sets 'array' itself; the launcher sets 'open_mode' itself"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(
+    cluster: Cluster, store: Store, grid: Plan, settings: dict[str, str], what: str
+) -> None:
+    with pytest.raises(ConfigError, match=what) as caught:
+        submit(grid.groups, store, settings)
+    assert str(caught.value.problems[0].where).startswith("--slurm")
+
+
+@pytest.mark.parametrize(("text", "minutes"), [("90", 90), ("00:03:01", 4), ("1-00:00:00", 1440)])
+def test_times_are_whole_minutes(text: str, minutes: int) -> None:
+    assert parse_time(text) == minutes
+
+
+# --- what a job does
+
+
+@pytest.fixture
+def in_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Slurm and submitit set for a job."""
+    for name, value in {"SUBMITIT_EXECUTOR": "slurm", "SLURM_JOB_ID": "102", "OMP_NUM_THREADS": "1"}.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """The signals that reach the handlers which submitit installs before it calls us."""
+    numbers: list[int] = []
+
+    def handle(number: int, _: object) -> None:
+        numbers.append(number)
+        if number == signal.SIGUSR2:
+            raise SystemExit(-1)  # as submitit does when it has queued the job again
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGUSR2)}
+    yield numbers
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("in_job")
+def test_jobs_do_the_cells_and_the_store_has_the_results(cluster: Cluster, store: Store, grid: Plan) -> None:
+    for job in submit(grid.groups, store, {}):
+        run_job(store, job)
+    assert states(store) == ["done"] * 4
+    result = cell(store, grid.cells[0]).result()
+    assert result is not None
+    assert (result.environment["threads"], result.environment["device"]) == (1, "cpu")
+
+
+@pytest.mark.usefixtures("in_job")
+def test_a_job_with_a_gpu_doesnt_quietly_train_on_the_processor(
+    cluster: Cluster, store: Store, grid: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    monkeypatch.setenv("SLURM_JOB_GPUS", "0")
+    (job,) = submit(grid.groups[:1], store, {"gpus": "1"})
+    with pytest.raises(ConfigError, match="no device 'cuda' here"):
+        run_job(store, job)
+    assert cell(store, grid.groups[0].cells[0]).state() == ("failed", "ConfigError: no device 'cuda' here")
+
+
+@pytest.mark.usefixtures("in_job")
+def test_what_stops_a_job_before_its_cells_began_is_told_with_them(
+    cluster: Cluster, store: Store, grid: Plan, tmp_path: Path
+) -> None:
+    (job,) = submit(grid.groups[:1], store, {})
+    (tmp_path / "mine.py").unlink()
+    with pytest.raises(Exception, match="no such file"):
+        run_job(store, job)
+    state = cell(store, grid.groups[0].cells[0]).state()
+    assert state.name == "failed"
+    assert "no such file" in state.message
+
+
+@pytest.mark.usefixtures("in_job")
+def test_a_failure_is_recorded_once(
+    cluster: Cluster, store: Store, grid: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (job,) = submit(grid.groups[:1], store, {})
+    monkeypatch.setenv("BROKEN", "1")
+    with pytest.raises(ValueError, match="the lake is dry"):
+        run_job(store, job)
+    folder = cell(store, grid.groups[0].cells[0])
+    assert folder.state() == ("failed", "ValueError: the lake is dry")
+    assert len(folder.attempts()) == 1
+
+
+@pytest.mark.usefixtures("in_job")
+@pytest.mark.parametrize("signals", ["SIGUSR2", "SIGTERM SIGUSR2", "SIGUSR2 SIGTERM"])
+def test_after_slurms_warning_a_job_saves_and_then_submitit_queues_it_again(
+    cluster: Cluster, store: Store, grid: Plan, heard: list[int], monkeypatch: pytest.MonkeyPatch, signals: str
+) -> None:
+    (job,) = submit(grid.groups[:1], store, {})
+    folder = cell(store, grid.groups[0].cells[0])
+    monkeypatch.setenv("SIGNALS", signals)
+    with pytest.raises(SystemExit):
+        run_job(store, job)
+    assert heard == [signal.SIGUSR2]  # once, after all was saved
+    assert folder.state().name == "interrupted"
+    assert [step for step, _ in folder.states()] == [1]
+
+    delayed = DelayedSubmission.load(submission(store, job))
+    again = delayed.function.checkpoint(*delayed.args)
+    assert again.args == delayed.args
+    assert folder.state() == ("queued", "job 102")
+    monkeypatch.delenv("SIGNALS")
+    again.result()
+    assert folder.state().name == "done"
+
+
+@pytest.mark.usefixtures("in_job", "heard")
+def test_after_sigterm_a_job_saves_and_waits_for_what_slurm_does_with_it(
+    cluster: Cluster, store: Store, grid: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (job,) = submit(grid.groups[:1], store, {})
+    monkeypatch.setenv("SIGNALS", "SIGTERM")
+    slept: list[float] = []
+    monkeypatch.setattr("pmll_bench.launch.worker.time.sleep", slept.append)
+    with pytest.raises(SystemExit) as ended:
+        run_job(store, job)
+    assert ended.value.code == 143
+    assert slept == [600.0]
+    assert cell(store, grid.groups[0].cells[0]).state().name == "interrupted"
+
+
+@pytest.mark.usefixtures("in_job")
+def test_a_lease_that_a_dead_machine_left_is_waited_out(
+    cluster: Cluster, store: Store, grid: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (job,) = submit(grid.groups[:1], store, {})
+    held = Lease(cell(store, grid.groups[0].cells[0]).lease)
+    held.__enter__()
+    monkeypatch.setattr("pmll_bench.launch.worker.HEARTBEAT", 0.0)
+    monkeypatch.setattr("pmll_bench.progress.PlainListener.note", lambda *_: held.__exit__(None, None, None))
+    run_job(store, job)  # the first try notes that another process holds the cell
+    assert states(store) == ["done"]
+
+
+@pytest.mark.usefixtures("in_job")
+def test_a_job_whose_cell_has_gone_says_so(store: Store) -> None:
+    with pytest.raises(Exception, match="no cell 0123456789abcdef"):
+        RunGroup()(str(store.root), ("0123456789abcdef",), {})
+
+
+# --- waiting
+
+
+def waited(store: Store, cells: list[Planned], alive: Callable[[], set[str] | None] = alive_jobs) -> dict[str, Any]:
+    outcome = wait(cells, store, alive, PlainListener(len(cells), sys.stderr), look=0.0, ask=0.0)
+    return {state: ids for state, ids in vars(outcome).items() if ids}
+
+
+def test_waiting_ends_when_the_files_say_that_all_cells_have_ended(store: Store) -> None:
+    done, broken, strange = (planned(seed=seed) for seed in range(3))
+    finish(store, done)
+    cell(store, broken).begin(broken, {}).end("failed", "ValueError: boom")
+    cell(store, strange).begin(strange, {}).end("diverged")
+    ended = waited(store, [done, broken, strange])
+    assert ended == {"done": [done.cell.id], "failed": [broken.cell.id], "diverged": [strange.cell.id]}
+
+
+def test_a_cell_whose_job_has_gone_without_a_word_is_lost(store: Store) -> None:
+    item = planned()
+    cell(store, item).queue("7")
+    answers = iter([{"7"}, set(), {"7"}, set(), set()])  # one answer without the job may be a slip
+    assert waited(store, [item], lambda: next(answers)) == {"lost": [item.cell.id]}
+    assert list(answers) == []
+
+
+def test_a_scheduler_that_doesnt_answer_changes_nothing(store: Store) -> None:
+    item = planned()
+    cell(store, item).queue("7")
+    asked: list[None] = []
+
+    def silent() -> None:
+        asked.append(None)
+        if len(asked) == 5:
+            finish(store, item)
+
+    assert waited(store, [item], silent) == {"done": [item.cell.id]}
+
+
+def test_what_runs_isnt_lost_even_if_no_job_is_known(store: Store) -> None:
+    item = planned()
+    asked: list[None] = []
+
+    def none_here() -> set[str]:
+        asked.append(None)
+        if len(asked) == 5:
+            finish(store, item)
+        return set()
+
+    with Lease(cell(store, item).lease):
+        assert waited(store, [item], none_here) == {"done": [item.cell.id]}
+
+
+# --- the command line
+
+
+class Answer(NamedTuple):
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command(cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> Any:
+    """Submits four cells."""
+    monkeypatch.chdir(tmp_path)
+    grid = ["--methods", method_file(tmp_path), "--ratios", "0.1", "0.3", "0.5", "0.9", "--subset", "60"]
+
+    def run(*argv: str, launcher: str = "slurm") -> Answer:
+        with pytest.raises(SystemExit) as ended:
+            main(["run", *grid, "--launcher", launcher, "--root", "my runs", *argv])
+        printed = capsys.readouterr()
+        return Answer(int(ended.value.code or 0), printed.out, printed.err)
+
+    return run
+
+
+def test_a_submission_prints_the_jobs_and_how_to_follow_them(command: Any, cluster: Cluster) -> None:
+    answer = command()
+    assert answer.code == 0
+    assert answer.out.split() == ["101_0", "101_1", "101_2", "102"]
+    assert "pmll-bench status --root 'my runs'" in answer.err
+    assert "pmll-bench table --root 'my runs'" in answer.err
+    cluster.alive(*answer.out.split())
+    again = command("--json")
+    assert json.loads(again.out) == {"schema": "pmll.submission/1", "jobs": []}
+    assert "nothing to submit" in again.err
+
+
+def test_several_setup_lines_follow_each_other(command: Any, cluster: Cluster) -> None:
+    command(
+        "--slurm", "setup=module load cuda", "--slurm", "setup=echo a,b", "--slurm", "time=10", "--slurm", "time=20"
+    )
+    assert "\nmodule load cuda\necho a,b\n" in cluster.script(101)
+    assert "--time=20" in cluster.script(101)
+
+
+@pytest.mark.usefixtures("in_job")
+def test_waiting_ends_like_a_run_in_this_process(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run_and_wait(cells: list[Planned], store: Store, *arguments: Any) -> Outcome:
+        for job in ("101_0", "101_1", "101_2", "102"):
+            run_job(store, job)
+        return wait(cells, store, *arguments)
+
+    monkeypatch.setattr("pmll_bench.launch.waiting.wait", run_and_wait)
+    answer = command("--wait")
+    assert answer.code == 0, answer.err
+    assert "4 jobs submitted" in answer.err
+    assert answer.out.count("start") == 4  # the jobs' own words
+    inline = command(launcher="inline")
+    assert "nothing to do" in inline.err
+    assert answer.out.endswith(inline.out)
+
+
+def test_ctrl_c_leaves_the_jobs_to_themselves(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pmll_bench.launch.waiting.wait", interrupted)
+    answer = command("--wait")
+    assert answer.code == 130
+    assert answer.out == ""
+    assert "they go on if this command is stopped" in answer.err
+    assert "pmll-bench status" in answer.err
+
+
+@pytest.mark.parametrize("argv", [["--slurm", "partition"], ["--slurm", "=gpu"]])
+def test_a_setting_without_key_or_value_is_a_usage_error(command: Any, argv: list[str]) -> None:
+    answer = command(*argv)
+    assert answer.code == 2
+    assert "write KEY=VALUE" in answer.err
+
+
+def test_settings_of_jobs_without_jobs_are_a_usage_error(command: Any) -> None:
+    answer = command("--slurm", "partition=gpu", launcher="inline")
+    assert answer.code == 2
+    assert "--launcher slurm" in answer.err

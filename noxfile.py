@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 import tempfile
 import tomllib
@@ -15,6 +17,7 @@ nox.options.sessions = ["lint", "types", "tests", "wheel"]
 ROOT = Path(__file__).parent
 PIP = (sys.executable, "-m", "pip")
 SOURCES = ("datasets", "methods", "benchmark")
+SLURM = ("munge", "slurmctld", "slurmd", "slurm-client")
 
 
 @nox.session(venv_backend="none")
@@ -53,6 +56,20 @@ def wheel(session: nox.Session) -> None:
                 session.error(f"the checkout was used instead of the wheel: {version}")
             smoke = ("run", "--track", "smoke", "--ratios", "0.5", "--subset", "100")
             session.run(command, *smoke, env=only_wheel, external=True)
+
+
+@nox.session(venv_backend="none")
+def slurm(session: nox.Session) -> None:
+    """The Slurm launcher on a real Slurm of one node; as root, Slurm is installed with apt where it is missing."""
+    if os.geteuid() != 0:
+        session.skip("only root can start a Slurm")
+    if shutil.which("slurmctld") is None and shutil.which("apt-get") is not None:
+        quietly = {"env": {"DEBIAN_FRONTEND": "noninteractive"}, "external": True, "success_codes": (0, 100)}
+        session.run("apt-get", "update", "-qq", **quietly)
+        session.run("apt-get", "install", "--yes", "-qq", "--no-install-recommends", *SLURM, **quietly)
+    if shutil.which("slurmctld") is None:
+        session.skip(f"Slurm can't be installed here; it is in Debian's packages {', '.join(SLURM)}")
+    session.run(sys.executable, "-m", "pytest", "tests/slurm", *session.posargs)
 
 
 @nox.session(python="3.11")

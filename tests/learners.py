@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from pmll_methods.losses.partial_bce import partial_bce
 from torch import Tensor, nn
 
 from pmll_methods.learner import Batch, Learner, Problem, Stage, Step, Sweep
+from pmll_methods.losses.partial_bce import partial_bce
 from pmll_methods.method import Card, ImageSet, Pixels, Positions, Scores, State, key
 from pmll_methods.recipe import Recipe
 from pmll_methods.settings import Settings

@@ -18,7 +18,6 @@ from pmll_methods.recipe import Recipe
 from .cell_folder import Attempt, CellFolder
 from .grid import Group, Planned
 
-
 SAVE_RARELY = 200  # times what a save takes: nine cells of a group then spend under 5 % of their time on it
 
 

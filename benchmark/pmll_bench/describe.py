@@ -45,10 +45,10 @@ def catalogue(kind: str) -> list[dict[str, Any]]:
 
 
 def _methods() -> list[dict[str, Any]]:
-    from pmll_methods.method import REGISTRY
+    from pmll_methods.method import ENTRY_POINTS, REGISTRY
 
     built_in = [{"name": name, "family": entry.family, "title": entry.title} for name, entry in REGISTRY.items()]
-    installed = entry_points(group="pmll_bench.methods")
+    installed = entry_points(group=ENTRY_POINTS)
     return [*built_in, *({"name": point.name, "family": "installed", "title": point.value} for point in installed)]
 
 
@@ -121,11 +121,10 @@ def describe_method(kind: Kind) -> dict[str, Any]:
 
 
 def inferred(names: Iterable[str]) -> set[str]:
-    """Those of the methods whose cards state that something is inferred; a method that is no longer here is not."""
-    from pmll_methods import registry
+    """Those of the methods whose cards state that something is inferred; imports no torch."""
+    from pmll_methods.method import REGISTRY
 
-    known = registry.names()
-    return {name for name in names if name in known and registry.find(name).card.inferred}
+    return {name for name in names if name in REGISTRY and REGISTRY[name].inferred}
 
 
 def _settings(kind: Kind) -> Iterator[dict[str, Any]]:

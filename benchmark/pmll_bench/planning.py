@@ -66,6 +66,8 @@ def data_facts(name: str, request: Request, options: Mapping[str, Any]) -> DataF
         root = name = str(Path(name).resolve())
     own = {option: value for option, value in options.items() if option in dataset.find(name).options}
     loaded = _load(name, root, tuple(sorted(own.items())), request.subset)
+    if not (loaded.test.labels > 0).any():
+        raise ConfigError(f"no test picture of {loaded.name} has a positive label: there is nothing to score")
     return DataFacts(
         name=loaded.name,
         options=loaded.options,

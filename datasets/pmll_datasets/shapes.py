@@ -148,6 +148,14 @@ def labels(split: str, draw: int = 0) -> npt.NDArray[np.int8]:
     return _frozen_labels()[split] if draw == 0 else _rendered(split, draw)[1]
 
 
+@lru_cache(maxsize=2 * sum(COUNTS.values()))  # 54 MB: both splits of two draws
+def picture(split: str, index: int, draw: int = 0) -> npt.NDArray[np.uint8]:
+    """One picture of a split, [64, 64, 3], read-only; rendered once a process."""
+    drawn = scene(VERSION, draw, split, index).picture
+    drawn.flags.writeable = False
+    return drawn
+
+
 def pictures(split: str, draw: int = 0) -> npt.NDArray[np.uint8]:
     """The pictures of a split, [pictures, 64, 64, 3], read-only; rendered once a process (seconds)."""
     return _rendered(split, draw)[0]

@@ -19,4 +19,4 @@ def load(root: Path | None, options: Mapping[str, Value]) -> Dataset:
 
 def _split(split: str, draw: int) -> Split:
     ids = tuple(shapes.picture_id(split, index, draw) for index in range(shapes.COUNTS[split]))
-    return Split(Pictures(ids, lambda i: shapes.pictures(split, draw)[i]), shapes.labels(split, draw))
+    return Split(Pictures(ids, lambda i: shapes.picture(split, i, draw)), shapes.labels(split, draw))

@@ -156,15 +156,19 @@ class Entry(NamedTuple):
     target: str  # "module:class"
     family: str
     title: str
+    inferred: bool = False  # whether its card states that something is inferred: the tables' mark
+
+
+ENTRY_POINTS = "pmll_bench.methods"  # the group under which installed packages offer methods
 
 
 REGISTRY: Mapping[str, Entry] = {
     "bce": Entry("pmll_methods.bce:Bce", "CNN", "masked binary cross-entropy on a CNN trunk"),
-    "asl": Entry("pmll_methods.asl:Asl", "CNN", "partial asymmetric loss on a CNN trunk"),
-    "linear-probe": Entry("pmll_methods.linear_probe:LinearProbe", "any tower", "logistic regression, frozen features"),
-    "ssgrl": Entry("pmll_methods.ssgrl:Ssgrl", "CNN", "semantic decoupling and a gated graph over labels"),
-    "clip-zeroshot": Entry("pmll_methods.zero_shot:ClipZeroShot", "CLIP", "a hand prompt per class, nothing trained"),
-    "dualcoop": Entry("pmll_methods.dualcoop:DualCoOp", "CLIP", "a positive and a negative learned prompt per class"),
+    "asl": Entry("pmll_methods.asl:Asl", "CNN", "partial asymmetric loss on a CNN trunk", inferred=True),
+    "linear-probe": Entry("pmll_methods.linear_probe:LinearProbe", "CNN", "logistic regression, frozen features"),
+    "ssgrl": Entry("pmll_methods.ssgrl:Ssgrl", "CNN", "semantic decoupling and a gated graph", inferred=True),
+    "clip-zeroshot": Entry("pmll_methods.zero_shot:ClipZeroShot", "CLIP", "a hand prompt a class", inferred=True),
+    "dualcoop": Entry("pmll_methods.dualcoop:DualCoOp", "CLIP", "two learned prompts a class", inferred=True),
 }
 
 

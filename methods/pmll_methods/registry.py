@@ -15,12 +15,10 @@ from types import ModuleType
 from typing import Any
 
 from .learner import Learner
-from .method import REGISTRY, Card, Method, MethodError
+from .method import ENTRY_POINTS, REGISTRY, Card, Method, MethodError
 from .recipe import Recipe, Track
 from .settings import Settings
 from .torch_method import TorchMethod
-
-ENTRY_POINTS = "pmll_bench.methods"
 
 
 @dataclass(frozen=True)

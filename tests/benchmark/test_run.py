@@ -184,19 +184,7 @@ def _both_at(attempt: int, cells: Path) -> bool:
 def test_killed_again_and_again_the_results_are_those_of_an_unbroken_run(tmp_path: Path) -> None:
     from kill_nine import differences, killed_after  # tests/soak
 
-    asked = [
-        "--methods",
-        "bce",
-        "--ratios",
-        "0.2",
-        "0.8",
-        "--subset",
-        "64",
-        "--threads",
-        "1",
-        "--set",
-        "recipe.epochs=40",
-    ]
+    grid = "--methods bce --ratios 0.2 0.8 --subset 64 --threads 1 --set recipe.epochs=40"
     for attempt, seconds in enumerate((0.3, 1.1, 0.7), start=1):
         begun = tmp_path / "broken" / "cells" / "shapes" / "bce"
         killed_after(seconds, tmp_path / "broken", grid.split(), partial(_both_at, attempt, begun))

@@ -1,13 +1,11 @@
-"""The Slurm launcher without a Slurm: what is submitted, what a job does with it, and how cells are waited for."""
+"""The Slurm launcher without a Slurm: what is submitted, what is refused, and what the command says."""
 
 from __future__ import annotations
 
 import json
 import os
 import pickletools
-import signal
 import sys
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,20 +13,17 @@ from typing import Any, NamedTuple
 import pytest
 from submitit.core.utils import DelayedSubmission
 
+from plain_method import RATIOS, method_file, small_grid
 from pmll_bench.cell_folder import CellFolder
 from pmll_bench.cli import main
 from pmll_bench.errors import ConfigError
 from pmll_bench.grid import Planned, groups
 from pmll_bench.launch.lease import Lease
-from pmll_bench.launch.slurm import alive_jobs, parse_time, sbatch_parameters, submit
+from pmll_bench.launch.slurm import parse_time, sbatch_parameters, submit
 from pmll_bench.launch.waiting import wait
-from pmll_bench.launch.worker import RunGroup
-from pmll_bench.planning import Plan, plan
-from pmll_bench.progress import PlainListener
-from pmll_bench.request import Request
+from pmll_bench.planning import Plan
 from pmll_bench.run import Outcome
 from pmll_bench.store import Store
-from stored import finish, planned
 
 COMMANDS = {
     "sbatch": """
@@ -42,27 +37,6 @@ echo "Submitted batch job $number"
     "squeue": "cat alive",
     "scontrol": "echo 'MaxArraySize            = 3'",
 }
-METHOD = """
-import os, signal
-import numpy as np
-from pmll_methods.method import Stopped
-
-class Mine:
-    def __init__(self):
-        if os.environ.get("BROKEN"):
-            raise ValueError("the lake is dry")
-
-    def fit(self, train, run):
-        for name in os.environ.get("SIGNALS", "").split():
-            os.kill(os.getpid(), getattr(signal, name))
-        if run.should_stop():
-            run.save({"step": 1}, 1)
-            raise Stopped
-        self.classes = len(train.classes)
-
-    def predict(self, images, run):
-        return np.random.default_rng(run.seed).normal(size=(len(images), self.classes)).astype(np.float32)
-"""
 SCRIPT = """#!/bin/bash
 
 # Parameters
@@ -136,14 +110,7 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def grid(tmp_path: Path) -> Plan:
-    """Four cells, a group each, that take no time."""
-    return plan(Request(methods=(method_file(tmp_path),), ratios=(0.1, 0.3, 0.5, 0.9), subset=60))
-
-
-def method_file(folder: Path) -> str:
-    path = folder / "mine.py"
-    path.write_text(METHOD)
-    return str(path)
+    return small_grid(tmp_path)
 
 
 def submission(store: Store, job: str) -> Path:
@@ -282,7 +249,7 @@ def test_what_sbatch_says_when_it_refuses_is_said_and_nothing_stays_behind(
     assert set(states(store)) == {"planned"}
 
 
-def test_submitting_waits_for_a_slurm_that_answers(cluster: Cluster, store: Store, grid: Plan) -> None:
+def test_nothing_is_submitted_while_slurm_doesnt_answer(cluster: Cluster, store: Store, grid: Plan) -> None:
     cluster.command("squeue", "echo 'Unable to contact slurm controller' >&2; exit 1")
     with pytest.raises(ConfigError, match="doesn't answer"):
         submit(grid.groups, store, {})
@@ -312,189 +279,6 @@ def test_times_are_whole_minutes(text: str, minutes: int) -> None:
     assert parse_time(text) == minutes
 
 
-# --- what a job does
-
-
-@pytest.fixture
-def in_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What Slurm and submitit set for a job."""
-    for name, value in {"SUBMITIT_EXECUTOR": "slurm", "SLURM_JOB_ID": "102", "OMP_NUM_THREADS": "1"}.items():
-        monkeypatch.setenv(name, value)
-
-
-@pytest.fixture
-def heard(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """The signals that reach the handlers which submitit installs before it calls us."""
-    numbers: list[int] = []
-
-    def handle(number: int, _: object) -> None:
-        numbers.append(number)
-        if number == signal.SIGUSR2:
-            raise SystemExit(-1)  # as submitit does when it has queued the job again
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGUSR2)}
-    yield numbers
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
-@pytest.mark.usefixtures("in_job")
-def test_jobs_do_the_cells_and_the_store_has_the_results(cluster: Cluster, store: Store, grid: Plan) -> None:
-    for job in submit(grid.groups, store, {}):
-        run_job(store, job)
-    assert states(store) == ["done"] * 4
-    result = cell(store, grid.cells[0]).result()
-    assert result is not None
-    assert (result.environment["threads"], result.environment["device"]) == (1, "cpu")
-
-
-@pytest.mark.usefixtures("in_job")
-def test_a_job_with_a_gpu_doesnt_quietly_train_on_the_processor(
-    cluster: Cluster, store: Store, grid: Plan, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
-    monkeypatch.setenv("SLURM_JOB_GPUS", "0")
-    (job,) = submit(grid.groups[:1], store, {"gpus": "1"})
-    with pytest.raises(ConfigError, match="no device 'cuda' here"):
-        run_job(store, job)
-    assert cell(store, grid.groups[0].cells[0]).state() == ("failed", "ConfigError: no device 'cuda' here")
-
-
-@pytest.mark.usefixtures("in_job")
-def test_what_stops_a_job_before_its_cells_began_is_told_with_them(
-    cluster: Cluster, store: Store, grid: Plan, tmp_path: Path
-) -> None:
-    (job,) = submit(grid.groups[:1], store, {})
-    (tmp_path / "mine.py").unlink()
-    with pytest.raises(Exception, match="no such file"):
-        run_job(store, job)
-    state = cell(store, grid.groups[0].cells[0]).state()
-    assert state.name == "failed"
-    assert "no such file" in state.message
-
-
-@pytest.mark.usefixtures("in_job")
-def test_a_failure_is_recorded_once(
-    cluster: Cluster, store: Store, grid: Plan, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (job,) = submit(grid.groups[:1], store, {})
-    monkeypatch.setenv("BROKEN", "1")
-    with pytest.raises(ValueError, match="the lake is dry"):
-        run_job(store, job)
-    folder = cell(store, grid.groups[0].cells[0])
-    assert folder.state() == ("failed", "ValueError: the lake is dry")
-    assert len(folder.attempts()) == 1
-
-
-@pytest.mark.usefixtures("in_job")
-@pytest.mark.parametrize("signals", ["SIGUSR2", "SIGTERM SIGUSR2", "SIGUSR2 SIGTERM"])
-def test_after_slurms_warning_a_job_saves_and_then_submitit_queues_it_again(
-    cluster: Cluster, store: Store, grid: Plan, heard: list[int], monkeypatch: pytest.MonkeyPatch, signals: str
-) -> None:
-    (job,) = submit(grid.groups[:1], store, {})
-    folder = cell(store, grid.groups[0].cells[0])
-    monkeypatch.setenv("SIGNALS", signals)
-    with pytest.raises(SystemExit):
-        run_job(store, job)
-    assert heard == [signal.SIGUSR2]  # once, after all was saved
-    assert folder.state().name == "interrupted"
-    assert [step for step, _ in folder.states()] == [1]
-
-    delayed = DelayedSubmission.load(submission(store, job))
-    again = delayed.function.checkpoint(*delayed.args)
-    assert again.args == delayed.args
-    assert folder.state() == ("queued", "job 102")
-    monkeypatch.delenv("SIGNALS")
-    again.result()
-    assert folder.state().name == "done"
-
-
-@pytest.mark.usefixtures("in_job", "heard")
-def test_after_sigterm_a_job_saves_and_waits_for_what_slurm_does_with_it(
-    cluster: Cluster, store: Store, grid: Plan, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (job,) = submit(grid.groups[:1], store, {})
-    monkeypatch.setenv("SIGNALS", "SIGTERM")
-    slept: list[float] = []
-    monkeypatch.setattr("pmll_bench.launch.worker.time.sleep", slept.append)
-    with pytest.raises(SystemExit) as ended:
-        run_job(store, job)
-    assert ended.value.code == 143
-    assert slept == [600.0]
-    assert cell(store, grid.groups[0].cells[0]).state().name == "interrupted"
-
-
-@pytest.mark.usefixtures("in_job")
-def test_a_lease_that_a_dead_machine_left_is_waited_out(
-    cluster: Cluster, store: Store, grid: Plan, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (job,) = submit(grid.groups[:1], store, {})
-    held = Lease(cell(store, grid.groups[0].cells[0]).lease)
-    held.__enter__()
-    monkeypatch.setattr("pmll_bench.launch.worker.HEARTBEAT", 0.0)
-    monkeypatch.setattr("pmll_bench.progress.PlainListener.note", lambda *_: held.__exit__(None, None, None))
-    run_job(store, job)  # the first try notes that another process holds the cell
-    assert states(store) == ["done"]
-
-
-@pytest.mark.usefixtures("in_job")
-def test_a_job_whose_cell_has_gone_says_so(store: Store) -> None:
-    with pytest.raises(Exception, match="no cell 0123456789abcdef"):
-        RunGroup()(str(store.root), ("0123456789abcdef",), {})
-
-
-# --- waiting
-
-
-def waited(store: Store, cells: list[Planned], alive: Callable[[], set[str] | None] = alive_jobs) -> dict[str, Any]:
-    outcome = wait(cells, store, alive, PlainListener(len(cells), sys.stderr), look=0.0, ask=0.0)
-    return {state: ids for state, ids in vars(outcome).items() if ids}
-
-
-def test_waiting_ends_when_the_files_say_that_all_cells_have_ended(store: Store) -> None:
-    done, broken, strange = (planned(seed=seed) for seed in range(3))
-    finish(store, done)
-    cell(store, broken).begin(broken, {}).end("failed", "ValueError: boom")
-    cell(store, strange).begin(strange, {}).end("diverged")
-    ended = waited(store, [done, broken, strange])
-    assert ended == {"done": [done.cell.id], "failed": [broken.cell.id], "diverged": [strange.cell.id]}
-
-
-def test_a_cell_whose_job_has_gone_without_a_word_is_lost(store: Store) -> None:
-    item = planned()
-    cell(store, item).queue("7")
-    answers = iter([{"7"}, set(), {"7"}, set(), set()])  # one answer without the job may be a slip
-    assert waited(store, [item], lambda: next(answers)) == {"lost": [item.cell.id]}
-    assert list(answers) == []
-
-
-def test_a_scheduler_that_doesnt_answer_changes_nothing(store: Store) -> None:
-    item = planned()
-    cell(store, item).queue("7")
-    asked: list[None] = []
-
-    def silent() -> None:
-        asked.append(None)
-        if len(asked) == 5:
-            finish(store, item)
-
-    assert waited(store, [item], silent) == {"done": [item.cell.id]}
-
-
-def test_what_runs_isnt_lost_even_if_no_job_is_known(store: Store) -> None:
-    item = planned()
-    asked: list[None] = []
-
-    def none_here() -> set[str]:
-        asked.append(None)
-        if len(asked) == 5:
-            finish(store, item)
-        return set()
-
-    with Lease(cell(store, item).lease):
-        assert waited(store, [item], none_here) == {"done": [item.cell.id]}
-
-
 # --- the command line
 
 
@@ -510,7 +294,7 @@ class Answer(NamedTuple):
 def command(cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> Any:
     """Submits four cells."""
     monkeypatch.chdir(tmp_path)
-    grid = ["--methods", method_file(tmp_path), "--ratios", "0.1", "0.3", "0.5", "0.9", "--subset", "60"]
+    grid = ["--methods", method_file(tmp_path), "--ratios", *map(str, RATIOS), "--subset", "60"]
 
     def run(*argv: str, launcher: str = "slurm") -> Answer:
         with pytest.raises(SystemExit) as ended:
@@ -541,7 +325,6 @@ def test_several_setup_lines_follow_each_other(command: Any, cluster: Cluster) -
     assert "--time=20" in cluster.script(101)
 
 
-@pytest.mark.usefixtures("in_job")
 def test_waiting_ends_like_a_run_in_this_process(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def run_and_wait(cells: list[Planned], store: Store, *arguments: Any) -> Outcome:
         for job in ("101_0", "101_1", "101_2", "102"):

@@ -57,8 +57,6 @@ def run(
       pmll-bench run
       pmll-bench run --methods my_method.py bce --datasets voc --seeds 0 1 2
     """
-    from ..planning import plan
-
     given = {
         "methods": _rows(methods, label),
         "datasets": datasets,
@@ -75,9 +73,7 @@ def run(
     }
     if slurm and launcher != options.Launcher.slurm:
         raise UsageError("--slurm says what jobs get, but nothing is submitted", hint="add --launcher slurm")
-    planned = plan(_request(config, given))
-    for note in planned.notes:
-        tell(note)
+    planned = _plan(_request(config, given))
     if dry_run:
         _show_plan(planned, root, as_json)
     elif launcher == options.Launcher.slurm:
@@ -124,6 +120,16 @@ def _request(config: Path | None, given: Mapping[str, Any]) -> Request:
         name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if value
     }
     return replace(base, **changes)
+
+
+def _plan(request: Request) -> Plan:
+    """The plan, its notes told."""
+    from ..planning import plan
+
+    planned = plan(request)
+    for note in planned.notes:
+        tell(note)
+    return planned
 
 
 def _show_plan(planned: Plan, root: Path, as_json: bool) -> None:

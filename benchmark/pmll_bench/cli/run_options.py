@@ -98,12 +98,15 @@ Launch: TypeAlias = Annotated[
 Slurm: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="KEY=VALUE", rich_help_panel=WHERE, help="Of the jobs: partition=gpu, time=240. Once for each."
+        metavar="KEY=VALUE",
+        rich_help_panel=WHERE,
+        help="What jobs get: gpus=1, cpus=8, mem=32G, time=240, partition, account, setup, or what else sbatch knows. "
+        "Once for each.",
     ),
 ]
 Wait: TypeAlias = Annotated[
     bool,
-    typer.Option("--wait", metavar="", rich_help_panel=WHERE, help="With slurm: come back when all jobs have ended."),
+    typer.Option("--wait", metavar="", rich_help_panel=WHERE, help="With slurm: wait for the jobs, print the table."),
 ]
 DryRun: TypeAlias = Annotated[
     bool,

@@ -18,6 +18,7 @@ from submitit.core.utils import FailedJobError, FailedSubmissionError
 from submitit.helpers import clean_env
 
 from ..errors import ConfigError, raise_all
+from ..files import store_errors
 from ..grid import Group, Planned
 from ..store import Store
 from .lease import is_held
@@ -49,14 +50,13 @@ def submit(
     if shutil.which("sbatch") is None or shutil.which("srun") is None:
         hint = "submit where the cluster's commands are, or run here: --launcher inline"
         raise ConfigError("there is no Slurm here: no sbatch and srun on PATH", where="--launcher slurm", hint=hint)
-    parallel = _whole("parallel", settings.get("parallel", "256"))
     parameters = sbatch_parameters(settings, threads)
     alive = alive_jobs()
     if alive is None:
         raise ConfigError("Slurm doesn't answer; nothing was submitted", where="squeue", hint="try again later")
     missing, size = _missing(groups, store, alive), _array_size()
     arrays = [missing[first : first + size] for first in range(0, len(missing), size)]
-    parameters["array_parallelism"] = max(1, parallel // max(1, len(arrays)))
+    parameters["array_parallelism"] = max(1, parameters["array_parallelism"] // max(1, len(arrays)))
     return [job for array in arrays for job in _submit_array(array, store, parameters, {"device": device})]
 
 
@@ -71,9 +71,14 @@ def sbatch_parameters(settings: Mapping[str, str], threads: int | None = None) -
     if 60 * minutes <= WARNED + 60:
         what = f"{minutes} min are too few: a job is told to save {WARNED} s before the end"
         raise ConfigError(what, where=f"{OPTION} time", hint="give at least 3 minutes")
-    given.pop("parallel", None)
     setup = [f"export OMP_NUM_THREADS={threads or '${SLURM_CPUS_PER_TASK:-${SLURM_CPUS_ON_NODE:-1}}'}"]
-    parameters: dict[str, Any] = {"job_name": "pmll-bench", "time": minutes, "signal_delay_s": WARNED, "wckey": None}
+    parameters: dict[str, Any] = {
+        "job_name": "pmll-bench",
+        "time": minutes,
+        "signal_delay_s": WARNED,
+        "array_parallelism": _whole("parallel", given.pop("parallel", "256")),
+        "wckey": None,  # sites that check it refuse the one that submitit adds
+    }
     if "cpus" in given:
         parameters["cpus_per_task"] = _whole("cpus", given.pop("cpus"))
         setup.append("export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK")  # srun doesn't inherit it from 22.05 on
@@ -149,7 +154,7 @@ def _submit_array(
         folder = store.folder(planned.cell)
         folder.ask(planned)
         newest[folder] = folder.newest
-    with _refusals(), _outside_any_job(), _without_leftovers(root / "slurm"):
+    with store_errors(root / "slurm"), _refusals(), _outside_any_job(), _without_leftovers(root / "slurm"):
         jobs = executor.map_array(RunGroup(), itertools.repeat(str(root)), ids, itertools.repeat(options))
     for job, group in zip(jobs, groups, strict=True):
         for planned in group.cells:

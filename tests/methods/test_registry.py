@@ -1,0 +1,78 @@
+"""The registry: what its lines say is what the methods say, and how strangers' methods are found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pmll_methods import registry
+from pmll_methods.method import REGISTRY, MethodError
+from pmll_methods.settings import as_plain, resolve, updated
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_a_line_of_the_registry_says_what_the_card_says(name: str) -> None:
+    kind = registry.find(name)
+    assert kind.card.name == name
+    assert bool(kind.card.inferred) == REGISTRY[name].inferred
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+@pytest.mark.parametrize("track", ["paper", "smoke"])
+def test_settings_and_recipe_of_every_track_survive_plain_data(name: str, track: str) -> None:
+    kind = registry.find(name)
+    settings, recipe = resolve(kind.card, kind.settings_class(), track, {}, {})
+    assert updated(kind.settings_class(), as_plain(settings), where="here") == settings
+    assert updated(recipe, as_plain(recipe), where="here") == recipe
+
+
+def test_texts_become_what_their_fields_hold() -> None:
+    kind = registry.find("bce")
+    _, recipe = resolve(
+        kind.card, kind.settings_class(), "paper", {}, {"lr": "1e-4", "views": "squash,hcp", "cache": "no"}
+    )
+    assert (recipe.lr, recipe.views, recipe.cache) == (1e-4, ("squash", "hcp"), False)
+
+
+def test_a_frozen_trunk_brings_its_own_recipe() -> None:
+    kind = registry.find("bce")
+    _, trained = resolve(kind.card, kind.settings_class(), "paper", {}, {})
+    _, frozen = resolve(kind.card, kind.settings_class(), "paper", {"tower": "mobilenet_v2"}, {})
+    assert (trained.cache, frozen.cache) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "what", "hint"),
+    [
+        ({"towr": "x"}, "unknown setting 'towr'", "did you mean 'tower'?"),
+        ({"pooling": "max"}, "pooling = 'max'", None),
+    ],
+)
+def test_a_setting_that_does_not_fit_is_named(changes: dict[str, str], what: str, hint: str | None) -> None:
+    kind = registry.find("bce")
+    with pytest.raises(MethodError, match=what) as caught:
+        resolve(kind.card, kind.settings_class(), "paper", changes, {})
+    assert caught.value.hint == hint
+
+
+def test_an_unknown_method_suggests_the_nearest() -> None:
+    with pytest.raises(MethodError, match="unknown method 'dualcop'") as caught:
+        registry.find("dualcop")
+    assert "did you mean 'dualcoop'?" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("import not_a_module_of_this_world", "doesn't import: ModuleNotFoundError"),
+        ("def fit(:", "doesn't import: SyntaxError"),
+        ("x = 1", "expected one class with fit and predict, found none"),
+        ("METHOD = 3", "is no method"),
+    ],
+)
+def test_a_file_without_a_method_says_what_is_wrong(text: str, what: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    with pytest.raises(MethodError, match=what):
+        registry.find(str(path))

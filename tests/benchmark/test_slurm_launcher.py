@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import pytest
 from submitit.core.utils import DelayedSubmission
 
-from plain_method import RATIOS, method_file, small_grid
 from pmll_bench.cell_folder import CellFolder
 from pmll_bench.cli import main
 from pmll_bench.errors import ConfigError
@@ -24,6 +23,7 @@ from pmll_bench.launch.waiting import wait
 from pmll_bench.planning import Plan
 from pmll_bench.run import Outcome
 from pmll_bench.store import Store
+from small_grids import RATIOS, method_file, small_grid
 
 COMMANDS = {
     "sbatch": """

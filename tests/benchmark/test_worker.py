@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 import pytest
 
-from plain_method import small_grid
 from pmll_bench.cell_folder import CellFolder
 from pmll_bench.errors import ConfigError, StoreError
 from pmll_bench.launch.lease import Lease
 from pmll_bench.launch.worker import RunGroup
 from pmll_bench.stopping import handling
 from pmll_bench.store import Store
+from small_grids import small_grid
 
 
 class Job(NamedTuple):

@@ -69,7 +69,7 @@ def slurm(session: nox.Session) -> None:
         session.run("apt-get", "install", "--yes", "-qq", "--no-install-recommends", *SLURM, **quietly)
     if shutil.which("slurmctld") is None:
         session.skip(f"Slurm can't be installed here; it is in Debian's packages {', '.join(SLURM)}")
-    session.run(sys.executable, "-m", "pytest", "tests/slurm", *session.posargs)
+    session.run(sys.executable, "-m", "pytest", "-m", "slurm", "tests/slurm", *session.posargs)
 
 
 @nox.session(python="3.11")

@@ -24,8 +24,8 @@ MASKS = {
     "hcp": "the draw of the released HCP code, for voc2007 and coco2014; one draw for all mask seeds",
 }
 TRACKS = {
-    "paper": "each method's own recipe; the default on all data sets but shapes",
-    "smoke": "seconds a cell; the default on shapes",
+    "paper": "each method's own recipe; the default on the data sets that papers report",
+    "smoke": "seconds a cell, with the embedded tower; the default on shapes and on your own pictures",
 }
 
 

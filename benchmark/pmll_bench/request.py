@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from pmll_datasets.registry import DATASETS
+
 from .errors import ConfigError, raise_all
 
 RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -96,8 +98,11 @@ class Request:
         return tuple(Row(item) if isinstance(item, str) else item for item in self.methods)
 
     def track_on(self, dataset: str) -> str:
-        """The track on a data set: the one asked for, else `smoke` on the embedded one and `paper` elsewhere."""
-        return self.track or ("smoke" if dataset == "shapes" else "paper")
+        """The track on a data set: the one asked for, else `paper` on those that papers report and `smoke` elsewhere.
+
+        So the embedded one and a user's own pictures run at once, offline.
+        """
+        return self.track or ("paper" if dataset in DATASETS and dataset != "shapes" else "smoke")
 
     def overrides(self, row: Row, method: str) -> Overrides:
         """What `--set` changes for one row: for all, then for its method, then for its label, then its own."""

@@ -233,9 +233,16 @@ class _Work:
 
     def _end(self, run: CellRun, state: EndKind, error: BaseException) -> None:
         trace = "".join(traceback.format_exception(error))
-        run.attempt.end(state, f"{type(error).__name__}: {error}", trace)
+        run.attempt.end(state, _told(error), trace)
         self.outcome.add(run.planned, state)
         self.listener.cell_finished(run.planned, state, 0.0)
+
+
+def _told(error: BaseException) -> str:
+    """An error in one line: its class, what is wrong, and, where it says so, where and what to do."""
+    where, hint = getattr(error, "where", None), getattr(error, "hint", None)
+    what = getattr(error, "what", str(error))
+    return f"{type(error).__name__}: {what}" + (f" ({where})" if where else "") + (f"; {hint}" if hint else "")
 
 
 def train_set(data: Dataset, planned: Planned, workers: int) -> TrainSet:

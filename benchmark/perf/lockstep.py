@@ -1,0 +1,70 @@
+"""Nine ratios in lockstep against the same nine cells one by one, both sides in one run.
+
+python benchmark/perf/lockstep.py --method dualcoop --rounds 3 --threads 1
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pmll_bench.cell_run import Settings
+from pmll_bench.grid import Group, Planned
+from pmll_bench.planning import plan
+from pmll_bench.request import Request
+from pmll_bench.run import run_groups
+from pmll_bench.store import Store
+
+
+class Silence:
+    """A listener that says nothing."""
+
+    def group_started(self, group: Group) -> None: ...
+    def cell_progress(self, planned: Planned, epoch: int, epochs: int, losses: Mapping[str, float]) -> None: ...
+    def cell_finished(self, planned: Planned, state: str, seconds: float) -> None: ...
+    def note(self, text: str) -> None: ...
+
+
+def timed(groups: Sequence[Group], threads: int) -> tuple[float, dict[str, np.ndarray]]:
+    """Seconds of process time that the groups take, and the scores of each cell."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store.open(Path(folder) / "store")
+        started = time.process_time()
+        run_groups(groups, store, Settings(threads=threads), Silence(), threading.Event())
+        seconds = time.process_time() - started
+        return seconds, {result.cell_id: store.scores(result.cell_id).scores for result in store.results()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--method", default="dualcoop")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--subset", type=int, default=None, help="pictures of a split")
+    asked = parser.parse_args()
+    together = plan(Request(methods=(asked.method,), subset=asked.subset)).groups
+    alone = [Group((cell,)) for group in together for cell in group.cells]
+    timed(together, asked.threads)  # the first run draws the pictures and loads the tower
+    sides: dict[str, list[float]] = {"together": [], "one by one": []}
+    for _ in range(asked.rounds):
+        seconds, scores = timed(together, asked.threads)
+        sides["together"].append(seconds)
+        seconds, single = timed(alone, asked.threads)
+        sides["one by one"].append(seconds)
+        assert scores.keys() == single.keys()
+        assert all(np.array_equal(scores[cell], single[cell]) for cell in scores), "scores differ"
+    for name, values in sides.items():
+        print(f"{name}: median {statistics.median(values):.1f} s, {min(values):.1f} to {max(values):.1f}")
+    gains = [single / shared for shared, single in zip(*sides.values(), strict=True)]
+    print(f"gain: median {statistics.median(gains):.2f}, {min(gains):.2f} to {max(gains):.2f}; all bits equal")
+
+
+if __name__ == "__main__":
+    main()

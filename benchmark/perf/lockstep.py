@@ -10,26 +10,17 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from pmll_bench.cell_run import Settings
-from pmll_bench.grid import Group, Planned
+from pmll_bench.cell_run import Settings, Silent
+from pmll_bench.grid import Group
 from pmll_bench.planning import plan
 from pmll_bench.request import Request
 from pmll_bench.run import run_groups
 from pmll_bench.store import Store
-
-
-class Silence:
-    """A listener that says nothing."""
-
-    def group_started(self, group: Group) -> None: ...
-    def cell_progress(self, planned: Planned, epoch: int, epochs: int, losses: Mapping[str, float]) -> None: ...
-    def cell_finished(self, planned: Planned, state: str, seconds: float) -> None: ...
-    def note(self, text: str) -> None: ...
 
 
 def timed(groups: Sequence[Group], threads: int) -> tuple[float, dict[str, np.ndarray]]:
@@ -37,7 +28,7 @@ def timed(groups: Sequence[Group], threads: int) -> tuple[float, dict[str, np.nd
     with tempfile.TemporaryDirectory() as folder:
         store = Store.open(Path(folder) / "store")
         started = time.process_time()
-        run_groups(groups, store, Settings(threads=threads), Silence(), threading.Event())
+        run_groups(groups, store, Settings(threads=threads), Silent(), threading.Event())
         seconds = time.process_time() - started
         return seconds, {result.cell_id: store.scores(result.cell_id).scores for result in store.results()}
 

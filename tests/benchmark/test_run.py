@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pmll_bench.cell_run import Settings
+from pmll_bench.cell_run import Settings, Silent
 from pmll_bench.errors import ConfigError
-from pmll_bench.grid import Group, Planned
 from pmll_bench.planning import plan
 from pmll_bench.request import Request
 from pmll_bench.run import Outcome, run_groups
@@ -22,22 +20,6 @@ from pmll_bench.store import Store
 
 sys.path.append(str(Path(__file__).parents[1] / "soak"))
 QUICK = ("recipe.epochs=2", "recipe.batch=16")
-
-
-class Silence:
-    """A listener that only counts."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-        self.epochs = 0
-
-    def group_started(self, group: Group) -> None: ...
-    def cell_progress(self, planned: Planned, epoch: int, epochs: int, losses: Mapping[str, float]) -> None:
-        self.epochs += 1
-
-    def cell_finished(self, planned: Planned, state: str, seconds: float) -> None: ...
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 class StopsAfter(threading.Event):
@@ -59,7 +41,7 @@ def request(method: str, **changes: Any) -> Request:
 
 def run(asked: Request, root: Path, stop: threading.Event | None = None) -> Outcome:
     groups = plan(asked).groups
-    return run_groups(groups, Store.open(root), Settings(threads=1), Silence(), stop or threading.Event())
+    return run_groups(groups, Store.open(root), Settings(threads=1), Silent(), stop or threading.Event())
 
 
 def scores(root: Path) -> dict[float, np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,9 +14,9 @@ from pmll_methods.method import Card, Scores
 from pmll_methods.registry import Kind
 
 from ..cell_folder import CellFolder
-from ..cell_run import Settings
+from ..cell_run import Settings, Silent
 from ..errors import StoreError
-from ..grid import Group, Planned
+from ..grid import Planned
 from ..planning import open_dataset, plan
 from ..request import Request
 from ..run import run_groups, train_set
@@ -52,15 +52,6 @@ class Looks(threading.Event):
     def is_set(self) -> bool:
         self.count += 1
         return self.up_after is not None and self.count > self.up_after
-
-
-class Silent:
-    """Hears how a run goes and says nothing."""
-
-    def group_started(self, group: Group) -> None: ...
-    def cell_progress(self, planned: Planned, epoch: int, epochs: int, losses: Mapping[str, float]) -> None: ...
-    def cell_finished(self, planned: Planned, state: str, seconds: float) -> None: ...
-    def note(self, text: str) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .learner import Batch, Learner, Problem, Step
+from .learner import Batch, Problem, Step
 from .losses.asymmetric import partial_asl
 from .losses.partial_bce import partial_bce
 from .method import Card
+from .nn.clip_learner import ClipLearner, ClipSettings
 from .nn.prompts import PromptContexts
 from .nn.region_aggregation import cosines, dualcoop_logits
 from .recipe import Recipe, Track
-from .settings import Settings, setting
-from .towers.clip import ClipTower, load_clip
+from .settings import setting
 
 PAPER = Recipe(
     resolution=448,
@@ -42,13 +42,9 @@ SMOKE = Recipe(
 
 
 @dataclass(frozen=True, kw_only=True)
-class DualCoOpSettings(Settings):
+class DualCoOpSettings(ClipSettings):
     """Settings of `dualcoop`."""
 
-    tower: str = setting(
-        "RN101:openai", "image-text model: an open_clip NAME:TAG, `local-dir:FOLDER`, or `tiny`", "paper, 4.1"
-    )
-    weights: str | None = setting(None, "file with its weights, or `random`; none: those that `tower` names")
     n_ctx: int = setting(16, "context vectors a prompt", "paper, 4.1")
     class_specific: bool = setting(True, "contexts of their own for every class", "released README")
     start: str | None = setting(None, "words the positive context starts from; none: Gaussian noise")
@@ -62,7 +58,7 @@ class DualCoOpSettings(Settings):
     offset: float | None = setting(None, "where a learned offset of all logits starts; none: no offset, as published")
 
 
-class DualCoOp(Learner):
+class DualCoOp(ClipLearner):
     """Region features vote by their cosine to the positive and the negative prompt of each class."""
 
     Settings = DualCoOpSettings
@@ -91,9 +87,8 @@ class DualCoOp(Learner):
 
     def __init__(self, problem: Problem, settings: DualCoOpSettings) -> None:
         super().__init__(problem, settings)
-        tower: ClipTower = problem.tower
         self.prompts = PromptContexts(  # negatives first, as in the released code
-            tower,
+            self.clip,
             problem.spoken,
             prompts=2,
             n_ctx=settings.n_ctx,
@@ -104,14 +99,9 @@ class DualCoOp(Learner):
         if settings.offset is not None:
             self.offset = nn.Parameter(torch.tensor(settings.offset))
 
-    @classmethod
-    def load_tower(cls, settings: DualCoOpSettings, recipe: Recipe) -> ClipTower:
-        return load_clip(settings.tower, settings.weights)
-
     def encode(self, pixels: Tensor) -> Float[Tensor, "b n e"]:
         """Every position of the last feature map, projected to the joint space."""
-        tower: ClipTower = self.problem.tower
-        return tower.dense(tower.normalise(pixels))
+        return self.clip.dense(self.clip.normalise(pixels))
 
     def head(self) -> Float[Tensor, "2 c e"]:
         texts: Tensor = self.prompts()

@@ -12,25 +12,23 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from .learner import Learner, Stage
+from .learner import Stage
 from .method import Card, MethodError
+from .nn.clip_learner import ClipLearner, ClipSettings
 from .recipe import Recipe, Track
-from .settings import Settings, setting
-from .towers.clip import ClipTower, load_clip
+from .settings import setting
 
 IMAGES = Recipe(resolution=224, batch=32, epochs=0, lr=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ZeroShotSettings(Settings):
+class ZeroShotSettings(ClipSettings):
     """Settings of `clip-zeroshot`."""
 
-    tower: str = setting("RN101:openai", "image-text model: an open_clip NAME:TAG, `local-dir:FOLDER`, or `tiny`")
-    weights: str | None = setting(None, "file with its weights, or `random`; none: those that `tower` names")
     prompt: str = setting("a photo of a {name}.", "template; {name} is the class as one says it", "CLIP repository")
 
 
-class ClipZeroShot(Learner):
+class ClipZeroShot(ClipLearner):
     """scale * cos(image, text of the class)."""
 
     Settings = ZeroShotSettings
@@ -49,24 +47,17 @@ class ClipZeroShot(Learner):
         },
     )
 
-    @classmethod
-    def load_tower(cls, settings: ZeroShotSettings, recipe: Recipe) -> ClipTower:
-        return load_clip(settings.tower, settings.weights)
-
     def stages(self) -> tuple[Stage, ...]:
         return ()
 
     def encode(self, pixels: Tensor) -> Float[Tensor, "b e"]:
-        tower: ClipTower = self.problem.tower
-        return F.normalize(tower.pooled(tower.normalise(pixels)), dim=-1)
+        return F.normalize(self.clip.pooled(self.clip.normalise(pixels)), dim=-1)
 
     def head(self) -> Float[Tensor, "c e"]:
-        tower: ClipTower = self.problem.tower
         if "{name}" not in self.settings.prompt:
             raise MethodError("the prompt has no {name}", where=f"prompt = {self.settings.prompt!r}")
         texts = [self.settings.prompt.format(name=name) for name in self.problem.spoken]
-        return F.normalize(tower.encode_text(tower.tokenize(texts)), dim=-1)
+        return F.normalize(self.clip.encode_text(self.clip.tokenize(texts)), dim=-1)
 
     def forward(self, features: Float[Tensor, "b e"], head: Float[Tensor, "c e"]) -> Float[Tensor, "b c"]:
-        scale: float = self.problem.tower.logit_scale
-        return scale * features @ head.T
+        return self.clip.logit_scale * features @ head.T

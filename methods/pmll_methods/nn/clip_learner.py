@@ -1,0 +1,33 @@
+"""An image-text tower under a learner: which one, and what every learner on it shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..learner import Learner
+from ..recipe import Recipe
+from ..settings import Settings, setting
+from ..towers.clip import ClipTower, load_clip
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipSettings(Settings):
+    """Which image-text tower, with which weights."""
+
+    tower: str = setting("RN101:openai", "image-text model: an open_clip NAME:TAG, `local-dir:FOLDER`, or `tiny`")
+    weights: str | None = setting(None, "file with its weights, or `random`; none: those that `tower` names")
+
+
+class ClipLearner(Learner):
+    """Base of learners on a frozen image-text tower; a subclass says how pictures and texts are read."""
+
+    @classmethod
+    def load_tower(cls, settings: Any, recipe: Recipe) -> ClipTower:
+        return load_clip(settings.tower, settings.weights)
+
+    @property
+    def clip(self) -> ClipTower:
+        """The tower, shared by the cells of a group."""
+        tower: ClipTower = self.problem.tower
+        return tower

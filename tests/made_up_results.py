@@ -7,6 +7,8 @@ from typing import Any
 
 from pmll_bench.cell import Cell
 from pmll_bench.records import Counts, Oracle, Result, ScoresFile, Seconds, Support
+from pmll_bench.report.frame import frame
+from pmll_bench.report.table import Layout, Table, build
 
 RATIOS = tuple(round(0.1 * tenth, 1) for tenth in range(1, 10))
 
@@ -76,3 +78,16 @@ def made_up(
         seconds=Seconds(train=1.0, predict=1.0),
         environment={},
     )
+
+
+def grid(label: str, level: float, *, ratios: Sequence[float] = RATIOS, seeds: int = 3, **more: Any) -> list[Result]:
+    """Results of one method: `level` at 0%, rising by a point each 10%, seeds half a point apart."""
+    return [
+        made_up(label, level + ratio / 10 + 0.005 * seed, ratio=ratio, seed=seed, **more)
+        for ratio in ratios
+        for seed in range(seeds)
+    ]
+
+
+def table_of(results: Sequence[Result], labels: str = "all", **layout: Any) -> Table:
+    return build(frame(results, labels), Layout(**layout))

@@ -6,6 +6,7 @@ from typing import Any
 
 import open_clip
 import torch
+from torch import Tensor
 
 from pmll_methods.towers.clip import ClipTower, clip_tower
 
@@ -42,3 +43,14 @@ def tower_of(model: Any, name: str = "small") -> ClipTower:
     """The tower over such a model."""
     tokenizer = open_clip.SimpleTokenizer(context_length=model.context_length)
     return clip_tower(name, model, tokenizer, open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
+
+
+def close(found: Tensor, expected: Tensor, tolerance: float = 5e-6) -> None:
+    """Hold two features together, by the largest difference relative to the largest entry."""
+    assert found.shape == expected.shape
+    assert float((found - expected).abs().max() / expected.abs().max()) < tolerance
+
+
+def pictures(side: int, count: int = 2) -> Tensor:
+    """Noise that stands for normalised pictures."""
+    return torch.randn(count, 3, side, side, generator=torch.Generator().manual_seed(0))

@@ -56,6 +56,9 @@ def run_groups(
     """Do what is missing, group after group. One cell's failure never stops the others; a full disk stops all."""
     settings.apply()
     outcome = Outcome()
+    for group in groups:  # so that `status` knows of cells that a stopped run never came to
+        for planned in group.cells:
+            store.folder(planned.cell).ask(planned)
     for group in groups:
         if stop.is_set():
             break

@@ -72,6 +72,13 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(method: str, looks: int
         assert [entry["epoch"] for entry in result.history] == [1, 2]
 
 
+def test_cells_that_a_stopped_run_never_came_to_are_known_as_planned(tmp_path: Path) -> None:
+    stopped = threading.Event()
+    stopped.set()
+    run(request("linear-probe", ratios=(0.1, 0.5)), tmp_path, stopped)
+    assert [folder.state().name for folder in Store.open(tmp_path).folders()] == ["planned", "planned"]
+
+
 def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
     asked = request("linear-probe")
     assert len(run(asked, tmp_path).done) == 1

@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pickletools
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 from submitit.core.utils import DelayedSubmission
 
+from noted_slurm import Cluster, run_job, submission
 from pmll_bench.cell_folder import CellFolder
-from pmll_bench.cli import main
 from pmll_bench.errors import ConfigError
 from pmll_bench.grid import Planned, groups
 from pmll_bench.launch.lease import Lease
 from pmll_bench.launch.slurm import parse_time, sbatch_parameters, submit
-from pmll_bench.launch.waiting import wait
 from pmll_bench.planning import Plan
-from pmll_bench.run import Outcome
 from pmll_bench.store import Store
-from small_grids import RATIOS, method_file, small_grid
+from small_grids import small_grid
 
-COMMANDS = {
-    "sbatch": """
-number=$(( $(cat number 2>/dev/null || echo 100) + 1 ))
-echo $number >number
-cp "$1" $number.sh
-env >$number.env
-echo "Submitted batch job $number"
-""",
-    "srun": "",
-    "squeue": "cat alive",
-    "scontrol": "echo 'MaxArraySize            = 3'",
-}
 SCRIPT = """#!/bin/bash
 
 # Parameters
@@ -70,39 +54,6 @@ srun --unbuffered --output {root}/slurm/%A_%a/%A_%a_%t_log.out --error {root}/sl
 """
 
 
-class Cluster(NamedTuple):
-    """Commands that only note what they are told."""
-
-    folder: Path
-
-    def command(self, name: str, script: str) -> None:
-        path = self.folder / name
-        path.write_text(f"#!/bin/bash\ncd {self.folder}\n{script}")
-        path.chmod(0o755)
-
-    def alive(self, *jobs: str) -> None:
-        """The jobs that squeue lists."""
-        (self.folder / "alive").write_text("".join(f"{job}\n" for job in jobs))
-
-    def script(self, number: int) -> str:
-        return (self.folder / f"{number}.sh").read_text()
-
-    def environment(self, number: int) -> list[str]:
-        """The names of the variables that sbatch saw."""
-        return [line.partition("=")[0] for line in (self.folder / f"{number}.env").read_text().splitlines()]
-
-
-@pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    fake = Cluster(tmp_path / "commands")
-    fake.folder.mkdir()
-    fake.alive()
-    for name, script in COMMANDS.items():
-        fake.command(name, script)
-    monkeypatch.setenv("PATH", f"{fake.folder}:{os.environ['PATH']}")
-    return fake
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store.open(tmp_path / "runs")
@@ -111,16 +62,6 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def grid(tmp_path: Path) -> Plan:
     return small_grid(tmp_path)
-
-
-def submission(store: Store, job: str) -> Path:
-    """The file that tells a job what to do."""
-    return store.root / "slurm" / job / f"{job}_submitted.pkl"
-
-
-def run_job(store: Store, job: str) -> None:
-    """Do in this process what the job would do."""
-    DelayedSubmission.load(submission(store, job)).result()
 
 
 def states(store: Store) -> list[str]:
@@ -277,90 +218,3 @@ def test_settings_that_make_no_sense_are_refused(
 @pytest.mark.parametrize(("text", "minutes"), [("90", 90), ("00:03:01", 4), ("1-00:00:00", 1440)])
 def test_times_are_whole_minutes(text: str, minutes: int) -> None:
     assert parse_time(text) == minutes
-
-
-# --- the command line
-
-
-class Answer(NamedTuple):
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def command(cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> Any:
-    """Submits four cells."""
-    monkeypatch.chdir(tmp_path)
-    grid = ["--methods", method_file(tmp_path), "--ratios", *map(str, RATIOS), "--subset", "60"]
-
-    def run(*argv: str, launcher: str = "slurm") -> Answer:
-        with pytest.raises(SystemExit) as ended:
-            main(["run", *grid, "--launcher", launcher, "--root", "my runs", *argv])
-        printed = capsys.readouterr()
-        return Answer(int(ended.value.code or 0), printed.out, printed.err)
-
-    return run
-
-
-def test_a_submission_prints_the_jobs_and_how_to_follow_them(command: Any, cluster: Cluster) -> None:
-    answer = command()
-    assert answer.code == 0
-    assert answer.out.split() == ["101_0", "101_1", "101_2", "102"]
-    assert "pmll-bench status --root 'my runs'" in answer.err
-    assert "pmll-bench table --root 'my runs'" in answer.err
-    cluster.alive(*answer.out.split())
-    again = command("--json")
-    assert json.loads(again.out) == {"schema": "pmll.submission/1", "jobs": []}
-    assert "nothing to submit" in again.err
-
-
-def test_several_setup_lines_follow_each_other(command: Any, cluster: Cluster) -> None:
-    command(
-        "--slurm", "setup=module load cuda", "--slurm", "setup=echo a,b", "--slurm", "time=10", "--slurm", "time=20"
-    )
-    assert "\nmodule load cuda\necho a,b\n" in cluster.script(101)
-    assert "--time=20" in cluster.script(101)
-
-
-def test_waiting_ends_like_a_run_in_this_process(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def run_and_wait(cells: list[Planned], store: Store, *arguments: Any) -> Outcome:
-        for job in ("101_0", "101_1", "101_2", "102"):
-            run_job(store, job)
-        return wait(cells, store, *arguments)
-
-    monkeypatch.setattr("pmll_bench.launch.waiting.wait", run_and_wait)
-    answer = command("--wait")
-    assert answer.code == 0, answer.err
-    assert "4 jobs submitted" in answer.err
-    assert answer.out.count("start") == 4  # the jobs' own words
-    inline = command(launcher="inline")
-    assert "nothing to do" in inline.err
-    assert answer.out.endswith(inline.out)
-
-
-def test_ctrl_c_leaves_the_jobs_to_themselves(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("pmll_bench.launch.waiting.wait", interrupted)
-    answer = command("--wait")
-    assert answer.code == 130
-    assert answer.out == ""
-    assert "they go on if this command is stopped" in answer.err
-    assert "pmll-bench status" in answer.err
-
-
-@pytest.mark.parametrize("argv", [["--slurm", "partition"], ["--slurm", "=gpu"]])
-def test_a_setting_without_key_or_value_is_a_usage_error(command: Any, argv: list[str]) -> None:
-    answer = command(*argv)
-    assert answer.code == 2
-    assert "write KEY=VALUE" in answer.err
-
-
-def test_settings_of_jobs_without_jobs_are_a_usage_error(command: Any) -> None:
-    answer = command("--slurm", "partition=gpu", launcher="inline")
-    assert answer.code == 2
-    assert "--launcher slurm" in answer.err

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import math
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,13 +10,12 @@ import numpy as np
 import pytest
 
 from golden import cases, load
-from made_up_results import RATIOS, made_up
+from made_up_results import RATIOS, grid, made_up, table_of
 from pmll_bench.errors import ConfigError
 from pmll_bench.records import Result
-from pmll_bench.report.aggregate import Row, Shown, Value, aggregate
-from pmll_bench.report.formats import FORMATS, terminal
+from pmll_bench.report.aggregate import Row, Value, aggregate
 from pmll_bench.report.frame import frame
-from pmll_bench.report.table import Block, Layout, Table, build
+from pmll_bench.report.table import Block
 
 FIELDS = ("mean", "sd", "n", "text", "eligible")
 
@@ -62,19 +56,6 @@ def test_two_values_of_one_seed_are_refused() -> None:
     twice = [Value("sst", 0.1, 0, 70.0), Value("sst", 0.1, 0, 71.0)]
     with pytest.raises(ValueError, match=r"two values for 'sst' at 0\.1, seed 0"):
         aggregate(twice, rows=["sst"], columns=[0.1], decimals=1)
-
-
-def grid(label: str, level: float, *, ratios: Sequence[float] = RATIOS, seeds: int = 3, **more: Any) -> list[Result]:
-    """Results of one method: `level` at 0%, rising by a point each 10%, seeds half a point apart."""
-    return [
-        made_up(label, level + ratio / 10 + 0.005 * seed, ratio=ratio, seed=seed, **more)
-        for ratio in ratios
-        for seed in range(seeds)
-    ]
-
-
-def table_of(results: Sequence[Result], labels: str = "all", **layout: Any) -> Table:
-    return build(frame(results, labels), Layout(**layout))
 
 
 def only_block(results: Sequence[Result], labels: str = "all", **layout: Any) -> Block:
@@ -224,95 +205,3 @@ def test_other_metrics_are_at_hand_unless_labels_are_filtered() -> None:
     assert caught.value.hint == "did you mean 'OF1'?"
     with pytest.raises(ConfigError, match="unknown label filter 'useable'"):
         frame(results, "useable")
-
-
-@pytest.fixture(scope="module")
-def paper() -> Table:
-    results = [*grid("sst_a|b", 0.70, method="sst"), *grid("bce", 0.60, seeds=2), *grid("kggr", 0.5, ratios=RATIOS[1:])]
-    results += grid("sst_a|b", 0.8, method="sst", dataset="voc2007", ratios=[0.1, 1.0])
-    return table_of(results, inferred=["kggr"])
-
-
-def test_a_pipe_gets_whole_lines_however_long(paper: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
-    text = terminal(paper)
-    assert "…" not in text
-    assert "\x1b" not in text
-    (row,) = re.findall(r"^sst_a\|b .* 75\.5 ± 0\.5\*$", text, re.MULTILINE)
-    assert row.count("±") == 10
-    assert paper.blocks[0].caption in text.splitlines()
-
-
-def test_digits_stay_in_line_where_a_spread_is_missing() -> None:
-    text = terminal(table_of([*grid("sst", 0.7), *grid("bce", 0.6, seeds=1)], min_seeds=1))
-    (one,), (other,) = (re.findall(rf"^{name} .*$", text, re.MULTILINE) for name in ("sst", "bce"))
-    assert [match.start() for match in re.finditer(r"\d\d\.\d", one)] == [
-        match.start() for match in re.finditer(r"\d\d\.\d", other)
-    ]
-
-
-def test_a_narrow_terminal_gets_means_only_and_is_told(paper: Table) -> None:
-    text = terminal(paper, 100)
-    assert max(map(len, text.splitlines())) <= 100
-    assert "±" not in next(line for line in text.splitlines() if line.startswith("sst_a|b"))
-    assert "The ± is left out to fit" in text
-
-
-def test_colour_adds_styles_and_takes_nothing_away(paper: Table) -> None:
-    coloured = terminal(paper, colour=True)
-    assert "\x1b[1m71.5 ± 0.5*\x1b[0m" in coloured
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
-    assert [line.rstrip() for line in plain.splitlines()] == terminal(paper).splitlines()
-
-
-def test_markdown_is_a_table_that_escapes_its_bars(paper: Table) -> None:
-    text = FORMATS["markdown"](paper)
-    rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {12, 5}
-    assert r"| sst_a\|b | **71.5 ± 0.5** |" in text
-    assert "| bce | 61.2 ± 0.4 |" in text
-    assert "| kggr † | — |" in text
-
-
-def test_csv_has_one_number_a_field_in_full_precision(paper: Table) -> None:
-    rows = list(csv.DictReader(io.StringIO(FORMATS["csv"](paper))))
-    row = next(row for row in rows if row["method"] == "sst_a|b" and row["dataset"] == "shapes")
-    values = [71.0, 71.5, 72.0]
-    assert float(row["10% mean"]) == pytest.approx(np.mean(values), abs=1e-12)
-    assert float(row["10% sd"]) == pytest.approx(np.std(values, ddof=1), abs=1e-12)
-    assert (row["10% n"], row["average n"], row["100% mean"], row["metric"]) == ("3", "3", "", "map")
-    assert list(row)[-6:] == ["100% mean", "100% sd", "100% n", "average mean", "average sd", "average n"]
-    kggr = next(row for row in rows if row["method"] == "kggr")
-    assert (kggr["10% mean"], kggr["10% sd"], kggr["10% n"], kggr["average mean"]) == ("", "", "0", "")
-
-
-def test_latex_is_escaped_and_balanced(paper: Table) -> None:
-    text = FORMATS["latex"](paper)
-    assert r"sst\_a|b & \textbf{71.5}\,{\scriptsize$\pm$0.5} &" in text
-    assert r"kggr $\dagger$ & --- &" in text
-    assert "Bold: best; underlined: second best" in text
-    bare = re.sub(r"\\[&%$#_{}]", "", text)
-    assert bare.count("{") == bare.count("}")
-    assert bare.count("$") % 2 == 0
-    assert text.count(r"\begin{table*}") == text.count(r"\end{table*}") == len(paper.blocks)
-    rows = [line for line in bare.splitlines() if line.endswith(r"\\")]
-    assert {line.count("&") for line in rows} == {10, 3}
-    assert text.isascii()
-
-
-def test_json_holds_the_same_table_with_null_for_what_is_missing(paper: Table) -> None:
-    document = json.loads(FORMATS["json"](paper))
-    assert (document["schema"], document["metric"], document["unit"]) == ("pmll.table/1", "map", "percent")
-    rows = {row["method"]: row for row in document["blocks"][0]["rows"]}
-    assert rows["kggr"]["cells"][0] == {"ratio": 0.1, "mean": None, "sd": None, "n": 0, "text": "—", "mark": ""}
-    assert rows["sst_a|b"]["average"]["text"] == "75.5 ± 0.5"
-    assert rows["kggr"]["inferred"] is True
-
-
-def test_no_results_are_no_table() -> None:
-    assert table_of([]).blocks == ()
-    assert terminal(table_of([])) == "no results\n"
-
-
-def test_rounding_is_that_of_the_number_as_stored() -> None:
-    assert [Shown(value, math.nan, 1, True, 1).text for value in (83.25, 83.35, 0.15)] == ["83.2", "83.3", "0.1"]

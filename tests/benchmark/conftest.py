@@ -1,0 +1,46 @@
+"""Fixtures of several files: a command line in a folder of its own, and a Slurm that only takes notes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from command_line import SMALL, Answer, Command, method_file
+from noted_slurm import COMMANDS, Cluster
+from pmll_bench.cli import main
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
+    """Runs a command line in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "logs"))
+    for name in ("PMLL_STORE", "PMLL_DATA", "PMLL_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*argv: str) -> Answer:
+        with pytest.raises(SystemExit) as exit:
+            main(argv)
+        printed = capsys.readouterr()
+        return Answer(int(exit.value.code or 0), printed.out, printed.err)
+
+    return run
+
+
+@pytest.fixture
+def grid(tmp_path: Path) -> list[str]:
+    """A run of four cells that takes no time."""
+    return ["run", "--methods", method_file(tmp_path), "--ratios", "10%", "0.5", "--seeds", "0,1", *SMALL]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    fake = Cluster(tmp_path / "commands")
+    fake.folder.mkdir()
+    fake.alive()
+    for name, script in COMMANDS.items():
+        fake.command(name, script)
+    monkeypatch.setenv("PATH", f"{fake.folder}:{os.environ['PATH']}")
+    return fake

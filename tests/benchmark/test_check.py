@@ -147,7 +147,7 @@ def test_a_method_that_goes_on_when_asked_to_stop_is_caught(tmp_path: Path) -> N
 
 def test_what_a_card_states_is_held_against_the_method(tmp_path: Path) -> None:
     seen = failures(own(tmp_path, "card = replace(CARD, deterministic=True, uses_labels=False, tracks=SMOKE)"))
-    assert seen["another seed, other scores"].startswith("its card says deterministic")
+    assert seen["another seed, other scores"].startswith("its card says that it is deterministic")
     assert seen["known labels flipped: scores change"].startswith("its card says that it uses no labels")
 
 

@@ -30,7 +30,7 @@ TRACKS = {
 
 
 def catalogue(kind: str) -> list[dict[str, Any]]:
-    """Everything of one kind (`methods`, `datasets`, `regimes`, `masks`, `tracks`), a record each; imports no torch."""
+    """Everything of one kind (methods, datasets, regimes, masks, tracks, published), a record each; no torch."""
     match kind:
         case "methods":
             return _methods()
@@ -40,6 +40,8 @@ def catalogue(kind: str) -> list[dict[str, Any]]:
             return [{"name": name, "title": title} for name, title in REGIMES.items()]
         case "masks":
             return [{"name": name, "title": title} for name, title in MASKS.items()]
+        case "published":
+            return _published()
         case _:
             return [{"name": name, "title": title} for name, title in TRACKS.items()]
 
@@ -66,6 +68,13 @@ def _datasets() -> list[dict[str, Any]]:
         }
         for name, entry in DATASETS.items()
     ]
+
+
+def _published() -> list[dict[str, Any]]:
+    from .published import published
+
+    numbers = (dataclasses.asdict(number) for number in published())
+    return [{**number, "protocol": ", ".join(number["protocol"])} for number in numbers]
 
 
 def describe(name: str) -> dict[str, Any]:

@@ -74,6 +74,14 @@ def test_everything_is_listed_as_text_and_as_json(command: Command, kind: str) -
     assert [line.split()[0] for line in lines[1:]] == [item["name"] for item in items]
 
 
+def test_the_published_numbers_are_listed_one_a_line_with_their_source(command: Command) -> None:
+    lines = command("list", "published").out.splitlines()
+    assert any(line.split()[:6] == ["sarl", "coco2014", "partial", "0.10", "map", "78.30"] for line in lines)
+    assert {"SARL 2025", "SCPNet 2023"} <= {
+        n["source"] for n in command("list", "published", "--json").document["items"]
+    }
+
+
 def test_every_rule_and_regime_that_there_is_is_listed(command: Command) -> None:
     from pmll_datasets.masks import RULES
     from pmll_datasets.regimes import REGIMES

@@ -19,17 +19,19 @@ class Kind(StrEnum):
     regimes = "regimes"
     masks = "masks"
     tracks = "tracks"
+    published = "published"
 
 
 def list_names(
     kind: Annotated[Kind, typer.Argument(metavar="KIND", show_choices=False, help="What to list.")],
     as_json: Json = False,
 ) -> None:
-    """List methods, data sets, regimes, masks or tracks.
+    """List methods, data sets, regimes, masks, tracks, or the papers' published numbers.
 
     \b
     Examples:
       pmll-bench list methods
+      pmll-bench list published | grep voc2007
       pmll-bench list datasets --json
     """
     from ..describe import catalogue

@@ -1,0 +1,99 @@
+"""The papers' numbers as data: complete, of known kinds, and the same as in the papers' text."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pmll_bench.errors import ConfigError
+from pmll_bench.published import TRUST, Published, numbers, published
+
+RATIOS = tuple(round(0.1 * tenth, 1) for tenth in range(1, 10))
+
+
+def row(source: str, table: str, dataset: str, method: str, metric: str = "map", variant: str = "") -> list[Published]:
+    asked = (source, table, dataset, method, metric, variant)
+    return [n for n in published() if (n.source, n.table, n.dataset, n.method, n.metric, n.variant) == asked]
+
+
+def test_every_number_says_where_it_comes_from_and_how_far_to_trust_it() -> None:
+    assert len(published()) > 600
+    for number in published():
+        assert number.trust in TRUST
+        assert number.regime in {"partial", "full", "single-positive", "semi"}
+        assert 0 <= number.value <= 100
+        assert number.table
+        assert number.protocol
+
+
+def test_no_number_stands_twice() -> None:
+    identities = [
+        (n.source, n.table, n.dataset, n.method, n.metric, n.variant, n.ratio, n.protocol) for n in published()
+    ]
+    assert len(identities) == len(set(identities))
+
+
+@pytest.mark.parametrize(
+    ("source", "table", "dataset", "method"),
+    [
+        (source, table, dataset, method)
+        for source, table in (("SARL 2025", "Table 2"), ("SCPNet 2023", "Table 2"))
+        for dataset in ("coco2014", "voc2007", "vg200")
+        for method in ("ssgrl", "gcn-ml", "kggr", "sst", "hst", "sarb", "dsrb", "sarl", "dualcoop", "scpnet")
+        if row(source, table, dataset, method)
+    ],
+)
+def test_the_printed_average_is_that_of_the_nine_ratios(source: str, table: str, dataset: str, method: str) -> None:
+    found = row(source, table, dataset, method)
+    assert tuple(number.ratio for number in found) == (*RATIOS, None)
+    assert found[-1].value == pytest.approx(sum(number.value for number in found[:-1]) / 9, abs=0.0501)
+
+
+NAMES = {
+    "SARL 2025": {"ssgrl": "SSGRL", "gcn-ml": "GCN-ML", "kggr": "KGGR", "sst": "SST", "hst": "HST", "sarl": "Ours"},
+    "SCPNet 2023": {
+        "ssgrl": "SSGRL",
+        "sst": "SST",
+        "sarb": "SARB",
+        "dualcoop": "DualCoOp",
+        "scpnet": r"SCPNet \(ours\)",
+    },
+}
+
+
+@pytest.mark.parametrize(("source", "beginning"), [("SARL 2025", "001"), ("SCPNet 2023", "002")])
+def test_the_rows_of_the_main_tables_stand_in_the_papers_text(source: str, beginning: str, shared: Path) -> None:
+    (paper,) = (shared / "papers").glob(f"{beginning}*.txt")
+    text = paper.read_text(encoding="utf-8")
+    for method, printed in NAMES[source].items():
+        for dataset in ("coco2014", "voc2007"):
+            cells = [
+                f"{number.value:.1f}" + (rf" ± {number.sd:.1f}" if number.sd is not None else "")
+                for number in row(source, "Table 2", dataset, method)
+            ]
+            pattern = rf"{printed}( \[\d+\])?\s+" + r"\s+".join(map(re.escape, cells))
+            assert re.search(pattern, text), f"{method} on {dataset}: {cells}"
+
+
+def test_ablations_stand_in_the_papers_text(shared: Path) -> None:
+    (paper,) = (shared / "papers").glob("002*.txt")
+    text = paper.read_text(encoding="utf-8")
+    single, partial = (
+        [n.value for n in published() if (n.table, n.variant, n.regime) == ("Table 3", "CMP + SAM + L_dstl", regime)]
+        for regime in ("single-positive", "partial")
+    )
+    assert "\t".join(f"{value:.2f}" for value in (*single, *partial)) in text
+    layers = [n.value for n in published() if n.table == "Table 7"]
+    assert "\t".join(f"{value:.2f}" for value in layers) in text
+
+
+def test_a_row_that_does_not_fit_its_table_is_refused() -> None:
+    table = {"table": "Table 9", "dataset": "voc2007", "regime": "partial", "metric": "map", "ratios": [10, 20]}
+    document = {
+        "source": {"short": "X", "year": 2020, "trust": "authors"},
+        "tables": [{**table, "protocol": ["448 px"], "rows": [{"method": "sst", "values": [1.0]}]}],
+    }
+    with pytest.raises(ConfigError, match="sst has not one value a column"):
+        list(numbers(document, where="x.yaml"))

@@ -192,6 +192,7 @@ class _Document(_Strict):
 
     schema_: Literal[1] = Field(1, alias="schema")
     name: str = ""
+    about: str = ""
     datasets: Names = ["shapes"]
     methods: Rows = [_Row.model_validate({"method": "all"})]
     ratios: Ratios = list(RATIOS)
@@ -208,6 +209,7 @@ class _Document(_Strict):
     def request(self) -> Request:
         return Request(
             name=self.name,
+            about=self.about,
             datasets=tuple(self.datasets),
             methods=tuple(Row(row.method, row.label, tuple(row.params)) for row in self.methods),
             ratios=tuple(self.ratios),

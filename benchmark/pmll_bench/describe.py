@@ -30,7 +30,7 @@ TRACKS = {
 
 
 def catalogue(kind: str) -> list[dict[str, Any]]:
-    """Everything of one kind (methods, datasets, regimes, masks, tracks, published), a record each; no torch."""
+    """Everything of one kind (methods, datasets, regimes, masks, tracks, ablations, published) as records; no torch."""
     match kind:
         case "methods":
             return _methods()
@@ -40,6 +40,8 @@ def catalogue(kind: str) -> list[dict[str, Any]]:
             return [{"name": name, "title": title} for name, title in REGIMES.items()]
         case "masks":
             return [{"name": name, "title": title} for name, title in MASKS.items()]
+        case "ablations":
+            return _ablations()
         case "published":
             return _published()
         case _:
@@ -68,6 +70,12 @@ def _datasets() -> list[dict[str, Any]]:
         }
         for name, entry in DATASETS.items()
     ]
+
+
+def _ablations() -> list[dict[str, Any]]:
+    from .ablations import ablation, names
+
+    return [{"name": name, "rows": len(ablation(name).rows), "title": ablation(name).about} for name in names()]
 
 
 def _published() -> list[dict[str, Any]]:

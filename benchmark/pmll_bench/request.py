@@ -92,6 +92,7 @@ class Request:
     data_root: str | None = None
     limit: int | None = None  # plan no more cells than this
     name: str = ""
+    about: str = ""  # one line on what the grid is for
 
     @property
     def rows(self) -> tuple[Row, ...]:

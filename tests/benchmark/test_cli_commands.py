@@ -67,7 +67,7 @@ def test_curves_are_drawn_and_their_files_named(command: Command, grid: list[str
     assert all(Path(path).stat().st_size for path in paths)
 
 
-@pytest.mark.parametrize("kind", ["methods", "datasets", "regimes", "masks", "tracks"])
+@pytest.mark.parametrize("kind", ["methods", "datasets", "regimes", "masks", "tracks", "ablations"])
 def test_everything_is_listed_as_text_and_as_json(command: Command, kind: str) -> None:
     items = command("list", kind, "--json").document["items"]
     lines = command("list", kind).out.splitlines()

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from .ablate import ablate
 from .argv import spread_lists
 from .browse import list_names, show
 from .check import check
@@ -25,6 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(run)
+app.command(no_args_is_help=True)(ablate)
 app.command()(status)
 app.command()(table)
 app.add_typer(plot, name="plot")

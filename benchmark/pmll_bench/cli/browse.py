@@ -19,6 +19,7 @@ class Kind(StrEnum):
     regimes = "regimes"
     masks = "masks"
     tracks = "tracks"
+    ablations = "ablations"
     published = "published"
 
 
@@ -26,7 +27,7 @@ def list_names(
     kind: Annotated[Kind, typer.Argument(metavar="KIND", show_choices=False, help="What to list.")],
     as_json: Json = False,
 ) -> None:
-    """List methods, data sets, regimes, masks, tracks, or the papers' published numbers.
+    """List methods, data sets, regimes, masks, tracks, ablations, or the papers' numbers.
 
     \b
     Examples:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -102,6 +103,34 @@ def curves(
 
     results = _results(root, methods, datasets)
     for path in write_curves(build(frame(results, labels), _layout(results, metric)), out):
+        print(path)
+
+
+@plot.command(no_args_is_help=True)
+def ablation(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="One of 'pmll-bench list ablations'.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the figures go.")] = Path("plots"),
+    metric: Metric = "map",
+    labels: Labels = "all",
+    datasets: Datasets = None,
+    root: Root = STORE,
+) -> None:
+    """Draw an ablation: a line a row, its ratios, their average, the spread over seeds.
+
+    \b
+    Examples:
+      pmll-bench plot ablation dualcoop-contexts
+      pmll-bench plot ablation dualcoop-contexts --datasets voc2007 --out figures
+    """
+    from ..ablations import ablation
+    from ..report.ablation import write_ablation
+    from ..report.frame import frame
+    from ..report.table import build
+
+    rows = [row.label for row in ablation(name).rows]
+    results = _results(root, rows, datasets)
+    layout = replace(_layout(results, metric), order=rows)
+    for path in write_ablation(build(frame(results, labels), layout), name, out):
         print(path)
 
 

@@ -25,11 +25,11 @@ Style: TypeAlias = dict[str, Any]
 
 # Okabe and Ito's colours without yellow, which is too light for a line. Seven colours, four dashes and nine markers
 # have no common divisor, so it takes 252 methods until one looks like another, in colour or without.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _DASHES = ("solid", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)))
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 
-_SETTINGS: Any = {
+SETTINGS: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: every machine draws the same
     "font.size": 8,
     "axes.titlesize": 9,
@@ -62,10 +62,10 @@ def curves(table: Table) -> dict[str, bytes]:
     blocks = [block for block in table.blocks if len(block.ratios) > 1]
     if not blocks:
         raise ConfigError("no curve to draw", hint="curves need results at two ratios or more")
-    with mpl.rc_context(_SETTINGS):
+    with mpl.rc_context(SETTINGS):
         figure = _figure(blocks, table.layout.metric_title)
-        drawn = {name: _rendered(figure, name) for name in ("svg", "png")}
-    return {**drawn, "csv": _csv(blocks)}
+        drawn = {name: rendered(figure, name) for name in ("svg", "png")}
+    return {**drawn, "csv": as_csv(blocks)}
 
 
 def write_curves(table: Table, folder: Path) -> tuple[Path, ...]:
@@ -153,7 +153,7 @@ def _lines(block: Block) -> list[Line]:
 
 def _style(number: int) -> Style:
     return {
-        "color": _COLOURS[number % len(_COLOURS)],
+        "color": COLOURS[number % len(COLOURS)],
         "linestyle": _DASHES[number % len(_DASHES)],
         "marker": _MARKERS[number % len(_MARKERS)],
         "markeredgecolor": "white",
@@ -161,7 +161,8 @@ def _style(number: int) -> Style:
     }
 
 
-def _rendered(figure: Figure, ending: str) -> bytes:
+def rendered(figure: Figure, ending: str) -> bytes:
+    """A figure as the bytes of an SVG or PNG file."""
     file = io.BytesIO()
     # No date and no version in the file, so that it changes only where the results do.
     metadata = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}[ending]
@@ -169,7 +170,8 @@ def _rendered(figure: Figure, ending: str) -> bytes:
     return file.getvalue()
 
 
-def _csv(blocks: Sequence[Block]) -> bytes:
+def as_csv(blocks: Sequence[Block]) -> bytes:
+    """The numbers of a figure, a line each."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["panel", "method", "selection", "known labels (%)", "mean", "sd", "n"])

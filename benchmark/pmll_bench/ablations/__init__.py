@@ -1,0 +1,30 @@
+"""The papers' ablations as named grid files: what each table or figure varies, as rows of settings."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from ..config import read_request
+from ..errors import ConfigError, nearest
+from ..request import Request
+
+SUFFIX = ".yaml"
+
+
+def names() -> tuple[str, ...]:
+    """The ablations there are."""
+    return tuple(sorted(_files()))
+
+
+def ablation(name: str) -> Request:
+    """The grid of one ablation. Raises `ConfigError` for an unknown name, with the nearest."""
+    files = _files()
+    if name not in files:
+        raise ConfigError(f"unknown ablation {name!r}", hint=f"{nearest(name, files)} see 'pmll-bench list ablations'")
+    return read_request(files[name])
+
+
+def _files() -> dict[str, Path]:
+    folder = Path(str(resources.files(__package__)))
+    return {path.stem: path for path in folder.glob(f"*{SUFFIX}")}

@@ -1,0 +1,217 @@
+"""What `run` and `ablate` share: a request becomes a plan, and the plan is shown, submitted or carried out."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ..errors import Exit, UsageError
+from .output import columns, print_json, print_table, tell
+from .run_options import Launcher
+
+if TYPE_CHECKING:
+    from ..planning import Plan
+    from ..report.table import Table
+    from ..request import Request
+    from ..run import Outcome
+    from ..store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class How:
+    """Where and how a plan is carried out."""
+
+    root: Path
+    device: str | None
+    threads: int | None
+    launcher: Launcher
+    slurm: list[str]
+    wait: bool
+    dry_run: bool
+    as_json: bool
+
+
+def do(request: Request, how: How) -> Plan:
+    """Plan, then show, submit or carry out what is missing. Ends the command where that doesn't end well.
+
+    Returns the plan, whose cells are done if it was carried out here or waited for.
+    """
+    if how.slurm and how.launcher != Launcher.slurm:
+        raise UsageError("--slurm says what jobs get, but nothing is submitted", hint="add --launcher slurm")
+    planned = plan_of(request)
+    if how.dry_run:
+        _show_plan(planned, how.root, how.as_json)
+    elif how.launcher == Launcher.slurm:
+        _submit(planned, how)
+    else:
+        _carry_out(planned, how)
+    return planned
+
+
+def changed(base: Request, given: Mapping[str, Any]) -> Request:
+    """A request with what was given on the command line."""
+    changes: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if value
+    }
+    return replace(base, **changes)
+
+
+def plan_of(request: Request) -> Plan:
+    """The plan, its notes told."""
+    from ..planning import plan
+
+    planned = plan(request)
+    for note in planned.notes:
+        tell(note)
+    return planned
+
+
+def _show_plan(planned: Plan, root: Path, as_json: bool) -> None:
+    from ..planning import as_listed
+    from ..store import Store
+
+    store = Store.open(root, create=False) if root.exists() else None
+    group_of = {each.cell.id: number for number, group in enumerate(planned.groups, 1) for each in group.cells}
+    states = [store.folder(each.cell).state().name if store else "planned" for each in planned.cells]
+    groups = [group_of[each.cell.id] for each in planned.cells]
+    if as_json:
+        listed = [
+            {**as_listed(each), "state": state, "group": group}
+            for each, state, group in zip(planned.cells, states, groups, strict=True)
+        ]
+        print_json("plan", {"cells": listed, "notes": planned.notes})
+        return
+    cells = [each.cell for each in planned.cells]
+    shown = {
+        "cell": [cell.id for cell in cells],
+        "method": [each.label for each in planned.cells],
+        "data set": [cell.dataset for cell in cells],
+        "ratio": [f"{100 * cell.ratio:g}%" for cell in cells],
+        "mask seed": [cell.mask_seed for cell in cells],
+        "seed": [cell.seed for cell in cells],
+        "track": [each.track for each in planned.cells],
+        "group": groups,
+        "state": states,
+    }
+    print(columns(list(shown), list(zip(*shown.values(), strict=True))))
+    tell(f"{len(cells)} cells, {states.count('done')} of them done, in {len(planned.groups)} groups")
+
+
+def _submit(planned: Plan, how: How) -> None:
+    """Submit what is missing; then name the jobs, or wait for them."""
+    from ..launch.slurm import submit
+    from ..store import Store
+
+    store = Store.open(how.root)
+    jobs = submit(planned.groups, store, _slurm_settings(how.slurm), device=how.device, threads=how.threads)
+    if not jobs:
+        tell("nothing to submit: the cells are done, or jobs and runs are at work on them")
+    if how.wait:
+        tell(f"{len(jobs)} jobs submitted; they go on if this command is stopped")
+        _follow(planned, store, how.as_json)
+        return
+    if how.as_json:
+        print_json("submission", {"jobs": jobs})
+    elif jobs:
+        print("\n".join(jobs))
+    _tell_how_to_follow(how.root)
+
+
+def _slurm_settings(options: list[str]) -> dict[str, str]:
+    """What `--slurm KEY=VALUE` sets; the lines of several `setup` follow each other, else the last value holds."""
+    settings: dict[str, str] = {}
+    for option in options:
+        key, equals, value = option.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--slurm {option!r} sets nothing", hint="write KEY=VALUE: --slurm partition=gpu")
+        settings[key] = f"{settings[key]}\n{value}" if key == "setup" and key in settings else value
+    return settings
+
+
+def _follow(planned: Plan, store: Store, as_json: bool) -> None:
+    """Wait for the jobs and show what came of them."""
+    from ..launch.slurm import alive_jobs
+    from ..launch.waiting import wait
+    from ..progress import listening
+
+    missing = [each for each in planned.cells if store.folder(each.cell).result() is None]
+    try:
+        with listening(len(missing), as_json) as listener:
+            outcome = wait(missing, store, alive_jobs, listener)
+    except KeyboardInterrupt:
+        _tell_how_to_follow(store.root)
+        raise typer.Exit(Exit.INTERRUPTED) from None
+    code = _report(planned, store, outcome, as_json)
+    if outcome.lost:
+        tell(f"lost, {len(outcome.lost)} cells: their jobs are gone; what they wrote lies in {store.root / 'slurm'}")
+    if code:
+        raise typer.Exit(code)
+
+
+def _tell_how_to_follow(root: Path) -> None:
+    store = shlex.quote(str(root))
+    tell(f"how it goes:  pmll-bench status --root {store}\nthe results:  pmll-bench table --root {store}")
+
+
+def _carry_out(planned: Plan, how: How) -> None:
+    from ..cell_run import Settings
+    from ..machine import choose_device, cores
+    from ..progress import listening
+    from ..run import run_groups
+    from ..stopping import stop_on_signals
+    from ..store import Store
+
+    settings = Settings(device=choose_device(how.device), threads=how.threads or cores())
+    store = Store.open(how.root)
+    missing = sum(store.folder(each.cell).result() is None for each in planned.cells)
+    if not missing:
+        tell(f"nothing to do: all {len(planned.cells)} cells are done")
+    with listening(missing, how.as_json) as listener, stop_on_signals(listener.note) as stop:
+        outcome = run_groups(planned.groups, store, settings, listener, stop)
+    code = _report(planned, store, outcome, how.as_json, stopped=stop.is_set())
+    if stop.is_set():
+        tell("stopped; the same command goes on from here")
+    if stop.exit_code or code:
+        raise typer.Exit(stop.exit_code or code)
+
+
+def _report(planned: Plan, store: Store, outcome: Outcome, as_json: bool, *, stopped: bool = False) -> Exit:
+    """Show what came of a run; the exit code that says so."""
+    if as_json:
+        print_json("outcome", vars(outcome))
+    elif not stopped:
+        _show_results(planned, store)
+    broken = [*outcome.failed, *outcome.diverged, *outcome.lost]
+    _tell_failures(store, broken)
+    return Exit.CELLS_FAILED if broken else Exit.DONE
+
+
+def _show_results(planned: Plan, store: Store) -> None:
+    if any(store.folder(each.cell).result() for each in planned.cells):
+        print_table(table_of(planned, store))
+
+
+def table_of(planned: Plan, store: Store) -> Table:
+    """The table of a plan's cells, whatever else the store holds, its rows called as in the plan."""
+    from ..describe import inferred
+    from ..report.frame import frame
+    from ..report.table import Layout, build
+
+    found = [(each, store.folder(each.cell).result()) for each in planned.cells]
+    results = [result.model_copy(update={"label": each.label}) for each, result in found if result is not None]
+    order = list(dict.fromkeys(each.label for each in planned.cells))
+    marked = inferred({each.cell.method for each in planned.cells})
+    shown_marked = {each.label for each in planned.cells if each.cell.method in marked}
+    return build(frame(results), Layout(order=order, inferred=shown_marked))
+
+
+def _tell_failures(store: Store, cells: list[str]) -> None:
+    from ..status import cell_status, failures
+
+    for failure in failures(cell_status(store.find(cell)) for cell in cells):
+        tell(f"{failure.state}, {len(failure.cells)} cells: {failure.message}\n  {' '.join(failure.cells)}")

@@ -1,0 +1,88 @@
+"""The plot of an ablation: one line of dots a row of its table, so that what a switch does stands beside the spread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ..errors import ConfigError
+from ..files import write_whole
+from .plot import COLOURS, SETTINGS, as_csv, rendered
+from .table import Block, Table
+
+_WIDTH, _ROW, _ABOVE, _BELOW, _LETTER = 3.6, 0.3, 0.35, 0.75, 0.075  # inches; letter: of a row's name
+_AVERAGE = COLOURS[1]
+
+
+def ablation_plot(table: Table) -> dict[str, bytes]:
+    """The files by their ending: svg, png, csv. Equal tables give equal bytes.
+
+    A panel a block, a line a row in the table's order from top to bottom; small dots are ratios, from light at the
+    smallest to dark at the largest, the diamond is their average, whiskers are ± sd over seeds.
+
+    Errors: ConfigError where there is nothing to draw.
+    """
+    if not table.blocks:
+        raise ConfigError("no results to draw", hint="'pmll-bench ablate NAME' makes them")
+    with mpl.rc_context(SETTINGS):
+        figure = _figure(table.blocks, table.layout.metric_title)
+        drawn = {ending: rendered(figure, ending) for ending in ("svg", "png")}
+    return {**drawn, "csv": as_csv(table.blocks)}
+
+
+def write_ablation(table: Table, name: str, folder: Path) -> tuple[Path, ...]:
+    """Write an ablation's plot into a folder; returns the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for ending, content in ablation_plot(table).items():
+        paths.append(folder / f"ablation-{name}.{ending}")
+        write_whole(paths[-1], content)
+    return tuple(paths)
+
+
+def _figure(blocks: Sequence[Block], metric: str) -> Figure:
+    names = max(len(line.name) for block in blocks for line in block.lines) * _LETTER + 0.2
+    heights = [len(block.lines) * _ROW for block in blocks]
+    width, height = names + _WIDTH + 0.2, sum(heights) + len(blocks) * (_ABOVE + _BELOW)
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    top = height
+    for block, tall in zip(blocks, heights, strict=True):
+        bottom = top - _ABOVE - tall
+        axes = figure.add_axes((names / width, bottom / height, _WIDTH / width, tall / height))
+        _draw(axes, block, metric)
+        top = bottom - _BELOW
+    return figure
+
+
+def _draw(axes: Axes, block: Block, metric: str) -> None:
+    several = len(block.ratios) > 1
+    shades = np.linspace(0.35, 0.9, len(block.ratios))
+    for y, line in enumerate(block.lines):
+        known = [(cell, shade) for cell, shade in zip(line.row.cells, shades, strict=True) if cell.n]
+        if several:
+            axes.plot([cell.mean for cell, _ in known], [y] * len(known), color="#cccccc", linewidth=0.8, zorder=1)
+            for cell, shade in known:
+                axes.plot(cell.mean, y, "o", color=mpl.colormaps["Blues"](shade), markersize=4, zorder=2)
+        last = line.numbers[-1]
+        if last.n:
+            spread = None if np.isnan(last.sd) else last.sd
+            axes.errorbar(last.mean, y, xerr=spread, fmt="D", color=_AVERAGE, markersize=5, capsize=2.5, zorder=3)
+            axes.annotate(
+                last.number, (last.mean, y), xytext=(0, 5), textcoords="offset points", fontsize=6.5, ha="center"
+            )
+    axes.set_yticks(range(len(block.lines)), [line.name for line in block.lines])
+    axes.set_ylim(len(block.lines) - 0.4, -0.7)
+    axes.margins(x=0.08)
+    axes.set(title=block.title, xlabel=f"{metric} (%)")
+    if several:
+        shown = (
+            f"dots: {block.headers[0]} (light) to {block.headers[-2]} known labels; diamond: average, ± sd over seeds"
+        )
+        axes.text(0, -0.62 / (len(block.lines) * _ROW), shown, transform=axes.transAxes, fontsize=6.5, color="#555555")

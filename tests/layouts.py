@@ -17,15 +17,16 @@ def voc_objects(*names: str, difficult: Sequence[str] = ()) -> str:
     return "".join(f"<object><name>{name}</name><difficult>{flag}</difficult></object>" for name, flag in flagged)
 
 
-def write_voc(root: Path, lists: Mapping[str, Sequence[str]], objects: Mapping[str, str]) -> Path:
-    """A VOC 2007 layout under a data root; returns VOCdevkit/VOC2007.
+def write_voc(root: Path, lists: Mapping[str, Sequence[str]], objects: Mapping[str, str], year: int = 2007) -> Path:
+    """The layout of a year of VOC under a data root; returns VOCdevkit/VOC2007, say.
 
     Args:
         root: the data root.
         lists: ids by the name of their list.
         objects: each picture's objects by id, as XML.
+        year: 2007 or 2012.
     """
-    home = root / "VOCdevkit" / "VOC2007"
+    home = root / "VOCdevkit" / f"VOC{year}"
     for part in ("JPEGImages", "Annotations", "ImageSets/Main"):
         (home / part).mkdir(parents=True)
     for name, ids in lists.items():

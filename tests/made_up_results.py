@@ -25,6 +25,7 @@ def made_up(
     options: Mapping[str, Any] | None = None,
     regime: str = "partial",
     mask: str = "counter/1",
+    noise: float = 0.0,
     track: str = "smoke",
     selection: str = "last",
     settings: Mapping[str, Any] | None = None,
@@ -48,6 +49,7 @@ def made_up(
         settings=settings or {},
         regime=regime,
         mask=mask,
+        noise=noise,
         mask_seed=seed if mask_seed is None else mask_seed,
         seed=seed,
     )

@@ -111,7 +111,8 @@ class Cell:
     """All that may change a number, and nothing else; equal cells have equal ids on every machine.
 
     `options` are the data set's, resolved; `fingerprint` hashes its ids, labels and classes. `mask` names the
-    rule that picks the known entries ("none" in the regime `full`). `revision` is a built-in method's number; a
+    rule that picks the known entries ("none" in the regime `full`; "list/" and its digest for a file). `noise` is the
+    share of them that is turned round: 0 stands in no identity. `revision` is a built-in method's number; a
     user's file adds the digest of its content. `settings` holds only what differs from that revision's defaults;
     `recipe` is the digest of the full recipe and the towers' hashes.
     """
@@ -125,6 +126,7 @@ class Cell:
     ratio: float
     options: Mapping[str, Any]
     settings: Mapping[str, Any]
+    noise: float = 0.0
     regime: str = "partial"
     mask: str = "counter/1"
     mask_seed: int = 0
@@ -136,12 +138,14 @@ class Cell:
         check_name(self.dataset)
         check_name(self.method)
         object.__setattr__(self, "ratio", parse_ratio(self.ratio))
+        object.__setattr__(self, "noise", round(float(self.noise), 4))
         for field in fields(self):
             object.__setattr__(self, field.name, plain(getattr(self, field.name), field.name))
 
     def as_plain(self) -> dict[str, Any]:
         """The cell as data that JSON can hold."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return values if self.noise else {name: value for name, value in values.items() if name != "noise"}
 
     @cached_property
     def id(self) -> str:

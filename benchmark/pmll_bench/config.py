@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from .cell import parse_ratio
 from .errors import ConfigError, nearest, raise_all
-from .request import RATIOS, Request, Row
+from .request import Request, Row
 
 MAX_BYTES = 1_000_000
 MAX_VALUES = 100_000  # aliases count each time they are used
@@ -194,12 +194,13 @@ class _Document(_Strict):
     name: str = ""
     about: str = ""
     datasets: Names = ["shapes"]
-    methods: Rows = [_Row.model_validate({"method": "all"})]
-    ratios: Ratios = list(RATIOS)
+    methods: Rows = [_Row.model_validate({"method": "default"})]
+    ratios: Ratios | None = None
     seeds: Numbers = [0]
     mask_seeds: Numbers | None = None
     regime: str = "partial"
     mask: str = "counter/1"
+    noise: Annotated[float, Field(ge=0, lt=1)] = 0.0
     track: str | None = None
     set: Annotated[list[str], BeforeValidator(_sets)] = []
     subset: Annotated[int, Field(ge=1)] | None = None
@@ -212,11 +213,12 @@ class _Document(_Strict):
             about=self.about,
             datasets=tuple(self.datasets),
             methods=tuple(Row(row.method, row.label, tuple(row.params)) for row in self.methods),
-            ratios=tuple(self.ratios),
+            ratios=None if self.ratios is None else tuple(self.ratios),
             seeds=tuple(self.seeds),
             mask_seeds=None if self.mask_seeds is None else tuple(self.mask_seeds),
             regime=self.regime,
             mask=self.mask,
+            noise=self.noise,
             track=self.track,
             sets=tuple(self.set),
             subset=self.subset,

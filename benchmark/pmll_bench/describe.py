@@ -13,18 +13,12 @@ from .errors import ConfigError, nearest
 if TYPE_CHECKING:
     from pmll_methods.registry import Kind
 
+UNVERIFIED = "count unverified"
 REPRODUCED = "never reproduced at paper scale"
 
-REGIMES = {
-    "partial": "a share of the entries of the label matrix is known (--ratios)",
-    "full": "every training label is known",
-}
-MASKS = {
-    "counter/1": "ours: a function of picture id, class name and mask seed; nested over ratios",
-    "hcp": "the draw of the released HCP code, for voc2007 and coco2014; one draw for all mask seeds",
-}
 TRACKS = {
     "paper": "each method's own recipe; the default on the data sets that papers report",
+    "controlled": "one trunk, resolution, augmentation and budget for all, so that rows differ by the method",
     "smoke": "seconds a cell, with the embedded tower; the default on shapes and on your own pictures",
 }
 
@@ -37,9 +31,15 @@ def catalogue(kind: str) -> list[dict[str, Any]]:
         case "datasets":
             return _datasets()
         case "regimes":
-            return [{"name": name, "title": title} for name, title in REGIMES.items()]
+            from pmll_datasets.registry import REGIMES
+
+            return [{"name": name, "title": regime.title} for name, regime in REGIMES.items()]
         case "masks":
-            return [{"name": name, "title": title} for name, title in MASKS.items()]
+            from pmll_datasets.masks import RULES
+
+            return [
+                {"name": name, "regimes": ", ".join(rule.draws), "title": rule.title} for name, rule in RULES.items()
+            ]
         case "ablations":
             return _ablations()
         case "published":
@@ -66,7 +66,7 @@ def _datasets() -> list[dict[str, Any]]:
             "train": (entry.counts or {}).get("train"),
             "test": (entry.counts or {}).get("test"),
             "classes": entry.classes,
-            "title": entry.title,
+            "title": entry.title + ("" if entry.verified else f" ({UNVERIFIED})"),
         }
         for name, entry in DATASETS.items()
     ]
@@ -114,6 +114,7 @@ def describe_dataset(name: str) -> dict[str, Any]:
         "aliases": names_of(official)[1:],
         "title": entry.title,
         "counts": None if entry.counts is None else dict(entry.counts),
+        "verified": entry.verified,
         "classes": entry.classes,
         "layout": entry.layout,
         "options": {
@@ -170,6 +171,8 @@ def _dataset_lines(about: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     for split in ("train", "test"):
         yield f"  {split:8} {f'{counts[split]:,} pictures' if counts else 'what is there'}"
+    if not about["verified"]:
+        yield f"  {UNVERIFIED}: no official list was at hand to test the reader on"
     yield f"  {'classes':8} {about['classes'] or 'what is there'}"
     yield f"  {'layout':8} {about['layout'] or 'embedded, needs no files'}"
     yield from _section("options (--set data.NAME=VALUE)")

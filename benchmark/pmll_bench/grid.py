@@ -49,11 +49,21 @@ class MethodFacts:
 
 
 @dataclass(frozen=True)
+class MaskFacts:
+    """What planning needs to know of the mask: its name in the identity, and its file, if it is one."""
+
+    name: str
+    seeded: bool = True  # else it has one draw for all mask seeds
+    file: str | None = None
+
+
+@dataclass(frozen=True)
 class Where:
-    """Where a cell's data set and method are found; recorded, never part of the identity."""
+    """Where a cell's data set, method and mask file are found; recorded, never part of the identity."""
 
     root: str | None
     target: str
+    mask: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,22 +88,26 @@ class Group:
 
 
 def expand(
-    request: Request, data: Sequence[DataFacts], methods: Mapping[str, Sequence[MethodFacts]]
+    request: Request,
+    data: Sequence[DataFacts],
+    methods: Mapping[str, Sequence[MethodFacts]],
+    mask: MaskFacts | None = None,
 ) -> tuple[Planned, ...]:
     """The cells of a request, in the order of its axes: data set, method, seeds, ratio.
 
-    `methods` has each data set's rows. Methods without the regime are left out (`skipped` names them). Raises one
-    `ConfigError` with all problems found.
+    `methods` has each data set's rows; `mask` is that of the request where it is more than a name. Methods without
+    the regime are left out (`skipped` names them). Raises one `ConfigError` with all problems found.
     """
     problems = [*_axis_problems(request), *_name_problems(request, data, methods)]
     raise_all(problems)
+    mask = mask or MaskFacts(request.mask)
     planned = [
-        _planned(request, of_data, of_method, seeds, ratio)
+        _planned(request, of_data, of_method, mask, seeds, ratio)
         for of_data in data
         for of_method in methods[of_data.name]
         if request.regime in of_method.regimes
-        for seeds in _seeds(request)
-        for ratio in ((1.0,) if request.regime == "full" else request.ratios)
+        for seeds in _seeds(request, mask)
+        for ratio in request.ratios_of_regime
     ]
     raise_all(list(_repeated(planned)))
     return tuple(planned[: request.limit])
@@ -127,23 +141,26 @@ def _cost(group: Group) -> float:
     return sum(item.cost for item in group.cells)
 
 
-def _seeds(request: Request) -> list[tuple[int, int]]:
-    """Pairs of mask seed and training seed."""
-    if request.regime == "full":
+def _seeds(request: Request, mask: MaskFacts) -> list[tuple[int, int]]:
+    """Pairs of mask seed and training seed; where nothing is drawn, the mask seed is 0."""
+    if request.mask_seeds is None and not request.noise and (request.regime == "full" or not mask.seeded):
         return [(0, seed) for seed in request.seeds]
     if request.mask_seeds is None:
         return [(seed, seed) for seed in request.seeds]
     return list(itertools.product(request.mask_seeds, request.seeds))
 
 
-def _planned(request: Request, data: DataFacts, method: MethodFacts, seeds: tuple[int, int], ratio: float) -> Planned:
+def _planned(
+    request: Request, data: DataFacts, method: MethodFacts, mask: MaskFacts, seeds: tuple[int, int], ratio: float
+) -> Planned:
     cell = Cell(
         dataset=data.name,
         options=data.options,
         fingerprint=data.fingerprint,
         regime=request.regime,
         ratio=ratio,
-        mask="none" if request.regime == "full" else request.mask,
+        mask="none" if request.regime == "full" else mask.name,
+        noise=request.noise,
         mask_seed=seeds[0],
         seed=seeds[1],
         method=method.name,
@@ -158,7 +175,7 @@ def _planned(request: Request, data: DataFacts, method: MethodFacts, seeds: tupl
         recipe=method.recipe,
         label=method.label,
         track=request.track_on(data.name),
-        where=Where(data.root, method.target),
+        where=Where(data.root, method.target, mask.file),
         grouped=method.grouped,
         cost=float(seen) if method.uses_labels else 0.0,
     )
@@ -166,7 +183,7 @@ def _planned(request: Request, data: DataFacts, method: MethodFacts, seeds: tupl
 
 def _axis_problems(request: Request) -> Iterator[ConfigError]:
     ratios = []
-    for ratio in request.ratios:
+    for ratio in request.ratios or ():
         try:
             ratios.append(parse_ratio(ratio))
         except ConfigError as error:
@@ -182,10 +199,12 @@ def _axis_problems(request: Request) -> Iterator[ConfigError]:
                 yield ConfigError(f"{value} stands {count} times", where=axis, hint="leave the repeats out")
             if axis != "ratios" and not 0 <= value < 2**63:
                 yield ConfigError(f"{value} is no seed", where=axis, hint="seeds are whole numbers from 0 on")
-    if not request.ratios or not request.seeds or request.mask_seeds == ():
+    if request.ratios == () or not request.seeds or request.mask_seeds == ():
         yield ConfigError("the grid is empty", hint="give at least one ratio, one seed and one mask seed")
-    if request.regime == "full" and request.mask_seeds is not None:
+    if request.regime == "full" and request.mask_seeds is not None and not request.noise:
         yield ConfigError("the regime 'full' hides no label, so it has no mask seeds", where="mask seeds")
+    if not 0 <= request.noise < 1:
+        yield ConfigError(f"label noise {request.noise} is no share", where="noise", hint="0.1 turns a tenth round")
     if request.limit is not None and request.limit < 1:
         yield ConfigError(f"a limit of {request.limit} leaves no cell", where="limit")
 

@@ -9,15 +9,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pmll_datasets import dataset, masks, views
+from pmll_datasets import dataset, views
 from pmll_methods import registry, settings
 from pmll_methods.recipe import Recipe
-from pmll_methods.towers.weights import tower_identity
+from pmll_methods.towers.weights import tower_identity, words_identity
 
 from .cell import Cell
 from .errors import ConfigError, nearest
-from .grid import DataFacts, Group, MethodFacts, Planned, expand, groups, skipped
-from .request import Overrides, Request, Row, parse_sets
+from .grid import DataFacts, Group, MaskFacts, MethodFacts, Planned, expand, groups, skipped
+from .masking import mask_facts, refuse_unfit
+from .request import DEFAULT, Overrides, Request, Row, parse_sets
 
 
 @dataclass(frozen=True)
@@ -35,32 +36,30 @@ def plan(request: Request) -> Plan:
 
     Raises `ConfigError`, `DataError` or `MethodError` before any work starts.
     """
-    if request.mask not in masks.RULES:
-        raise ConfigError(f"unknown mask {request.mask!r}", where="--mask", hint=nearest(request.mask, masks.RULES))
+    mask = mask_facts(request)
     request = dataclasses.replace(request, methods=_all_methods(request))
-    if request.mask == "hcp" and request.mask_seeds is None:  # one draw for all seeds
-        request = dataclasses.replace(request, mask_seeds=(0,))
     kinds = [(row, registry.find(row.method)) for row in request.rows]
     options = parse_sets(request.sets).data
     _check_options(request, options)
-    data = [data_facts(name, request, options) for name in request.datasets]
+    data = [data_facts(name, request, options, mask) for name in request.datasets]
     _check_names(request, [kind for _, kind in kinds])
     methods = {facts.name: [method_facts(row, kind, request, facts.name) for row, kind in kinds] for facts in data}
-    cells = expand(request, data, methods)
+    cells = expand(request, data, methods, mask)
     left_out = [f"{name} is left out: it has no regime {request.regime!r}" for name in skipped(request, methods)]
     return Plan(cells, groups(cells), tuple(data), tuple(left_out))
 
 
 def _all_methods(request: Request) -> tuple[Row, ...]:
-    """The rows, `all` spelled out."""
+    """The rows, `all` and `default` spelled out."""
+    several = {"all": registry.names(), "default": DEFAULT}
     rows: list[Row] = []
     for row in request.rows:
-        rows += [Row(name) for name in registry.names()] if row.method == "all" else [row]
+        rows += [Row(name) for name in several[row.method]] if row.method in several else [row]
     return tuple(rows)
 
 
-def data_facts(name: str, request: Request, options: Mapping[str, Any]) -> DataFacts:
-    """What planning needs to know of a data set."""
+def data_facts(name: str, request: Request, options: Mapping[str, Any], mask: MaskFacts) -> DataFacts:
+    """What planning needs to know of a data set that the mask fits."""
     root = str(Path(request.data_root).resolve()) if request.data_root else None
     if name.endswith(".csv"):
         root = name = str(Path(name).resolve())
@@ -68,6 +67,7 @@ def data_facts(name: str, request: Request, options: Mapping[str, Any]) -> DataF
     loaded = _load(name, root, tuple(sorted(own.items())), request.subset)
     if not (loaded.test.labels > 0).any():
         raise ConfigError(f"no test picture of {loaded.name} has a positive label: there is nothing to score")
+    refuse_unfit(request, mask, loaded)
     return DataFacts(
         name=loaded.name,
         options=loaded.options,
@@ -114,13 +114,20 @@ def method_facts(row: Row, kind: registry.Kind, request: Request, data_name: str
         regimes=kind.card.regimes,
         target=str(Path(row.method).resolve()) if row.method.endswith(".py") else row.method,
         settings=full,
-        changed={key: value for key, value in changed.items() if key not in ("tower", "weights")},
+        changed={key: value for key, value in changed.items() if key not in ("tower", "weights", "words")},
         recipe=settings.as_plain(recipe),
-        tower_digest=tower_identity(full["tower"], full.get("weights")) if "tower" in full else "",
+        tower_digest=_towers(full),
         file_digest=kind.source,
         grouped=kind.grouped,
         uses_labels=kind.card.uses_labels,
     )
+
+
+def _towers(full: Mapping[str, Any]) -> str:
+    """What stands for a method's pretrained parts in an identity: its tower and its word vectors, each named once."""
+    names = [tower_identity(full["tower"], full.get("weights"))] if "tower" in full else []
+    names += [words_identity(full["words"])] if full.get("words") else []
+    return "+".join(dict.fromkeys(names))
 
 
 def _meant_for(

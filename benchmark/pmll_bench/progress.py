@@ -36,7 +36,8 @@ def cell_name(planned: Planned) -> str:
     """A cell as a reader calls it: "dualcoop shapes 30 % seed 0"."""
     cell = planned.cell
     crossed = f" mask {cell.mask_seed}" if cell.mask_seed != cell.seed else ""
-    return f"{planned.label} {cell.dataset} {100 * cell.ratio:g} % seed {cell.seed}{crossed}"
+    share = f"{100 * cell.ratio:g} %" if cell.regime in ("partial", "semi") else cell.regime
+    return f"{planned.label} {cell.dataset} {share} seed {cell.seed}{crossed}"
 
 
 def duration(seconds: float) -> str:

@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from pmll_datasets.registry import DATASETS
+from pmll_datasets.registry import DATASETS, REGIMES
 
 from .errors import ConfigError, raise_all
 
-RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+DEFAULT = ("bce", "asl", "linear-probe", "ssgrl", "clip-zeroshot", "dualcoop")  # minutes on the embedded data set
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,14 @@ class Row:
 class Request:
     """What a user asks for: the axes of a grid and what applies to all of it."""
 
-    methods: tuple[str | Row, ...] = ("all",)
+    methods: tuple[str | Row, ...] = ("default",)
     datasets: tuple[str, ...] = ("shapes",)
-    ratios: tuple[float, ...] = RATIOS
+    ratios: tuple[float, ...] | None = None  # None: those that papers report; of no effect in regimes without a ratio
     seeds: tuple[int, ...] = (0,)
     mask_seeds: tuple[int, ...] | None = None  # None: each training seed is the mask seed, too; else crossed
     regime: str = "partial"
-    mask: str = "counter/1"
+    mask: str = "counter/1"  # a rule's name, or the path of a mask file
+    noise: float = 0.0  # share of the known labels that is turned round
     track: str | None = None
     sets: tuple[str, ...] = ()
     subset: int | None = None
@@ -97,6 +98,12 @@ class Request:
     @property
     def rows(self) -> tuple[Row, ...]:
         return tuple(Row(item) if isinstance(item, str) else item for item in self.methods)
+
+    @property
+    def ratios_of_regime(self) -> tuple[float, ...]:
+        """The ratios asked for, else the regime's own; 1 alone where the regime has none."""
+        regime = REGIMES.get(self.regime, REGIMES["partial"])
+        return self.ratios if self.ratios is not None and regime.has_ratio else regime.ratios
 
     def track_on(self, dataset: str) -> str:
         """The track on a data set: the one asked for, else `paper` on those that papers report and `smoke` elsewhere.

@@ -14,7 +14,7 @@ from jaxtyping import Bool
 
 from pmll_datasets.dataset import DataError, Dataset, Labels, read_only
 from pmll_datasets.loader import ImageSet, TrainSet
-from pmll_datasets.regimes import mask_digest, mask_labels
+from pmll_datasets.regimes import mask_digest, mask_labels, training_part
 from pmll_methods import registry
 from pmll_methods.method import Diverged, Method, MethodError, Scores, Stopped
 from pmll_methods.recipe import Recipe
@@ -26,6 +26,7 @@ from .environment import environment
 from .errors import StoreError
 from .grid import Group, Planned
 from .launch.lease import Lease, LeaseHeld
+from .masking import open_mask
 from .metrics import evaluate
 from .planning import open_dataset
 from .records import EndKind, Oracle, Result, ScoresFile, Seconds
@@ -250,11 +251,18 @@ def _told(error: BaseException) -> str:
 
 def train_set(data: Dataset, planned: Planned, workers: int) -> TrainSet:
     """The training pictures of a cell with the labels that its regime lets a method see."""
-    cell = planned.cell
+    cell, rule = planned.cell, open_mask(planned)
     labels = mask_labels(
-        data.train, data.classes, regime=cell.regime, ratio=cell.ratio, rule=cell.mask, seed=cell.mask_seed
+        data.train,
+        data.classes,
+        regime=cell.regime,
+        ratio=cell.ratio,
+        rule=rule,
+        seed=cell.mask_seed,
+        noise=cell.noise,
     )
-    return TrainSet(
+    rows = training_part(data.train, rule)
+    whole = TrainSet(
         pictures=data.train.pictures,
         workers=workers,
         labels=labels,
@@ -262,6 +270,7 @@ def train_set(data: Dataset, planned: Planned, workers: int) -> TrainSet:
         spoken=data.spoken,
         regime=cell.regime,
     )
+    return whole if rows.all() else part(whole, rows)
 
 
 def part(train: TrainSet, rows: Bool[np.ndarray, "n"]) -> TrainSet:

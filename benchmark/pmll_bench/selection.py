@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool
 
-from pmll_datasets.counter import hash64, mix
+from pmll_datasets.counter import picture_words, uniform
 from pmll_methods.method import ImageSet, Labels, Scores
 
 from .files import write_whole
@@ -19,8 +19,7 @@ from .metrics import evaluate
 
 def held_out(ids: Sequence[str], share: float) -> Bool[np.ndarray, "n"]:
     """Which training pictures `best-val` holds out: a picture's id alone decides (rule `validation/1`)."""
-    uniform = (mix(hash64(["validation/1"]) ^ hash64(ids)) >> np.uint64(11)) * 2.0**-53
-    chosen: Bool[np.ndarray, "n"] = uniform < share
+    chosen: Bool[np.ndarray, "n"] = uniform(picture_words("validation/1", ids)) < share
     return chosen
 
 

@@ -37,13 +37,13 @@ def rand_augment(image: Image, generator: np.random.Generator) -> Image:
     return image
 
 
-def rand_augment_fixmatch(image: Image, generator: np.random.Generator) -> Image:
+def rand_augment_fixmatch(image: Image, generator: np.random.Generator, changes: int = 3) -> Image:
     """RandAugment as FixMatch has it (arXiv:2001.07685), which SCPNet's strong view uses.
 
-    Three of 14 operations, with replacement, always applied with a value from the whole range; then one square cut
+    `changes` of 14 operations, with replacement, always applied with a value from the whole range; then one square cut
     out, its side up to half of the width.
     """
-    for index in generator.integers(len(FIXMATCH), size=3):
+    for index in generator.integers(len(FIXMATCH), size=changes):
         operation = FIXMATCH[index]
         image = operation.change(image, generator.uniform(operation.low, operation.high), generator)
     side = generator.uniform(0, 0.5) * image.width

@@ -57,9 +57,15 @@ def _split(name: str, folder: Path, split: str, options: Mapping[str, Value]) ->
     if complete and labelled.sum() != LABELLED[split]:
         what = f"{name} has {LABELLED[split]:,} {split} pictures with a label, this copy has {labelled.sum():,}"
         raise DataError(what, where=annotations, hint=way_out(name))
-    official = Official(len(files), np.arange(len(files))) if complete and split == "train" else None
+    official = _official(files, labels) if complete and split == "train" else None
     whole = Split(pictures([Path(file).stem for file in files], [place / file for file in files]), labels, official)
     return classes, whole.take(np.flatnonzero(labelled)) if options["labelless"] == "drop" else whole
+
+
+def _official(files: list[str], labels: Labels) -> Official:
+    """All pictures of the training list; published code calls them by their bare numbers."""
+    numbers = tuple(Path(file).stem.rpartition("_")[2].lstrip("0") for file in files)
+    return Official(labels, np.arange(len(files)), numbers)
 
 
 def _annotations(path: Path) -> tuple[tuple[str, ...], list[str], Labels]:

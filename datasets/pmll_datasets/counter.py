@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
-from jaxtyping import UInt64
+from jaxtyping import Float64, UInt64
 
 Words = UInt64[np.ndarray, "*shape"]
 
@@ -27,3 +27,18 @@ def mix(words: Words) -> Words:
     words *= np.uint64(0x94D049BB133111EB)
     words ^= words >> np.uint64(31)
     return words
+
+
+def picture_words(key: str, ids: Sequence[str]) -> UInt64[np.ndarray, "n"]:
+    """A word for each picture: mix(hash of the key XOR hash of the id)."""
+    return mix(hash64([key]) ^ hash64(ids))
+
+
+def entry_words(key: str, ids: Sequence[str], classes: Sequence[str]) -> UInt64[np.ndarray, "n c"]:
+    """A word for each picture and class: mix(word of the picture XOR hash of the class name)."""
+    return mix(picture_words(key, ids)[:, None] ^ hash64(classes)[None, :])
+
+
+def uniform(words: Words) -> Float64[np.ndarray, "*shape"]:
+    """The upper 53 bits of each word as a number in [0, 1)."""
+    return (words >> np.uint64(11)) * 2.0**-53

@@ -13,19 +13,20 @@ from pathlib import Path
 from typing import TypeAlias, cast
 
 import numpy as np
-from jaxtyping import Int8, Int64, UInt8
+from jaxtyping import Bool, Int8, Int64, UInt8
 
 from .counter import hash64, mix
 from .errors import DataError, unknown
 from .registry import ALIASES, DATASETS, Entry, Option, Value, find, place, resolve_options
 
 __all__ = [
-    "ALIASES", "DATASETS", "DataError", "Dataset", "Entry", "Labels", "Official", "Option", "Picture", "Pictures",
-    "Split", "Value", "find", "load", "read_only", "resolve_options", "unknown",
+    "ALIASES", "DATASETS", "DataError", "Dataset", "Entry", "Known", "Labels", "Official", "Option", "Picture",
+    "Pictures", "Split", "Value", "find", "load", "read_only", "resolve_options", "unknown",
 ]  # fmt: skip
 
 Picture: TypeAlias = UInt8[np.ndarray, "h w 3"]
 Labels: TypeAlias = Int8[np.ndarray, "n c"]
+Known: TypeAlias = Bool[np.ndarray, "n c"]
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,20 @@ class Pictures:
 
 @dataclass(frozen=True, eq=False)
 class Official:
-    """Where a split's pictures stand in the complete official training list, for masks that were drawn on it."""
+    """The complete official training list, for masks that were drawn on it, and where a split's pictures stand in it.
 
-    count: int
+    `labels` are complete, a class of difficult objects only as absent. Where published code sorts the pictures before
+    it draws, it is by `names`, as text; without names it keeps the order of the list.
+    """
+
+    labels: Labels
     rows: Int64[np.ndarray, "n"]
+    names: tuple[str, ...] = ()
+
+    def sorted(self) -> Int64[np.ndarray, "m"]:
+        """The positions of the pictures that have a label, in the order in which published code draws on them."""
+        labelled = np.flatnonzero((self.labels == 1).any(axis=1))
+        return np.array(sorted(labelled, key=self.names.__getitem__) if self.names else labelled, np.int64)
 
 
 @dataclass(frozen=True, eq=False)

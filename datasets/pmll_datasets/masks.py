@@ -1,70 +1,145 @@
 """Masks: the named rules that pick which training labels are known.
 
-A rule gives bool [pictures, classes], True where known, and is nested: what is known at one ratio is known at every
-larger one.
+A rule gives bool [pictures, classes], True where known. `counter/1`, the default in every regime, is a function of
+picture ids, class names and the seed alone: it depends on no order, no other picture and no machine, and is nested,
+what is known at one ratio is known at every larger one. With mix the finaliser of SplitMix64 and BLAKE2b-64 hashes:
+
+- partial: an entry is known iff u < ratio, u = (mix(mix(key XOR row) XOR col) >> 11) 2^-53; key is the hash of
+  "counter/1:SEED", row that of the picture id, col that of the official class name;
+- single-positive: the present label of a picture with the smallest mix(mix(key XOR row) XOR col) is known, key being
+  the hash of "counter/1:single-positive:SEED"; that is a uniform choice, and a picture without present labels has none;
+- semi: all labels of a picture are known iff u < ratio, u = (mix(key XOR row) >> 11) 2^-53, key being the hash of
+  "counter/1:semi:SEED".
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from .counter import hash64, mix
-from .dataset import Split
+from . import mask_files, published
+from .counter import entry_words, picture_words, uniform
+from .dataset import Known, Labels, Split
 from .errors import DataError, unknown
 
-RULES = ("counter/1", "hcp")
+Draw: TypeAlias = Callable[[Split, Sequence[str], float, int], Known]
+"""The known entries of a split, from it, the official class names, the ratio and the mask's seed."""
 
-Known = Bool[np.ndarray, "n c"]
+
+@dataclass(frozen=True)
+class Rule:
+    """A named rule: how it draws in each regime that it has, and which training pictures it leaves in, if not all."""
+
+    title: str
+    draws: Mapping[str, Draw]
+    seeded: bool = True  # else it has one draw for all mask seeds
+    part: Callable[[Split], Bool[np.ndarray, "n"]] | None = None
 
 
-def known_entries(rule: str, split: Split, classes: Sequence[str], ratio: float, seed: int) -> Known:
-    """The known entries of a training split under a rule of `RULES`.
+def known_entries(
+    rule: str, split: Split, classes: Sequence[str], ratio: float, seed: int, regime: str = "partial"
+) -> Known:
+    """The known entries of a training split under a mask.
 
     Args:
-        rule: `counter/1`, or `hcp`, which has one draw for all seeds.
-        split: whose pictures; `hcp` also needs its place in the complete official list.
+        rule: a name of `RULES`, or the path of a mask file (see `mask_files`).
+        split: whose pictures and complete labels; a published draw also needs its place in the official list.
         classes: official class names.
-        ratio: share of known entries, in (0, 1].
+        ratio: share of known entries (or pictures), in (0, 1].
         seed: of the mask.
+        regime: `partial`, `single-positive` or `semi`.
 
     Raises:
-        DataError: unknown rule, ratio out of range, or `hcp` without the official list.
+        DataError: unknown rule, one that the regime hasn't, ratio out of range, or no official list.
     """
     if not 0 < ratio <= 1:
         raise DataError(f"ratio {ratio}", hint="give a share above 0 and up to 1; 10 % is 0.1")
-    if rule == "counter/1":
-        return counter(split.ids, classes, ratio, seed)
-    if rule == "hcp":
-        if split.official is None:
-            raise DataError(
-                "the mask hcp is drawn on the complete official training list, which is not at hand",
-                hint="use the complete voc2007 or coco2014 (a part of it with --subset is fine), or the mask counter/1",
-            )
-        known: Known = hcp((split.official.count, len(classes)), ratio)[split.official.rows]
-        return known
-    raise unknown("mask", rule, RULES)
+    if mask_files.is_file(rule):
+        return mask_files.read(Path(rule), split, classes, ratio, regime)
+    if rule not in RULES:
+        raise unknown("mask", rule, [*RULES, "path/to/mask.npz", "path/to/list.txt"])
+    draws = RULES[rule].draws
+    if regime not in draws:
+        fit = ", ".join(name for name, each in RULES.items() if regime in each.draws)
+        raise DataError(f"the mask {rule} is for the regime {' or '.join(draws)}, not {regime}", hint=f"use {fit}")
+    return draws[regime](split, classes, ratio, seed)
 
 
 def counter(ids: Sequence[str], classes: Sequence[str], ratio: float, seed: int) -> Known:
-    """The rule `counter/1`: an entry is known iff its `counter_uniform` is below the ratio."""
+    """The rule `counter/1` of the regime `partial`: an entry is known iff its `counter_uniform` is below the ratio."""
     known: Known = counter_uniform(ids, classes, seed) < ratio
     return known
 
 
 def counter_uniform(ids: Sequence[str], classes: Sequence[str], seed: int) -> Float64[np.ndarray, "n c"]:
-    """A number in [0, 1) for each picture and class, a function of its id, its official class name and the seed alone.
+    """A number in [0, 1) for each picture and class, a function of its id, its official class name and the seed."""
+    return uniform(entry_words(f"counter/1:{seed}", ids, classes))
 
-    u = (mix(mix(key XOR row) XOR col) >> 11) 2^-53 with key, row and col the 64-bit hashes of "counter/1:SEED", the
-    id and the class name; so the numbers depend on no order, no other picture and no machine.
+
+def counter_single_positive(labels: Labels, ids: Sequence[str], classes: Sequence[str], seed: int) -> Known:
+    """The rule `counter/1` of the regime `single-positive`: one present label a picture, each equally likely."""
+    words = entry_words(f"counter/1:single-positive:{seed}", ids, classes)
+    present = labels == 1
+    first = np.where(present, words, np.iinfo(np.uint64).max).argmin(axis=1)
+    known: Known = present & (np.arange(len(classes)) == first[:, None])
+    return known
+
+
+def counter_semi(ids: Sequence[str], ratio: float, seed: int) -> Bool[np.ndarray, "n"]:
+    """The rule `counter/1` of the regime `semi`: which pictures are labelled."""
+    labelled: Bool[np.ndarray, "n"] = uniform(picture_words(f"counter/1:semi:{seed}", ids)) < ratio
+    return labelled
+
+
+def dualcoop(ids: Sequence[str], classes: Sequence[str], ratio: float, seed: int) -> Known:
+    """DualCoOp's rule (Sun, Hu and Saenko, NeurIPS 2022), each entry by itself, with a seed, which its code has not.
+
+    Known iff u < ratio, u as in `counter/1` with the key "dualcoop/1:RATIO:SEED", RATIO with four decimals: each ratio
+    is a draw of its own.
     """
-    rows = mix(hash64([f"counter/1:{seed}"]) ^ hash64(ids))
-    words = mix(rows[:, None] ^ hash64(classes)[None, :])
-    return (words >> np.uint64(11)) * 2.0**-53
+    known: Known = uniform(entry_words(f"dualcoop/1:{ratio:.4f}:{seed}", ids, classes)) < ratio
+    return known
 
 
-def hcp(shape: tuple[int, int], ratio: float) -> Known:
-    """The draw of the released HCP code (SST, HST, SARB, DSRB): one legacy stream of seed 0, row after row."""
-    return np.random.RandomState(0).random_sample(shape) < ratio
+def _rows(pictures: Bool[np.ndarray, "n"], classes: Sequence[str]) -> Known:
+    """All entries of some pictures."""
+    return np.repeat(pictures[:, None], len(classes), axis=1)
+
+
+RULES: Mapping[str, Rule] = {
+    "counter/1": Rule(
+        "ours: a function of picture id, class name and mask seed; nested over ratios",
+        {
+            "partial": lambda split, classes, ratio, seed: counter(split.ids, classes, ratio, seed),
+            "single-positive": lambda split, classes, _, seed: counter_single_positive(
+                split.labels, split.ids, classes, seed
+            ),
+            "semi": lambda split, classes, ratio, seed: _rows(counter_semi(split.ids, ratio, seed), classes),
+        },
+    ),
+    "dualcoop/1": Rule(
+        "DualCoOp's rule with our seed: each entry by itself, at each ratio anew; not nested",
+        {"partial": lambda split, classes, ratio, seed: dualcoop(split.ids, classes, ratio, seed)},
+    ),
+    "hcp": Rule(
+        "the draw of the released HCP code, on the official list; one for all mask seeds",
+        {"partial": lambda split, _, ratio, __: published.draw_hcp(split, ratio)},
+        seeded=False,
+    ),
+    "cole": Rule(
+        "the draw of Cole et al. and their 80 % of the training pictures, on the official list; one for all mask seeds",
+        {"single-positive": lambda split, *_: published.draw_cole(split)},
+        seeded=False,
+        part=published.draw_cole_part,
+    ),
+    "cap-semi/1": Rule(
+        "the split of CAP and its successors, on the official list; one for all mask seeds",
+        {"semi": lambda split, _, ratio, __: published.draw_cap(split, ratio)},
+        seeded=False,
+    ),
+}

@@ -1,4 +1,4 @@
-"""The data sets by name: what they are, their options, and where they are found; reading it imports nothing more."""
+"""The data sets and regimes by name: what they are, their options, where they are found; it imports nothing more."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Entry:
     """What is known about a data set without its files; reading it imports and opens nothing.
 
     `counts` are those of the default options, None where a data set takes what is there; `layout` is what its folder
-    holds, empty where it needs none.
+    holds, empty where it needs none. `verified` is False where no official list was at hand to test the reader on.
     """
 
     target: str  # "module:function", called with the place (None where nothing is needed) and the options
@@ -36,11 +36,16 @@ class Entry:
     counts: Mapping[str, int] | None = None
     classes: int | None = None
     options: Mapping[str, Option] = field(default_factory=dict)
+    verified: bool = True
 
 
 _VOC = "VOCdevkit/VOC2007/{JPEGImages,Annotations,ImageSets/Main}"
+_VOC12 = _VOC.replace("2007", "2012")
 _COCO = "{train2014,val2014,annotations/instances_train2014.json,annotations/instances_val2014.json}"
 _DIFFICULT = {"difficult": Option("labels of difficult objects only", "negative", ("negative", "ignored", "positive"))}
+_NUS = "{Flickr,ImageList,Groundtruth/TrainTestLabels}, or {images,nus_wid_data.csv} with split=asl"
+_VG = "{VG_100K,train_list_500.txt,test_list_500.txt,vg_category_200_labels_index.json,vg_category_200_names.txt}"
+_CUB = "{attributes.txt,CUB_200_2011/{images,images.txt,train_test_split.txt,attributes/image_attribute_labels.txt}}"
 _LABELLESS = {"labelless": Option("pictures without any label", "keep", ("keep", "drop"))}
 
 DATASETS: Mapping[str, Entry] = {
@@ -55,12 +60,29 @@ DATASETS: Mapping[str, Entry] = {
     "voc2007-subset": Entry(
         "pmll_datasets.voc:load_subset", "a partial copy of PASCAL VOC 2007", _VOC, None, 20, _DIFFICULT
     ),
+    "voc2012": Entry(
+        "pmll_datasets.voc:load_2012", "PASCAL VOC 2012", _VOC12, {"train": 5717, "test": 5823}, 20, _DIFFICULT
+    ),
+    "voc2012-subset": Entry(
+        "pmll_datasets.voc:load_2012_subset", "a partial copy of PASCAL VOC 2012", _VOC12, None, 20, _DIFFICULT
+    ),
     "coco2014": Entry(
         "pmll_datasets.coco:load", "MS-COCO 2014", _COCO, {"train": 82783, "test": 40504}, 80, _LABELLESS
     ),
     "coco2014-subset": Entry(
         "pmll_datasets.coco:load_subset", "a partial copy of MS-COCO 2014", _COCO, None, 80, _LABELLESS
     ),
+    "nuswide": Entry(
+        "pmll_datasets.nuswide:load",
+        "NUS-WIDE",
+        _NUS,
+        {"train": 161789, "test": 107859},
+        81,
+        {"split": Option("whose lists", "official", ("official", "asl")), **_LABELLESS},
+        verified=False,
+    ),
+    "vg200": Entry("pmll_datasets.vg200:load", "Visual Genome, 200 labels", _VG, None, 200, verified=False),
+    "cub": Entry("pmll_datasets.cub:load", "CUB-200-2011, its attributes", _CUB, {"train": 5994, "test": 5794}, 312),
 }
 ALIASES: Mapping[str, str] = {
     "voc": "voc2007",
@@ -69,6 +91,29 @@ ALIASES: Mapping[str, str] = {
     "coco-subset": "coco2014-subset",
 }
 FOLDER = Entry("pmll_datasets.folder:load", "your own pictures with a CSV file", "path,split,<label>… in a .csv file")
+
+
+@dataclass(frozen=True)
+class Regime:
+    """Which training labels are known. `ratios` are those that papers report; 1 alone where there is none to choose."""
+
+    title: str
+    ratios: tuple[float, ...] = (1.0,)
+
+    @property
+    def has_ratio(self) -> bool:
+        return self.ratios != (1.0,)
+
+
+REGIMES: Mapping[str, Regime] = {
+    "full": Regime("every training label is known"),
+    "partial": Regime(
+        "a share of the entries of the label matrix is known (--ratios)",
+        (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+    ),
+    "single-positive": Regime("one present label a picture is known, and nothing else"),
+    "semi": Regime("a share of the pictures is fully labelled, the rest not at all (--ratios)", (0.05, 0.1, 0.15, 0.2)),
+}
 
 
 def find(name: str) -> Entry:
@@ -88,7 +133,7 @@ def names_of(name: str) -> list[str]:
 
 def way_out(name: str) -> str:
     """What to do about a copy that lacks something."""
-    if find(name).counts is None:
+    if f"{name}-subset" not in DATASETS:
         return "copy or download it again"
     return f"complete the copy, or name the data set {name}-subset, which takes what is there"
 

@@ -21,6 +21,7 @@ class Archive:
 
 
 _VOC = "http://host.robots.ox.ac.uk/pascal/VOC/voc2007"
+_VOC12 = "http://host.robots.ox.ac.uk/pascal/VOC/voc2012"
 _COCO = "http://images.cocodataset.org"
 
 SOURCES: Mapping[str, tuple[Archive, ...]] = {
@@ -36,6 +37,14 @@ SOURCES: Mapping[str, tuple[Archive, ...]] = {
             451_020_800,
             "md5:b6e924de25625d8de591ea690078ad9f",
             "VOCdevkit/VOC2007/ImageSets/Main/test.txt",
+        ),
+    ),
+    "voc2012": (
+        Archive(
+            f"{_VOC12}/VOCtrainval_11-May-2012.tar",
+            1_999_639_040,
+            "md5:6cd6e144f989b92b3379bac3b3de84fd",
+            "VOCdevkit/VOC2012/ImageSets/Main/trainval.txt",
         ),
     ),
     # COCO publishes no checksums; these are the ones that several widely used projects check their downloads by

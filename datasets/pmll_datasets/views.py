@@ -113,6 +113,11 @@ def _hcp(image: Image.Image, resolution: int, generator: np.random.Generator) ->
     return _flip(_resize(cropped, resolution, BICUBIC), resolution, generator)
 
 
+def _randaugment(image: Image.Image, _: int, generator: np.random.Generator) -> Image.Image:
+    """RandAugment() alone, of strong views in CAP's released code."""
+    return rand_augment(image, generator)
+
+
 def _dualcoop(image: Image.Image, resolution: int, generator: np.random.Generator) -> Image.Image:
     """Training view of DualCoOp's released code: squash, CutoutPIL(0.5), RandAugment()."""
     return rand_augment(cutout(_resize(image, resolution, BILINEAR), 0.5, generator), generator)
@@ -131,6 +136,11 @@ def _weak(image: Image.Image, resolution: int, generator: np.random.Generator) -
 def _scpnet_strong(image: Image.Image, resolution: int, generator: np.random.Generator) -> Image.Image:
     """Strong view of SCPNet: RandAugment on the picture in full size, then the weak view."""
     return _weak(rand_augment_fixmatch(image, generator), resolution, generator)
+
+
+def _scinet_medium(image: Image.Image, resolution: int, generator: np.random.Generator) -> Image.Image:
+    """Medium view of SCINet: as SCPNet's strong view, with one operation in place of three."""
+    return _weak(rand_augment_fixmatch(image, generator, changes=1), resolution, generator)
 
 
 def _random_crop(image: Image.Image, generator: np.random.Generator) -> Image.Image:
@@ -153,9 +163,11 @@ STEPS: Mapping[str, Step] = {
     "squash": Step(_squash, fixed=True),
     "centre": Step(_centre, fixed=True),
     "flip": Step(_flip, sizes=False),
+    "randaugment": Step(_randaugment, sizes=False),
     "hcp": Step(_hcp),
     "dualcoop": Step(_dualcoop),
     "rrc": Step(_rrc),
     "weak": Step(_weak),
     "scpnet-strong": Step(_scpnet_strong),
+    "scinet-medium": Step(_scinet_medium),
 }

@@ -1,13 +1,14 @@
-"""PASCAL VOC 2007 (Everingham et al., IJCV 2010) in its official layout: trainval is `train`, test is `test`.
+"""PASCAL VOC 2007 and 2012 (Everingham et al., IJCV 2010) in their official layout.
 
-Labels come from the objects in the annotations. What to do where all objects of a class are marked difficult is the
-option `difficult`: `negative` (as the HCP code), `ignored` (0) or `positive`; it holds in both splits.
+Of 2007, trainval is `train` and test is `test`; of 2012, whose test labels are not public, train and val are. Labels
+come from the objects in the annotations. What to do where all objects of a class are marked difficult is the option
+`difficult`: `negative` (as the HCP code, Cole et al. and CAP), `ignored` (0) or `positive` (as the lists of SPLC and
+SCPNet); it holds in both splits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -24,23 +25,35 @@ CLASSES = (
 )  # fmt: skip
 APART = {"diningtable": "dining table", "pottedplant": "potted plant", "tvmonitor": "tv monitor"}
 COLUMNS = {name: column for column, name in enumerate(CLASSES)}
-LISTS = {"train": "trainval", "test": "test"}
+LISTS = {"2007": {"train": "trainval", "test": "test"}, "2012": {"train": "train", "test": "val"}}
 DIFFICULT = {"negative": -1, "ignored": 0, "positive": 1}
 
 
 def load(root: Path, options: Mapping[str, Value]) -> Dataset:
-    """The complete data set; any other count than 5,011 and 4,952 pictures is refused."""
+    """VOC 2007, complete; any other count than 5,011 and 4,952 pictures is refused."""
     return _load("voc2007", root, options)
 
 
 def load_subset(root: Path, options: Mapping[str, Value]) -> Dataset:
-    """A partial copy: what its lists name. Lists, pictures and annotations have to agree."""
+    """A partial copy of VOC 2007: what its lists name. Lists, pictures and annotations have to agree."""
     return _load("voc2007-subset", root, options)
 
 
+def load_2012(root: Path, options: Mapping[str, Value]) -> Dataset:
+    """VOC 2012, complete; any other count than 5,717 and 5,823 pictures is refused."""
+    return _load("voc2012", root, options)
+
+
+def load_2012_subset(root: Path, options: Mapping[str, Value]) -> Dataset:
+    """A partial copy of VOC 2012: what its lists name. Lists, pictures and annotations have to agree."""
+    return _load("voc2012-subset", root, options)
+
+
 def _load(name: str, root: Path, options: Mapping[str, Value]) -> Dataset:
-    folder = locate(root, names_of(name), ("VOCdevkit/VOC2007", "VOC2007", ""), "ImageSets/Main")
-    ids = {split: _listed(folder, split) for split in LISTS}
+    year = name.removesuffix("-subset").removeprefix("voc")
+    folder = locate(root, names_of(name), (f"VOCdevkit/VOC{year}", f"VOC{year}", ""), "ImageSets/Main")
+    lists = {split: folder / "ImageSets" / "Main" / f"{part}.txt" for split, part in LISTS[year].items()}
+    ids = {split: content(path).decode("ascii", "replace").split() for split, path in lists.items()}
     for split, listed in ids.items():
         check_count(name, split, len(listed), folder / "ImageSets" / "Main")
     complete = DATASETS[name].counts is not None
@@ -48,31 +61,29 @@ def _load(name: str, root: Path, options: Mapping[str, Value]) -> Dataset:
     files = [f"{picture}.jpg" for listed in ids.values() for picture in listed]
     require(files, found, folder / "JPEGImages", way_out(name))
     if not complete:  # with a full count, none can be missing from the lists
-        refuse_strays(files, found, folder / "JPEGImages", "ImageSets/Main/trainval.txt or test.txt")
+        named = " or ".join(f"ImageSets/Main/{path.name}" for path in lists.values())
+        refuse_strays(files, found, folder / "JPEGImages", named)
     difficult = DIFFICULT[str(options["difficult"])]
-    train, test = (_split(folder, ids[split], difficult) for split in ("train", "test"))
-    if complete:
-        train = replace(train, official=Official(len(train), np.arange(len(train))))
+    train, test = (_split(folder, ids[split], difficult, complete and split == "train") for split in ("train", "test"))
     return Dataset(name, CLASSES, tuple(APART.get(each, each) for each in CLASSES), train, test, options)
 
 
-def _listed(folder: Path, split: str) -> list[str]:
-    return content(folder / "ImageSets" / "Main" / f"{LISTS[split]}.txt").decode("ascii", "replace").split()
-
-
-def _split(folder: Path, ids: list[str], difficult: int) -> Split:
-    labels = np.array([_labels(folder / "Annotations" / f"{picture}.xml", difficult) for picture in ids], np.int8)
+def _split(folder: Path, ids: list[str], difficult: int, official: bool) -> Split:
+    """Pictures and labels of one list; with `official`, it is the complete training list."""
+    rows = [_labels(folder / "Annotations" / f"{picture}.xml") for picture in ids]
     found = pictures(ids, [folder / "JPEGImages" / f"{picture}.jpg" for picture in ids])
-    return Split(found, labels.reshape(len(ids), len(CLASSES)))
+    labels = np.array(rows, np.int8).reshape(len(ids), len(CLASSES))
+    drawn = Official(np.where(labels == 0, -1, labels), np.arange(len(ids)), tuple(ids)) if official else None
+    return Split(found, np.where(labels == 0, difficult, labels), drawn)
 
 
-def _labels(path: Path, difficult: int) -> list[int]:
-    """One row: 1 where a class has an object that isn't difficult, `difficult` where it has only difficult ones."""
+def _labels(path: Path) -> list[int]:
+    """One row: 1 where a class has an object that isn't difficult, 0 where it has only difficult ones, else -1."""
     row = [-1] * len(CLASSES)
     try:
         for found in ElementTree.fromstring(content(path)).iter("object"):
             column = COLUMNS[found.findtext("name", "").strip()]
-            row[column] = max(row[column], difficult if found.findtext("difficult", "0").strip() == "1" else 1)
+            row[column] = max(row[column], int(found.findtext("difficult", "0").strip() != "1"))
     except ElementTree.ParseError as error:
         raise DataError(f"annotation is damaged or cut off: {error}", where=path, hint=AGAIN) from error
     except KeyError as error:

@@ -37,6 +37,7 @@ class Asl(TrunkClassifier):
         paper="Ridnik et al., ICCV 2021; trunk and recipe of HCP-MLR-PL",
         trains="layer4 of the trunk and a linear classifier; the classifier alone on a frozen trunk",
         inferred=("mean over known labels: the released loss sums over all of them",),
+        regimes=("full", "partial", "semi"),
         tracks={
             "paper": Track(recipe=HCP, frozen=FROZEN_TRUNK),
             "smoke": Track(recipe=SMOKE_TRUNK, settings={**TINY_CLASSIFIER, "gamma_negative": 2.0}),

@@ -38,6 +38,7 @@ class Bce(TrunkClassifier):
         title="masked binary cross-entropy",
         paper="Durand et al., CVPR 2019 (masked loss); trunk and recipe of HCP-MLR-PL",
         trains="layer4 of the trunk and a linear classifier; the classifier alone on a frozen trunk",
+        regimes=("full", "partial", "semi"),
         tracks={
             "paper": Track(recipe=HCP, frozen=FROZEN_TRUNK),
             "smoke": Track(recipe=SMOKE_TRUNK, settings=TINY_CLASSIFIER),

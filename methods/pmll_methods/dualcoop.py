@@ -17,10 +17,10 @@ from .learner import Batch, Problem, Step
 from .losses.asymmetric import partial_asl
 from .losses.partial_bce import partial_bce
 from .method import Card
-from .nn.clip_learner import ClipLearner, ClipSettings
+from .nn.clip_learner import TINY_PROMPTS, ClipLearner, ClipSettings
 from .nn.prompts import PromptContexts
 from .nn.region_aggregation import cosines, dualcoop_logits
-from .recipe import Recipe, Track
+from .recipe import SMOKE_PROMPTS, Recipe, Track
 from .settings import setting
 
 PAPER = Recipe(
@@ -35,9 +35,6 @@ PAPER = Recipe(
     schedule="cosine",
     warmup_epochs=1,
     warmup_lr=1e-5,
-)
-SMOKE = Recipe(
-    resolution=64, batch=64, epochs=20, optimizer="adamw", lr=2e-2, schedule="cosine", warmup_epochs=1, cache=True
 )
 
 
@@ -71,16 +68,8 @@ class DualCoOp(ClipLearner):
         tracks={
             "paper": Track(recipe=PAPER),
             "smoke": Track(
-                recipe=SMOKE,
-                settings={
-                    "tower": "tiny",
-                    "n_ctx": 4,
-                    "start": "a photo of a",
-                    "context_sd": None,
-                    "scale": 20.0,
-                    "loss": "bce",
-                    "offset": -2.0,
-                },
+                recipe=SMOKE_PROMPTS,
+                settings={**TINY_PROMPTS, "scale": 20.0, "loss": "bce"},
             ),
         },
     )

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int8, Int64
 from torch import Tensor, nn
 
 from .method import Card
-from .recipe import Recipe
+from .recipe import Recipe, Track
 from .settings import Settings
 
 Features: TypeAlias = Tensor | tuple[Tensor, ...]  # first dimension: pictures
@@ -47,6 +47,7 @@ class Stage:
     views: tuple[str, ...]
     streams: Mapping[str, int]  # name -> pictures of it in a batch
     steps: bool = True  # False: only sweeps, nothing is trained by gradient
+    horizon: int | None = None  # epochs that the schedule is laid out for; None: those of the stage
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class Learner(nn.Module):
 
     card: ClassVar[Card]
     Settings: ClassVar[type[Settings]] = Settings
+    controlled: ClassVar[Track | None] = None  # the controlled track of a whole family
 
     def __init__(self, problem: Problem, settings: Any) -> None:
         super().__init__()
@@ -115,7 +117,8 @@ class Learner(nn.Module):
         return torch.nonzero(known if name == "labelled" else ~known).flatten()
 
     def parameter_groups(self) -> Mapping[str, Sequence[nn.Parameter]]:
-        """Trained parameters by group; a recipe's `lr_scale` names groups."""
+        """Trained parameters by group; a recipe's `lr_scale` names groups. A group `scalars` is spared the decay of
+        weights: what a threshold or a mixing coefficient is pulled towards has a meaning of its own."""
         return {"all": [parameter for parameter in self.parameters() if parameter.requires_grad]}
 
     def encode(self, pixels: Tensor) -> Features:
@@ -135,7 +138,7 @@ class Learner(nn.Module):
         raise NotImplementedError(f"{type(self).__name__}.loss")
 
     def sweep_plan(self, epoch: int) -> Sweep | None:
-        """Which pass over training pictures to make before this epoch, if any."""
+        """Which pass over training pictures to make before this epoch, counted over all stages, if any."""
         return None
 
     def sweep(self, batch: Batch) -> None:

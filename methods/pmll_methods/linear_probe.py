@@ -38,7 +38,8 @@ class LinearProbe(TrunkLearner):
         name="linear-probe",
         title="logistic regression on frozen features",
         paper="a baseline",
-        trains="a linear classifier, to its optimum",
+        trains="a linear classifier, to its optimum; what is unknown counts as absent where only presence is labelled",
+        regimes=("full", "partial", "single-positive"),
         deterministic=True,
         tracks={
             "paper": Track(recipe=FEATURES),
@@ -77,6 +78,8 @@ class LinearProbe(TrunkLearner):
         self.gathered = []
         mean, deviation = moments(features)
         labels = self.problem.labels.cpu()
+        if self.problem.regime == "single-positive":  # without a negative nothing can be solved: unknown is absent
+            labels = labels.masked_fill(labels == 0, -1)
         weight, bias = logistic_regression((features - mean) / deviation, labels, self.settings.strength)
         self.weight = (weight / deviation[:, None]).to(self.problem.device)
         self.bias = (bias - mean @ (weight / deviation[:, None])).to(self.problem.device)

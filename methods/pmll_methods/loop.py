@@ -34,9 +34,41 @@ def fit_group(learners: Sequence[Learner], images: ImageSet, runs: Sequence[Run]
     members = [Member(learner, run) for learner, run in zip(learners, runs, strict=True)]
     lead = members[0]
     feed = Feed(images, lead.learner, lead.recipe, lead.run.device, lead.run.seed)
+    cohorts = _cohorts(members)
+    for cohort in cohorts:
+        place = _fit(cohort, feed)
+        if cohort is not cohorts[-1]:
+            for member in _alive(cohort):
+                member.save(place)  # a stop in a later cohort must not cost what this one has learned
+    return [member.failure for member in members]
+
+
+def _cohorts(members: Sequence[Member]) -> list[list[Member]]:
+    """Members that train in the same stages on the same streams of pictures; only those can share a step.
+
+    Streams follow from labels: where a method has one of unlabelled pictures, each ratio is a cohort.
+    """
+    cohorts: list[list[Member]] = []
+    for member in members:
+        mates = next((each for each in cohorts if _same_streams(each[0].learner, member.learner)), None)
+        if mates is None:
+            cohorts.append([member])
+        else:
+            mates.append(member)
+    return cohorts
+
+
+def _same_streams(one: Learner, other: Learner) -> bool:
+    stages = one.stages()
+    names = {name for stage in stages for name in stage.streams}
+    return stages == other.stages() and all(torch.equal(one.stream(name), other.stream(name)) for name in names)
+
+
+def _fit(members: Sequence[Member], feed: Feed) -> Place:
+    """Train one cohort from where it stands to the end."""
     place = _resume(members)
     with torch.random.fork_rng(devices=[]):
-        stages = lead.learner.stages()
+        stages = members[0].learner.stages()
         for number, stage in enumerate(stages):
             if number < place.stage:
                 continue
@@ -53,7 +85,7 @@ def fit_group(learners: Sequence[Learner], images: ImageSet, runs: Sequence[Run]
         if member.average:
             ema.load(member.learner, member.average)
         member.set_mode(training=False)
-    return [member.failure for member in members]
+    return place
 
 
 def _resume(members: Sequence[Member]) -> Place:
@@ -69,16 +101,17 @@ def _resume(members: Sequence[Member]) -> Place:
 
 def _epoch(members: Sequence[Member], feed: Feed, stage: Stage, calendar: Calendar, place: Place) -> Place:
     """One epoch from `place` on: the sweep before it, then its steps. Returns where the next epoch begins."""
+    number = calendar.before + place.epoch  # views and order don't begin again with a stage
     if place.step == 0:
-        _sweep(members, feed, place.epoch)
+        _sweep(members, feed, number)
     batches: list[dict[str, Tensor]] = []
     if stage.steps:
         lead = members[0]
         rows = {name: lead.learner.stream(name) for name in stage.streams}
         sizes = {name: len(positions) for name, positions in rows.items()}
-        plan = epoch_batches(stage, sizes, feed.seed, place.epoch, drop_last=lead.recipe.drop_last)
+        plan = epoch_batches(stage, sizes, feed.seed, number, drop_last=lead.recipe.drop_last)
         batches = [{name: rows[name][torch.from_numpy(chosen)] for name, chosen in step.items()} for step in plan]
-    features = _streams(feed, batches[place.step :], stage, place.epoch)
+    features = _streams(feed, batches[place.step :], stage, number)
     for step in range(place.step, len(batches)):
         here = Place(place.stage, place.epoch, step, place.done + step - place.step)
         views = next(features)
@@ -88,10 +121,9 @@ def _epoch(members: Sequence[Member], feed: Feed, stage: Stage, calendar: Calend
         _pause(members, Place(place.stage, place.epoch, step + 1, here.done + 1), last=step + 1 == len(batches))
     after = Place(place.stage, place.epoch + 1, 0, place.done + len(batches) - place.step)
     for member in _alive(members):
-        over = calendar.before + after.epoch
-        member.epoch_done(over, calendar.epochs)
+        member.epoch_done(number + 1, calendar.epochs)
         with _kept_apart(member):
-            member.run.after_epoch(over, _predictor(member))
+            member.run.after_epoch(number + 1, _predictor(member))
     _pause(members, after, last=after.epoch == stage.epochs)
     return after
 

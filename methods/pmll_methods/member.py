@@ -47,7 +47,12 @@ class Member:
     def begin_stage(self, saved: State | None = None) -> None:
         """A fresh optimizer (and average) for a stage, or the saved ones."""
         groups = [
-            {"params": list(parameters), "name": name, "scale": self.recipe.lr_scale.get(name, 1.0)}
+            {
+                "params": list(parameters),
+                "name": name,
+                "scale": self.recipe.lr_scale.get(name, 1.0),
+                "weight_decay": 0.0 if name == "scalars" else self.recipe.weight_decay,
+            }
             for name, parameters in self.learner.parameter_groups().items()
         ]
         self.optimizer = _optimizer(self.run, groups) if any(group["params"] for group in groups) else None
@@ -55,7 +60,7 @@ class Member:
             torch.device(self.run.device).type, enabled=self.recipe.precision == "fp16" and self.run.device != "cpu"
         )
         self.trained = ema.averaged(self.learner)
-        if self.recipe.ema is not None and not self.average:
+        if self.recipe.ema is not None:
             self.average = ema.start(self.learner)
         if saved is not None:
             self.average = {name: tensor.to(self.run.device) for name, tensor in saved["average"].items()}
@@ -102,11 +107,12 @@ class Member:
     def _descend(self, total: Tensor, stage: Stage, place: Place, steps: int) -> None:
         assert self.optimizer is not None
         at = place.epoch * steps + place.step
-        rate = learning_rate(self.recipe, at, steps, stage.epochs)
+        epochs = stage.horizon or stage.epochs
+        rate = learning_rate(self.recipe, at, steps, epochs)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["scale"]
             if self.recipe.schedule == "onecycle":
-                group["betas"] = (one_cycle(rate, at, steps * stage.epochs)[1], self.recipe.betas[1])
+                group["betas"] = (one_cycle(rate, at, steps * epochs)[1], self.recipe.betas[1])
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
         if self.recipe.clip is not None:

@@ -93,3 +93,19 @@ SMOKE_TRUNK = Recipe(  # ours: seconds on `shapes` with `tiny`
     warmup_epochs=0.5,
     cache=True,
 )
+SMOKE_PROMPTS = Recipe(  # ours: seconds on `shapes` with `tiny`
+    resolution=64, batch=64, epochs=20, optimizer="adamw", lr=2e-2, schedule="cosine", warmup_epochs=1, cache=True
+)
+CONTROLLED = Recipe(  # ours: one trunk, resolution, augmentation and budget for all, so that rows differ by the method
+    resolution=448,
+    views=("hcp",),
+    batch=32,
+    epochs=20,
+    optimizer="adamw",
+    lr=1e-4,
+    weight_decay=1e-2,
+    schedule="cosine",
+    warmup_epochs=1,
+    batch_norm="train",
+)
+LEARNING_RATES = (1e-5, 1e-4, 5e-4, 2e-3, 1e-2)  # what a rate of the controlled track may be chosen from

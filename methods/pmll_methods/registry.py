@@ -9,7 +9,7 @@ import importlib.metadata
 import importlib.util
 import inspect
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -127,7 +127,11 @@ def _is_method(cls: type) -> bool:
 def _kind(cls: Any, *, source: str, name: str) -> Kind:
     if not inspect.isclass(cls) or not _is_method(cls):
         raise MethodError(f"{name} is no method: it needs fit(train, run) and predict(images, run)")
-    return Kind(cls, getattr(cls, "card", None) or _plain_card(cls, name), getattr(cls, "Settings", Settings), source)
+    card: Card = getattr(cls, "card", None) or _plain_card(cls, name)
+    family: Track | None = getattr(cls, "controlled", None)
+    if family is not None:
+        card = replace(card, tracks={"controlled": family, **card.tracks})
+    return Kind(cls, card, getattr(cls, "Settings", Settings), source)
 
 
 def _plain_card(cls: type, name: str) -> Card:

@@ -33,6 +33,11 @@ def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int, epochs: int) 
     return recipe.lr
 
 
+def ramp(epoch: int, step: int, steps: int) -> float:
+    """A weight that rises from 0 over the `steps` of the first epoch and is 1 from then on (HCP-MLR-PL)."""
+    return step / steps if epoch == 0 else 1.0
+
+
 def one_cycle(peak: float, step: int, steps: int, up: float = ONE_CYCLE_UP) -> tuple[float, float]:
     """Rate and first momentum of the one-cycle policy at `step` of `steps` (golden kind `onecycle_lr`)."""
     low, turn = peak / ONE_CYCLE_START, up * steps - 1

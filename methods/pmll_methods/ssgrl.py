@@ -36,5 +36,5 @@ class Ssgrl(LabelFeatureLearner):
         tracks=LABEL_FEATURES,
     )
 
-    def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
+    def loss(self, batch: Batch, head: Tensor | None, step: Step) -> dict[str, Tensor]:
         return {"bce": partial_bce(self(batch.features, head), batch.labels)}

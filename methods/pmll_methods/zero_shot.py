@@ -37,6 +37,7 @@ class ClipZeroShot(ClipLearner):
         title="zero-shot CLIP",
         paper="Radford et al., ICML 2021",
         trains="nothing",
+        regimes=("full", "partial", "single-positive", "semi"),
         uses_labels=False,
         deterministic=True,
         logits=False,

@@ -50,6 +50,12 @@ def test_the_ids_of_published_cells_never_change(pinned: dict[str, Any]) -> None
     assert Cell(**pinned["cell"]).id == pinned["id"]
 
 
+def test_label_noise_is_part_of_the_identity_and_none_leaves_it_as_it_was() -> None:
+    assert len({cell(noise=share).id for share in (0.0, 0.1, 0.2)}) == 3
+    assert cell(noise=0.0).id == cell(noise=0).id == cell().id
+    assert "noise" not in cell().as_plain()
+
+
 def test_the_pinned_cells_are_many_and_differ() -> None:
     assert len({pinned["id"] for pinned in PINNED}) == len(PINNED) == 20
 

@@ -84,7 +84,7 @@ def test_the_published_numbers_are_listed_one_a_line_with_their_source(command: 
 
 def test_every_rule_and_regime_that_there_is_is_listed(command: Command) -> None:
     from pmll_datasets.masks import RULES
-    from pmll_datasets.regimes import REGIMES
+    from pmll_datasets.registry import REGIMES
 
     for kind, known in (("masks", RULES), ("regimes", REGIMES)):
         assert {item["name"] for item in command("list", kind, "--json").document["items"]} == set(known)

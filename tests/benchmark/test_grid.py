@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pmll_bench.errors import ConfigError
-from pmll_bench.grid import DataFacts, MethodFacts, Planned, expand, groups, skipped
+from pmll_bench.grid import DataFacts, MaskFacts, MethodFacts, Planned, expand, groups, skipped
 from pmll_bench.request import Request, Row, parse_sets
 
 VOC = DataFacts(
@@ -65,6 +65,47 @@ def test_seeds_set_training_and_mask_unless_mask_seeds_cross_them() -> None:
 
     assert pairs(seeds=(0, 1)) == [(0, 0), (1, 1)]
     assert pairs(seeds=(0, 1), mask_seeds=(5, 6)) == [(5, 0), (5, 1), (6, 0), (6, 1)]
+
+
+EVERY = facts("an", regimes=("full", "partial", "single-positive", "semi"))
+
+
+def test_single_positive_labels_have_one_cell_a_seed() -> None:
+    cells = [item.cell for item in plan(EVERY, regime="single-positive", seeds=(0, 3))]
+    assert [(cell.ratio, cell.mask, cell.mask_seed, cell.seed) for cell in cells] == [
+        (1.0, "counter/1", 0, 0),
+        (1.0, "counter/1", 3, 3),
+    ]
+
+
+def test_semi_has_the_ratios_of_its_papers_unless_others_are_asked_for() -> None:
+    assert [item.cell.ratio for item in plan(EVERY, regime="semi")] == [0.05, 0.1, 0.15, 0.2]
+    assert [item.cell.ratio for item in plan(EVERY, regime="semi", ratios=(0.5,))] == [0.5]
+
+
+def test_the_regimes_of_one_method_are_cells_of_their_own() -> None:
+    ids = {plan(EVERY, regime=regime, ratios=(1.0,))[0].cell.id for regime in EVERY.regimes}
+    assert len(ids) == 4
+
+
+def test_a_mask_with_one_draw_has_one_mask_seed() -> None:
+    fixed = MaskFacts("list/0123456789abcdef", seeded=False, file="/masks/mask.npz")
+    request = Request(ratios=(0.1,), seeds=(0, 1))
+    cells = expand(request, (VOC,), {VOC.name: (facts("sst"),)}, fixed)
+    assert [(item.cell.mask, item.cell.mask_seed, item.cell.seed) for item in cells] == [
+        ("list/0123456789abcdef", 0, 0),
+        ("list/0123456789abcdef", 0, 1),
+    ]
+    assert {item.where.mask for item in cells} == {"/masks/mask.npz"}
+
+
+def test_label_noise_is_drawn_with_the_mask_seed_even_where_nothing_is_hidden() -> None:
+    cells = [item.cell for item in plan(regime="full", noise=0.1, seeds=(0, 1))]
+    assert [(cell.noise, cell.mask_seed) for cell in cells] == [(0.1, 0), (0.1, 1)]
+
+
+def test_label_noise_that_is_no_share_is_refused() -> None:
+    assert problems(noise=1.5) == ["label noise 1.5 is no share"]
 
 
 def test_with_full_labels_there_is_one_cell_a_seed_and_no_mask() -> None:
@@ -207,7 +248,7 @@ def test_the_more_special_set_holds() -> None:
 
 def test_the_nine_ratios_of_a_method_are_one_group() -> None:
     [group] = groups(plan())
-    assert [item.cell.ratio for item in group.cells] == list(Request().ratios)
+    assert [item.cell.ratio for item in group.cells] == list(Request().ratios_of_regime)
 
 
 def test_only_methods_that_can_share_are_grouped() -> None:

@@ -154,16 +154,37 @@ def test_methods_whose_papers_leave_something_open_are_marked() -> None:
         ({"options": {"difficult": "ignored"}}, "shapes, partial labels, difficult=ignored"),
         ({"regime": "semi"}, "shapes, semi labels"),
         ({"mask": "hcp"}, "shapes, partial labels, mask hcp"),
+        ({"noise": 0.1}, "shapes, partial labels, label noise 10%"),
         ({"track": "controlled"}, "shapes, partial labels, track controlled"),
         ({"recipe": {"resolution": 224}}, "shapes, partial labels, 224 px, view squash"),
         ({"ap": [0.7, None]}, "shapes, partial labels, labels scored: 1"),
     ],
-    ids=["data set", "options", "regime", "mask", "track", "resolution", "labels"],
+    ids=["data set", "options", "regime", "mask", "noise", "track", "resolution", "labels"],
 )
 def test_rows_that_may_not_be_compared_never_share_a_block(other: dict[str, Any], told_apart: str) -> None:
     blocks = table_of([*grid("sst", 0.7), *grid("bce", 0.6, **other)]).blocks
     assert [len(block.lines) for block in blocks] == [1, 1]
     assert told_apart in [block.title for block in blocks]
+
+
+def test_a_caption_says_what_is_known_of_the_labels() -> None:
+    assert "Regime: partial, mask counter/1." in only_block(grid("sst", 0.7)).caption
+    semi = only_block(grid("cap", 0.7, regime="semi", mask="cap-semi/1", ratios=[0.05, 0.1]))
+    assert "Regime: semi (share of fully labelled pictures), mask cap-semi/1." in semi.caption
+    assert semi.headers == ("5%", "10%", "Avg.")
+    noisy = only_block(grid("sst", 0.7, noise=0.2))
+    assert "mask counter/1, 20% of the known labels turned round." in noisy.caption
+
+
+def test_a_table_of_single_positive_labels_has_no_ratio() -> None:
+    block = only_block(grid("an", 0.7, ratios=[1.0], regime="single-positive"))
+    assert block.headers == ("mAP",)
+    assert block.title == "shapes, single-positive labels"
+
+
+def test_a_data_set_whose_counts_nobody_could_check_is_marked() -> None:
+    assert "2 classes, count unverified)" in only_block(grid("sst", 0.7, dataset="nuswide")).caption
+    assert "unverified" not in only_block(grid("sst", 0.7)).caption
 
 
 def test_two_cells_that_claim_one_number_are_both_named() -> None:

@@ -57,3 +57,25 @@ def complete_coco(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         write_coco(root, part, images, pairs, categories)
     yield root
     shutil.rmtree(root)
+
+
+@pytest.fixture(scope="session")
+def complete_voc2012(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A data root with all 11,540 pictures of VOC 2012 train and val, one object a label; difficult where only such."""
+    with np.load(shared / "data/labels/voc2012.npz", allow_pickle=False) as file:
+        ids, split, names, labels = file["ids"].tolist(), file["split"], file["names"], file["labels"]
+    objects = {
+        each: voc_objects(*names[row == 1].tolist(), difficult=names[row == 0].tolist())
+        for each, row in zip(ids, labels, strict=True)
+    }
+    lists = {part: [each for each, own in zip(ids, split, strict=True) if own == part] for part in ("train", "val")}
+    root = tmp_path_factory.mktemp("voc2012")
+    write_voc(root, lists, objects, year=2012)
+    yield root
+    shutil.rmtree(root)
+
+
+@pytest.fixture(scope="session")
+def voc2012(complete_voc2012: Path) -> Dataset:
+    """The complete data set with its default options."""
+    return load("voc2012", complete_voc2012)

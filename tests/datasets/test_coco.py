@@ -43,7 +43,7 @@ def test_the_complete_data_set_has_the_official_counts_and_labels(
         np.testing.assert_array_equal(split.labels[labelless:], labels)
         assert list(split.ids[labelless:]) == ids
     assert data.train.official is not None
-    assert data.train.official.count == 82_783  # masks of the official list don't move when pictures are dropped
+    assert len(data.train.official.names) == 82_783  # masks of the official list don't move when pictures are dropped
     np.testing.assert_array_equal(data.train.official.rows[-82_081:], np.arange(702, 82_783))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,16 @@ from hypothesis import strategies as st
 
 from golden import cases, load
 from pmll_datasets.dataset import DataError, Official, Pictures, Split
-from pmll_datasets.masks import counter, counter_uniform, hcp, known_entries
+from pmll_datasets.masks import (
+    RULES,
+    counter,
+    counter_semi,
+    counter_single_positive,
+    counter_uniform,
+    dualcoop,
+    known_entries,
+)
+from pmll_datasets.published import hcp
 from pmll_datasets.regimes import mask_digest
 
 IDS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12), min_size=1, max_size=8)
@@ -51,6 +61,11 @@ def split_of(ids: list[str], classes: int, official: Official | None = None) -> 
         raise AssertionError("masks need no picture")
 
     return Split(Pictures(tuple(ids), never), np.ones((len(ids), classes), np.int8), official)
+
+
+def official_of(count: int, classes: int, rows: np.ndarray | None = None) -> Official:
+    """An official list with every label present, and all of its rows or some."""
+    return Official(np.ones((count, classes), np.int8), np.arange(count) if rows is None else rows)
 
 
 @pytest.mark.parametrize("path", cases("mask_counter"))
@@ -112,7 +127,7 @@ def test_the_released_draw_leaves_numpys_global_state_alone() -> None:
 def test_what_is_known_at_one_ratio_is_known_at_a_larger_one(
     ids: list[str], classes: list[str], one: float, other: float, seed: int
 ) -> None:
-    split = split_of(ids, len(classes), Official(len(ids), np.arange(len(ids))))
+    split = split_of(ids, len(classes), official_of(len(ids), len(classes)))
     for rule in ("counter/1", "hcp"):
         small, large = (known_entries(rule, split, classes, ratio, seed) for ratio in sorted((one, other)))
         assert not (small & ~large).any()
@@ -132,8 +147,96 @@ def test_an_entry_depends_on_no_other_picture_class_or_order(
 @given(st.lists(st.integers(0, 49), unique=True, max_size=50).map(np.array), RATIOS)
 def test_the_released_draw_is_cut_to_the_pictures_at_hand(rows: np.ndarray, ratio: float) -> None:
     places = rows.astype(np.int64)
-    split = split_of([str(row) for row in rows], 3, Official(50, places))
+    split = split_of([str(row) for row in rows], 3, official_of(50, 3, places))
     np.testing.assert_array_equal(known_entries("hcp", split, "abc", ratio, 0), hcp((50, 3), ratio)[places])
+
+
+LABELS = st.lists(st.lists(st.sampled_from([-1, 1]), min_size=4, max_size=4), min_size=1, max_size=30)
+
+
+@given(LABELS, SEEDS)
+def test_of_a_picture_one_present_label_is_known_and_of_one_without_none(rows: list[list[int]], seed: int) -> None:
+    labels, ids = np.array(rows, np.int8), [str(row) for row in range(len(rows))]
+    known = counter_single_positive(labels, ids, "abcd", seed)
+    np.testing.assert_array_equal(known.sum(axis=1), (labels == 1).any(axis=1))
+    assert (labels[known] == 1).all()
+
+
+@given(LABELS, SEEDS, st.data())
+def test_the_single_positive_depends_on_its_picture_alone(
+    rows: list[list[int]], seed: int, data: st.DataObject
+) -> None:
+    labels, ids = np.array(rows, np.int8), [str(row) for row in range(len(rows))]
+    order = data.draw(st.permutations(range(len(rows))).map(lambda order: np.array(order[: 1 + len(order) // 2])))
+    columns = np.array(data.draw(st.permutations(range(4))))
+    part = counter_single_positive(
+        labels[np.ix_(order, columns)], [ids[row] for row in order], ["abcd"[column] for column in columns], seed
+    )
+    np.testing.assert_array_equal(part, counter_single_positive(labels, ids, "abcd", seed)[np.ix_(order, columns)])
+
+
+def test_each_present_label_is_equally_likely_to_be_the_single_positive() -> None:
+    labels = np.tile(np.array([1, 1, -1, 1], np.int8), (6000, 1))
+    known = counter_single_positive(labels, [f"{i:06d}" for i in range(6000)], "abcd", 3)
+    np.testing.assert_allclose(known.mean(axis=0), [1 / 3, 1 / 3, 0, 1 / 3], atol=0.02)
+
+
+def test_the_single_positive_is_the_present_label_with_the_smallest_word() -> None:
+    """The first of the words that the rule spells out, worked out by hand from its hashes."""
+    labels = np.ones((3, 4), np.int8)
+    known = counter_single_positive(labels, ["000005", "000007", "000009"], ["cat", "dog", "cow", "person"], 0)
+    words = np.array([[reference_word("counter/1:single-positive:0", i, c) for c in ("cat", "dog", "cow", "person")]
+                      for i in ("000005", "000007", "000009")], np.uint64)  # fmt: skip
+    np.testing.assert_array_equal(known.argmax(axis=1), words.argmin(axis=1))
+
+
+def reference_word(key: str, picture: str, name: str) -> int:
+    """mix(mix(key XOR row) XOR col), in Python's own integers."""
+    hashed = [int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little") for text in (key, picture, name)]
+    return reference_mix(reference_mix(hashed[0] ^ hashed[1]) ^ hashed[2])
+
+
+def reference_mix(word: int) -> int:
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        word = ((word ^ (word >> shift)) * factor) % 2**64
+    return word ^ (word >> 31)
+
+
+@given(IDS, RATIOS, RATIOS, SEEDS)
+def test_pictures_labelled_at_one_ratio_are_labelled_at_a_larger_one(
+    ids: list[str], one: float, other: float, seed: int
+) -> None:
+    small, large = (counter_semi(ids, ratio, seed) for ratio in sorted((one, other)))
+    assert not (small & ~large).any()
+    known = known_entries("counter/1", split_of(ids, 3), "abc", one, seed, "semi")
+    np.testing.assert_array_equal(known, np.repeat(counter_semi(ids, one, seed)[:, None], 3, axis=1))
+
+
+def test_about_the_stated_share_of_the_pictures_is_labelled() -> None:
+    ids = [f"{i:06d}" for i in range(5000)]
+    assert counter_semi(ids, 0.2, 0).mean() == pytest.approx(0.2, abs=0.02)
+    assert (counter_semi(ids, 0.2, 0) != counter_semi(ids, 0.2, 1)).mean() == pytest.approx(2 * 0.2 * 0.8, abs=0.03)
+
+
+def test_the_three_regimes_of_one_rule_are_draws_of_their_own() -> None:
+    ids = [f"{i:06d}" for i in range(2000)]
+    rows = counter_semi(ids, 0.5, 0)
+    assert np.corrcoef(rows, counter_uniform(ids, ["a"], 0)[:, 0] < 0.5)[0, 1] == pytest.approx(0, abs=0.06)
+
+
+def test_the_rule_of_dualcoop_draws_each_ratio_anew() -> None:
+    ids, classes = [f"{i:06d}" for i in range(2000)], [str(c) for c in range(20)]
+    small, large = (dualcoop(ids, classes, ratio, 0) for ratio in (0.1, 0.5))
+    assert [small.mean(), large.mean()] == pytest.approx([0.1, 0.5], abs=0.01)
+    assert (small & ~large).mean() == pytest.approx(0.1 * 0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("rule", sorted(RULES))
+def test_a_rule_is_refused_in_a_regime_that_it_has_not(rule: str) -> None:
+    for regime in {"partial", "single-positive", "semi"} - set(RULES[rule].draws):
+        with pytest.raises(DataError, match=f"the mask {rule} is for the regime") as caught:
+            known_entries(rule, split_of(["1"], 1), ["cat"], 1.0, 0, regime)
+        assert "counter/1" in str(caught.value.hint)
 
 
 def test_another_seed_draws_another_mask_about_as_dense() -> None:

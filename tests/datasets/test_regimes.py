@@ -91,3 +91,45 @@ def test_the_digest_of_a_mask_tells_every_entry() -> None:
     known = np.array([[True, False], [False, True]])
     assert mask_digest(known) == mask_digest(np.asfortranarray(known))
     assert mask_digest(known) != mask_digest(~known)
+
+
+@given(ROWS, st.integers(0, 9))
+def test_a_single_positive_is_seen_and_nothing_else(rows: list[list[int]], seed: int) -> None:
+    split = split_of(rows)
+    seen = mask_labels(split, CLASSES, regime="single-positive", seed=seed)
+    np.testing.assert_array_equal((seen == 1).sum(axis=1), (split.labels == 1).any(axis=1))
+    assert (split.labels[seen != 0] == 1).all()
+
+
+@given(ROWS, st.floats(0.01, 1.0), st.integers(0, 9))
+def test_a_picture_is_fully_labelled_or_not_at_all(rows: list[list[int]], ratio: float, seed: int) -> None:
+    split = split_of(rows)
+    seen = mask_labels(split, CLASSES, regime="semi", ratio=ratio, seed=seed)
+    whole = (seen == split.labels).all(axis=1)
+    assert (whole | ~seen.any(axis=1)).all()
+
+
+@pytest.mark.parametrize("regime", ["full", "single-positive"])
+def test_a_ratio_where_there_is_none_is_refused(regime: str) -> None:
+    with pytest.raises(DataError, match=rf"regime {regime} at ratio 0\.5") as caught:
+        mask_labels(split_of([[1, 1, 1]]), CLASSES, regime=regime, ratio=0.5)
+    assert "partial and semi" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(("regime", "ratio"), [("full", 1.0), ("partial", 0.5), ("semi", 0.5)])
+def test_noise_turns_a_share_of_the_known_labels_round_and_makes_none_known(regime: str, ratio: float) -> None:
+    split = split_of(np.random.default_rng(0).choice([-1, 1], (4000, 3)).tolist())
+    clean, noisy, noisier = (
+        mask_labels(split, CLASSES, regime=regime, ratio=ratio, seed=2, noise=share) for share in (0.0, 0.1, 0.3)
+    )
+    np.testing.assert_array_equal(clean == 0, noisy == 0)
+    assert (noisy[clean != 0] != clean[clean != 0]).mean() == pytest.approx(0.1, abs=0.015)
+    assert ((noisy != clean) <= (noisier != clean)).all()
+    other = mask_labels(split, CLASSES, regime=regime, ratio=ratio, seed=3, noise=0.1)
+    assert (other != noisy).any()
+
+
+@pytest.mark.parametrize(("regime", "noise"), [("full", 1.0), ("full", -0.1), ("single-positive", 0.1)])
+def test_noise_that_is_no_share_or_has_no_meaning_is_refused(regime: str, noise: float) -> None:
+    with pytest.raises(DataError, match="label noise"):
+        mask_labels(split_of([[1, 1, 1]]), CLASSES, regime=regime, noise=noise)

@@ -60,7 +60,7 @@ def ablate(
         device=device,
         threads=threads,
         launcher=launcher,
-        slurm=slurm or [],
+        slurm=slurm,
         wait=wait,
         dry_run=dry_run,
         as_json=as_json,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
@@ -57,6 +58,40 @@ def verify(name: Name, data_root: DataRoot = None, as_json: Json = False) -> Non
         tell(f"error: {problem}")
     if verdict.problems:
         raise typer.Exit(Exit.INVALID)
+
+
+@data.command()
+def mask(
+    name: Name,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The mask file to write, .npz.")],
+    rule: Annotated[str, typer.Option("--mask", metavar="RULE", help="A rule, or a file.")] = "counter/1",
+    regime: Annotated[str, typer.Option(metavar="NAME", help="partial, single-positive or semi.")] = "partial",
+    ratios: Annotated[
+        list[str] | None, typer.Option(metavar="R …", help="Shares of known labels; default: those of the regime.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Mask seed.")] = 0,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", metavar="data.NAME=V", help="Options of the data set, as in 'run'.")
+    ] = None,
+    data_root: DataRoot = None,
+) -> None:
+    """Write the mask of a data set's training labels to a file.
+
+    Others read it with 'run --mask FILE': the same labels are known to them.
+
+    \b
+    Examples:
+      pmll-bench data mask shapes --ratios 10% 50% --out mask.npz
+      pmll-bench data mask voc2012 --regime semi --mask cap-semi/1 --out cap.npz
+    """
+    from ..cell import parse_ratio
+    from ..masking import export
+
+    wanted = [parse_ratio(ratio) for ratio in ratios or ()]
+    shares = export(name, data_root, sets or (), rule=rule, regime=regime, ratios=wanted, seed=seed, out=out)
+    for ratio, share in shares.items():
+        tell(f"ratio {ratio:g}: {100 * share:.2f} % of the entries are known")
+    print(out)
 
 
 @data.command()

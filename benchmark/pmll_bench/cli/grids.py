@@ -30,7 +30,7 @@ class How:
     device: str | None
     threads: int | None
     launcher: Launcher
-    slurm: list[str]
+    slurm: list[str] | None
     wait: bool
     dry_run: bool
     as_json: bool
@@ -108,7 +108,7 @@ def _submit(planned: Plan, how: How) -> None:
     from ..store import Store
 
     store = Store.open(how.root)
-    jobs = submit(planned.groups, store, _slurm_settings(how.slurm), device=how.device, threads=how.threads)
+    jobs = submit(planned.groups, store, _slurm_settings(how.slurm or []), device=how.device, threads=how.threads)
     if not jobs:
         tell("nothing to submit: the cells are done, or jobs and runs are at work on them")
     if how.wait:

@@ -21,6 +21,7 @@ def run(
     seeds: options.Seeds = None,
     mask_seeds: options.MaskSeeds = None,
     mask: options.Mask = None,
+    noise: options.Noise = None,
     regime: options.Regime = None,
     subset: options.Subset = None,
     limit: options.Limit = None,
@@ -40,7 +41,7 @@ def run(
 ) -> None:
     """Do what is missing of a grid and print its table.
 
-    Without options: all methods, 10 to 90 % known labels, on the embedded data
+    Without options: six methods, 10 to 90 % known labels, on the embedded data
     set. Lists are written '--ratios 0.1 0.5' or '--ratios 10%,50%'.
     Ctrl-C saves and stops; the same command goes on from there.
 
@@ -50,17 +51,10 @@ def run(
       pmll-bench run --methods my_method.py bce --datasets voc --seeds 0 1 2
     """
     given = {
+        **{"datasets": datasets, "seeds": seeds, "mask_seeds": mask_seeds, "mask": mask, "noise": noise},
+        **{"regime": regime, "subset": subset, "limit": limit, "track": track, "sets": sets},
         "methods": _rows(methods, label),
-        "datasets": datasets,
         "ratios": ratios_of(ratios),
-        "seeds": seeds,
-        "mask_seeds": mask_seeds,
-        "mask": mask,
-        "regime": regime,
-        "subset": subset,
-        "limit": limit,
-        "track": track,
-        "sets": sets,
         "data_root": data_root and str(data_root),
     }
     how = How(
@@ -68,7 +62,7 @@ def run(
         device=device,
         threads=threads,
         launcher=launcher,
-        slurm=slurm or [],
+        slurm=slurm,
         wait=wait,
         dry_run=dry_run,
         as_json=as_json,

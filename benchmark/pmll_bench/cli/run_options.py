@@ -20,7 +20,9 @@ class Launcher(StrEnum):
 
 Methods: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME …", rich_help_panel=WHAT, help="Methods by name, .py files of your own; default: all."),
+    typer.Option(
+        metavar="NAME …", rich_help_panel=WHAT, help="Methods by name, .py files of your own, or all; default: six."
+    ),
 ]
 Datasets: TypeAlias = Annotated[
     list[str] | None,
@@ -28,7 +30,11 @@ Datasets: TypeAlias = Annotated[
 ]
 Ratios: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option(metavar="R …", rich_help_panel=WHAT, help="Shares of known labels, 0.1 or 10%; default: 10 to 90 %."),
+    typer.Option(
+        metavar="R …",
+        rich_help_panel=WHAT,
+        help="Shares of known labels, 0.1 or 10%; default: 10 to 90 %; in semi: 5 to 20 %.",
+    ),
 ]
 Seeds: TypeAlias = Annotated[
     list[int] | None,
@@ -40,11 +46,21 @@ MaskSeeds: TypeAlias = Annotated[
 ]
 Mask: TypeAlias = Annotated[
     str | None,
-    typer.Option(metavar="RULE", rich_help_panel=WHAT, help="Which entries are known; default: counter/1."),
+    typer.Option(
+        metavar="RULE", rich_help_panel=WHAT, help="Which labels are known: a rule or a mask file; default: counter/1."
+    ),
+]
+Noise: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=0.9999, metavar="S", rich_help_panel=WHAT, help="Share of the known labels that is turned round."
+    ),
 ]
 Regime: TypeAlias = Annotated[
     str | None,
-    typer.Option(metavar="NAME", rich_help_panel=WHAT, help="partial or full; default: partial."),
+    typer.Option(
+        metavar="NAME", rich_help_panel=WHAT, help="full, partial, single-positive or semi; default: partial."
+    ),
 ]
 Subset: TypeAlias = Annotated[
     int | None,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Lines that agree in all of these may stand in one block of a table ...
 COMPARABLE = (
     *("dataset", "options", "fingerprint", "train", "test", "classes"),
-    *("regime", "mask", "track", "protocol", "labels", "scored"),
+    *("regime", "mask", "noise", "track", "protocol", "labels", "scored"),
 )
 # ... and, if they agree in these, too, in one row of it; seed and mask seed tell a row's repetitions apart.
 ROW = ("label", "selection")
@@ -76,6 +76,7 @@ def _identity(result: Result) -> dict[str, Any]:
         "classes": result.counts.classes,
         "regime": result.regime,
         "mask": result.mask,
+        "noise": result.cell.noise,
         "track": result.track,
         "protocol": f"{result.recipe['resolution']} px, view {result.recipe['test_view']}",
         "method": result.method,

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from pmll_datasets.registry import DATASETS
+
 from ..errors import ConfigError, nearest
 from .aggregate import MISSING, Row, Shown, Value, aggregate
 from .frame import COMPARABLE, LABEL_FILTERS, ORACLE, ROW
@@ -177,6 +179,7 @@ _TELLS_APART: Mapping[str, Callable[[Any], str]] = {
     "options": lambda options: options or "no options",
     "fingerprint": lambda fingerprint: f"data {fingerprint[:8]}",
     "mask": lambda mask: f"mask {mask}",
+    "noise": lambda noise: f"label noise {percent(noise)}",
     "track": lambda track: f"track {track}",
     "protocol": str,
     "scored": lambda scored: f"labels scored: {len(scored)}",
@@ -206,11 +209,23 @@ def _caption(identity: Mapping[str, Any], part: pd.DataFrame, metric: str) -> st
     rules = sorted(set(part["selection"]))
     return (
         f"{metric} (%) on {identity['dataset']} ({identity['train']:,} training and {identity['test']:,} test pictures,"
-        f" {identity['classes']} classes{options}). Labels: {_labels(identity)}."
-        f" Regime: {identity['regime']}, mask {identity['mask']}."
+        f" {identity['classes']} classes{options}{_unverified(identity['dataset'])}). Labels: {_labels(identity)}."
+        f" Regime: {identity['regime']}{_regime(identity)}."
         f" Track: {identity['track']}, tested at {identity['protocol']}."
         f" Selection: {rules[0] if len(rules) == 1 else 'last, unless a row names another'}. {_spread(part)}."
     )
+
+
+def _unverified(dataset: str) -> str:
+    """The mark of a data set whose counts no official list could be held against."""
+    return ", count unverified" if dataset in DATASETS and not DATASETS[dataset].verified else ""
+
+
+def _regime(identity: Mapping[str, Any]) -> str:
+    """What the ratio is a share of where it isn't entries, the mask, and the noise where there is any."""
+    share = " (share of fully labelled pictures)" if identity["regime"] == "semi" else ""
+    noise = f", {percent(identity['noise'])} of the known labels turned round" if identity["noise"] else ""
+    return f"{share}, mask {identity['mask']}{noise}"
 
 
 def _labels(identity: Mapping[str, Any]) -> str:

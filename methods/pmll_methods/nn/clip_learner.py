@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..learner import Learner
-from ..recipe import Recipe
+from ..recipe import CONTROLLED, Recipe, Track
 from ..settings import Settings, setting
 from ..towers.clip import ClipTower, load_clip
+
+TINY_PROMPTS = {"tower": "tiny", "n_ctx": 4, "start": "a photo of a", "context_sd": None, "offset": -2.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +23,8 @@ class ClipSettings(Settings):
 
 class ClipLearner(Learner):
     """Base of learners on a frozen image-text tower; a subclass says how pictures and texts are read."""
+
+    controlled = Track(recipe=CONTROLLED.at(lr=2e-3), settings={"tower": "RN101:openai"})  # prompts want larger rates
 
     @classmethod
     def load_tower(cls, settings: Any, recipe: Recipe) -> ClipTower:

@@ -1,12 +1,14 @@
-"""How often classes occur together, counted from the masked training labels."""
+"""How often classes occur together, counted from the masked training labels, and the graphs that methods make of it."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 import torch
-from jaxtyping import Float64, Int8
+from jaxtyping import Float64, Int8, Shaped
 from torch import Tensor
+
+EPSILON = 1e-6  # ML-GCN's code: keeps a sum over no edges from dividing by zero
 
 
 def adjacency(
@@ -21,7 +23,32 @@ def adjacency(
     present = (labels > 0).double()
     together = present.mT @ present
     if form == "released":
-        seen = together.diagonal()[:, None].expand_as(together)
-    else:
-        seen = present.mT @ (labels != 0).double()
-    return torch.where(seen > 0, together / seen.clamp_min(1), 0.0)
+        return conditional(together, together.diagonal()[:, None])
+    return conditional(together, present.mT @ (labels != 0).double())
+
+
+def conditional(together: Shaped[Tensor, "c c"], seen: Shaped[Tensor, "c #c"]) -> Float64[Tensor, "c c"]:
+    """`together` as a share of `seen`, both counts; 0 where nothing was seen."""
+    return torch.where(seen > 0, together.double() / seen.clamp_min(1), 0.0)
+
+
+def reweighted(
+    probability: Float64[Tensor, "c c"],
+    threshold: float = 0.4,
+    share: float = 0.25,
+    sums: Literal["columns", "rows"] = "columns",
+) -> Float64[Tensor, "c c"]:
+    """A = share · B / ΣB + I with B = [P(j | i) ≥ threshold] off the diagonal (ML-GCN, eq. 7-8).
+
+    `sums`: the released code divides by the sums of B's columns, the paper's text by those of its rows. The paper's
+    p = 0.2 beside a diagonal of 1 - p is share = 0.25 beside 1, up to a factor that `symmetric` removes.
+    """
+    edges = (probability >= threshold).double().fill_diagonal_(0)
+    total = edges.sum(dim=0 if sums == "columns" else 1, keepdim=True)
+    return share * edges / (total + EPSILON) + torch.eye(len(edges), dtype=torch.float64, device=edges.device)
+
+
+def symmetric(graph: Float64[Tensor, "c c"]) -> Float64[Tensor, "c c"]:
+    """D^-½ A D^-½ with D the sums of A's rows (Kipf and Welling, ICLR 2017). No row may sum to zero."""
+    scale = graph.sum(dim=1).rsqrt()
+    return scale[:, None] * graph * scale

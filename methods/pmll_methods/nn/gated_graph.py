@@ -27,7 +27,7 @@ class GatedGraph(nn.Module):
         self.fc_3_w = nn.Linear(2 * width, width)
         self.fc_3_u = nn.Linear(width, width)
 
-    def forward(self, nodes: Float[Tensor, "b c d"], adjacency: Float[Tensor, "c c"]) -> Float[Tensor, "b c d"]:
+    def forward(self, nodes: Float[Tensor, "*b c d"], adjacency: Float[Tensor, "c c"]) -> Float[Tensor, "*b c d"]:
         reset_u = self.fc_1_u if self.shared_reset else self.fc_2_u
         for _ in range(self.steps):
             messages = torch.cat([adjacency @ nodes, adjacency.mT @ nodes], dim=-1)
@@ -47,8 +47,11 @@ class ElementwiseClassifier(nn.Module):
         self.weight = nn.Parameter(torch.empty(classes, width).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.empty(classes).uniform_(-bound, bound))
 
-    def forward(self, features: Float[Tensor, "b c o"]) -> Float[Tensor, "b c"]:
-        return (features * self.weight).sum(dim=-1) + self.bias
+    def forward(
+        self, features: Float[Tensor, "b c o"], weight: Float[Tensor, "c o"] | None = None
+    ) -> Float[Tensor, "b c"]:
+        """`weight`: classifiers to use in place of the learned ones, such as KGGR makes of them."""
+        return (features * (self.weight if weight is None else weight)).sum(dim=-1) + self.bias
 
 
 class LabelGraph(nn.Module):
@@ -62,7 +65,12 @@ class LabelGraph(nn.Module):
         self.fc = nn.Linear(2 * width, output)
         self.classifiers = ElementwiseClassifier(classes, output)
 
-    def forward(self, features: Float[Tensor, "b c d"], adjacency: Float[Tensor, "c c"]) -> Float[Tensor, "b c"]:
+    def forward(
+        self,
+        features: Float[Tensor, "b c d"],
+        adjacency: Float[Tensor, "c c"],
+        classifiers: Float[Tensor, "c o"] | None = None,
+    ) -> Float[Tensor, "b c"]:
         joined = torch.cat([self.ggnn(features, adjacency), features], dim=-1)
-        logits: Tensor = self.classifiers(self.fc(joined).tanh())
+        logits: Tensor = self.classifiers(self.fc(joined).tanh(), classifiers)
         return logits

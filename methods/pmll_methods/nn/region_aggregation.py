@@ -10,7 +10,7 @@ SPATIAL_SCALE = 20.0
 OUTPUT_SCALE = 100.0
 
 
-def cosines(image_tokens: Float[Tensor, "b n e"], text_features: Float[Tensor, "2 c e"]) -> Float[Tensor, "b 2 c n"]:
+def cosines(image_tokens: Float[Tensor, "b n e"], text_features: Float[Tensor, "k c e"]) -> Float[Tensor, "b k c n"]:
     """The cosine of every position with every prompt of every class."""
     tokens = F.normalize(image_tokens, dim=-1)
     texts = F.normalize(text_features, dim=-1)

@@ -11,14 +11,15 @@ class SemanticDecoupling(nn.Module):
 
     Nothing stands between W3 and w4 and the softmax drops constants, so the two act as one vector v = W3ᵀ w4,
     built at each call: both keep their own gradients, and no width-by-position-by-class tensor arises. Their
-    biases are kept for the released parameter count; they have no influence and get no gradient.
+    biases are kept for the released parameter count; they have no influence and get no gradient. Without
+    `projection` there is no W3: the same functions, a layer less.
     """
 
-    def __init__(self, features: int = 1024, words: int = 300, width: int = 512) -> None:
+    def __init__(self, features: int = 1024, words: int = 300, width: int = 512, *, projection: bool = True) -> None:
         super().__init__()
         self.fc1 = nn.Linear(features, width, bias=False)
         self.fc2 = nn.Linear(words, width, bias=False)
-        self.fc3 = nn.Linear(width, width)
+        self.fc3 = nn.Linear(width, width) if projection else None
         self.fc4 = nn.Linear(width, 1)
 
     def forward(
@@ -27,6 +28,6 @@ class SemanticDecoupling(nn.Module):
         """The classes' features, and the attention that gathered them."""
         positions = feature_map.flatten(2).mT  # b hw f
         joint = (self.fc1(positions)[:, :, None] * self.fc2(words)).tanh()  # b hw c width
-        v = self.fc4.weight[0] @ self.fc3.weight
+        v = self.fc4.weight[0] if self.fc3 is None else self.fc4.weight[0] @ self.fc3.weight
         attention = (joint @ v).softmax(dim=1).mT  # b c hw
         return attention @ positions, attention.unflatten(2, feature_map.shape[-2:])

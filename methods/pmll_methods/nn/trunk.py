@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,31 +12,37 @@ from jaxtyping import Float, Int8, UInt8
 from torch import Tensor, nn
 
 from ..learner import Batch, Learner, Problem, Sweep
-from ..recipe import Recipe
+from ..recipe import CONTROLLED, Recipe, Track
 from ..settings import Settings, setting
+from ..towers.clip_trunk import load_clip_trunk
 from ..towers.cnn import Trunk, load_trunk
+from ..towers.weights import CLIP, TIMM
 
-TRAINED_FROM = {"resnet": "layer4", "resnext": "layer4", "wide_resnet": "layer4", "tiny": "layer4"}
+LAYERED = re.compile(r"(resnet|resnext|wide_resnet)(?!v2)|RN\d|tiny$")  # names of trunks that have a layer4
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrunkSettings(Settings):
     """Which trunk, with which weights, trained from where on."""
 
-    tower: str = setting("resnet101", "CNN trunk: a torchvision or timm name, or `tiny`", "HCP-MLR-PL, all scripts")
+    tower: str = setting(
+        "resnet101",
+        "trunk: a torchvision or timm name, `tiny`, or `clip:` and a CLIP whose image half it is",
+        "HCP-MLR-PL, all scripts",
+    )
     weights: str | None = setting(None, "file with its weights; none: the library's ImageNet weights; `random`")
     train_from: str = setting(
         "auto",
-        "first stage that trains, or `none`; auto: layer4 of ResNets, no other trunk trains",
+        "first stage that trains, `all`, or `none`; auto: layer4 of ResNets, no other trunk trains",
         "HCP-MLR-PL: everything below layer4 is frozen",
     )
 
     @property
     def first_trained(self) -> str | None:
-        """The first stage of the trunk that trains; None where it stays as it is."""
+        """The first stage of the trunk that trains, or `all`; None where it stays as it is."""
         if self.train_from != "auto":
             return None if self.train_from == "none" else self.train_from
-        return next((stage for family, stage in TRAINED_FROM.items() if self.tower.startswith(family)), None)
+        return "layer4" if LAYERED.match(self.tower.removeprefix(TIMM).removeprefix(CLIP)) else None
 
     @property
     def frozen(self) -> bool:
@@ -45,6 +52,8 @@ class TrunkSettings(Settings):
 class TrunkLearner(Learner):
     """Base of learners on a CNN trunk: `encode` is its frozen part, `feature_map` the trained rest."""
 
+    controlled = Track(recipe=CONTROLLED, settings={"tower": "clip:RN101:openai"})  # so that both families share it
+
     def __init__(self, problem: Problem, settings: Any) -> None:
         super().__init__(problem, settings)
         self.trunk: Trunk = problem.tower
@@ -52,10 +61,16 @@ class TrunkLearner(Learner):
 
     @classmethod
     def load_tower(cls, settings: Any, recipe: Recipe) -> Trunk:
-        return load_trunk(settings.tower, settings.weights)
+        load = load_clip_trunk if settings.tower.startswith(CLIP) else load_trunk
+        return load(settings.tower.removeprefix(CLIP), settings.weights)
 
     def encode(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Tensor:
-        return self.trunk.prefix(self.trunk.normalise(pixels), self.settings.first_trained)
+        return self.trunk.prefix(self.normalise(pixels), self.settings.first_trained)
+
+    def normalise(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+        """Pixels as the trunk sees them."""
+        normalised: Tensor = self.trunk.normalise(pixels)
+        return normalised
 
     def feature_map(self, features: Float[Tensor, "b k u v"]) -> Float[Tensor, "b d h w"]:
         """The last feature map of the trunk."""
@@ -63,10 +78,17 @@ class TrunkLearner(Learner):
         return mapped
 
     def parameter_groups(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        """The trunk's, the head's, and of the latter apart what is a single number: thresholds, coefficients."""
         trunk = [parameter for parameter in self.top.parameters() if parameter.requires_grad]
         below = {id(parameter) for parameter in trunk}
         head = [p for p in self.parameters() if p.requires_grad and id(p) not in below]
-        return {"trunk": trunk, "head": head} if trunk else {"head": head}
+        groups = {"trunk": trunk, "head": [p for p in head if p.ndim], "scalars": [p for p in head if not p.ndim]}
+        return {name: parameters for name, parameters in groups.items() if parameters}
+
+
+def scalars_joined(groups: Mapping[str, Sequence[nn.Parameter]]) -> dict[str, Sequence[nn.Parameter]]:
+    """Groups of parameters with the scalars back among the head's: one rate, one decay of weights for both."""
+    return {**groups, "head": [*groups["head"], *groups["scalars"]], "scalars": []}
 
 
 @dataclass(frozen=True, kw_only=True)

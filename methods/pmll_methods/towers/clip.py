@@ -89,6 +89,16 @@ class ClipTower:
             )
         return self.images.dense(images, chosen)
 
+    @property
+    def channels(self) -> int:
+        """How many numbers `feature_map` has at each position."""
+        return self.images.channels
+
+    @torch.no_grad()
+    def feature_map(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d u v"]:
+        """The last map of normalised images before the tower pools it, not in the joint space."""
+        return self.images.feature_map(images)
+
     def tokenize(self, texts: Sequence[str]) -> Int64[Tensor, "c l"]:
         """Token ids, padded to `context_length`."""
         return self.tokenizer(list(texts))
@@ -100,7 +110,7 @@ class ClipTower:
 
 
 def clip_tower(name: str, model: Any, tokenizer: Tokenize, mean: Sequence[float], std: Sequence[float]) -> ClipTower:
-    """A tower from a model under open_clip's attribute names. The model is taken over: frozen, its norms folded."""
+    """A tower from a model under open_clip's attribute names. The model is taken over and frozen."""
     digest = state_digest(freeze(model))
     return ClipTower(
         name=name,

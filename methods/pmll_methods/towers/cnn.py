@@ -56,14 +56,14 @@ class Trunk:
 
     @torch.no_grad()
     def prefix(self, images: Float[Tensor, "b 3 h w"], at: str | None) -> Float[Tensor, "b k u v"]:
-        """What the frozen stages before `at` make of normalised images; all stages for None."""
+        """What the frozen stages before `at` make of normalised images; all stages for None, none for `all`."""
         if at not in self._frozen:
             self._frozen[at] = fold_batch_norm(copy.deepcopy(_chain(self._stages(at)[0])))
         features: Tensor = self._frozen[at](images.contiguous(memory_format=torch.channels_last))
         return features.contiguous()
 
     def top(self, at: str | None) -> nn.Module:
-        """A copy of the stages from `at` on, to be trained; the identity for None."""
+        """A copy of the stages from `at` on (`all`: every stage), to be trained; the identity for None."""
         if at is None:
             return nn.Identity()
         own = copy.deepcopy(_chain(self._stages(at)[1])).requires_grad_(True)
@@ -74,6 +74,7 @@ class Trunk:
 
     def _stages(self, at: str | None) -> tuple[dict[str, nn.Module], dict[str, nn.Module]]:
         names = list(self.stages)
+        at = names[0] if at == "all" else at
         if at is not None and at not in names:
             raise MethodError(f"{self.name} has no stage {at!r}", hint=f"there are: {', '.join(names)}")
         cut = len(names) if at is None else names.index(at)
@@ -97,10 +98,10 @@ def load_trunk(name: str, weights: str | None = None) -> Trunk:
     if timm.is_model(name.removeprefix(TIMM)):
         network = _timm_network(name.removeprefix(TIMM), weights)
         config = network.pretrained_cfg
-        return _trunk(name, _timm_stages(network), config["input_size"][-1], config["mean"], config["std"])
+        return _trunk(name, timm_stages(network), config["input_size"][-1], config["mean"], config["std"])
     known = [*models.list_models(module=models), *timm.list_models()]
     near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else "give a torchvision or timm name, or tiny"
+    hint = f"did you mean {near[0]!r}?" if near else "give a torchvision or timm name, tiny, or clip:NAME"
     raise MethodError(f"unknown trunk {name!r}", hint=hint)
 
 
@@ -124,10 +125,14 @@ def _chain(stages: Mapping[str, nn.Module]) -> nn.Sequential:
 
 def _tiny_trunk(weights: str | None) -> Trunk:
     tiny, mean, std = embedded(weights)
-    visual, relu = tiny.visual, nn.ReLU()
+    return _trunk("tiny", tiny_stages(tiny.visual), tiny.visual.image_size, mean, std)
+
+
+def tiny_stages(visual: Any) -> dict[str, nn.Module]:
+    """The stages of `tiny`'s image half: stem, layer1 … layer4."""
+    relu = nn.ReLU()
     stem = nn.Sequential(visual.conv1, visual.bn1, relu, visual.conv2, visual.bn2, relu)
-    stages = {"stem": stem, **{layer: getattr(visual, layer) for layer in LAYERS}}
-    return _trunk("tiny", stages, visual.image_size, mean, std)
+    return {"stem": stem, **{layer: getattr(visual, layer) for layer in LAYERS}}
 
 
 def _torchvision_network(name: str, tag: str, weights: str | None) -> Any:
@@ -200,7 +205,7 @@ def _load(network: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
 def _torchvision_stages(name: str, network: nn.Module) -> dict[str, nn.Module]:
     """ResNets: stem, layer1 … layer4; networks with `features`: features.0 …; `MethodError` for the others."""
     if hasattr(network, "layer4"):
-        return _resnet_stages(network)
+        return resnet_stages(network)
     features = getattr(network, "features", None)
     if not isinstance(features, nn.Sequential) or hasattr(network, "permute"):
         raise MethodError(f"torchvision's {name} has no plain feature map", hint=f"take timm's form: timm:{name}")
@@ -208,11 +213,13 @@ def _torchvision_stages(name: str, network: nn.Module) -> dict[str, nn.Module]:
     return {**stages, "relu": nn.ReLU()} if isinstance(network, models.DenseNet) else stages
 
 
-def _timm_stages(network: nn.Module) -> dict[str, nn.Module]:
-    return _resnet_stages(network) if isinstance(network, timm.models.ResNet) else {"trunk": _TimmMap(network)}
+def timm_stages(network: nn.Module) -> dict[str, nn.Module]:
+    """ResNets: stem, layer1 … layer4; any other network is one stage, `trunk`."""
+    return resnet_stages(network) if isinstance(network, timm.models.ResNet) else {"trunk": _TimmMap(network)}
 
 
-def _resnet_stages(network: nn.Module) -> dict[str, nn.Module]:
+def resnet_stages(network: nn.Module) -> dict[str, nn.Module]:
+    """The stages of a ResNet that keeps what comes before `layer1` in the order of its use."""
     children = dict(network.named_children())
     before = list(children)[: list(children).index("layer1")]
     stem = nn.Sequential(OrderedDict((name, children[name]) for name in before))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any, TypeAlias
 
@@ -43,9 +44,11 @@ class ResNetImages(nn.Module):
 
     def __init__(self, visual: Visual) -> None:
         super().__init__()
-        self.pool = visual.attnpool
-        self.visual = fold_batch_norm(visual)
+        own = copy.deepcopy(visual)  # `visual` keeps its norms, for whoever trains it
+        self.pool = own.attnpool
+        self.visual = fold_batch_norm(own)
         self.project = chained(self.pool.v_proj, self.pool.c_proj)
+        self.channels = self.project.in_features
 
     def feature_map(self, images: Images) -> Float[Tensor, "b d u v"]:
         """The last map before the attention pool."""
@@ -76,6 +79,13 @@ class VitImages(nn.Module):
     def __init__(self, visual: Visual) -> None:
         super().__init__()
         self.visual = visual
+        self.channels = len(visual.class_embedding)
+
+    def feature_map(self, images: Images) -> Float[Tensor, "b d u v"]:
+        """The last block's tokens, normed, at their places."""
+        tokens: Tensor = self.visual.ln_post(self._blocks(self._embedded(images))[:, 1:])
+        rows = images.shape[-2] // self.visual.patch_size[0]
+        return tokens.mT.reshape(len(tokens), self.channels, rows, -1)
 
     def pooled(self, images: Images) -> Float[Tensor, "b e"]:
         return self.pool(self._blocks(self._embedded(images)))
@@ -133,6 +143,15 @@ class TimmImages(nn.Module):
         super().__init__()
         self.visual = visual
         self.trunk = visual.trunk
+        self.channels = int(self.trunk.num_features)
+
+    def feature_map(self, images: Images) -> Float[Tensor, "b d u v"]:
+        """What the trunk makes of square images, before pooling."""
+        features = self._features(images)
+        if features.ndim == 3:
+            tokens = features[:, self.trunk.num_prefix_tokens :]
+            return tokens.mT.reshape(len(tokens), self.channels, math.isqrt(tokens.shape[1]), -1)
+        return features.permute(0, 3, 1, 2) if getattr(self.trunk, "output_fmt", "NCHW") == "NHWC" else features
 
     def pooled(self, images: Images) -> Float[Tensor, "b e"]:
         return self.read(self._features(images))

@@ -10,10 +10,13 @@ from ..method import MethodError
 
 LOCAL_DIR = "local-dir:"
 TIMM = "timm:"
+CLIP = "clip:"  # in front of a CLIP whose image half is taken as a trunk
 RANDOM = "random"
 CONFIG = "open_clip_config.json"
 TINY = Path(__file__).parent / "tiny"
 WEIGHTS_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".npz")
+WORDS_SUFFIXES = (".txt", ".vec", ".npy")
+ONE_HOT = "one-hot"  # word vectors that say nothing but which class it is
 READ_SUFFIXES = (".json", ".txt", ".model")  # a model's configuration and its tokenizer
 
 
@@ -25,6 +28,8 @@ def tower_identity(tower: str, weights: str | None) -> str:
 
     Raises `MethodError` for a path that isn't there.
     """
+    if tower.startswith(CLIP):
+        return CLIP + tower_identity(tower.removeprefix(CLIP), weights)
     if tower == "tiny":
         name = f"tiny:{content_digest(TINY)}" if weights is None else "tiny"
     elif tower.startswith(LOCAL_DIR):
@@ -36,6 +41,33 @@ def tower_identity(tower: str, weights: str | None) -> str:
     if weights is None or weights == RANDOM:
         return name if weights is None else f"{name}:{RANDOM}"
     return f"{name}:sha256:{content_digest(weights_file(weights))}"
+
+
+def words_identity(words: str) -> str:
+    """What stands for word vectors in a cell's identity: a file by content, a tower as `tower_identity` has it.
+
+    Raises `MethodError` for a file that isn't there.
+    """
+    if words == ONE_HOT:
+        return ONE_HOT
+    path = words_path(words)
+    return tower_identity(words, None) if path is None else f"sha256:{content_digest(path)}"
+
+
+def words_path(words: str) -> Path | None:
+    """The file with word vectors that the setting `words` names; None where it names an image-text tower.
+
+    Raises `MethodError` for a file that isn't there.
+    """
+    if words == "tiny" or words.startswith(LOCAL_DIR) or words.endswith(".json"):
+        return None
+    path = Path(words).expanduser()
+    if path.is_file():
+        return path
+    if len(path.parts) > 1 or path.suffix in WORDS_SUFFIXES:
+        hint = "--set words=PATH: a GloVe text file or an .npy matrix; or a tower, as in words=RN101:openai"
+        raise MethodError(f"no word vectors at {words}", hint=hint)
+    return None
 
 
 def split_tag(tower: str) -> tuple[str, str | None]:

@@ -1,0 +1,82 @@
+"""Masks of data sets: which one a request means, which one a planned cell was given, and writing one to a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from pmll_datasets import dataset, mask_files, masks
+from pmll_datasets.errors import DataError, unknown
+from pmll_datasets.registry import REGIMES
+
+from .errors import ConfigError, nearest
+from .files import write_whole
+from .grid import MaskFacts, Planned
+from .request import Request, parse_sets
+
+
+def mask_facts(request: Request) -> MaskFacts:
+    """What planning needs to know of the mask.
+
+    Raises `ConfigError` for a rule that doesn't exist or that the regime hasn't, `DataError` for a missing file.
+    """
+    if request.noise and request.regime == "single-positive":
+        raise ConfigError("single-positive has no label noise: a present label turned round is no positive")
+    if mask_files.is_file(request.mask):
+        path = Path(request.mask).expanduser().resolve()
+        return MaskFacts(f"list/{mask_files.digest(path)}", seeded=False, file=str(path))
+    if request.mask not in masks.RULES:
+        raise ConfigError(f"unknown mask {request.mask!r}", where="--mask", hint=nearest(request.mask, masks.RULES))
+    draws = masks.RULES[request.mask].draws
+    if request.regime in REGIMES.keys() - {"full"} and request.regime not in draws:
+        fit = ", ".join(name for name, rule in masks.RULES.items() if request.regime in rule.draws)
+        what = f"the mask {request.mask} is for the regime {' or '.join(draws)}, not {request.regime}"
+        raise ConfigError(what, where="--mask", hint=f"use {fit}")
+    return MaskFacts(request.mask, masks.RULES[request.mask].seeded)
+
+
+def refuse_unfit(request: Request, mask: MaskFacts, data: dataset.Dataset) -> None:
+    """Refuse a file or a published draw that doesn't fit the data set, before any work starts. Raises `DataError`."""
+    if mask.seeded or request.regime not in REGIMES.keys() - {"full"}:
+        return
+    for ratio in request.ratios_of_regime if mask.file else request.ratios_of_regime[:1]:
+        masks.known_entries(mask.file or mask.name, data.train, data.classes, ratio, 0, request.regime)
+
+
+def open_mask(planned: Planned) -> str:
+    """The mask of a planned cell: a rule's name, or the path of a file. Raises `DataError` where that has changed."""
+    name, file = planned.cell.mask, planned.where.mask
+    if file is not None and name != f"list/{mask_files.digest(Path(file))}":
+        raise DataError(
+            "the mask file has changed since the cell was planned", where=file, hint="plan again: pmll-bench run"
+        )
+    return file or name
+
+
+def export(
+    name: str,
+    root: Path | None,
+    sets: Iterable[str],
+    *,
+    rule: str,
+    regime: str,
+    ratios: Sequence[float],
+    seed: int,
+    out: Path,
+) -> dict[float, float]:
+    """Write the masks of a data set's training labels to a file; the share of known entries by ratio.
+
+    Without `ratios`, those of the regime. Raises `DataError` as `masks.known_entries` does.
+    """
+    if regime not in REGIMES or regime == "full":
+        raise unknown("regime with a mask", regime, [each for each in REGIMES if each != "full"])
+    if out.suffix != ".npz":
+        raise ConfigError(f"{out.name} is no name for a mask file", where="--out", hint="end it in .npz")
+    options = {key: value for key, value in parse_sets(sets).data.items() if value is not None}
+    data = dataset.load(name, root, options)
+    wanted = ratios if ratios and REGIMES[regime].has_ratio else REGIMES[regime].ratios
+    known = {
+        ratio: masks.known_entries(rule, data.train, data.classes, ratio, seed, regime) for ratio in sorted(set(wanted))
+    }
+    write_whole(out, mask_files.pack(regime, data.train.ids, data.classes, known))
+    return {ratio: float(each.mean()) for ratio, each in known.items()}

@@ -1,0 +1,82 @@
+"""CUB-200-2011 (Wah et al., 2011) in its official layout, its 312 attributes as labels.
+
+The official split: 5,994 pictures are `train`, 5,794 are `test`. An attribute is present where the annotation says so,
+however certain the annotator was, as in Cole et al. (CVPR 2021) and later single-positive work.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from .dataset import Dataset, Labels, Official, Split
+from .errors import DataError
+from .files import AGAIN, content, locate, pictures, require
+from .registry import Value, check_count, names_of, way_out
+
+
+def load(root: Path, options: Mapping[str, Value]) -> Dataset:
+    """The complete data set; any other count than 5,994 and 5,794 pictures is refused."""
+    folder = locate(root, names_of("cub"), ("CUB_200_2011", ""), "attributes")
+    files = _numbered(folder / "images.txt")
+    in_train = _numbered(folder / "train_test_split.txt")
+    classes = tuple(_numbered(_names(folder)).values())
+    if files.keys() != in_train.keys():
+        raise DataError("it names other pictures than images.txt", where=folder / "train_test_split.txt", hint=AGAIN)
+    labels = _labels(folder / "attributes" / "image_attribute_labels.txt", list(files), len(classes))
+    here = np.array([flag == "1" for flag in in_train.values()])
+    train, test = (_split(folder, split, [*files.values()], labels, rows) for split, rows in _parts(here))
+    spoken = tuple(name.removeprefix("has_").replace("::", " ").replace("_", " ") for name in classes)
+    return Dataset("cub", classes, spoken, train, test, options)
+
+
+def _parts(in_train: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    return [("train", np.flatnonzero(in_train)), ("test", np.flatnonzero(~in_train))]
+
+
+def _names(folder: Path) -> Path:
+    """attributes.txt lies beside the archive's folder, or was moved into it."""
+    places = [folder.parent / "attributes.txt", folder / "attributes.txt", folder / "attributes" / "attributes.txt"]
+    return next((place for place in places if place.is_file()), places[0])
+
+
+def _numbered(path: Path) -> dict[int, str]:
+    """Lines `NUMBER TEXT`."""
+    result: dict[int, str] = {}
+    for line, text in enumerate(content(path).decode("utf-8", "replace").splitlines(), 1):
+        number, _, rest = text.strip().partition(" ")
+        if not number.isdecimal() or not rest:
+            raise DataError(f"{text!r} is no number and a text", where=f"{path}, line {line}", hint=AGAIN)
+        result[int(number)] = rest
+    return result
+
+
+def _split(folder: Path, split: str, files: list[str], labels: Labels, rows: np.ndarray) -> Split:
+    check_count("cub", split, len(rows), folder / "train_test_split.txt")
+    own = [files[row] for row in rows]
+    there = {path.relative_to(folder / "images").as_posix() for path in (folder / "images").glob("*/*.jpg")}
+    require(own, there, folder / "images", way_out("cub"))
+    ids = [str(PurePosixPath(file).with_suffix("")) for file in own]
+    official = Official(labels[rows], np.arange(len(rows))) if split == "train" else None
+    return Split(pictures(ids, [folder / "images" / file for file in own]), labels[rows], official)
+
+
+def _labels(path: Path, numbers: list[int], classes: int) -> Labels:
+    """int8 [pictures, attributes] from lines `PICTURE ATTRIBUTE PRESENT CERTAINTY SECONDS`; some have more columns."""
+    labels = np.zeros((len(numbers), classes), np.int8)
+    places = np.full(max(numbers) + 1, len(numbers))  # beyond the last row: no such picture
+    places[numbers] = np.arange(len(numbers))
+    try:
+        picture, attribute, present = np.loadtxt(io.BytesIO(content(path)), np.int64, usecols=(0, 1, 2), ndmin=2).T
+        if min(picture.min(), attribute.min()) < 1 or not np.isin(present, (0, 1)).all():
+            raise ValueError("numbers count from 1, and an attribute is 0 or 1")
+        labels[places[picture], attribute - 1] = 2 * present - 1
+    except (ValueError, IndexError) as error:
+        what = f"lines have to begin with a picture, an attribute and 0 or 1: {error}"
+        raise DataError(what, where=path, hint=AGAIN) from error
+    if not labels.all():
+        raise DataError(f"{np.count_nonzero(labels == 0):,} entries are missing", where=path, hint=AGAIN)
+    return labels

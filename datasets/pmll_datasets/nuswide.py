@@ -1,0 +1,96 @@
+"""NUS-WIDE (Chua et al., CIVR 2009): 81 concepts, its official lists, and the split that ASL's authors published.
+
+The option `split` says which: `official` reads ImageList/ and Groundtruth/TrainTestLabels/, pictures lie in Flickr/;
+`asl` reads nus_wid_data.csv, with its pictures (columns filepath, label, split_name). Pictures without any of the
+concepts are kept by default; the option `labelless=drop` leaves them out, as single-positive work has to.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from .dataset import Dataset, Labels, Split
+from .errors import DataError
+from .files import AGAIN, content, locate, pictures, require
+from .registry import Value, check_count, names_of, way_out
+
+CLASSES = (
+    "airport", "animal", "beach", "bear", "birds", "boats", "book", "bridge", "buildings", "cars", "castle", "cat",
+    "cityscape", "clouds", "computer", "coral", "cow", "dancing", "dog", "earthquake", "elk", "fire", "fish", "flags",
+    "flowers", "food", "fox", "frost", "garden", "glacier", "grass", "harbor", "horses", "house", "lake", "leaf",
+    "map", "military", "moon", "mountain", "nighttime", "ocean", "person", "plane", "plants", "police", "protest",
+    "railroad", "rainbow", "reflection", "road", "rocks", "running", "sand", "sign", "sky", "snow", "soccer",
+    "sports", "statue", "street", "sun", "sunset", "surf", "swimmers", "tattoo", "temple", "tiger", "tower", "town",
+    "toy", "train", "tree", "valley", "vehicle", "water", "waterfall", "wedding", "whales", "window", "zebra",
+)  # fmt: skip
+COLUMNS = {name: column for column, name in enumerate(CLASSES)}
+OFFICIAL = {"train": "Train", "test": "Test"}
+ASL = {"train": "train", "test": "val"}
+
+
+def load(root: Path, options: Mapping[str, Value]) -> Dataset:
+    """The data set; of the official split, other counts than 161,789 and 107,859 pictures are refused."""
+    official = options["split"] == "official"
+    folder = locate(root, names_of("nuswide"), ("",), "ImageList" if official else "images")
+    table = {} if official else _table(folder / "nus_wid_data.csv")
+    splits = []
+    for split in ("train", "test"):
+        files, labels = _official(folder, split) if official else table[split]
+        splits.append(_split(folder / "Flickr" if official else folder, files, labels, str(options["labelless"])))
+    return Dataset("nuswide", CLASSES, CLASSES, splits[0], splits[1], options)
+
+
+def _split(folder: Path, files: list[str], labels: Labels, labelless: str) -> Split:
+    parents = sorted({str(PurePosixPath(file).parent) for file in files})
+    there = {f"{parent}/{path.name}" for parent in parents for path in (folder / parent).glob("*.jpg")}
+    require(files, there, folder, way_out("nuswide"))
+    ids = [str(PurePosixPath(file).with_suffix("")).removeprefix("images/") for file in files]
+    whole = Split(pictures(ids, [folder / file for file in files]), labels)
+    return whole.take(np.flatnonzero((labels == 1).any(axis=1))) if labelless == "drop" else whole
+
+
+def _official(folder: Path, split: str) -> tuple[list[str], Labels]:
+    """Picture files below Flickr/ and labels, each concept from a file of its own with a line a picture."""
+    part = OFFICIAL[split]
+    listed = folder / "ImageList" / f"{part}Imagelist.txt"
+    files = [line.strip().replace("\\", "/") for line in content(listed).decode("utf-8", "replace").split("\n")]
+    files = [file for file in files if file]
+    check_count("nuswide", split, len(files), listed)
+    labels = np.full((len(files), len(CLASSES)), -1, np.int8)
+    for name, column in COLUMNS.items():
+        path = folder / "Groundtruth" / "TrainTestLabels" / f"Labels_{name}_{part}.txt"
+        flags = content(path).split()
+        if len(flags) != len(files) or not set(flags) <= {b"0", b"1"}:
+            what = f"{len(flags):,} lines of 0 and 1 expected for {len(files):,} pictures"
+            raise DataError(what, where=path, hint=AGAIN)
+        labels[np.array(flags) == b"1", column] = 1
+    return files, labels
+
+
+def _table(path: Path) -> dict[str, tuple[list[str], Labels]]:
+    """Picture files and labels of both splits from the published table."""
+    reader = csv.DictReader(io.StringIO(content(path).decode("utf-8", "replace"), newline=""))
+    if not {"filepath", "label", "split_name"} <= set(reader.fieldnames or ()):
+        raise DataError("no header filepath,label,split_name", where=path, hint=AGAIN)
+    rows: dict[str, list[tuple[str, list[int]]]] = {split: [] for split in ASL}
+    split_of = {name: split for split, name in ASL.items()}
+    for row in reader:
+        names = [name.strip(" []'\"") for name in (row["label"] or "").split(",")]
+        try:
+            rows[split_of[row["split_name"]]].append((row["filepath"], [COLUMNS[name] for name in names if name]))
+        except KeyError as error:
+            what = f"{error} is neither train or val nor a concept"
+            raise DataError(what, where=f"{path}, line {reader.line_num}", hint=AGAIN) from error
+    return {split: _dense(found) for split, found in rows.items()}
+
+
+def _dense(rows: list[tuple[str, list[int]]]) -> tuple[list[str], Labels]:
+    labels = np.full((len(rows), len(CLASSES)), -1, np.int8)
+    for row, (_, columns) in enumerate(rows):
+        labels[row, columns] = 1
+    return [file for file, _ in rows], labels

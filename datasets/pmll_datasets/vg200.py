@@ -1,0 +1,67 @@
+"""VG-200: the 200 most frequent labels of Visual Genome (Krishna et al., IJCV 2017), in the layout of the HCP code.
+
+train_list_500.txt and test_list_500.txt name the pictures, vg_category_200_labels_index.json the numbers of each
+picture's labels; pictures lie in VG_100K (or VG_100K_2, as Visual Genome ships them). The labels were published as
+numbers alone, so that their names have to be given: vg_category_200_names.txt, one a line in the order of the numbers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .dataset import Dataset, Official, Split
+from .errors import DataError
+from .files import AGAIN, content, listing, locate, pictures, require
+from .registry import Value, names_of, way_out
+
+CLASSES = 200
+LISTS = {"train": "train_list_500.txt", "test": "test_list_500.txt"}
+
+
+def load(root: Path, options: Mapping[str, Value]) -> Dataset:
+    """What the two lists name."""
+    folder = locate(root, names_of("vg200"), ("",), "VG_100K")
+    classes = _names(folder / "vg_category_200_names.txt")
+    present = _index(folder / "vg_category_200_labels_index.json")
+    places = [place for place in (folder / "VG_100K_2", folder / "VG_100K") if place.is_dir()]
+    homes = {name: place for place in places for name in listing(place, ".jpg")}
+    train, test = (_split(folder, folder / LISTS[split], present, homes) for split in LISTS)
+    train = Split(train.pictures, train.labels, Official(train.labels, np.arange(len(train))))
+    return Dataset("vg200", classes, tuple(name.replace("_", " ") for name in classes), train, test, options)
+
+
+def _names(path: Path) -> tuple[str, ...]:
+    if not path.is_file():
+        hint = "write a name a line, in the order of the numbers; without names, 0 to 199 do for methods that read none"
+        raise DataError("the names of the 200 labels are not published with them", where=path, hint=hint)
+    names = tuple(line.strip() for line in content(path).decode("utf-8", "replace").splitlines() if line.strip())
+    if len(names) != CLASSES or len(set(names)) != CLASSES:
+        raise DataError(f"{len(names)} names, {len(set(names))} of them different", where=path, hint="give 200 names")
+    return names
+
+
+def _index(path: Path) -> Mapping[str, Sequence[int]]:
+    try:
+        found = json.loads(content(path))
+    except ValueError as error:
+        raise DataError(f"the labels are damaged or cut off: {error}", where=path, hint=AGAIN) from error
+    if not isinstance(found, dict):
+        raise DataError("no mapping of pictures to numbers", where=path, hint=AGAIN)
+    return found
+
+
+def _split(folder: Path, listed: Path, present: Mapping[str, Sequence[int]], homes: Mapping[str, Path]) -> Split:
+    files = content(listed).decode("ascii", "replace").split()
+    require(files, homes, folder / "VG_100K", way_out("vg200"))
+    labels = np.full((len(files), CLASSES), -1, np.int8)
+    for row, file in enumerate(files):
+        numbers = present.get(file)
+        if numbers is None or not all(isinstance(each, int) and 0 <= each < CLASSES for each in numbers):
+            what = f"picture {file} has no labels, or others than 0 to {CLASSES - 1}"
+            raise DataError(what, where=folder / "vg_category_200_labels_index.json", hint=AGAIN)
+        labels[row, list(numbers)] = 1
+    return Split(pictures([Path(file).stem for file in files], [homes[file] / file for file in files]), labels)

@@ -1,0 +1,80 @@
+"""`add-gcn`: semantic attention gathers a feature for each label, and each picture draws a graph of its own over them.
+
+Ye et al., "Attention-Driven Dynamic Graph Convolutional Network for Multi-Label Image Recognition", ECCV 2020, with
+masked cross-entropy. Zero means unknown here: the released code takes a zero for a difficult object and trains it as
+present.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from .learner import Batch, Problem, Step
+from .losses.partial_bce import partial_bce
+from .method import Card
+from .nn.semantic_attention import AddGcnHead
+from .nn.trunk import TrunkLearner, TrunkSettings
+from .recipe import FROZEN_TRUNK, SMOKE_TRUNK, Recipe, Track
+from .settings import setting
+
+ADD_GCN = Recipe(  # ADD-GCN's training script, in the views of the MLR-PL tables
+    resolution=448,
+    views=("hcp",),
+    batch=16,
+    epochs=50,
+    optimizer="sgd",
+    momentum=0.9,
+    lr=0.05,
+    lr_scale={"trunk": 0.1},
+    weight_decay=1e-4,
+    schedule="step",
+    decay_epochs=(30, 40),
+    clip=10.0,
+    batch_norm="train",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddGcnSettings(TrunkSettings):
+    """Settings of `add-gcn`."""
+
+    width: int = setting(1024, "channels of a label's feature", "ADD-GCN's code")
+
+
+class AddGcn(TrunkLearner):
+    """The mean of two scores: the maximum of a label's activation map, and one from the dynamic graph."""
+
+    Settings = AddGcnSettings
+    card = Card(
+        name="add-gcn",
+        title="attention-driven dynamic graph convolution",
+        paper="Ye et al., ECCV 2020",
+        trains="the whole trunk, attention and graphs; all but the trunk where it is frozen",
+        inferred=("masked cross-entropy and HCP's views in place of the paper's full labels and multi-scale crops",),
+        tracks={
+            "paper": Track(recipe=ADD_GCN, frozen=FROZEN_TRUNK.at(batch_norm="train"), settings={"train_from": "stem"}),
+            "smoke": Track(
+                recipe=SMOKE_TRUNK.at(batch_norm="train"),  # its own new norm has no statistics yet
+                settings={"tower": "tiny", "width": 128},
+            ),
+        },
+    )
+
+    def __init__(self, problem: Problem, settings: Any) -> None:
+        super().__init__(problem, settings)
+        self.classifier = AddGcnHead(self.trunk.channels, len(problem.classes), settings.width)
+
+    def forward(self, features: Float[Tensor, "b k u v"], head: None) -> Float[Tensor, "b c"]:
+        logits: Tensor = self.classifier(self.feature_map(features))
+        return logits
+
+    def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
+        return {"bce": partial_bce(self(batch.features, head), batch.labels)}
+
+    def attention(self, features: Float[Tensor, "b k u v"]) -> Float[Tensor, "b c h w"]:
+        activation: Tensor = self.classifier.attention.activation(self.feature_map(features))
+        return activation.sigmoid()

@@ -1,0 +1,126 @@
+"""`cap`: class-aware pseudo labels for pictures without any label, on a CNN trunk.
+
+Xie et al., "Class-Distribution-Aware Pseudo-Labeling for Semi-Supervised Multi-Label Learning", NeurIPS 2023, in the
+form of the released code (milkxie/SSMLL-CAP).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int8, UInt8
+from torch import Tensor
+
+from .bce import TINY_CLASSIFIER
+from .learner import Batch, Stage, Step
+from .method import Card
+from .nn.pseudo_labels import PseudoLabelLearner, PseudoLabelSettings
+from .nn.thresholds import cap_labels, cap_thresholds
+from .nn.trunk import ClassifierSettings, TrunkClassifier
+from .recipe import FROZEN_TRUNK, SMOKE_TRUNK, Recipe, Track
+from .settings import setting
+
+VIEWS = ("flip+squash", "flip+squash+randaugment", "flip+dualcoop")  # released code; the last with Cutout
+PAPER = Recipe(  # released code, COCO; on VOC the batch of the second stage is half as large
+    resolution=224,
+    views=VIEWS,
+    batch=64,
+    epochs=40,
+    optimizer="adamw",
+    lr=1e-4,
+    weight_decay=1e-4,
+    schedule="onecycle",
+    ema=0.9997,
+    batch_norm="train",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CapSettings(PseudoLabelSettings, ClassifierSettings):
+    """Settings of `cap`."""
+
+    tower: str = setting("resnet50", "trunk, see `bce`", "released code")
+    train_from: str = setting("all", "first stage that trains, `all`, or `none`", "released code")
+    normalise: bool | None = setting(
+        None, "pixels as the trunk was trained to see them; none: on a frozen trunk alone", "released code: never"
+    )
+    absent: Literal["guard", "released"] = setting(
+        "guard", "a class no labelled picture has: no pseudo positives, or, as released, present in all pictures"
+    )
+    horizon: Literal["all", "stage"] = setting(
+        "all", "epochs that the rate of the second stage is laid out for; with all it never reaches its end", "released"
+    )
+    positive_share: float = setting(1.0, "share of the expected positives that is trusted", "released code")
+    negative_share: float = setting(1.0, "share of the expected negatives that is trusted", "released code")
+
+
+class Cap(PseudoLabelLearner, TrunkClassifier):
+    """A classifier whose pseudo labels are as frequent, class by class, as its labels."""
+
+    Settings = CapSettings
+    card = Card(
+        name="cap",
+        title="class-aware pseudo labels",
+        paper="Xie et al., NeurIPS 2023",
+        trains="the trunk and a linear classifier; the classifier alone on a frozen trunk",
+        regimes=("semi",),
+        inferred=(
+            "a class that no labelled picture has gets no pseudo positives (`absent`)",
+            "pictures are shuffled every epoch, and the last averaged weights are taken: the code keeps the order of "
+            "its split and reports the best epoch on the test set",
+            "weak views and those of the warm-up are resized bicubically; scores are not rounded to half precision",
+            "the second stage starts from the raw weights of the first (on NUS-WIDE the code takes the averaged ones)",
+        ),
+        tracks={
+            "paper": Track(recipe=PAPER, frozen=FROZEN_TRUNK.at(epochs=40, ema=0.99)),
+            "smoke": Track(
+                recipe=SMOKE_TRUNK.at(epochs=20, ema=0.9),
+                settings={
+                    **TINY_CLASSIFIER,
+                    "train_from": "auto",
+                    "normalise": True,
+                    "gamma_negative": 2.0,
+                    "warmup": 0.8,
+                    "horizon": "stage",
+                },
+            ),
+        },
+    )
+
+    def stages(self) -> tuple[Stage, ...]:
+        """As released: batch norm sees weak views, too, in the warm-up; the later rate is laid out for all epochs."""
+        recipe = self.problem.recipe
+        warm, *later = super().stages()
+        if recipe.batch_norm == "train":
+            warm = replace(warm, views=(*warm.views, recipe.views[0]))
+        horizon = recipe.epochs if self.settings.horizon == "all" else None
+        return warm, *(replace(stage, horizon=horizon) for stage in later)
+
+    def normalise(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+        """Pixels in [0, 1], unless the settings ask for what the trunk was trained on."""
+        asked = self.settings.normalise
+        if self.settings.frozen if asked is None else asked:
+            return super().normalise(pixels)
+        return pixels.float() / 255
+
+    def pseudo_labels(self, scores: Float[Tensor, "u c"]) -> Int8[Tensor, "u c"]:
+        """ŷ = [p >= τ_k], where p lies above the trusted rank of positives or below that of negatives."""
+        thresholds = cap_thresholds(
+            scores,
+            self.positives.to(scores.device),
+            self.labelled,
+            positive_share=self.settings.positive_share,
+            negative_share=self.settings.negative_share,
+            absent=self.settings.absent,
+        )
+        return cap_labels(scores, thresholds)
+
+    def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
+        """Σ ASL of the labelled pictures + Σ ASL of the trusted pseudo labels, on strong views."""
+        features, labels, true = self.targets(batch)
+        weak = [view for view in batch.views[1:] if isinstance(view, Tensor)]
+        assert isinstance(features, Tensor)
+        logits = self(torch.cat([features, *weak]), head)[: len(labels)]
+        return self.asl_terms(logits, labels, true)

@@ -1,0 +1,154 @@
+"""`coop`, `coop-csp`: one learned prompt per class over frozen CLIP towers, the picture read as a whole.
+
+Zhou et al., "Learning to Prompt for Vision-Language Models", IJCV 2022, in the form of the first two rows of the
+ablation of SARL (Ruan et al., "Learning Semantic-Aware Representation in Visual-Language Models for Multi-Label
+Recognition with Partial Labels", 2024, Table 4): contexts shared by the classes, and contexts of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .learner import Batch, Problem, Step
+from .losses.asymmetric import partial_asl
+from .losses.partial_bce import durand_bce, partial_bce
+from .method import Card, MethodError
+from .nn.clip_learner import TINY_PROMPTS, ClipLearner, ClipSettings
+from .nn.prompts import PromptContexts
+from .recipe import SMOKE_PROMPTS, Recipe, Track
+from .settings import setting
+
+PAPER = Recipe(
+    resolution=448,  # SARL, 4.2
+    views=("dualcoop",),  # inferred: not stated; DualCoOp's, which has the same tower and resolution
+    batch=64,  # SARL, 4.2
+    epochs=100,  # SARL, 4.2
+    optimizer="sgd",  # SARL, 4.2
+    lr=2e-3,  # SARL, 4.2
+    momentum=0.9,  # inferred: CoOp's
+    weight_decay=5e-4,  # inferred: CoOp's
+    schedule="cosine",  # SARL, 4.2
+    warmup_epochs=1,  # SARL, 4.2
+    warmup_lr=5e-4,  # SARL, 4.2
+)
+SMOKE_SETTINGS = {**TINY_PROMPTS, "scale": 20.0, "loss": "bce"}
+INFERRED = (
+    "σ(cos/τ) is read out: with the printed softmax over labels (`readout`) at most one label a picture would pass 0.5",
+    "τ is the tower's own, 0.01 for OpenAI's; contexts start from N(0, 0.02²); momentum and weight decay are CoOp's",
+    "training views are DualCoOp's: the paper names none",
+)
+GLOBAL = ("at 448 px the global feature is CLIP's attention pool with its positional embedding resized",)
+AFTER_SARL = ("SARL's Table 4 gives numbers alone for it: resolution, loss, optimizer and read-out are SARL's",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoOpSettings(ClipSettings):
+    """Settings of `coop`."""
+
+    n_ctx: int = setting(16, "context vectors a prompt, M", "SARL, 4.2")
+    class_specific: bool = setting(False, "contexts of their own for every class", "CoOp, 3.2")
+    start: str | None = setting(None, "words the contexts start from; none: Gaussian noise", "SARL, 3.2")
+    context_sd: float | None = setting(0.02, "size of the noise; none: that of the token table", "CoOp's code")
+    scale: float | None = setting(None, "logits per unit of cosine, 1/τ; none: the tower's own", "CoOp, eq. 1")
+    readout: Literal["sigmoid", "softmax"] = setting("sigmoid", "P(present): of each label alone, or over labels")
+    loss: Literal["asl", "bce", "durand"] = setting(
+        "asl", "P-ASL; cross-entropy over known labels; the same weighted by picture (P-BCE)", "SARL, eq. 10-11, Fig. 7"
+    )
+    gamma_negative: float = setting(2.0, "focusing on negatives, γ-", "SARL, 4.2")
+    gamma_positive: float = setting(1.0, "focusing on positives, γ+", "SARL, 4.2")
+    clip: float = setting(0.05, "probability shift of negatives, m", "SARL, 4.2")
+    offset: float | None = setting(None, "where a learned offset of all logits starts; none: no offset, as published")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoOpCspSettings(CoOpSettings):
+    """Settings of `coop-csp`."""
+
+    class_specific: bool = setting(True, "contexts of their own for every class", "SARL, 4.2")
+
+
+class CoOp(ClipLearner):
+    """The cosine between the picture's global feature and the text behind each class's learned context."""
+
+    Settings = CoOpSettings
+    card = Card(
+        name="coop",
+        title="context optimisation",
+        paper="Zhou et al., IJCV 2022",
+        trains="the contexts of one prompt, shared by the classes",
+        inferred=(*AFTER_SARL, *GLOBAL, *INFERRED),
+        tracks={"paper": Track(recipe=PAPER), "smoke": Track(recipe=SMOKE_PROMPTS, settings=SMOKE_SETTINGS)},
+    )
+
+    def __init__(self, problem: Problem, settings: CoOpSettings) -> None:
+        super().__init__(problem, settings)
+        if settings.readout == "softmax" and len(problem.classes) == 1:
+            raise MethodError("a softmax over one class says nothing", hint="--set readout=sigmoid")
+        self.prompts = PromptContexts(
+            self.clip,
+            problem.spoken,
+            n_ctx=settings.n_ctx,
+            class_specific=settings.class_specific,
+            sd=settings.context_sd,
+            words=(settings.start,),
+        )
+        self.scale = self.clip.logit_scale if settings.scale is None else settings.scale
+        if settings.offset is not None:
+            self.offset = nn.Parameter(torch.tensor(settings.offset))
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """The global feature, [b, e]."""
+        return self.clip.pooled(self.clip.normalise(pixels))
+
+    def head(self) -> Float[Tensor, "c e"]:
+        """f_c^t = Enc_t([V]_1 … [V]_M [name]) (SARL, eq. 7-8)."""
+        texts: Tensor = self.prompts()[0]
+        return texts
+
+    def visual(self, features: Tensor) -> Float[Tensor, "b #c e"]:
+        """f_c^v, what each class sees of a picture: here all see the same."""
+        return features[:, None]
+
+    def forward(self, features: Tensor, head: Float[Tensor, "c e"]) -> Float[Tensor, "b c"]:
+        logits = cosine_logits(self.visual(features), head, self.scale)
+        if self.settings.offset is not None:
+            logits = logits + self.offset
+        return over_labels(logits) if self.settings.readout == "softmax" else logits
+
+    def loss(self, batch: Batch, head: Float[Tensor, "c e"], step: Step) -> dict[str, Tensor]:
+        logits, labels, settings = self(batch.features, head), batch.labels, self.settings
+        if settings.loss == "asl":
+            shape = {"gamma_neg": settings.gamma_negative, "gamma_pos": settings.gamma_positive, "clip": settings.clip}
+            return {"asl": partial_asl(logits, labels, reduction="pictures", **shape)}
+        return {settings.loss: (partial_bce if settings.loss == "bce" else durand_bce)(logits, labels)}
+
+
+class CoOpCsp(CoOp):
+    """`coop` with a context of its own for every class."""
+
+    Settings = CoOpCspSettings
+    card = Card(
+        name="coop-csp",
+        title="context optimisation, class-specific prompts",
+        paper="Ruan et al., 2024, Table 4: CoOp w/csp",
+        trains="the contexts of one prompt a class",
+        inferred=(*AFTER_SARL, *GLOBAL, *INFERRED),
+        tracks=CoOp.card.tracks,
+    )
+
+
+def cosine_logits(images: Float[Tensor, "b #c e"], texts: Float[Tensor, "c e"], scale: float) -> Float[Tensor, "b c"]:
+    """cos(image, text) / τ with 1/τ = `scale`; the image feature is one a picture or one a label (SARL, eq. 9)."""
+    return scale * (F.normalize(images, dim=-1) * F.normalize(texts, dim=-1)).sum(dim=-1)
+
+
+def over_labels(logits: Float[Tensor, "b c"]) -> Float[Tensor, "b c"]:
+    """The logits of p = softmax over labels (SARL, eq. 9): each label's against all others', log p - log(1 - p)."""
+    itself = torch.eye(logits.shape[1], dtype=torch.bool, device=logits.device)
+    return logits - logits[:, None].masked_fill(itself, -torch.inf).logsumexp(dim=-1)

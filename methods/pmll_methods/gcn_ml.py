@@ -1,0 +1,101 @@
+"""`gcn-ml`: a graph convolution over word vectors makes the classifiers of max-pooled features.
+
+Chen et al., "Multi-Label Image Recognition with Graph Convolutional Networks" (ML-GCN), CVPR 2019, with the masked
+cross-entropy of the MLR-PL tables and a graph from known labels alone. Zero means unknown here: ML-GCN's own code
+takes a zero for a difficult object and trains it as present.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from .learner import Batch, Problem, Step
+from .losses.partial_bce import partial_bce
+from .method import Card
+from .nn.cooccurrence import adjacency, reweighted, symmetric
+from .nn.label_gcn import LabelGcn
+from .nn.trunk import TrunkLearner, TrunkSettings
+from .nn.words import WordSettings, word_vectors
+from .recipe import FROZEN_TRUNK, SMOKE_TRUNK, Recipe, Track
+from .settings import setting
+
+ML_GCN = Recipe(  # ML-GCN's training script, in the views of the MLR-PL tables
+    resolution=448,
+    views=("hcp",),
+    batch=16,
+    epochs=20,
+    optimizer="sgd",
+    momentum=0.9,
+    lr=0.1,
+    lr_scale={"trunk": 0.1},
+    weight_decay=1e-4,
+    schedule="step",
+    decay_epochs=(30,),  # as released: never reached
+    clip=10.0,
+    batch_norm="train",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GcnMlSettings(WordSettings, TrunkSettings):
+    """Settings of `gcn-ml`."""
+
+    hidden: int = setting(1024, "channels between the two graph convolutions", "ML-GCN, 4.1")
+    threshold: float = setting(0.4, "least P(j | i) that makes an edge, τ", "ML-GCN, 4.1")
+    share: float = setting(0.25, "weight of a class's edges beside the 1 of itself", "ML-GCN's code; paper: 0.2 by 0.8")
+    sums: Literal["columns", "rows"] = setting(
+        "columns", "edges divided by the sums of columns, then turned round (code); or by those of rows (paper)", "code"
+    )
+    graph: Literal["released", "corrected"] = setting(
+        "released", "P(j | i) over known positives, or over pairs whose second label is known too", "HCP-MLR-PL"
+    )
+
+
+class GcnMl(TrunkLearner):
+    """x = max-pooled features, Z = GCN(words), logits = x Zᵀ."""
+
+    Settings = GcnMlSettings
+    card = Card(
+        name="gcn-ml",
+        title="classifiers from a graph convolution over labels",
+        paper="Chen et al., CVPR 2019",
+        trains="the whole trunk and two graph convolutions; the convolutions alone where the trunk is frozen",
+        inferred=(
+            "the MLR-PL tables' rows come from an unreleased adaptation: masked cross-entropy, a graph from known "
+            "labels and HCP's views, with ML-GCN's optimizer and schedule",
+        ),
+        tracks={
+            "paper": Track(recipe=ML_GCN, frozen=FROZEN_TRUNK, settings={"train_from": "stem"}),
+            "smoke": Track(recipe=SMOKE_TRUNK.at(epochs=8), settings={"tower": "tiny", "hidden": 512}),
+        },
+    )
+
+    def __init__(self, problem: Problem, settings: Any) -> None:
+        super().__init__(problem, settings)
+        words = word_vectors(settings.words, problem.spoken)
+        self.gcn = LabelGcn([words.shape[1], settings.hidden, self.trunk.channels])
+        probability = adjacency(problem.labels, settings.graph)  # eq. 6
+        graph = symmetric(reweighted(probability, settings.threshold, settings.share, settings.sums))  # eq. 7-8
+        self.register_buffer("words", words)
+        self.register_buffer("edges", (graph.mT if settings.sums == "columns" else graph).float())
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """Below the trained stages; where none trains, the pooled vector itself (eq. 3)."""
+        features = super().encode(pixels)
+        return features.amax(dim=(2, 3)) if self.settings.frozen else features
+
+    def head(self) -> Float[Tensor, "c d"]:
+        """Z, a classifier for each label (eq. 2)."""
+        classifiers: Tensor = self.gcn(self.words, self.edges)
+        return classifiers
+
+    def forward(self, features: Tensor, head: Float[Tensor, "c d"]) -> Float[Tensor, "b c"]:
+        pooled = features if self.settings.frozen else self.feature_map(features).amax(dim=(2, 3))  # eq. 3
+        return pooled @ head.T  # eq. 4
+
+    def loss(self, batch: Batch, head: Float[Tensor, "c d"], step: Step) -> dict[str, Tensor]:
+        return {"bce": partial_bce(self(batch.features, head), batch.labels)}  # eq. 5 over known labels

@@ -1,0 +1,95 @@
+"""`hill` and `splc`: losses under which a missing label that the model is confident of does little harm.
+
+Zhang et al., "Simple and Robust Loss Design for Multi-Label Learning with Missing Labels", arXiv:2112.07368, in the
+form of the released code (xinyu1205/robust-loss-mlml). Unknown labels count as absent; the Hill loss takes the weight
+from confident ones, self-paced loss correction (SPLC) takes those above a probability for present.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from .learner import Batch, Step
+from .losses.hill import hill
+from .losses.splc import splc
+from .method import Card
+from .recipe import SMOKE_TRUNK, Recipe, Track
+from .settings import setting
+from .single_positive import LINEAR, REGIMES, SMOKE, TRAINS, SinglePositiveLearner, SinglePositiveSettings
+
+RELEASED = Recipe(  # released code
+    resolution=448,
+    views=("dualcoop",),  # squash, CutoutPIL(0.5), RandAugment(): DualCoOp took its view from here
+    batch=128,
+    epochs=80,
+    optimizer="adam",
+    lr=1e-4,
+    weight_decay=1e-4,
+    schedule="onecycle",
+    ema=0.9997,
+    batch_norm="train",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HillSettings(SinglePositiveSettings):
+    """Settings of `hill`."""
+
+    lamb: float = setting(1.5, "λ: where the weight of negatives, λ - p, would reach zero", "released code")
+    margin: float = setting(1.0, "shift of positive logits", "released code")
+    gamma: float = setting(2.0, "focusing on positives", "released code")
+
+
+class Hill(SinglePositiveLearner):
+    """Confident negatives weigh less the more confident they are of the opposite."""
+
+    Settings = HillSettings
+    card = Card(
+        name="hill",
+        title="Hill loss",
+        paper="Zhang et al., arXiv:2112.07368",
+        trains=TRAINS,
+        regimes=REGIMES,
+        inferred=(
+            "pictures normalised as the trunk was trained: the released code only scales them to 0-1",
+            "the schedule runs to its end: the released code stops after 31 of 80 epochs and keeps the best on test",
+        ),
+        tracks={
+            "paper": Track(recipe=RELEASED, frozen=LINEAR),
+            "smoke": Track(recipe=SMOKE_TRUNK, settings=SMOKE),
+        },
+    )
+
+    def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
+        shape = {"lamb": self.settings.lamb, "margin": self.settings.margin, "gamma": self.settings.gamma}
+        return {"hill": hill(self(batch.features, head), batch.labels, **shape)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplcSettings(SinglePositiveSettings):
+    """Settings of `splc`."""
+
+    tau: float = setting(0.6, "probability above which what is unknown counts as present", "released code")
+    change_epoch: int = setting(1, "first epoch (0-based) in which it does", "released code")
+    margin: float = setting(1.0, "shift of positive logits", "released code")
+    gamma: float = setting(2.0, "focusing", "released code")
+
+
+class Splc(SinglePositiveLearner):
+    """Unknown labels that the model is sure of count as present."""
+
+    Settings = SplcSettings
+    card = replace(
+        Hill.card,
+        name="splc",
+        title="self-paced loss correction",
+        inferred=(*Hill.card.inferred, "a known absent label is never corrected: the paper has none"),
+    )
+
+    def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
+        shape = {"tau": self.settings.tau, "margin": self.settings.margin, "gamma": self.settings.gamma}
+        logits = self(batch.features, head)
+        change = self.settings.change_epoch
+        return {"splc": splc(logits, batch.labels, epoch=step.epoch, change_epoch=change, **shape)}

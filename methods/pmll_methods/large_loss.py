@@ -1,0 +1,142 @@
+"""`ll-r`, `ll-ct`, `ll-cp`: unknown labels count as absent until their loss is among the largest of a batch.
+
+Kim et al., "Large Loss Matters in Weakly Supervised Multi-Label Classification", CVPR 2022, in the form of the
+released code (snucml/LargeLossMatters). In the first epoch all labels are believed; later, an entry with a large loss
+is rejected (LL-R), corrected in this step (LL-Ct), or corrected for good (LL-Cp).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from jaxtyping import Bool, Float, Int8
+from torch import Tensor
+
+from .learner import Batch, Problem, Step
+from .losses.large_loss import Doubt, assume_negative, clean_rate, corrected, large_losses, rejected
+from .method import Card
+from .recipe import SMOKE_TRUNK, Track
+from .settings import setting
+from .single_positive import END_TO_END, LINEAR, REGIMES, SMOKE, TRAINS, SinglePositiveLearner, SinglePositiveSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class LargeLossSettings(SinglePositiveSettings):
+    """Settings of `ll-r` and `ll-ct`."""
+
+    delta: float = setting(
+        0.002, "share of entries by which doubt grows after each epoch, Δrel", "released code: searched, 0.001 to 0.005"
+    )
+    candidates: Literal["unknown", "all"] = setting(
+        "unknown", "may known labels be doubted, too, where more are to be doubted than are unknown", "released: all"
+    )
+
+
+class LlR(SinglePositiveLearner):
+    """What is doubtful is left out."""
+
+    Settings = LargeLossSettings
+    card = Card(
+        name="ll-r",
+        title="large loss rejection",
+        paper="Kim et al., CVPR 2022",
+        trains=TRAINS,
+        regimes=REGIMES,
+        inferred=(
+            "Δrel of 0.2 % for all data sets, and the last epoch: both are searched on complete validation labels",
+            "known labels are never doubted",
+        ),
+        tracks={
+            "paper": Track(  # released code: rate 1e-5, ten times that for the classifier, batch 16
+                recipe=END_TO_END.at(lr_scale={"head": 10}), frozen=LINEAR.at(batch=16)
+            ),
+            "smoke": Track(recipe=SMOKE_TRUNK, settings={**SMOKE, "delta": 0.01}),
+        },
+    )
+
+    def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
+        logits, labels = self(batch.features, head), self.believed(batch)
+        losses = assume_negative(logits, labels)
+        count = math.ceil(losses.numel() * self.share(step.epoch))
+        if count > 0:
+            doubt = large_losses(losses, labels, count, known=self.settings.candidates == "all")
+            losses = self.settled(logits, losses, labels, doubt.reaching)
+            self.after(batch, labels, doubt)
+        return {"an": losses.mean()}
+
+    def share(self, epoch: int) -> float:
+        """The share of a batch's entries to doubt: (t - 1) Δrel in epoch t of the paper."""
+        return 1 - clean_rate(epoch, self.settings.delta)
+
+    def believed(self, batch: Batch) -> Int8[Tensor, "b c"]:
+        """The batch's labels as they stand now."""
+        return batch.labels
+
+    def settled(
+        self,
+        logits: Float[Tensor, "b c"],
+        losses: Float[Tensor, "b c"],
+        labels: Int8[Tensor, "b c"],
+        doubtful: Bool[Tensor, "b c"],
+    ) -> Float[Tensor, "b c"]:
+        """What the entries cost once some are doubted."""
+        return rejected(losses, doubtful)
+
+    def after(self, batch: Batch, labels: Int8[Tensor, "b c"], doubt: Doubt) -> None:
+        """What a doubt leaves behind: nothing, but in LL-Cp."""
+
+
+class LlCt(LlR):
+    """What is doubtful counts as present in this step."""
+
+    card = replace(LlR.card, name="ll-ct", title="large loss correction, temporary")
+
+    def settled(
+        self,
+        logits: Float[Tensor, "b c"],
+        losses: Float[Tensor, "b c"],
+        labels: Int8[Tensor, "b c"],
+        doubtful: Bool[Tensor, "b c"],
+    ) -> Float[Tensor, "b c"]:
+        return corrected(logits, labels, doubtful)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LlCpSettings(LargeLossSettings):
+    """Settings of `ll-cp`."""
+
+    permanent: Literal["above", "reaching", "never"] = setting(
+        "above",
+        "what becomes present for good: losses above the threshold, those that reach it, or none, which is `ll-ct`",
+        "released: above, but its command line never gets there; youngwk/BridgeGapExplanationPAMC: reaching",
+    )
+
+
+class LlCp(LlCt):
+    """What is doubtful counts as present from the next epoch on, so that each epoch doubts the same share anew."""
+
+    Settings = LlCpSettings
+    card = replace(LlR.card, name="ll-cp", title="large loss correction, permanent")
+    labels: Tensor
+
+    def __init__(self, problem: Problem, settings: LlCpSettings) -> None:
+        super().__init__(problem, settings)
+        self.register_buffer("labels", problem.labels.clone())
+
+    def share(self, epoch: int) -> float:
+        """Δrel in every epoch but the first."""
+        if self.settings.permanent == "never":
+            return super().share(epoch)
+        return float(self.settings.delta) if epoch > 0 else 0.0
+
+    def believed(self, batch: Batch) -> Int8[Tensor, "b c"]:
+        return self.labels[batch.positions.to(self.labels.device)]
+
+    def after(self, batch: Batch, labels: Int8[Tensor, "b c"], doubt: Doubt) -> None:
+        if self.settings.permanent == "never":
+            return
+        present = doubt.above if self.settings.permanent == "above" else doubt.reaching
+        changed = labels.masked_fill(present & (labels == 0), 1)
+        self.labels[batch.positions.to(self.labels.device)] = changed

@@ -1,0 +1,90 @@
+"""Losses where only presence is labelled: what is unknown counts as absent, counts little, or is estimated.
+
+Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021. With p = σ(logit) and
+cost(x) = -log(x + 1e-5), a function returns the loss of each entry [pictures, classes], whose mean over all entries is
+the paper's loss; R(p), `epr` and `role` are losses of a whole batch. The paper knows no absent labels; where some are
+known (-1), they cost what a plain negative costs.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+EPSILON = 1e-5  # under the logarithm, as released
+
+
+def an(logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"]) -> Float[Tensor, "b c"]:
+    """Assume negative: cost(p) where present, cost(1 - p) elsewhere."""
+    return present(logits).where(labels > 0, absent(logits))
+
+
+def an_ls(logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"], *, smoothing: float = 0.1) -> Float[Tensor, "b c"]:
+    """`an` with label smoothing: the share `smoothing` of every entry is charged as its opposite."""
+    opposite = absent(logits).where(labels > 0, present(logits))
+    return (1 - smoothing) * an(logits, labels) + smoothing * opposite
+
+
+def wan(logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"]) -> Float[Tensor, "b c"]:
+    """Weak assume negative: `an` with unknown entries at 1 / (classes - 1), so that they weigh as much as one label."""
+    weak = 1 / max(labels.shape[1] - 1, 1)
+    return an(logits, labels) * torch.where(labels == 0, weak, 1.0).to(logits)
+
+
+def iu(logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"]) -> Float[Tensor, "b c"]:
+    """Ignore unknown: `an` over known entries, 0 elsewhere."""
+    return an(logits, labels).where(labels != 0, 0.0)
+
+
+def iun(logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"], truth: Int[Tensor, "b c"]) -> Float[Tensor, "b c"]:
+    """Ignore unknown, true negatives given: `iu` with every truly absent entry known.
+
+    An upper bound that reads hidden labels: a line to compare with, never a method.
+    """
+    return iu(logits, torch.where(truth < 0, truth, labels))
+
+
+def pr(logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"]) -> Float[Tensor, "b c"]:
+    """Pairwise ranking: Σ over a picture's unknown entries l of max(0, 1 - p + p_l), charged to its present ones."""
+    p = logits.sigmoid()
+    behind = (1 - p[:, :, None] + p[:, None, :]).relu()  # b, present, unknown
+    return behind.where((labels == 0)[:, None, :], 0.0).sum(dim=2).where(labels > 0, 0.0)
+
+
+def expectation(logits: Float[Tensor, "b c"], expected: float) -> Float[Tensor, ""]:
+    """R(p) = ((mean over the batch of Σ p - k) / classes)², k = `expected` present labels a picture."""
+    return ((logits.sigmoid().sum(dim=1).mean() - expected) / logits.shape[1]).square()
+
+
+def epr(logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"], *, expected: float) -> Float[Tensor, ""]:
+    """Expected positive regularisation: the mean of `iu`, plus R(p)."""
+    return iu(logits, labels).mean() + expectation(logits, expected)
+
+
+def role(
+    logits: Float[Tensor, "b c"], estimates: Float[Tensor, "b c"], labels: Int[Tensor, "b c"], *, expected: float
+) -> Float[Tensor, ""]:
+    """Regularised online label estimation: the classifier and the table of `estimates` (logits, too) teach each other.
+
+    ½ L'(p | q) + ½ L'(q | p) with L'(p | q) = mean(`iu` + `agreement`) + R(p).
+    """
+    sides = ((logits, estimates), (estimates, logits))
+    losses = [epr(own, labels, expected=expected) + agreement(own, other).mean() for own, other in sides]
+    return (losses[0] + losses[1]) / 2
+
+
+def agreement(logits: Float[Tensor, "b c"], others: Float[Tensor, "b c"]) -> Float[Tensor, "b c"]:
+    """q cost(p) + (1 - q) cost(1 - p): cross-entropy to q = σ(`others`), which gets no gradient."""
+    others = others.detach()
+    return others.sigmoid() * present(logits) + (-others).sigmoid() * absent(logits)
+
+
+def present(logits: Float[Tensor, "b c"]) -> Float[Tensor, "b c"]:
+    """cost(p)."""
+    return -(logits.sigmoid() + EPSILON).log()
+
+
+def absent(logits: Float[Tensor, "b c"]) -> Float[Tensor, "b c"]:
+    """cost(1 - p)."""
+    return present(-logits)

@@ -1,0 +1,64 @@
+"""SCINet's bi-dominant prompter: a learned context before class names, and what each modality takes in of the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..towers.clip import ClipTower
+from ..towers.text import encode
+from .prompts import PromptContexts
+
+Crossed = Literal["off", "text", "image", "both"]
+KEPT = 0.99  # of the running mean picture at a training step
+
+
+class BiPrompter(nn.Module):
+    """Texts of classes behind a shared context, and a shift of image features.
+
+    `crossed` adds a linear map of the mean picture to the context (`text`), one of the mean text to every image feature
+    (`image`), or both. The maps start at zero, so that training begins at plain prompts. Reconstructed from the arrows
+    between the two encoders in the paper's figure.
+    """
+
+    running: Tensor
+    steps: Tensor
+
+    def __init__(
+        self, tower: ClipTower, names: Sequence[str], width: int, *, n_ctx: int, start: str | None, crossed: Crossed
+    ) -> None:
+        super().__init__()
+        self.prompts = PromptContexts(tower, names, n_ctx=n_ctx, words=(start,))
+        self.to_text = _zeroed(width, tower.text.width) if crossed in ("text", "both") else None
+        self.to_image = _zeroed(width, width) if crossed in ("image", "both") else None
+        self.register_buffer("running", torch.zeros(width))
+        self.register_buffer("steps", torch.zeros((), dtype=torch.long))
+
+    def forward(self, picture: Float[Tensor, "e"] | None = None) -> tuple[Float[Tensor, "c e"], Float[Tensor, "#e"]]:
+        """Text features, not of unit length, and the shift. `picture`: what texts take in; none: the running mean."""
+        contexts = self.prompts.contexts
+        if self.to_text is not None:
+            contexts = contexts + self.to_text(self.running if picture is None else picture)
+        texts = encode(self.prompts.tower, self.prompts.plan, contexts)[0]
+        return texts, texts.new_zeros(1) if self.to_image is None else self.to_image(texts.mean(dim=0))
+
+    @torch.no_grad()
+    def see(self, images: Float[Tensor, "b e"]) -> Float[Tensor, "e"]:
+        """The mean of a batch of image features, taken into the running mean that is used outside training."""
+        mean = F.normalize(images.float(), dim=-1).mean(dim=0)
+        self.steps += 1
+        self.running.lerp_(mean, (1 / self.steps).clamp_min(1 - KEPT))
+        return mean
+
+
+def _zeroed(inputs: int, outputs: int) -> nn.Linear:
+    """A linear map that gives zeros. Its start draws no random numbers, so that all else starts as without it."""
+    layer = nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer

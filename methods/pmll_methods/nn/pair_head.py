@@ -1,0 +1,48 @@
+"""How probably every two classes occur together in a picture, told from their features."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from .gated_graph import ElementwiseClassifier
+
+KEPT = 2**28  # numbers of the hidden layer to keep for the way back: 1 GiB in fp32
+
+
+class PairHead(nn.Module):
+    """logit_ij = w_ij · W3 ReLU(W2 [a_i ; a_j]) + b_ij with a = W1 f, over the pairs i < j in the order (0, 1),
+    (0, 2) … (1, 2) … (Chen et al., "SST", AAAI 2022; layers and widths of HCP-MLR-PL, biases left out here).
+
+    Two foldings, the same function: W2 [a_i ; a_j] is a sum of two parts that each class has once, and W3 acts
+    linearly into the classifiers, so that w_ij W3 stands once a step in place of W3 once a pair and picture. The
+    pairs of one i lie together, hence one i at a time: the hidden layer of all pairs at once leaves the caches.
+    """
+
+    def __init__(self, classes: int, features: int = 1024, width: int = 512, output: int = 1024) -> None:
+        super().__init__()
+        self.fc_1 = nn.Linear(features, width)
+        self.fc_2 = nn.Linear(2 * width, output)
+        self.fc_3 = nn.Linear(output, output)
+        self.classifiers = ElementwiseClassifier(classes * (classes - 1) // 2, output)
+
+    def forward(self, features: Float[Tensor, "b c f"]) -> Float[Tensor, "b p"]:
+        classes, (left, right) = features.shape[1], self.fc_2.weight.chunk(2, dim=1)
+        narrow = self.fc_1(features)
+        first, second = narrow @ left.mT + self.fc_2.bias, narrow @ right.mT  # b c o
+        read_out = self.classifiers.weight @ self.fc_3.weight  # p o
+        constant = self.classifiers.weight @ self.fc_3.bias + self.classifiers.bias
+        rows = torch.split(read_out, [classes - 1 - i for i in range(classes)])
+        again = len(features) * read_out.numel() > KEPT
+        logits = [
+            checkpoint(_row, *each, use_reentrant=False, preserve_rng_state=False) if again else _row(*each)
+            for each in ((first[:, i, None], second[:, i + 1 :], rows[i]) for i in range(classes))
+        ]
+        return torch.cat(logits, dim=1) + constant
+
+
+def _row(one: Float[Tensor, "b 1 o"], others: Float[Tensor, "b q o"], read_out: Float[Tensor, "q o"]) -> Tensor:
+    """The pairs of one class with those after it."""
+    return ((one + others).relu() * read_out).sum(dim=-1)

@@ -1,0 +1,102 @@
+"""Prototypes of classes: k-means centres of the features of their known positives, gathered in a sweep."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int8, Int64
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
+from torch import Tensor, nn
+
+from ..learner import Sweep
+from ..method import key
+from ..recipe import Recipe
+from ..settings import Settings, setting
+
+STARTS = 10  # k-means++ starts, the best of which counts: scikit-learn's default in the years of HCP-MLR-PL
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrototypeSettings(Settings):
+    """When and from what prototypes are gathered."""
+
+    prototype_epochs: tuple[int, ...] = setting(
+        (5, 10, 15), "epochs before which prototypes are gathered", "HCP-MLR-PL, scripts of HST and SARB"
+    )
+    prototype_view: Literal["test", "train"] = setting(
+        "test", "the view in which they are gathered; the released code takes the training views"
+    )
+
+    def prototype_sweep(self, epoch: int, recipe: Recipe) -> Sweep | None:
+        """The sweep that gathers them, in the epochs in which they are."""
+        view = None if self.prototype_view == "test" else recipe.views[0]
+        return Sweep(view=view) if epoch in self.prototype_epochs else None
+
+
+class Prototypes(nn.Module):
+    """Up to `k` prototypes a class; the centres are buffers, what a sweep gathers is not.
+
+    `centres[c, :count[c]]` belong to class c, the rest are zeros; a class without a known positive has none.
+    """
+
+    centres: Tensor
+    count: Tensor
+
+    def __init__(self, classes: int, k: int, width: int) -> None:
+        super().__init__()
+        self.register_buffer("centres", torch.zeros(classes, k, width))
+        self.register_buffer("count", torch.zeros(classes, dtype=torch.int64))
+        self.seed = int(torch.randint(2**62, ()))  # drawn with the first weights, hence the cell's own
+        self.gathered: list[tuple[Tensor, Tensor]] = []
+
+    def gather(self, features: Float[Tensor, "b c f"], labels: Int8[Tensor, "b c"]) -> None:
+        """Take the features of the known positives of one batch of the sweep."""
+        picture, label = torch.nonzero(labels > 0, as_tuple=True)
+        self.gathered.append((features[picture, label].cpu(), label.cpu()))
+
+    def update(self) -> None:
+        """New centres from what the sweep gathered."""
+        features, label = (torch.cat(parts) for parts in zip(*self.gathered, strict=True))
+        self.gathered = []
+        by_class = [features[label == each] for each in range(len(self.count))]
+        centres, count = class_prototypes(by_class, self.centres.shape[1], self.seed)
+        self.centres, self.count = centres.to(self.centres), count.to(self.count)
+
+
+def class_prototypes(
+    features_by_class: Sequence[Float[Tensor, "_ f"]], k: int, seed: int
+) -> tuple[Float[Tensor, "c k f"], Int64[Tensor, "c"]]:
+    """The k-means centres of each class's features, zeros behind them, and how many there are: min(k, features)."""
+    width = features_by_class[0].shape[1]
+    centres = features_by_class[0].new_zeros(len(features_by_class), k, width)
+    count = torch.tensor([min(k, len(features)) for features in features_by_class])
+    for number, features in enumerate(features_by_class):
+        if len(features):
+            centres[number, : count[number]] = k_means(features, k, seed=key(seed, "prototypes", number))
+    return centres, count
+
+
+def k_means(
+    features: Float[Tensor, "n f"], k: int, *, seed: int = 0, start: Float[Tensor, "m f"] | None = None
+) -> Float[Tensor, "m f"]:
+    """The min(k, n) centres of scikit-learn's k-means, from `start` instead of k-means++ where it is given.
+
+    One thread: with more, the sums differ from run to run. Equal features are no reason to warn: their centres
+    coincide.
+    """
+    model = KMeans(
+        min(k, len(features)),
+        init="k-means++" if start is None else start.numpy(),
+        n_init=STARTS if start is None else 1,
+        random_state=seed % 2**32,
+    )
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(features.numpy())
+    return torch.from_numpy(model.cluster_centers_)

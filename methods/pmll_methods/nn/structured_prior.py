@@ -1,0 +1,48 @@
+"""SCPNet's structured prior: which labels go together, read off the similarity of their texts.
+
+Ding et al., "Exploring Structured Semantic Prior for Multi Label Recognition with Incomplete Labels", CVPR 2023,
+sections 3.1 and 3.3.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+
+class Prior(NamedTuple):
+    """The graph over labels in its two forms."""
+
+    bar: Float[Tensor, "c c"]  # Ā (eq. 3): a label's own weight 1 - s, its neighbours' together s
+    star: Float[Tensor, "c c"]  # A* (eq. 4): every row a distribution over the kept labels
+
+
+def cosine_similarity(texts: Float[Tensor, "c e"]) -> Float[Tensor, "c c"]:
+    """a_ij = cos(z_i, z_j) (eq. 1)."""
+    units = F.normalize(texts, dim=-1)
+    return units @ units.mT
+
+
+def structured_prior(similarity: Float[Tensor, "c c"], *, neighbours: int, share: float, temperature: float) -> Prior:
+    """The prior from similarities: each label keeps its `neighbours` most similar labels, K, itself among them.
+
+    `share` is s of eq. 3, `temperature` τ' of eq. 4. A label that keeps only itself has no weight for others.
+    """
+    itself = torch.eye(len(similarity), dtype=torch.bool, device=similarity.device)
+    ranked = similarity.masked_fill(itself, torch.inf).argsort(dim=1, descending=True, stable=True)
+    kept = torch.zeros_like(itself).scatter_(1, ranked[:, :neighbours], value=True) | itself
+    others = similarity.where(kept & ~itself, 0.0)  # eq. 2
+    weight = others.sum(dim=1, keepdim=True)
+    bar = share * others / weight.where(weight != 0, 1.0)
+    bar = bar.masked_fill(itself, 1 - share)
+    star = (bar / temperature).masked_fill(~kept, -torch.inf).softmax(dim=1)
+    return Prior(bar, star)
+
+
+def calibrated(probabilities: Float[Tensor, "b c"], weights: Float[Tensor, "c c"]) -> Float[Tensor, "b c"]:
+    """Structure-aware semantic calibration, p*_i = Σ_j w_ij p_j (eq. 8-9)."""
+    return probabilities @ weights.mT

@@ -1,0 +1,65 @@
+"""`role`: a classifier and a table of estimated labels, one a training picture and class, teach each other.
+
+Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021 (regularised online label estimation), in the
+form of the released code.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float, Int8
+from torch import Tensor, nn
+
+from .learner import Batch, Problem, Step
+from .losses.single_positive import role
+from .recipe import SMOKE_TRUNK, Track
+from .single_positive import END_TO_END, EXPECTED, LINEAR, SMOKE, Epr, ExpectationSettings
+
+
+class Role(Epr):
+    """The estimates start from the known labels, follow the classifier, and teach it in turn."""
+
+    card = replace(
+        Epr.card,
+        name="role",
+        title="regularised online label estimation",
+        trains=f"{Epr.card.trains}; and an estimate of every training label",
+        inferred=(*Epr.card.inferred, "end to end from the start: the paper's best rows begin with a linear phase"),
+        tracks={
+            "paper": Track(
+                recipe=END_TO_END.at(lr_scale={"estimates": 10}),  # released code
+                frozen=LINEAR.at(batch=16, lr=1e-3, lr_scale={"estimates": 10}),  # released code, linear phase
+            ),
+            "smoke": Track(
+                recipe=SMOKE_TRUNK.at(epochs=8, weight_decay=0, lr_scale={"estimates": 10}),
+                settings={**SMOKE, **EXPECTED},
+            ),
+        },
+    )
+
+    def __init__(self, problem: Problem, settings: ExpectationSettings) -> None:
+        super().__init__(problem, settings)
+        self.estimates = nn.Parameter(start_estimates(problem.labels))
+
+    def start(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, "c"]:
+        return torch.logit((0.5 + 0.495 * labels).mean(dim=0))  # of the estimates, lest each first pull the other away
+
+    def parameter_groups(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        groups = super().parameter_groups()
+        head = [parameter for parameter in groups["head"] if parameter is not self.estimates]
+        return {**groups, "head": head, "estimates": [self.estimates]}
+
+    def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
+        estimates = self.estimates[batch.positions.to(self.estimates.device)]
+        return {"role": role(self(batch.features, head), estimates, batch.labels, expected=self.expected)}
+
+
+def start_estimates(labels: Int8[Tensor, "n c"]) -> Float[Tensor, "n c"]:
+    """The logits before training: known labels at a probability of 0.995 or 0.005, unknown ones drawn evenly between
+    the logits of 0.4 and 0.6."""
+    sure, unsure = (math.log(p / (1 - p)) for p in (0.995, 0.6))
+    return torch.where(labels == 0, torch.empty(labels.shape).uniform_(-unsure, unsure), labels * sure)

@@ -1,0 +1,139 @@
+"""`coop-sd`, `sarl`: each class looks at the picture for itself before it is compared with its learned prompt.
+
+Ruan et al., "Learning Semantic-Aware Representation in Visual-Language Models for Multi-Label Recognition with
+Partial Labels", 2024: semantic decoupling of the last map of a frozen CLIP (3.1), category-specific prompts (3.2),
+partial asymmetric loss (3.3). `coop-sd` is the row of its Table 4 with shared prompts. No code was released.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .coop import AFTER_SARL, INFERRED, PAPER, SMOKE_SETTINGS, CoOp, CoOpSettings
+from .learner import Problem
+from .method import Card
+from .nn.semantic_attention import SemanticAttention
+from .nn.semantic_decoupling import SemanticDecoupling
+from .nn.words import word_vectors
+from .recipe import SMOKE_PROMPTS, Track
+from .settings import setting
+
+TRACKS = {
+    "paper": Track(recipe=PAPER),
+    "smoke": Track(
+        recipe=SMOKE_PROMPTS.at(epochs=16, lr_scale={"decoupling": 0.1}),
+        settings={**SMOKE_SETTINGS, "width": 128, "attention_width": 32},
+    ),
+}
+INFERRED_DECOUPLING = (
+    "the map is reduced to 1024 channels first and P of eq. 3 is folded into the attention (`width`, `projection`): "
+    "4.64 M trained values for 80 classes, the paper says 4.8 M",
+    "words are the tower's own texts where no GloVe file is given",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoOpSdSettings(CoOpSettings):
+    """Settings of `coop-sd`: those of `coop`, and how pictures are decoupled."""
+
+    decoupling: Literal["semantic", "attention", "none"] = setting(
+        "semantic", "semantic decoupling, ADD-GCN's semantic attention, or the global feature", "SARL, 3.1, Fig. 4"
+    )
+    words: str | None = setting(
+        None, "vectors x_c of the class names, as in ssgrl; none: the tower's own text features", "SARL, eq. 2: GloVe"
+    )
+    map_pool: int = setting(2, "average pooling of the last map, side and stride", "SARL, 4.2")
+    width: int | None = setting(1024, "channels of a label's feature; none: those of the tower's map", "SARL, 4.2")
+    attention_width: int = setting(1024, "channels of the bilinear attention", "SARL, 4.2")
+    projection: bool = setting(False, "P as a layer of its own; else folded into the attention: the same functions")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SarlSettings(CoOpSdSettings):
+    """Settings of `sarl`."""
+
+    class_specific: bool = setting(True, "contexts of their own for every class", "SARL, 4.2")
+
+
+class CoOpSd(CoOp):
+    """The cosine between what each class sees of a picture and the text behind the learned context."""
+
+    Settings = CoOpSdSettings
+    card = Card(
+        name="coop-sd",
+        title="context optimisation, semantic decoupling",
+        paper="Ruan et al., 2024, Table 4: CoOp w/sd",
+        trains="semantic decoupling and the contexts of one prompt, shared by the classes",
+        inferred=(*AFTER_SARL, *INFERRED_DECOUPLING, *INFERRED),
+        tracks=TRACKS,
+    )
+
+    def __init__(self, problem: Problem, settings: CoOpSdSettings) -> None:
+        super().__init__(problem, settings)
+        if settings.decoupling == "none":
+            return
+        texts = word_vectors(self.clip, problem.spoken)
+        words = texts if settings.words is None else word_vectors(settings.words, problem.spoken)
+        channels = self.clip.channels
+        width = settings.width or channels
+        if settings.decoupling == "attention":  # ADD-GCN's module comes with its own map to the width
+            self.decoupling: nn.Module = SemanticAttention(channels, len(problem.classes), width)
+        else:
+            self.reduce = nn.Conv2d(channels, width, 1) if settings.width else nn.Identity()
+            self.decoupling = SemanticDecoupling(
+                width, words.shape[1], settings.attention_width, projection=settings.projection
+            )
+        self.register_buffer("words", words)
+        self.map = nn.Linear(width, texts.shape[1])  # to the joint space: the "intermediate layer" of 4.2
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """f^g, the last map under a coarser pooling, [b, d, h, w] (eq. 1); the global feature if nothing decouples."""
+        if self.settings.decoupling == "none":
+            return super().encode(pixels)
+        feature_map = self.clip.feature_map(self.clip.normalise(pixels))
+        return F.avg_pool2d(feature_map, self.settings.map_pool)
+
+    def decoupled(self, features: Float[Tensor, "b d h w"]) -> tuple[Float[Tensor, "b c f"], Float[Tensor, "b c h w"]]:
+        """What each class gathers from the map, and from where (eq. 3-6)."""
+        if self.settings.decoupling == "attention":
+            gathered, activation = self.decoupling(features)
+            return gathered, activation.sigmoid()
+        gathered, attention = self.decoupling(self.reduce(features), self.words)
+        return gathered, attention
+
+    def visual(self, features: Tensor) -> Float[Tensor, "b #c e"]:
+        """f_c^v in the joint space."""
+        if self.settings.decoupling == "none":
+            return super().visual(features)
+        mapped: Tensor = self.map(self.decoupled(features)[0])
+        return mapped
+
+    def parameter_groups(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        """The prompts, and the decoupling: the smoke recipe trains them at rates of their own."""
+        groups: dict[str, list[nn.Parameter]] = {"prompts": [], "decoupling": []}
+        for name, parameter in self.named_parameters():
+            groups["prompts" if name.startswith(("prompts.", "offset")) else "decoupling"].append(parameter)
+        return groups
+
+    def attention(self, features: Tensor) -> Float[Tensor, "b c h w"] | None:
+        return None if self.settings.decoupling == "none" else self.decoupled(features)[1]
+
+
+class Sarl(CoOpSd):
+    """`coop-sd` with a context of its own for every class."""
+
+    Settings = SarlSettings
+    card = Card(
+        name="sarl",
+        title="semantic-aware representation learning",
+        paper="Ruan et al., 2024",
+        trains="semantic decoupling and the contexts of one prompt a class",
+        inferred=(*INFERRED_DECOUPLING, *INFERRED),
+        tracks=TRACKS,
+    )

@@ -1,0 +1,197 @@
+"""`scinet`: labels and pictures inform each other, and each view of a picture teaches a harder one.
+
+Wu et al., "Exploring Partial Multi-Label Learning via Integrating Semantic Co-occurrence Knowledge", IEEE TMM 2025.
+`variant=paper` is rebuilt from its figures and summary: the equations of its method section were not at hand.
+`variant=released` is what the authors' public code computes, another method: SCPNet with a third view, pseudo labels
+from the strong view for the medium one, and the loss taken twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .learner import Batch, Problem, Stage, Step
+from .losses.scinet import RELEASED_CALLS, released_losses, view_losses
+from .losses.scpnet import classification, learning_status, thresholds
+from .method import Card, MethodError
+from .nn.bi_prompter import BiPrompter
+from .nn.confidence import ConfidenceFusion, label_correlation
+from .nn.label_gcn import LabelGcn
+from .nn.structured_prior import cosine_similarity, structured_prior
+from .nn.trained_clip import TrainedClipLearner, TrainedClipSettings
+from .nn.words import word_vectors
+from .recipe import Recipe, Track
+from .settings import setting
+
+VIEWS = {"weak": 1, "weak+medium": 2, "all": 3}
+RELEASED = Recipe(  # released code, VOC
+    resolution=224,
+    views=("weak", "scinet-medium", "scpnet-strong"),
+    test_view="centre",  # SCPNet's, of which the code is a copy
+    batch=64,  # COCO and CUB 32
+    epochs=120,  # COCO 60 (SCPNet's: the code's single one is not credible), CUB 30
+    lr=4e-5,  # COCO 3e-5, CUB 3e-4; Adam
+    lr_scale={"graph": 5.0},  # 2e-4
+    weight_decay=1e-4,
+    schedule="onecycle",
+    ema=0.82 ** (1 / 45),  # COCO 1 / 641, CUB 1 / 47
+    batch_norm="train",
+)
+FROZEN = RELEASED.at(lr=2e-3, lr_scale={"graph": 0.1}, batch_norm="eval")  # inferred: usual for prompts; graph as above
+SMOKE = Recipe(resolution=64, batch=64, epochs=16, optimizer="adamw", lr=1e-4, schedule="cosine", cache=True)
+SMOKE_FROZEN = SMOKE.at(lr=2e-2, lr_scale={"graph": 0.5})  # SMOKE itself: for a trained image tower
+SMOKE_SETTINGS = {"tower": "tiny", "unknown": "ignored", "hard_k": 3, "lambda_u": 0.03, "lambda_c": 0.06}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScinetSettings(TrainedClipSettings):
+    """Settings of `scinet`."""
+
+    variant: Literal["paper", "released"] = setting("paper", "rebuilt from the paper, or the released code's loss")
+    train_from: str = setting(
+        "auto", "first stage of the image half that trains, `all`, or `none`; auto: none, of variant released all"
+    )
+    start: str | None = setting("a photo of a", "words the context starts from; none: noise", "released code")
+    n_ctx: int = setting(4, "context vectors, where `start` gives no words", "released code")
+    cross_prompt: Literal["off", "text", "image", "both"] = setting(
+        "off", "which encoder takes in the other modality", "figure; off: a score must not depend on its batch"
+    )
+    relation: Literal["pearson", "cosine"] = setting("pearson", "graph from known labels, or from names", "figure 4")
+    neighbours: int | None = setting(None, "labels that each label keeps; none: all", "released code, VOC; COCO 62")
+    share: float = setting(0.2, "weight of a label's neighbours", "released code")
+    temperature: float = setting(0.3, "of the softmax over neighbours, K", "released code; paper's sweep")
+    fusion: Literal["off", "instance", "label", "both"] = setting("both", "what label confidence is smoothed over")
+    lambda_n: float = setting(0.1, "weight of the instance graph", "best of the paper's sweep")
+    lambda_q: float = setting(0.4, "weight of the label graph", "best of the paper's sweep")
+    nearest: int = setting(5, "neighbours of a picture in the instance graph", "inferred")
+    augmentation: Literal["weak", "weak+medium", "all"] = setting("all", "views that are trained on")
+    losses: tuple[Literal["a", "b", "c"], ...] = setting(("a", "b", "c"), "which terms of the augmentation count")
+    lambda_u: float = setting(0.125, "weight of pseudo labels", "released code")
+    lambda_c: float = setting(0.25, "weight of what related labels say", "released code: lambda_u * kl_lambda")
+    hard_k: int = setting(5, "pseudo labels a picture, at most", "released code")
+    cutoff: float = setting(0.95, "threshold of a class that is learned", "released code")
+    unknown: Literal["absent", "ignored"] = setting("absent", "what an unknown label is to SPLC before correction")
+    known_negatives: Literal["keep", "ignore"] = setting("keep", "ignore: as unknown ones, as released")
+    scale: float = setting(10.0, "logits per unit of cosine", "released code")
+
+    @property
+    def frozen(self) -> bool:
+        return self.train_from == "none" or (self.train_from == "auto" and self.variant == "paper")
+
+    def weight(self, term: str) -> float:
+        """What a loss term is multiplied by; the released code takes the supervised one twice, as the others."""
+        if term == "splc":
+            return RELEASED_CALLS if self.variant == "released" else 1
+        return self.lambda_c if term in ("c", "related") else self.lambda_u
+
+
+class Head(NamedTuple):
+    """The classifier: refined texts of unit length, and what the image side takes in of texts."""
+
+    texts: Float[Tensor, "c e"]
+    shift: Float[Tensor, "#e"]
+
+
+class Scinet(TrainedClipLearner):
+    """Prompted and graph-refined texts classify pictures; fused confidences of easier views teach harder ones."""
+
+    Settings = ScinetSettings
+    card = Card(
+        name="scinet",
+        title="semantic co-occurrence insight network",
+        paper="Wu et al., IEEE TMM 2025",
+        trains="one context shared by the classes and a graph over their texts; the image tower in variant released",
+        inferred=(
+            "variant paper is rebuilt from figures: prompter, fusion and the losses a, b and c, on frozen towers",
+            "fusion is a closed-form smoothing over a graph of pictures and one of labels",
+            "loss weights are the released code's, learning rates on frozen towers prompt learning's",
+            "unknown labels count as absent until corrected (SPLC); known absent ones stay absent",
+        ),
+        tracks={
+            "paper": Track(recipe=RELEASED, frozen=FROZEN),
+            "smoke": Track(recipe=SMOKE, frozen=SMOKE_FROZEN, settings=SMOKE_SETTINGS),
+        },
+    )
+    bar: Tensor
+    star: Tensor
+    believed: Tensor
+
+    def __init__(self, problem: Problem, settings: ScinetSettings) -> None:
+        of = settings
+        part = {"auto": "none" if of.frozen else "all"}.get(of.train_from, of.train_from)
+        super().__init__(problem, replace(of, train_from=part))
+        names = word_vectors(self.clip, problem.spoken).cpu()
+        classes, width = names.shape
+        self.prompter = BiPrompter(
+            self.clip, problem.spoken, width, n_ctx=of.n_ctx, start=of.start, crossed=of.cross_prompt
+        )
+        self.graph = LabelGcn((width, 2 * width, 2 * width, width))
+        affinity = cosine_similarity(names).clamp(0, 1).fill_diagonal_(0)
+        if of.variant == "paper" and of.relation == "pearson":
+            affinity = label_correlation(problem.labels, otherwise=affinity)
+        weights = {"lambda_n": of.lambda_n, "lambda_q": of.lambda_q}
+        self.fusion = ConfidenceFusion(affinity, of.fusion, neighbours=of.nearest, **weights)
+        kept = of.neighbours or classes
+        prior = structured_prior(affinity, neighbours=kept, share=of.share, temperature=of.temperature)
+        for name, edges in {"bar": prior.bar, "star": prior.star}.items():
+            self.register_buffer(name, edges.float(), persistent=False)
+        self.register_buffer("believed", torch.zeros(problem.n_train, classes, dtype=torch.bool))
+
+    def stages(self) -> tuple[Stage, ...]:
+        """The recipe's views, weakest first; a single one serves for all of them (features of it can be cached)."""
+        recipe = self.problem.recipe
+        wanted = 3 if self.settings.variant == "released" else VIEWS[self.settings.augmentation]
+        views = recipe.views * wanted if len(recipe.views) == 1 else recipe.views[:wanted]
+        if len(views) < wanted:
+            raise MethodError(f"{wanted} views are needed, the recipe has {len(views)}", hint="give one, or all")
+        return (replace(super().stages()[0], views=views),)
+
+    def parameter_groups(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        prompter = [*self.top.parameters(), *self.prompter.parameters()]
+        return {"prompter": prompter, "graph": list(self.graph.parameters())}
+
+    def head(self, picture: Float[Tensor, "e"] | None = None) -> Head:
+        """The classifier of every class from its text and its neighbours' (`picture`: see the prompter)."""
+        texts, shift = self.prompter(picture)
+        return Head(refined(self.graph, texts, self.bar), shift)
+
+    def images(self, pooled: Float[Tensor, "b e"], head: Head) -> Float[Tensor, "b e"]:
+        """f = norm(F(x) + Δ_v)."""
+        return F.normalize(pooled + head.shift, dim=-1)
+
+    def forward(self, features: Tensor, head: Head) -> Float[Tensor, "b c"]:
+        """s f · t'."""
+        logits: Tensor = self.settings.scale * self.images(self.pooled(features), head) @ head.texts.mT
+        return logits
+
+    def loss(self, batch: Batch, head: Head, step: Step) -> dict[str, Tensor]:
+        of, count = self.settings, len(batch.views)
+        labels = batch.labels if of.known_negatives == "keep" else batch.labels.clamp(min=0)
+        pooled = self.pooled(torch.cat([view for view in batch.views if isinstance(view, Tensor)]))
+        if of.cross_prompt != "off":
+            head = self.head(self.prompter.see(pooled.chunk(count)[min(1, count - 1)]))
+        images = self.images(pooled, head)
+        logits = (of.scale * images @ head.texts.mT).float().chunk(count)
+        terms = {"splc": classification(logits[0], labels, step.epoch, known_only=of.unknown == "ignored")}
+        if of.variant == "released":
+            limits = {"hard_k": of.hard_k, "cutoff": of.cutoff}
+            terms |= released_losses(logits, labels, batch.positions, self.star, self.believed, **limits)
+        else:
+            confidence = self.fusion(images.chunk(count)[0].detach(), logits[0].detach().sigmoid(), labels)
+            least = thresholds(learning_status(self.believed, of.hard_k), of.cutoff)
+            more, belief = view_losses(logits, confidence, labels, least, self.star, of.hard_k)
+            self.believed[batch.positions] = belief.labels
+            terms |= {name: term for name, term in more.items() if name in of.losses}
+        return {name: of.weight(name) * term for name, term in terms.items()}
+
+
+def refined(graph: LabelGcn, texts: Float[Tensor, "c e"], edges: Float[Tensor, "c c"]) -> Float[Tensor, "c e"]:
+    """t' = norm(GCN(norm(t)) + t): the residual has its own length, as in the released code."""
+    return F.normalize(graph(F.normalize(texts, dim=-1), edges) + texts, dim=-1)

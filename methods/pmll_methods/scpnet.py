@@ -1,0 +1,199 @@
+"""`scpnet`, `scpnet-frozen`: learned prompts, associated over a graph that CLIP's own text features span.
+
+Ding et al., "Exploring Structured Semantic Prior for Multi Label Recognition with Incomplete Labels", CVPR 2023;
+settings of the released code (jameslahm/SCPNet). `scpnet-frozen`: its Table 2's starred row, a frozen image encoder.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .learner import Batch, Problem, Stage, Step
+from .losses.scpnet import believe, classification, learning_status, soft_cross_entropy, thresholds
+from .method import Card, MethodError
+from .nn.label_gcn import LabelGcn
+from .nn.prompts import PromptContexts
+from .nn.structured_prior import Prior, calibrated, cosine_similarity, structured_prior
+from .nn.trained_clip import TrainedClipLearner, TrainedClipSettings
+from .nn.words import word_vectors
+from .recipe import Recipe, Track
+from .settings import setting
+
+PAPER = Recipe(  # released code, COCO; the values of VOC 2012 in brackets
+    resolution=224,
+    views=("weak", "weak", "scpnet-strong"),
+    test_view="centre",
+    batch=128,
+    epochs=60,  # [120]; its cycle is laid out for 80 and cut short, ours ends
+    optimizer="adam",
+    lr=3e-5,  # [4e-5]
+    lr_scale={"graph": 1 / 3},  # gcn_lr 1e-5 [2e-4: 5]
+    weight_decay=1e-4,
+    schedule="onecycle",
+    ema=math.exp(math.log(0.82) / 641),  # [/ 45]: 0.82 is left of a weight after one epoch
+    batch_norm="train",
+)
+FROZEN = PAPER.at(batch_norm="eval")
+SMOKE = Recipe(
+    resolution=64, views=("squash",), batch=64, epochs=4, optimizer="adamw", lr=3e-3, schedule="cosine", cache=True
+)
+SMOKE_FROZEN = SMOKE.at(epochs=20, lr=6e-3)
+SMOKE_SETTINGS = {"tower": "tiny", "neighbours": 8}
+INFERRED = (
+    "partial labels (no code): L_cls is SPLC's over known labels (`unknown`), known negatives are never believed",
+    "RN101's graph has layers of d, 2d, 2d and d as RN50's: 2.1 M values; single-positive rows were run on RN50",
+    "weight decay reaches biases and norms, too, and batch norm trains from the first epoch on",
+    "dynamic graphs (`sam_graph`, `pessl_graph`) carry no gradient",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScpNetSettings(TrainedClipSettings):
+    """Settings of `scpnet`; where the paper tuned by data set, COCO's values."""
+
+    prompter: bool = setting(True, "cross-modality prompter (CMP); off: a linear layer on the picture's feature", "3.2")
+    n_ctx: int = setting(4, "context vectors, m; those of `start` where it is given", "released code")
+    start: str | None = setting("a photo of a", "words the contexts start from; none: noise", "released code")
+    layers: int = setting(3, "graph convolutions of the semantic association module, L; 0: no module", "Table 7")
+    scale: float | None = setting(10.0, "1/τ of eq. 7; none: learned from the tower's on", "released code; NUS: none")
+    words: str | None = setting(None, "vectors that the prior is made of; none: the tower's texts", "3.1, Table 5")
+    neighbours: int = setting(62, "labels in a row of the prior, itself among them, K", "COCO; VOC, CUB: all, NUS: 50")
+    share: float = setting(0.2, "weight of a label's neighbours together, s", "released code")
+    temperature: float = setting(0.2, "τ' of eq. 4", "COCO, NUS; VOC, CUB: 0.3")
+    sam_graph: Literal["bar", "star", "dynamic"] = setting("bar", "Ā, A*, or the learned texts' Ā", "released; Table 4")
+    pessl_graph: Literal["static", "dynamic", "none"] = setting("static", "A*, the learned texts', or none", "Table 4")
+    unknown: Literal["auto", "absent", "ignored"] = setting("auto", "in L_cls; auto: absent in single-positive")
+    hard_k: int = setting(2, "most confident labels of a picture", "COCO; VOC: 5, NUS: 6, CUB: 31")
+    cutoff: float = setting(0.95, "confidence threshold of a class that is learned", "released code")
+    lambda_cst: float = setting(1 / 8, "weight of the consistency loss", "Table 8")
+    lambda_dstl: float = setting(1 / 8, "weight of the distillation loss", "COCO, NUS; VOC: 1/4, CUB: 3/8")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScpNetFrozenSettings(ScpNetSettings):
+    """Settings of `scpnet-frozen`."""
+
+    train_from: str = setting("none", "first stage of the image half that trains, `all`, or `none`", "Table 2, *")
+
+
+class Texts(NamedTuple):
+    """What depends on no picture: the classes' texts and the weights of the calibration, where there are any."""
+
+    refined: Float[Tensor, "c e"] | None
+    weights: Float[Tensor, "c c"] | None
+
+
+class ScpNet(TrainedClipLearner):
+    """Cosines to prompts that a graph network has refined, trained by prior-enhanced self-supervision."""
+
+    Settings = ScpNetSettings
+    card = Card(
+        name="scpnet",
+        title="semantic correspondence prompt network",
+        paper="Ding et al., CVPR 2023",
+        trains="the image tower, one context shared by the classes, a graph network over labels",
+        regimes=("full", "partial", "single-positive"),
+        inferred=INFERRED,
+        tracks={
+            "paper": Track(recipe=PAPER, frozen=FROZEN),
+            "smoke": Track(recipe=SMOKE, frozen=SMOKE_FROZEN, settings={**SMOKE_SETTINGS, "train_from": "attnpool"}),
+        },
+    )
+    bar: Tensor
+    star: Tensor
+    believed: Tensor
+
+    def __init__(self, problem: Problem, settings: ScpNetSettings) -> None:
+        super().__init__(problem, settings)
+        if not settings.prompter and (settings.layers or settings.pessl_graph == "dynamic"):
+            raise MethodError("without the prompter no texts are learned", hint="set layers=0 and pessl_graph=static")
+        names = word_vectors(self.clip, problem.spoken)
+        prior = self.prior(names if settings.words is None else word_vectors(settings.words, problem.spoken))
+        self.register_buffer("bar", prior.bar)
+        self.register_buffer("star", prior.star)
+        self.register_buffer("believed", torch.zeros(problem.n_train, len(problem.classes), dtype=torch.bool))
+        width = names.shape[1]
+        if settings.prompter:
+            self.prompts = PromptContexts(self.clip, problem.spoken, n_ctx=settings.n_ctx, words=(settings.start,))
+        else:
+            self.classifier = nn.Linear(width, len(problem.classes))
+        if settings.layers:
+            self.graph = LabelGcn((width, *[2 * width] * (settings.layers - 1), width))
+        if settings.scale is None:
+            self.log_scale = nn.Parameter(torch.tensor(math.log(self.clip.logit_scale)))
+
+    def stages(self) -> tuple[Stage, ...]:
+        """The recipe's two weak views and a strong one; a single view stands for all three."""
+        (stage,) = super().stages()
+        if len(stage.views) not in (1, 3):
+            raise MethodError(f"{len(stage.views)} views", hint="recipe.views: two weak views and a strong one")
+        return (replace(stage, views=stage.views * (3 // len(stage.views))),)
+
+    def parameter_groups(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        graph = list(self.graph.parameters()) if self.settings.layers else []
+        others = [parameter for name, parameter in self.named_parameters() if not name.startswith("graph.")]
+        return {"prompter": others, "graph": graph}
+
+    def prior(self, texts: Float[Tensor, "c e"]) -> Prior:
+        """The structured prior that texts span (eq. 1-4)."""
+        of = self.settings
+        similarity = cosine_similarity(texts.detach())
+        return structured_prior(similarity, neighbours=of.neighbours, share=of.share, temperature=of.temperature)
+
+    def head(self) -> Texts:
+        of, static = self.settings, Prior(self.bar, self.star)
+        texts = self.prompts()[0] if of.prompter else None  # z_i = G(t_i) (eq. 5)
+        learned = self.prior(texts) if texts is not None and "dynamic" in (of.sam_graph, of.pessl_graph) else static
+        if texts is not None and of.layers:
+            edges = {"bar": static.bar, "star": static.star, "dynamic": learned.bar}[of.sam_graph]
+            texts = texts + self.graph(texts, edges)  # Z* = H⁰ + Hᴸ (eq. 6)
+        return Texts(texts, {"static": static.star, "dynamic": learned.star, "none": None}[of.pessl_graph])
+
+    def forward(self, features: Tensor, head: Texts) -> Float[Tensor, "b c"]:
+        """sim(f, z*) / τ (eq. 7)."""
+        pooled = self.pooled(features)
+        if head.refined is None:
+            return F.linear(pooled, self.classifier.weight, self.classifier.bias)
+        scale = self.log_scale.exp() if self.settings.scale is None else self.settings.scale
+        return scale * F.normalize(pooled, dim=-1) @ F.normalize(head.refined, dim=-1).mT
+
+    def loss(self, batch: Batch, head: Texts, step: Step) -> dict[str, Tensor]:
+        """L_cls + λ_cst L_cst + λ_dstl L_dstl (eq. 13-14): of a weak view; of a strong one after another weak one."""
+        of, labels = self.settings, batch.labels
+        features = torch.cat([view for view in batch.views if isinstance(view, Tensor)])
+        supervised, weak, strong = self(features, head).float().chunk(3)
+        known_only = {"auto": self.problem.regime != "single-positive", "absent": False, "ignored": True}[of.unknown]
+        terms = {"cls": classification(supervised, labels, step.epoch, known_only=known_only)}
+        p = weak.detach().sigmoid()
+        belief = believe(p, labels, thresholds(learning_status(self.believed, of.hard_k), of.cutoff), of.hard_k)
+        new = belief.labels.any(dim=1)
+        self.believed[batch.positions.to(new.device)[new]] = belief.labels[new]
+        if of.lambda_cst:
+            terms["cst"] = of.lambda_cst * soft_cross_entropy(strong, belief.labels, belief.rows)  # eq. 10
+        if of.lambda_dstl:
+            target = p if head.weights is None else calibrated(p, head.weights)  # eq. 11
+            terms["dstl"] = of.lambda_dstl * soft_cross_entropy(strong, target, belief.rows)  # eq. 12
+        return terms
+
+
+class ScpNetFrozen(ScpNet):
+    """`scpnet` on a frozen image tower."""
+
+    Settings = ScpNetFrozenSettings
+    card = Card(
+        name="scpnet-frozen",
+        title="semantic correspondence prompt network, frozen image tower",
+        paper="Ding et al., CVPR 2023, Table 2 (*)",
+        trains="one context shared by the classes, a graph network over labels",
+        regimes=ScpNet.card.regimes,
+        inferred=(*INFERRED, "learning rates and schedule are those of the trained image tower: none are given"),
+        tracks={"paper": Track(recipe=FROZEN), "smoke": Track(recipe=SMOKE_FROZEN, settings=SMOKE_SETTINGS)},
+    )

@@ -1,0 +1,190 @@
+"""`ssmll`: label-specific features aligned with learned class prompts, contexts, and pseudo labels by class.
+
+Fan et al., "Context-Based Semantic-Aware Alignment for Semi-Supervised Multi-Label Learning", 2024
+(arXiv:2412.18842). No code was released and only a summary was at hand: a reconstruction, see its card. What the
+paper leaves open follows the same group's CAP.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int8
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .cap import VIEWS
+from .coop import cosine_logits
+from .learner import Batch, Problem, Step
+from .method import Card
+from .nn import thresholds
+from .nn.clip_learner import TINY_PROMPTS, ClipLearner, ClipSettings
+from .nn.contexts import affinity, context_targets, contexts
+from .nn.prompts import PromptContexts
+from .nn.pseudo_labels import PseudoLabelLearner, PseudoLabelSettings
+from .nn.region_aggregation import cosines
+from .nn.words import word_vectors
+from .recipe import SMOKE_PROMPTS, Recipe, Track
+from .settings import setting
+
+PAPER = Recipe(  # inferred: resolution, optimizer and schedule are DualCoOp's, the rest CAP's
+    resolution=448,
+    views=VIEWS,
+    batch=64,
+    epochs=40,
+    optimizer="sgd",
+    lr=2e-3,
+    momentum=0.9,
+    weight_decay=5e-4,
+    schedule="cosine",
+    warmup_epochs=1,
+    warmup_lr=1e-5,
+    ema=0.9997,
+)
+SMOKE = SMOKE_PROMPTS.at(epochs=12, warmup_epochs=0, ema=0.9)
+LARGE = 80  # classes from which on there are 6 contexts (COCO, NUS-WIDE), below 4 (VOC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SsmllSettings(PseudoLabelSettings, ClipSettings):
+    """Settings of `ssmll`; sources name what is not inferred."""
+
+    n_ctx: int = setting(16, "context vectors a prompt, M")
+    start: str | None = setting(None, "words the contexts start from; none: Gaussian noise")
+    context_sd: float | None = setting(0.02, "size of the noise; none: that of the token table")
+    alignment: Literal["label-specific", "global"] = setting(
+        "label-specific", "each class's own feature, or the picture's for all", "paper, summary"
+    )
+    prompts: Literal["two", "shared"] = setting(
+        "two", "one prompt that selects regions and one that is aligned, or one for both", "paper, summary"
+    )
+    attention_scale: float = setting(20.0, "sharpness of the softmax over positions, α")
+    scale: float = setting(20.0, "logits per unit of cosine, κ")
+    offset: float = setting(-4.0, "where the learned offset of all logits starts, b")
+    thresholds: Literal["cat", "fixed", "cap"] = setting(
+        "cat", "pseudo labels by class-distribution-aware thresholds, at 0.5, or by CAP's mask", "paper, summary"
+    )
+    positive_share: float = setting(1.0, "share of the expected positives that become pseudo positives, η+")
+    negative_share: float = setting(1.0, "share of the expected negatives that become pseudo negatives, η-")
+    contexts: bool = setting(True, "tell which contexts a picture shows, as a second task", "paper, summary")
+    k: int | None = setting(None, "number of contexts K; none: 6 from 80 classes on, else 4", "paper: 6 on COCO")
+    affinity: Literal["cond_sym", "jaccard", "count"] = setting("cond_sym", "how closely classes go together")
+    context_target: Literal["multi_hot", "share", "majority"] = setting(
+        "multi_hot", "all contexts shown, their shares, or the foremost one"
+    )
+    context_weight: float = setting(1.0, "weight of the context task, λ_c")
+
+
+class Ssmll(PseudoLabelLearner, ClipLearner):
+    """Each class gathers its own feature of the picture, which is compared with the class's own prompt."""
+
+    Settings = SsmllSettings
+    card = Card(
+        name="ssmll",
+        title="context-based semantic-aware alignment",
+        paper="Fan et al., 2024",
+        trains="the contexts of two prompts a class, an offset and a classifier of contexts",
+        regimes=("semi",),
+        inferred=(
+            "reconstructed from a summary: two prompts a class, attention over positions, spectral clustering of "
+            "co-occurrence with K = 6 on COCO and thresholds by class are stated, all formulas are ours",
+            "local features are CLIP's value and output projection at each position; their mean is the global feature",
+            "a learned offset of all logits, κ = α = 20, M = 16",
+            "loss, batches, stages, views and averaged weights are CAP's; tower, resolution and optimizer DualCoOp's",
+            "thresholds are CAP's ranks, with no pseudo positives for a class that no labelled picture has",
+        ),
+        tracks={
+            "paper": Track(recipe=PAPER),
+            "smoke": Track(
+                recipe=SMOKE,
+                settings={**TINY_PROMPTS, "warmup": 0.5},
+            ),
+        },
+    )
+    of_class: Tensor
+
+    def __init__(self, problem: Problem, settings: SsmllSettings) -> None:
+        super().__init__(problem, settings)
+        number = 2 if settings.prompts == "two" else 1  # the one that selects first, the one that is aligned last
+        self.prompts = PromptContexts(
+            self.clip,
+            problem.spoken,
+            prompts=number,
+            n_ctx=settings.n_ctx,
+            class_specific=True,
+            sd=settings.context_sd,
+            words=(settings.start,) * number,
+        )
+        self.offset = nn.Parameter(torch.tensor(settings.offset))
+        if settings.contexts:
+            classes = len(problem.classes)
+            self.k = min(classes, settings.k or (6 if classes >= LARGE else 4))
+            self.context_head = nn.Linear(word_vectors(self.clip, problem.spoken[:1]).shape[1], self.k)
+            self.register_buffer("of_class", contexts(affinity(problem.labels, settings.affinity), self.k))
+
+    def encode(self, pixels: Tensor) -> Float[Tensor, "b n e"]:
+        """F, every position in the joint space, read without the positional embedding where the tower allows it."""
+        variant = "maskclip" if "maskclip" in self.clip.variants else None
+        return self.clip.dense(self.clip.normalise(pixels), variant)
+
+    def head(self) -> Float[Tensor, "prompts c e"]:
+        """S and T, the texts behind the prompts."""
+        texts: Tensor = self.prompts()
+        return texts
+
+    def label_features(
+        self, features: Float[Tensor, "b n e"], semantic: Float[Tensor, "c e"]
+    ) -> Float[Tensor, "b #c e"]:
+        """h_k, what each class sees of a picture; the mean of all positions where alignment is global."""
+        if self.settings.alignment == "global":
+            return features.mean(dim=1, keepdim=True)
+        return region_attention(features, semantic, self.settings.attention_scale) @ features
+
+    def aligned(self, gathered: Float[Tensor, "b #c e"], texts: Float[Tensor, "c e"]) -> Float[Tensor, "b c"]:
+        """z_k = κ cos(h_k, T_k) + b."""
+        return cosine_logits(gathered, texts, self.settings.scale) + self.offset
+
+    def forward(self, features: Tensor, head: Float[Tensor, "prompts c e"]) -> Float[Tensor, "b c"]:
+        return self.aligned(self.label_features(features, head[0]), head[-1])
+
+    def pseudo_labels(self, scores: Float[Tensor, "u c"]) -> Int8[Tensor, "u c"]:
+        """By rank, as often as in the labelled pictures; or at 0.5."""
+        settings, positives = self.settings, self.positives.to(scores.device)
+        shares = {"positive_share": settings.positive_share, "negative_share": settings.negative_share}
+        if settings.thresholds == "cap":
+            by_mask = thresholds.cap_thresholds(scores, positives, self.labelled, **shares)
+            return thresholds.cap_labels(scores, by_mask)
+        if settings.thresholds == "fixed":
+            half = scores.new_full((scores.shape[1],), 0.5)
+            return thresholds.cat_labels(scores, thresholds.CatThresholds(half, half))
+        frequency = thresholds.expected_frequency(positives, self.labelled)
+        counts = thresholds.cat_counts(frequency, len(scores), **shares)
+        return thresholds.cat_labels(scores, thresholds.cat_thresholds(scores, *counts))
+
+    def loss(self, batch: Batch, head: Float[Tensor, "prompts c e"], step: Step) -> dict[str, Tensor]:
+        """L = L_s + λ_u L_u + λ_c (L_cs + L_cu), on strong views."""
+        features, labels, true = self.targets(batch)
+        assert isinstance(features, Tensor)
+        gathered = self.label_features(features, head[0])
+        logits = self.aligned(gathered, head[-1])
+        terms = self.asl_terms(logits, labels, true)
+        if self.settings.contexts:
+            terms["contexts"] = self.settings.context_weight * self.context_loss(features, gathered, logits, labels)
+        return terms
+
+    def context_loss(self, features: Tensor, gathered: Tensor, logits: Tensor, labels: Tensor) -> Float[Tensor, ""]:
+        """Cross-entropy of the contexts told from u = Σ_k p_k h_k / Σ_k p_k + mean_r F_r, p without gradient."""
+        weights = logits.detach().sigmoid()[..., None]
+        summary = (weights * gathered).sum(dim=1) / weights.sum(dim=1) + features.mean(dim=1)
+        shown, valid = context_targets(labels, self.of_class, self.k, self.settings.context_target)
+        told = self.context_head(summary[valid])
+        return F.binary_cross_entropy_with_logits(told, shown[valid].to(told), reduction="sum")
+
+
+def region_attention(
+    features: Float[Tensor, "b n e"], semantic: Float[Tensor, "c e"], scale: float
+) -> Float[Tensor, "b c n"]:
+    """a = softmax over positions of α cos(F_r, S_k), α = `scale`."""
+    return (scale * cosines(features, semantic[None])[:, 0]).softmax(dim=-1)

@@ -1,0 +1,46 @@
+"""A CLIP's image half as a trunk: what it makes of a picture before pooling, for methods that read no text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from .clip import ClipTower, load_clip
+from .clip_stages import image_stages
+from .cnn import Trunk, timm_stages
+from .dense import ResNetImages, TimmImages, VitImages
+from .weights import CLIP
+
+
+@lru_cache(maxsize=4)
+def load_clip_trunk(name: str, weights: str | None = None) -> Trunk:
+    """A frozen trunk by the names that `load_clip` takes. Calls with the same arguments return the same object."""
+    return clip_trunk(load_clip(name, weights))
+
+
+def clip_trunk(tower: ClipTower) -> Trunk:
+    """The stages of a ResNet are stem, layer1 … layer4; of a timm tower, those of timm's own network (see
+    `load_trunk`); a ViT is one stage, `patches`. Pictures are normalised as CLIP's."""
+    return Trunk(CLIP + tower.name, _stages(tower), tower.channels, tower.mean, tower.std, tower.digest)
+
+
+def _stages(tower: ClipTower) -> Mapping[str, nn.Module]:
+    if isinstance(tower.images, ResNetImages):
+        return {name: stage for name, stage in image_stages(tower).stages.items() if name != "attnpool"}
+    if isinstance(tower.images, TimmImages):
+        return timm_stages(tower.images.trunk)
+    return {"patches": _PatchMap(tower.images)}
+
+
+class _PatchMap(nn.Module):
+    """Pixels to the last tokens of a ViT at their places."""
+
+    def __init__(self, images: VitImages) -> None:
+        super().__init__()
+        self.images = images
+
+    def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d u v"]:
+        return self.images.feature_map(images)

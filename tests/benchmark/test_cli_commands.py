@@ -77,7 +77,7 @@ def test_everything_is_listed_as_text_and_as_json(command: Command, kind: str) -
 def test_the_published_numbers_are_listed_one_a_line_with_their_source(command: Command) -> None:
     lines = command("list", "published").out.splitlines()
     assert any(line.split()[:6] == ["sarl", "coco2014", "partial", "0.10", "map", "78.30"] for line in lines)
-    assert {"SARL 2025", "SCPNet 2023"} <= {
+    assert {"SARL 2024", "SCPNet 2023"} <= {
         n["source"] for n in command("list", "published", "--json").document["items"]
     }
 

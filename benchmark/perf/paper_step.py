@@ -1,0 +1,75 @@
+"""One training step of every method at its paper's size, with random weights: does it run here, and in how much memory?
+
+    python benchmark/perf/paper_step.py --methods sst sarl --threads 1
+
+Each method trains on four pictures with 80 labels in one step and scores one picture, in a process of its own, with
+its paper's towers, resolution and settings. Printed are seconds (weights and prediction included) and peak memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pmll_methods import registry
+
+PICTURES, LABELS = 4, 80
+SMALL = ["recipe.epochs=1", f"recipe.batch={PICTURES}", "recipe.views=squash", "weights=random"]
+
+
+def write_data(folder: Path) -> Path:
+    """Noise with random labels: four pictures to train on, one to test on; returns the CSV file."""
+    random = np.random.default_rng(0)
+    with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["path", "split", *(f"thing {number}" for number in range(LABELS))])
+        for number in range(PICTURES + 1):
+            Image.fromarray(random.integers(0, 256, (448, 448, 3), np.uint8)).save(folder / f"{number}.png")
+            known = np.where(random.random(LABELS) < 0.3, 1, -1)
+            table.writerow([f"{number}.png", "train" if number < PICTURES else "test", *known])
+    return folder / "labels.csv"
+
+
+def one_step(method: str, data: Path, threads: int) -> tuple[bool, float, float]:
+    """Whether it ran, in how many seconds, with which peak of memory in GB."""
+    regimes = registry.find(method).card.regimes
+    regime = ["--regime", "full"] if "full" in regimes else ["--regime", "semi", "--ratios", "0.5"]
+    with tempfile.TemporaryDirectory() as store:
+        command = [sys.executable, "-m", "pmll_bench", "run", "--methods", method, "--datasets", str(data), *regime]
+        command += ["--track", "paper", "--root", store, "--threads", str(threads), "--device", "cpu"]
+        started = time.monotonic()
+        child = subprocess.Popen(
+            [*command, *(part for change in SMALL for part in ("--set", change))],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        _, status, usage = os.wait4(child.pid, 0)
+        return status == 0, time.monotonic() - started, usage.ru_maxrss / 1e6
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--methods", nargs="+", default=[name for name in registry.names() if name != "clip-zeroshot"])
+    parser.add_argument("--threads", type=int, default=2)
+    asked = parser.parse_args()
+    broken = 0
+    with tempfile.TemporaryDirectory() as folder:
+        data = write_data(Path(folder))
+        for method in asked.methods:
+            ran, seconds, peak = one_step(method, data, asked.threads)
+            broken += not ran
+            print(f"{method:14} {'ok' if ran else 'FAILED':7} {seconds:6.1f} s  {peak:5.2f} GB", flush=True)
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

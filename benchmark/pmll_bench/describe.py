@@ -132,7 +132,7 @@ def describe_method(kind: Kind) -> dict[str, Any]:
         "kind": "method",
         **{key: list(value) if isinstance(value, tuple) else value for key, value in stated.items()},
         "grouped": kind.grouped,
-        "status": REPRODUCED,
+        "status": ", ".join([*card.shown, REPRODUCED]),
         "settings": list(_settings(kind)),
         "tracks": {name: _track(track) for name, track in card.tracks.items()},
     }

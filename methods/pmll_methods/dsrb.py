@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .learner import Batch, Problem
-from .method import Card
+from .method import GOLDEN, Card
 from .nn.blending import BlendingLearner, BlendingSettings, drawn
 from .sarb import BLENDING
 from .settings import setting
@@ -95,6 +95,7 @@ class Dsrb(BlendingLearner):
     Settings = DsrbSettings
     card = Card(
         name="dsrb",
+        shown=(GOLDEN,),
         title="dual-perspective semantic-aware representation blending",
         paper="Pu et al., Expert Systems with Applications 2024",
         trains="layer4 of the trunk, decoupling, graph, classifiers, α and β; all but the trunk where it is frozen",

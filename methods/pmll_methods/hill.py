@@ -14,7 +14,7 @@ from torch import Tensor
 from .learner import Batch, Step
 from .losses.hill import hill
 from .losses.splc import splc
-from .method import Card
+from .method import GOLDEN, PAPER_STEP, Card
 from .recipe import SMOKE_TRUNK, Recipe, Track
 from .settings import setting
 from .single_positive import LINEAR, REGIMES, SMOKE, TRAINS, SinglePositiveLearner, SinglePositiveSettings
@@ -48,6 +48,7 @@ class Hill(SinglePositiveLearner):
     Settings = HillSettings
     card = Card(
         name="hill",
+        shown=(GOLDEN, PAPER_STEP),
         title="Hill loss",
         paper="Zhang et al., arXiv:2112.07368",
         trains=TRAINS,
@@ -84,6 +85,7 @@ class Splc(SinglePositiveLearner):
     card = replace(
         Hill.card,
         name="splc",
+        shown=(GOLDEN,),
         title="self-paced loss correction",
         inferred=(*Hill.card.inferred, "a known absent label is never corrected: the paper has none"),
     )

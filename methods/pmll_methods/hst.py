@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from .learner import Batch, Problem, Sweep
 from .losses.partial_bce import partial_bce
-from .method import Card
+from .method import GOLDEN, PAPER_STEP, Card
 from .nn.label_transfer import completed, cross_score, mean_direction
 from .nn.prototypes import Prototypes, PrototypeSettings
 from .nn.transfer_learner import TransferLearner, TransferSettings
@@ -58,6 +58,7 @@ class Hst(TransferLearner):
     Settings = HstSettings
     card = Card(
         name="hst",
+        shown=(GOLDEN, PAPER_STEP),
         title="heterogeneous semantic transfer",
         paper="Chen et al., IJCV 2024",
         trains="layer4 of the trunk, decoupling, graph, classifiers, pair head, two thresholds; all but the trunk "

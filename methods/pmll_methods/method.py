@@ -133,6 +133,11 @@ class Diverged(Exception):
     """The loss or the scores are no longer finite."""
 
 
+GOLDEN = "golden vectors met"  # its equations give the numbers that the reference gives
+PAPER_STEP = "one step at paper size"  # its towers, resolution and number of classes fit and run
+PHOTOGRAPHS = "trained on real photographs"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Card:
     """What a method states about itself; `pmll-bench show` and the tables' marks come from here."""
@@ -146,6 +151,7 @@ class Card:
     uses_labels: bool = True
     deterministic: bool = False
     logits: bool = True  # scores are logits of P(present); otherwise thresholded F1 is left out
+    shown: tuple[str, ...] = ()  # how far it has been tried: GOLDEN, PAPER_STEP, PHOTOGRAPHS
     inferred: tuple[str, ...] = ()  # what the paper and its code leave open, and what we chose
     tracks: Mapping[str, Track] = field(default_factory=dict)
 

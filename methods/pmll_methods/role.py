@@ -26,6 +26,7 @@ class Role(Epr):
     card = replace(
         Epr.card,
         name="role",
+        shown=(GOLDEN, PAPER_STEP),
         title="regularised online label estimation",
         trains=f"{Epr.card.trains}; and an estimate of every training label",
         inferred=(*Epr.card.inferred, "end to end from the start: the paper's best rows begin with a linear phase"),

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from .learner import Batch, Problem, Stage, Step
 from .losses.scpnet import believe, classification, learning_status, soft_cross_entropy, thresholds
-from .method import Card, MethodError
+from .method import GOLDEN, PAPER_STEP, Card, MethodError
 from .nn.label_gcn import LabelGcn
 from .nn.prompts import PromptContexts
 from .nn.structured_prior import Prior, calibrated, cosine_similarity, structured_prior
@@ -97,6 +97,7 @@ class ScpNet(TrainedClipLearner):
     Settings = ScpNetSettings
     card = Card(
         name="scpnet",
+        shown=(GOLDEN, PAPER_STEP),
         title="semantic correspondence prompt network",
         paper="Ding et al., CVPR 2023",
         trains="the image tower, one context shared by the classes, a graph network over labels",
@@ -188,12 +189,12 @@ class ScpNetFrozen(ScpNet):
     """`scpnet` on a frozen image tower."""
 
     Settings = ScpNetFrozenSettings
-    card = Card(
+    card = replace(
+        ScpNet.card,
         name="scpnet-frozen",
         title="semantic correspondence prompt network, frozen image tower",
         paper="Ding et al., CVPR 2023, Table 2 (*)",
         trains="one context shared by the classes, a graph network over labels",
-        regimes=ScpNet.card.regimes,
         inferred=(*INFERRED, "learning rates and schedule are those of the trained image tower: none are given"),
         tracks={"paper": Track(recipe=FROZEN), "smoke": Track(recipe=SMOKE_FROZEN, settings=SMOKE_SETTINGS)},
     )

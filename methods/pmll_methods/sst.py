@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .learner import Problem
 from .losses.partial_bce import partial_bce
-from .method import Card
+from .method import GOLDEN, PAPER_STEP, Card
 from .nn.label_transfer import FeatureMemory, completed, cross_score
 from .nn.transfer_learner import TransferLearner, TransferSettings
 from .recipe import Track
@@ -59,6 +59,7 @@ class Sst(TransferLearner):
     Settings = SstSettings
     card = Card(
         name="sst",
+        shown=(GOLDEN, PAPER_STEP),
         title="structured semantic transfer",
         paper="Chen et al., AAAI 2022",
         trains="layer4 of the trunk, decoupling, graph, classifiers, pair head; all but the trunk where it is frozen",

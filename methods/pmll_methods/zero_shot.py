@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .learner import Stage
-from .method import Card, MethodError
+from .method import PHOTOGRAPHS, Card, MethodError
 from .nn.clip_learner import ClipLearner, ClipSettings
 from .recipe import Recipe, Track
 from .settings import setting
@@ -34,6 +34,7 @@ class ClipZeroShot(ClipLearner):
     Settings = ZeroShotSettings
     card = Card(
         name="clip-zeroshot",
+        shown=(PHOTOGRAPHS,),
         title="zero-shot CLIP",
         paper="Radford et al., ICML 2021",
         trains="nothing",

@@ -193,7 +193,6 @@ class ScpNetFrozen(ScpNet):
         ScpNet.card,
         name="scpnet-frozen",
         title="semantic correspondence prompt network, frozen image tower",
-        paper="Ding et al., CVPR 2023, Table 2 (*)",
         trains="one context shared by the classes, a graph network over labels",
         inferred=(*INFERRED, "learning rates and schedule are those of the trained image tower: none are given"),
         tracks={"paper": Track(recipe=FROZEN), "smoke": Track(recipe=SMOKE_FROZEN, settings=SMOKE_SETTINGS)},

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from .learner import Batch, Problem, Step
 from .losses.single_positive import role
+from .method import GOLDEN, PAPER_STEP
 from .recipe import SMOKE_TRUNK, Track
 from .single_positive import END_TO_END, EXPECTED, LINEAR, SMOKE, Epr, ExpectationSettings
 

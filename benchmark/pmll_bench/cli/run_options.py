@@ -80,7 +80,9 @@ Config: TypeAlias = Annotated[
 ]
 Track: TypeAlias = Annotated[
     str | None,
-    typer.Option(metavar="NAME", rich_help_panel=HOW, help="Recipes: paper, controlled or smoke; default: smoke on shapes."),
+    typer.Option(
+        metavar="NAME", rich_help_panel=HOW, help="Recipes: paper, controlled or smoke; default: smoke on shapes."
+    ),
 ]
 Sets: TypeAlias = Annotated[
     list[str] | None,

@@ -57,9 +57,10 @@ def run_groups(
     """Do what is missing, group after group. One cell's failure never stops the others; a full disk stops all."""
     settings.apply()
     outcome = Outcome()
-    for group in groups:  # so that `status` knows of cells that a stopped run never came to
-        for planned in group.cells:
-            store.folder(planned.cell).ask(planned)
+    for planned in (planned for group in groups for planned in group.cells):
+        folder = store.folder(planned.cell)
+        if folder.record() is None:  # so that `status` knows of cells that a stopped run never came to
+            folder.ask(planned)
     for group in groups:
         if stop.is_set():
             break

@@ -108,4 +108,3 @@ CONTROLLED = Recipe(  # ours: one trunk, resolution, augmentation and budget for
     warmup_epochs=1,
     batch_norm="train",
 )
-LEARNING_RATES = (1e-5, 1e-4, 5e-4, 2e-3, 1e-2)  # what a rate of the controlled track may be chosen from

@@ -12,8 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..errors import ConfigError
-from ..files import write_whole
-from .plot import COLOURS, SETTINGS, as_csv, rendered
+from .plot import COLOURS, drawn, write_figure
 from .table import Block, Table
 
 _WIDTH, _ROW, _ABOVE, _BELOW, _LETTER = 3.6, 0.3, 0.35, 0.75, 0.075  # inches; letter: of a row's name
@@ -30,20 +29,12 @@ def ablation_plot(table: Table) -> dict[str, bytes]:
     """
     if not table.blocks:
         raise ConfigError("no results to draw", hint="'pmll-bench ablate NAME' makes them")
-    with mpl.rc_context(SETTINGS):
-        figure = _figure(table.blocks, table.layout.metric_title)
-        drawn = {ending: rendered(figure, ending) for ending in ("svg", "png")}
-    return {**drawn, "csv": as_csv(table.blocks)}
+    return drawn(_figure, table.blocks, table.layout.metric_title)
 
 
 def write_ablation(table: Table, name: str, folder: Path) -> tuple[Path, ...]:
     """Write an ablation's plot into a folder; returns the files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for ending, content in ablation_plot(table).items():
-        paths.append(folder / f"ablation-{name}.{ending}")
-        write_whole(paths[-1], content)
-    return tuple(paths)
+    return write_figure(ablation_plot(table), folder / f"ablation-{name}")
 
 
 def _figure(blocks: Sequence[Block], metric: str) -> Figure:

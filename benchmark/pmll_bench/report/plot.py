@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -29,7 +29,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 _DASHES = ("solid", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)))
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 
-SETTINGS: Any = {
+_SETTINGS: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: every machine draws the same
     "font.size": 8,
     "axes.titlesize": 9,
@@ -62,20 +62,28 @@ def curves(table: Table) -> dict[str, bytes]:
     blocks = [block for block in table.blocks if len(block.ratios) > 1]
     if not blocks:
         raise ConfigError("no curve to draw", hint="curves need results at two ratios or more")
-    with mpl.rc_context(SETTINGS):
-        figure = _figure(blocks, table.layout.metric_title)
-        drawn = {name: rendered(figure, name) for name in ("svg", "png")}
-    return {**drawn, "csv": as_csv(blocks)}
+    return drawn(_figure, blocks, table.layout.metric_title)
 
 
 def write_curves(table: Table, folder: Path) -> tuple[Path, ...]:
     """Write the curves of a table into a folder; returns the files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for ending, content in curves(table).items():
-        paths.append(folder / f"curves-{table.layout.metric}.{ending}")
-        write_whole(paths[-1], content)
-    return tuple(paths)
+    return write_figure(curves(table), folder / f"curves-{table.layout.metric}")
+
+
+def drawn(draw: Callable[[Sequence[Block], str], Figure], blocks: Sequence[Block], metric: str) -> dict[str, bytes]:
+    """A figure of some blocks as its files by their ending, the numbers behind it among them."""
+    with mpl.rc_context(_SETTINGS):
+        figure = draw(blocks, metric)
+        return {**{ending: _rendered(figure, ending) for ending in ("svg", "png")}, "csv": _csv(blocks)}
+
+
+def write_figure(files: Mapping[str, bytes], stem: Path) -> tuple[Path, ...]:
+    """Write a figure's files, each named by its ending behind `stem`; returns them."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    paths = tuple(stem.with_name(f"{stem.name}.{ending}") for ending in files)
+    for path, content in zip(paths, files.values(), strict=True):
+        write_whole(path, content)
+    return paths
 
 
 def _figure(blocks: Sequence[Block], metric: str) -> Figure:
@@ -161,8 +169,7 @@ def _style(number: int) -> Style:
     }
 
 
-def rendered(figure: Figure, ending: str) -> bytes:
-    """A figure as the bytes of an SVG or PNG file."""
+def _rendered(figure: Figure, ending: str) -> bytes:
     file = io.BytesIO()
     # No date and no version in the file, so that it changes only where the results do.
     metadata = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}[ending]
@@ -170,8 +177,7 @@ def rendered(figure: Figure, ending: str) -> bytes:
     return file.getvalue()
 
 
-def as_csv(blocks: Sequence[Block]) -> bytes:
-    """The numbers of a figure, a line each."""
+def _csv(blocks: Sequence[Block]) -> bytes:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["panel", "method", "selection", "known labels (%)", "mean", "sd", "n"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import difflib
-import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 from torchvision import models
 
 from ..method import MethodError
-from .frozen import Channels, embedded, fold_batch_norm, freeze, normalise, read_state, state_digest
+from .frozen import Channels, as_map, embedded, fold_batch_norm, freeze, normalise, read_state, state_digest
 from .weights import RANDOM, TIMM, split_tag, weights_file
 
 IMAGENET_MEAN: Channels = (0.485, 0.456, 0.406)
@@ -234,10 +233,4 @@ class _TimmMap(nn.Module):
         self.network = network
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d u v"]:
-        features: Tensor = self.network.forward_features(images)
-        if features.ndim == 4:
-            channels_last = getattr(self.network, "output_fmt", "NCHW") == "NHWC"
-            return features.permute(0, 3, 1, 2) if channels_last else features
-        tokens = features[:, self.network.num_prefix_tokens :]
-        rows = round(math.sqrt(tokens.shape[1] * images.shape[2] / images.shape[3]))
-        return tokens.mT.reshape(len(tokens), -1, rows, tokens.shape[1] // rows)
+        return as_map(self.network, self.network.forward_features(images), images)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..method import MethodError
-from .frozen import fold_batch_norm
+from .frozen import as_map, fold_batch_norm
 
 Images: TypeAlias = Float[Tensor, "b 3 h w"]
 Visual: TypeAlias = Any  # open_clip's image towers; their attributes are not typed
@@ -146,12 +146,8 @@ class TimmImages(nn.Module):
         self.channels = int(self.trunk.num_features)
 
     def feature_map(self, images: Images) -> Float[Tensor, "b d u v"]:
-        """What the trunk makes of square images, before pooling."""
-        features = self._features(images)
-        if features.ndim == 3:
-            tokens = features[:, self.trunk.num_prefix_tokens :]
-            return tokens.mT.reshape(len(tokens), self.channels, math.isqrt(tokens.shape[1]), -1)
-        return features.permute(0, 3, 1, 2) if getattr(self.trunk, "output_fmt", "NCHW") == "NHWC" else features
+        """What the trunk makes of images, before pooling."""
+        return as_map(self.trunk, self._features(images), images)
 
     def pooled(self, images: Images) -> Float[Tensor, "b e"]:
         return self.read(self._features(images))

@@ -1,13 +1,14 @@
-"""What frozen towers share: weights read from a file, batch norm folded, pixels made numbers, a digest."""
+"""What frozen towers share: weights from a file, folded batch norm, pixels as numbers, features as a map, a digest."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import warnings
 import zipfile
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from jaxtyping import Float, UInt8
@@ -104,3 +105,15 @@ def fold_batch_norm(module: nn.Module) -> nn.Module:
     for _, child in children:
         fold_batch_norm(child)
     return freeze(module).to(memory_format=torch.channels_last)
+
+
+def as_map(
+    network: Any, features: Float[Tensor, "b ..."], images: Float[Tensor, "b 3 h w"]
+) -> Float[Tensor, "b d u v"]:
+    """What a timm network made of images, as a map: of tokens those of places, each at its place."""
+    if features.ndim == 4:
+        channels_last = getattr(network, "output_fmt", "NCHW") == "NHWC"
+        return features.permute(0, 3, 1, 2) if channels_last else features
+    tokens = features[:, network.num_prefix_tokens :]
+    rows = round(math.sqrt(tokens.shape[1] * images.shape[2] / images.shape[3]))
+    return tokens.mT.reshape(len(tokens), -1, rows, tokens.shape[1] // rows)

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+from .document import now, read_record, write_record
 from .environment import Environment
 from .errors import StoreError
 from .files import folders, publish, store_errors, write_whole
@@ -29,9 +30,7 @@ from .records import (
     QueueRecord,
     Result,
     ScoresFile,
-    now,
-    read_record,
-    write_record,
+    TriesRecord,
 )
 
 StateName: TypeAlias = Literal[
@@ -123,11 +122,9 @@ class CellFolder:
 
     def begin(self, planned: Planned, environment: Environment) -> Attempt:
         """Start an attempt in a new folder; its number is one that no other attempt has or had."""
-        with store_errors(self.path):
-            (self.path / "attempts").mkdir(parents=True, exist_ok=True)
         self.ask(planned)
         number = self.newest + 1
-        while not _made(Attempt(self, number).path):
+        while not Attempt(self, number).make():
             number += 1
         attempt = Attempt(self, number)
         record = AttemptRecord(
@@ -172,6 +169,19 @@ class CellFolder:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             return StoredScores(file["scores"], tuple(file["ids"].tolist()), tuple(file["classes"].tolist()))
 
+    def tries(self) -> TriesRecord | None:
+        """The learning rates that were tried; None before all were."""
+        return read_record(TriesRecord, self.path / "tries.json")
+
+    def keep_tries(self, tries: TriesRecord) -> None:
+        """Write what came of the tries."""
+        write_record(self.path / "tries.json", tries)
+
+    def drop_states(self) -> None:
+        """Remove the saved training states of all attempts."""
+        for _, path in self.states():
+            path.unlink(missing_ok=True)
+
     def set_damaged_aside(self) -> None:
         """Make room where a damaged result stands; it is kept under another name."""
         number = 1 + sum(1 for _ in self.path.glob("result.json.damaged-*"))
@@ -189,6 +199,15 @@ class Attempt:
     @property
     def path(self) -> Path:
         return self.folder.path / "attempts" / f"{self.number:04d}"
+
+    def make(self) -> bool:
+        """Make the attempt's folder; whether it is new."""
+        with store_errors(self.path):
+            try:
+                self.path.mkdir(parents=True)
+            except FileExistsError:
+                return False
+        return True
 
     def states(self) -> list[tuple[int, Path]]:
         """This attempt's saved training states with their steps, newest first."""
@@ -246,9 +265,7 @@ class Attempt:
                 won = publish(own, shared)
             else:
                 won = standing.attempt == self.number  # a network disk may carry out a link and report its failure
-        for attempt in self.folder.attempts():
-            for _, path in attempt.states():
-                path.unlink(missing_ok=True)
+        self.folder.drop_states()
         return won
 
     def end(self, kind: EndKind, message: str = "", traceback: str = "") -> None:
@@ -260,13 +277,3 @@ class Attempt:
     def ended(self) -> EndRecord | None:
         """How the attempt ended; None while it runs and where it stopped without a word."""
         return read_record(EndRecord, self.path / "end.json")
-
-
-def _made(path: Path) -> bool:
-    """Whether the folder is new."""
-    with store_errors(path):
-        try:
-            path.mkdir()
-        except FileExistsError:
-            return False
-    return True

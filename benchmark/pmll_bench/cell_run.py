@@ -6,7 +6,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -87,6 +87,14 @@ class CellRun:
     @property
     def device(self) -> str:
         return self.settings.device
+
+    def at_rate(self, rate: float) -> CellRun:
+        """A try of one of the recipe's rates, with a log and saved states of its own."""
+        folder = CellFolder(self.folder.path / "tries" / f"{rate:g}")
+        attempt = Attempt(folder, self.attempt.number)
+        attempt.make()
+        recipe = self.recipe.at(lr=rate, rates=())
+        return replace(self, recipe=recipe, folder=folder, attempt=attempt, select=None)
 
     def save(self, state: State, step: int = 0) -> None:
         started = time.monotonic()

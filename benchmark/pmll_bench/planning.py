@@ -149,6 +149,12 @@ def _check_recipe(recipe: Recipe, method: str) -> None:
             where=f"recipe of {method}",
             hint="set recipe.views=squash, or recipe.cache=false",
         )
+    if recipe.rates and not 0 < recipe.validation < 1:
+        raise ConfigError(
+            "recipe.rates are chosen on held-out training pictures, but recipe.validation holds none out",
+            where=f"recipe of {method}",
+            hint="set recipe.validation=0.2",
+        )
     if not parsed[-1].fixed:
         raise ConfigError(f"the test view {recipe.test_view!r} is random", where=f"recipe of {method}")
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from .cell import Cell
+from .document import Part, Record
 from .environment import Environment
-from .errors import ConfigError, StoreError
-from .files import store_errors, write_whole
 from .grid import Planned, Where
 
 if TYPE_CHECKING:
@@ -23,28 +19,6 @@ if TYPE_CHECKING:
 
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 EndKind: TypeAlias = Literal["done", "failed", "diverged", "interrupted"]
-
-
-def now() -> str:
-    """The time in UTC, RFC 3339; informative only."""
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-class Part(BaseModel):
-    """A part of a document: every field is known, every number finite."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, serialize_by_alias=True)
-
-
-class Record(Part):
-    """A document; its `schema` names kind and version."""
-
-    schema_: str = Field(alias="schema")
-    created: str = Field(default_factory=now)
-
-    def as_bytes(self) -> bytes:
-        """The document as one line of JSON."""
-        return self.model_dump_json().encode() + b"\n"
 
 
 class StoreRecord(Record):
@@ -150,6 +124,25 @@ class Oracle(Part):
     epoch: int
 
 
+class Try(Part):
+    """One learning rate that was tried, and its mAP on held-out known labels; None where it came to none."""
+
+    rate: float
+    map: Share | None
+
+
+class TriesRecord(Record):
+    """The learning rates that were tried for a cell, in the order of its recipe."""
+
+    schema_: Literal["pmll.tries/1"] = Field(default="pmll.tries/1", alias="schema")
+    tries: Annotated[tuple[Try, ...], Field(min_length=1)]
+
+    @property
+    def best(self) -> Try:
+        """The try that trains on: the best, the first of equals."""
+        return max(self.tries, key=lambda one: -1.0 if one.map is None else one.map)
+
+
 class Result(Record):
     """One cell's number and all that is needed to read it. Metrics are in 0-1; test labels are not stored."""
 
@@ -175,6 +168,7 @@ class Result(Record):
     epochs_run: int
     metrics: Mapping[str, Share]
     oracle: Oracle | None = None
+    tries: TriesRecord | None = None
     ap: tuple[Share | None, ...]
     support: Support
     classes: tuple[str, ...]
@@ -210,6 +204,7 @@ class Result(Record):
         seconds: Seconds,
         environment: Environment,
         oracle: Oracle | None = None,
+        tries: TriesRecord | None = None,
     ) -> Self:
         """The result of a planned cell, with what its identity says already filled in."""
         cell = planned.cell
@@ -236,6 +231,7 @@ class Result(Record):
             epochs_run=int(max((entry["epoch"] for entry in history), default=0)),
             metrics=measured.values,
             oracle=oracle,
+            tries=tries,
             ap=measured.ap,
             support=Support(known=tuple(known_positives), train=tuple(positives), test=measured.positives),
             classes=data.classes,
@@ -244,54 +240,3 @@ class Result(Record):
             seconds=seconds,
             environment=environment,
         )
-
-
-Kind = TypeVar("Kind", bound=Record)
-
-UPGRADES: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {}
-"""From an older schema ("pmll.result/1") to the next, each a pure function of the document."""
-
-
-def upgrade(document: dict[str, Any]) -> dict[str, Any]:
-    """A document of an older schema as the newest one that is known."""
-    while (step := UPGRADES.get(document.get("schema", ""))) is not None:
-        document = step(document)
-    return document
-
-
-def read_record(kind: type[Kind], path: Path) -> Kind | None:
-    """The document at `path`; None where there is none or it is damaged.
-
-    Raises `StoreError` where a newer pmll-bench wrote it.
-    """
-    with store_errors(path):
-        try:
-            data = path.read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-    try:
-        return kind.model_validate_json(data)
-    except (ValidationError, ConfigError):
-        return _read_other(kind, data, path)
-
-
-def write_record(path: Path, record: Record) -> None:
-    """Write a document whole. Raises `StoreError` where the disk doesn't take it."""
-    write_whole(path, record.as_bytes())
-
-
-def _read_other(kind: type[Kind], data: bytes, path: Path) -> Kind | None:
-    """A document of another schema than the current one."""
-    try:
-        document = json.loads(data)
-        name, version = document["schema"].split("/")
-        current = kind.model_fields["schema_"].default
-        if name == current.split("/")[0] and int(version) > int(current.split("/")[1]):
-            raise StoreError(
-                f"written by a newer pmll-bench: {document['schema']}, this one reads {current}",
-                where=str(path),
-                hint="update pmll-bench",
-            )
-        return kind.model_validate(upgrade(document))
-    except (ValueError, TypeError, LookupError, AttributeError, ConfigError):
-        return None

@@ -7,23 +7,22 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Bool
 
-from pmll_datasets.dataset import DataError, Dataset, Labels, read_only
+from pmll_datasets.dataset import DataError, Dataset, Labels
 from pmll_datasets.loader import ImageSet, TrainSet
 from pmll_datasets.regimes import mask_digest, mask_labels, training_part
 from pmll_methods import registry
 from pmll_methods.method import Diverged, Method, MethodError, Scores, Stopped
 from pmll_methods.recipe import Recipe
 from pmll_methods.settings import updated
-from pmll_methods.torch_method import TorchMethod, fit_methods, predict_methods
 
 from .cell_run import CellRun, Listener, Settings
 from .environment import environment
 from .errors import StoreError
+from .fitting import fit, predict
 from .grid import Group, Planned
 from .launch.lease import Lease, LeaseHeld
 from .masking import open_mask
@@ -32,6 +31,7 @@ from .planning import open_dataset
 from .records import EndKind, Oracle, Result, ScoresFile, Seconds
 from .selection import Selection, held_out
 from .store import Store
+from .tries import choose_rates
 
 
 @dataclass
@@ -114,9 +114,7 @@ class _Work:
         for planned in self.cells:
             self._begin(planned)
         try:
-            methods, failures = self._fit()
-            trained = time.monotonic()
-            scores = self._predict(methods, failures)
+            scores, trained = self._scores()
         except (Stopped, KeyboardInterrupt) as error:
             self._end_all("interrupted", error)
             if isinstance(error, KeyboardInterrupt):
@@ -140,59 +138,33 @@ class _Work:
         recipe = recipe_of(planned)
         run = CellRun(planned, recipe, folder, attempt, self.settings, self.listener, self.stop)
         train = train_set(self.data, planned, self.settings.workers)
-        held = held_out(train.ids, recipe.validation)
+        self.trains.append(train)
         if recipe.selection == "best-val":
+            held = held_out(train.ids, recipe.validation)
             watched = ImageSet(train.pictures.take(np.flatnonzero(held)), workers=self.settings.workers)
             run.select = self._selection(run, watched, train.labels[held])
         elif recipe.selection == "best-test":
             run.select = self._selection(run, self.test, self.data.test.labels)
         self.runs.append(run)
-        self.trains.append(part(train, ~held) if held.any() else train)
 
     def _selection(self, run: CellRun, watched: ImageSet, labels: Labels) -> Selection:
         earlier = [attempt.path / "selected.npz" for attempt in reversed(run.folder.attempts())]
         file = run.attempt.path / "selected.npz"
         return Selection(watched, labels, self.test, self.kind.card.logits, file, earlier)
 
-    def _fit(self) -> tuple[list[Method], list[Exception | None]]:
-        """Methods trained on the masked labels; a cell's exception stands in its place."""
-        defaults = self.kind.settings_class()
-        chosen = [updated(defaults, planned.settings, where="settings") for planned in self.cells]
-        methods = [self.kind.build(settings) for settings in chosen]
-        together = [method for method in methods if isinstance(method, TorchMethod)]
-        if len(together) == len(methods):
-            return methods, fit_methods(together, self.trains, self.runs)
-        failures: list[Exception | None] = []
-        for method, train, run in zip(methods, self.trains, self.runs, strict=True):
-            try:
-                method.fit(train, run)
-                failures.append(None)
-            except (Stopped, StoreError):
-                raise
-            except Exception as error:
-                failures.append(error)
-        return methods, failures
+    def _scores(self) -> tuple[list[Scores | Exception], float]:
+        """Scores of each cell or what went wrong, and when training ended."""
+        if self.runs[0].recipe.rates:
+            choose_rates(self.runs, self.trains, self._method, logits=self.kind.card.logits)
+        methods = [self._method(run) for run in self.runs]
+        left = [_left(train, run.recipe) for train, run in zip(self.trains, self.runs, strict=True)]
+        failures = fit(methods, left, self.runs)
+        trained = time.monotonic()
+        return predict(methods, failures, self.test, self.runs, len(self.data.classes)), trained
 
-    def _predict(self, methods: Sequence[Method], failures: Sequence[Exception | None]) -> list[Scores | Exception]:
-        """Scores of the methods that trained; no label has been read yet."""
-        scores: list[Scores | Exception | None] = list(failures)
-        alive = [i for i, failure in enumerate(failures) if failure is None]
-        together = [method for i in alive if isinstance(method := methods[i], TorchMethod)]
-        if together and len(together) == len(alive):
-            predicted = predict_methods(together, self.test, [self.runs[i] for i in alive])
-        else:
-            predicted = [self._predict_one(methods[i], self.runs[i]) for i in alive]
-        for i, result in zip(alive, predicted, strict=True):
-            scores[i] = _checked(result, (len(self.data.test), len(self.data.classes)))
-        return [score for score in scores if score is not None]
-
-    def _predict_one(self, method: Method, run: CellRun) -> Scores | Exception:
-        try:
-            return method.predict(self.test, run)
-        except (Stopped, StoreError):
-            raise
-        except Exception as error:
-            return error
+    def _method(self, run: CellRun) -> Method:
+        """The untrained method of a cell."""
+        return self.kind.build(updated(self.kind.settings_class(), run.planned.settings, where="settings"))
 
     def _finish(self, number: int, scores: Scores | Exception, seconds: Seconds) -> None:
         """Score a cell and publish its result, or record why there is none."""
@@ -207,7 +179,7 @@ class _Work:
         best = run.select is not None and run.recipe.selection == "best-val"
         chosen = run.select.scores if run.select is not None and best else scores
         file = run.attempt.write_scores(chosen, self.data.test.ids, self.data.classes)
-        run.attempt.commit(self._result(run, self.trains[number], chosen, file, seconds))
+        run.attempt.commit(self._result(run, _left(self.trains[number], run.recipe), chosen, file, seconds))
         run.attempt.end("done")
         self.outcome.add(run.planned, "done")
         self.listener.cell_finished(run.planned, "done", seconds.train + seconds.predict)
@@ -230,6 +202,7 @@ class _Work:
             seconds=seconds,
             environment=environment(self.settings.threads, self.settings.device),
             oracle=oracle,
+            tries=run.folder.tries(),
         )
 
     def _end_all(self, state: EndKind, error: BaseException) -> None:
@@ -271,29 +244,14 @@ def train_set(data: Dataset, planned: Planned, workers: int) -> TrainSet:
         spoken=data.spoken,
         regime=cell.regime,
     )
-    return whole if rows.all() else part(whole, rows)
+    return whole if rows.all() else whole.take(rows)
 
 
-def part(train: TrainSet, rows: Bool[np.ndarray, "n"]) -> TrainSet:
-    """Some of the training pictures."""
-    chosen = np.flatnonzero(rows)
-    return replace(train, pictures=train.pictures.take(chosen), labels=read_only(train.labels[chosen]))
+def _left(train: TrainSet, recipe: Recipe) -> TrainSet:
+    """What there is to train on: `best-val` goes on holding pictures out."""
+    return train.take(~held_out(train.ids, recipe.validation)) if recipe.selection == "best-val" else train
 
 
 def recipe_of(planned: Planned) -> Recipe:
     """The recipe of a planned cell."""
     return updated(Recipe(resolution=1, batch=1, epochs=0, lr=0.0), planned.recipe, where="recipe")
-
-
-def _checked(scores: Scores | Exception, shape: tuple[int, int]) -> Scores | Exception:
-    """Scores as the protocol promises them, or the exception that says what is wrong."""
-    if isinstance(scores, Exception):
-        return scores
-    array = np.asarray(scores)
-    if array.shape != shape:
-        return ValueError(f"predict returned shape {array.shape}, expected {shape} (pictures, classes)")
-    if array.dtype != np.float32:
-        return ValueError(f"predict returned {array.dtype}, expected float32")
-    if not np.isfinite(array).all():
-        return Diverged(f"predict returned {int((~np.isfinite(array)).sum())} scores that are not finite")
-    return array

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from .cell import Cell
 from .cell_folder import CellFolder, StoredScores
+from .document import read_record, write_record
 from .errors import StoreError, UsageError
 from .files import folders, store_errors
-from .records import Result, StoreRecord, read_record, write_record
+from .records import Result, StoreRecord
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias, TypeVar
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Bool, Int64, UInt8
 
 from .dataset import Labels, Picture, Pictures, read_only
 from .errors import DataError
@@ -89,6 +89,11 @@ class TrainSet(ImageSet):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", read_only(self.labels.copy()))
+
+    def take(self, rows: Bool[np.ndarray, "n"]) -> TrainSet:
+        """Some of the training pictures with their labels."""
+        chosen = np.flatnonzero(rows)
+        return replace(self, pictures=self.pictures.take(chosen), labels=self.labels[chosen])
 
 
 def in_order(jobs: Iterable[tuple[T, Sequence[Task]]], workers: int) -> Generator[T, None, None]:

@@ -14,19 +14,22 @@ class Recipe:
     `views` names one deterministic transform per training view (`pmll_datasets.views`); `lr_scale`
     multiplies `lr` for a learner's named parameter groups. `cache` computes what a learner's frozen part
     makes of each picture once: only for views that never change. `validation` is the share of the training
-    pictures that `best-val` selection holds out, their labels masked like the others'.
+    pictures that is held out for `best-val` selection and for `rates`, their labels masked like the others'. `rates`
+    replace `lr`: each is tried without the held-out pictures, and the one that does best on these trains on all.
     """
 
     resolution: int
     batch: int
     epochs: int
     lr: float
+    rates: tuple[float, ...] = ()
     views: tuple[str, ...] = ("squash",)
     test_view: str = "squash"
     optimizer: Literal["sgd", "adam", "adamw"] = "adam"
     momentum: float = 0.9
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
+    decay_vectors: bool = True  # False: none for what is one-dimensional: norms, biases
     lr_scale: Mapping[str, float] = field(default_factory=dict)
     schedule: Literal["constant", "step", "cosine", "onecycle"] = "constant"
     decay_epochs: tuple[int, ...] = ()  # step: lr falls to a tenth at the start of each of these epochs
@@ -102,7 +105,9 @@ CONTROLLED = Recipe(  # ours: one trunk, resolution, augmentation and budget for
     batch=32,
     epochs=20,
     optimizer="adamw",
-    lr=1e-4,
+    lr=5e-4,
+    rates=(2e-5, 1e-4, 5e-4, 2.5e-3, 1.25e-2),  # heads and prompts want other rates than trunks
+    validation=0.2,
     weight_decay=1e-2,
     schedule="cosine",
     warmup_epochs=1,

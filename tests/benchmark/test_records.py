@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pmll_bench import records
 from pmll_bench.environment import environment
 from pmll_bench.errors import StoreError
 from pmll_bench.metrics import evaluate
@@ -46,7 +45,7 @@ def test_a_newer_result_is_refused_and_an_older_one_is_upgraded(store: Store, mo
             "schema": "pmll.result/1",
         }
 
-    monkeypatch.setattr(records, "UPGRADES", {"pmll.result/0": from_0})
+    monkeypatch.setattr("pmll_bench.document.UPGRADES", {"pmll.result/0": from_0})
     [found] = store.results()
     assert found.label == "SST"
     path.write_text(json.dumps({**document, "schema": "pmll.result/2"}))

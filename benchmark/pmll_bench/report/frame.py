@@ -65,6 +65,12 @@ def _lines(result: Result, labels: str) -> Iterator[dict[str, Any]]:
         yield shared | {"selection": ORACLE, **result.oracle.metrics}
 
 
+def _protocol(result: Result) -> str:
+    recipe = result.recipe
+    rates = f", learning rate the best of {len(recipe['rates'])} on held-out labels" if recipe.get("rates") else ""
+    return f"{recipe['resolution']} px, view {recipe['test_view']}{rates}"
+
+
 def _identity(result: Result) -> dict[str, Any]:
     return {
         "cell_id": result.cell_id,
@@ -78,7 +84,7 @@ def _identity(result: Result) -> dict[str, Any]:
         "mask": result.mask,
         "noise": result.cell.noise,
         "track": result.track,
-        "protocol": f"{result.recipe['resolution']} px, view {result.recipe['test_view']}",
+        "protocol": _protocol(result),
         "method": result.method,
         "label": result.label,
         "variant": digest([result.method, result.revision, result.cell.settings, result.cell.recipe]),

@@ -24,7 +24,7 @@ class ClipSettings(Settings):
 class ClipLearner(Learner):
     """Base of learners on a frozen image-text tower; a subclass says how pictures and texts are read."""
 
-    controlled = Track(recipe=CONTROLLED.at(lr=2e-3), settings={"tower": "RN101:openai"})  # prompts want larger rates
+    controlled = Track(recipe=CONTROLLED, settings={"tower": "RN101:openai"})
 
     @classmethod
     def load_tower(cls, settings: Any, recipe: Recipe) -> ClipTower:

@@ -1,0 +1,74 @@
+"""Trains and predicts a group's cells, together where the method can; a cell's exception stands in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+
+from pmll_datasets.loader import ImageSet, TrainSet
+from pmll_methods.method import Diverged, Method, Scores, Stopped
+from pmll_methods.torch_method import TorchMethod, fit_methods, predict_methods
+
+from .cell_run import CellRun
+from .errors import StoreError
+
+T = TypeVar("T")
+
+
+def fit(methods: Sequence[Method], trains: Sequence[TrainSet], runs: Sequence[CellRun]) -> list[Exception | None]:
+    """Train the methods of a group on their masked labels.
+
+    Raises what ends the whole group: `Stopped`, and `StoreError` where nothing can be written.
+    """
+    together = [method for method in methods if isinstance(method, TorchMethod)]
+    if len(together) == len(methods):
+        return fit_methods(together, trains, runs)
+    tried = [_kept(partial(method.fit, train, run)) for method, train, run in zip(methods, trains, runs, strict=True)]
+    return [result if isinstance(result, Exception) else None for result in tried]
+
+
+def predict(
+    methods: Sequence[Method],
+    failures: Sequence[Exception | None],
+    images: ImageSet,
+    runs: Sequence[CellRun],
+    classes: int,
+) -> list[Scores | Exception]:
+    """Scores float32 [pictures, classes] of the methods that trained; no label has been read yet."""
+    alive = [number for number, failure in enumerate(failures) if failure is None]
+    together = [method for number in alive if isinstance(method := methods[number], TorchMethod)]
+    if together and len(together) == len(alive):
+        predicted = predict_methods(together, images, [runs[number] for number in alive])
+    else:
+        predicted = [_kept(partial(methods[number].predict, images, runs[number])) for number in alive]
+    checked = {
+        number: _checked(result, (len(images), classes)) for number, result in zip(alive, predicted, strict=True)
+    }
+    return [failure if failure is not None else checked[number] for number, failure in enumerate(failures)]
+
+
+def _kept(work: Callable[[], T]) -> T | Exception:
+    """What `work` gives, or the exception that ended it; what ends the whole group goes on."""
+    try:
+        return work()
+    except (Stopped, StoreError):
+        raise
+    except Exception as error:
+        return error
+
+
+def _checked(scores: Scores | Exception, shape: tuple[int, int]) -> Scores | Exception:
+    """Scores as the protocol promises them, or the exception that says what is wrong."""
+    if isinstance(scores, Exception):
+        return scores
+    array = np.asarray(scores)
+    if array.shape != shape:
+        return ValueError(f"predict returned shape {array.shape}, expected {shape} (pictures, classes)")
+    if array.dtype != np.float32:
+        return ValueError(f"predict returned {array.dtype}, expected float32")
+    if not np.isfinite(array).all():
+        return Diverged(f"predict returned {int((~np.isfinite(array)).sum())} scores that are not finite")
+    return array

@@ -12,9 +12,10 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from pmll_methods.method import ImageSet, Positions, Scores, State
+from pmll_methods.method import ImageSet, Labels, Positions, Scores, State
 from pmll_methods.recipe import Recipe
 
+from .beliefs import compared
 from .cell_folder import Attempt, CellFolder
 from .grid import Group, Planned
 
@@ -65,15 +66,19 @@ class CellRun:
     listener: Listener
     stop: threading.Event
     select: Selection | None = None
+    hidden: Callable[[], Labels] | None = None  # what the method doesn't see of its training labels
 
     def __post_init__(self) -> None:
         self._saved, self._cost = time.monotonic(), 0.0
         self._epochs: dict[int, dict[str, float]] = {}
+        self.beliefs: dict[str, dict[str, int | float | None]] = {}  # by name, the newest
         for attempt in self.folder.attempts():  # what an attempt before this one went through, too
             for event in attempt.events():
                 if event.get("event") == "epoch":
                     terms = {name: value for name, value in event.items() if isinstance(value, float)}
                     self._epochs[event["epoch"]] = {"epoch": event["epoch"], **terms}
+                elif event.get("event") == "belief":
+                    self.beliefs[event["name"]] = event["found"]
 
     @property
     def history(self) -> list[dict[str, float]]:
@@ -94,7 +99,7 @@ class CellRun:
         attempt = Attempt(folder, self.attempt.number)
         attempt.make()
         recipe = self.recipe.at(lr=rate, rates=())
-        return replace(self, recipe=recipe, folder=folder, attempt=attempt, select=None)
+        return replace(self, recipe=recipe, folder=folder, attempt=attempt, select=None, hidden=None)
 
     def save(self, state: State, step: int = 0) -> None:
         started = time.monotonic()
@@ -124,7 +129,14 @@ class CellRun:
         self.listener.cell_progress(self.planned, epoch, epochs, losses)
 
     def record(self, name: str, positions: Positions, values: np.ndarray) -> None:
-        self.attempt.event({"event": "record", "name": name, "entries": len(positions), "mean": float(np.mean(values))})
+        epoch = max(self._epochs, default=0)
+        found: dict[str, int | float | None] = {"epoch": epoch}
+        if values.ndim == 0:
+            found["value"] = float(values)
+        elif self.hidden is not None:
+            found |= compared(name, positions, values, self.hidden())
+        self.beliefs[name] = found
+        self.attempt.event({"event": "belief", "name": name, "found": found})
 
     def after_epoch(self, epoch: int, predict: Callable[[ImageSet], Scores]) -> None:
         if self.select is not None:

@@ -173,6 +173,7 @@ class Result(Record):
     support: Support
     classes: tuple[str, ...]
     history: tuple[Mapping[str, int | float | None], ...] = ()
+    beliefs: Mapping[str, Mapping[str, int | float | None]] = {}  # what the method took for true, against the truth
     scores: ScoresFile
     seconds: Seconds
     environment: Environment
@@ -205,6 +206,7 @@ class Result(Record):
         environment: Environment,
         oracle: Oracle | None = None,
         tries: TriesRecord | None = None,
+        beliefs: Mapping[str, Mapping[str, int | float | None]] | None = None,
     ) -> Self:
         """The result of a planned cell, with what its identity says already filled in."""
         cell = planned.cell
@@ -236,6 +238,7 @@ class Result(Record):
             support=Support(known=tuple(known_positives), train=tuple(positives), test=measured.positives),
             classes=data.classes,
             history=tuple(history),
+            beliefs=beliefs or {},
             scores=scores,
             seconds=seconds,
             environment=environment,

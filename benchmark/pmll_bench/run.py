@@ -29,7 +29,7 @@ from .masking import open_mask
 from .metrics import evaluate
 from .planning import open_dataset
 from .records import EndKind, Oracle, Result, ScoresFile, Seconds
-from .selection import Selection, held_out
+from .selection import Selection, deciding, held_out
 from .store import Store
 from .tries import choose_rates
 
@@ -142,7 +142,7 @@ class _Work:
         if recipe.selection == "best-val":
             held = held_out(train.ids, recipe.validation)
             watched = ImageSet(train.pictures.take(np.flatnonzero(held)), workers=self.settings.workers)
-            run.select = self._selection(run, watched, train.labels[held])
+            run.select = self._selection(run, watched, deciding(train.labels[held]))
         elif recipe.selection == "best-test":
             run.select = self._selection(run, self.test, self.data.test.labels)
         self.runs.append(run)

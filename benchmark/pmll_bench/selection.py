@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from pmll_datasets.counter import picture_words, uniform
+from pmll_datasets.dataset import read_only
 from pmll_methods.method import ImageSet, Labels, Scores
 
 from .files import write_whole
@@ -21,6 +22,15 @@ def held_out(ids: Sequence[str], share: float) -> Bool[np.ndarray, "n"]:
     """Which training pictures `best-val` holds out: a picture's id alone decides (rule `validation/1`)."""
     chosen: Bool[np.ndarray, "n"] = uniform(picture_words("validation/1", ids)) < share
     return chosen
+
+
+def deciding(labels: Labels) -> Labels:
+    """Masked labels of held-out pictures, to rank scores by; an unknown label has no say.
+
+    But where nothing is known to be absent (single-positive), every ranking of the known labels alone is perfect:
+    there unknown labels count as absent, which nearly all of them are.
+    """
+    return labels if (labels < 0).any() else read_only(np.where(labels > 0, labels, -1).astype(np.int8))
 
 
 @dataclass

@@ -15,7 +15,7 @@ from .fitting import fit, predict
 from .metrics import evaluate
 from .progress import cell_name
 from .records import TriesRecord, Try
-from .selection import held_out
+from .selection import deciding, held_out
 
 
 def choose_rates(
@@ -55,8 +55,8 @@ def _try(runs: Sequence[CellRun], trains: Sequence[TrainSet], build: Callable[[C
 
 
 def _value(scores: Scores | Exception, labels: Labels, logits: bool) -> float | None:
-    """mAP over known labels; None where training failed, or no held-out label is known to be present."""
+    """mAP on held-out labels; None where training failed, or none of them is known to be present."""
     if isinstance(scores, Exception):
         return None
-    value = evaluate(scores, labels, logits=logits).values["map"]
+    value = evaluate(scores, deciding(labels), logits=logits).values["map"]
     return None if np.isnan(value) else value

@@ -20,7 +20,7 @@ from pmll_bench.report.frame import frame
 from pmll_bench.report.table import build
 from pmll_bench.request import Request
 from pmll_bench.run import Outcome, run_groups
-from pmll_bench.selection import held_out
+from pmll_bench.selection import deciding, held_out
 from pmll_bench.store import Store
 from pmll_datasets.loader import TrainSet
 from pmll_methods import registry
@@ -143,6 +143,16 @@ def test_a_run_that_was_stopped_while_it_tried_goes_on_to_the_same_result(looks:
     assert tried(tmp_path / "stopped").tries == tried(tmp_path / "unbroken").tries
     assert results(tmp_path / "stopped")[0.5].scores.sha256 == results(tmp_path / "unbroken")[0.5].scores.sha256
     assert not list((tmp_path / "stopped").rglob("checkpoint-*.pt"))
+
+
+def test_where_nothing_is_known_to_be_absent_unknown_labels_count_as_absent(tmp_path: Path) -> None:
+    partial, single = np.array([[1, 0], [0, -1]], np.int8), np.array([[1, 0], [0, 1]], np.int8)
+    np.testing.assert_array_equal(deciding(partial), partial)
+    np.testing.assert_array_equal(deciding(single), [[1, -1], [-1, 1]])
+    carry_out(tmp_path, "an", ratios=None, regime="single-positive")
+    (only,) = (result.tries for result in Store.open(tmp_path).results())
+    assert only is not None
+    assert all(one.map is not None and one.map < 1 for one in only.tries)
 
 
 def test_rates_without_held_out_pictures_are_refused() -> None:

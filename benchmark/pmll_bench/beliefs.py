@@ -1,0 +1,41 @@
+"""What a method takes for true of its training pictures, against the labels that are hidden from it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pmll_datasets.dataset import Labels, Split
+from pmll_datasets.loader import TrainSet
+from pmll_methods.method import MethodError, Positions
+
+
+def hidden_labels(complete: Split, train: TrainSet) -> Labels:
+    """The labels that a cell's method doesn't see, int8 [training pictures, classes]; 0 where it does."""
+    row = {picture: number for number, picture in enumerate(complete.ids)}
+    labels = complete.labels[[row[picture] for picture in train.ids]]
+    return np.where(train.labels == 0, labels, 0).astype(np.int8)
+
+
+def compared(name: str, positions: Positions, values: np.ndarray, hidden: Labels) -> dict[str, int | float | None]:
+    """How true pseudo labels int8 [positions, classes] are where the true ones are hidden.
+
+    `present` counts those that say present, `precision` is the share of them that is right, `recall` the share of
+    the hidden present labels of these pictures that they find; None where there is nothing to share.
+
+    Raises `MethodError` where `values` have another shape.
+    """
+    shape = (len(positions), hidden.shape[1])
+    if values.shape != shape:
+        raise MethodError(
+            f"record({name!r}) was given values of shape {values.shape}, not {shape} (positions, classes)",
+            hint="one row a position, or no positions and a single number",
+        )
+    truth = hidden[positions]
+    present, true = (values > 0) & (truth != 0), truth > 0
+    right = int((present & true).sum())
+    return {
+        "pictures": len(positions),
+        "present": int(present.sum()),
+        "precision": right / int(present.sum()) if present.any() else None,
+        "recall": right / int(true.sum()) if true.any() else None,
+    }

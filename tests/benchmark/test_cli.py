@@ -116,6 +116,17 @@ def test_what_is_given_wins_over_the_grid_file(command: Command, tmp_path: Path)
     assert [(cell["ratio"], cell["seed"]) for cell in cells] == [(0.3, 7)]
 
 
+def test_a_set_that_is_given_joins_those_of_the_grid_file(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "grid.yaml").write_text(
+        "methods: [bce]\nratios: [0.3]\nset: {recipe.batch: 7, recipe.epochs: 2, pooling: avg}\nsubset: 60\n"
+    )
+    (cell,) = command("run", "--config", "grid.yaml", "--set", "recipe.epochs=5", "--dry-run", "--json").document[
+        "cells"
+    ]
+    assert (cell["recipe_full"]["batch"], cell["recipe_full"]["epochs"]) == (7, 5)
+    assert cell["settings_full"]["pooling"] == "avg"
+
+
 def test_cells_that_fail_are_told_once_with_their_reason(command: Command, tmp_path: Path) -> None:
     broken = method_file(tmp_path, fit='raise ValueError("the lake is dry")')
     answer = command("run", "--methods", broken, "--ratios", "0.1", "0.5", *SMALL)

@@ -111,8 +111,9 @@ def test_a_file_with_code_in_it_is_refused(tmp_path: Path) -> None:
 
 def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
     save_file({"logit_scale": torch.tensor(1.0)}, tmp_path / "weights.safetensors")
-    with pytest.raises(MethodError, match="don't fit the model: Missing key"):
+    with pytest.raises(MethodError, match="don't fit the model: Missing key") as caught:
         load_clip("RN50", str(tmp_path / "weights.safetensors"))
+    assert len(caught.value.what) < 200
 
 
 @pytest.mark.parametrize("tower", ["resnet101", "RN101:openai", "timm:resnet50.a1_in1k"])

@@ -54,10 +54,11 @@ def do(request: Request, how: How) -> Plan:
 
 
 def changed(base: Request, given: Mapping[str, Any]) -> Request:
-    """A request with what was given on the command line."""
+    """A request with what was given on the command line; its `--set` stand after the file's, and the last one holds."""
     changes: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if value
     }
+    changes["sets"] = (*base.sets, *changes.get("sets", ()))
     return replace(base, **changes)
 
 

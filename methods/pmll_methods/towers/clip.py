@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, TypeAlias
 
 import open_clip
@@ -243,7 +244,7 @@ def _load(model: Any, tensors: Mapping[str, Tensor], where: str) -> None:
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        first = str(error).splitlines()[1].strip()
+        first = shorten(str(error).splitlines()[1], 120, placeholder=" ...")
         raise MethodError(
             f"the weights don't fit the model: {first}", where=where, hint="see the settings `tower` and `weights`"
         ) from error

@@ -118,7 +118,10 @@ def describe_dataset(name: str) -> dict[str, Any]:
         "classes": entry.classes,
         "layout": entry.layout,
         "options": {
-            option: {"default": each.default, "allowed": each.allowed and list(each.allowed), "meaning": each.title}
+            option: {
+                **{"default": each.default, "allowed": each.allowed and list(each.allowed), "meaning": each.title},
+                "paper": dict(each.paper),
+            }
             for option, each in entry.options.items()
         },
     }
@@ -179,6 +182,8 @@ def _dataset_lines(about: Mapping[str, Any]) -> Iterator[str]:
     for name, option in about["options"].items():
         allowed = " | ".join(option["allowed"]) if option["allowed"] else "a whole number"
         yield f"  {name} = {option['default']}    {option['meaning']}: {allowed}"
+        for regime, value in option["paper"].items():
+            yield f"      {value} in {regime} on the track paper"
     if not about["options"]:
         yield "  none"
 

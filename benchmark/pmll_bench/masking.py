@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pmll_datasets import dataset, mask_files, masks
 from pmll_datasets.errors import DataError, unknown
-from pmll_datasets.registry import REGIMES
+from pmll_datasets.registry import REGIMES, paper_options
 
 from .errors import ConfigError, nearest
 from .files import write_whole
@@ -66,14 +66,15 @@ def export(
 ) -> dict[float, float]:
     """Write the masks of a data set's training labels to a file; the share of known entries by ratio.
 
+    Options of the data set that `sets` leaves open are those of the track `paper`.
     Without `ratios`, those of the regime. Raises `DataError` as `masks.known_entries` does.
     """
     if regime not in REGIMES or regime == "full":
         raise unknown("regime with a mask", regime, [each for each in REGIMES if each != "full"])
     if out.suffix != ".npz":
         raise ConfigError(f"{out.name} is no name for a mask file", where="--out", hint="end it in .npz")
-    options = {key: value for key, value in parse_sets(sets).data.items() if value is not None}
-    data = dataset.load(name, root, options)
+    given = {key: value for key, value in parse_sets(sets).data.items() if value is not None}
+    data = dataset.load(name, root, paper_options(name, regime) | given)
     wanted = ratios if ratios and REGIMES[regime].has_ratio else REGIMES[regime].ratios
     known = {
         ratio: masks.known_entries(rule, data.train, data.classes, ratio, seed, regime) for ratio in sorted(set(wanted))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pmll_datasets import dataset, views
+from pmll_datasets.registry import paper_options
 from pmll_methods import registry, settings
 from pmll_methods.recipe import Recipe
 from pmll_methods.towers.weights import tower_identity, words_identity
@@ -63,7 +64,8 @@ def data_facts(name: str, request: Request, options: Mapping[str, Any], mask: Ma
     root = str(Path(request.data_root).resolve()) if request.data_root else None
     if name.endswith(".csv"):
         root = name = str(Path(name).resolve())
-    own = {option: value for option, value in options.items() if option in dataset.find(name).options}
+    usual = paper_options(name, request.regime) if request.track_on(name) == "paper" else {}
+    own = usual | {option: value for option, value in options.items() if option in dataset.find(name).options}
     loaded = _load(name, root, tuple(sorted(own.items())), request.subset)
     if not (loaded.test.labels > 0).any():
         raise ConfigError(f"no test picture of {loaded.name} has a positive label: there is nothing to score")

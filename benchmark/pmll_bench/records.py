@@ -143,6 +143,10 @@ class TriesRecord(Record):
         return max(self.tries, key=lambda one: -1.0 if one.map is None else one.map)
 
 
+OF_THE_CELL = ("method", "revision", "dataset", "regime", "ratio", "mask", "mask_seed", "seed")
+"""What a result repeats of its cell."""
+
+
 class Result(Record):
     """One cell's number and all that is needed to read it. Metrics are in 0-1; test labels are not stored."""
 
@@ -182,7 +186,7 @@ class Result(Record):
     def _agrees(self) -> Self:
         if self.cell_id != self.cell.id:
             raise ValueError(f"cell_id is {self.cell_id}, but the cell's is {self.cell.id}")
-        for name in ("method", "revision", "dataset", "regime", "ratio", "mask", "mask_seed", "seed"):
+        for name in OF_THE_CELL:
             if getattr(self, name) != getattr(self.cell, name):
                 raise ValueError(f"{name} differs from the cell's")
         lengths = {len(self.classes), len(self.ap), self.scores.c, self.counts.classes}
@@ -219,16 +223,9 @@ class Result(Record):
             track=planned.track,
             label=planned.label,
             attempt=attempt,
-            method=cell.method,
-            revision=cell.revision,
-            dataset=cell.dataset,
+            **{name: getattr(cell, name) for name in OF_THE_CELL},
             counts=Counts(train=len(data.train), test=len(data.test), classes=len(data.classes)),
-            regime=cell.regime,
-            ratio=cell.ratio,
-            mask=cell.mask,
-            mask_seed=cell.mask_seed,
             mask_digest=mask_digest,
-            seed=cell.seed,
             selection=planned.recipe.get("selection", "last"),
             epochs_run=int(max((entry["epoch"] for entry in history), default=0)),
             metrics=measured.values,

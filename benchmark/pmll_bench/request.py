@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from pmll_datasets.registry import DATASETS, REGIMES
+from pmll_datasets.registry import ALIASES, DATASETS, REGIMES
 
 from .errors import ConfigError, raise_all
 
@@ -110,7 +110,7 @@ class Request:
 
         So the embedded one and a user's own pictures run at once, offline.
         """
-        return self.track or ("paper" if dataset in DATASETS and dataset != "shapes" else "smoke")
+        return self.track or ("paper" if ALIASES.get(dataset, dataset) in DATASETS.keys() - {"shapes"} else "smoke")
 
     def overrides(self, row: Row, method: str) -> Overrides:
         """What `--set` changes for one row: for all, then for its method, then for its label, then its own."""

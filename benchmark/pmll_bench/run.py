@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from pmll_methods.method import Diverged, Method, MethodError, Scores, Stopped
 from pmll_methods.recipe import Recipe
 from pmll_methods.settings import updated
 
+from .beliefs import hidden_labels
 from .cell_run import CellRun, Listener, Settings
 from .environment import environment
 from .errors import StoreError
@@ -139,6 +141,7 @@ class _Work:
         run = CellRun(planned, recipe, folder, attempt, self.settings, self.listener, self.stop)
         train = train_set(self.data, planned, self.settings.workers)
         self.trains.append(train)
+        run.hidden = partial(hidden_labels, self.data.train, _left(train, recipe))
         if recipe.selection == "best-val":
             held = held_out(train.ids, recipe.validation)
             watched = ImageSet(train.pictures.take(np.flatnonzero(held)), workers=self.settings.workers)
@@ -203,6 +206,7 @@ class _Work:
             environment=environment(self.settings.threads, self.settings.device),
             oracle=oracle,
             tries=run.folder.tries(),
+            beliefs=run.beliefs,
         )
 
     def _end_all(self, state: EndKind, error: BaseException) -> None:

@@ -15,11 +15,15 @@ Value: TypeAlias = str | int | bool
 
 @dataclass(frozen=True)
 class Option:
-    """What may be chosen about a data set. `allowed` is None for any whole number from 0 on."""
+    """What may be chosen about a data set. `allowed` is None for any whole number from 0 on.
+
+    `paper` is what published work of a regime takes, where that isn't the default: so the track `paper` does.
+    """
 
     title: str
     default: str | int
     allowed: tuple[str, ...] | None = None
+    paper: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,11 @@ _DIFFICULT = {"difficult": Option("labels of difficult objects only", "negative"
 _NUS = "{Flickr,ImageList,Groundtruth/TrainTestLabels}, or {images,nus_wid_data.csv} with split=asl"
 _VG = "{VG_100K,train_list_500.txt,test_list_500.txt,vg_category_200_labels_index.json,vg_category_200_names.txt}"
 _CUB = "{attributes.txt,CUB_200_2011/{images,images.txt,train_test_split.txt,attributes/image_attribute_labels.txt}}"
-_LABELLESS = {"labelless": Option("pictures without any label", "keep", ("keep", "drop"))}
+_LABELLESS = {
+    "labelless": Option(  # kept by HCP-MLR-PL and its kin; left out by Cole et al., Large Loss, SPLC, SCPNet and CAP
+        "pictures without any label", "keep", ("keep", "drop"), {"single-positive": "drop", "semi": "drop"}
+    )
+}
 
 DATASETS: Mapping[str, Entry] = {
     "shapes": Entry(
@@ -114,6 +122,11 @@ REGIMES: Mapping[str, Regime] = {
     "single-positive": Regime("one present label a picture is known, and nothing else"),
     "semi": Regime("a share of the pictures is fully labelled, the rest not at all (--ratios)", (0.05, 0.1, 0.15, 0.2)),
 }
+
+
+def paper_options(name: str, regime: str) -> dict[str, str]:
+    """The options in which published work of a regime departs from a data set's defaults."""
+    return {key: option.paper[regime] for key, option in find(name).options.items() if regime in option.paper}
 
 
 def find(name: str) -> Entry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ Transform: TypeAlias = Callable[[Image.Image, int, np.random.Generator], Image.I
 
 BICUBIC, BILINEAR = Resampling.BICUBIC, Resampling.BILINEAR
 HCP_CROPS = (512, 448, 384, 320, 256)  # sides at resolution 448, from a picture of side 512
+SCALES = (1, 0.875, 0.75, 0.66, 0.5)  # lengths of ML-GCN's crops, of the shorter side of the picture
+DISTORTION = 2  # how many places of `SCALES` width and height may lie apart
+PLACES = (*itertools.product((0, 2, 4), repeat=2), *itertools.product((1, 3), repeat=2))  # in quarters of the margin
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,23 @@ def _hcp(image: Image.Image, resolution: int, generator: np.random.Generator) ->
     return _flip(_resize(cropped, resolution, BICUBIC), resolution, generator)
 
 
+def _multi_scale(image: Image.Image, resolution: int, generator: np.random.Generator) -> Image.Image:
+    """Training view of ML-GCN but for its flip: a random crop of like width and height, at one of 13 places."""
+    shorter = min(image.size)
+    lengths = [max(int(shorter * scale), 1) for scale in SCALES]
+    lengths = [min(resolution, shorter) if abs(length - resolution) < 3 else length for length in lengths]
+    pairs = [pair for pair in itertools.product(range(len(SCALES)), repeat=2) if abs(pair[0] - pair[1]) <= DISTORTION]
+    width, height = (lengths[index] for index in pairs[generator.integers(len(pairs))])
+    across, down = PLACES[generator.integers(len(PLACES))]
+    left, top = across * ((image.width - width) // 4), down * ((image.height - height) // 4)
+    return _resize(_crop(image, left, top, width, height), resolution, BILINEAR)
+
+
+def _oversize(image: Image.Image, resolution: int, _: np.random.Generator) -> Image.Image:
+    """A square that is 64 pixels larger than the resolution: what ADD-GCN's released code crops from."""
+    return _resize(image, resolution + 64, BILINEAR)
+
+
 def _randaugment(image: Image.Image, _: int, generator: np.random.Generator) -> Image.Image:
     """RandAugment() alone, of strong views in CAP's released code."""
     return rand_augment(image, generator)
@@ -165,6 +186,8 @@ STEPS: Mapping[str, Step] = {
     "flip": Step(_flip, sizes=False),
     "randaugment": Step(_randaugment, sizes=False),
     "hcp": Step(_hcp),
+    "oversize": Step(_oversize, fixed=True, sizes=False),
+    "multi-scale": Step(_multi_scale),
     "dualcoop": Step(_dualcoop),
     "rrc": Step(_rrc),
     "weak": Step(_weak),

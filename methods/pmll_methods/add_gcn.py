@@ -21,9 +21,9 @@ from .nn.trunk import TrunkLearner, TrunkSettings
 from .recipe import FROZEN_TRUNK, SMOKE_TRUNK, Recipe, Track
 from .settings import setting
 
-ADD_GCN = Recipe(  # ADD-GCN's training script, in the views of the MLR-PL tables
+ADD_GCN = Recipe(  # ADD-GCN's training script
     resolution=448,
-    views=("hcp",),
+    views=("oversize+multi-scale+flip",),
     batch=16,
     epochs=50,
     optimizer="sgd",
@@ -55,7 +55,7 @@ class AddGcn(TrunkLearner):
         title="attention-driven dynamic graph convolution",
         paper="Ye et al., ECCV 2020",
         trains="the whole trunk, attention and graphs; all but the trunk where it is frozen",
-        inferred=("masked cross-entropy and HCP's views in place of the paper's full labels and multi-scale crops",),
+        inferred=("masked cross-entropy in place of the paper's full labels",),
         tracks={
             "paper": Track(recipe=ADD_GCN, frozen=FROZEN_TRUNK.at(batch_norm="train"), settings={"train_from": "stem"}),
             "smoke": Track(

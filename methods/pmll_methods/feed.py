@@ -29,16 +29,20 @@ def epoch_batches(
     stage: Stage, sizes: Mapping[str, int], seed: int, epoch: int, *, drop_last: bool
 ) -> list[dict[str, Positions]]:
     """For each step of an epoch, the rows of every stream (positions within the stream)."""
-    main = next(iter(stage.streams))
-    order = epoch_order(sizes[main], seed, main, epoch)
-    batch = stage.streams[main]
-    count = len(order) // batch if drop_last and len(order) >= batch else -(-len(order) // batch)
-    steps = [{main: order[i * batch : (i + 1) * batch]} for i in range(count)]
-    for stream, size in list(stage.streams.items())[1:]:
+    main, batch = next(iter(stage.streams.items()))
+    pictures = sizes[main] if stage.pictures is None else stage.pictures
+    count = pictures // batch if drop_last and pictures >= batch else -(-pictures // batch)
+    steps: list[dict[str, Positions]] = [{} for _ in range(count)]
+    for stream, size in stage.streams.items():
         if sizes[stream] == 0:
             continue
-        for i, rows in enumerate(_endless(sizes[stream], size, seed, stream, start=epoch * count, count=count)):
-            steps[i][stream] = rows
+        if stream == main and stage.pictures is None:
+            order = epoch_order(sizes[main], seed, main, epoch)
+            batches = [order[i * batch : (i + 1) * batch] for i in range(count)]
+        else:
+            batches = _endless(sizes[stream], size, seed, stream, start=epoch * count, count=count)
+        for step, rows in zip(steps, batches, strict=True):
+            step[stream] = rows
     return steps
 
 

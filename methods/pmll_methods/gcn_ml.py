@@ -23,9 +23,9 @@ from .nn.words import WordSettings, word_vectors
 from .recipe import FROZEN_TRUNK, SMOKE_TRUNK, Recipe, Track
 from .settings import setting
 
-ML_GCN = Recipe(  # ML-GCN's training script, in the views of the MLR-PL tables
+ML_GCN = Recipe(  # ML-GCN's training script
     resolution=448,
-    views=("hcp",),
+    views=("multi-scale+flip",),
     batch=16,
     epochs=20,
     optimizer="sgd",
@@ -66,8 +66,8 @@ class GcnMl(TrunkLearner):
         paper="Chen et al., CVPR 2019",
         trains="the whole trunk and two graph convolutions; the convolutions alone where the trunk is frozen",
         inferred=(
-            "the MLR-PL tables' rows come from an unreleased adaptation: masked cross-entropy, a graph from known "
-            "labels and HCP's views, with ML-GCN's optimizer and schedule",
+            "the MLR-PL tables' rows come from an unreleased adaptation: masked cross-entropy and a graph from known "
+            "labels, with ML-GCN's views, optimizer and schedule",
         ),
         tracks={
             "paper": Track(recipe=ML_GCN, frozen=FROZEN_TRUNK, settings={"train_from": "stem"}),

@@ -27,6 +27,7 @@ RELEASED = Recipe(  # released code
     optimizer="adam",
     lr=1e-4,
     weight_decay=1e-4,
+    decay_vectors=False,
     schedule="onecycle",
     ema=0.9997,
     batch_norm="train",

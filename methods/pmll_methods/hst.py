@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int8
+from jaxtyping import Bool, Float, Int8
 from torch import Tensor, nn
 
 from .learner import Batch, Problem, Sweep
 from .losses.partial_bce import partial_bce
 from .method import GOLDEN, PAPER_STEP, Card
-from .nn.label_transfer import completed, cross_score, mean_direction
+from .nn.label_transfer import mean_direction
 from .nn.prototypes import Prototypes, PrototypeSettings
 from .nn.transfer_learner import TransferLearner, TransferSettings
 from .nn.trunk import scalars_joined
@@ -106,26 +106,27 @@ class Hst(TransferLearner):
     def after_sweep(self) -> None:
         self.prototypes.update()
 
-    def intra_terms(
-        self, logits: Float[Tensor, "b c"], score: Float[Tensor, "b c"], labels: Int8[Tensor, "b c"], epoch: int
-    ) -> dict[str, Tensor]:
-        margin = above(score, self.theta_intra)
-        return {
-            "intra": partial_bce(logits, completed(labels, margin > 0)),
-            "theta_intra": self.settings.theta_weight * partial_bce(margin, labels),
-        }
+    def reference(self) -> Float[Tensor, "c f"]:
+        return mean_direction(self.prototypes.centres, self.prototypes.count)
 
-    def cross_terms(
-        self, logits: Float[Tensor, "b c"], features: Float[Tensor, "b c f"], labels: Int8[Tensor, "b c"], epoch: int
+    def theta(self, way: str) -> Float[Tensor, ""]:
+        """The threshold of a way."""
+        return self.theta_intra if way == "intra" else self.theta_inter
+
+    def accepted(self, way: str, score: Float[Tensor, "b c"], epoch: int) -> Bool[Tensor, "b c"]:
+        return above(score, self.theta(way)) > 0
+
+    def transfer_terms(
+        self, way: str, logits: Float[Tensor, "b c"], score: Float[Tensor, "b c"], batch: Batch, epoch: int
     ) -> dict[str, Tensor]:
-        score = cross_score(features, mean_direction(self.prototypes.centres, self.prototypes.count))
-        margin = above(score, self.theta_inter)
-        drawn = prototype_loss(score, labels, self.settings.prototype_loss)
-        return {
-            "inter": partial_bce(logits, completed(labels, margin > 0)),
-            "theta_inter": self.settings.theta_weight * partial_bce(margin, labels),
-            "prototype": self.settings.prototype_weight * drawn,
-        }
+        """Also the loss of the threshold, and across pictures that of the prototypes."""
+        settings, labels = self.settings, batch.labels
+        terms = super().transfer_terms(way, logits, score, batch, epoch)
+        terms[f"theta_{way}"] = settings.theta_weight * partial_bce(above(score, self.theta(way)), labels)
+        if way == "inter":
+            drawn = prototype_loss(score, labels, settings.prototype_loss)
+            terms["prototype"] = settings.prototype_weight * drawn
+        return terms
 
 
 def above(score: Float[Tensor, "b c"], theta: Float[Tensor, ""]) -> Float[Tensor, "b c"]:

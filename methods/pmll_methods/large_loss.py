@@ -8,13 +8,14 @@ is rejected (LL-R), corrected in this step (LL-Ct), or corrected for good (LL-Cp
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from jaxtyping import Bool, Float, Int8
 from torch import Tensor
 
-from .learner import Batch, Problem, Step
+from .learner import Batch, Problem, PseudoLabels, Step
 from .losses.large_loss import Doubt, assume_negative, clean_rate, corrected, large_losses, rejected
 from .method import GOLDEN, PAPER_STEP, Card
 from .recipe import SMOKE_TRUNK, Track
@@ -141,3 +142,7 @@ class LlCp(LlCt):
         present = doubt.above if self.settings.permanent == "above" else doubt.reaching
         changed = labels.masked_fill(present & (labels == 0), 1)
         self.labels[batch.positions.to(self.labels.device)] = changed
+
+    def beliefs(self) -> Mapping[str, PseudoLabels | float]:
+        changed = self.labels.cpu() - self.problem.labels
+        return {"corrected": PseudoLabels(self.stream("all"), changed)} if changed.any() else {}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import torch
 from jaxtyping import Float, Int8, Int64
 from torch import Tensor, nn
 
-from .method import Card
+from .method import Card, MethodError
 from .recipe import Recipe, Track
 from .settings import Settings
 
@@ -40,14 +40,17 @@ class Problem:
 class Stage:
     """One part of training: how long, from which streams of pictures, in which views.
 
-    The first stream decides how long an epoch is; the others go round as often as needed.
+    The first stream decides how long an epoch is; the others go round as often as needed. Where `pictures` is given,
+    an epoch takes as many of the first stream, which goes round, too.
     """
 
     epochs: int
     views: tuple[str, ...]
     streams: Mapping[str, int]  # name -> pictures of it in a batch
+    pictures: int | None = None  # of the first stream in an epoch; None: each of it once
     steps: bool = True  # False: only sweeps, nothing is trained by gradient
     horizon: int | None = None  # epochs that the schedule is laid out for; None: those of the stage
+    lr_scale: float = 1.0  # multiplies the recipe's learning rate, those of its groups included
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,13 @@ class Batch:
     @property
     def features(self) -> Features:
         return self.views[0]
+
+
+class PseudoLabels(NamedTuple):
+    """Labels that a learner has made for the pictures at `positions`: 1 present, -1 absent, 0 none."""
+
+    positions: Int64[Tensor, "m"]
+    labels: Int8[Tensor, "m c"]
 
 
 @dataclass(frozen=True)
@@ -105,15 +115,31 @@ class Learner(nn.Module):
         return None
 
     def stages(self) -> tuple[Stage, ...]:
-        """The parts of training; one by default, as long as the recipe says."""
+        """The parts of training; one by default, as long as the recipe says.
+
+        In the regime `semi` batches come from the labelled pictures alone, and an epoch is as many steps as all
+        pictures would make: the budget is the same at every ratio.
+        """
         recipe = self.problem.recipe
-        return (Stage(epochs=recipe.epochs, views=recipe.views, streams={"all": recipe.batch}),)
+        semi = self.problem.regime == "semi"
+        stage = Stage(
+            epochs=recipe.epochs,
+            views=recipe.views,
+            streams={"labelled" if semi else "all": recipe.batch},
+            pictures=self.problem.n_train if semi else None,
+        )
+        return (stage,)
 
     def stream(self, name: str) -> Int64[Tensor, "m"]:
-        """Training positions of a stream: `all`, or those with (`labelled`) or without (`unlabelled`) a known label."""
+        """Training positions of a stream: `all`, or those with (`labelled`) or without (`unlabelled`) a known label.
+
+        Raises `MethodError` where no picture is labelled.
+        """
         if name == "all":
             return torch.arange(self.problem.n_train)
         known = (self.problem.labels != 0).any(dim=1)
+        if name == "labelled" and not known.any():
+            raise MethodError("no training picture is labelled", hint="take a larger ratio, or another mask seed")
         return torch.nonzero(known if name == "labelled" else ~known).flatten()
 
     def parameter_groups(self) -> Mapping[str, Sequence[nn.Parameter]]:
@@ -146,6 +172,10 @@ class Learner(nn.Module):
 
     def after_sweep(self) -> None:
         """Use what the sweep gathered: prototypes, thresholds, a closed-form solve."""
+
+    def beliefs(self) -> Mapping[str, PseudoLabels | float]:
+        """What the learner now takes for true beyond its labels, by name; asked for after every epoch."""
+        return {}
 
     def attention(self, features: Any) -> Float[Tensor, "b c h w"] | None:
         """Where each class is looked for; None where a method has no such map."""

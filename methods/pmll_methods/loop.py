@@ -12,7 +12,7 @@ from torch import Tensor
 
 from . import ema
 from .feed import Feed, autocast, epoch_batches, in_order
-from .learner import Features, Learner, Stage, Sweep
+from .learner import Features, Learner, PseudoLabels, Stage, Sweep
 from .member import Member, Place
 from .method import Diverged, ImageSet, Positions, Run, Scores, Stopped
 
@@ -123,9 +123,19 @@ def _epoch(members: Sequence[Member], feed: Feed, stage: Stage, calendar: Calend
     for member in _alive(members):
         member.epoch_done(number + 1, calendar.epochs)
         with _kept_apart(member):
+            _hand_over(member)
             member.run.after_epoch(number + 1, _predictor(member))
     _pause(members, after, last=after.epoch == stage.epochs)
     return after
+
+
+def _hand_over(member: Member) -> None:
+    """Let the bench compare what a learner takes for true."""
+    for name, belief in member.learner.beliefs().items():
+        if isinstance(belief, PseudoLabels):
+            member.run.record(name, belief.positions.cpu().numpy(), belief.labels.cpu().numpy())
+        else:
+            member.run.record(name, np.empty(0, np.int64), np.array(belief))
 
 
 def _streams(

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from . import ema
 from .feed import autocast
 from .learner import Batch, Features, Head, Learner, Stage, Step
 from .method import Diverged, Run, State, key
+from .recipe import Recipe
 from .schedule import learning_rate, one_cycle
 
 
@@ -51,9 +52,9 @@ class Member:
                 "params": list(parameters),
                 "name": name,
                 "scale": self.recipe.lr_scale.get(name, 1.0),
-                "weight_decay": 0.0 if name == "scalars" else self.recipe.weight_decay,
+                "weight_decay": self.recipe.weight_decay if decayed else 0.0,
             }
-            for name, parameters in self.learner.parameter_groups().items()
+            for name, parameters, decayed in _by_decay(self.learner.parameter_groups(), self.recipe)
         ]
         self.optimizer = _optimizer(self.run, groups) if any(group["params"] for group in groups) else None
         self.scaler = torch.amp.GradScaler(
@@ -110,7 +111,7 @@ class Member:
         epochs = stage.horizon or stage.epochs
         rate = learning_rate(self.recipe, at, steps, epochs)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["scale"]
+            group["lr"] = rate * stage.lr_scale * group["scale"]
             if self.recipe.schedule == "onecycle":
                 group["betas"] = (one_cycle(rate, at, steps * epochs)[1], self.recipe.betas[1])
         self.optimizer.zero_grad(set_to_none=True)
@@ -149,6 +150,18 @@ class Member:
         self.learner.load_state_dict(state["learner"])
         self.begin_stage(state)
         return Place(*state["place"])
+
+
+def _by_decay(
+    groups: Mapping[str, Sequence[nn.Parameter]], recipe: Recipe
+) -> Iterator[tuple[str, Sequence[nn.Parameter], bool]]:
+    """Each group with its name and whether weights decay in it; vectors apart where the recipe spares them."""
+    for name, parameters in groups.items():
+        if recipe.decay_vectors or name == "scalars":
+            yield name, parameters, name != "scalars"
+        else:
+            yield name, [each for each in parameters if each.ndim == 1], False
+            yield name, [each for each in parameters if each.ndim != 1], True
 
 
 def _optimizer(run: Run, groups: list[dict[str, object]]) -> torch.optim.Optimizer:

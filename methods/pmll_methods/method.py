@@ -99,7 +99,11 @@ class Run(Protocol):
         ...
 
     def record(self, name: str, positions: Positions, values: np.ndarray) -> None:
-        """Hand over what a method believes (pseudo labels, say); only the bench compares it with the truth."""
+        """Hand over what a method takes for true; only the bench compares it with the truth.
+
+        Pseudo labels: int8 [positions, classes], 1 present, -1 absent, 0 none. Or a number that the method goes by:
+        `values` of no dimension, without positions.
+        """
         ...
 
     def after_epoch(self, epoch: int, predict: Callable[[ImageSet], Scores]) -> None:

@@ -8,33 +8,48 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int8
 from torch import Tensor, nn
 
-from .learner import Batch, Problem, Step
+from .learner import Batch, Features, Problem, PseudoLabels, Stage, Step
 from .losses.single_positive import role
 from .method import GOLDEN, PAPER_STEP
+from .nn.trunk import pool
 from .recipe import SMOKE_TRUNK, Track
+from .settings import setting
 from .single_positive import END_TO_END, EXPECTED, LINEAR, SMOKE, Epr, ExpectationSettings
+
+SUREST = math.log((1 - 1e-5) / 1e-5)  # largest logit of an estimate that the linear phase hands over; released code
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoleSettings(ExpectationSettings):
+    """Settings of `role`."""
+
+    linear_phase: float = setting(
+        0.0, "share of the epochs, the first ones, in which the trunk stays as it is", "released code: 25 of 35"
+    )
+    linear_lr: float = setting(1e-3, "learning rate of the linear phase", "released code, mode linear_init")
 
 
 class Role(Epr):
     """The estimates start from the known labels, follow the classifier, and teach it in turn."""
 
+    Settings = RoleSettings
     card = replace(
         Epr.card,
         name="role",
         shown=(GOLDEN, PAPER_STEP),
         title="regularised online label estimation",
         trains=f"{Epr.card.trains}; and an estimate of every training label",
-        inferred=(*Epr.card.inferred, "end to end from the start: the paper's best rows begin with a linear phase"),
         tracks={
             "paper": Track(
-                recipe=END_TO_END.at(lr_scale={"estimates": 10}),  # released code
+                recipe=END_TO_END.at(epochs=35, lr_scale={"estimates": 10}),  # released code, mode linear_init
                 frozen=LINEAR.at(batch=16, lr=1e-3, lr_scale={"estimates": 10}),  # released code, linear phase
+                settings={"linear_phase": 25 / 35},
             ),
             "smoke": Track(
                 recipe=SMOKE_TRUNK.at(epochs=8, weight_decay=0, lr_scale={"estimates": 10}),
@@ -43,9 +58,21 @@ class Role(Epr):
         },
     )
 
-    def __init__(self, problem: Problem, settings: ExpectationSettings) -> None:
+    def __init__(self, problem: Problem, settings: RoleSettings) -> None:
         super().__init__(problem, settings)
         self.estimates = nn.Parameter(start_estimates(problem.labels))
+        epochs = problem.recipe.epochs
+        self.linear_epochs = 0 if settings.frozen else min(round(settings.linear_phase * epochs), epochs - 1)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """The linear phase, on pictures that don't change, where there is one; then the trunk learns, too."""
+        (whole,) = super().stages()
+        if not self.linear_epochs:
+            return (whole,)
+        recipe = self.problem.recipe
+        scale = self.settings.linear_lr / recipe.lr
+        linear = replace(whole, epochs=self.linear_epochs, views=(recipe.test_view,), lr_scale=scale)
+        return linear, replace(whole, epochs=recipe.epochs - self.linear_epochs)
 
     def start(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, "c"]:
         return torch.logit((0.5 + 0.495 * labels).mean(dim=0))  # of the estimates, lest each first pull the other away
@@ -56,8 +83,26 @@ class Role(Epr):
         return {**groups, "head": head, "estimates": [self.estimates]}
 
     def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
+        if step.stage == 1 and step.epoch == step.step == 0:
+            with torch.no_grad():
+                self.estimates.clamp_(-SUREST, SUREST)
+        linear = self.linear_epochs and step.stage == 0
+        logits = self.linear(batch.features) if linear else self(batch.features, head)
         estimates = self.estimates[batch.positions.to(self.estimates.device)]
-        return {"role": role(self(batch.features, head), estimates, batch.labels, expected=self.expected)}
+        return {"role": role(logits, estimates, batch.labels, expected=self.expected)}
+
+    def beliefs(self) -> Mapping[str, PseudoLabels | float]:
+        labels = self.estimates.detach().sign().to(torch.int8)
+        return {**super().beliefs(), "estimates": PseudoLabels(self.stream("all"), labels)}
+
+    def linear(self, features: Features) -> Float[Tensor, "b c"]:
+        """The logits in the linear phase: nothing of the trunk learns, its norms included."""
+        assert isinstance(features, Tensor)
+        self.top.eval()  # until the next step, for which the loop sets the mode anew
+        with torch.no_grad():
+            pooled = pool(self.feature_map(features), self.settings.pooling)
+        logits: Tensor = self.classifier(pooled)
+        return logits
 
 
 def start_estimates(labels: Int8[Tensor, "n c"]) -> Float[Tensor, "n c"]:

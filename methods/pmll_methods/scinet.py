@@ -24,8 +24,9 @@ from .method import GOLDEN, Card, MethodError
 from .nn.bi_prompter import BiPrompter
 from .nn.confidence import ConfidenceFusion, label_correlation
 from .nn.label_gcn import LabelGcn
+from .nn.self_taught import SelfTaughtLearner
 from .nn.structured_prior import cosine_similarity, structured_prior
-from .nn.trained_clip import TrainedClipLearner, TrainedClipSettings
+from .nn.trained_clip import TrainedClipSettings
 from .nn.words import word_vectors
 from .recipe import Recipe, Track
 from .settings import setting
@@ -40,6 +41,7 @@ RELEASED = Recipe(  # released code, VOC
     lr=4e-5,  # COCO 3e-5, CUB 3e-4; Adam
     lr_scale={"graph": 5.0},  # 2e-4
     weight_decay=1e-4,
+    decay_vectors=False,
     schedule="onecycle",
     ema=0.82 ** (1 / 45),  # COCO 1 / 641, CUB 1 / 47
     batch_norm="train",
@@ -77,7 +79,7 @@ class ScinetSettings(TrainedClipSettings):
     lambda_c: float = setting(0.25, "weight of what related labels say", "released code: lambda_u * kl_lambda")
     hard_k: int = setting(5, "pseudo labels a picture, at most", "released code")
     cutoff: float = setting(0.95, "threshold of a class that is learned", "released code")
-    unknown: Literal["absent", "ignored"] = setting("absent", "what an unknown label is to SPLC before correction")
+    unknown: Literal["absent", "ignored"] = setting("absent", "to SPLC, before correction; in single-positive: absent")
     known_negatives: Literal["keep", "ignore"] = setting("keep", "ignore: as unknown ones, as released")
     scale: float = setting(10.0, "logits per unit of cosine", "released code")
 
@@ -99,7 +101,7 @@ class Head(NamedTuple):
     shift: Float[Tensor, "#e"]
 
 
-class Scinet(TrainedClipLearner):
+class Scinet(SelfTaughtLearner):
     """Prompted and graph-refined texts classify pictures; fused confidences of easier views teach harder ones."""
 
     Settings = ScinetSettings
@@ -109,6 +111,7 @@ class Scinet(TrainedClipLearner):
         title="semantic co-occurrence insight network",
         paper="Wu et al., IEEE TMM 2025",
         trains="one context shared by the classes and a graph over their texts; the image tower in variant released",
+        regimes=("full", "partial", "single-positive"),
         inferred=(
             "variant paper is rebuilt from figures: prompter, fusion and the losses a, b and c, on frozen towers",
             "fusion is a closed-form smoothing over a graph of pictures and one of labels",
@@ -122,7 +125,6 @@ class Scinet(TrainedClipLearner):
     )
     bar: Tensor
     star: Tensor
-    believed: Tensor
 
     def __init__(self, problem: Problem, settings: ScinetSettings) -> None:
         of = settings
@@ -143,7 +145,6 @@ class Scinet(TrainedClipLearner):
         prior = structured_prior(affinity, neighbours=kept, share=of.share, temperature=of.temperature)
         for name, edges in {"bar": prior.bar, "star": prior.star}.items():
             self.register_buffer(name, edges.float(), persistent=False)
-        self.register_buffer("believed", torch.zeros(problem.n_train, classes, dtype=torch.bool))
 
     def stages(self) -> tuple[Stage, ...]:
         """The recipe's views, weakest first; a single one serves for all of them (features of it can be cached)."""
@@ -155,8 +156,7 @@ class Scinet(TrainedClipLearner):
         return (replace(super().stages()[0], views=views),)
 
     def parameter_groups(self) -> Mapping[str, Sequence[nn.Parameter]]:
-        prompter = [*self.top.parameters(), *self.prompter.parameters()]
-        return {"prompter": prompter, "graph": list(self.graph.parameters())}
+        return {"prompter": [*self.top.parameters(), *self.prompter.parameters()], "graph": [*self.graph.parameters()]}
 
     def head(self, picture: Float[Tensor, "e"] | None = None) -> Head:
         """The classifier of every class from its text and its neighbours' (`picture`: see the prompter)."""
@@ -180,7 +180,8 @@ class Scinet(TrainedClipLearner):
             head = self.head(self.prompter.see(pooled.chunk(count)[min(1, count - 1)]))
         images = self.images(pooled, head)
         logits = (of.scale * images @ head.texts.mT).float().chunk(count)
-        terms = {"splc": classification(logits[0], labels, step.epoch, known_only=of.unknown == "ignored")}
+        known_only = of.unknown == "ignored" and self.problem.regime != "single-positive"
+        terms = {"splc": classification(logits[0], labels, step.epoch, known_only=known_only)}
         if of.variant == "released":
             limits = {"hard_k": of.hard_k, "cutoff": of.cutoff}
             terms |= released_losses(logits, labels, batch.positions, self.star, self.believed, **limits)

@@ -21,8 +21,9 @@ from .losses.scpnet import believe, classification, learning_status, soft_cross_
 from .method import GOLDEN, PAPER_STEP, Card, MethodError
 from .nn.label_gcn import LabelGcn
 from .nn.prompts import PromptContexts
+from .nn.self_taught import SelfTaughtLearner
 from .nn.structured_prior import Prior, calibrated, cosine_similarity, structured_prior
-from .nn.trained_clip import TrainedClipLearner, TrainedClipSettings
+from .nn.trained_clip import TrainedClipSettings
 from .nn.words import word_vectors
 from .recipe import Recipe, Track
 from .settings import setting
@@ -37,6 +38,7 @@ PAPER = Recipe(  # released code, COCO; the values of VOC 2012 in brackets
     lr=3e-5,  # [4e-5]
     lr_scale={"graph": 1 / 3},  # gcn_lr 1e-5 [2e-4: 5]
     weight_decay=1e-4,
+    decay_vectors=False,
     schedule="onecycle",
     ema=math.exp(math.log(0.82) / 641),  # [/ 45]: 0.82 is left of a weight after one epoch
     batch_norm="train",
@@ -50,8 +52,7 @@ SMOKE_SETTINGS = {"tower": "tiny", "neighbours": 8}
 INFERRED = (
     "partial labels (no code): L_cls is SPLC's over known labels (`unknown`), known negatives are never believed",
     "RN101's graph has layers of d, 2d, 2d and d as RN50's: 2.1 M values; single-positive rows were run on RN50",
-    "weight decay reaches biases and norms, too, and batch norm trains from the first epoch on",
-    "dynamic graphs (`sam_graph`, `pessl_graph`) carry no gradient",
+    "batch norm trains from the first epoch on; dynamic graphs (`sam_graph`, `pessl_graph`) carry no gradient",
 )
 
 
@@ -91,7 +92,7 @@ class Texts(NamedTuple):
     weights: Float[Tensor, "c c"] | None
 
 
-class ScpNet(TrainedClipLearner):
+class ScpNet(SelfTaughtLearner):
     """Cosines to prompts that a graph network has refined, trained by prior-enhanced self-supervision."""
 
     Settings = ScpNetSettings
@@ -110,7 +111,6 @@ class ScpNet(TrainedClipLearner):
     )
     bar: Tensor
     star: Tensor
-    believed: Tensor
 
     def __init__(self, problem: Problem, settings: ScpNetSettings) -> None:
         super().__init__(problem, settings)
@@ -120,7 +120,6 @@ class ScpNet(TrainedClipLearner):
         prior = self.prior(names if settings.words is None else word_vectors(settings.words, problem.spoken))
         self.register_buffer("bar", prior.bar)
         self.register_buffer("star", prior.star)
-        self.register_buffer("believed", torch.zeros(problem.n_train, len(problem.classes), dtype=torch.bool))
         width = names.shape[1]
         if settings.prompter:
             self.prompts = PromptContexts(self.clip, problem.spoken, n_ctx=settings.n_ctx, words=(settings.start,))

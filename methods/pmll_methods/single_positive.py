@@ -6,6 +6,7 @@ absent labels, which the paper hasn't got, cost what a plain negative costs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from jaxtyping import Float, Int8
 from torch import Tensor
 
 from .bce import TINY_CLASSIFIER
-from .learner import Batch, Problem, Step
+from .learner import Batch, Problem, PseudoLabels, Step
 from .losses.single_positive import an, an_ls, epr, wan
 from .method import GOLDEN, PAPER_STEP, Card, MethodError
 from .nn.trunk import ClassifierSettings, TrunkClassifier, known_log_odds
@@ -146,6 +147,9 @@ class Epr(SinglePositiveLearner):
 
     def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
         return {"epr": epr(self(batch.features, head), batch.labels, expected=self.expected)}
+
+    def beliefs(self) -> Mapping[str, PseudoLabels | float]:
+        return {"expected_positives": self.expected}
 
 
 def expected_positives(labels: Int8[Tensor, "n c"], given: float | None) -> float:

@@ -15,9 +15,8 @@ from jaxtyping import Bool, Float, Int8
 from torch import Tensor
 
 from .learner import Problem
-from .losses.partial_bce import partial_bce
 from .method import GOLDEN, PAPER_STEP, Card
-from .nn.label_transfer import FeatureMemory, completed, cross_score
+from .nn.label_transfer import FeatureMemory
 from .nn.transfer_learner import TransferLearner, TransferSettings
 from .recipe import Track
 from .settings import setting
@@ -84,18 +83,10 @@ class Sst(TransferLearner):
         """From the first epoch on, and before the memory is asked: a known positive meets itself."""
         self.memory.update(features, labels)
 
-    def intra_terms(
-        self, logits: Float[Tensor, "b c"], score: Float[Tensor, "b c"], labels: Int8[Tensor, "b c"], epoch: int
-    ) -> dict[str, Tensor]:
-        return {"intra": partial_bce(logits, completed(labels, self.accepted(score, epoch)))}
+    def reference(self) -> Float[Tensor, "c f"]:
+        return self.memory.direction(self.settings.memory_mean)
 
-    def cross_terms(
-        self, logits: Float[Tensor, "b c"], features: Float[Tensor, "b c f"], labels: Int8[Tensor, "b c"], epoch: int
-    ) -> dict[str, Tensor]:
-        score = cross_score(features, self.memory.direction(self.settings.memory_mean))
-        return {"inter": partial_bce(logits, completed(labels, self.accepted(score, epoch)))}
-
-    def accepted(self, score: Float[Tensor, "b c"], epoch: int) -> Bool[Tensor, "b c"]:
+    def accepted(self, way: str, score: Float[Tensor, "b c"], epoch: int) -> Bool[Tensor, "b c"]:
         """Where a score reaches θ; θ = 1 accepts nothing, not even a score of 1."""
         return reaches(score, self.settings.margin_at(epoch))
 

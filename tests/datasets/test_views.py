@@ -14,7 +14,7 @@ from pmll_datasets import augment
 from pmll_datasets.errors import DataError
 from pmll_datasets.views import STEPS, parse_view, render, view_generator
 
-NAMES = [*(name for name, step in STEPS.items() if step.sizes), "squash+flip", "flip+centre"]
+NAMES = [*(name for name, step in STEPS.items() if step.sizes), "squash+flip", "flip+centre", "oversize+multi-scale"]
 sides, seeds = st.integers(1, 40), st.integers(0, 2**40)
 
 
@@ -117,6 +117,42 @@ def test_hcp_takes_the_whole_or_a_random_crop_of_the_published_sides() -> None:
     assert len(views) > 40
 
 
+def crops_of_ml_gcn(image: Image.Image, lengths: list[int], side: int) -> list[bytes]:
+    """Every crop in view of those lengths, by hand: like in width and height, at the nine and the four places."""
+    crops = []
+    for i, width in enumerate(lengths):
+        for height in lengths[max(i - 2, 0) : i + 3]:
+            step, drop = (image.width - width) // 4, (image.height - height) // 4
+            nine = [(x, y) for x in (0, 2 * step, 4 * step) for y in (0, 2 * drop, 4 * drop)]
+            for x, y in [*nine, *((x, y) for x in (step, 3 * step) for y in (drop, 3 * drop))]:
+                crop = image.crop((x, y, x + width, y + height)).resize((side, side), Image.Resampling.BILINEAR)
+                crops.append(np.asarray(crop).tobytes())
+    return crops
+
+
+@pytest.mark.parametrize(("height", "width"), [(50, 80), (80, 50)])
+def test_multi_scale_takes_crops_of_like_sides_at_places_of_a_grid(height: int, width: int) -> None:
+    picture = picture_of(height, width)
+    possible = set(crops_of_ml_gcn(Image.fromarray(picture), [50, 43, 37, 33, 25], 20))
+    views = {rendered(picture, "multi-scale", 20, seed=seed).transpose(1, 2, 0).tobytes() for seed in range(2500)}
+    assert views == possible
+
+
+@pytest.mark.parametrize(("resolution", "lengths"), [(40, [48, 40, 36, 31, 24]), (49, [48, 42, 36, 31, 24])])
+def test_a_crop_that_nearly_has_the_resolution_gets_it_within_the_picture(resolution: int, lengths: list[int]) -> None:
+    picture = picture_of(48, 48)
+    possible = set(crops_of_ml_gcn(Image.fromarray(picture), lengths, resolution))
+    views = {rendered(picture, "multi-scale", resolution, seed=seed).transpose(1, 2, 0).tobytes() for seed in range(99)}
+    assert views <= possible
+
+
+def test_oversize_squashes_to_64_pixels_more_than_the_resolution() -> None:
+    squashed = Image.fromarray(picture_of(30, 50)).resize((80, 80), Image.Resampling.BILINEAR)
+    possible = set(crops_of_ml_gcn(squashed, [80, 70, 60, 52, 40], 16))
+    views = [rendered(picture_of(30, 50), "oversize+multi-scale", 16, seed=seed) for seed in range(40)]
+    assert {view.transpose(1, 2, 0).tobytes() for view in views} <= possible
+
+
 @settings(max_examples=100, deadline=None)
 @given(height=sides, width=sides, seed=seeds, share=st.sampled_from([0.25, 0.5]))
 def test_cutout_fills_one_box_of_one_colour_within_its_size(height: int, width: int, seed: int, share: float) -> None:
@@ -163,7 +199,7 @@ def test_an_unknown_view_suggests_the_nearest() -> None:
         parse_view("sqush+flip")
 
 
-@pytest.mark.parametrize("name", ["flip", "flip+flip", "squash+centre", "rrc+squash"])
+@pytest.mark.parametrize("name", ["flip", "flip+flip", "squash+centre", "rrc+squash", "oversize+flip"])
 def test_a_view_has_exactly_one_step_that_gives_the_size(name: str) -> None:
     with pytest.raises(DataError, match="size"):
         parse_view(name)

@@ -79,7 +79,7 @@ def the_learner(arrays: Arrays, options: dict[str, Any], words: Path) -> LabelFe
     assert torch.equal(state.pop("outMatrix"), state["adjacency"].mT)
     missing, unexpected = made.load_state_dict(state, strict=False)
     assert not unexpected
-    assert {name.split(".")[0] for name in missing} <= {"memory", "prototypes"}
+    assert {name.split(".")[0] for name in missing} <= {"memory", "prototypes", "intra_labels", "inter_labels"}
     return made
 
 

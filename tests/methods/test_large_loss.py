@@ -13,7 +13,7 @@ from torch import Tensor
 
 from golden import Arrays, cases, load
 from pmll_methods.large_loss import LlCp, LlCpSettings, LlCt, LlR
-from pmll_methods.learner import Batch, Problem, Step
+from pmll_methods.learner import Batch, Problem, PseudoLabels, Step
 from pmll_methods.losses.csl import csl, selected
 from pmll_methods.losses.hill import hill
 from pmll_methods.losses.large_loss import assume_negative, clean_rate, large_losses
@@ -175,3 +175,12 @@ def test_a_negative_that_hill_is_sure_is_present_pulls_no_more() -> None:
     assert pull[0] > pull[1] > 0
     assert pull[2] == pytest.approx(0, abs=1e-6)
     assert hill(torch.tensor([[-1e4, 1e4, -1e4]]), torch.tensor([[0, 0, 1]], dtype=torch.int8)).isfinite()
+
+
+def test_labels_that_are_corrected_for_good_are_told() -> None:
+    learner = learner_on(LlCp, torch.tensor([[1, 0, -1], [0, 1, 0]], dtype=torch.int8), delta=0.1, permanent="reaching")
+    assert learner.beliefs() == {}
+    step(learner, torch.tensor([[0.0, 5.0, 0.0], [4.0, 0.0, 0.0]]), torch.arange(2), epoch=1)
+    told = learner.beliefs()["corrected"]
+    assert isinstance(told, PseudoLabels)
+    assert told.labels.tolist() == [[0, 1, 0], [0, 0, 0]]

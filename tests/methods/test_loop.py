@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from learners import RECIPE, Diverging, Headed, Linear, MemoryRun, Noise, Sweeping, TwoStages, learner, make_labels
-from pmll_methods.learner import Learner
+from pmll_methods.learner import Batch, Learner, Problem, PseudoLabels, Stage, Step
 from pmll_methods.loop import fit_group, predict_group
-from pmll_methods.method import Diverged, Stopped
+from pmll_methods.member import Member
+from pmll_methods.method import Diverged, MethodError, Stopped
 from pmll_methods.recipe import Recipe
+from pmll_methods.settings import Settings
 
 EMA = replace(RECIPE, ema=0.9)
 KINDS = [
@@ -25,6 +29,7 @@ KINDS = [
     pytest.param(Sweeping, EMA, id="sweep with the average"),
     pytest.param(Headed, RECIPE, id="head"),
     pytest.param(Linear, replace(RECIPE, precision="bf16"), id="bf16"),
+    pytest.param(Linear, replace(RECIPE, weight_decay=0.1, decay_vectors=False), id="vectors spared the decay"),
 ]
 
 
@@ -117,6 +122,47 @@ def test_the_bench_can_predict_after_every_epoch_without_changing_training() -> 
     np.testing.assert_array_equal(run.scored[3], scores_of(model, run, images))  # the average, as at the end
 
 
+class Grouped(Linear):
+    """A matrix, a vector and a single number that train in two groups."""
+
+    def __init__(self, problem: Problem, settings: Settings) -> None:
+        super().__init__(problem, settings)
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        return {"head": list(self.linear.parameters()), "scalars": [self.scale]}
+
+
+def optimizer_groups(recipe: Recipe) -> list[tuple[str, float, float, list[int]]]:
+    """Name, scale, decay of weights and dimensions of the parameters of each group."""
+    member = Member(learner(Grouped, recipe=recipe), MemoryRun(recipe=recipe))
+    member.begin_stage()
+    assert member.optimizer is not None
+    return [
+        (group["name"], group["scale"], group["weight_decay"], [each.ndim for each in group["params"]])
+        for group in member.optimizer.param_groups
+    ]
+
+
+def test_biases_are_spared_the_decay_of_weights_where_the_recipe_says_so() -> None:
+    recipe = replace(RECIPE, weight_decay=0.1, lr_scale={"head": 3.0})
+    assert optimizer_groups(recipe) == [("head", 3.0, 0.1, [2, 1]), ("scalars", 1.0, 0.0, [0])]
+    spared = optimizer_groups(replace(recipe, decay_vectors=False))
+    assert spared == [("head", 3.0, 0.0, [1]), ("head", 3.0, 0.1, [2]), ("scalars", 1.0, 0.0, [0])]
+
+
+class Slower(Linear):
+    """One stage at a quarter of the recipe's rate."""
+
+    def stages(self) -> tuple[Stage, ...]:
+        return tuple(replace(stage, lr_scale=0.25) for stage in super().stages())
+
+
+def test_a_stage_scales_the_learning_rate() -> None:
+    quarter = train(Linear, Noise(), replace(RECIPE, lr=RECIPE.lr / 4))
+    np.testing.assert_array_equal(train(Slower, Noise(), RECIPE), quarter)
+
+
 def test_the_head_is_built_once_a_step_and_once_a_predict() -> None:
     model, run = learner(Headed), MemoryRun()
     assert isinstance(model, Headed)
@@ -137,3 +183,66 @@ def test_unlabelled_pictures_come_in_their_own_stream() -> None:
     run = MemoryRun(recipe=EMA)
     fit_group([learner(TwoStages, mixed(), EMA)], mixed(), [run])
     assert [("agree" in report) for report in run.reports] == [False, True, True]
+
+
+class Watching(Linear):
+    """Keeps the positions of each of its steps; takes every class of the first two pictures for present."""
+
+    def __init__(self, problem: Problem, settings: Settings) -> None:
+        super().__init__(problem, settings)
+        self.seen: list[list[int]] = []
+
+    def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
+        self.seen.append(batch.positions.tolist())
+        return super().loss(batch, head, step)
+
+    def beliefs(self) -> Mapping[str, PseudoLabels | float]:
+        return {"pseudo": PseudoLabels(torch.arange(2), torch.ones(2, 3, dtype=torch.int8)), "share": 0.5}
+
+
+def semi(labelled: int) -> Noise:
+    """The first pictures are fully labelled, the others not at all."""
+    labels = make_labels(40, hidden=0)
+    labels[labelled:] = 0
+    return Noise(labels=labels, regime="semi")
+
+
+def test_in_semi_batches_are_full_of_labelled_pictures_in_as_many_steps_as_all_would_make() -> None:
+    model, all_labelled = learner(Watching, semi(10)), learner(Watching, semi(40))
+    assert isinstance(model, Watching)
+    assert isinstance(all_labelled, Watching)
+    for each, labelled in ((model, 10), (all_labelled, 40)):
+        assert fit_group([each], semi(labelled), [MemoryRun()]) == [None]
+        assert [len(step) for step in each.seen] == [8] * 15
+        counts = np.bincount(np.concatenate(each.seen), minlength=labelled)
+        assert counts.tolist() == [120 // labelled] * labelled
+
+
+def test_cells_of_semi_train_in_a_group_as_they_do_alone() -> None:
+    cells = [semi(10), semi(25), semi(10)]
+    together = [learner(images=images) for images in cells]
+    runs = [MemoryRun() for _ in cells]
+    assert fit_group(together, cells[0], runs) == [None] * 3
+    for model, run, images in zip(together, runs, cells, strict=True):
+        np.testing.assert_array_equal(scores_of(model, run, images), train(Linear, images, RECIPE))
+
+
+def test_semi_without_a_labelled_picture_is_a_clear_error() -> None:
+    with pytest.raises(MethodError, match="no training picture is labelled"):
+        fit_group([learner(images=semi(0))], semi(0), [MemoryRun()])
+
+
+def test_what_a_learner_takes_for_true_is_handed_over_after_every_epoch() -> None:
+    run = MemoryRun()
+    assert fit_group([learner(Watching)], Noise(), [run]) == [None]
+    assert {name: len(values) for name, values in run.recorded.items()} == {"pseudo": 3, "share": 3}
+    positions, values = run.recorded["pseudo"][-1]
+    assert (positions.tolist(), values.tolist()) == ([0, 1], [[1, 1, 1], [1, 1, 1]])
+    positions, values = run.recorded["share"][-1]
+    assert (positions.tolist(), values.ndim, float(values)) == ([], 0, 0.5)
+
+
+def test_a_learner_without_pseudo_labels_hands_nothing_over() -> None:
+    run = MemoryRun()
+    fit_group([learner()], Noise(), [run])
+    assert not run.recorded

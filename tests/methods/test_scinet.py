@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from golden import cases, load
-from pmll_methods.learner import Batch, Problem, Step
+from pmll_methods.learner import Batch, Problem, PseudoLabels, Step
 from pmll_methods.losses.scinet import RELEASED_CALLS, distill_target, released_losses, view_losses
 from pmll_methods.losses.scpnet import believe, thresholds
 from pmll_methods.losses.splc import splc
@@ -138,8 +138,10 @@ def tower() -> ClipTower:
     return tower_of(small_clip(RESNET))
 
 
-def scinet(tower: ClipTower, labels: Tensor = LABELS, recipe: Recipe = RECIPE, **settings: Any) -> Scinet:
-    problem = Problem(classes=CLASSES, spoken=CLASSES, labels=labels, regime="partial", recipe=recipe, tower=tower)
+def scinet(
+    tower: ClipTower, labels: Tensor = LABELS, recipe: Recipe = RECIPE, regime: str = "partial", **settings: Any
+) -> Scinet:
+    problem = Problem(classes=CLASSES, spoken=CLASSES, labels=labels, regime=regime, recipe=recipe, tower=tower)
     torch.manual_seed(0)
     return Scinet(problem, ScinetSettings(**{"hard_k": 2, **settings}))
 
@@ -287,3 +289,19 @@ def test_the_released_variant_trains_the_whole_image_tower(tower: ClipTower) -> 
 
 def size(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
+
+
+def test_where_no_label_is_known_to_be_absent_unknown_ones_count_as_absent_whatever_is_set(tower: ClipTower) -> None:
+    present = LABELS.clamp(min=0)
+    found = [two_steps(scinet(tower, present, regime="single-positive", unknown=how)) for how in ("absent", "ignored")]
+    assert found[0] == found[1]
+    assert two_steps(scinet(tower, present, unknown="ignored")) != found[0]
+
+
+def test_what_is_believed_is_told(tower: ClipTower) -> None:
+    learner = scinet(tower)
+    assert learner.beliefs() == {}
+    two_steps(learner)
+    told = learner.beliefs()["pseudo"]
+    assert isinstance(told, PseudoLabels)
+    assert torch.equal(told.labels > 0, learner.believed)

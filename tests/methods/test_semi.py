@@ -15,7 +15,7 @@ from golden import cases, load
 from learners import MemoryRun, Noise
 from pmll_methods.cap import Cap
 from pmll_methods.coop import cosine_logits
-from pmll_methods.learner import Batch, Learner, Problem, Stage, Step
+from pmll_methods.learner import Batch, Learner, Problem, PseudoLabels, Stage, Step
 from pmll_methods.loop import fit_group
 from pmll_methods.losses.asymmetric import asymmetric
 from pmll_methods.method import MethodError
@@ -176,6 +176,17 @@ def test_pseudo_labels_are_for_unlabelled_pictures_as_often_as_in_the_labelled_o
     assert torch.equal((pseudo[12:] > 0).sum(dim=0), (semi_labels() > 0).sum(dim=0))  # 12 of each, no ties
     assert {"labelled", "unlabelled"} <= set(terms)
     assert "pseudo" in learner.state_dict()
+
+
+@pytest.mark.parametrize("cls", [Cap, Ssmll])
+def test_pseudo_labels_are_told_of_the_unlabelled_pictures_once_there_are_some(cls: type[PseudoLabelLearner]) -> None:
+    learner = build(cls)
+    assert learner.beliefs() == {}
+    _, pseudo = outcome(learner)
+    told = learner.beliefs()["pseudo"]
+    assert isinstance(told, PseudoLabels)
+    assert told.positions.tolist() == list(range(12, 24))
+    assert torch.equal(told.labels, pseudo[12:])
 
 
 @pytest.mark.parametrize("cls", [Cap, Ssmll])

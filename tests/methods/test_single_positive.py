@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,15 @@ import torch
 from torch import Tensor
 
 from golden import Arrays, cases, load
-from pmll_methods.learner import Batch, Problem, Step
+from learners import MemoryRun
+from pmll_methods.learner import Batch, Problem, PseudoLabels, Step
 from pmll_methods.losses import single_positive
 from pmll_methods.losses.large_loss import assume_negative
 from pmll_methods.losses.single_positive import an, an_ls, epr, expectation, iu, iun, pr, role, wan
+from pmll_methods.member import Member, Place
 from pmll_methods.method import MethodError
 from pmll_methods.nn.trunk import known_log_odds
-from pmll_methods.recipe import SMOKE_TRUNK
+from pmll_methods.recipe import SMOKE_TRUNK, Recipe
 from pmll_methods.registry import find
 from pmll_methods.role import Role, start_estimates
 from pmll_methods.single_positive import SinglePositiveSettings, expected_positives
@@ -120,7 +123,7 @@ def test_huge_logits_overflow_nowhere() -> None:
         assert torch.autograd.grad(loss(point, labels).sum(), point)[0].isfinite().all()
 
 
-def built(name: str, **settings: Any) -> Any:
+def built(name: str, recipe: Recipe = SMOKE_TRUNK, /, **settings: Any) -> Any:
     """An untrained learner on the embedded trunk, as the smoke track has it."""
     kind = find(name)
     track = kind.card.tracks["smoke"]
@@ -129,19 +132,23 @@ def built(name: str, **settings: Any) -> Any:
         spoken=("a", "b", "c", "d"),
         labels=LABELS,
         regime="partial",
-        recipe=SMOKE_TRUNK,
+        recipe=recipe,
         tower=load_trunk("tiny"),
     )
     torch.manual_seed(0)
     return kind.cls(problem, kind.settings_class(**{**track.settings, **settings}))
 
 
-def terms(learner: Any, epoch: int = 1, positions: Tensor | None = None) -> float:
-    """The loss on fixed pictures, summed over its terms."""
+def pictures(learner: Any, positions: Tensor | None = None) -> Batch:
+    """All of the labels, on pictures of noise."""
     pixels = torch.randint(256, (4, 3, 64, 64), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
     rows = torch.arange(4) if positions is None else positions
-    batch = Batch((learner.encode(pixels),), learner.problem.labels[rows], rows)
-    found = learner.loss(batch, None, Step(0, epoch, 0, 1, torch.Generator()))
+    return Batch((learner.encode(pixels),), learner.problem.labels[rows], rows)
+
+
+def terms(learner: Any, epoch: int = 1, positions: Tensor | None = None) -> float:
+    """The loss on fixed pictures, summed over its terms."""
+    found = learner.loss(pictures(learner, positions), None, Step(0, epoch, 0, 1, torch.Generator()))
     return float(sum(value.item() for value in found.values()))
 
 
@@ -198,6 +205,23 @@ def test_role_starts_sure_of_what_is_known_and_unsure_of_the_rest() -> None:
     assert len(set(unknown.tolist())) == unknown.numel()
 
 
+def test_the_number_of_labels_a_picture_is_expected_to_have_is_told() -> None:
+    assert built("epr").beliefs() == {"expected_positives": 1.9}
+    estimated = built("epr", expected_positives=None)
+    known = LABELS[LABELS != 0]
+    assert estimated.beliefs() == {"expected_positives": pytest.approx(4 * float((known > 0).float().mean()))}
+
+
+def test_roles_estimates_are_told_as_labels() -> None:
+    learner: Role = built("role")
+    told = learner.beliefs()
+    assert told["expected_positives"] == 1.9
+    assert isinstance(told["estimates"], PseudoLabels)
+    known = LABELS != 0
+    assert torch.equal(told["estimates"].labels[known], LABELS[known])
+    assert torch.equal(told["estimates"].labels[~known] > 0, learner.estimates[~known] > 0)
+
+
 def test_roles_estimates_learn_at_a_rate_of_their_own_and_by_position() -> None:
     learner: Role = built("role")
     groups = learner.parameter_groups()
@@ -209,6 +233,46 @@ def test_roles_estimates_learn_at_a_rate_of_their_own_and_by_position() -> None:
     loss = learner.loss(batch, None, Step(0, 0, 0, 1, torch.Generator()))["role"]
     moved = torch.autograd.grad(loss, learner.estimates)[0]
     assert moved.abs().sum(dim=1).bool().tolist() == [False, False, True, False]
+
+
+def linear_first(**changes: Any) -> tuple[Role, Member]:
+    """`role` whose first half of four epochs is a linear phase, before its first step."""
+    recipe = SMOKE_TRUNK.at(weight_decay=0, batch_norm="train", **changes)
+    learner: Role = built("role", recipe, linear_phase=0.5, linear_lr=0.01)
+    member = Member(learner, MemoryRun(recipe=recipe))
+    member.begin_stage()
+    return learner, member
+
+
+def test_role_first_trains_the_classifier_on_a_trunk_that_stays_as_it_is() -> None:
+    learner, member = linear_first()
+    linear, whole = learner.stages()
+    assert (linear.epochs, whole.epochs) == (2, 2)
+    assert SMOKE_TRUNK.lr * linear.lr_scale == pytest.approx(0.01)
+    assert linear.views == (SMOKE_TRUNK.test_view,)
+    before = {name: value.clone() for name, value in learner.state_dict().items()}
+
+    def changed() -> set[str]:
+        return {name.split(".")[0] for name, value in learner.state_dict().items() if not value.equal(before[name])}
+
+    member.train_step(pictures(learner), linear, Place(stage=0), 1)
+    assert changed() == {"classifier", "estimates"}
+    member.begin_stage()
+    member.train_step(pictures(learner), whole, Place(stage=1), 1)
+    assert changed() == {"classifier", "estimates", "top"}
+
+
+def test_what_the_linear_phase_is_sure_of_can_still_change_after_it() -> None:
+    learner, member = linear_first()
+    learner.estimates.data.fill_(50.0)
+    member.train_step(pictures(learner), learner.stages()[1], Place(stage=1), 1)
+    assert learner.estimates.abs().max() <= math.log(1e5)
+
+
+@pytest.mark.parametrize(("epochs", "phase"), [(1, 1.0), (4, 0.0)])
+def test_role_has_no_linear_phase_that_would_leave_no_epoch_for_the_trunk(epochs: int, phase: float) -> None:
+    assert len(built("role", SMOKE_TRUNK.at(epochs=epochs), linear_phase=phase).stages()) == 1
+    assert len(built("role", train_from="none", linear_phase=0.5).stages()) == 1
 
 
 def test_the_expected_number_of_labels_is_given_or_estimated_or_asked_for() -> None:

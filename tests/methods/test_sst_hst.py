@@ -12,7 +12,7 @@ from torch import Tensor
 
 from learners import MemoryRun, Noise
 from pmll_methods.hst import Hst
-from pmll_methods.learner import Batch, Problem, Step, Sweep
+from pmll_methods.learner import Batch, Problem, PseudoLabels, Step, Sweep
 from pmll_methods.losses.partial_bce import partial_bce
 from pmll_methods.member import Member
 from pmll_methods.nn.transfer_learner import TransferLearner
@@ -105,6 +105,20 @@ def test_completed_labels_count_like_known_ones(cls: type[TransferLearner]) -> N
     found = terms(ready(cls, **high))
     assert torch.equal(found["intra"], found["bce"])
     assert torch.equal(found["inter"], found["bce"])
+
+
+@both
+def test_completed_labels_are_told_by_the_way_that_completed_them(cls: type[TransferLearner]) -> None:
+    learner = ready(cls, **({"margin": -1.0, "margin_floor": -1.0} if cls is Sst else {"theta": -1.0}))
+    assert learner.beliefs() == {}
+    terms(learner)
+    told = learner.beliefs()
+    assert told.keys() == {"intra", "inter"}
+    for made in told.values():
+        assert isinstance(made, PseudoLabels)
+        assert made.positions.tolist() == [0, 1, 2, 3]
+        assert torch.equal(made.labels, (LABELS == 0).to(torch.int8))
+    assert ready(cls, intra_image=False).ways == ("inter",)
 
 
 @both

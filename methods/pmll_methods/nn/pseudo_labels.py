@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,8 @@ from jaxtyping import Bool, Float, Int8
 from torch import Tensor
 
 from ..feed import join
-from ..learner import Batch, Features, Head, Learner, Problem, Stage, Sweep
+from ..learner import Batch, Features, Head, Learner, Problem, PseudoLabels, Stage, Sweep
 from ..losses.asymmetric import partial_asl
-from ..method import MethodError
 from ..settings import Settings, setting
 
 WARM_UP_BATCH = 5.0  # released code of CAP: 16, 32, 48, 64 labelled pictures at shares of 5, 10, 15, 20 %
@@ -42,11 +42,8 @@ class PseudoLabelLearner(Learner):
 
     def __init__(self, problem: Problem, settings: Any) -> None:
         super().__init__(problem, settings)
-        labelled = self.stream("labelled")
-        if len(labelled) == 0:
-            raise MethodError("no training picture is labelled", hint="take a larger ratio, or another mask seed")
         self.unlabelled = self.stream("unlabelled")
-        self.labelled = len(labelled)
+        self.labelled = len(self.stream("labelled"))
         self.positives = (problem.labels > 0).sum(dim=0)
         self.register_buffer("pseudo", torch.zeros_like(problem.labels))
         self.scored: list[Tensor] = []
@@ -97,6 +94,10 @@ class PseudoLabelLearner(Learner):
             pseudo = partial_asl(logits[~true], labels[~true], reduction="sum", **shape)
             terms["unlabelled"] = settings.unlabelled_weight * pseudo
         return terms
+
+    def beliefs(self) -> Mapping[str, PseudoLabels | float]:
+        rows = self.unlabelled.to(self.pseudo.device)
+        return {"pseudo": PseudoLabels(rows, self.pseudo[rows])} if self.pseudo.any() else {}
 
     def sweep_plan(self, epoch: int) -> Sweep | None:
         self.scoring = epoch >= self.warmup_epochs

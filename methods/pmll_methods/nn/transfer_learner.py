@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from jaxtyping import Float, Int8
+import torch
+from jaxtyping import Bool, Float, Int8
 from torch import Tensor
 
-from ..learner import Batch, Problem, Step
+from ..learner import Batch, Problem, PseudoLabels, Step
 from ..losses.asymmetric import partial_asl
 from ..losses.contrastive import contrastive
 from ..losses.partial_bce import partial_bce
 from ..schedule import ramp
 from ..settings import setting
 from .label_features import LabelFeatureLearner, LabelFeatureSettings
-from .label_transfer import intra_score, pair_labels
+from .label_transfer import completed, cross_score, intra_score, pair_labels
 from .pair_head import PairHead
 
 
@@ -41,7 +43,7 @@ class TransferSettings(LabelFeatureSettings):
 
 
 class TransferLearner(LabelFeatureLearner):
-    """L = L_bce + 10 L_cooc + 0.05 L_con, and from `transfer_from` on the terms of both ways, which a subclass adds.
+    """L = L_bce + 10 L_cooc + 0.05 L_con, and from `transfer_from` on the terms of both ways.
 
     The weights of L_cooc and L_con rise over the first epoch. Without both ways it is SSGRL.
     """
@@ -50,6 +52,10 @@ class TransferLearner(LabelFeatureLearner):
         super().__init__(problem, settings)
         if settings.intra_image:
             self.pair_head = PairHead(len(problem.classes), self.width, settings.attention_width, self.width)
+        ways = {"intra": settings.intra_image, "inter": settings.cross_image}
+        self.ways = tuple(way for way, taken in ways.items() if taken)
+        for way in self.ways:
+            self.register_buffer(f"{way}_labels", torch.zeros_like(problem.labels))
 
     def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
         labels, settings = batch.labels, self.settings
@@ -63,29 +69,39 @@ class TransferLearner(LabelFeatureLearner):
             known_pairs = pair_labels(labels, settings.pair_unknown)
             terms["cooccurrence"] = settings.cooccurrence * rising * cooccurrence_loss(pair_logits, known_pairs)
             if late:
-                terms |= self.intra_terms(logits, intra_score(pair_logits, labels), labels, step.epoch)
+                terms |= self.transfer_terms("intra", logits, intra_score(pair_logits, labels), batch, step.epoch)
         if settings.cross_image:
             apart = contrastive(features, labels, step.generator, absent_apart=settings.absent_apart)
             terms["contrastive"] = settings.contrastive * rising * apart
             self.remember(features, labels)
             if late:
-                terms |= self.cross_terms(logits, features, labels, step.epoch)
+                score = cross_score(features, self.reference())
+                terms |= self.transfer_terms("inter", logits, score, batch, step.epoch)
         return terms
+
+    def transfer_terms(
+        self, way: str, logits: Float[Tensor, "b c"], score: Float[Tensor, "b c"], batch: Batch, epoch: int
+    ) -> dict[str, Tensor]:
+        """Partial BCE with the labels that one way completes; a subclass adds how it learns to."""
+        labels = completed(batch.labels, self.accepted(way, score, epoch))
+        made = self.get_buffer(f"{way}_labels")
+        made[batch.positions.to(made.device)] = labels - batch.labels
+        return {way: partial_bce(logits, labels)}
+
+    def accepted(self, way: str, score: Float[Tensor, "b c"], epoch: int) -> Bool[Tensor, "b c"]:
+        """Where the score of a way, `intra` or `inter`, is high enough for a label to be completed."""
+        raise NotImplementedError(f"{type(self).__name__}.accepted")
 
     def remember(self, features: Float[Tensor, "b c f"], labels: Int8[Tensor, "b c"]) -> None:
         """Take in the label features of a batch for later ones."""
 
-    def intra_terms(
-        self, logits: Float[Tensor, "b c"], score: Float[Tensor, "b c"], labels: Int8[Tensor, "b c"], epoch: int
-    ) -> dict[str, Tensor]:
-        """What co-occurrence with the picture's present labels teaches."""
-        raise NotImplementedError(f"{type(self).__name__}.intra_terms")
+    def reference(self) -> Float[Tensor, "c f"]:
+        """The mean direction of what is known of each class's positives."""
+        raise NotImplementedError(f"{type(self).__name__}.reference")
 
-    def cross_terms(
-        self, logits: Float[Tensor, "b c"], features: Float[Tensor, "b c f"], labels: Int8[Tensor, "b c"], epoch: int
-    ) -> dict[str, Tensor]:
-        """What similarity with known positives of other pictures teaches."""
-        raise NotImplementedError(f"{type(self).__name__}.cross_terms")
+    def beliefs(self) -> Mapping[str, PseudoLabels | float]:
+        made = {way: self.get_buffer(f"{way}_labels") for way in self.ways}
+        return {way: PseudoLabels(self.stream("all"), labels) for way, labels in made.items() if labels.any()}
 
 
 def cooccurrence_loss(pair_logits: Float[Tensor, "b p"], known_pairs: Int8[Tensor, "b p"]) -> Float[Tensor, ""]:

@@ -1,0 +1,42 @@
+"""Plans on real layouts: which options of a data set a cell takes where nobody says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from layouts import write_coco
+from pmll_bench.planning import plan
+from pmll_bench.request import Request
+
+CATEGORIES = {1: "person", 18: "dog"}
+
+
+@pytest.fixture
+def coco(tmp_path: Path) -> str:
+    """Two training pictures, one of them without labels, and a test picture."""
+    write_coco(tmp_path, "train2014", [30, 20], [(30, 1)], CATEGORIES)
+    write_coco(tmp_path, "val2014", [42], [(42, 18)], CATEGORIES)
+    return str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "labelless", "pictures"),
+    [
+        ({}, "keep", 2),
+        ({"regime": "single-positive"}, "drop", 1),
+        ({"regime": "semi", "ratios": (0.5,)}, "drop", 1),
+        ({"regime": "single-positive", "track": "controlled"}, "keep", 2),
+        ({"regime": "single-positive", "sets": ("data.labelless=keep",)}, "keep", 2),
+    ],
+    ids=["partial", "single-positive", "semi", "another track", "as told"],
+)
+def test_on_the_paper_track_pictures_without_labels_are_treated_as_in_the_papers_of_the_regime(
+    changes: dict[str, Any], labelless: str, pictures: int, coco: str
+) -> None:
+    given = {"methods": ("bce", "an", "cap"), "datasets": ("coco-subset",), "data_root": coco, **changes}
+    planned = plan(Request(**given))
+    assert {cell.cell.options["labelless"] for cell in planned.cells} == {labelless}
+    assert {facts.train for facts in planned.data} == {pictures}

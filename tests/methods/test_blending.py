@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -159,6 +160,22 @@ def test_without_prototypes_or_unknown_labels_both_terms_are_the_plain_loss(cls:
     found = terms(swept(small(cls, known), known), known)
     assert torch.equal(found["prototype"], found["bce"])
     assert torch.equal(found["instance"], found["bce"])
+
+
+@pytest.mark.parametrize("changed", [(), (1,), (0, 1, 2, 3)])
+def test_leaving_unchanged_pictures_out_of_the_graph_changes_neither_loss_nor_gradient(changed: Sequence[int]) -> None:
+    learner = small(Sarb).double().eval()
+    features = torch.randn(len(LABELS), len(CLASSES), learner.width, dtype=torch.float64)
+    where = torch.zeros(LABELS.shape, dtype=torch.bool)
+    where[list(changed), 0] = True
+    found = []
+    for every in (False, True):
+        mixed = blend(features, features.flip(0), LABELS, where, learner.alpha)
+        if every:
+            mixed = mixed._replace(changed=torch.ones(len(LABELS), dtype=torch.bool))
+        loss = learner.blended_loss(mixed, learner.classify(features))
+        found.append([loss.detach(), *torch.autograd.grad(loss, [*learner.graph.parameters(), learner.alpha])])
+    torch.testing.assert_close(found[0], found[1])
 
 
 def test_the_released_mask_overwrites_a_known_label() -> None:

@@ -21,10 +21,11 @@ from .trunk import scalars_joined
 
 
 class Blended(NamedTuple):
-    """Label features after blending, and the soft labels that they ask for."""
+    """Label features after blending, the soft labels that they ask for, and which pictures received any."""
 
     features: Float[Tensor, "b c f"]
     targets: Float[Tensor, "b c"]
+    changed: Bool[Tensor, "b"]
 
 
 def blend(
@@ -36,7 +37,8 @@ def blend(
 ) -> Blended:
     """f ← own · f + (1 - own) · other with target 1 - own where asked for; the rest stays as it is."""
     mixed = own * features + (1 - own) * others
-    return Blended(torch.where(where[..., None], mixed, features), torch.where(where, 1 - own, labels.to(own)))
+    targets = torch.where(where, 1 - own, labels.to(own))
+    return Blended(torch.where(where[..., None], mixed, features), targets, where.any(dim=1))
 
 
 def instance_blend(features: Float[Tensor, "b c f"], labels: Int8[Tensor, "b c"], alpha: Float[Tensor, ""]) -> Blended:
@@ -101,23 +103,29 @@ class BlendingLearner(LabelFeatureLearner):
         labels, settings = batch.labels, self.settings
         assert isinstance(batch.features, Tensor)
         features, location = self.located(batch.features)
+        logits = self.classify(features)
         weight = settings.contrastive * ramp(step.epoch, step.step, step.steps)
         terms = {
-            "bce": partial_bce(self.classify(features), labels),
+            "bce": partial_bce(logits, labels),
             "contrastive": weight * contrastive(features, labels, step.generator, absent_apart=settings.absent_apart),
         }
         if step.epoch < settings.blend_from:
             return terms
         if settings.instance_blend:
-            terms["instance"] = self.blended_loss(instance_blend(features, labels, clamped(self.alpha)))
+            terms["instance"] = self.blended_loss(instance_blend(features, labels, clamped(self.alpha)), logits)
         if settings.prototype_blend:
             prototypes, where = self.prototypes_for(location, labels, step.generator)
-            terms["prototype"] = self.blended_loss(blend(features, prototypes, labels, where, clamped(self.beta)))
+            blended = blend(features, prototypes, labels, where, clamped(self.beta))
+            terms["prototype"] = self.blended_loss(blended, logits)
         return terms
 
-    def blended_loss(self, blended: Blended) -> Float[Tensor, ""]:
-        """Cross-entropy over known and blended labels, the targets' gradient to α and β included."""
-        return partial_bce(self.classify(blended.features), blended.targets)
+    def blended_loss(self, blended: Blended, logits: Float[Tensor, "b c"]) -> Float[Tensor, ""]:
+        """Cross-entropy over known and blended labels, the targets' gradient to α and β included.
+
+        Only pictures that received something go through the graph again, the others keep their `logits`.
+        """
+        again = self.classify(blended.features[blended.changed])
+        return partial_bce(logits.index_put((blended.changed,), again), blended.targets)
 
     def prototypes_for(
         self, location: Float[Tensor, "b c h w"], labels: Int8[Tensor, "b c"], generator: torch.Generator

@@ -72,13 +72,17 @@ class Prototypes(nn.Module):
 def class_prototypes(
     features_by_class: Sequence[Float[Tensor, "_ f"]], k: int, seed: int
 ) -> tuple[Float[Tensor, "c k f"], Int64[Tensor, "c"]]:
-    """The k-means centres of each class's features, zeros behind them, and how many there are: min(k, features)."""
+    """The k-means centres of each class's features, zeros behind them, and how many there are: min(k, features).
+
+    One thread: with more, the sums differ from run to run.
+    """
     width = features_by_class[0].shape[1]
     centres = features_by_class[0].new_zeros(len(features_by_class), k, width)
     count = torch.tensor([min(k, len(features)) for features in features_by_class])
-    for number, features in enumerate(features_by_class):
-        if len(features):
-            centres[number, : count[number]] = k_means(features, k, seed=key(seed, "prototypes", number))
+    with threadpool_limits(1):  # around all classes: to find the libraries that it limits takes milliseconds
+        for number, features in enumerate(features_by_class):
+            if len(features):
+                centres[number, : count[number]] = k_means(features, k, seed=key(seed, "prototypes", number))
     return centres, count
 
 
@@ -87,16 +91,16 @@ def k_means(
 ) -> Float[Tensor, "m f"]:
     """The min(k, n) centres of scikit-learn's k-means, from `start` instead of k-means++ where it is given.
 
-    One thread: with more, the sums differ from run to run. Equal features are no reason to warn: their centres
-    coincide.
+    Equal features are no reason to warn: their centres coincide.
     """
+    one_each = len(features) <= k  # every start ends in the features themselves
     model = KMeans(
         min(k, len(features)),
         init="k-means++" if start is None else start.numpy(),
-        n_init=STARTS if start is None else 1,
+        n_init=STARTS if start is None and not one_each else 1,
         random_state=seed % 2**32,
     )
-    with threadpool_limits(1), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(features.numpy())
     return torch.from_numpy(model.cluster_centers_)

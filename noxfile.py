@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import nox
+from nox.command import CommandFailed
 
 nox.needs_version = ">=2024.10"
 nox.options.sessions = ["lint", "types", "tests", "wheel"]
@@ -70,6 +71,27 @@ def slurm(session: nox.Session) -> None:
     if shutil.which("slurmctld") is None:
         session.skip(f"Slurm can't be installed here; it is in Debian's packages {', '.join(SLURM)}")
     session.run(sys.executable, "-m", "pytest", "-m", "slurm", "tests/slurm", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def checks(session: nox.Session) -> None:
+    """The long form of `pmll-bench check` for every method, or for those named after `--`."""
+    from pmll_methods.method import REGISTRY  # nox lists its sessions where the project isn't installed, too
+
+    failed = []
+    for name in session.posargs or REGISTRY:
+        try:
+            session.run(sys.executable, "-m", "pmll_bench", "check", name, "--full")
+        except CommandFailed:
+            failed.append(name)
+    if failed:
+        session.error(f"failed: {', '.join(failed)}")
+
+
+@nox.session(venv_backend="none")
+def overfit(session: nox.Session) -> None:
+    """Can every method learn 64 scenes by heart? Arguments after `--` go to the script."""
+    session.run(sys.executable, "tests/soak/overfit.py", *session.posargs)
 
 
 @nox.session(python="3.11")

@@ -6,8 +6,8 @@ import copy
 import difflib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from pathlib import Path
 from textwrap import shorten
 from typing import Any, TypeAlias
@@ -23,6 +23,7 @@ from torch import Tensor
 from ..method import MethodError
 from .dense import ResNetImages, TimmImages, VitImages, image_tower
 from .frozen import Channels, embedded, freeze, normalise, read_state, state_digest
+from .memory import Memory
 from .text import TextTower
 from .tiny import tokenizer as tiny_tokenizer
 from .weights import CONFIG, LOCAL_DIR, RANDOM, folder_weights, split_tag, weights_file
@@ -43,6 +44,7 @@ class ClipTower:
     mean: Channels
     std: Channels
     digest: str
+    memory: Memory = field(default_factory=Memory, repr=False)
 
     @property
     def resolution(self) -> int:
@@ -78,7 +80,7 @@ class ClipTower:
     @torch.no_grad()
     def pooled(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b e"]:
         """One vector for each normalised image, not yet of unit length."""
-        return self.images.pooled(images)
+        return self.memory("pooled", images, self.images.pooled)
 
     @torch.no_grad()
     def dense(self, images: Float[Tensor, "b 3 h w"], variant: str | None = None) -> Float[Tensor, "b n e"]:
@@ -88,7 +90,7 @@ class ClipTower:
             raise MethodError(
                 f"{self.name} has no dense features {chosen!r}", hint=f"there are: {', '.join(self.variants)}"
             )
-        return self.images.dense(images, chosen)
+        return self.memory(("dense", chosen), images, partial(self.images.dense, variant=chosen))
 
     @property
     def channels(self) -> int:
@@ -98,7 +100,7 @@ class ClipTower:
     @torch.no_grad()
     def feature_map(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d u v"]:
         """The last map of normalised images before the tower pools it, not in the joint space."""
-        return self.images.feature_map(images)
+        return self.memory("feature map", images, self.images.feature_map)
 
     def tokenize(self, texts: Sequence[str]) -> Int64[Tensor, "c l"]:
         """Token ids, padded to `context_length`."""

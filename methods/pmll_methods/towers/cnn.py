@@ -19,6 +19,7 @@ from torchvision import models
 
 from ..method import MethodError
 from .frozen import Channels, as_map, embedded, fold_batch_norm, freeze, normalise, read_state, state_digest
+from .memory import Memory
 from .weights import RANDOM, TIMM, split_tag, weights_file
 
 IMAGENET_MEAN: Channels = (0.485, 0.456, 0.406)
@@ -41,6 +42,7 @@ class Trunk:
     mean: Channels
     std: Channels
     digest: str
+    memory: Memory = field(default_factory=Memory, repr=False)
     _frozen: dict[str | None, nn.Module] = field(default_factory=dict, repr=False)
 
     def to(self, device: str) -> Trunk:
@@ -58,8 +60,13 @@ class Trunk:
         """What the frozen stages before `at` make of normalised images; all stages for None, none for `all`."""
         if at not in self._frozen:
             self._frozen[at] = fold_batch_norm(copy.deepcopy(_chain(self._stages(at)[0])))
-        features: Tensor = self._frozen[at](images.contiguous(memory_format=torch.channels_last))
-        return features.contiguous()
+        network = self._frozen[at]
+
+        def make(images: Tensor) -> Tensor:
+            features: Tensor = network(images.contiguous(memory_format=torch.channels_last))
+            return features.contiguous()
+
+        return self.memory(("prefix", at), images, make)
 
     def top(self, at: str | None) -> nn.Module:
         """A copy of the stages from `at` on (`all`: every stage), to be trained; the identity for None."""

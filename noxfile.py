@@ -75,15 +75,16 @@ def slurm(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def checks(session: nox.Session) -> None:
-    """The long form of `pmll-bench check` for every method, or for those named after `--`."""
-    from pmll_methods.method import REGISTRY  # nox lists its sessions where the project isn't installed, too
+    """The long form of `pmll-bench check` for every method, or for those named after `--`, in each of its regimes."""
+    from pmll_methods import registry  # nox lists its sessions where the project isn't installed, too
 
     failed = []
-    for name in session.posargs or REGISTRY:
-        try:
-            session.run(sys.executable, "-m", "pmll_bench", "check", name, "--full")
-        except CommandFailed:
-            failed.append(name)
+    for name in session.posargs or registry.names():
+        for regime in registry.find(name).card.regimes:
+            try:
+                session.run(sys.executable, "-m", "pmll_bench", "check", name, "--full", "--regime", regime)
+            except CommandFailed:
+                failed.append(f"{name} in {regime}")
     if failed:
         session.error(f"failed: {', '.join(failed)}")
 

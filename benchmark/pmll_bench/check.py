@@ -19,7 +19,7 @@ from pmll_methods import registry
 from .checks.catalogue import CHECKS, NEEDED, Check
 from .checks.rules import Failed, Skipped
 from .checks.trial import Broken, Trials
-from .errors import StoreError
+from .errors import ConfigError, StoreError, nearest
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,18 @@ class Finding:
     hint: str
 
 
-def check(target: str, full: bool = False) -> Iterator[Finding]:
+def check(target: str, full: bool = False, regime: str | None = None) -> Iterator[Finding]:
     """What each check finds about a method (its name, or the path of a file), as it comes.
 
-    Whatever the method raises is that check's failure. Raises `MethodError` where there is no such method.
+    Checks are made in one regime: that asked for, else `partial` or the method's first. Whatever the method raises is
+    that check's failure. Raises `MethodError` where there is no such method, `ConfigError` where its card doesn't name
+    the regime.
     """
     kind = registry.find(target)
+    if regime is not None and regime not in kind.card.regimes:
+        raise ConfigError(f"{target} has no regime {regime!r}", hint=nearest(regime, kind.card.regimes))
     with TemporaryDirectory(prefix="pmll-check-") as folder:
-        trials = Trials(target, kind, Path(folder), full)
+        trials = Trials(target, kind, Path(folder), full, regime)
         first = carry_out(NEEDED, trials)
         yield first
         for each in CHECKS:

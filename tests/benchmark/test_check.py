@@ -10,6 +10,7 @@ import pytest
 from pmll_bench.check import Finding, check
 from pmll_bench.checks.catalogue import CHECKS, NEEDED
 from pmll_bench.cli import main
+from pmll_bench.errors import ConfigError
 from pmll_methods.method import REGISTRY, MethodError
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -203,3 +204,15 @@ def test_an_unknown_method_is_an_error_of_its_own(capsys: pytest.CaptureFixture[
     assert "did you mean 'dualcoop'?" in err
     with pytest.raises(MethodError, match="no such file"):
         list(check("nowhere.py"))
+
+
+def test_checks_are_made_in_the_regime_that_is_asked_for() -> None:
+    found = {each.check: each for each in check("linear-probe", regime="full")}
+    assert all(each.result != "failed" for each in found.values())
+    hidden = found["hidden labels altered on disk: scores unchanged"]
+    assert (hidden.result, hidden.seen) == ("skipped", "the regime full hides nothing")
+
+
+def test_a_regime_that_the_card_does_not_name_is_refused() -> None:
+    with pytest.raises(ConfigError, match="linear-probe has no regime 'semi'"):
+        next(check("linear-probe", regime="semi"))

@@ -94,12 +94,16 @@ class Trial:
 
 @dataclass(frozen=True)
 class Trials:
-    """Runs one method on small data sets, which it keeps in a folder. `full` asks for the long form of each check."""
+    """Runs one method on small data sets, which it keeps in a folder.
+
+    `full` asks for the long form of each check; `asked` is the regime of all trials that name no other.
+    """
 
     target: str
     kind: Kind
     root: Path
     full: bool = False
+    asked: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("data", "pictures", "stores"):
@@ -111,7 +115,9 @@ class Trials:
 
     @property
     def regime(self) -> str:
-        """The regime of all trials that name no other: `partial`, else the method's first."""
+        """The regime of all trials that name no other; where nobody asks, `partial`, else the method's first."""
+        if self.asked is not None:
+            return self.asked
         return "partial" if "partial" in self.card.regimes or not self.card.regimes else self.card.regimes[0]
 
     @cached_property

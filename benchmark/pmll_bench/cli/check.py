@@ -16,6 +16,9 @@ from .output import columns, print_json
 def check(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A method: its name or the path of a .py file.")],
     full: Annotated[bool, typer.Option("--full", metavar="", help="The long form, under a minute.")] = False,
+    regime: Annotated[
+        str | None, typer.Option(metavar="NAME", help="One that its card names; default: partial, else its first.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check that a method keeps the rules.
@@ -28,11 +31,12 @@ def check(
     Examples:
       pmll-bench check dualcoop
       pmll-bench check path/to/my_method.py --full
+      pmll-bench check cap --regime semi
     """
     from ..check import check as run_checks
 
     with redirect_stdout(sys.stderr):  # whatever the method prints is no result
-        found = list(run_checks(name, full))
+        found = list(run_checks(name, full, regime))
     failed = [each for each in found if each.result == "failed"]
     if as_json:
         print_json("check", {"method": name, "passed": not failed, "checks": [vars(each) for each in found]})

@@ -1,7 +1,8 @@
-"""A user's own method file, and a grid of it that takes no time."""
+"""A user's own method file, a grid of it that takes no time, and a stop flag that goes up by itself."""
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from pmll_bench.planning import Plan, plan
@@ -41,3 +42,15 @@ def method_file(folder: Path) -> str:
 def small_grid(folder: Path) -> Plan:
     """Four cells, a group each."""
     return plan(Request(methods=(method_file(folder),), ratios=RATIOS, subset=60))
+
+
+class StopsAfter(threading.Event):
+    """A stop flag that is set once it was looked at often enough."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self.left = looks
+
+    def is_set(self) -> bool:
+        self.left -= 1
+        return self.left < 0

@@ -17,21 +17,10 @@ from pmll_bench.planning import plan
 from pmll_bench.request import Request
 from pmll_bench.run import Outcome, run_groups
 from pmll_bench.store import Store
+from small_grids import StopsAfter
 
 sys.path.append(str(Path(__file__).parents[1] / "soak"))
 QUICK = ("recipe.epochs=2", "recipe.batch=16")
-
-
-class StopsAfter(threading.Event):
-    """A stop flag that is set once it was looked at often enough."""
-
-    def __init__(self, looks: int) -> None:
-        super().__init__()
-        self.left = looks
-
-    def is_set(self) -> bool:
-        self.left -= 1
-        return self.left < 0
 
 
 def request(method: str, **changes: Any) -> Request:

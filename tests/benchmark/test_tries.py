@@ -24,6 +24,7 @@ from pmll_bench.selection import deciding, held_out
 from pmll_bench.store import Store
 from pmll_datasets.loader import TrainSet
 from pmll_methods import registry
+from small_grids import StopsAfter
 
 RATES = ("recipe.rates=1e-3,1e-2,1e-1", "recipe.validation=0.3")
 QUICK = ("recipe.epochs=2", "recipe.batch=16")
@@ -122,16 +123,6 @@ def test_a_cell_chooses_alike_alone_and_among_others(tmp_path: Path) -> None:
     carry_out(tmp_path / "alone", "bce")
     assert tried(tmp_path / "three").tries == tried(tmp_path / "alone").tries
     assert results(tmp_path / "three")[0.5].scores.sha256 == results(tmp_path / "alone")[0.5].scores.sha256
-
-
-class StopsAfter(threading.Event):
-    def __init__(self, looks: int) -> None:
-        super().__init__()
-        self.left = looks
-
-    def is_set(self) -> bool:
-        self.left -= 1
-        return self.left < 0
 
 
 @pytest.mark.parametrize("looks", [3, 12, 25])

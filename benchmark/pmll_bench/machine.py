@@ -15,14 +15,19 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def choose_device(asked: str | None) -> str:
-    """The device asked for, else the first GPU, else the CPU. Raises `ConfigError` for one that isn't here."""
+def gpus() -> int:
+    """The GPUs that this process may use."""
     import torch
 
-    gpus = torch.cuda.device_count()
+    return torch.cuda.device_count()
+
+
+def choose_device(asked: str | None) -> str:
+    """The device asked for, else the first GPU, else the CPU. Raises `ConfigError` for one that isn't here."""
+    number = gpus()
     if asked is None:
-        return "cuda" if gpus else "cpu"
-    here = ["cpu", *(["cuda"] if gpus else []), *(f"cuda:{number}" for number in range(gpus))]
+        return "cuda" if number else "cpu"
+    here = ["cpu", *(["cuda"] if number else []), *(f"cuda:{index}" for index in range(number))]
     if asked not in here:
         raise ConfigError(f"no device {asked!r} here", where="--device", hint=f"there are: {', '.join(here)}")
     return asked

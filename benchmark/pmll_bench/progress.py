@@ -25,9 +25,10 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from .grid import Group, Planned
+
 if TYPE_CHECKING:
     from .cell_run import Listener
-    from .grid import Group, Planned
 
 QUIET_SECONDS = 30.0  # between two plain progress lines of a cell
 
@@ -109,7 +110,7 @@ class PlainListener:
         self.note(f"{state:6} {cell_name(planned)} ({duration(seconds)}, {self.ended.total()}/{self.cells})")
 
     def note(self, text: str) -> None:
-        _print_line(text, self.stream)
+        print_line(text, self.stream)
 
 
 class RichListener:
@@ -183,13 +184,26 @@ class JsonListener:
 
     def _write(self, event: str, **content: Any) -> None:
         line = json.dumps({"schema": "pmll.event/1", "event": event, **content}, ensure_ascii=False)
-        _print_line(line, self.stream)
+        print_line(line, self.stream)
 
 
-def _print_line(line: str, stream: TextIO) -> None:
+def print_line(line: str, stream: TextIO) -> None:
     """Print; a reader who has gone is no reason for a cell to fail."""
     with suppress(BrokenPipeError):
         print(line, file=stream, flush=True)
+
+
+def retell(event: Mapping[str, Any], cells: Mapping[str, Planned], listener: Listener) -> None:
+    """Tell a listener what a line of `JsonListener` says of these cells, given by id."""
+    match event["event"]:
+        case "group_started":
+            listener.group_started(Group(tuple(cells[cell] for cell in event["cells"])))
+        case "cell_progress":
+            listener.cell_progress(cells[event["cell"]], event["epoch"], event["epochs"], event["losses"])
+        case "cell_finished":
+            listener.cell_finished(cells[event["cell"]], event["state"], event["seconds"])
+        case "note":
+            listener.note(event["text"])
 
 
 class Both:
@@ -254,4 +268,4 @@ class _Download:
         if done < total and self.clock() - self.spoke < QUIET_SECONDS:
             return
         self.spoke = self.clock()
-        _print_line(f"{name}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB", self.stream)
+        print_line(f"{name}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB", self.stream)

@@ -59,15 +59,20 @@ def run_groups(
     """Do what is missing, group after group. One cell's failure never stops the others; a full disk stops all."""
     settings.apply()
     outcome = Outcome()
-    for planned in (planned for group in groups for planned in group.cells):
-        folder = store.folder(planned.cell)
-        if folder.record() is None:  # so that `status` knows of cells that a stopped run never came to
-            folder.ask(planned)
+    ask_all(groups, store)
     for group in groups:
         if stop.is_set():
             break
         run_group(group, store, settings, listener, stop, outcome)
     return outcome
+
+
+def ask_all(groups: Sequence[Group], store: Store) -> None:
+    """Let the store know of the cells, so that `status` does, even of those that a stopped run never came to."""
+    for planned in (planned for group in groups for planned in group.cells):
+        folder = store.folder(planned.cell)
+        if folder.record() is None:
+            folder.ask(planned)
 
 
 def run_group(

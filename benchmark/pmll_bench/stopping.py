@@ -14,9 +14,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stop(threading.Event):
-    """A stop flag that remembers the signal which set it."""
+    """A stop flag that remembers the signal which set it, and knows what a second one ends besides this process."""
 
     signal: int | None = None
+    kill: Callable[[], None] | None = None
 
     @property
     def exit_code(self) -> int:
@@ -34,6 +35,8 @@ def stop_on_signals(say: Callable[[str], None]) -> Iterator[Stop]:
 
     def handle(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
+            if stop.kill is not None:
+                stop.kill()
             os.write(2, b"\x1b[?25h" if os.isatty(2) else b"")  # the live display hides the cursor
             os._exit(128 + number)
         stop.signal = number

@@ -28,6 +28,7 @@ def ablate(
     device: options.Device = None,
     threads: options.Threads = None,
     launcher: options.Launch = options.Launcher.inline,
+    slots: options.Slots = None,
     slurm: options.Slurm = None,
     wait: options.Wait = False,
     dry_run: options.DryRun = False,
@@ -60,12 +61,13 @@ def ablate(
         device=device,
         threads=threads,
         launcher=launcher,
+        slots=slots,
         slurm=slurm,
         wait=wait,
         dry_run=dry_run,
         as_json=as_json,
     )
     planned = do(changed(ablation(name), given), how)
-    if not dry_run and (wait or launcher == options.Launcher.inline):
+    if not dry_run and (wait or launcher != options.Launcher.slurm):
         for path in write_ablation(table_of(planned, Store.open(root)), name, out):
             tell(f"drawn: {path}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ class How:
     device: str | None
     threads: int | None
     launcher: Launcher
+    slots: int | None
     slurm: list[str] | None
     wait: bool
     dry_run: bool
@@ -43,6 +45,8 @@ def do(request: Request, how: How) -> Plan:
     """
     if how.slurm and how.launcher != Launcher.slurm:
         raise UsageError("--slurm says what jobs get, but nothing is submitted", hint="add --launcher slurm")
+    if how.slots is not None and how.launcher != Launcher.local:
+        raise UsageError(f"--slots is for the local launcher, not for {how.launcher}", hint="add --launcher local")
     planned = plan_of(request)
     if how.dry_run:
         _show_plan(planned, how.root, how.as_json)
@@ -160,25 +164,35 @@ def _tell_how_to_follow(root: Path) -> None:
 
 
 def _carry_out(planned: Plan, how: How) -> None:
-    from ..cell_run import Settings
-    from ..machine import choose_device, cores
     from ..progress import listening
-    from ..run import run_groups
     from ..stopping import stop_on_signals
     from ..store import Store
 
-    settings = Settings(device=choose_device(how.device), threads=how.threads or cores())
+    carry_out = _launcher(how)
     store = Store.open(how.root)
     missing = sum(store.folder(each.cell).result() is None for each in planned.cells)
     if not missing:
         tell(f"nothing to do: all {len(planned.cells)} cells are done")
     with listening(missing, how.as_json) as listener, stop_on_signals(listener.note) as stop:
-        outcome = run_groups(planned.groups, store, settings, listener, stop)
+        outcome = carry_out(planned.groups, store, listener=listener, stop=stop)
     code = _report(planned, store, outcome, how.as_json, stopped=stop.is_set())
     if stop.is_set():
         tell("stopped; the same command goes on from here")
     if stop.exit_code or code:
         raise typer.Exit(stop.exit_code or code)
+
+
+def _launcher(how: How) -> Callable[..., Outcome]:
+    """What carries out groups here: this process, or several."""
+    if how.launcher == Launcher.local:
+        from ..launch.local import run_in_slots, slots_here
+
+        return partial(run_in_slots, slots=slots_here(how.slots, how.device, how.threads))
+    from ..cell_run import Settings
+    from ..machine import choose_device, cores
+    from ..run import run_groups
+
+    return partial(run_groups, settings=Settings(device=choose_device(how.device), threads=how.threads or cores()))
 
 
 def _report(planned: Plan, store: Store, outcome: Outcome, as_json: bool, *, stopped: bool = False) -> Exit:

@@ -15,6 +15,7 @@ class Launcher(StrEnum):
     """Where the work is done."""
 
     inline = "inline"
+    local = "local"
     slurm = "slurm"
 
 
@@ -107,11 +108,28 @@ Device: TypeAlias = Annotated[
 ]
 Threads: TypeAlias = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", envvar="PMLL_THREADS", rich_help_panel=WHERE, help="CPU threads; default: all."),
+    typer.Option(
+        min=1,
+        metavar="N",
+        envvar="PMLL_THREADS",
+        rich_help_panel=WHERE,
+        help="CPU threads, with local those of each slot; default: all cores, shared out.",
+    ),
 ]
 Launch: TypeAlias = Annotated[
     Launcher,
-    typer.Option(metavar="NAME", rich_help_panel=WHERE, help="inline: here; slurm: a job a group."),
+    typer.Option(
+        metavar="NAME", rich_help_panel=WHERE, help="inline: here; local: several groups at once; slurm: a job a group."
+    ),
+]
+Slots: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        rich_help_panel=WHERE,
+        help="With local: how many groups at once, a process each; default: one a GPU, else one a core, 8 at most.",
+    ),
 ]
 Slurm: TypeAlias = Annotated[
     list[str] | None,

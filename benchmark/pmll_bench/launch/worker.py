@@ -40,7 +40,7 @@ class RunGroup:
     def __call__(self, store: str, cell_ids: Sequence[str], options: Mapping[str, str | None]) -> None:
         with _stop_on_signals() as stop:  # before all else: the imports alone take seconds
             opened = Store.open(Path(store), create=False)
-            folders = _folders(opened, cell_ids)
+            folders = folders_of(opened, cell_ids)
             newest = {folder.id: folder.newest for folder in folders}
             try:
                 _carry_out(opened, folders, options, stop)
@@ -57,18 +57,24 @@ class RunGroup:
         from submitit import JobEnvironment
         from submitit.helpers import DelayedSubmission
 
-        for folder in _folders(Store(Path(store)), cell_ids):
+        for folder in folders_of(Store(Path(store)), cell_ids):
             if folder.result() is None:
                 folder.queue(JobEnvironment().job_id)
         return DelayedSubmission(self, store, cell_ids, options)
 
 
-def _folders(store: Store, cell_ids: Sequence[str]) -> list[CellFolder]:
+def folders_of(store: Store, cell_ids: Sequence[str]) -> list[CellFolder]:
     """The cells' folders, in the order given. Raises `StoreError` where one has gone."""
     found = {folder.id: folder for folder in store.folders() if folder.id in cell_ids}
     if missing := [cell for cell in cell_ids if cell not in found]:
         raise StoreError(f"no cell {' '.join(missing)}", where=str(store.root), hint="submit the grid again")
     return [found[cell] for cell in cell_ids]
+
+
+def group_of(folders: Sequence[CellFolder]) -> Group:
+    """What was asked of cells, as one group."""
+    records = [folder.record() for folder in folders]
+    return Group(tuple(record.planned() for record in records if record is not None))
 
 
 def _carry_out(
@@ -82,8 +88,7 @@ def _carry_out(
     from ..progress import PlainListener
     from ..run import run_groups
 
-    records = [folder.record() for folder in folders]
-    group = Group(tuple(record.planned() for record in records if record is not None))
+    group = group_of(folders)
     listener = PlainListener(len(group.cells), sys.stdout)
     settings, patience = _settings(options), time.monotonic() + DURATION + HEARTBEAT
     while run_groups([group], store, settings, listener, stop).held and time.monotonic() < patience:

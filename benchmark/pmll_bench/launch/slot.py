@@ -1,0 +1,117 @@
+"""A slot of the local launcher: a process that carries out group after group for the one that started it.
+
+On stdin comes JSON, a line each: first what holds for all groups, then the cell ids of one group at a time; what to
+do stands in each cell's `cell.json`. On stdout goes what `run --json` prints: the events of a group, then its outcome.
+An error that ends the whole run ends the slot, and is told before. When stdin ends, so does the slot: one at work
+finishes its step and saves first. That is how it is stopped, and why it never outlives its parent for long.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, BinaryIO, TextIO
+
+from ..stopping import SIGNALS, handling
+from ..store import Store
+from .worker import folders_of, group_of
+
+OUTCOME, ERROR = "pmll.outcome/1", "pmll.slot-error/1"
+
+
+def main() -> None:
+    """Do what stdin says until it ends, or until a signal asks to stop."""
+    inbox, answers = _own_streams()
+    stop, orders = threading.Event(), SimpleQueue[Any]()
+
+    def end(*_: object) -> None:
+        stop.set()
+        orders.put(None)
+
+    with handling(SIGNALS, end):  # before all else: the imports alone take seconds
+        threading.Thread(target=_read, args=(inbox, orders, end), daemon=True).start()
+        if (start := orders.get()) is not None:
+            _work(start, orders, answers, stop)
+
+
+def _own_streams() -> tuple[BinaryIO, TextIO]:
+    """Stdin and stdout for this module alone: what a method prints goes to stderr, and what it reads is empty."""
+    inbox, answers = os.dup(0), os.dup(1)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    # Unbuffered, for at its exit Python can't close a buffered stream that a thread still reads from.
+    return os.fdopen(inbox, "rb", buffering=0), os.fdopen(answers, "w", encoding="utf-8")
+
+
+def _read(inbox: BinaryIO, orders: SimpleQueue[Any], end: Callable[[], None]) -> None:
+    """Queue the lines of stdin as they come; their end is the wish to stop."""
+    parent = os.getppid()
+    try:
+        for line in inbox:
+            orders.put(json.loads(line))
+    finally:
+        end()
+        if os.getppid() != parent:  # nobody reads what is printed now, and no cell should fail for that
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 1)
+            os.dup2(nowhere, 2)
+
+
+def _work(start: Mapping[str, Any], orders: SimpleQueue[Any], answers: TextIO, stop: threading.Event) -> None:
+    """Carry out the groups that are ordered, one after the other."""
+    sys.path[:], sys.argv[:] = start["path"], start["argv"]  # as in the parent: for methods, and for the records
+    from ..cell_run import Settings
+    from ..progress import JsonListener, print_line
+    from ..run import run_groups
+
+    def answer(schema: str, content: Mapping[str, Any]) -> None:
+        print_line(json.dumps({"schema": schema, **content}), answers)
+
+    store, settings, listener = Store(Path(start["store"])), Settings(**start["settings"]), JsonListener(answers)
+    while not stop.is_set() and (cell_ids := orders.get()) is not None:
+        try:
+            outcome = run_groups([group_of(folders_of(store, cell_ids))], store, settings, listener, stop)
+        except Exception as error:
+            answer(ERROR, as_plain(error))
+            return
+        answer(OUTCOME, vars(outcome))
+
+
+def as_plain(error: Exception) -> dict[str, str | None]:
+    """An error as plain data; `as_error` gives it back."""
+    known = (kind.__name__ for kind in type(error).__mro__ if kind.__name__ in _kinds())
+    return {
+        "kind": next(known, None),
+        "what": getattr(error, "what", f"{type(error).__name__}: {error}"),
+        "where": getattr(error, "where", None),
+        "hint": getattr(error, "hint", None),
+        "trace": "".join(traceback.format_exception(error)),
+    }
+
+
+def as_error(told: Mapping[str, Any]) -> Exception:
+    """The error that a slot has told of, its traceback as a note; a `RuntimeError` where it is none of ours."""
+    kind = _kinds().get(told["kind"])
+    error = kind(told["what"], where=told["where"], hint=told["hint"]) if kind else RuntimeError(told["what"])
+    error.add_note(f"In a slot of the local launcher:\n{told['trace']}")
+    return error
+
+
+def _kinds() -> dict[str, Callable[..., Exception]]:
+    """The errors that say what is wrong, where, and what to do, by name."""
+    from pmll_datasets.errors import DataError
+    from pmll_methods.method import MethodError
+
+    from ..errors import ConfigError, StoreError
+
+    return {kind.__name__: kind for kind in (StoreError, ConfigError, DataError, MethodError)}
+
+
+if __name__ == "__main__":
+    main()

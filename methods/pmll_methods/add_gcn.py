@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .learner import Batch, Problem, Step
 from .losses.partial_bce import partial_bce
-from .method import GOLDEN, Card
+from .method import GOLDEN, PAPER_STEP, Card
 from .nn.semantic_attention import AddGcnHead
 from .nn.trunk import TrunkLearner, TrunkSettings
 from .recipe import FROZEN_TRUNK, SMOKE_TRUNK, Recipe, Track
@@ -51,7 +51,7 @@ class AddGcn(TrunkLearner):
     Settings = AddGcnSettings
     card = Card(
         name="add-gcn",
-        shown=(GOLDEN,),
+        shown=(GOLDEN, PAPER_STEP),
         title="attention-driven dynamic graph convolution",
         paper="Ye et al., ECCV 2020",
         trains="the whole trunk, attention and graphs; all but the trunk where it is frozen",

@@ -12,7 +12,7 @@ from torch import Tensor
 from .bce import TINY_CLASSIFIER
 from .learner import Batch, Step
 from .losses.asymmetric import partial_asl
-from .method import GOLDEN, Card
+from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.trunk import ClassifierSettings, TrunkClassifier
 from .recipe import FROZEN_TRUNK, HCP, SMOKE_TRUNK, Track
 from .settings import setting
@@ -33,7 +33,7 @@ class Asl(TrunkClassifier):
     Settings = AslSettings
     card = Card(
         name="asl",
-        shown=(GOLDEN,),
+        shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="partial asymmetric loss",
         paper="Ridnik et al., ICCV 2021; trunk and recipe of HCP-MLR-PL",
         trains="layer4 of the trunk and a linear classifier; the classifier alone on a frozen trunk",

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .learner import Batch, Step
 from .losses.partial_bce import durand_bce, partial_bce
-from .method import GOLDEN, PHOTOGRAPHS, Card
+from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.trunk import ClassifierSettings, TrunkClassifier
 from .recipe import FROZEN_TRUNK, HCP, SMOKE_TRUNK, Track
 from .settings import setting
@@ -35,7 +35,7 @@ class Bce(TrunkClassifier):
     Settings = BceSettings
     card = Card(
         name="bce",
-        shown=(GOLDEN, PHOTOGRAPHS),
+        shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="masked binary cross-entropy",
         paper="Durand et al., CVPR 2019 (masked loss); trunk and recipe of HCP-MLR-PL",
         trains="layer4 of the trunk and a linear classifier; the classifier alone on a frozen trunk",

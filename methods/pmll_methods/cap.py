@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .bce import TINY_CLASSIFIER
 from .learner import Batch, Stage, Step
-from .method import GOLDEN, Card
+from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.pseudo_labels import PseudoLabelLearner, PseudoLabelSettings
 from .nn.thresholds import cap_labels, cap_thresholds
 from .nn.trunk import ClassifierSettings, TrunkClassifier
@@ -62,7 +62,7 @@ class Cap(PseudoLabelLearner, TrunkClassifier):
     Settings = CapSettings
     card = Card(
         name="cap",
-        shown=(GOLDEN,),
+        shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="class-aware pseudo labels",
         paper="Xie et al., NeurIPS 2023",
         trains="the trunk and a linear classifier; the classifier alone on a frozen trunk",

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from .learner import Batch, Problem, Step
 from .losses.asymmetric import partial_asl
 from .losses.partial_bce import durand_bce, partial_bce
-from .method import GOLDEN, PAPER_STEP, Card, MethodError
+from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, MethodError
 from .nn.clip_learner import TINY_PROMPTS, ClipLearner, ClipSettings
 from .nn.prompts import PromptContexts
 from .recipe import SMOKE_PROMPTS, Recipe, Track
@@ -79,7 +79,7 @@ class CoOp(ClipLearner):
     Settings = CoOpSettings
     card = Card(
         name="coop",
-        shown=(GOLDEN, PAPER_STEP),
+        shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="context optimisation",
         paper="Zhou et al., IJCV 2022",
         trains="the contexts of one prompt, shared by the classes",
@@ -136,7 +136,7 @@ class CoOpCsp(CoOp):
     Settings = CoOpCspSettings
     card = Card(
         name="coop-csp",
-        shown=(GOLDEN, PAPER_STEP),
+        shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="context optimisation, class-specific prompts",
         paper="Ruan et al., 2024, Table 4: CoOp w/csp",
         trains="the contexts of one prompt a class",

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .learner import Batch, Problem
-from .method import GOLDEN, Card
+from .method import GOLDEN, PAPER_STEP, Card
 from .nn.blending import BlendingLearner, BlendingSettings, drawn
 from .sarb import BLENDING
 from .settings import setting
@@ -95,7 +95,7 @@ class Dsrb(BlendingLearner):
     Settings = DsrbSettings
     card = Card(
         name="dsrb",
-        shown=(GOLDEN,),
+        shown=(GOLDEN, PAPER_STEP),
         title="dual-perspective semantic-aware representation blending",
         paper="Pu et al., Expert Systems with Applications 2024",
         trains="layer4 of the trunk, decoupling, graph, classifiers, α and β; all but the trunk where it is frozen",

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from .learner import Batch, Problem, Step
 from .losses.asymmetric import partial_asl
 from .losses.partial_bce import partial_bce
-from .method import GOLDEN, PHOTOGRAPHS, Card
+from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.clip_learner import TINY_PROMPTS, ClipLearner, ClipSettings
 from .nn.prompts import PromptContexts
 from .nn.region_aggregation import cosines, dualcoop_logits
@@ -61,7 +61,7 @@ class DualCoOp(ClipLearner):
     Settings = DualCoOpSettings
     card = Card(
         name="dualcoop",
-        shown=(GOLDEN, PHOTOGRAPHS),
+        shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="dual context optimisation",
         paper="Sun et al., NeurIPS 2022",
         trains="the contexts of two prompts a class",

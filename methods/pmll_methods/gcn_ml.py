@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .learner import Batch, Problem, Step
 from .losses.partial_bce import partial_bce
-from .method import GOLDEN, Card
+from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.cooccurrence import adjacency, reweighted, symmetric
 from .nn.label_gcn import LabelGcn
 from .nn.trunk import TrunkLearner, TrunkSettings
@@ -61,7 +61,7 @@ class GcnMl(TrunkLearner):
     Settings = GcnMlSettings
     card = Card(
         name="gcn-ml",
-        shown=(GOLDEN,),
+        shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="classifiers from a graph convolution over labels",
         paper="Chen et al., CVPR 2019",
         trains="the whole trunk and two graph convolutions; the convolutions alone where the trunk is frozen",

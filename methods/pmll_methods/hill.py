@@ -14,7 +14,7 @@ from torch import Tensor
 from .learner import Batch, Step
 from .losses.hill import hill
 from .losses.splc import splc
-from .method import GOLDEN, PAPER_STEP, Card
+from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .recipe import SMOKE_TRUNK, Recipe, Track
 from .settings import setting
 from .single_positive import LINEAR, REGIMES, SMOKE, TRAINS, SinglePositiveLearner, SinglePositiveSettings
@@ -49,7 +49,7 @@ class Hill(SinglePositiveLearner):
     Settings = HillSettings
     card = Card(
         name="hill",
-        shown=(GOLDEN, PAPER_STEP),
+        shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="Hill loss",
         paper="Zhang et al., arXiv:2112.07368",
         trains=TRAINS,
@@ -86,7 +86,6 @@ class Splc(SinglePositiveLearner):
     card = replace(
         Hill.card,
         name="splc",
-        shown=(GOLDEN,),
         title="self-paced loss correction",
         inferred=(*Hill.card.inferred, "a known absent label is never corrected: the paper has none"),
     )

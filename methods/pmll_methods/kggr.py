@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from .learner import Problem
-from .method import Card
+from .method import PAPER_STEP, Card
 from .nn.gated_graph import GatedGraph
 from .nn.label_features import LabelFeatureSettings
 from .settings import setting
@@ -38,6 +38,7 @@ class Kggr(Ssgrl):
         title="knowledge-guided graph routing (reconstructed)",
         paper="after Chen et al., TPAMI 2022",
         trains="as ssgrl, and the graph over classifiers",
+        shown=(PAPER_STEP,),
         inferred=(
             "reconstructed from the abstract's idea: no code was released",
             "the classifiers' graph has the equations, the edges and the steps of the features' graph",

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from .learner import Batch, Problem, PseudoLabels, Step
 from .losses.large_loss import Doubt, assume_negative, clean_rate, corrected, large_losses, rejected
-from .method import GOLDEN, PAPER_STEP, Card
+from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .recipe import SMOKE_TRUNK, Track
 from .settings import setting
 from .single_positive import END_TO_END, LINEAR, REGIMES, SMOKE, TRAINS, SinglePositiveLearner, SinglePositiveSettings
@@ -41,7 +41,7 @@ class LlR(SinglePositiveLearner):
     Settings = LargeLossSettings
     card = Card(
         name="ll-r",
-        shown=(GOLDEN,),
+        shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="large loss rejection",
         paper="Kim et al., CVPR 2022",
         trains=TRAINS,
@@ -120,7 +120,7 @@ class LlCp(LlCt):
     """What is doubtful counts as present from the next epoch on, so that each epoch doubts the same share anew."""
 
     Settings = LlCpSettings
-    card = replace(LlR.card, name="ll-cp", shown=(GOLDEN, PAPER_STEP), title="large loss correction, permanent")
+    card = replace(LlR.card, name="ll-cp", title="large loss correction, permanent")
     labels: Tensor
 
     def __init__(self, problem: Problem, settings: LlCpSettings) -> None:

@@ -13,7 +13,7 @@ from jaxtyping import Float, Float64, Int8
 from torch import Tensor
 
 from .learner import Batch, Problem, Stage, Sweep
-from .method import PHOTOGRAPHS, Card
+from .method import PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.trunk import TrunkLearner, TrunkSettings, moments, pool
 from .recipe import Recipe, Track
 from .settings import setting
@@ -36,7 +36,7 @@ class LinearProbe(TrunkLearner):
     Settings = LinearProbeSettings
     card = Card(
         name="linear-probe",
-        shown=(PHOTOGRAPHS,),
+        shown=(PAPER_STEP, PHOTOGRAPHS),
         title="logistic regression on frozen features",
         paper="a baseline",
         trains="a linear classifier, to its optimum; what is unknown counts as absent where only presence is labelled",

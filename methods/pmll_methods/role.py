@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from .learner import Batch, Features, Problem, PseudoLabels, Stage, Step
 from .losses.single_positive import role
-from .method import GOLDEN, PAPER_STEP
 from .nn.trunk import pool
 from .recipe import SMOKE_TRUNK, Track
 from .settings import setting
@@ -42,7 +41,6 @@ class Role(Epr):
     card = replace(
         Epr.card,
         name="role",
-        shown=(GOLDEN, PAPER_STEP),
         title="regularised online label estimation",
         trains=f"{Epr.card.trains}; and an estimate of every training label",
         tracks={

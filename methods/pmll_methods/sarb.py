@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int8
 from torch import Tensor
 
 from .learner import Batch, Problem
-from .method import GOLDEN, Card
+from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.blending import BlendingLearner, BlendingSettings, drawn
 from .nn.prototypes import Prototypes
 from .recipe import Track
@@ -50,7 +50,7 @@ class Sarb(BlendingLearner):
     Settings = SarbSettings
     card = Card(
         name="sarb",
-        shown=(GOLDEN,),
+        shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="semantic-aware representation blending",
         paper="Pu et al., AAAI 2022",
         trains="layer4 of the trunk, decoupling, graph, classifiers, α and β; all but the trunk where it is frozen",

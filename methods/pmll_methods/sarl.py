@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from .coop import AFTER_SARL, INFERRED, PAPER, SMOKE_SETTINGS, CoOp, CoOpSettings
 from .learner import Problem
-from .method import GOLDEN, PAPER_STEP, Card
+from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.semantic_attention import SemanticAttention
 from .nn.semantic_decoupling import SemanticDecoupling
 from .nn.words import word_vectors
@@ -67,7 +67,7 @@ class CoOpSd(CoOp):
     Settings = CoOpSdSettings
     card = Card(
         name="coop-sd",
-        shown=(GOLDEN, PAPER_STEP),
+        shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="context optimisation, semantic decoupling",
         paper="Ruan et al., 2024, Table 4: CoOp w/sd",
         trains="semantic decoupling and the contexts of one prompt, shared by the classes",
@@ -132,7 +132,7 @@ class Sarl(CoOpSd):
     Settings = SarlSettings
     card = Card(
         name="sarl",
-        shown=(GOLDEN, PAPER_STEP),
+        shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="semantic-aware representation learning",
         paper="Ruan et al., 2024",
         trains="semantic decoupling and the contexts of one prompt a class",

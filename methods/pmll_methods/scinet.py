@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from .learner import Batch, Problem, Stage, Step
 from .losses.scinet import RELEASED_CALLS, released_losses, view_losses
 from .losses.scpnet import classification, learning_status, thresholds
-from .method import GOLDEN, Card, MethodError
+from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, MethodError
 from .nn.bi_prompter import BiPrompter
 from .nn.confidence import ConfidenceFusion, label_correlation
 from .nn.label_gcn import LabelGcn
@@ -107,7 +107,7 @@ class Scinet(SelfTaughtLearner):
     Settings = ScinetSettings
     card = Card(
         name="scinet",
-        shown=(GOLDEN,),
+        shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="semantic co-occurrence insight network",
         paper="Wu et al., IEEE TMM 2025",
         trains="one context shared by the classes and a graph over their texts; the image tower in variant released",

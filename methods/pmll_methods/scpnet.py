@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from .learner import Batch, Problem, Stage, Step
 from .losses.scpnet import believe, classification, learning_status, soft_cross_entropy, thresholds
-from .method import GOLDEN, PAPER_STEP, Card, MethodError
+from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, MethodError
 from .nn.label_gcn import LabelGcn
 from .nn.prompts import PromptContexts
 from .nn.self_taught import SelfTaughtLearner
@@ -191,6 +191,7 @@ class ScpNetFrozen(ScpNet):
     card = replace(
         ScpNet.card,
         name="scpnet-frozen",
+        shown=(*ScpNet.card.shown, PHOTOGRAPHS),
         title="semantic correspondence prompt network, frozen image tower",
         trains="one context shared by the classes, a graph network over labels",
         inferred=(*INFERRED, "learning rates and schedule are those of the trained image tower: none are given"),

@@ -17,7 +17,7 @@ from torch import Tensor
 from .bce import TINY_CLASSIFIER
 from .learner import Batch, Problem, PseudoLabels, Step
 from .losses.single_positive import an, an_ls, epr, wan
-from .method import GOLDEN, PAPER_STEP, Card, MethodError
+from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, MethodError
 from .nn.trunk import ClassifierSettings, TrunkClassifier, known_log_odds
 from .recipe import SMOKE_TRUNK, Recipe, Track
 from .settings import setting
@@ -74,7 +74,7 @@ class An(SinglePositiveLearner):
 
     card = Card(
         name="an",
-        shown=(GOLDEN, PAPER_STEP),
+        shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="assume negative",
         paper="Cole et al., CVPR 2021",
         trains=TRAINS,
@@ -98,7 +98,7 @@ class AnLs(SinglePositiveLearner):
     """Unknown is absent, labels are smoothed."""
 
     Settings = AnLsSettings
-    card = replace(An.card, name="an-ls", shown=(GOLDEN,), title="assume negative, labels smoothed")
+    card = replace(An.card, name="an-ls", title="assume negative, labels smoothed")
 
     def start(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, "c"]:
         share = super().start(labels).sigmoid()
@@ -112,7 +112,7 @@ class AnLs(SinglePositiveLearner):
 class Wan(SinglePositiveLearner):
     """Unknown is absent at a small weight."""
 
-    card = replace(An.card, name="wan", shown=(GOLDEN,), title="weak assume negative")
+    card = replace(An.card, name="wan", title="weak assume negative")
 
     def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
         return {"wan": wan(self(batch.features, head), batch.labels).mean()}
@@ -136,7 +136,6 @@ class Epr(SinglePositiveLearner):
     card = replace(
         An.card,
         name="epr",
-        shown=(GOLDEN,),
         title="expected positive regularisation",
         tracks={**TRACKS, "smoke": Track(recipe=SMOKE_TRUNK, settings={**SMOKE, **EXPECTED})},
     )

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .learner import Batch, Step
 from .losses.partial_bce import partial_bce
-from .method import GOLDEN, PHOTOGRAPHS, Card
+from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.label_features import LabelFeatureLearner, LabelFeatureSettings
 from .recipe import FROZEN_TRUNK, HCP, SMOKE_TRUNK, Track
 
@@ -29,7 +29,7 @@ class Ssgrl(LabelFeatureLearner):
     Settings = LabelFeatureSettings
     card = Card(
         name="ssgrl",
-        shown=(GOLDEN, PHOTOGRAPHS),
+        shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="semantic-specific graph representation learning",
         paper="Chen et al., ICCV 2019",
         trains="layer4 of the trunk, decoupling, graph, classifiers; all but the trunk where it is frozen",

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int8
 from torch import Tensor
 
 from .learner import Problem
-from .method import GOLDEN, PAPER_STEP, Card
+from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.label_transfer import FeatureMemory
 from .nn.transfer_learner import TransferLearner, TransferSettings
 from .recipe import Track
@@ -58,7 +58,7 @@ class Sst(TransferLearner):
     Settings = SstSettings
     card = Card(
         name="sst",
-        shown=(GOLDEN, PAPER_STEP),
+        shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="structured semantic transfer",
         paper="Chen et al., AAAI 2022",
         trains="layer4 of the trunk, decoupling, graph, classifiers, pair head; all but the trunk where it is frozen",

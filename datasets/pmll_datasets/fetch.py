@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
@@ -32,6 +32,7 @@ TIMEOUT = 60.0  # seconds without a byte
 BLOCK = 1 << 20
 CUT_OFF = (URLError, HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
 BUSY = (408, 425, 429, 500, 502, 503, 504)
+FILTER: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # Python 3.11.4 brought it
 DAMAGED = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error)
 
 
@@ -164,7 +165,8 @@ def _unpack(path: Path, folder: Path) -> None:
             with tarfile.open(path) as tarred:
                 for member in tarred:
                     _refuse_unsafe(path, member.name, plain=member.isfile() or member.isdir())
-                tarred.extractall(folder, filter="data")
+                    member.mode &= 0o755
+                tarred.extractall(folder, **FILTER)
     except DAMAGED as error:
         raise DataError(f"archive is damaged: {error}", where=path, hint="remove it and fetch again") from error
 

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from .cap import VIEWS
 from .coop import cosine_logits
 from .learner import Batch, Problem, Step
-from .method import GOLDEN, PAPER_STEP, Card
+from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn import thresholds
 from .nn.clip_learner import TINY_PROMPTS, ClipLearner, ClipSettings
 from .nn.contexts import affinity, context_targets, contexts
@@ -83,7 +83,7 @@ class Ssmll(PseudoLabelLearner, ClipLearner):
     Settings = SsmllSettings
     card = Card(
         name="ssmll",
-        shown=(GOLDEN, PAPER_STEP),
+        shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="context-based semantic-aware alignment",
         paper="Fan et al., 2024",
         trains="the contexts of two prompts a class, an offset and a classifier of contexts",

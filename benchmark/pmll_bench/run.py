@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 
@@ -111,7 +111,8 @@ class _Work:
     stop: threading.Event
     outcome: Outcome
     runs: list[CellRun] = field(default_factory=list)
-    trains: list[TrainSet] = field(default_factory=list)
+    wholes: list[TrainSet] = field(default_factory=list)
+    trains: list[TrainSet] = field(default_factory=list)  # what the cells train on: the wholes, or a part of them
 
     def run(self) -> None:
         started = time.monotonic()
@@ -145,8 +146,10 @@ class _Work:
         recipe = recipe_of(planned)
         run = CellRun(planned, recipe, folder, attempt, self.settings, self.listener, self.stop)
         train = train_set(self.data, planned, self.settings.workers)
-        self.trains.append(train)
-        run.hidden = partial(hidden_labels, self.data.train, _left(train, recipe))
+        left = _left(train, recipe)
+        self.wholes.append(train)
+        self.trains.append(left)
+        run.hidden = cache(partial(hidden_labels, self.data.train, left))
         if recipe.selection == "best-val":
             held = held_out(train.ids, recipe.validation)
             watched = ImageSet(train.pictures.take(np.flatnonzero(held)), workers=self.settings.workers)
@@ -163,10 +166,9 @@ class _Work:
     def _scores(self) -> tuple[list[Scores | Exception], float]:
         """Scores of each cell or what went wrong, and when training ended."""
         if self.runs[0].recipe.rates:
-            choose_rates(self.runs, self.trains, self._method, logits=self.kind.card.logits)
+            choose_rates(self.runs, self.wholes, self._method, logits=self.kind.card.logits)
         methods = [self._method(run) for run in self.runs]
-        left = [_left(train, run.recipe) for train, run in zip(self.trains, self.runs, strict=True)]
-        failures = fit(methods, left, self.runs)
+        failures = fit(methods, self.trains, self.runs)
         trained = time.monotonic()
         return predict(methods, failures, self.test, self.runs, len(self.data.classes)), trained
 
@@ -187,7 +189,7 @@ class _Work:
         best = run.select is not None and run.recipe.selection == "best-val"
         chosen = run.select.scores if run.select is not None and best else scores
         file = run.attempt.write_scores(chosen, self.data.test.ids, self.data.classes)
-        run.attempt.commit(self._result(run, _left(self.trains[number], run.recipe), chosen, file, seconds))
+        run.attempt.commit(self._result(run, self.trains[number], chosen, file, seconds))
         run.attempt.end("done")
         self.outcome.add(run.planned, "done")
         self.listener.cell_finished(run.planned, "done", seconds.train + seconds.predict)

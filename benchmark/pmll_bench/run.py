@@ -119,9 +119,9 @@ class _Work:
         self.data = open_dataset(self.cells[0])
         self.kind = registry.find(self.cells[0].where.target)
         self.test = ImageSet(self.data.test.pictures, workers=self.settings.workers)
-        for planned in self.cells:
-            self._begin(planned)
         try:
+            for planned in self.cells:
+                self._begin(planned)
             scores, trained = self._scores()
         except (Stopped, KeyboardInterrupt) as error:
             self._end_all("interrupted", error)
@@ -145,6 +145,7 @@ class _Work:
         attempt = folder.begin(planned, environment(self.settings.threads, self.settings.device))
         recipe = recipe_of(planned)
         run = CellRun(planned, recipe, folder, attempt, self.settings, self.listener, self.stop)
+        self.runs.append(run)
         train = train_set(self.data, planned, self.settings.workers)
         left = _left(train, recipe)
         self.wholes.append(train)
@@ -156,7 +157,6 @@ class _Work:
             run.select = self._selection(run, watched, deciding(train.labels[held]))
         elif recipe.selection == "best-test":
             run.select = self._selection(run, self.test, self.data.test.labels)
-        self.runs.append(run)
 
     def _selection(self, run: CellRun, watched: ImageSet, labels: Labels) -> Selection:
         earlier = [attempt.path / "selected.npz" for attempt in reversed(run.folder.attempts())]

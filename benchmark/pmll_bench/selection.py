@@ -12,6 +12,7 @@ from jaxtyping import Bool
 
 from pmll_datasets.counter import picture_words, uniform
 from pmll_datasets.dataset import read_only
+from pmll_datasets.errors import DataError
 from pmll_methods.method import ImageSet, Labels, Scores
 
 from .files import write_whole
@@ -19,8 +20,18 @@ from .metrics import evaluate
 
 
 def held_out(ids: Sequence[str], share: float) -> Bool[np.ndarray, "n"]:
-    """Which training pictures `best-val` holds out: a picture's id alone decides (rule `validation/1`)."""
+    """Which training pictures `recipe.validation` holds out: a picture's id alone decides (rule `validation/1`).
+
+    Raises:
+        DataError: none of so few pictures are held out, or all of them.
+    """
     chosen: Bool[np.ndarray, "n"] = uniform(picture_words("validation/1", ids)) < share
+    if chosen.all() or not chosen.any():
+        raise DataError(
+            f"{chosen.sum()} of {len(ids)} training pictures are held out, so nothing can be chosen by them",
+            where=f"recipe.validation={share:g}",
+            hint="take more pictures, or a recipe without recipe.rates and with recipe.selection=last",
+        )
     return chosen
 
 

@@ -95,6 +95,11 @@ def _squash(image: Image.Image, resolution: int, _: np.random.Generator) -> Imag
     return _resize(image, resolution, BICUBIC)
 
 
+def _bilinear(image: Image.Image, resolution: int, _: np.random.Generator) -> Image.Image:
+    """As `squash`, with the filter that most released code leaves at its default."""
+    return _resize(image, resolution, BILINEAR)
+
+
 def _centre(image: Image.Image, resolution: int, _: np.random.Generator) -> Image.Image:
     """CLIP's test transform: the shorter side to the resolution, then the square in the middle."""
     shorter = min(image.size)
@@ -140,7 +145,7 @@ def _randaugment(image: Image.Image, _: int, generator: np.random.Generator) -> 
 
 
 def _dualcoop(image: Image.Image, resolution: int, generator: np.random.Generator) -> Image.Image:
-    """Training view of DualCoOp's released code: squash, CutoutPIL(0.5), RandAugment()."""
+    """Training view of DualCoOp's released code: bilinear, CutoutPIL(0.5), RandAugment()."""
     return rand_augment(cutout(_resize(image, resolution, BILINEAR), 0.5, generator), generator)
 
 
@@ -182,6 +187,7 @@ def _random_crop(image: Image.Image, generator: np.random.Generator) -> Image.Im
 
 STEPS: Mapping[str, Step] = {
     "squash": Step(_squash, fixed=True),
+    "bilinear": Step(_bilinear, fixed=True),
     "centre": Step(_centre, fixed=True),
     "flip": Step(_flip, sizes=False),
     "randaugment": Step(_randaugment, sizes=False),

@@ -24,6 +24,7 @@ from .settings import setting
 ADD_GCN = Recipe(  # ADD-GCN's training script
     resolution=448,
     views=("oversize+multi-scale+flip",),
+    test_view="bilinear",
     batch=16,
     epochs=50,
     optimizer="sgd",

@@ -22,10 +22,11 @@ from .nn.trunk import ClassifierSettings, TrunkClassifier
 from .recipe import FROZEN_TRUNK, SMOKE_TRUNK, Recipe, Track
 from .settings import setting
 
-VIEWS = ("flip+squash", "flip+squash+randaugment", "flip+dualcoop")  # released code; the last with Cutout
+VIEWS = ("flip+bilinear", "flip+bilinear+randaugment", "flip+dualcoop")  # released code; the last with Cutout
 PAPER = Recipe(  # released code, COCO; on VOC the batch of the second stage is half as large
     resolution=224,
     views=VIEWS,
+    test_view="bilinear",
     batch=64,
     epochs=40,
     optimizer="adamw",
@@ -71,7 +72,7 @@ class Cap(PseudoLabelLearner, TrunkClassifier):
             "a class that no labelled picture has gets no pseudo positives (`absent`)",
             "pictures are shuffled every epoch, and the last averaged weights are taken: the code keeps the order of "
             "its split and reports the best epoch on the test set",
-            "weak views and those of the warm-up are resized bicubically; scores are not rounded to half precision",
+            "scores are not rounded to half precision",
             "the second stage starts from the raw weights of the first (on NUS-WIDE the code takes the averaged ones)",
         ),
         tracks={

@@ -27,6 +27,7 @@ from .settings import setting
 PAPER = Recipe(
     resolution=448,  # SARL, 4.2
     views=("dualcoop",),  # inferred: not stated; DualCoOp's, which has the same tower and resolution
+    test_view="bilinear",  # inferred: DualCoOp's
     batch=64,  # SARL, 4.2
     epochs=100,  # SARL, 4.2
     optimizer="sgd",  # SARL, 4.2
@@ -41,7 +42,7 @@ SMOKE_SETTINGS = {**TINY_PROMPTS, "scale": 20.0, "loss": "bce"}
 INFERRED = (
     "σ(cos/τ) is read out: with the printed softmax over labels (`readout`) at most one label a picture would pass 0.5",
     "τ is the tower's own, 0.01 for OpenAI's; contexts start from N(0, 0.02²); momentum and weight decay are CoOp's",
-    "training views are DualCoOp's: the paper names none",
+    "views are DualCoOp's: the paper names none",
 )
 GLOBAL = ("at 448 px the global feature is CLIP's attention pool with its positional embedding resized",)
 AFTER_SARL = ("SARL's Table 4 gives numbers alone for it: resolution, loss, optimizer and read-out are SARL's",)

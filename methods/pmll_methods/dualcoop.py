@@ -26,6 +26,7 @@ from .settings import setting
 PAPER = Recipe(
     resolution=448,
     views=("dualcoop",),
+    test_view="bilinear",
     batch=32,
     epochs=50,
     optimizer="sgd",

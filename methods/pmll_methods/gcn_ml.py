@@ -26,6 +26,7 @@ from .settings import setting
 ML_GCN = Recipe(  # ML-GCN's training script
     resolution=448,
     views=("multi-scale+flip",),
+    test_view="bilinear",
     batch=16,
     epochs=20,
     optimizer="sgd",

@@ -21,7 +21,8 @@ from .single_positive import LINEAR, REGIMES, SMOKE, TRAINS, SinglePositiveLearn
 
 RELEASED = Recipe(  # released code
     resolution=448,
-    views=("dualcoop",),  # squash, CutoutPIL(0.5), RandAugment(): DualCoOp took its view from here
+    views=("dualcoop",),  # bilinear, CutoutPIL(0.5), RandAugment(): DualCoOp took its view from here
+    test_view="bilinear",
     batch=128,
     epochs=80,
     optimizer="adam",

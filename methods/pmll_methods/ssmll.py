@@ -32,6 +32,7 @@ from .settings import setting
 PAPER = Recipe(  # inferred: resolution, optimizer and schedule are DualCoOp's, the rest CAP's
     resolution=448,
     views=VIEWS,
+    test_view="bilinear",
     batch=64,
     epochs=40,
     optimizer="sgd",

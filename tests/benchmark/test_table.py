@@ -90,6 +90,11 @@ def test_the_caption_says_what_the_numbers_are() -> None:
     assert block.notes == ()
 
 
+def test_methods_that_resize_in_their_own_way_share_a_table_that_names_the_ways() -> None:
+    block = only_block([*grid("sst", 0.7), *grid("gcn-ml", 0.6, recipe={"test_view": "bilinear"})])
+    assert "tested at 64 px, views bilinear, squash." in block.caption
+
+
 def test_one_seed_has_no_spread_and_the_caption_says_so() -> None:
     block = only_block(grid("sst", 0.7, seeds=1))
     assert shown(block) == {"sst": "71.0"}
@@ -156,7 +161,7 @@ def test_methods_whose_papers_leave_something_open_are_marked() -> None:
         ({"mask": "hcp"}, "shapes, partial labels, mask hcp"),
         ({"noise": 0.1}, "shapes, partial labels, label noise 10%"),
         ({"track": "controlled"}, "shapes, partial labels, track controlled"),
-        ({"recipe": {"resolution": 224}}, "shapes, partial labels, 224 px, view squash"),
+        ({"recipe": {"resolution": 224}}, "shapes, partial labels, 224 px"),
         ({"ap": [0.7, None]}, "shapes, partial labels, labels scored: 1"),
     ],
     ids=["data set", "options", "regime", "mask", "noise", "track", "resolution", "labels"],

@@ -151,6 +151,16 @@ def test_rates_without_held_out_pictures_are_refused() -> None:
         plan(Request(methods=("bce",), ratios=(0.5,), subset=48, sets=(RATES[0],)))
 
 
+@pytest.mark.parametrize("sets", [RATES, ("recipe.selection=best-val",)], ids=["rates", "best epoch"])
+def test_too_few_pictures_to_hold_any_out_are_a_failure_that_says_so(sets: tuple[str, ...], tmp_path: Path) -> None:
+    outcome = carry_out(tmp_path / "store", "bce", sets=(*QUICK, *sets, "recipe.validation=0.0001"))
+    (folder,) = Store.open(tmp_path / "store").folders()
+    assert outcome.failed == [folder.id]
+    message = folder.state().message or ""
+    assert message.startswith("DataError: 0 of 48 training pictures are held out")
+    assert "take more pictures" in message
+
+
 def test_on_the_controlled_track_every_method_has_the_same_rates_and_the_same_budget() -> None:
     recipes = {
         name: track.recipe for name in registry.names() if (track := registry.find(name).card.tracks.get("controlled"))

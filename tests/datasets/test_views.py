@@ -67,7 +67,7 @@ def test_random_views_change_with_epoch_and_view_number(name: str) -> None:
     assert len(seen) >= (2 if "flip" in name else 8)
 
 
-@pytest.mark.parametrize("name", ["squash", "centre"])
+@pytest.mark.parametrize("name", ["squash", "bilinear", "centre"])
 def test_fixed_views_never_touch_randomness(name: str) -> None:
     view, generator = parse_view(name), view_generator(0, 0, "a", 0)
     render(picture_of(30, 40), view, 16, generator)
@@ -75,10 +75,11 @@ def test_fixed_views_never_touch_randomness(name: str) -> None:
     assert generator.random() == view_generator(0, 0, "a", 0).random()
 
 
-def test_squash_is_pillows_bicubic_resize() -> None:
+@pytest.mark.parametrize(("name", "filtered"), [("squash", "BICUBIC"), ("bilinear", "BILINEAR")])
+def test_a_plain_resize_is_pillows(name: str, filtered: str) -> None:
     picture = picture_of(30, 50)
-    expected = np.asarray(Image.fromarray(picture).resize((24, 24), Image.Resampling.BICUBIC))
-    np.testing.assert_array_equal(rendered(picture, "squash", 24), expected.transpose(2, 0, 1))
+    expected = np.asarray(Image.fromarray(picture).resize((24, 24), Image.Resampling[filtered]))
+    np.testing.assert_array_equal(rendered(picture, name, 24), expected.transpose(2, 0, 1))
 
 
 def test_squash_keeps_a_picture_that_has_the_resolution_and_shares_no_memory_with_it() -> None:

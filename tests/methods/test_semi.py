@@ -199,7 +199,7 @@ def test_batches_are_those_of_the_released_code(cls: type[PseudoLabelLearner]) -
         assert (warm.epochs, dict(warm.streams)) == (12, {"labelled": alone})
         assert (later.epochs, tuple(later.streams.values())) == (28, streams)
         assert later.horizon == (40 if cls is Cap else None)
-        assert warm.views == ("flip+squash+randaugment", "flip+squash")[: 2 if cls is Cap else 1]  # weak: batch norm
+        assert warm.views == ("flip+bilinear+randaugment", "flip+bilinear")[: 2 if cls is Cap else 1]  # weak: batch norm
         assert later.views == ("flip+dualcoop",)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Lines that agree in all of these may stand in one block of a table ...
 COMPARABLE = (
     *("dataset", "options", "fingerprint", "train", "test", "classes"),
-    *("regime", "mask", "noise", "track", "protocol", "labels", "scored"),
+    *("regime", "mask", "noise", "track", "resolution", "rates", "labels", "scored"),
 )
 # ... and, if they agree in these, too, in one row of it; seed and mask seed tell a row's repetitions apart.
 ROW = ("label", "selection")
@@ -65,12 +65,6 @@ def _lines(result: Result, labels: str) -> Iterator[dict[str, Any]]:
         yield shared | {"selection": ORACLE, **result.oracle.metrics}
 
 
-def _protocol(result: Result) -> str:
-    recipe = result.recipe
-    rates = f", learning rate the best of {len(recipe['rates'])} on held-out labels" if recipe.get("rates") else ""
-    return f"{recipe['resolution']} px, view {recipe['test_view']}{rates}"
-
-
 def _identity(result: Result) -> dict[str, Any]:
     return {
         "cell_id": result.cell_id,
@@ -84,7 +78,9 @@ def _identity(result: Result) -> dict[str, Any]:
         "mask": result.mask,
         "noise": result.cell.noise,
         "track": result.track,
-        "protocol": _protocol(result),
+        "resolution": result.recipe["resolution"],
+        "rates": len(result.recipe.get("rates", ())),
+        "view": result.recipe["test_view"],
         "method": result.method,
         "label": result.label,
         "variant": digest([result.method, result.revision, result.cell.settings, result.cell.recipe]),

@@ -181,7 +181,8 @@ _TELLS_APART: Mapping[str, Callable[[Any], str]] = {
     "mask": lambda mask: f"mask {mask}",
     "noise": lambda noise: f"label noise {percent(noise)}",
     "track": lambda track: f"track {track}",
-    "protocol": str,
+    "resolution": lambda resolution: f"{resolution} px",
+    "rates": lambda rates: f"the best of {rates} learning rates" if rates else "one learning rate",
     "scored": lambda scored: f"labels scored: {len(scored)}",
 }
 
@@ -211,7 +212,7 @@ def _caption(identity: Mapping[str, Any], part: pd.DataFrame, metric: str) -> st
         f"{metric} (%) on {identity['dataset']} ({identity['train']:,} training and {identity['test']:,} test pictures,"
         f" {identity['classes']} classes{options}{_unverified(identity['dataset'])}). Labels: {_labels(identity)}."
         f" Regime: {identity['regime']}{_regime(identity)}."
-        f" Track: {identity['track']}, tested at {identity['protocol']}."
+        f" Track: {identity['track']}, tested at {identity['resolution']} px, {_views(part)}{_rates(identity)}."
         f" Selection: {rules[0] if len(rules) == 1 else 'last, unless a row names another'}. {_spread(part)}."
     )
 
@@ -234,6 +235,16 @@ def _labels(identity: Mapping[str, Any]) -> str:
         return f"all {classes}" if scored == classes else f"all {classes}, {scored} of them with test positives"
     least = LABEL_FILTERS[name]
     return f"{name}, {scored} of {classes} (at least {least.train} training and {least.test} test positives)"
+
+
+def _views(part: pd.DataFrame) -> str:
+    """How test pictures get their size: each method's own way on the paper track, which doesn't part its rows."""
+    views = sorted(set(part["view"]))
+    return f"view{'s' if len(views) > 1 else ''} {', '.join(views)}"
+
+
+def _rates(identity: Mapping[str, Any]) -> str:
+    return f", learning rate the best of {identity['rates']} on held-out labels" if identity["rates"] else ""
 
 
 def _spread(part: pd.DataFrame) -> str:

@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Float, Int8
 from torch import Tensor, nn
 
-from .learner import Batch, Features, Problem, PseudoLabels, Stage, Step
+from .learner import Batch, Problem, PseudoLabels, Step
 from .losses.single_positive import role
-from .nn.trunk import pool
+from .nn.linear_phase import LinearPhase, LinearPhaseSettings
 from .recipe import SMOKE_TRUNK, Track
 from .settings import setting
 from .single_positive import END_TO_END, EXPECTED, LINEAR, SMOKE, Epr, ExpectationSettings
@@ -25,16 +25,13 @@ SUREST = math.log((1 - 1e-5) / 1e-5)  # largest logit of an estimate that the li
 
 
 @dataclass(frozen=True, kw_only=True)
-class RoleSettings(ExpectationSettings):
+class RoleSettings(LinearPhaseSettings, ExpectationSettings):
     """Settings of `role`."""
 
-    linear_phase: float = setting(
-        0.0, "share of the epochs, the first ones, in which the trunk stays as it is", "released code: 25 of 35"
-    )
     linear_lr: float = setting(1e-3, "learning rate of the linear phase", "released code, mode linear_init")
 
 
-class Role(Epr):
+class Role(LinearPhase, Epr):
     """The estimates start from the known labels, follow the classifier, and teach it in turn."""
 
     Settings = RoleSettings
@@ -59,18 +56,6 @@ class Role(Epr):
     def __init__(self, problem: Problem, settings: RoleSettings) -> None:
         super().__init__(problem, settings)
         self.estimates = nn.Parameter(start_estimates(problem.labels))
-        epochs = problem.recipe.epochs
-        self.linear_epochs = 0 if settings.frozen else min(round(settings.linear_phase * epochs), epochs - 1)
-
-    def stages(self) -> tuple[Stage, ...]:
-        """The linear phase, on pictures that don't change, where there is one; then the trunk learns, too."""
-        (whole,) = super().stages()
-        if not self.linear_epochs:
-            return (whole,)
-        recipe = self.problem.recipe
-        scale = self.settings.linear_lr / recipe.lr
-        linear = replace(whole, epochs=self.linear_epochs, views=(recipe.test_view,), lr_scale=scale)
-        return linear, replace(whole, epochs=recipe.epochs - self.linear_epochs)
 
     def start(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, "c"]:
         return torch.logit((0.5 + 0.495 * labels).mean(dim=0))  # of the estimates, lest each first pull the other away
@@ -84,23 +69,12 @@ class Role(Epr):
         if step.stage == 1 and step.epoch == step.step == 0:
             with torch.no_grad():
                 self.estimates.clamp_(-SUREST, SUREST)
-        linear = self.linear_epochs and step.stage == 0
-        logits = self.linear(batch.features) if linear else self(batch.features, head)
         estimates = self.estimates[batch.positions.to(self.estimates.device)]
-        return {"role": role(logits, estimates, batch.labels, expected=self.expected)}
+        return {"role": role(self.logits(batch, step), estimates, batch.labels, expected=self.expected)}
 
     def beliefs(self) -> Mapping[str, PseudoLabels | float]:
         labels = self.estimates.detach().sign().to(torch.int8)
         return {**super().beliefs(), "estimates": PseudoLabels(self.stream("all"), labels)}
-
-    def linear(self, features: Features) -> Float[Tensor, "b c"]:
-        """The logits in the linear phase: nothing of the trunk learns, its norms included."""
-        assert isinstance(features, Tensor)
-        self.top.eval()  # until the next step, for which the loop sets the mode anew
-        with torch.no_grad():
-            pooled = pool(self.feature_map(features), self.settings.pooling)
-        logits: Tensor = self.classifier(pooled)
-        return logits
 
 
 def start_estimates(labels: Int8[Tensor, "n c"]) -> Float[Tensor, "n c"]:

@@ -18,6 +18,7 @@ from .bce import TINY_CLASSIFIER
 from .learner import Batch, Problem, PseudoLabels, Step
 from .losses.single_positive import an, an_ls, epr, wan
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, MethodError
+from .nn.linear_phase import LinearPhase, LinearPhaseSettings
 from .nn.trunk import ClassifierSettings, TrunkClassifier, known_log_odds
 from .recipe import SMOKE_TRUNK, Recipe, Track
 from .settings import setting
@@ -89,14 +90,14 @@ class An(SinglePositiveLearner):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnLsSettings(SinglePositiveSettings):
+class AnLsSettings(LinearPhaseSettings, SinglePositiveSettings):
     """Settings of `an-ls`."""
 
     smoothing: float = setting(0.1, "share of each label that is charged as its opposite; 0 is `an`", "released code")
 
 
-class AnLs(SinglePositiveLearner):
-    """Unknown is absent, labels are smoothed."""
+class AnLs(LinearPhase, SinglePositiveLearner):
+    """Unknown is absent, labels are smoothed; in the paper with and without a linear phase (`linear_phase`)."""
 
     Settings = AnLsSettings
     card = replace(An.card, name="an-ls", title="assume negative, labels smoothed")
@@ -107,7 +108,7 @@ class AnLs(SinglePositiveLearner):
 
     def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
         smoothing = self.settings.smoothing
-        return {"an_ls": an_ls(self(batch.features, head), batch.labels, smoothing=smoothing).mean()}
+        return {"an_ls": an_ls(self.logits(batch, step), batch.labels, smoothing=smoothing).mean()}
 
 
 class Wan(SinglePositiveLearner):

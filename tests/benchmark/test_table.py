@@ -149,7 +149,7 @@ def test_another_selection_rule_is_named_in_its_row() -> None:
 def test_methods_whose_papers_leave_something_open_are_marked() -> None:
     block = only_block([*grid("kggr", 0.7), *grid("mine", 0.6, method="bce")], inferred=["kggr"])
     assert list(shown(block)) == ["kggr †", "mine"]
-    assert any(note.startswith("† Parts of the method are inferred") for note in block.notes)
+    assert any(note.startswith("† After the paper: parts of the method are inferred") for note in block.notes)
 
 
 @pytest.mark.parametrize(

@@ -261,7 +261,8 @@ def _notes(part: pd.DataFrame, lines: Sequence[Line], least: int) -> Iterator[st
     if any(line.selection == ORACLE for line in lines):
         yield "An oracle row keeps the epoch with the best test result; it is never ranked."
     if any(line.inferred for line in lines):
-        yield f"{INFERRED} Parts of the method are inferred or reconstructed: 'pmll-bench show NAME' lists them."
+        what = "parts of the method are inferred or reconstructed"
+        yield f"{INFERRED} After the paper: {what}; 'pmll-bench show NAME' lists them."
     for (label, _), own in part.groupby(list(ROW)):
         if own["variant"].nunique() > 1:
             yield f"The settings or the recipe of {label} differ between ratios."

@@ -184,6 +184,7 @@ def _named(value: Any) -> Any:
 Names: TypeAlias = Annotated[list[str], BeforeValidator(_listed)]
 Numbers: TypeAlias = Annotated[list[int], BeforeValidator(_listed)]
 Ratios: TypeAlias = Annotated[list[Annotated[float, BeforeValidator(_ratio)]], BeforeValidator(_listed)]
+Shares: TypeAlias = Annotated[list[Annotated[float, Field(ge=0, lt=1)]], BeforeValidator(_listed)]
 Rows: TypeAlias = Annotated[list[Annotated[_Row, BeforeValidator(_named)]], BeforeValidator(_listed)]
 
 
@@ -200,7 +201,7 @@ class _Document(_Strict):
     mask_seeds: Numbers | None = None
     regime: str = "partial"
     mask: str = "counter/1"
-    noise: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    noise: Shares = [0.0]
     track: str | None = None
     set: Annotated[list[str], BeforeValidator(_sets)] = []
     subset: Annotated[int, Field(ge=1)] | None = None
@@ -218,7 +219,7 @@ class _Document(_Strict):
             mask_seeds=None if self.mask_seeds is None else tuple(self.mask_seeds),
             regime=self.regime,
             mask=self.mask,
-            noise=self.noise,
+            noise=tuple(self.noise),
             track=self.track,
             sets=tuple(self.set),
             subset=self.subset,

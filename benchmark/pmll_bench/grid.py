@@ -82,7 +82,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Group:
-    """Cells that train in lockstep: equal in all but ratio and mask."""
+    """Cells that train in lockstep: equal in all but ratio, mask and label noise."""
 
     cells: tuple[Planned, ...]
 
@@ -93,7 +93,7 @@ def expand(
     methods: Mapping[str, Sequence[MethodFacts]],
     mask: MaskFacts | None = None,
 ) -> tuple[Planned, ...]:
-    """The cells of a request, in the order of its axes: data set, method, seeds, ratio.
+    """The cells of a request, in the order of its axes: data set, method, label noise, seeds, ratio.
 
     `methods` has each data set's rows; `mask` is that of the request where it is more than a name. Methods without
     the regime are left out (`skipped` names them). Raises one `ConfigError` with all problems found.
@@ -102,11 +102,12 @@ def expand(
     raise_all(problems)
     mask = mask or MaskFacts(request.mask)
     planned = [
-        _planned(request, of_data, of_method, mask, seeds, ratio)
+        _planned(request, of_data, of_method, mask, noise, seeds, ratio)
         for of_data in data
         for of_method in methods[of_data.name]
         if request.regime in of_method.regimes
-        for seeds in _seeds(request, mask)
+        for noise in request.noise
+        for seeds in _seeds(request, mask, noise)
         for ratio in request.ratios_of_regime
     ]
     raise_all(list(_repeated(planned)))
@@ -127,7 +128,7 @@ def groups(planned: Iterable[Planned]) -> tuple[Group, ...]:
     """
     members: dict[tuple[object, ...], list[Planned]] = defaultdict(list)
     for item in planned:
-        shared = replace(item.cell, ratio=1.0, mask="none", mask_seed=0) if item.grouped else item.cell
+        shared = replace(item.cell, ratio=1.0, mask="none", mask_seed=0, noise=0.0) if item.grouped else item.cell
         members[shared.id, item.label, item.where].append(item)
     of_method: dict[str, list[Group]] = defaultdict(list)
     for cells in members.values():
@@ -141,9 +142,9 @@ def _cost(group: Group) -> float:
     return sum(item.cost for item in group.cells)
 
 
-def _seeds(request: Request, mask: MaskFacts) -> list[tuple[int, int]]:
+def _seeds(request: Request, mask: MaskFacts, noise: float) -> list[tuple[int, int]]:
     """Pairs of mask seed and training seed; where nothing is drawn, the mask seed is 0."""
-    if request.mask_seeds is None and not request.noise and (request.regime == "full" or not mask.seeded):
+    if request.mask_seeds is None and not noise and (request.regime == "full" or not mask.seeded):
         return [(0, seed) for seed in request.seeds]
     if request.mask_seeds is None:
         return [(seed, seed) for seed in request.seeds]
@@ -151,7 +152,13 @@ def _seeds(request: Request, mask: MaskFacts) -> list[tuple[int, int]]:
 
 
 def _planned(
-    request: Request, data: DataFacts, method: MethodFacts, mask: MaskFacts, seeds: tuple[int, int], ratio: float
+    request: Request,
+    data: DataFacts,
+    method: MethodFacts,
+    mask: MaskFacts,
+    noise: float,
+    seeds: tuple[int, int],
+    ratio: float,
 ) -> Planned:
     cell = Cell(
         dataset=data.name,
@@ -160,7 +167,7 @@ def _planned(
         regime=request.regime,
         ratio=ratio,
         mask="none" if request.regime == "full" else mask.name,
-        noise=request.noise,
+        noise=noise,
         mask_seed=seeds[0],
         seed=seeds[1],
         method=method.name,
@@ -190,6 +197,7 @@ def _axis_problems(request: Request) -> Iterator[ConfigError]:
             yield ConfigError(error.what, where="ratios", hint=error.hint)
     axes: dict[str, Sequence[float]] = {
         "ratios": ratios,
+        "noise": request.noise,
         "seeds": request.seeds,
         "mask seeds": request.mask_seeds or (),
     }
@@ -197,14 +205,14 @@ def _axis_problems(request: Request) -> Iterator[ConfigError]:
         for value, count in Counter(values).items():
             if count > 1:
                 yield ConfigError(f"{value} stands {count} times", where=axis, hint="leave the repeats out")
-            if axis != "ratios" and not 0 <= value < 2**63:
+            if axis == "noise" and not 0 <= value < 1:
+                yield ConfigError(f"label noise {value} is no share", where=axis, hint="0.1 turns a tenth round")
+            if "seeds" in axis and not 0 <= value < 2**63:
                 yield ConfigError(f"{value} is no seed", where=axis, hint="seeds are whole numbers from 0 on")
-    if request.ratios == () or not request.seeds or request.mask_seeds == ():
-        yield ConfigError("the grid is empty", hint="give at least one ratio, one seed and one mask seed")
-    if request.regime == "full" and request.mask_seeds is not None and not request.noise:
+    if request.ratios == () or not request.noise or not request.seeds or request.mask_seeds == ():
+        yield ConfigError("the grid is empty", hint="give at least one ratio, noise, seed and mask seed")
+    if request.regime == "full" and request.mask_seeds is not None and not all(request.noise):
         yield ConfigError("the regime 'full' hides no label, so it has no mask seeds", where="mask seeds")
-    if not 0 <= request.noise < 1:
-        yield ConfigError(f"label noise {request.noise} is no share", where="noise", hint="0.1 turns a tenth round")
     if request.limit is not None and request.limit < 1:
         yield ConfigError(f"a limit of {request.limit} leaves no cell", where="limit")
 

@@ -20,7 +20,7 @@ def mask_facts(request: Request) -> MaskFacts:
 
     Raises `ConfigError` for a rule that doesn't exist or that the regime hasn't, `DataError` for a missing file.
     """
-    if request.noise and request.regime == "single-positive":
+    if any(request.noise) and request.regime == "single-positive":
         raise ConfigError("single-positive has no label noise: a present label turned round is no positive")
     if mask_files.is_file(request.mask):
         path = Path(request.mask).expanduser().resolve()

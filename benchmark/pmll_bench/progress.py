@@ -38,7 +38,8 @@ def cell_name(planned: Planned) -> str:
     cell = planned.cell
     crossed = f" mask {cell.mask_seed}" if cell.mask_seed != cell.seed else ""
     share = f"{100 * cell.ratio:g} %" if cell.regime in ("partial", "semi") else cell.regime
-    return f"{planned.label} {cell.dataset} {share} seed {cell.seed}{crossed}"
+    noise = f" noise {100 * cell.noise:g} %" if cell.noise else ""
+    return f"{planned.label} {cell.dataset} {share}{noise} seed {cell.seed}{crossed}"
 
 
 def duration(seconds: float) -> str:

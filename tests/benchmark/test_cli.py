@@ -111,9 +111,12 @@ def test_a_row_may_have_a_name_of_its_own(command: Command, tmp_path: Path) -> N
 
 
 def test_what_is_given_wins_over_the_grid_file(command: Command, tmp_path: Path) -> None:
-    (tmp_path / "grid.yaml").write_text(f"methods: {method_file(tmp_path)}\nratios: [0.3]\nseeds: [0, 1]\nsubset: 60\n")
-    cells = command("run", "--config", "grid.yaml", "--seeds", "7", "--dry-run", "--json").document["cells"]
-    assert [(cell["ratio"], cell["seed"]) for cell in cells] == [(0.3, 7)]
+    axes = "ratios: 0.3\nseeds: [0, 1]\nnoise: 0.2\nsubset: 60\n"
+    (tmp_path / "grid.yaml").write_text(f"methods: {method_file(tmp_path)}\n{axes}")
+    given = ["run", "--config", "grid.yaml", "--seeds", "7", "--noise", "0", "0.1", "--dry-run"]
+    cells = command(*given, "--json").document["cells"]
+    assert [(cell["ratio"], cell["seed"], cell.get("noise")) for cell in cells] == [(0.3, 7, None), (0.3, 7, 0.1)]
+    assert [line.split()[3:5] for line in command(*given).out.splitlines()[1:]] == [["30%", "0%"], ["30%", "10%"]]
 
 
 def test_a_set_that_is_given_joins_those_of_the_grid_file(command: Command, tmp_path: Path) -> None:

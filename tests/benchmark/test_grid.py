@@ -100,12 +100,22 @@ def test_a_mask_with_one_draw_has_one_mask_seed() -> None:
 
 
 def test_label_noise_is_drawn_with_the_mask_seed_even_where_nothing_is_hidden() -> None:
-    cells = [item.cell for item in plan(regime="full", noise=0.1, seeds=(0, 1))]
+    cells = [item.cell for item in plan(regime="full", noise=(0.1,), seeds=(0, 1))]
     assert [(cell.noise, cell.mask_seed) for cell in cells] == [(0.1, 0), (0.1, 1)]
 
 
+def test_shares_of_label_noise_train_together_and_without_noise_nothing_is_drawn() -> None:
+    (group,) = groups(plan(regime="full", noise=(0.0, 0.1, 0.2), seeds=(3,)))
+    assert [(item.cell.noise, item.cell.mask_seed) for item in group.cells] == [(0.0, 0), (0.1, 3), (0.2, 3)]
+    assert problems(regime="full", noise=(0.0, 0.1), mask_seeds=(1, 2)) == [
+        "the regime 'full' hides no label, so it has no mask seeds"
+    ]
+    assert problems(noise=(0.1, 0.1)) == ["0.1 stands 2 times"]
+    assert problems(noise=()) == ["the grid is empty"]
+
+
 def test_label_noise_that_is_no_share_is_refused() -> None:
-    assert problems(noise=1.5) == ["label noise 1.5 is no share"]
+    assert problems(noise=(0.1, 1.5)) == ["label noise 1.5 is no share"]
 
 
 def test_with_full_labels_there_is_one_cell_a_seed_and_no_mask() -> None:

@@ -80,7 +80,7 @@ def test_a_method_for_single_positive_labels_passes_the_checks(tmp_path: Path) -
 def test_label_noise_changes_the_scores_and_stands_in_the_table(tmp_path: Path) -> None:
     asked = Request(methods=(method(tmp_path),), regime="full", subset=60)
     run(asked, tmp_path / "store")
-    store = run(replace(asked, noise=0.3), tmp_path / "store")
+    store = run(replace(asked, noise=(0.3,)), tmp_path / "store")
     one, other = (store.scores(result.cell_id).scores for result in store.results())
     assert (one != other).any()
     captions = [block.caption for block in build(frame(store.results())).blocks]
@@ -140,7 +140,7 @@ def test_a_published_draw_with_a_part_of_its_own_trains_on_that_part() -> None:
         ({"regime": "semi", "mask": "hcp"}, "the mask hcp is for the regime partial, not semi"),
         ({"mask": "cole"}, "the mask cole is for the regime single-positive, not partial"),
         ({"mask": "counter"}, "unknown mask 'counter'"),
-        ({"regime": "single-positive", "noise": 0.1}, "single-positive has no label noise"),
+        ({"regime": "single-positive", "noise": (0.1,)}, "single-positive has no label noise"),
     ],
 )
 def test_what_cannot_go_together_is_refused_before_any_work(

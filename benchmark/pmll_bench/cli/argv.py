@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-LISTS = frozenset({"--methods", "--datasets", "--ratios", "--seeds", "--mask-seeds"})
+LISTS = frozenset({"--methods", "--datasets", "--ratios", "--seeds", "--mask-seeds", "--noise"})
 
 
 def spread_lists(argv: Sequence[str]) -> list[str]:

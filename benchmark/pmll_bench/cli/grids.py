@@ -97,6 +97,7 @@ def _show_plan(planned: Plan, root: Path, as_json: bool) -> None:
         "method": [each.label for each in planned.cells],
         "data set": [cell.dataset for cell in cells],
         "ratio": [f"{100 * cell.ratio:g}%" for cell in cells],
+        **({"noise": [f"{100 * cell.noise:g}%" for cell in cells]} if any(cell.noise for cell in cells) else {}),
         "mask seed": [cell.mask_seed for cell in cells],
         "seed": [cell.seed for cell in cells],
         "track": [each.track for each in planned.cells],

@@ -127,7 +127,7 @@ def ablation(
     from ..report.frame import frame
     from ..report.table import build
 
-    rows = [row.label for row in ablation(name).rows]
+    rows = [row.label or row.method for row in ablation(name).rows]
     results = _results(root, rows, datasets)
     layout = replace(_layout(results, metric), order=rows)
     for path in write_ablation(build(frame(results, labels), layout), name, out):

@@ -52,9 +52,9 @@ Mask: TypeAlias = Annotated[
     ),
 ]
 Noise: TypeAlias = Annotated[
-    float | None,
+    list[float] | None,
     typer.Option(
-        min=0, max=0.9999, metavar="S", rich_help_panel=WHAT, help="Share of the known labels that is turned round."
+        min=0, max=0.9999, metavar="S …", rich_help_panel=WHAT, help="Shares of the known labels that are turned round."
     ),
 ]
 Regime: TypeAlias = Annotated[

@@ -23,7 +23,8 @@ def ablation_plot(table: Table) -> dict[str, bytes]:
     """The files by their ending: svg, png, csv. Equal tables give equal bytes.
 
     A panel a block, a line a row in the table's order from top to bottom; small dots are ratios, from light at the
-    smallest to dark at the largest, the diamond is their average, whiskers are ± sd over seeds.
+    smallest to dark at the largest, the diamond is their average, whiskers are ± sd over seeds. Panels
+    share a scale.
 
     Errors: ConfigError where there is nothing to draw.
     """
@@ -43,10 +44,11 @@ def _figure(blocks: Sequence[Block], metric: str) -> Figure:
     width, height = names + _WIDTH + 0.2, sum(heights) + len(blocks) * (_ABOVE + _BELOW)
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
-    top = height
+    top, first = height, None
     for block, tall in zip(blocks, heights, strict=True):
         bottom = top - _ABOVE - tall
-        axes = figure.add_axes((names / width, bottom / height, _WIDTH / width, tall / height))
+        axes = figure.add_axes((names / width, bottom / height, _WIDTH / width, tall / height), sharex=first)
+        first = first or axes
         _draw(axes, block, metric)
         top = bottom - _BELOW
     return figure

@@ -18,6 +18,7 @@ from .losses.partial_bce import partial_bce
 from .method import GOLDEN, PAPER_STEP, Card
 from .nn.semantic_attention import AddGcnHead
 from .nn.trunk import TrunkLearner, TrunkSettings
+from .ranges import Count
 from .recipe import FROZEN_TRUNK, SMOKE_TRUNK, Recipe, Track
 from .settings import setting
 
@@ -43,7 +44,7 @@ ADD_GCN = Recipe(  # ADD-GCN's training script
 class AddGcnSettings(TrunkSettings):
     """Settings of `add-gcn`."""
 
-    width: int = setting(1024, "channels of a label's feature", "ADD-GCN's code")
+    width: Count = setting(1024, "channels of a label's feature", "ADD-GCN's code")
 
 
 class AddGcn(TrunkLearner):

@@ -14,6 +14,7 @@ from .learner import Batch, Step
 from .losses.asymmetric import partial_asl
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.trunk import ClassifierSettings, TrunkClassifier
+from .ranges import Share, Weight
 from .recipe import FROZEN_TRUNK, HCP, SMOKE_TRUNK, Track
 from .settings import setting
 
@@ -22,9 +23,9 @@ from .settings import setting
 class AslSettings(ClassifierSettings):
     """Settings of `asl`."""
 
-    gamma_negative: float = setting(4.0, "focusing on negatives, γ-", "ASL repository, training script")
-    gamma_positive: float = setting(1.0, "focusing on positives, γ+", "ASL repository, class default")
-    clip: float = setting(0.05, "probability shift m of negatives", "ASL repository, training script")
+    gamma_negative: Weight = setting(4.0, "focusing on negatives, γ-", "ASL repository, training script")
+    gamma_positive: Weight = setting(1.0, "focusing on positives, γ+", "ASL repository, class default")
+    clip: Share = setting(0.05, "probability shift m of negatives", "ASL repository, training script")
 
 
 class Asl(TrunkClassifier):

@@ -19,6 +19,7 @@ from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.pseudo_labels import PseudoLabelLearner, PseudoLabelSettings
 from .nn.thresholds import cap_labels, cap_thresholds
 from .nn.trunk import ClassifierSettings, TrunkClassifier
+from .ranges import Share
 from .recipe import FROZEN_TRUNK, SMOKE_TRUNK, Recipe, Track
 from .settings import setting
 
@@ -53,8 +54,8 @@ class CapSettings(PseudoLabelSettings, ClassifierSettings):
     horizon: Literal["all", "stage"] = setting(
         "all", "epochs that the rate of the second stage is laid out for; with all it never reaches its end", "released"
     )
-    positive_share: float = setting(1.0, "share of the expected positives that is trusted", "released code")
-    negative_share: float = setting(1.0, "share of the expected negatives that is trusted", "released code")
+    positive_share: Share = setting(1.0, "share of the expected positives that is trusted", "released code")
+    negative_share: Share = setting(1.0, "share of the expected negatives that is trusted", "released code")
 
 
 class Cap(PseudoLabelLearner, TrunkClassifier):

@@ -21,6 +21,7 @@ from .losses.partial_bce import durand_bce, partial_bce
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, MethodError
 from .nn.clip_learner import TINY_PROMPTS, ClipLearner, ClipSettings
 from .nn.prompts import PromptContexts
+from .ranges import Count, Positive, Share, Weight
 from .recipe import SMOKE_PROMPTS, Recipe, Track
 from .settings import setting
 
@@ -52,18 +53,18 @@ AFTER_SARL = ("SARL's Table 4 gives numbers alone for it: resolution, loss, opti
 class CoOpSettings(ClipSettings):
     """Settings of `coop`."""
 
-    n_ctx: int = setting(16, "context vectors a prompt, M", "SARL, 4.2")
+    n_ctx: Count = setting(16, "context vectors a prompt, M", "SARL, 4.2")
     class_specific: bool = setting(False, "contexts of their own for every class", "CoOp, 3.2")
     start: str | None = setting(None, "words the contexts start from; none: Gaussian noise", "SARL, 3.2")
-    context_sd: float | None = setting(0.02, "size of the noise; none: that of the token table", "CoOp's code")
-    scale: float | None = setting(None, "logits per unit of cosine, 1/τ; none: the tower's own", "CoOp, eq. 1")
+    context_sd: Weight | None = setting(0.02, "size of the noise; none: that of the token table", "CoOp's code")
+    scale: Positive | None = setting(None, "logits per unit of cosine, 1/τ; none: the tower's own", "CoOp, eq. 1")
     readout: Literal["sigmoid", "softmax"] = setting("sigmoid", "P(present): of each label alone, or over labels")
     loss: Literal["asl", "bce", "durand"] = setting(
         "asl", "P-ASL; cross-entropy over known labels; the same weighted by picture (P-BCE)", "SARL, eq. 10-11, Fig. 7"
     )
-    gamma_negative: float = setting(2.0, "focusing on negatives, γ-", "SARL, 4.2")
-    gamma_positive: float = setting(1.0, "focusing on positives, γ+", "SARL, 4.2")
-    clip: float = setting(0.05, "probability shift of negatives, m", "SARL, 4.2")
+    gamma_negative: Weight = setting(2.0, "focusing on negatives, γ-", "SARL, 4.2")
+    gamma_positive: Weight = setting(1.0, "focusing on positives, γ+", "SARL, 4.2")
+    clip: Share = setting(0.05, "probability shift of negatives, m", "SARL, 4.2")
     offset: float | None = setting(None, "where a learned offset of all logits starts; none: no offset, as published")
 
 

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from .learner import Batch, Problem
 from .method import GOLDEN, PAPER_STEP, Card
 from .nn.blending import BlendingLearner, BlendingSettings, drawn
+from .ranges import Count
 from .sarb import BLENDING
 from .settings import setting
 
@@ -30,8 +31,10 @@ QUADRANTS = 4
 class DsrbSettings(BlendingSettings):
     """Settings of `dsrb`."""
 
-    top_k: int = setting(1, "unknown labels of a picture that get a prototype", "HCP-MLR-PL, script of DSRB")
-    per_quadrant: int = setting(100, "known positives of a class and quadrant in its prototype, at most", "HCP-MLR-PL")
+    top_k: Count = setting(1, "unknown labels of a picture that get a prototype", "HCP-MLR-PL, script of DSRB")
+    per_quadrant: Count = setting(
+        100, "known positives of a class and quadrant in its prototype, at most", "HCP-MLR-PL"
+    )
     prototype_mean: Literal["unbiased", "released"] = setting(
         "unbiased", "divided by how many there are, or by one more, as the released code does"
     )

@@ -20,6 +20,7 @@ from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.clip_learner import TINY_PROMPTS, ClipLearner, ClipSettings
 from .nn.prompts import PromptContexts
 from .nn.region_aggregation import cosines, dualcoop_logits
+from .ranges import Count, Positive, Share, Weight
 from .recipe import SMOKE_PROMPTS, Recipe, Track
 from .settings import setting
 
@@ -43,16 +44,16 @@ PAPER = Recipe(
 class DualCoOpSettings(ClipSettings):
     """Settings of `dualcoop`."""
 
-    n_ctx: int = setting(16, "context vectors a prompt", "paper, 4.1")
+    n_ctx: Count = setting(16, "context vectors a prompt", "paper, 4.1")
     class_specific: bool = setting(True, "contexts of their own for every class", "released README")
     start: str | None = setting(None, "words the positive context starts from; none: Gaussian noise")
-    context_sd: float | None = setting(0.02, "size of the noise; none: that of the token table", "released code")
-    spatial_scale: float = setting(20.0, "sharpness of the softmax over positions", "released code")
-    scale: float = setting(100.0, "logits per unit of cosine", "released code")
+    context_sd: Weight | None = setting(0.02, "size of the noise; none: that of the token table", "released code")
+    spatial_scale: Positive = setting(20.0, "sharpness of the softmax over positions", "released code")
+    scale: Positive = setting(100.0, "logits per unit of cosine", "released code")
     loss: Literal["asl", "bce"] = setting("asl", "asymmetric loss, or masked cross-entropy", "paper, eq. 5")
-    gamma_negative: float = setting(2.0, "focusing on negatives, γ-", "released code")
-    gamma_positive: float = setting(1.0, "focusing on positives, γ+", "released code")
-    clip: float = setting(0.05, "probability shift of negatives", "released code")
+    gamma_negative: Weight = setting(2.0, "focusing on negatives, γ-", "released code")
+    gamma_positive: Weight = setting(1.0, "focusing on positives, γ+", "released code")
+    clip: Share = setting(0.05, "probability shift of negatives", "released code")
     offset: float | None = setting(None, "where a learned offset of all logits starts; none: no offset, as published")
 
 

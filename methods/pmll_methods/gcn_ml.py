@@ -20,6 +20,7 @@ from .nn.cooccurrence import adjacency, reweighted, symmetric
 from .nn.label_gcn import LabelGcn
 from .nn.trunk import TrunkLearner, TrunkSettings
 from .nn.words import WordSettings, word_vectors
+from .ranges import Count, Share
 from .recipe import FROZEN_TRUNK, SMOKE_TRUNK, Recipe, Track
 from .settings import setting
 
@@ -45,9 +46,9 @@ ML_GCN = Recipe(  # ML-GCN's training script
 class GcnMlSettings(WordSettings, TrunkSettings):
     """Settings of `gcn-ml`."""
 
-    hidden: int = setting(1024, "channels between the two graph convolutions", "ML-GCN, 4.1")
-    threshold: float = setting(0.4, "least P(j | i) that makes an edge, τ", "ML-GCN, 4.1")
-    share: float = setting(0.25, "weight of a class's edges beside the 1 of itself", "ML-GCN's code; paper: 0.2 by 0.8")
+    hidden: Count = setting(1024, "channels between the two graph convolutions", "ML-GCN, 4.1")
+    threshold: Share = setting(0.4, "least P(j | i) that makes an edge, τ", "ML-GCN, 4.1")
+    share: Share = setting(0.25, "weight of a class's edges beside the 1 of itself", "ML-GCN's code; paper: 0.2 by 0.8")
     sums: Literal["columns", "rows"] = setting(
         "columns", "edges divided by the sums of columns, then turned round (code); or by those of rows (paper)", "code"
     )

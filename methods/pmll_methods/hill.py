@@ -15,6 +15,7 @@ from .learner import Batch, Step
 from .losses.hill import hill
 from .losses.splc import splc
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
+from .ranges import Positive, Share, Weight, Whole
 from .recipe import SMOKE_TRUNK, Recipe, Track
 from .settings import setting
 from .single_positive import LINEAR, REGIMES, SMOKE, TRAINS, SinglePositiveLearner, SinglePositiveSettings
@@ -39,9 +40,9 @@ RELEASED = Recipe(  # released code
 class HillSettings(SinglePositiveSettings):
     """Settings of `hill`."""
 
-    lamb: float = setting(1.5, "λ: where the weight of negatives, λ - p, would reach zero", "released code")
+    lamb: Positive = setting(1.5, "λ: where the weight of negatives, λ - p, would reach zero", "released code")
     margin: float = setting(1.0, "shift of positive logits", "released code")
-    gamma: float = setting(2.0, "focusing on positives", "released code")
+    gamma: Weight = setting(2.0, "focusing on positives", "released code")
 
 
 class Hill(SinglePositiveLearner):
@@ -74,10 +75,10 @@ class Hill(SinglePositiveLearner):
 class SplcSettings(SinglePositiveSettings):
     """Settings of `splc`."""
 
-    tau: float = setting(0.6, "probability above which what is unknown counts as present", "released code")
-    change_epoch: int = setting(1, "first epoch (0-based) in which it does", "released code")
+    tau: Share = setting(0.6, "probability above which what is unknown counts as present", "released code")
+    change_epoch: Whole = setting(1, "first epoch (0-based) in which it does", "released code")
     margin: float = setting(1.0, "shift of positive logits", "released code")
-    gamma: float = setting(2.0, "focusing", "released code")
+    gamma: Weight = setting(2.0, "focusing", "released code")
 
 
 class Splc(SinglePositiveLearner):

@@ -22,6 +22,7 @@ from .nn.label_transfer import mean_direction
 from .nn.prototypes import Prototypes, PrototypeSettings
 from .nn.transfer_learner import TransferLearner, TransferSettings
 from .nn.trunk import scalars_joined
+from .ranges import Count, Share, Weight
 from .recipe import HCP, Track
 from .settings import setting
 from .sst import TRANSFER
@@ -31,7 +32,7 @@ from .sst import TRANSFER
 class HstSettings(PrototypeSettings, TransferSettings):
     """Settings of `hst`."""
 
-    theta: float = setting(
+    theta: Share = setting(
         0.95,
         "both thresholds at the start: they are learned. The released script's 1 is above every score, where they "
         "have no gradient",
@@ -42,9 +43,9 @@ class HstSettings(PrototypeSettings, TransferSettings):
         "thresholds learn at the rate of the group `scalars` and without weight decay; or like all other weights, "
         "as in the released code, which bounds how far they get",
     )
-    theta_weight: float = setting(0.1, "weight of the losses of the thresholds", "HCP-MLR-PL, script of HST")
-    prototypes: int = setting(10, "prototypes of a class, at most; one for each known positive where these are fewer")
-    prototype_weight: float = setting(0.05, "weight of the loss of the prototypes", "HCP-MLR-PL, script of HST")
+    theta_weight: Weight = setting(0.1, "weight of the losses of the thresholds", "HCP-MLR-PL, script of HST")
+    prototypes: Count = setting(10, "prototypes of a class, at most; one for each known positive where these are fewer")
+    prototype_weight: Weight = setting(0.05, "weight of the loss of the prototypes", "HCP-MLR-PL, script of HST")
     prototype_loss: Literal["corrected", "released"] = setting(
         "corrected",
         "known positives are drawn to their prototypes, known negatives away; or, as released, with the sign turned "

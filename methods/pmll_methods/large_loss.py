@@ -18,6 +18,7 @@ from torch import Tensor
 from .learner import Batch, Problem, PseudoLabels, Step
 from .losses.large_loss import Doubt, assume_negative, clean_rate, corrected, large_losses, rejected
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
+from .ranges import Share
 from .recipe import SMOKE_TRUNK, Track
 from .settings import setting
 from .single_positive import END_TO_END, LINEAR, REGIMES, SMOKE, TRAINS, SinglePositiveLearner, SinglePositiveSettings
@@ -27,7 +28,7 @@ from .single_positive import END_TO_END, LINEAR, REGIMES, SMOKE, TRAINS, SingleP
 class LargeLossSettings(SinglePositiveSettings):
     """Settings of `ll-r` and `ll-ct`."""
 
-    delta: float = setting(
+    delta: Share = setting(
         0.002, "share of entries by which doubt grows after each epoch, Δrel", "released code: searched, 0.001 to 0.005"
     )
     candidates: Literal["unknown", "all"] = setting(

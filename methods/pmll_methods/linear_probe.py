@@ -15,6 +15,7 @@ from torch import Tensor
 from .learner import Batch, Problem, Stage, Sweep
 from .method import PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.trunk import TrunkLearner, TrunkSettings, moments, pool
+from .ranges import Positive
 from .recipe import Recipe, Track
 from .settings import setting
 
@@ -27,7 +28,7 @@ class LinearProbeSettings(TrunkSettings):
 
     train_from: str = setting("none", "the tower is never trained")
     pooling: str = setting("avg", "how the map becomes a vector: avg, or avg+max")
-    strength: float = setting(1e-3, "weight C of the summed log-loss against ½|w|²; features have unit variance")
+    strength: Positive = setting(1e-3, "weight C of the summed log-loss against ½|w|²; features have unit variance")
 
 
 class LinearProbe(TrunkLearner):

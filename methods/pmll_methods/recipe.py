@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from .ranges import Count, Positive, Share, Weight, Whole
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -18,30 +20,30 @@ class Recipe:
     replace `lr`: each is tried without the held-out pictures, and the one that does best on these trains on all.
     """
 
-    resolution: int
-    batch: int
-    epochs: int
-    lr: float
-    rates: tuple[float, ...] = ()
+    resolution: Count
+    batch: Count
+    epochs: Whole
+    lr: Weight
+    rates: tuple[Positive, ...] = ()
     views: tuple[str, ...] = ("squash",)
     test_view: str = "squash"
     optimizer: Literal["sgd", "adam", "adamw"] = "adam"
-    momentum: float = 0.9
-    betas: tuple[float, float] = (0.9, 0.999)
-    weight_decay: float = 0.0
+    momentum: Share = 0.9
+    betas: tuple[Share, Share] = (0.9, 0.999)
+    weight_decay: Weight = 0.0
     decay_vectors: bool = True  # False: none for what is one-dimensional: norms, biases
-    lr_scale: Mapping[str, float] = field(default_factory=dict)
+    lr_scale: Mapping[str, Weight] = field(default_factory=dict)
     schedule: Literal["constant", "step", "cosine", "onecycle"] = "constant"
-    decay_epochs: tuple[int, ...] = ()  # step: lr falls to a tenth at the start of each of these epochs
-    warmup_epochs: float = 0.0
-    warmup_lr: float | None = None  # a constant rate while warming up; None: linear from zero
-    clip: float | None = None  # largest norm of the whole gradient
-    ema: float | None = None  # decay of the exponential moving average of the trained tensors
+    decay_epochs: tuple[Whole, ...] = ()  # step: lr falls to a tenth at the start of each of these epochs
+    warmup_epochs: Weight = 0.0
+    warmup_lr: Weight | None = None  # a constant rate while warming up; None: linear from zero
+    clip: Positive | None = None  # largest norm of the whole gradient
+    ema: Share | None = None  # decay of the exponential moving average of the trained tensors
     batch_norm: Literal["eval", "train"] = "eval"
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     drop_last: bool = False
     cache: bool = False
-    validation: float = 0.0
+    validation: Share = 0.0
     selection: Literal["last", "best-val", "best-test"] = "last"
 
     def at(self, **changes: Any) -> Recipe:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from .learner import Batch, Problem, PseudoLabels, Step
 from .losses.single_positive import role
 from .nn.linear_phase import LinearPhase, LinearPhaseSettings
+from .ranges import Positive
 from .recipe import SMOKE_TRUNK, Track
 from .settings import setting
 from .single_positive import END_TO_END, EXPECTED, LINEAR, SMOKE, Epr, ExpectationSettings
@@ -28,7 +29,7 @@ SUREST = math.log((1 - 1e-5) / 1e-5)  # largest logit of an estimate that the li
 class RoleSettings(LinearPhaseSettings, ExpectationSettings):
     """Settings of `role`."""
 
-    linear_lr: float = setting(1e-3, "learning rate of the linear phase", "released code, mode linear_init")
+    linear_lr: Positive = setting(1e-3, "learning rate of the linear phase", "released code, mode linear_init")
 
 
 class Role(LinearPhase, Epr):

@@ -19,6 +19,7 @@ from .learner import Batch, Problem
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.blending import BlendingLearner, BlendingSettings, drawn
 from .nn.prototypes import Prototypes
+from .ranges import Count
 from .recipe import Track
 from .settings import setting
 from .ssgrl import LABEL_FEATURES
@@ -36,7 +37,7 @@ BLENDING = {
 class SarbSettings(BlendingSettings):
     """Settings of `sarb`."""
 
-    prototypes: int = setting(10, "prototypes of a class, at most; one for each known positive where these are fewer")
+    prototypes: Count = setting(10, "prototypes of a class, at most; one for each known positive where these are fewer")
     known_rows: Literal["skip", "first-label"] = setting(
         "skip",
         "a picture without an unknown label: left as it is, or its first label blended although it is known, as the "

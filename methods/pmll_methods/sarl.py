@@ -21,6 +21,7 @@ from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.semantic_attention import SemanticAttention
 from .nn.semantic_decoupling import SemanticDecoupling
 from .nn.words import word_vectors
+from .ranges import Count
 from .recipe import SMOKE_PROMPTS, Track
 from .settings import setting
 
@@ -48,9 +49,9 @@ class CoOpSdSettings(CoOpSettings):
     words: str | None = setting(
         None, "vectors x_c of the class names, as in ssgrl; none: the tower's own text features", "SARL, eq. 2: GloVe"
     )
-    map_pool: int = setting(2, "average pooling of the last map, side and stride", "SARL, 4.2")
-    width: int | None = setting(1024, "channels of a label's feature; none: those of the tower's map", "SARL, 4.2")
-    attention_width: int = setting(1024, "channels of the bilinear attention", "SARL, 4.2")
+    map_pool: Count = setting(2, "average pooling of the last map, side and stride", "SARL, 4.2")
+    width: Count | None = setting(1024, "channels of a label's feature; none: those of the tower's map", "SARL, 4.2")
+    attention_width: Count = setting(1024, "channels of the bilinear attention", "SARL, 4.2")
     projection: bool = setting(False, "P as a layer of its own; else folded into the attention: the same functions")
 
 

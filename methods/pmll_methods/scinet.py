@@ -28,6 +28,7 @@ from .nn.self_taught import SelfTaughtLearner
 from .nn.structured_prior import cosine_similarity, structured_prior
 from .nn.trained_clip import TrainedClipSettings
 from .nn.words import word_vectors
+from .ranges import Count, Positive, Share, Weight, Whole
 from .recipe import Recipe, Track
 from .settings import setting
 
@@ -61,27 +62,27 @@ class ScinetSettings(TrainedClipSettings):
         "auto", "first stage of the image half that trains, `all`, or `none`; auto: none, of variant released all"
     )
     start: str | None = setting("a photo of a", "words the context starts from; none: noise", "released code")
-    n_ctx: int = setting(4, "context vectors, where `start` gives no words", "released code")
+    n_ctx: Count = setting(4, "context vectors, where `start` gives no words", "released code")
     cross_prompt: Literal["off", "text", "image", "both"] = setting(
         "off", "which encoder takes in the other modality", "figure; off: a score must not depend on its batch"
     )
     relation: Literal["pearson", "cosine"] = setting("pearson", "graph from known labels, or from names", "figure 4")
-    neighbours: int | None = setting(None, "labels that each label keeps; none: all", "released code, VOC; COCO 62")
-    share: float = setting(0.2, "weight of a label's neighbours", "released code")
-    temperature: float = setting(0.3, "of the softmax over neighbours, K", "released code; paper's sweep")
+    neighbours: Count | None = setting(None, "labels that each label keeps; none: all", "released code, VOC; COCO 62")
+    share: Share = setting(0.2, "weight of a label's neighbours", "released code")
+    temperature: Positive = setting(0.3, "of the softmax over neighbours, K", "released code; paper's sweep")
     fusion: Literal["off", "instance", "label", "both"] = setting("both", "what label confidence is smoothed over")
-    lambda_n: float = setting(0.1, "weight of the instance graph", "best of the paper's sweep")
-    lambda_q: float = setting(0.4, "weight of the label graph", "best of the paper's sweep")
-    nearest: int = setting(5, "neighbours of a picture in the instance graph", "inferred")
+    lambda_n: Weight = setting(0.1, "weight of the instance graph", "best of the paper's sweep")
+    lambda_q: Weight = setting(0.4, "weight of the label graph", "best of the paper's sweep")
+    nearest: Count = setting(5, "neighbours of a picture in the instance graph", "inferred")
     augmentation: Literal["weak", "weak+medium", "all"] = setting("all", "views that are trained on")
     losses: tuple[Literal["a", "b", "c"], ...] = setting(("a", "b", "c"), "which terms of the augmentation count")
-    lambda_u: float = setting(0.125, "weight of pseudo labels", "released code")
-    lambda_c: float = setting(0.25, "weight of what related labels say", "released code: lambda_u * kl_lambda")
-    hard_k: int = setting(5, "pseudo labels a picture, at most", "released code")
-    cutoff: float = setting(0.95, "threshold of a class that is learned", "released code")
+    lambda_u: Weight = setting(0.125, "weight of pseudo labels", "released code")
+    lambda_c: Weight = setting(0.25, "weight of what related labels say", "released code: lambda_u * kl_lambda")
+    hard_k: Whole = setting(5, "pseudo labels a picture, at most", "released code")
+    cutoff: Share = setting(0.95, "threshold of a class that is learned", "released code")
     unknown: Literal["absent", "ignored"] = setting("absent", "to SPLC, before correction; in single-positive: absent")
     known_negatives: Literal["keep", "ignore"] = setting("keep", "ignore: as unknown ones, as released")
-    scale: float = setting(10.0, "logits per unit of cosine", "released code")
+    scale: Positive = setting(10.0, "logits per unit of cosine", "released code")
 
     @property
     def frozen(self) -> bool:
@@ -148,12 +149,11 @@ class Scinet(SelfTaughtLearner):
 
     def stages(self) -> tuple[Stage, ...]:
         """The recipe's views, weakest first; a single one serves for all of them (features of it can be cached)."""
-        recipe = self.problem.recipe
+        views = self.problem.recipe.views
         wanted = 3 if self.settings.variant == "released" else VIEWS[self.settings.augmentation]
-        views = recipe.views * wanted if len(recipe.views) == 1 else recipe.views[:wanted]
-        if len(views) < wanted:
+        if 1 < len(views) < wanted:
             raise MethodError(f"{wanted} views are needed, the recipe has {len(views)}", hint="give one, or all")
-        return (replace(super().stages()[0], views=views),)
+        return (replace(super().stages()[0], views=views * wanted if len(views) == 1 else views[:wanted]),)
 
     def parameter_groups(self) -> Mapping[str, Sequence[nn.Parameter]]:
         return {"prompter": [*self.top.parameters(), *self.prompter.parameters()], "graph": [*self.graph.parameters()]}

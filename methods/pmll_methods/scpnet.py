@@ -25,6 +25,7 @@ from .nn.self_taught import SelfTaughtLearner
 from .nn.structured_prior import Prior, calibrated, cosine_similarity, structured_prior
 from .nn.trained_clip import TrainedClipSettings
 from .nn.words import word_vectors
+from .ranges import Count, Positive, Share, Weight, Whole
 from .recipe import Recipe, Track
 from .settings import setting
 
@@ -34,8 +35,7 @@ PAPER = Recipe(  # released code, COCO; the values of VOC 2012 in brackets
     test_view="centre",
     batch=128,
     epochs=60,  # [120]; its cycle is laid out for 80 and cut short, ours ends
-    optimizer="adam",
-    lr=3e-5,  # [4e-5]
+    lr=3e-5,  # [4e-5]; Adam
     lr_scale={"graph": 1 / 3},  # gcn_lr 1e-5 [2e-4: 5]
     weight_decay=1e-4,
     decay_vectors=False,
@@ -44,9 +44,7 @@ PAPER = Recipe(  # released code, COCO; the values of VOC 2012 in brackets
     batch_norm="train",
 )
 FROZEN = PAPER.at(batch_norm="eval")
-SMOKE = Recipe(
-    resolution=64, views=("squash",), batch=64, epochs=4, optimizer="adamw", lr=3e-3, schedule="cosine", cache=True
-)
+SMOKE = Recipe(resolution=64, batch=64, epochs=4, optimizer="adamw", lr=3e-3, schedule="cosine", cache=True)
 SMOKE_FROZEN = SMOKE.at(epochs=20, lr=6e-3)
 SMOKE_SETTINGS = {"tower": "tiny", "neighbours": 8}
 INFERRED = (
@@ -61,21 +59,21 @@ class ScpNetSettings(TrainedClipSettings):
     """Settings of `scpnet`; where the paper tuned by data set, COCO's values."""
 
     prompter: bool = setting(True, "cross-modality prompter (CMP); off: a linear layer on the picture's feature", "3.2")
-    n_ctx: int = setting(4, "context vectors, m; those of `start` where it is given", "released code")
+    n_ctx: Count = setting(4, "context vectors, m; those of `start` where it is given", "released code")
     start: str | None = setting("a photo of a", "words the contexts start from; none: noise", "released code")
-    layers: int = setting(3, "graph convolutions of the semantic association module, L; 0: no module", "Table 7")
-    scale: float | None = setting(10.0, "1/τ of eq. 7; none: learned from the tower's on", "released code; NUS: none")
+    layers: Whole = setting(3, "graph convolutions of the semantic association module, L; 0: no module", "Table 7")
+    scale: Positive | None = setting(10.0, "1/τ of eq. 7; none: learned from the tower's on", "released; NUS: none")
     words: str | None = setting(None, "vectors that the prior is made of; none: the tower's texts", "3.1, Table 5")
-    neighbours: int = setting(62, "labels in a row of the prior, itself among them, K", "COCO; VOC, CUB: all, NUS: 50")
-    share: float = setting(0.2, "weight of a label's neighbours together, s", "released code")
-    temperature: float = setting(0.2, "τ' of eq. 4", "COCO, NUS; VOC, CUB: 0.3")
+    neighbours: Count = setting(62, "labels in a row of the prior, with itself, K", "COCO; VOC, CUB: all, NUS: 50")
+    share: Share = setting(0.2, "weight of a label's neighbours together, s", "released code")
+    temperature: Positive = setting(0.2, "τ' of eq. 4", "COCO, NUS; VOC, CUB: 0.3")
     sam_graph: Literal["bar", "star", "dynamic"] = setting("bar", "Ā, A*, or the learned texts' Ā", "released; Table 4")
     pessl_graph: Literal["static", "dynamic", "none"] = setting("static", "A*, the learned texts', or none", "Table 4")
     unknown: Literal["auto", "absent", "ignored"] = setting("auto", "in L_cls; auto: absent in single-positive")
-    hard_k: int = setting(2, "most confident labels of a picture", "COCO; VOC: 5, NUS: 6, CUB: 31")
-    cutoff: float = setting(0.95, "confidence threshold of a class that is learned", "released code")
-    lambda_cst: float = setting(1 / 8, "weight of the consistency loss", "Table 8")
-    lambda_dstl: float = setting(1 / 8, "weight of the distillation loss", "COCO, NUS; VOC: 1/4, CUB: 3/8")
+    hard_k: Whole = setting(2, "most confident labels of a picture", "COCO; VOC: 5, NUS: 6, CUB: 31")
+    cutoff: Share = setting(0.95, "confidence threshold of a class that is learned", "released code")
+    lambda_cst: Weight = setting(1 / 8, "weight of the consistency loss", "Table 8")
+    lambda_dstl: Weight = setting(1 / 8, "weight of the distillation loss", "COCO, NUS; VOC: 1/4, CUB: 3/8")
 
 
 @dataclass(frozen=True, kw_only=True)

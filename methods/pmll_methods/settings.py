@@ -32,7 +32,8 @@ def setting(default: Any, meaning: str, source: str = "") -> Any:
 
 
 def updated(record: Record, changes: Mapping[str, Any], *, where: str) -> Record:
-    """`record` with `changes`, each checked and converted to its field's type ("1e-4" becomes a float).
+    """`record` with `changes`, each checked and converted to its field's type ("1e-4" becomes a float, "none" None
+    where the field can be None, "squash,hcp" two values where it holds several).
 
     Raises `MethodError` for an unknown name (with the nearest one) or a value that doesn't fit.
     """
@@ -43,19 +44,23 @@ def updated(record: Record, changes: Mapping[str, Any], *, where: str) -> Record
             hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(fields) or 'none'}"
             raise MethodError(f"unknown setting {name!r}", where=where, hint=hint)
     adapter = TypeAdapter(type(record))
+    types = {field.name: str(field.type) for field in dataclasses.fields(record)}  # type: ignore[arg-type]
+    given = {name: _read(value, types[name]) for name, value in changes.items()}
     try:
-        return adapter.validate_python({**fields, **{k: _listed(fields[k], v) for k, v in changes.items()}})
+        return adapter.validate_python({**fields, **given})
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise MethodError(f"{name} = {first['input']!r}: {first['msg']}", where=where) from None
 
 
-def _listed(current: Any, value: Any) -> Any:
-    """A text for a field that holds several values is split at commas: "squash,hcp"."""
-    if isinstance(current, tuple) and isinstance(value, str):
-        return tuple(part for part in value.split(",") if part)
-    return value
+def _read(value: Any, annotation: str) -> Any:
+    """A text as the field's annotation reads it; any other value as it is."""
+    if not isinstance(value, str):
+        return value
+    if value == "none" and annotation.endswith("| None"):
+        return None
+    return tuple(part for part in value.split(",") if part) if annotation.startswith("tuple[") else value
 
 
 def resolve(

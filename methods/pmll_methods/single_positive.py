@@ -20,6 +20,7 @@ from .losses.single_positive import an, an_ls, epr, wan
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, MethodError
 from .nn.linear_phase import LinearPhase, LinearPhaseSettings
 from .nn.trunk import ClassifierSettings, TrunkClassifier, known_log_odds
+from .ranges import Positive, Share
 from .recipe import SMOKE_TRUNK, Recipe, Track
 from .settings import setting
 
@@ -93,7 +94,7 @@ class An(SinglePositiveLearner):
 class AnLsSettings(LinearPhaseSettings, SinglePositiveSettings):
     """Settings of `an-ls`."""
 
-    smoothing: float = setting(0.1, "share of each label that is charged as its opposite; 0 is `an`", "released code")
+    smoothing: Share = setting(0.1, "share of each label that is charged as its opposite; 0 is `an`", "released code")
 
 
 class AnLs(LinearPhase, SinglePositiveLearner):
@@ -124,7 +125,7 @@ class Wan(SinglePositiveLearner):
 class ExpectationSettings(SinglePositiveSettings):
     """How many labels a picture is expected to have."""
 
-    expected_positives: float | None = setting(
+    expected_positives: Positive | None = setting(
         None,
         "present labels a picture, k; none: from the known labels, where absent ones are known, too",
         "released code: VOC 1.5, COCO 2.9, NUS-WIDE 1.9, CUB 31.4",

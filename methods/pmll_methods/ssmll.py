@@ -26,6 +26,7 @@ from .nn.prompts import PromptContexts
 from .nn.pseudo_labels import PseudoLabelLearner, PseudoLabelSettings
 from .nn.region_aggregation import cosines
 from .nn.words import word_vectors
+from .ranges import Count, Positive, Share, Weight
 from .recipe import SMOKE_PROMPTS, Recipe, Track
 from .settings import setting
 
@@ -52,30 +53,30 @@ LARGE = 80  # classes from which on there are 6 contexts (COCO, NUS-WIDE), below
 class SsmllSettings(PseudoLabelSettings, ClipSettings):
     """Settings of `ssmll`; sources name what is not inferred."""
 
-    n_ctx: int = setting(16, "context vectors a prompt, M")
+    n_ctx: Count = setting(16, "context vectors a prompt, M")
     start: str | None = setting(None, "words the contexts start from; none: Gaussian noise")
-    context_sd: float | None = setting(0.02, "size of the noise; none: that of the token table")
+    context_sd: Weight | None = setting(0.02, "size of the noise; none: that of the token table")
     alignment: Literal["label-specific", "global"] = setting(
         "label-specific", "each class's own feature, or the picture's for all", "paper, summary"
     )
     prompts: Literal["two", "shared"] = setting(
         "two", "one prompt that selects regions and one that is aligned, or one for both", "paper, summary"
     )
-    attention_scale: float = setting(20.0, "sharpness of the softmax over positions, α")
-    scale: float = setting(20.0, "logits per unit of cosine, κ")
+    attention_scale: Positive = setting(20.0, "sharpness of the softmax over positions, α")
+    scale: Positive = setting(20.0, "logits per unit of cosine, κ")
     offset: float = setting(-4.0, "where the learned offset of all logits starts, b")
     thresholds: Literal["cat", "fixed", "cap"] = setting(
         "cat", "pseudo labels by class-distribution-aware thresholds, at 0.5, or by CAP's mask", "paper, summary"
     )
-    positive_share: float = setting(1.0, "share of the expected positives that become pseudo positives, η+")
-    negative_share: float = setting(1.0, "share of the expected negatives that become pseudo negatives, η-")
+    positive_share: Share = setting(1.0, "share of the expected positives that become pseudo positives, η+")
+    negative_share: Share = setting(1.0, "share of the expected negatives that become pseudo negatives, η-")
     contexts: bool = setting(True, "tell which contexts a picture shows, as a second task", "paper, summary")
-    k: int | None = setting(None, "number of contexts K; none: 6 from 80 classes on, else 4", "paper: 6 on COCO")
+    k: Count | None = setting(None, "number of contexts K; none: 6 from 80 classes on, else 4", "paper: 6 on COCO")
     affinity: Literal["cond_sym", "jaccard", "count"] = setting("cond_sym", "how closely classes go together")
     context_target: Literal["multi_hot", "share", "majority"] = setting(
         "multi_hot", "all contexts shown, their shares, or the foremost one"
     )
-    context_weight: float = setting(1.0, "weight of the context task, λ_c")
+    context_weight: Weight = setting(1.0, "weight of the context task, λ_c")
 
 
 class Ssmll(PseudoLabelLearner, ClipLearner):

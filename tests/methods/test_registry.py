@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pmll_methods import registry
 from pmll_methods.method import REGISTRY, MethodError
+from pmll_methods.ranges import said
 from pmll_methods.settings import as_plain, resolve, updated
 
 
@@ -35,6 +38,15 @@ def test_texts_become_what_their_fields_hold() -> None:
     assert (recipe.lr, recipe.views, recipe.cache) == (1e-4, ("squash", "hcp"), False)
 
 
+def test_none_is_none_where_a_setting_can_be_without_a_value_and_a_word_elsewhere() -> None:
+    kind = registry.find("dualcoop")
+    settings, recipe = resolve(kind.card, kind.settings_class(), "smoke", {"start": "none"}, {"warmup_lr": "none"})
+    assert (settings.start, recipe.warmup_lr) == (None, None)
+    kind = registry.find("bce")
+    settings, _ = resolve(kind.card, kind.settings_class(), "smoke", {"train_from": "none", "weights": "none"}, {})
+    assert (settings.train_from, settings.weights) == ("none", None)
+
+
 def test_a_frozen_trunk_brings_its_own_recipe() -> None:
     kind = registry.find("bce")
     _, trained = resolve(kind.card, kind.settings_class(), "paper", {}, {})
@@ -54,6 +66,38 @@ def test_a_setting_that_does_not_fit_is_named(changes: dict[str, str], what: str
     with pytest.raises(MethodError, match=what) as caught:
         resolve(kind.card, kind.settings_class(), "paper", changes, {})
     assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"resolution": "0"}, "resolution = '0'"),
+        ({"batch": 0}, "batch = 0"),
+        ({"epochs": -1}, "epochs = -1"),
+        ({"lr": -1e-3}, "lr = -0.001"),
+        ({"momentum": 1.5}, "momentum = 1.5"),
+        ({"rates": "1e-3,0"}, "rates.1 = '0'"),
+        ({"validation": 2}, "validation = 2"),
+    ],
+)
+def test_a_recipe_that_nothing_can_train_by_is_refused_before_it_runs(change: dict[str, Any], what: str) -> None:
+    kind = registry.find("bce")
+    with pytest.raises(MethodError, match=what):
+        resolve(kind.card, kind.settings_class(), "paper", {}, change)
+
+
+OPEN = {"offset", "margin"}  # of logits: any number will do
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_every_number_among_the_settings_has_a_range_that_refuses_what_lies_outside(name: str) -> None:
+    kind = registry.find(name)
+    for field in fields(kind.settings_class):
+        types = str(field.type).split(" | ")
+        assert not {"int", "float"} & set(types) or field.name in OPEN, f"{name}.{field.name}"
+        if said(types[0]) != types[0]:
+            with pytest.raises(MethodError, match=f"{field.name} = -7"):
+                updated(kind.settings_class(), {field.name: -7}, where="here")
 
 
 def test_an_unknown_method_suggests_the_nearest() -> None:

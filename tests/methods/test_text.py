@@ -212,6 +212,13 @@ def test_only_contexts_are_trained_and_saved() -> None:
         assert prompts().shape == (2, len(NAMES), 24)
 
 
+@pytest.mark.parametrize("n_ctx", [74, 80])
+def test_more_contexts_than_the_tower_has_places_for_are_refused(n_ctx: int) -> None:
+    with pytest.raises(MethodError, match=f"{n_ctx} context tokens leave no room for a class name among 77 tokens"):
+        prompt_ids(open_clip.SimpleTokenizer(), ["cat"], n_ctx)
+    assert len(prompt_ids(open_clip.SimpleTokenizer(), ["cat"], 73)) == 1
+
+
 def test_a_class_name_that_does_not_fit_behind_the_contexts_is_named() -> None:
     tower = tower_of(small_clip(RESNET, context_length=20))
     PromptContexts(tower, ["cat"])

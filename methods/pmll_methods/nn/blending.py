@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..learner import Batch, Problem, Step, Sweep
 from ..losses.contrastive import contrastive
 from ..losses.partial_bce import partial_bce
+from ..ranges import Share, Weight, Whole
 from ..schedule import ramp
 from ..settings import setting
 from .label_features import LabelFeatureLearner, LabelFeatureSettings
@@ -67,13 +68,13 @@ class BlendingSettings(PrototypeSettings, LabelFeatureSettings):
 
     instance_blend: bool = setting(True, "blend label features of another picture into unknown labels")
     prototype_blend: bool = setting(True, "blend prototypes of classes into unknown labels")
-    alpha: float = setting(0.5, "a label's own share in instance blending, at the start: it is learned", "HCP-MLR-PL")
-    beta: float = setting(0.5, "a label's own share in prototype blending, at the start: it is learned", "HCP-MLR-PL")
+    alpha: Share = setting(0.5, "a label's own share in instance blending, at the start: it is learned", "HCP-MLR-PL")
+    beta: Share = setting(0.5, "a label's own share in prototype blending, at the start: it is learned", "HCP-MLR-PL")
     coefficient_group: Literal["own", "shared"] = setting(
         "own", "the shares are spared the decay of weights, which would pull them to 0; or, as released, are not"
     )
-    blend_from: int = setting(5, "first epoch with blending", "HCP-MLR-PL, script of SARB")
-    contrastive: float = setting(0.05, "weight of the contrastive loss", "HCP-MLR-PL, script of SARB")
+    blend_from: Whole = setting(5, "first epoch with blending", "HCP-MLR-PL, script of SARB")
+    contrastive: Weight = setting(0.05, "weight of the contrastive loss", "HCP-MLR-PL, script of SARB")
     absent_apart: bool = setting(
         True, "the contrastive loss draws features of two absent labels apart, too", "HCP-MLR-PL; not in the paper"
     )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..learner import Problem
+from ..ranges import Count, Whole
 from ..settings import setting
 from .cooccurrence import adjacency
 from .gated_graph import LabelGraph
@@ -23,15 +24,15 @@ from .words import WordSettings, word_vectors
 class LabelFeatureSettings(WordSettings, TrunkSettings):
     """Widths and graph of the label features; the words that point at them."""
 
-    map_pool: int = setting(2, "average pooling of the last map, side and stride", "HCP-MLR-PL")
-    width: int | None = setting(
+    map_pool: Count = setting(2, "average pooling of the last map, side and stride", "HCP-MLR-PL")
+    width: Count | None = setting(
         1024, "channels of a label's feature; none: those of the trunk, without a layer between", "HCP-MLR-PL"
     )
     decoupling: Literal["semantic", "attention"] = setting(
         "semantic", "label features from where words point (SSGRL), or from activation maps (ADD-GCN)", "SSGRL, 3.2"
     )
-    attention_width: int = setting(512, "channels of the bilinear attention", "HCP-MLR-PL")
-    graph_steps: int = setting(3, "steps of the gated graph network, T", "SSGRL, 3.3")
+    attention_width: Count = setting(512, "channels of the bilinear attention", "HCP-MLR-PL")
+    graph_steps: Whole = setting(3, "steps of the gated graph network, T", "SSGRL, 3.3")
     graph: Literal["released", "corrected"] = setting(
         "released", "co-occurrence over known positives, or over pairs whose second label is known too", "HCP-MLR-PL"
     )

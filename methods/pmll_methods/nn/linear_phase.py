@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..learner import Batch, Problem, Stage, Step
+from ..ranges import Positive, Share
 from ..settings import Settings, setting
 from .trunk import TrunkClassifier, pool
 
@@ -21,10 +22,10 @@ from .trunk import TrunkClassifier, pool
 class LinearPhaseSettings(Settings):
     """Settings of a linear phase."""
 
-    linear_phase: float = setting(
+    linear_phase: Share = setting(
         0.0, "share of the epochs, the first ones, in which the trunk stays as it is", "released code: 25 of 35"
     )
-    linear_lr: float = setting(1e-4, "learning rate of the linear phase", "released code, mode linear_init")
+    linear_lr: Positive = setting(1e-4, "learning rate of the linear phase", "released code, mode linear_init")
 
 
 class LinearPhase(TrunkClassifier):

@@ -59,6 +59,11 @@ def prompt_ids(tokenize: Tokenize, names: Sequence[str], n_ctx: int) -> Int64[Te
     """
     slots = " ".join([PLACEHOLDER] * n_ctx)
     ids = tokenize([f"{slots} {name.replace('_', ' ')}.".strip() for name in names])
+    if n_ctx > ids.shape[1] - 4:  # the start, a name of one token, its full stop, the end
+        raise MethodError(
+            f"{n_ctx} context tokens leave no room for a class name among {ids.shape[1]} tokens",
+            hint="learn fewer: --set n_ctx=16",
+        )
     if n_ctx and not (ids[:, 1 : 1 + n_ctx] == ids[0, 1]).all():
         raise MethodError("contexts can't be learned with this tokenizer", hint="take a CLIP with CLIP's tokenizer")
     end = ids.argmax(dim=1)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..learner import Sweep
 from ..method import key
+from ..ranges import Whole
 from ..recipe import Recipe
 from ..settings import Settings, setting
 
@@ -26,7 +27,7 @@ STARTS = 10  # k-means++ starts, the best of which counts: scikit-learn's defaul
 class PrototypeSettings(Settings):
     """When and from what prototypes are gathered."""
 
-    prototype_epochs: tuple[int, ...] = setting(
+    prototype_epochs: tuple[Whole, ...] = setting(
         (5, 10, 15), "epochs before which prototypes are gathered", "HCP-MLR-PL, scripts of HST and SARB"
     )
     prototype_view: Literal["test", "train"] = setting(

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..feed import join
 from ..learner import Batch, Features, Head, Learner, Problem, PseudoLabels, Stage, Sweep
 from ..losses.asymmetric import partial_asl
+from ..ranges import Share, Weight
 from ..settings import Settings, setting
 
 WARM_UP_BATCH = 5.0  # released code of CAP: 16, 32, 48, 64 labelled pictures at shares of 5, 10, 15, 20 %
@@ -23,11 +24,11 @@ LABELLED_BATCH = 1.25  # released code of CAP: 4, 8, 12, 16 labelled pictures of
 class PseudoLabelSettings(Settings):
     """How long labelled pictures are alone, and the loss of both kinds."""
 
-    warmup: float = setting(0.3, "share of the epochs on labelled pictures alone", "CAP's code: 12 of 40")
-    unlabelled_weight: float = setting(1.0, "weight of the loss on pseudo labels", "CAP's code")
-    gamma_negative: float = setting(4.0, "focusing on negatives, γ-", "CAP's code")
-    gamma_positive: float = setting(0.0, "focusing on positives, γ+", "CAP's code")
-    clip: float = setting(0.05, "probability shift of negatives", "CAP's code")
+    warmup: Share = setting(0.3, "share of the epochs on labelled pictures alone", "CAP's code: 12 of 40")
+    unlabelled_weight: Weight = setting(1.0, "weight of the loss on pseudo labels", "CAP's code")
+    gamma_negative: Weight = setting(4.0, "focusing on negatives, γ-", "CAP's code")
+    gamma_positive: Weight = setting(0.0, "focusing on positives, γ+", "CAP's code")
+    clip: Share = setting(0.05, "probability shift of negatives", "CAP's code")
 
 
 class PseudoLabelLearner(Learner):

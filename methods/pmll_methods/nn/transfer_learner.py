@@ -14,6 +14,7 @@ from ..learner import Batch, Problem, PseudoLabels, Step
 from ..losses.asymmetric import partial_asl
 from ..losses.contrastive import contrastive
 from ..losses.partial_bce import partial_bce
+from ..ranges import Weight, Whole
 from ..schedule import ramp
 from ..settings import setting
 from .label_features import LabelFeatureLearner, LabelFeatureSettings
@@ -31,9 +32,9 @@ class TransferSettings(LabelFeatureSettings):
     cross_image: bool = setting(
         True, "from known positives of other pictures, by similar features; without it no contrastive loss"
     )
-    transfer_from: int = setting(5, "first epoch with completed labels", "HCP-MLR-PL, scripts of SST and HST")
-    cooccurrence: float = setting(10.0, "weight of the loss of the pair head", "HCP-MLR-PL, scripts of SST and HST")
-    contrastive: float = setting(0.05, "weight of the contrastive loss", "HCP-MLR-PL, scripts of SST and HST")
+    transfer_from: Whole = setting(5, "first epoch with completed labels", "HCP-MLR-PL, scripts of SST and HST")
+    cooccurrence: Weight = setting(10.0, "weight of the loss of the pair head", "HCP-MLR-PL, scripts of SST and HST")
+    contrastive: Weight = setting(0.05, "weight of the contrastive loss", "HCP-MLR-PL, scripts of SST and HST")
     pair_unknown: Literal["mask", "negative"] = setting(
         "mask", "pairs that known labels don't decide: left out, or negative as in the released code"
     )

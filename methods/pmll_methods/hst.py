@@ -22,7 +22,7 @@ from .nn.label_transfer import mean_direction
 from .nn.prototypes import Prototypes, PrototypeSettings
 from .nn.transfer_learner import TransferLearner, TransferSettings
 from .nn.trunk import scalars_joined
-from .ranges import Count, Share, Weight
+from .ranges import Count, Weight
 from .recipe import HCP, Track
 from .settings import setting
 from .sst import TRANSFER
@@ -32,7 +32,7 @@ from .sst import TRANSFER
 class HstSettings(PrototypeSettings, TransferSettings):
     """Settings of `hst`."""
 
-    theta: Share = setting(
+    theta: float = setting(
         0.95,
         "both thresholds at the start: they are learned. The released script's 1 is above every score, where they "
         "have no gradient",

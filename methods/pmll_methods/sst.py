@@ -18,7 +18,7 @@ from .learner import Problem
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.label_transfer import FeatureMemory
 from .nn.transfer_learner import TransferLearner, TransferSettings
-from .ranges import Count, Share, Weight
+from .ranges import Count, Weight
 from .recipe import Track
 from .settings import setting
 from .ssgrl import LABEL_FEATURES
@@ -37,11 +37,11 @@ TRANSFER = {
 class SstSettings(TransferSettings):
     """Settings of `sst`."""
 
-    margin: Share = setting(
+    margin: float = setting(
         0.95, "θ, the score that completes a label, in the first epoch of transfer", "HCP-MLR-PL, script of SST"
     )
     margin_step: Weight = setting(0.025, "by how much θ falls after each epoch of transfer", "HCP-MLR-PL")
-    margin_floor: Share = setting(0.75, "where θ stops", "HCP-MLR-PL")
+    margin_floor: float = setting(0.75, "where θ stops", "HCP-MLR-PL")
     memory: Count = setting(100, "known positives of a class to remember, M", "HCP-MLR-PL, script of SST")
     memory_mean: Literal["filled", "all"] = setting(
         "filled", "similarity to the features in the memory, or diluted by its empty slots as in the released code"

@@ -86,7 +86,7 @@ def test_a_recipe_that_nothing_can_train_by_is_refused_before_it_runs(change: di
         resolve(kind.card, kind.settings_class(), "paper", {}, change)
 
 
-OPEN = {"offset", "margin"}  # of logits: any number will do
+OPEN = {"offset", "margin", "margin_floor", "theta"}  # shifts and bounds of scores: any number will do
 
 
 @pytest.mark.parametrize("name", REGISTRY)

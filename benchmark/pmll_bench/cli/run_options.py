@@ -54,7 +54,11 @@ Mask: TypeAlias = Annotated[
 Noise: TypeAlias = Annotated[
     list[float] | None,
     typer.Option(
-        min=0, max=0.9999, metavar="S …", rich_help_panel=WHAT, help="Shares of the known labels that are turned round."
+        min=0,
+        max=0.9999,
+        metavar="S …",
+        rich_help_panel=WHAT,
+        help="Shares of the known labels that are turned round; default: 0.",
     ),
 ]
 Regime: TypeAlias = Annotated[

@@ -1,4 +1,4 @@
-"""Nine ratios in lockstep against the same nine cells one by one, both sides in one run.
+"""Nine ratios in lockstep against nine runs of one of these cells each, both sides in one run.
 
 python benchmark/perf/lockstep.py --method dualcoop --rounds 3 --threads 1
 """
@@ -59,12 +59,12 @@ def main() -> None:
     together = plan(Request(methods=(asked.method,), subset=asked.subset)).groups
     alone = [Group((cell,)) for group in together for cell in group.cells]
     timed(together, asked.threads)  # the first run draws the pictures
-    sides: dict[str, list[float]] = {"together": [], "one by one": []}
+    sides: dict[str, list[float]] = {"together": [], "a run each": []}
     for _ in range(asked.rounds):
         seconds, scores = timed(together, asked.threads)
         sides["together"].append(seconds)
         seconds, single = timed(alone, asked.threads)
-        sides["one by one"].append(seconds)
+        sides["a run each"].append(seconds)
         assert scores.keys() == single.keys()
         assert all(np.array_equal(scores[cell], single[cell]) for cell in scores), "scores differ"
     for name, values in sides.items():

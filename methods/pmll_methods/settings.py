@@ -37,17 +37,17 @@ def updated(record: Record, changes: Mapping[str, Any], *, where: str) -> Record
 
     Raises `MethodError` for an unknown name (with the nearest one) or a value that doesn't fit.
     """
-    fields = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}  # type: ignore[arg-type]
+    fields = {field.name: field for field in dataclasses.fields(record)}  # type: ignore[arg-type]
     for name in changes:
         if name not in fields:
             near = difflib.get_close_matches(name, fields, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(fields) or 'none'}"
             raise MethodError(f"unknown setting {name!r}", where=where, hint=hint)
     adapter = TypeAdapter(type(record))
-    types = {field.name: str(field.type) for field in dataclasses.fields(record)}  # type: ignore[arg-type]
-    given = {name: _read(value, types[name]) for name, value in changes.items()}
+    now = {name: getattr(record, name) for name in fields}
+    given = {name: _read(value, str(fields[name].type)) for name, value in changes.items()}
     try:
-        return adapter.validate_python({**fields, **given})
+        return adapter.validate_python({**now, **given})
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])

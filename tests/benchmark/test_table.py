@@ -93,6 +93,7 @@ def test_the_caption_says_what_the_numbers_are() -> None:
 def test_methods_that_resize_in_their_own_way_share_a_table_that_names_the_ways() -> None:
     block = only_block([*grid("sst", 0.7), *grid("gcn-ml", 0.6, recipe={"test_view": "bilinear"})])
     assert "tested at 64 px, views bilinear, squash." in block.caption
+    assert {line.label: line.view for line in block.lines} == {"gcn-ml": "bilinear", "sst": "squash"}
 
 
 def test_one_seed_has_no_spread_and_the_caption_says_so() -> None:

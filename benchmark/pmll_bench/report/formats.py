@@ -122,7 +122,7 @@ def _flat(table: Table) -> Iterator[dict[str, object]]:
     for block in table.blocks:
         shared = {**block.identity, "scored": len(block.identity["scored"]), "metric": table.layout.metric}
         for line in block.lines:
-            row = {"method": line.label, "selection": line.selection, **shared}
+            row = {"method": line.label, "selection": line.selection, "view": line.view, **shared}
             columns = dict(zip(block.ratios, line.row.cells, strict=True))
             shown = {percent(ratio): columns.get(ratio) for ratio in ratios} | {"average": line.row.average}
             for column, cell in shown.items():
@@ -191,6 +191,7 @@ def _json_block(block: Block) -> dict[str, object]:
             {
                 "method": line.label,
                 "selection": line.selection,
+                "view": line.view,
                 "inferred": line.inferred,
                 "cells": [
                     {"ratio": ratio, **_json_number(shown)}

@@ -53,6 +53,7 @@ class Line(NamedTuple):
     selection: str
     inferred: bool
     row: Row
+    view: str  # how its test pictures get their size
 
     @property
     def name(self) -> str:
@@ -137,7 +138,8 @@ def _block(part: pd.DataFrame, title: str, layout: Layout) -> Block:
         min_seeds=least,
         unranked=[name for (_, selection), name in names.items() if selection == ORACLE],
     )
-    lines = tuple(Line(*key, key[0] in layout.inferred, row) for key, row in zip(names, rows, strict=True))
+    views = {key: ", ".join(sorted(set(own))) for key, own in part.groupby(list(ROW))["view"]}
+    lines = tuple(Line(*key, key[0] in layout.inferred, row, views[key]) for key, row in zip(names, rows, strict=True))
     return Block(
         identity=identity,
         title=title,

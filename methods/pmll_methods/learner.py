@@ -52,6 +52,10 @@ class Stage:
     horizon: int | None = None  # epochs that the schedule is laid out for; None: those of the stage
     lr_scale: float = 1.0  # multiplies the recipe's learning rate, those of its groups included
 
+    def __post_init__(self) -> None:
+        if self.epochs < 0:
+            raise MethodError(f"a stage of {self.epochs} epochs", hint="a stage has 0 epochs or more")
+
 
 @dataclass(frozen=True)
 class Batch:

@@ -59,8 +59,11 @@ class LinearProbe(TrunkLearner):
         self.gathered: list[Tensor] = []
 
     def stages(self) -> tuple[Stage, ...]:
+        """One pass over the pictures, which no further epoch would change; none where the recipe has no epoch."""
         recipe = self.problem.recipe
-        return (Stage(epochs=1, views=(recipe.test_view,), streams={"all": recipe.batch}, steps=False),)
+        return (
+            Stage(epochs=min(1, recipe.epochs), views=(recipe.test_view,), streams={"all": recipe.batch}, steps=False),
+        )
 
     def encode(self, pixels: Tensor) -> Float[Tensor, "b d"]:
         return pool(super().encode(pixels), self.settings.pooling)

@@ -39,11 +39,14 @@ def ramp(epoch: int, step: int, steps: int) -> float:
 
 
 def one_cycle(peak: float, step: int, steps: int, up: float = ONE_CYCLE_UP) -> tuple[float, float]:
-    """Rate and first momentum of the one-cycle policy at `step` of `steps` (golden kind `onecycle_lr`)."""
-    low, turn = peak / ONE_CYCLE_START, up * steps - 1
+    """Rate and first momentum of the one-cycle policy at `step` of `steps` (golden kind `onecycle_lr`).
+
+    With too few steps for a rise, the first one takes the peak.
+    """
+    low, turn = peak / ONE_CYCLE_START, max(0.0, up * steps - 1)
     high, rest = ONE_CYCLE_MOMENTUM
     if step <= turn:
-        share = step / turn
+        share = step / turn if turn else 1.0
         return _cosine(low, peak, share), _cosine(high, rest, share)
     share = (step - turn) / (steps - 1 - turn)
     return _cosine(peak, low / ONE_CYCLE_END, share), _cosine(rest, high, share)

@@ -34,7 +34,8 @@ class LinearPhase(TrunkClassifier):
     def __init__(self, problem: Problem, settings: Any) -> None:
         super().__init__(problem, settings)
         epochs = problem.recipe.epochs
-        self.linear_epochs = 0 if settings.frozen else min(round(settings.linear_phase * epochs), epochs - 1)
+        most = 0 if settings.frozen else max(0, epochs - 1)  # the trunk learns in the last epoch at least
+        self.linear_epochs = min(round(settings.linear_phase * epochs), most)
 
     def stages(self) -> tuple[Stage, ...]:
         """The linear phase where there is one; then the trunk learns, too."""

@@ -56,7 +56,7 @@ class PseudoLabelLearner(Learner):
         """Epochs on labelled pictures alone: all, where no other pictures are left; else the last is for both kinds."""
         epochs = self.problem.recipe.epochs
         share: float = self.settings.warmup
-        if share >= 1 or len(self.unlabelled) == 0:
+        if share >= 1 or len(self.unlabelled) == 0 or epochs < 2:
             return epochs
         return max(1, min(epochs - 1, round(share * epochs)))
 

@@ -58,24 +58,30 @@ def prompt_ids(tokenize: Tokenize, names: Sequence[str], n_ctx: int) -> Int64[Te
     Raises `MethodError` where a name doesn't fit, or the tokenizer leaves no room for contexts.
     """
     slots = " ".join([PLACEHOLDER] * n_ctx)
-    ids = tokenize([f"{slots} {name.replace('_', ' ')}.".strip() for name in names])
-    if n_ctx > ids.shape[1] - 4:  # the start, a name of one token, its full stop, the end
+    endings = [f"{name.replace('_', ' ')}." for name in names]
+    ids = tokenize([f"{slots} {ending}".strip() for ending in endings])
+    length = ids.shape[1]
+    if n_ctx > length - 4:  # the start, a name of one token, its full stop, the end
         raise MethodError(
-            f"{n_ctx} context tokens leave no room for a class name among {ids.shape[1]} tokens",
+            f"{n_ctx} context tokens leave no room for a class name among {length} tokens",
             hint="learn fewer: --set n_ctx=16",
         )
     if n_ctx and not (ids[:, 1 : 1 + n_ctx] == ids[0, 1]).all():
         raise MethodError("contexts can't be learned with this tokenizer", hint="take a CLIP with CLIP's tokenizer")
-    end = ids.argmax(dim=1)
-    before_end = ids.gather(1, end[:, None] - 1)[:, 0]
-    stop = tokenize(["."])[0, 1]
-    for name, last in zip(names, before_end, strict=True):
-        if last != stop:
+    for name, ending in zip(names, endings, strict=True):
+        tokens = 2 + n_ctx + _count(tokenize, ending)  # with the start and the end
+        if tokens > length:
             raise MethodError(
-                f"the class name {name!r} behind {n_ctx} context tokens is longer than {ids.shape[1]} tokens",
+                f"the class name {name!r} behind {n_ctx} context tokens takes {tokens} tokens, "
+                f"the text tower reads {length}",
                 hint="shorten the name, or learn fewer context tokens: --set n_ctx=4",
             )
     return ids
+
+
+def _count(tokenize: Tokenize, text: str) -> int:
+    """How many tokens a text has, word by word: tokens never span a space, and a whole text may be cut off."""
+    return int((tokenize(text.split()).argmax(dim=1) - 1).sum())
 
 
 def _phrases(tower: ClipTower, words: Sequence[str | None], prompts: int) -> dict[int, Float[Tensor, "n d"]]:

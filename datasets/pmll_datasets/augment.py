@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from PIL import ImageEnhance, ImageOps
+from PIL import ImageDraw, ImageEnhance, ImageOps
 from PIL.Image import Image, Resampling, Transform
 
 Colour: TypeAlias = tuple[int, int, int]
+Box: TypeAlias = tuple[int, int, int, int]
 Change: TypeAlias = Callable[[Image, float, np.random.Generator], Image]
 
 BLACK, GREY = (0, 0, 0), (128, 128, 128)
 
 
 def cutout(image: Image, share: float, generator: np.random.Generator) -> Image:
-    """One box of `share` of the width and of the height, anywhere, in a random colour: CutoutPIL of ASL's code."""
+    """One box of `share` of the width and of the height, anywhere, in a random colour: CutoutPIL of ASL's code.
+
+    The box is cut off at the border of the picture, and both of its ends are filled: a side of 224 covers 225 pixels.
+    """
     red, green, blue = (int(level) for level in generator.integers(256, size=3))
-    width, height = (int(share * side + 0.5) for side in image.size)
-    return _cut(image, width, height, (red, green, blue), generator)
+    half_width, half_height = (int(share * side + 0.5) // 2 for side in image.size)
+    x, y = (int(generator.integers(side)) for side in image.size)
+    box = (x - half_width, y - half_height, x + half_width, y + half_height)
+    return _fill(image, box, (red, green, blue))
 
 
 def rand_augment(image: Image, generator: np.random.Generator) -> Image:
@@ -41,13 +48,24 @@ def rand_augment_fixmatch(image: Image, generator: np.random.Generator, changes:
     """RandAugment as FixMatch has it (arXiv:2001.07685), which SCPNet's strong view uses.
 
     `changes` of 14 operations, with replacement, always applied with a value from the whole range; then one square cut
-    out, its side up to half of the width.
+    out, its side up to half of the width (`fixmatch_box`).
     """
     for index in generator.integers(len(FIXMATCH), size=changes):
         operation = FIXMATCH[index]
         image = operation.change(image, generator.uniform(operation.low, operation.high), generator)
     side = generator.uniform(0, 0.5) * image.width
-    return _cut(image, round(side), round(side), (125, 123, 114), generator)
+    x, y = (generator.uniform(0, length) for length in image.size)
+    return _fill(image, fixmatch_box(x, y, side), (125, 123, 114))
+
+
+def fixmatch_box(x: float, y: float, side: float) -> Box:
+    """The square cut out round (x, y), as the released code places it.
+
+    A square that leaves the picture at the left or at the top is moved inside, whole; at the right and at the bottom
+    it is cut off. On square pictures it covers 7.6 % of the area on average.
+    """
+    left, top = int(max(x - side / 2, 0)), int(max(y - side / 2, 0))
+    return left, top, int(left + side), int(top + side)
 
 
 @dataclass(frozen=True)
@@ -60,14 +78,18 @@ class Operation:
     signed: bool = False
 
 
-def _cut(image: Image, width: int, height: int, colour: Colour, generator: np.random.Generator) -> Image:
-    x, y = (int(generator.integers(side)) for side in image.size)
-    left, top = x - width // 2, y - height // 2
-    box = (max(left, 0), max(top, 0), min(left + width, image.width), min(top + height, image.height))
+def _fill(image: Image, box: Box, colour: Colour) -> Image:
+    """A copy with `box` in one colour, both ends of each side included; what lies outside the picture is left out."""
     changed = image.copy()
-    if box[0] < box[2] and box[1] < box[3]:
-        changed.paste(colour, box)
+    ImageDraw.Draw(changed).rectangle(box, fill=colour)
     return changed
+
+
+def _cut_square(image: Image, side: int, generator: np.random.Generator) -> Image:
+    """A small square cut out anywhere, of the package `randaugment`: an odd side is one less, ends are left out."""
+    half = side // 2
+    x, y = (int(generator.integers(length)) for length in image.size)
+    return _fill(image, (x - half, y - half, x + half - 1, y + half - 1), (125, 122, 113)) if half else image
 
 
 def _affine(matrix: Callable[[float, Image], tuple[float, ...]], resampling: Resampling, fill: Colour) -> Change:
@@ -96,14 +118,15 @@ def _enhance(enhancer: Callable[[Image], ImageEnhance._Enhance]) -> Change:
 
 ENHANCERS = (ImageEnhance.Color, ImageEnhance.Contrast, ImageEnhance.Sharpness, ImageEnhance.Brightness)
 
+# Released code compares levels with a threshold that is no whole number; Pillow wants one, the next higher.
 PAIR: tuple[Operation, ...] = (
     Operation(lambda image, *_: ImageOps.invert(image)),
     Operation(lambda image, *_: ImageOps.autocontrast(image)),
     Operation(lambda image, *_: ImageOps.equalize(image)),
     Operation(lambda image, value, _: ImageOps.posterize(image, round(value)), 8, 4),
-    Operation(lambda image, value, _: ImageOps.solarize(image, round(value)), 256, 0),
+    Operation(lambda image, value, _: ImageOps.solarize(image, math.ceil(value)), 256, 0),
     Operation(lambda image, value, _: image.rotate(value, fillcolor=GREY), 0, 30),
-    Operation(lambda image, value, g: _cut(image, round(value), round(value), (125, 122, 113), g), 0, 20),
+    Operation(lambda image, value, g: _cut_square(image, round(value), g), 0, 20),
     *(Operation(_enhance(enhancer), 0, 0.9, signed=True) for enhancer in ENHANCERS),
     *_geometry(0.3, 150 / 331, Resampling.BICUBIC, GREY, signed=True),
 )
@@ -112,7 +135,7 @@ FIXMATCH: tuple[Operation, ...] = (
     Operation(lambda image, *_: ImageOps.autocontrast(image)),
     Operation(lambda image, *_: ImageOps.equalize(image)),
     Operation(lambda image, value, _: ImageOps.posterize(image, int(value)), 4, 8),
-    Operation(lambda image, value, _: ImageOps.solarize(image, int(value)), 0, 256),
+    Operation(lambda image, value, _: ImageOps.solarize(image, math.ceil(value)), 0, 256),
     Operation(lambda image, value, _: image.rotate(value), -30, 30),
     *(Operation(_enhance(enhancer), -0.95, -0.05) for enhancer in ENHANCERS),
     *_geometry(0.3, 0.3, Resampling.NEAREST, BLACK, signed=False),

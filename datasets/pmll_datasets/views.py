@@ -102,9 +102,18 @@ def _bilinear(image: Image.Image, resolution: int, _: np.random.Generator) -> Im
 
 def _centre(image: Image.Image, resolution: int, _: np.random.Generator) -> Image.Image:
     """CLIP's test transform: the shorter side to the resolution, then the square in the middle."""
+    return _middle(image, resolution, BICUBIC)
+
+
+def _centre_bilinear(image: Image.Image, resolution: int, _: np.random.Generator) -> Image.Image:
+    """As `centre`, with torchvision's default filter: the test view of SCPNet's released code, and of SCINet's."""
+    return _middle(image, resolution, BILINEAR)
+
+
+def _middle(image: Image.Image, resolution: int, resampling: Resampling) -> Image.Image:
     shorter = min(image.size)
     width, height = (resolution * side // shorter for side in image.size)
-    resized = image.resize((width, height), BICUBIC)
+    resized = image.resize((width, height), resampling)
     return _crop(resized, round((width - resolution) / 2), round((height - resolution) / 2), resolution, resolution)
 
 
@@ -189,6 +198,7 @@ STEPS: Mapping[str, Step] = {
     "squash": Step(_squash, fixed=True),
     "bilinear": Step(_bilinear, fixed=True),
     "centre": Step(_centre, fixed=True),
+    "centre-bilinear": Step(_centre_bilinear, fixed=True),
     "flip": Step(_flip, sizes=False),
     "randaugment": Step(_randaugment, sizes=False),
     "hcp": Step(_hcp),

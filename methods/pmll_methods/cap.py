@@ -64,6 +64,7 @@ class Cap(PseudoLabelLearner, TrunkClassifier):
     Settings = CapSettings
     card = Card(
         name="cap",
+        revision=2,
         shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="class-aware pseudo labels",
         paper="Xie et al., NeurIPS 2023",

@@ -81,6 +81,7 @@ class CoOp(ClipLearner):
     Settings = CoOpSettings
     card = Card(
         name="coop",
+        revision=2,
         shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="context optimisation",
         paper="Zhou et al., IJCV 2022",
@@ -138,6 +139,7 @@ class CoOpCsp(CoOp):
     Settings = CoOpCspSettings
     card = Card(
         name="coop-csp",
+        revision=2,
         shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="context optimisation, class-specific prompts",
         paper="Ruan et al., 2024, Table 4: CoOp w/csp",

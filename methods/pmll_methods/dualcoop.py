@@ -63,6 +63,7 @@ class DualCoOp(ClipLearner):
     Settings = DualCoOpSettings
     card = Card(
         name="dualcoop",
+        revision=2,
         shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="dual context optimisation",
         paper="Sun et al., NeurIPS 2022",

@@ -51,6 +51,7 @@ class Hill(SinglePositiveLearner):
     Settings = HillSettings
     card = Card(
         name="hill",
+        revision=2,
         shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="Hill loss",
         paper="Zhang et al., arXiv:2112.07368",

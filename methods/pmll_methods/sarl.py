@@ -68,6 +68,7 @@ class CoOpSd(CoOp):
     Settings = CoOpSdSettings
     card = Card(
         name="coop-sd",
+        revision=2,
         shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="context optimisation, semantic decoupling",
         paper="Ruan et al., 2024, Table 4: CoOp w/sd",
@@ -133,6 +134,7 @@ class Sarl(CoOpSd):
     Settings = SarlSettings
     card = Card(
         name="sarl",
+        revision=2,
         shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="semantic-aware representation learning",
         paper="Ruan et al., 2024",

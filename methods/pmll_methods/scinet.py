@@ -36,7 +36,7 @@ VIEWS = {"weak": 1, "weak+medium": 2, "all": 3}
 RELEASED = Recipe(  # released code, VOC
     resolution=224,
     views=("weak", "scinet-medium", "scpnet-strong"),
-    test_view="centre",  # SCPNet's, of which the code is a copy
+    test_view="centre-bilinear",  # SCPNet's, of which the code is a copy
     batch=64,  # COCO and CUB 32
     epochs=120,  # COCO 60 (SCPNet's: the code's single one is not credible), CUB 30
     lr=4e-5,  # COCO 3e-5, CUB 3e-4; Adam
@@ -58,9 +58,7 @@ class ScinetSettings(TrainedClipSettings):
     """Settings of `scinet`."""
 
     variant: Literal["paper", "released"] = setting("paper", "rebuilt from the paper, or the released code's loss")
-    train_from: str = setting(
-        "auto", "first stage of the image half that trains, `all`, or `none`; auto: none, of variant released all"
-    )
+    train_from: str = setting("auto", "first trained stage of the image half, `all` or `none`; auto: as the variant")
     start: str | None = setting("a photo of a", "words the context starts from; none: noise", "released code")
     n_ctx: Count = setting(4, "context vectors, where `start` gives no words", "released code")
     cross_prompt: Literal["off", "text", "image", "both"] = setting(
@@ -108,6 +106,7 @@ class Scinet(SelfTaughtLearner):
     Settings = ScinetSettings
     card = Card(
         name="scinet",
+        revision=2,
         shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="semantic co-occurrence insight network",
         paper="Wu et al., IEEE TMM 2025",

@@ -85,6 +85,7 @@ class Ssmll(PseudoLabelLearner, ClipLearner):
     Settings = SsmllSettings
     card = Card(
         name="ssmll",
+        revision=2,
         shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="context-based semantic-aware alignment",
         paper="Fan et al., 2024",

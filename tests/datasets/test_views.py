@@ -67,7 +67,7 @@ def test_random_views_change_with_epoch_and_view_number(name: str) -> None:
     assert len(seen) >= (2 if "flip" in name else 8)
 
 
-@pytest.mark.parametrize("name", ["squash", "bilinear", "centre"])
+@pytest.mark.parametrize("name", ["squash", "bilinear", "centre", "centre-bilinear"])
 def test_fixed_views_never_touch_randomness(name: str) -> None:
     view, generator = parse_view(name), view_generator(0, 0, "a", 0)
     render(picture_of(30, 40), view, 16, generator)
@@ -89,11 +89,20 @@ def test_squash_keeps_a_picture_that_has_the_resolution_and_shares_no_memory_wit
     assert not np.shares_memory(view, picture)
 
 
+@pytest.mark.parametrize("name", ["centre", "centre-bilinear"])
 @pytest.mark.parametrize(("height", "width"), [(20, 50), (50, 20)])
-def test_centre_takes_the_middle_of_the_longer_side(height: int, width: int) -> None:
+def test_centre_takes_the_middle_of_the_longer_side(height: int, width: int, name: str) -> None:
     picture = picture_of(height, width)
     middle = picture[:, 15:35] if width > height else picture[15:35]
-    np.testing.assert_array_equal(rendered(picture, "centre", 20), middle.transpose(2, 0, 1))
+    np.testing.assert_array_equal(rendered(picture, name, 20), middle.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize(("name", "filtered"), [("centre", "BICUBIC"), ("centre-bilinear", "BILINEAR")])
+def test_centre_brings_the_shorter_side_to_the_resolution_by_its_filter(name: str, filtered: str) -> None:
+    picture = picture_of(375, 500)
+    resized = Image.fromarray(picture).resize((298, 224), Image.Resampling[filtered])  # int(224 · 500 / 375) by 224
+    expected = np.asarray(resized.crop((37, 0, 261, 224)))
+    np.testing.assert_array_equal(rendered(picture, name, 224), expected.transpose(2, 0, 1))
 
 
 def test_flip_mirrors_about_half_of_the_time() -> None:
@@ -163,16 +172,63 @@ def test_cutout_fills_one_box_of_one_colour_within_its_size(height: int, width: 
     if len(rows):
         box = cut[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
         assert len(np.unique(box.reshape(-1, 3), axis=0)) == 1
-        assert box.shape[0] <= int(share * height + 0.5)
-        assert box.shape[1] <= int(share * width + 0.5)
+        assert box.shape[0] <= int(share * height + 0.5) // 2 * 2 + 1
+        assert box.shape[1] <= int(share * width + 0.5) // 2 * 2 + 1
 
 
-def test_cutout_covers_half_of_each_side_where_the_border_does_not_cut_it() -> None:
-    picture = np.zeros((20, 40, 3), np.uint8)
-    cuts = [augment.cutout(Image.fromarray(picture), 0.5, view_generator(seed, 0, "a", 0)) for seed in range(60)]
+def test_cutout_fills_both_ends_of_its_sides_and_is_cut_off_at_the_border() -> None:
+    picture = Image.new("RGB", (40, 20))
+    cuts = [augment.cutout(picture, 0.5, view_generator(seed, 0, "a", 0)) for seed in range(60)]
     areas = [int(np.asarray(cut).any(axis=2).sum()) for cut in cuts]
-    assert max(areas) == 10 * 20
-    assert min(areas) >= 5 * 10
+    assert max(areas) == 11 * 21  # sides of 10 and 20: from 5 and 10 before the middle to 5 and 10 behind it
+    assert 6 * 11 <= min(areas) < 8 * 15
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "side", "box"),
+    [
+        (50.0, 40.0, 20.0, (40, 30, 60, 50)),  # inside: round its middle
+        (50.9, 40.2, 20.4, (40, 30, 60, 50)),  # places are cut to whole pixels
+        (3.0, 40.0, 20.0, (0, 30, 20, 50)),  # it would begin at -7: moved inside, whole
+        (50.0, 0.0, 20.0, (40, 0, 60, 20)),
+        (98.0, 97.5, 20.0, (88, 87, 108, 107)),  # at the right and at the bottom it is cut off
+    ],
+)
+def test_the_square_that_fixmatch_cuts_out_is_moved_inside_at_the_left_and_at_the_top(
+    x: float, y: float, side: float, box: tuple[int, int, int, int]
+) -> None:
+    assert augment.fixmatch_box(x, y, side) == box
+
+
+def test_the_square_that_fixmatch_cuts_out_covers_as_much_as_the_released_code() -> None:
+    """With s = side / width uniform on (0, 1/2), E[(s - s²/8)²] = 1/12 - 1/128 + 1/5120 = 0.0757 of a square picture.
+
+    A square cut off at all four borders would cover E[(s - s²/4)²] = 0.0685.
+    """
+    picture, shares = Image.new("RGB", (300, 300)), []
+    for seed in range(2500):
+        cut = augment.rand_augment_fixmatch(picture, view_generator(seed, 0, "a", 0), changes=0)
+        shares.append(np.asarray(cut).any(axis=2).mean())
+    assert abs(float(np.mean(shares)) - 0.0757) < 0.0035  # three standard errors; sd 0.058
+
+
+def test_the_small_square_of_randaugment_has_an_even_side() -> None:
+    square = next(operation for operation in augment.PAIR if operation.high == 20)
+    picture = Image.new("RGB", (64, 64))
+    for magnitude, side in {1: 2, 2: 4, 3: 6, 4: 8, 5: 10, 6: 12, 7: 16, 8: 18, 9: 20}.items():  # 7, 9, 11, 13: odd
+        cuts = [
+            square.change(picture, 20 * magnitude / 9, view_generator(seed, 0, "a", magnitude)) for seed in range(30)
+        ]
+        assert max(int(np.asarray(cut).any(axis=2).sum()) for cut in cuts) == side**2
+
+
+@pytest.mark.parametrize("table", [augment.PAIR, augment.FIXMATCH])
+def test_solarize_inverts_the_levels_from_its_threshold_on(table: tuple[augment.Operation, ...]) -> None:
+    solarize = next(operation for operation in table if 256 in (operation.low, operation.high))
+    levels = Image.fromarray(np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2))
+    changed = np.asarray(solarize.change(levels, 199.1, view_generator(0, 0, "a", 0)))[0, :, 0]
+    np.testing.assert_array_equal(changed[:200], np.arange(200))  # 199 < 199.1
+    np.testing.assert_array_equal(changed[200:], 255 - np.arange(200, 256))
 
 
 def test_rand_augment_leaves_a_quarter_of_the_pictures_alone_and_covers_all_operations() -> None:

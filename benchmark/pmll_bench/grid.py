@@ -173,7 +173,7 @@ def _planned(
         method=method.name,
         revision=f"{method.revision}+{method.file_digest}" if method.file_digest else method.revision,
         settings=method.changed,
-        recipe=digest({"recipe": method.recipe, "towers": method.tower_digest}),
+        recipe=digest({"recipe": _identified(method.recipe), "towers": method.tower_digest}),
     )
     seen = data.train * method.recipe.get("epochs", 1) * method.recipe.get("resolution", 1) ** 2
     return Planned(
@@ -186,6 +186,11 @@ def _planned(
         grouped=method.grouped,
         cost=float(seen) if method.uses_labels else 0.0,
     )
+
+
+def _identified(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe as identities hold it: a field that is younger than they are is there only where it says something."""
+    return {name: value for name, value in recipe.items() if name != "horizon" or value is not None}
 
 
 def _axis_problems(request: Request) -> Iterator[ConfigError]:

@@ -97,7 +97,7 @@ class Cap(PseudoLabelLearner, TrunkClassifier):
         """As released: batch norm sees weak views, too, in the warm-up; the later rate is laid out for all epochs."""
         recipe = self.problem.recipe
         warm, *later = super().stages()
-        if recipe.batch_norm == "train":
+        if recipe.batch_norm != "eval":
             warm = replace(warm, views=(*warm.views, recipe.views[0]))
         horizon = recipe.epochs if self.settings.horizon == "all" else None
         return warm, *(replace(stage, horizon=horizon) for stage in later)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import torch
@@ -55,6 +55,14 @@ class Stage:
     def __post_init__(self) -> None:
         if self.epochs < 0:
             raise MethodError(f"a stage of {self.epochs} epochs", hint="a stage has 0 epochs or more")
+
+
+def laid_out(stages: tuple[Stage, ...], recipe: Recipe) -> tuple[Stage, ...]:
+    """`stages` under the recipe's horizon: the epochs that it adds belong to the last stage's schedule."""
+    if recipe.horizon is None or not stages:
+        return stages
+    *before, last = stages
+    return *before, replace(last, horizon=(last.horizon or last.epochs) + recipe.horizon - recipe.epochs)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from . import ema
 from .feed import Feed, autocast, epoch_batches, in_order
-from .learner import Features, Learner, PseudoLabels, Stage, Sweep
+from .learner import Features, Learner, PseudoLabels, Stage, Sweep, laid_out
 from .member import Member, Place
 from .method import Diverged, ImageSet, Positions, Run, Scores, Stopped
 
@@ -68,7 +68,7 @@ def _fit(members: Sequence[Member], feed: Feed) -> Place:
     """Train one cohort from where it stands to the end."""
     place = _resume(members)
     with torch.random.fork_rng(devices=[]):
-        stages = members[0].learner.stages()
+        stages = laid_out(members[0].learner.stages(), members[0].recipe)
         for number, stage in enumerate(stages):
             if number < place.stage:
                 continue

@@ -69,10 +69,11 @@ class Member:
             if self.optimizer is not None:
                 self.optimizer.load_state_dict(saved["optimizer"])
 
-    def set_mode(self, training: bool) -> None:
+    def set_mode(self, training: bool, *, first_epoch: bool = False) -> None:
         """Train or evaluate; batch norm follows the recipe while training."""
         self.learner.train(training)
-        if training and self.recipe.batch_norm == "eval":
+        rests = self.recipe.batch_norm == "eval" or (first_epoch and self.recipe.batch_norm == "train-from-second")
+        if training and rests:
             for part in self.learner.modules():
                 if isinstance(part, _BatchNorm):
                     part.eval()
@@ -93,7 +94,7 @@ class Member:
         seed = key(self.run.seed, "step", place.stage, place.epoch, place.step)
         torch.manual_seed(seed)  # dropout and the like: the same alone and in a group
         generator = torch.Generator().manual_seed(seed)
-        self.set_mode(training=True)
+        self.set_mode(training=True, first_epoch=place.stage == place.epoch == 0)
         with autocast(self.recipe, self.run.device):
             head: Head = self.learner.head()
             terms = self.learner.loss(batch, head, Step(place.stage, place.epoch, place.step, steps, generator))

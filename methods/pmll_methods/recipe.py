@@ -23,6 +23,7 @@ class Recipe:
     resolution: Count
     batch: Count
     epochs: Whole
+    horizon: Whole | None = None  # epochs that onecycle and cosine are laid out for; None: those that are trained
     lr: Weight
     rates: tuple[Positive, ...] = ()
     views: tuple[str, ...] = ("squash",)
@@ -39,12 +40,19 @@ class Recipe:
     warmup_lr: Weight | None = None  # a constant rate while warming up; None: linear from zero
     clip: Positive | None = None  # largest norm of the whole gradient
     ema: Share | None = None  # decay of the exponential moving average of the trained tensors
-    batch_norm: Literal["eval", "train"] = "eval"
+    batch_norm: Literal["eval", "train", "train-from-second"] = "eval"  # the last: from the second epoch on
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     drop_last: bool = False
     cache: bool = False
     validation: Share = 0.0
     selection: Literal["last", "best-val", "best-test"] = "last"
+
+    def __post_init__(self) -> None:
+        if self.horizon is not None and self.horizon < self.epochs:
+            raise ValueError(
+                f"recipe.horizon = {self.horizon} is less than recipe.epochs = {self.epochs}: a schedule is laid "
+                "out for at least the epochs that are trained; give recipe.horizon, too, or set it to none"
+            )
 
     def at(self, **changes: Any) -> Recipe:
         """This recipe with some fields changed."""

@@ -50,6 +50,8 @@ def updated(record: Record, changes: Mapping[str, Any], *, where: str) -> Record
         return adapter.validate_python({**now, **given})
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:  # of the record as a whole: it says so itself
+            raise MethodError(str(first["ctx"]["error"]), where=where) from None
         name = ".".join(str(part) for part in first["loc"])
         raise MethodError(f"{name} = {first['input']!r}: {first['msg']}", where=where) from None
 

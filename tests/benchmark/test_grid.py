@@ -225,6 +225,14 @@ def test_a_name_that_is_no_folder_is_refused_before_anything_runs() -> None:
 # --set
 
 
+def test_a_recipe_without_a_horizon_keeps_the_identity_it_had_before_there_were_any() -> None:
+    recipe = {"resolution": 448, "epochs": 20}
+    without, none, far = (
+        plan(facts(recipe={**recipe, **horizon}))[0].cell.id for horizon in ({}, {"horizon": None}, {"horizon": 30})
+    )
+    assert without == none != far
+
+
 def test_sets_reach_settings_recipe_data_and_single_methods() -> None:
     found = parse_sets(
         ["lr=1e-4", "recipe.epochs=3", "data.difficult=negative", "sst.lr=2", "a-b.recipe.clip=null", "x=a=b"]

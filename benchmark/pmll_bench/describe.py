@@ -185,7 +185,7 @@ def _dataset_lines(about: Mapping[str, Any]) -> Iterator[str]:
         allowed = " | ".join(option["allowed"]) if option["allowed"] else "a whole number"
         yield f"  {name} = {option['default']}    {option['meaning']}: {allowed}"
         for regime, value in option["paper"].items():
-            yield f"      {value} in {regime} on the track paper"
+            yield f"      {value}{'' if regime == '*' else f' in {regime}'} on the track paper"
     if not about["options"]:
         yield "  none"
 

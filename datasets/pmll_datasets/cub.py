@@ -1,7 +1,9 @@
 """CUB-200-2011 (Wah et al., 2011) in its official layout, its 312 attributes as labels.
 
 The official split: 5,994 pictures are `train`, 5,794 are `test`. An attribute is present where the annotation says so,
-however certain the annotator was, as in Cole et al. (CVPR 2021) and later single-positive work.
+however certain the annotator was, as in Cole et al. (CVPR 2021) and later single-positive work. The option `names` says
+what prompts call an attribute such as has_bill_shape::curved_(up_or_down): `natural` ("bill shape curved (up or down)")
+or `released` ("curved bill"), as SCPNet's code does.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import numpy as np
 from .dataset import Dataset, Labels, Official, Split
 from .errors import DataError
 from .files import AGAIN, content, locate, pictures, require
-from .registry import Value, check_count, names_of, way_out
+from .registry import Value, check_count, names_of, stated, way_out
 
 
 def load(root: Path, options: Mapping[str, Value]) -> Dataset:
@@ -29,8 +31,20 @@ def load(root: Path, options: Mapping[str, Value]) -> Dataset:
     labels = _labels(folder / "attributes" / "image_attribute_labels.txt", list(files), len(classes))
     here = np.array([flag == "1" for flag in in_train.values()])
     train, test = (_split(folder, split, [*files.values()], labels, rows) for split, rows in _parts(here))
-    spoken = tuple(name.removeprefix("has_").replace("::", " ").replace("_", " ") for name in classes)
-    return Dataset("cub", classes, spoken, train, test, options)
+    read = _natural if options["names"] == "natural" else _released
+    return Dataset("cub", classes, tuple(read(name) for name in classes), train, test, stated("cub", options))
+
+
+def _natural(name: str) -> str:
+    return name.removeprefix("has_").replace("::", " ").replace("_", " ")
+
+
+def _released(name: str) -> str:
+    """The value without its remark in brackets, then the second of the words between underscores.
+
+    SCPNet's names, its slips included: has_size::large_(16_-_32_in) becomes "large size::large".
+    """
+    return f"{name.partition('::')[2].partition('_(')[0]} {name.split('_')[1]}"
 
 
 def _parts(in_train: np.ndarray) -> list[tuple[str, np.ndarray]]:

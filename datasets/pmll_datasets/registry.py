@@ -17,13 +17,16 @@ Value: TypeAlias = str | int | bool
 class Option:
     """What may be chosen about a data set. `allowed` is None for any whole number from 0 on.
 
-    `paper` is what published work of a regime takes, where that isn't the default: so the track `paper` does.
+    `paper` is what published work of a regime (`*`: of any) takes, where that isn't the default: so the track `paper`
+    does. An option that is `later` than stored results is stated only where it departs from its default, which leaves
+    the identities of those results as they are.
     """
 
     title: str
     default: str | int
     allowed: tuple[str, ...] | None = None
     paper: Mapping[str, str] = field(default_factory=dict)
+    later: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,16 @@ _VOC = "VOCdevkit/VOC2007/{JPEGImages,Annotations,ImageSets/Main}"
 _VOC12 = _VOC.replace("2007", "2012")
 _COCO = "{train2014,val2014,annotations/instances_train2014.json,annotations/instances_val2014.json}"
 _DIFFICULT = {"difficult": Option("labels of difficult objects only", "negative", ("negative", "ignored", "positive"))}
+_NAMES = {
+    "names": Option(
+        "class names as one says them, or the text that released code puts into prompts",
+        "natural",
+        ("natural", "released"),
+        {"*": "released"},
+        later=True,
+    )
+}
+_VOC_OPTIONS = {**_DIFFICULT, **_NAMES}
 _NUS = "{Flickr,ImageList,Groundtruth/TrainTestLabels}, or {images,nus_wid_data.csv} with split=asl"
 _VG = "{VG_100K,train_list_500.txt,test_list_500.txt,vg_category_200_labels_index.json,vg_category_200_names.txt}"
 _CUB = "{attributes.txt,CUB_200_2011/{images,images.txt,train_test_split.txt,attributes/image_attribute_labels.txt}}"
@@ -64,15 +77,17 @@ DATASETS: Mapping[str, Entry] = {
         classes=20,
         options={"draw": Option("another data set of the same kind", 0)},
     ),
-    "voc2007": Entry("pmll_datasets.voc:load", "PASCAL VOC 2007", _VOC, {"train": 5011, "test": 4952}, 20, _DIFFICULT),
+    "voc2007": Entry(
+        "pmll_datasets.voc:load", "PASCAL VOC 2007", _VOC, {"train": 5011, "test": 4952}, 20, _VOC_OPTIONS
+    ),
     "voc2007-subset": Entry(
-        "pmll_datasets.voc:load_subset", "a partial copy of PASCAL VOC 2007", _VOC, None, 20, _DIFFICULT
+        "pmll_datasets.voc:load_subset", "a partial copy of PASCAL VOC 2007", _VOC, None, 20, _VOC_OPTIONS
     ),
     "voc2012": Entry(
-        "pmll_datasets.voc:load_2012", "PASCAL VOC 2012", _VOC12, {"train": 5717, "test": 5823}, 20, _DIFFICULT
+        "pmll_datasets.voc:load_2012", "PASCAL VOC 2012", _VOC12, {"train": 5717, "test": 5823}, 20, _VOC_OPTIONS
     ),
     "voc2012-subset": Entry(
-        "pmll_datasets.voc:load_2012_subset", "a partial copy of PASCAL VOC 2012", _VOC12, None, 20, _DIFFICULT
+        "pmll_datasets.voc:load_2012_subset", "a partial copy of PASCAL VOC 2012", _VOC12, None, 20, _VOC_OPTIONS
     ),
     "coco2014": Entry(
         "pmll_datasets.coco:load", "MS-COCO 2014", _COCO, {"train": 82783, "test": 40504}, 80, _LABELLESS
@@ -90,7 +105,9 @@ DATASETS: Mapping[str, Entry] = {
         verified=False,
     ),
     "vg200": Entry("pmll_datasets.vg200:load", "Visual Genome, 200 labels", _VG, None, 200, verified=False),
-    "cub": Entry("pmll_datasets.cub:load", "CUB-200-2011, its attributes", _CUB, {"train": 5994, "test": 5794}, 312),
+    "cub": Entry(
+        "pmll_datasets.cub:load", "CUB-200-2011, its attributes", _CUB, {"train": 5994, "test": 5794}, 312, _NAMES
+    ),
 }
 ALIASES: Mapping[str, str] = {
     "voc": "voc2007",
@@ -126,7 +143,14 @@ REGIMES: Mapping[str, Regime] = {
 
 def paper_options(name: str, regime: str) -> dict[str, str]:
     """The options in which published work of a regime departs from a data set's defaults."""
-    return {key: option.paper[regime] for key, option in find(name).options.items() if regime in option.paper}
+    chosen = {key: option.paper.get(regime, option.paper.get("*")) for key, option in find(name).options.items()}
+    return {key: value for key, value in chosen.items() if value is not None}
+
+
+def stated(name: str, options: Mapping[str, Value]) -> dict[str, Value]:
+    """The resolved options as a data set states them: an option that came later only where it isn't at its default."""
+    offered = find(name).options
+    return {key: value for key, value in options.items() if not (offered[key].later and value == offered[key].default)}
 
 
 def find(name: str) -> Entry:

@@ -3,7 +3,8 @@
 Of 2007, trainval is `train` and test is `test`; of 2012, whose test labels are not public, train and val are. Labels
 come from the objects in the annotations. What to do where all objects of a class are marked difficult is the option
 `difficult`: `negative` (as the HCP code, Cole et al. and CAP), `ignored` (0) or `positive` (as the lists of SPLC and
-SCPNet); it holds in both splits.
+SCPNet); it holds in both splits. The option `names` says what prompts call the classes: `natural` ("dining table") or
+`released`, the names in the annotations ("diningtable"), as the code of DualCoOp and SCPNet does.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 from .dataset import Dataset, Official, Split
 from .errors import DataError
 from .files import AGAIN, content, listing, locate, pictures, refuse_strays, require
-from .registry import DATASETS, Value, check_count, names_of, way_out
+from .registry import DATASETS, Value, check_count, names_of, stated, way_out
 
 CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
@@ -65,7 +66,8 @@ def _load(name: str, root: Path, options: Mapping[str, Value]) -> Dataset:
         refuse_strays(files, found, folder / "JPEGImages", named)
     difficult = DIFFICULT[str(options["difficult"])]
     train, test = (_split(folder, ids[split], difficult, complete and split == "train") for split in ("train", "test"))
-    return Dataset(name, CLASSES, tuple(APART.get(each, each) for each in CLASSES), train, test, options)
+    apart = APART if options["names"] == "natural" else {}
+    return Dataset(name, CLASSES, tuple(apart.get(each, each) for each in CLASSES), train, test, stated(name, options))
 
 
 def _split(folder: Path, ids: list[str], difficult: int, official: bool) -> Split:

@@ -1,0 +1,105 @@
+"""The option `names`: class names as one says them, or the very text that released code puts into prompts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from layouts import voc_objects, write_voc
+from pmll_bench.describe import as_text, describe
+from pmll_bench.planning import plan
+from pmll_bench.request import Request
+from pmll_datasets import cub
+from pmll_datasets.dataset import load
+from pmll_datasets.nuswide import CLASSES as NUS
+from pmll_datasets.registry import DATASETS, paper_options
+from pmll_datasets.voc import CLASSES as VOC
+
+COLOURS = "blue brown iridescent purple rufous grey yellow olive green pink orange black white red buff"
+PATTERN = "solid spotted striped multi-colored"
+SHAPES = (
+    "upright-perching_water-like chicken-like-marsh long-legged-like duck-like owl-like gull-like hummingbird-like "
+    "pigeon-like tree-clinging-like hawk-like sandpiper-like upland-ground-like swallow-like perching-like"
+)
+ATTRIBUTES = {  # the groups of attributes.txt, in its order
+    "bill_shape": "curved_(up_or_down) dagger hooked needle hooked_seabird spatulate all-purpose cone specialized",
+    **dict.fromkeys(("wing_color", "upperparts_color", "underparts_color"), COLOURS),
+    "breast_pattern": PATTERN,
+    "back_color": COLOURS,
+    "tail_shape": "forked_tail rounded_tail notched_tail fan-shaped_tail pointed_tail squared_tail",
+    "upper_tail_color": COLOURS,
+    "head_pattern": "spotted malar crested masked unique_pattern eyebrow eyering plain eyeline striped capped",
+    **dict.fromkeys(("breast_color", "throat_color"), COLOURS),
+    "eye_color": COLOURS.replace(" iridescent", ""),
+    "bill_length": "about_the_same_as_head longer_than_head shorter_than_head",
+    **dict.fromkeys(("forehead_color", "under_tail_color", "nape_color", "belly_color"), COLOURS),
+    "wing_shape": "rounded-wings pointed-wings broad-wings tapered-wings long-wings",
+    "size": "large_(16_-_32_in) small_(5_-_9_in) very_large_(32_-_72_in) medium_(9_-_16_in) very_small_(3_-_5_in)",
+    "shape": SHAPES,
+    **dict.fromkeys(("back_pattern", "tail_pattern", "belly_pattern"), PATTERN),
+    **dict.fromkeys(("primary_color", "leg_color", "bill_color", "crown_color"), COLOURS),
+    "wing_pattern": PATTERN,
+}
+
+
+@pytest.fixture
+def voc(tmp_path: Path) -> str:
+    """A partial copy with two training pictures and a test picture."""
+    objects = {"000005": voc_objects("tvmonitor"), "000007": voc_objects("car"), "000001": voc_objects("dog")}
+    write_voc(tmp_path, {"trainval": ["000005", "000007"], "test": ["000001"]}, objects)
+    return str(tmp_path)
+
+
+def published(shared: Path, labels: str) -> list[str]:
+    return (shared / "data" / "labels" / "classnames" / f"{labels}.txt").read_text().splitlines()
+
+
+def test_released_names_of_voc_are_those_of_the_code(voc: str, shared: Path) -> None:
+    data = load("voc2007-subset", voc, {"names": "released"})
+    assert data.spoken == VOC == tuple(published(shared, "voc2012-scpnet"))
+    assert data.spoken[10] == "diningtable"
+
+
+def test_released_names_of_cub_are_those_of_the_code(shared: Path) -> None:
+    names = [f"has_{group}::{value}" for group, values in ATTRIBUTES.items() for value in values.split()]
+    assert len(names) == 312
+    assert [cub._released(name) for name in names] == published(shared, "cub312-scpnet")
+
+
+def test_nuswide_needs_no_such_option(shared: Path) -> None:
+    assert tuple(published(shared, "nuswide-scpnet")) == NUS
+    assert "names" not in DATASETS["nuswide"].options
+
+
+def test_other_names_are_another_data_set_and_the_default_is_stated_nowhere(voc: str) -> None:
+    natural, released = (load("voc2007-subset", voc, {"names": names}) for names in ("natural", "released"))
+    assert natural.options == {"difficult": "negative"}
+    assert released.options == {"difficult": "negative", "names": "released"}
+    assert natural.fingerprint != released.fingerprint
+    np.testing.assert_array_equal(natural.train.labels, released.train.labels)
+
+
+@pytest.mark.parametrize("name", ["voc2007", "voc2007-subset", "voc2012", "voc2012-subset", "cub"])
+@pytest.mark.parametrize("regime", ["full", "partial", "single-positive", "semi"])
+def test_the_paper_track_takes_released_names_in_every_regime(name: str, regime: str) -> None:
+    assert paper_options(name, regime)["names"] == "released"
+
+
+@pytest.mark.parametrize(
+    ("track", "sets", "names"),
+    [
+        ("paper", (), "released"),
+        ("controlled", (), None),
+        ("paper", ("data.names=natural",), None),
+        ("controlled", ("data.names=released",), "released"),
+    ],
+)
+def test_a_track_and_a_setting_choose_the_names(track: str, sets: tuple[str, ...], names: str | None, voc: str) -> None:
+    request = Request(methods=("bce",), datasets=("voc2007-subset",), data_root=voc, track=track, sets=sets)
+    assert {cell.cell.options.get("names") for cell in plan(request).cells} == {names}
+
+
+def test_the_card_of_a_data_set_says_so() -> None:
+    assert "released on the track paper" in as_text(describe("voc2007"))

@@ -1,21 +1,16 @@
-"""Reads what lies on disk: folders, texts and pictures, with one clear error where something is missing or damaged."""
+"""Reads what lies on disk: folders and texts, with one clear error where something is missing or damaged."""
 
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageFile
-
-from .dataset import Picture, Pictures
+from .dataset import Pictures
+from .decode import AGAIN, decode
 from .errors import DataError
 
-AGAIN = "copy or download it again"
-UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
-"""What Pillow raises for a file that is no picture, is damaged or is cut off."""
+__all__ = ["AGAIN", "content", "decode", "listing", "locate", "pictures", "refuse_strays", "require"]
 
 
 def locate(root: Path, names: Iterable[str], layouts: Sequence[str], marker: str) -> Path:
@@ -62,22 +57,7 @@ def content(path: Path) -> bytes:
         raise DataError(f"cannot read the file: {error.strerror}", where=path, hint=AGAIN) from error
 
 
-def decode(path: Path) -> Picture:
-    """A picture file as uint8 RGB [h, w, 3], as it is stored (not turned by EXIF); a damaged one is refused."""
-    if ImageFile.LOAD_TRUNCATED_IMAGES:
-        raise DataError(
-            "Pillow is told to fill in what a cut-off picture lacks",
-            where="PIL.ImageFile.LOAD_TRUNCATED_IMAGES",
-            hint="set it to False; some package sets it while it is imported",
-        )
-    try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except UNREADABLE as error:
-        raise DataError(f"picture does not decode: {error}", where=path, hint=AGAIN) from error
-
-
-def pictures(ids: Iterable[str], paths: Iterable[Path]) -> Pictures:
-    """Picture files by id, decoded when they are read."""
+def pictures(ids: Iterable[str], paths: Iterable[Path], *, upright: bool = False) -> Pictures:
+    """Picture files by id, decoded when they are read; `upright` as in `decode`."""
     found = tuple(paths)
-    return Pictures(tuple(ids), lambda i: decode(found[i]))
+    return Pictures(tuple(ids), lambda i: decode(found[i], upright=upright))

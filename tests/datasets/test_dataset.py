@@ -258,4 +258,4 @@ def test_grey_and_transparent_pictures_become_rgb(tmp_path: Path) -> None:
     picture = load(str(tmp_path / "toys.csv")).test.pictures.read(0)
     assert picture.shape == (4, 5, 3)
     assert picture.dtype == np.uint8
-    assert (picture == 7).all()
+    assert (picture == 60).all()  # 200 parts of 7 and 55 parts of white, of 255

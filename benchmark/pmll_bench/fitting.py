@@ -14,19 +14,21 @@ from pmll_methods.torch_method import TorchMethod, fit_methods, predict_methods
 
 from .cell_run import CellRun
 from .errors import StoreError
+from .lent_run import LentRun
 
 T = TypeVar("T")
 
 
 def fit(methods: Sequence[Method], trains: Sequence[TrainSet], runs: Sequence[CellRun]) -> list[Exception | None]:
-    """Train the methods of a group on their masked labels.
+    """Train the methods of a group on their masked labels; each is given a run that leads to nothing else.
 
     Raises what ends the whole group: `Stopped`, and `StoreError` where nothing can be written.
     """
+    lent = [LentRun(run) for run in runs]
     together = [method for method in methods if isinstance(method, TorchMethod)]
     if len(together) == len(methods):
-        return fit_methods(together, trains, runs)
-    tried = [_kept(partial(method.fit, train, run)) for method, train, run in zip(methods, trains, runs, strict=True)]
+        return fit_methods(together, trains, lent)
+    tried = [_kept(partial(method.fit, train, run)) for method, train, run in zip(methods, trains, lent, strict=True)]
     return [result if isinstance(result, Exception) else None for result in tried]
 
 
@@ -38,12 +40,13 @@ def predict(
     classes: int,
 ) -> list[Scores | Exception]:
     """Scores float32 [pictures, classes] of the methods that trained; no label has been read yet."""
+    lent = [LentRun(run) for run in runs]
     alive = [number for number, failure in enumerate(failures) if failure is None]
     together = [method for number in alive if isinstance(method := methods[number], TorchMethod)]
     if together and len(together) == len(alive):
-        predicted = predict_methods(together, images, [runs[number] for number in alive])
+        predicted = predict_methods(together, images, [lent[number] for number in alive])
     else:
-        predicted = [_kept(partial(methods[number].predict, images, runs[number])) for number in alive]
+        predicted = [_kept(partial(methods[number].predict, images, lent[number])) for number in alive]
     checked = {
         number: _checked(result, (len(images), classes)) for number, result in zip(alive, predicted, strict=True)
     }

@@ -13,6 +13,7 @@ from functools import cache, partial
 import numpy as np
 
 from pmll_datasets.dataset import DataError, Dataset, Labels
+from pmll_datasets.lending import lent_pictures
 from pmll_datasets.loader import ImageSet, TrainSet
 from pmll_datasets.regimes import mask_digest, mask_labels, training_part
 from pmll_methods import registry
@@ -118,7 +119,7 @@ class _Work:
         started = time.monotonic()
         self.data = open_dataset(self.cells[0])
         self.kind = registry.find(self.cells[0].where.target)
-        self.test = ImageSet(self.data.test.pictures, workers=self.settings.workers)
+        self.test = ImageSet(lent_pictures(self.data.test.pictures), workers=self.settings.workers)
         try:
             for planned in self.cells:
                 self._begin(planned)
@@ -235,7 +236,7 @@ def _told(error: BaseException) -> str:
 
 
 def train_set(data: Dataset, planned: Planned, workers: int) -> TrainSet:
-    """The training pictures of a cell with the labels that its regime lets a method see."""
+    """The training pictures of a cell with the labels that its method may see; nothing leads to the others."""
     cell, rule = planned.cell, open_mask(planned)
     labels = mask_labels(
         data.train,
@@ -248,7 +249,7 @@ def train_set(data: Dataset, planned: Planned, workers: int) -> TrainSet:
     )
     rows = training_part(data.train, rule)
     whole = TrainSet(
-        pictures=data.train.pictures,
+        pictures=lent_pictures(data.train.pictures),
         workers=workers,
         labels=labels,
         classes=data.classes,

@@ -27,6 +27,13 @@ from pmll_methods.recipe import Track
 
 SMOKE = {"smoke": Track(recipe=RECIPE)}
 
+class Deaf:
+    def __init__(self, run):
+        self.run = run
+
+    def __getattr__(self, name):
+        return (lambda: False) if name == "should_stop" else getattr(self.run, name)
+
 class Mine(Plain):
 """
 SMALL_CASES = {
@@ -98,6 +105,12 @@ def test_a_cheater_is_caught_by_the_checks_meant_for_it_and_no_other(name: str) 
     assert failures(cheater(name)).keys() == CAUGHT_BY[name]
 
 
+def test_hidden_labels_are_not_within_reach() -> None:
+    assert failures(cheater("asks_for_hidden_labels")).keys() == {NEEDED.name}
+    assert "no attribute 'hidden'" in failures(cheater("asks_for_hidden_labels"))[NEEDED.name]
+    assert "LookupError: no labels within reach" in failures(cheater("walks_attributes"))[NEEDED.name]
+
+
 def test_a_method_that_is_never_the_same_twice_is_caught() -> None:
     seen = failures(cheater("draws_from_anywhere"))
     assert "pictures differ, by up to" in seen["same seed, same scores"]
@@ -139,8 +152,7 @@ def test_a_method_that_goes_on_when_asked_to_stop_is_caught(tmp_path: Path) -> N
     deaf = (
         "def fit(self, train, run):",
         "    run.should_stop()",
-        "    run.should_stop = lambda: False",
-        "    super().fit(train, run)",
+        "    super().fit(train, Deaf(run))",
     )
     seen = failures(own(tmp_path, *deaf))
     assert seen == {"stop and resume equals unbroken": "asked to stop at look 1 of 1, it ended as done"}

@@ -1,0 +1,65 @@
+"""The `Run` that a method is given: what it may use of a cell under way, and nothing behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from pmll_datasets.lending import Handle, lend
+from pmll_datasets.lending import behind as _behind
+from pmll_methods.method import ImageSet, Positions, Run, Scores, State
+from pmll_methods.recipe import Recipe
+
+
+class LentRun:
+    """Passes on what a method asks of a run. It holds a handle alone, so no label, store or path is within reach.
+
+    Nothing can be set on it: what a method wants to remember belongs to the method.
+    """
+
+    __slots__ = ("_handle",)
+
+    def __init__(self, run: Run) -> None:
+        object.__setattr__(self, "_handle", lend(run))
+
+    _handle: Handle[Run]
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"the run that a method is given can't be changed: {name}")
+
+    @property
+    def seed(self) -> int:
+        return _behind(self._handle).seed
+
+    @property
+    def device(self) -> str:
+        return _behind(self._handle).device
+
+    @property
+    def recipe(self) -> Recipe:
+        return _behind(self._handle).recipe
+
+    def save(self, state: State, step: int = 0) -> None:
+        _behind(self._handle).save(state, step)
+
+    def restore(self, step: int | None = None) -> State | None:
+        return _behind(self._handle).restore(step)
+
+    def saved_steps(self) -> tuple[int, ...]:
+        return _behind(self._handle).saved_steps()
+
+    def save_due(self) -> bool:
+        return _behind(self._handle).save_due()
+
+    def should_stop(self) -> bool:
+        return _behind(self._handle).should_stop()
+
+    def report(self, epoch: int, epochs: int, losses: Mapping[str, float]) -> None:
+        _behind(self._handle).report(epoch, epochs, losses)
+
+    def record(self, name: str, positions: Positions, values: np.ndarray) -> None:
+        _behind(self._handle).record(name, positions, values)
+
+    def after_epoch(self, epoch: int, predict: Callable[[ImageSet], Scores]) -> None:
+        _behind(self._handle).after_epoch(epoch, predict)

@@ -34,6 +34,7 @@ def made_up(
     oracle: float | None = None,
     ap: Sequence[float | None] | None = None,
     train_positives: Sequence[int] | None = None,
+    stated: bool = True,
 ) -> Result:
     """A result whose mAP is `value` (0-1), over as many classes as `ap` has; classes are named c0, c1 …"""
     ap = [value, value] if ap is None else ap
@@ -57,6 +58,7 @@ def made_up(
     return Result(
         cell_id=cell.id,
         cell=cell,
+        stated=stated,
         settings=cell.settings,
         recipe=full_recipe,
         track=track,

@@ -8,7 +8,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import recipes
 from .errors import ConfigError, nearest
+from .recipes import short
 
 if TYPE_CHECKING:
     from pmll_methods.registry import Kind
@@ -85,10 +87,12 @@ def _published() -> list[dict[str, Any]]:
     return [{**number, "protocol": ", ".join(number["protocol"])} for number in numbers]
 
 
-def describe(name: str) -> dict[str, Any]:
+def describe(name: str, datasets: Sequence[str] = (), regime: str = "", track: str = "paper") -> dict[str, Any]:
     """What is known about one method (by name or file) or data set (by name, alias or CSV file).
 
-    Raises `ConfigError` for an unknown name, with the nearest, and `MethodError` for a file that holds no method.
+    With `datasets`, a method's description has what it runs on each of them (`recipes.resolved`), in the regime
+    `partial` where the method has it unless another is given. Raises `ConfigError` for an unknown name, with the
+    nearest, and `MethodError` for a file that holds no method.
     """
     from pmll_datasets.registry import ALIASES, DATASETS
 
@@ -98,7 +102,11 @@ def describe(name: str) -> dict[str, Any]:
     if name in known or name.endswith(".py"):
         from pmll_methods import registry
 
-        return describe_method(registry.find(name))
+        kind = registry.find(name)
+        own = regime or ("partial" if "partial" in kind.card.regimes else kind.card.regimes[0])
+        recipes.check(datasets, kind, own, track)
+        on = [recipes.resolved(kind, each, own, track) for each in datasets]
+        return describe_method(kind) | {"resolved": on}
     hint = nearest(name, [*known, *DATASETS, *ALIASES])
     raise ConfigError(f"no method and no data set is called {name!r}", hint=f"{hint} see 'pmll-bench list methods'")
 
@@ -137,7 +145,7 @@ def describe_method(kind: Kind) -> dict[str, Any]:
         "grouped": kind.grouped,
         "status": ", ".join([*card.shown, REPRODUCED]),
         "settings": list(_settings(kind)),
-        "tracks": {name: _track(track) for name, track in card.tracks.items()},
+        "tracks": {name: _track(track, kind) for name, track in card.tracks.items()},
     }
 
 
@@ -156,15 +164,26 @@ def _settings(kind: Kind) -> Iterator[dict[str, Any]]:
         yield {"name": field.name, "type": said(str(field.type)), "default": field.default, **stated}
 
 
-def _track(track: Any) -> dict[str, Any]:
+def _track(track: Any, kind: Kind) -> dict[str, Any]:
+    """A track's recipes and settings; `defaults` are those of the settings that it overrides."""
     from pmll_methods.settings import as_plain
 
-    frozen = None if track.frozen is None else as_plain(track.frozen)
-    return {"recipe": as_plain(track.recipe), "frozen": frozen, "settings": dict(track.settings)}
+    usual = {field.name: field.default for field in dataclasses.fields(kind.settings_class)}
+    return {
+        "recipe": as_plain(track.recipe),
+        "frozen": None if track.frozen is None else as_plain(track.frozen),
+        "settings": dict(track.settings),
+        "defaults": {name: usual[name] for name in track.settings},
+        "source": track.source,
+        "values": [dataclasses.asdict(values) for values in track.values],
+    }
 
 
 def as_text(described: Mapping[str, Any]) -> str:
-    """A description for reading."""
+    """A description for reading. What a method runs on data sets that were asked for stands alone."""
+    if described.get("resolved"):
+        about = f"{described['name']} (revision {described['revision']}): {described['title']}"
+        return "\n".join([about, *(line for each in described["resolved"] for line in recipes.as_lines(each))])
     lines = _dataset_lines(described) if described["kind"] == "data set" else _method_lines(described)
     return "\n".join(lines)
 
@@ -203,6 +222,9 @@ def _method_lines(about: Mapping[str, Any]) -> Iterator[str]:
         yield "  scores   no logits of P(present): F1 at a threshold is left out"
     yield from _section("inferred (what the paper and its code leave open)")
     yield from (f"  - {choice}" for choice in about["inferred"] or ["nothing stated"])
+    if about["differs"]:
+        yield from _section("differs (from released code; what restores it)")
+        yield from (f"  - {choice}" for choice in about["differs"])
     yield from _section(f"settings (--set {about['name']}.NAME=VALUE)")
     for setting in about["settings"]:
         source = f"  [{setting['source']}]" if setting["source"] else ""
@@ -221,13 +243,16 @@ def _recipe_lines(track: Mapping[str, Any]) -> Iterator[str]:
     for title in ("recipe", "frozen"):
         if track[title] is not None:
             own = {k: v for k, v in track[title].items() if v and (tuple(v) if isinstance(v, list) else v) != usual[k]}
-            yield f"  {title:8} " + ", ".join(f"{name} {_short(value)}" for name, value in own.items())
+            yield f"  {title:8} " + ", ".join(f"{name} {short(value)}" for name, value in own.items())
+    usual = track["defaults"]
     if track["settings"]:
-        yield "  settings " + ", ".join(f"{name} {_short(value)}" for name, value in track["settings"].items())
-
-
-def _short(value: Any) -> str:
-    return ",".join(str(item) for item in value) if isinstance(value, list | tuple) else str(value)
+        yield "  settings " + ", ".join(
+            f"{name} {short(value)} (default {short(usual[name])})" for name, value in track["settings"].items()
+        )
+    for values in track["values"]:
+        own = {name: value for part in ("recipe", "frozen", "settings") for name, value in values[part].items()}
+        where = ", ".join([*values["datasets"], *values["regimes"]])
+        yield f"  {where}: " + ", ".join(f"{name} {short(value)}" for name, value in own.items())
 
 
 def _section(title: str) -> Iterator[str]:

@@ -32,6 +32,7 @@ class MethodFacts:
 
     `settings` and `recipe` are full. `changed` is the identity's form of the settings: only what differs from the
     defaults, each file named by the digest of its content. `file_digest` is that of a user's own method file.
+    `stated` is False where the source of the track's recipe gives none for the data set or the regime.
     """
 
     name: str
@@ -46,6 +47,7 @@ class MethodFacts:
     file_digest: str = ""
     grouped: bool = False
     uses_labels: bool = True
+    stated: bool = True
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Planned:
     label: str
     track: str
     where: Where
+    stated: bool = True  # whether the recipe's source gives it for this data set and regime
     grouped: bool = False
     cost: float = 0.0  # relative: pixels seen in training
 
@@ -183,6 +186,7 @@ def _planned(
         label=method.label,
         track=request.track_on(data.name),
         where=Where(data.root, method.target, mask.file),
+        stated=method.stated,
         grouped=method.grouped,
         cost=float(seen) if method.uses_labels else 0.0,
     )

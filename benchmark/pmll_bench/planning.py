@@ -15,6 +15,7 @@ from pmll_methods import registry, settings
 from pmll_methods.recipe import Recipe
 from pmll_methods.towers.weights import tower_identity, words_identity
 
+from .caveats import caveats
 from .cell import Cell
 from .errors import ConfigError, nearest
 from .grid import DataFacts, Group, MaskFacts, MethodFacts, Planned, expand, groups, skipped
@@ -47,7 +48,7 @@ def plan(request: Request) -> Plan:
     methods = {facts.name: [method_facts(row, kind, request, facts.name) for row, kind in kinds] for facts in data}
     cells = expand(request, data, methods, mask)
     left_out = [f"{name} is left out: it has no regime {request.regime!r}" for name in skipped(request, methods)]
-    return Plan(cells, groups(cells), tuple(data), tuple(left_out))
+    return Plan(cells, groups(cells), tuple(data), (*left_out, *caveats(request, data, methods)))
 
 
 def _all_methods(request: Request) -> tuple[Row, ...]:
@@ -105,7 +106,8 @@ def method_facts(row: Row, kind: registry.Kind, request: Request, data_name: str
     name, defaults = kind.card.name, kind.settings_class()
     changes = request.overrides(row, name)
     own = _meant_for(changes.settings, defaults, request, name)
-    resolved, recipe = settings.resolve(kind.card, defaults, request.track_on(data_name), own, changes.recipe)
+    track, on = request.track_on(data_name), {"dataset": data_name, "regime": request.regime}
+    resolved, recipe, _, stated = settings.resolve(kind.card, defaults, track, own, changes.recipe, **on)
     _check_recipe(recipe, name)
     full = settings.as_plain(resolved)
     changed = settings.differing(resolved, defaults)
@@ -122,6 +124,7 @@ def method_facts(row: Row, kind: registry.Kind, request: Request, data_name: str
         file_digest=kind.source,
         grouped=kind.grouped,
         uses_labels=kind.card.uses_labels,
+        stated=stated,
     )
 
 

@@ -38,6 +38,7 @@ class CellRecord(Record):
     label: str
     track: str
     where: Where
+    stated: bool = True
 
     @classmethod
     def of(cls, planned: Planned) -> Self:
@@ -49,11 +50,12 @@ class CellRecord(Record):
             label=planned.label,
             track=planned.track,
             where=planned.where,
+            stated=planned.stated,
         )
 
     def planned(self) -> Planned:
         """What was asked, ready to be carried out."""
-        return Planned(self.cell, self.settings, self.recipe, self.label, self.track, self.where)
+        return Planned(self.cell, self.settings, self.recipe, self.label, self.track, self.where, self.stated)
 
 
 class QueueRecord(Record):
@@ -156,6 +158,7 @@ class Result(Record):
     settings: Mapping[str, Any]
     recipe: Mapping[str, Any]
     track: str
+    stated: bool = True  # whether the recipe's source gives it for this data set and regime
     label: str
     attempt: int
     method: str
@@ -221,6 +224,7 @@ class Result(Record):
             settings=planned.settings,
             recipe=planned.recipe,
             track=planned.track,
+            stated=planned.stated,
             label=planned.label,
             attempt=attempt,
             **{name: getattr(cell, name) for name in OF_THE_CELL},

@@ -157,6 +157,7 @@ class Card:
     logits: bool = True  # scores are logits of P(present); otherwise thresholded F1 is left out
     shown: tuple[str, ...] = ()  # how far it has been tried: GOLDEN, PAPER_STEP, PHOTOGRAPHS
     inferred: tuple[str, ...] = ()  # what the paper and its code leave open, and what we chose
+    differs: tuple[str, ...] = ()  # where the default departs from released code, and the setting that restores it
     tracks: Mapping[str, Track] = field(default_factory=dict)
 
 

@@ -1,4 +1,4 @@
-"""How to train, as plain data: resolution, views, batch, epochs, optimizer, schedule, EMA, batch norm, precision."""
+"""How to train, as plain data: recipes, and the tracks that say which one holds on a data set in a regime."""
 
 from __future__ import annotations
 
@@ -60,16 +60,52 @@ class Recipe:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Values:
+    """What a paper or its code takes on some data sets, or in some regimes, alone.
+
+    Without `datasets` they hold on all of them, without `regimes` in all. `recipe` and `frozen` change the track's
+    recipes of these names, `settings` its settings. A partial copy, `voc2007-subset`, takes what its data set takes.
+    """
+
+    datasets: tuple[str, ...] = ()
+    regimes: tuple[str, ...] = ()
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    frozen: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
+
+    def hold(self, dataset: str, regime: str) -> bool:
+        """Whether they hold on a data set in a regime."""
+        return _among(dataset, self.datasets) and _among(regime, self.regimes)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Track:
-    """A recipe together with the settings that belong to it.
+    """A recipe together with the settings that belong to it, and where both come from.
 
     `frozen` is the recipe where the settings leave the whole tower as it is: training a head alone is another
-    problem, with other rates and without a need for fresh views.
+    problem, with other rates and without a need for fresh views. `datasets` and `regimes` are those for which the
+    source states the recipe (empty: no limit), `values` what it takes elsewhere; of two that hold, the later wins.
     """
 
     recipe: Recipe
     frozen: Recipe | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
+    frozen_source: str = "ours"
+    datasets: tuple[str, ...] = ()
+    regimes: tuple[str, ...] = ()
+    values: tuple[Values, ...] = ()
+
+    def stated(self, dataset: str, regime: str) -> bool:
+        """Whether the source gives a recipe for a data set in a regime."""
+        own = [values for values in self.values if values.hold(dataset, regime)]
+        on_dataset = _among(dataset, self.datasets) or any(values.datasets for values in own)
+        return on_dataset and (_among(regime, self.regimes) or any(values.regimes for values in own))
+
+
+def _among(name: str, names: tuple[str, ...]) -> bool:
+    return not names or name.removesuffix("-subset") in names
 
 
 HCP = Recipe(  # released scripts of SST, HST, SARB and DSRB (HCP-MLR-PL), which SSGRL's rows of their tables share

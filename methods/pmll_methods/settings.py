@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -65,19 +65,52 @@ def _read(value: Any, annotation: str) -> Any:
     return tuple(part for part in value.split(",") if part) if annotation.startswith("tuple[") else value
 
 
+class Resolved(NamedTuple):
+    """The settings and the recipe of one method on one data set in one regime.
+
+    `sources` says where each value comes from: a setting by its name, a field of the recipe as `recipe.NAME`.
+    `stated` is False where the track's source gives no recipe for the data set or the regime.
+    """
+
+    settings: Settings
+    recipe: Recipe
+    sources: Mapping[str, str]
+    stated: bool
+
+
 def resolve(
     card: Card,
     defaults: Settings,
     track: str,
     settings: Mapping[str, Any],
     recipe: Mapping[str, Any],
-) -> tuple[Settings, Recipe]:
-    """The settings and the recipe of one method on one track, with the user's overrides on top."""
+    *,
+    dataset: str = "",
+    regime: str = "",
+) -> Resolved:
+    """The settings and the recipe of one method on one track, with the user's overrides on top.
+
+    The track's own values come first, then those that it takes on the data set and in the regime. Raises
+    `MethodError` for an unknown track, an unknown name or a value that doesn't fit.
+    """
     chosen = choose_track(card, track)
-    of_track = updated(defaults, chosen.settings, where=f"track {track} of {card.name}")
-    full = updated(of_track, settings, where=f"settings of {card.name}")
-    usual = chosen.frozen if full.frozen and chosen.frozen is not None else chosen.recipe
-    return full, updated(usual, recipe, where=f"recipe of {card.name}")
+    own = [values for values in chosen.values if values.hold(dataset, regime)]
+    layers = [(chosen.settings, chosen.source or f"track {track}"), *((each.settings, each.source) for each in own)]
+    full, sources = defaults, {field.name: field.metadata.get("source", "") for field in dataclasses.fields(defaults)}
+    for changes, source in layers:
+        full = updated(full, changes, where=f"track {track} of {card.name}")
+        sources |= dict.fromkeys(changes, source)
+    full = updated(full, settings, where=f"settings of {card.name}")
+    frozen = chosen.frozen if full.frozen else None
+    used, source = (chosen.recipe, chosen.source) if frozen is None else (frozen, chosen.frozen_source)
+    sources |= {f"recipe.{field.name}": source for field in dataclasses.fields(Recipe)}
+    for each in own:
+        changes = each.recipe if frozen is None else each.frozen
+        used = updated(used, changes, where=f"track {track} of {card.name}")
+        sources |= {f"recipe.{name}": each.source for name in changes}
+    used = updated(used, recipe, where=f"recipe of {card.name}")
+    sources |= dict.fromkeys([*settings, *(f"recipe.{name}" for name in recipe)], "--set")
+    return Resolved(full, used, sources, chosen.stated(dataset, regime))
 
 
 def choose_track(card: Card, track: str) -> Track:

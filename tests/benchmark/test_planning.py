@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from layouts import write_coco
+from pmll_bench.describe import as_text, describe
+from pmll_bench.errors import ConfigError
 from pmll_bench.planning import plan
 from pmll_bench.request import Request
 
@@ -40,3 +42,31 @@ def test_on_the_paper_track_pictures_without_labels_are_treated_as_in_the_papers
     planned = plan(Request(**given))
     assert {cell.cell.options["labelless"] for cell in planned.cells} == {labelless}
     assert {facts.train for facts in planned.data} == {pictures}
+
+
+@pytest.mark.parametrize(("dataset", "regime"), [("voc", "partial"), ("coco2014", "full")])
+def test_a_method_is_described_on_a_data_set_value_by_value_with_sources(dataset: str, regime: str) -> None:
+    described = describe("bce", (dataset,), regime)
+    (found,) = described["resolved"]
+    assert (found["regime"], found["track"]) == (regime, "paper")
+    values = {each["name"]: each["value"] for each in found["recipe"]}
+    assert (values["epochs"], values["lr"]) == (20, 1e-5)
+    text = as_text(described)
+    assert f"on {found['dataset']}, regime {regime}, track paper" in text
+    assert "tower" in text
+    assert "HCP-MLR-PL, all scripts" in text
+
+
+@pytest.mark.parametrize(
+    ("datasets", "regime", "track", "what"),
+    [
+        (("vocc",), "partial", "paper", "unknown data set 'vocc'"),
+        (("voc",), "single-positive", "paper", "unknown regime 'single-positive'"),
+        (("voc",), "partial", "papr", "unknown track 'papr'"),
+    ],
+)
+def test_what_a_method_has_not_is_named_when_its_recipe_is_asked_for(
+    datasets: tuple[str, ...], regime: str, track: str, what: str
+) -> None:
+    with pytest.raises(ConfigError, match=what):
+        describe("bce", datasets, regime, track)

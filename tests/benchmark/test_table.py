@@ -232,3 +232,9 @@ def test_other_metrics_are_at_hand_unless_labels_are_filtered() -> None:
     assert caught.value.hint == "did you mean 'OF1'?"
     with pytest.raises(ConfigError, match="unknown label filter 'useable'"):
         frame(results, "useable")
+
+
+def test_a_row_whose_recipe_comes_from_another_data_set_is_marked_and_the_mark_explained() -> None:
+    block = only_block([made_up("kggr", 0.4, stated=False), made_up("mine", 0.5)], inferred=["kggr"])
+    assert list(shown(block)) == ["kggr †‡", "mine"]
+    assert any(note.startswith("‡ The recipe is from another data set or regime") for note in block.notes)

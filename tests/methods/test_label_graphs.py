@@ -58,7 +58,7 @@ def learner(cls: type[Learner], labels: Tensor = LABELS, seed: int = 0, **change
     small = {"width": 16, "attention_width": 8, "hidden": 8}
     fields = cls.Settings.__dataclass_fields__
     given = {**{name: value for name, value in small.items() if name in fields}, **changes}
-    settings, recipe = resolve(cls.card, cls.Settings(), "smoke", given, {})
+    settings, recipe, *_ = resolve(cls.card, cls.Settings(), "smoke", given, {})
     names = ("red ring", "blue cross", "green star", "pink disc")[: labels.shape[1]]
     tower = cls.load_tower(settings, recipe)
     problem = Problem(classes=names, spoken=names, labels=labels, regime="partial", recipe=recipe, tower=tower)

@@ -25,14 +25,14 @@ def test_a_line_of_the_registry_says_what_the_card_says(name: str) -> None:
 @pytest.mark.parametrize("track", ["paper", "smoke"])
 def test_settings_and_recipe_of_every_track_survive_plain_data(name: str, track: str) -> None:
     kind = registry.find(name)
-    settings, recipe = resolve(kind.card, kind.settings_class(), track, {}, {})
+    settings, recipe, *_ = resolve(kind.card, kind.settings_class(), track, {}, {})
     assert updated(kind.settings_class(), as_plain(settings), where="here") == settings
     assert updated(recipe, as_plain(recipe), where="here") == recipe
 
 
 def test_texts_become_what_their_fields_hold() -> None:
     kind = registry.find("bce")
-    _, recipe = resolve(
+    _, recipe, *_ = resolve(
         kind.card, kind.settings_class(), "paper", {}, {"lr": "1e-4", "views": "squash,hcp", "cache": "no"}
     )
     assert (recipe.lr, recipe.views, recipe.cache) == (1e-4, ("squash", "hcp"), False)
@@ -40,17 +40,17 @@ def test_texts_become_what_their_fields_hold() -> None:
 
 def test_none_is_none_where_a_setting_can_be_without_a_value_and_a_word_elsewhere() -> None:
     kind = registry.find("dualcoop")
-    settings, recipe = resolve(kind.card, kind.settings_class(), "smoke", {"start": "none"}, {"warmup_lr": "none"})
+    settings, recipe, *_ = resolve(kind.card, kind.settings_class(), "smoke", {"start": "none"}, {"warmup_lr": "none"})
     assert (settings.start, recipe.warmup_lr) == (None, None)
     kind = registry.find("bce")
-    settings, _ = resolve(kind.card, kind.settings_class(), "smoke", {"train_from": "none", "weights": "none"}, {})
+    settings, _, *_ = resolve(kind.card, kind.settings_class(), "smoke", {"train_from": "none", "weights": "none"}, {})
     assert (settings.train_from, settings.weights) == ("none", None)
 
 
 def test_a_frozen_trunk_brings_its_own_recipe() -> None:
     kind = registry.find("bce")
-    _, trained = resolve(kind.card, kind.settings_class(), "paper", {}, {})
-    _, frozen = resolve(kind.card, kind.settings_class(), "paper", {"tower": "mobilenet_v2"}, {})
+    _, trained, *_ = resolve(kind.card, kind.settings_class(), "paper", {}, {})
+    _, frozen, *_ = resolve(kind.card, kind.settings_class(), "paper", {"tower": "mobilenet_v2"}, {})
     assert (trained.cache, frozen.cache) == (False, True)
 
 

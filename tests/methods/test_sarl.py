@@ -31,7 +31,7 @@ STEP = Step(0, 0, 0, 1, torch.Generator())
 def build(cls: type[CoOp], names: tuple[str, ...] = NAMES, tower: ClipTower | None = None, **settings: Any) -> CoOp:
     """An untrained learner with its smoke settings on `tiny`, or with its paper's on a tower."""
     track = "smoke" if tower is None else "paper"
-    full, recipe = resolve(cls.card, cls.Settings(), track, settings, {})
+    full, recipe, *_ = resolve(cls.card, cls.Settings(), track, settings, {})
     assert isinstance(full, CoOpSettings)
     labels = torch.ones(len(LABELS), len(names), dtype=torch.int8)
     towers = load_clip("tiny") if tower is None else tower

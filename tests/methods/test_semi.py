@@ -128,7 +128,7 @@ def semi_labels(n: int = 24, labelled: int = 12) -> Tensor:
 
 def build(cls: type[PseudoLabelLearner], labels: Tensor | None = None, **settings: Any) -> PseudoLabelLearner:
     """An untrained learner with its smoke settings on `tiny`."""
-    full, recipe = resolve(cls.card, cls.Settings(), "smoke", settings, {})
+    full, recipe, *_ = resolve(cls.card, cls.Settings(), "smoke", settings, {})
     problem = Problem(
         classes=NAMES,
         spoken=NAMES,

@@ -26,7 +26,7 @@ def sizes(cls: type[Learner], classes: int, folder: Path, **changes: Any) -> tup
     if "words" in cls.Settings.__dataclass_fields__:
         given["words"] = str(folder / f"{classes}.npy")
         np.save(given["words"], np.zeros((classes, WORDS), dtype=np.float32))
-    settings, recipe = resolve(cls.card, cls.Settings(), "paper", given, {})
+    settings, recipe, *_ = resolve(cls.card, cls.Settings(), "paper", given, {})
     names = tuple(f"class {i}" for i in range(classes))
     labels = torch.ones((2, classes), dtype=torch.int8)
     tower = cls.load_tower(settings, recipe)

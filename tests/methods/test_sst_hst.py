@@ -31,7 +31,7 @@ def small(cls: type[Any], labels: Tensor = LABELS, **settings: Any) -> Any:
     torch.manual_seed(0)
     fields = cls.Settings.__dataclass_fields__
     given = {name: value for name, value in {**SMALL, **settings}.items() if name in fields}
-    resolved, recipe = resolve(cls.card, cls.Settings(), "smoke", given, {"views": ("hcp",), "cache": False})
+    resolved, recipe, *_ = resolve(cls.card, cls.Settings(), "smoke", given, {"views": ("hcp",), "cache": False})
     problem = Problem(
         classes=CLASSES, spoken=CLASSES, labels=labels, regime="partial", recipe=recipe, tower=load_trunk("tiny")
     )

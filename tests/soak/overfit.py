@@ -132,7 +132,7 @@ def plan(names: Iterable[str], epochs: int, sets: Sequence[str] = ()) -> Iterato
         request = Request(sets=(f"recipe.epochs={epochs}", f"recipe.batch={BATCH}", *sets))
         for given in (NOTHING, HELPED[name]) if name in HELPED else (NOTHING,):
             changes = request.overrides(Row(name, sets=given.sets), name)
-            settings, recipe = resolve(kind.card, kind.settings_class(), "smoke", changes.settings, changes.recipe)
+            settings, recipe, *_ = resolve(kind.card, kind.settings_class(), "smoke", changes.settings, changes.recipe)
             yield Fit(name, kind, settings, recipe, regime, given)
 
 

@@ -7,7 +7,7 @@ or raises `Failed`, or `Skipped` where it means nothing for the method.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from typing import TypeAlias
 
@@ -15,8 +15,9 @@ import numpy as np
 
 from pmll_datasets.dataset import Dataset
 from pmll_datasets.registry import REGIMES
-from pmll_methods.method import Scores
-from pmll_methods.settings import as_plain, resolve, updated
+from pmll_methods.method import Card, Scores
+from pmll_methods.recipe import Recipe
+from pmll_methods.settings import Settings, as_plain, resolve, updated
 
 from ..cell import canonical
 from ..metrics import average_precision, mean_ap
@@ -160,13 +161,23 @@ def grouped(trials: Trials) -> str:
 def settings_survive(trials: Trials) -> str:
     card, defaults = trials.card, trials.kind.settings_class()
     for track in card.tracks:
-        for record in resolve(card, defaults, track, {}, {}):
+        for record in _resolved(card, defaults, track):
             again = updated(record, json.loads(canonical(as_plain(record))), where=f"track {track}")
             for field in fields(record):
                 meant, read = (getattr(each, field.name) for each in (record, again))
                 if meant != read:
                     raise Failed(f"{field.name} of track {track} is {meant!r}, and {read!r} when read back")
     return f"tracks {', '.join(card.tracks)}"
+
+
+def _resolved(card: Card, defaults: Settings, track: str) -> Iterator[Settings | Recipe]:
+    """The settings and the recipes of a track, on the data sets and in the regimes that it tells apart, too."""
+    values = card.tracks[track].values
+    for dataset in {"", *(name for each in values for name in each.datasets)}:
+        for regime in {"", *(name for each in values for name in each.regimes)}:
+            found = resolve(card, defaults, track, {}, {}, dataset=dataset, regime=regime)
+            yield found.settings
+            yield found.recipe
 
 
 def regimes(trials: Trials) -> str:

@@ -46,21 +46,29 @@ def list_names(
 
 def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A method or .py file, a data set or .csv file.")],
+    datasets: Annotated[
+        list[str] | None, typer.Option("--datasets", help="Resolve a method's recipe on these, value by value.")
+    ] = None,
+    regime: Annotated[str, typer.Option(help="With --datasets: in this regime.")] = "",
+    track: Annotated[str, typer.Option(help="With --datasets: on this track.")] = "paper",
     as_json: Json = False,
 ) -> None:
     """Show one method or data set.
 
     A method: what it trains, its settings with their sources, its recipes, what
-    is inferred. A data set: its counts, layout and options.
+    is inferred, where it differs from released code. With --datasets: what it
+    runs there, each value with its source. A data set: its counts, layout and
+    options.
 
     \b
     Examples:
       pmll-bench show dualcoop
+      pmll-bench show scpnet --datasets voc2007 coco2014 --regime single-positive
       pmll-bench show voc2007
     """
     from ..describe import as_text, describe
 
-    described = describe(name)
+    described = describe(name, tuple(datasets or ()), regime, track)
     if as_json:
         print_json("show", described)
     else:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from .aggregate import MISSING, Mark, Shown
-from .table import INFERRED, Block, Table, percent
+from .table import ELSEWHERE, INFERRED, Block, Table, percent
 
 _SIGN: Mapping[Mark, str] = {"": " ", "best": "*", "second": "+"}
 _STYLE: Mapping[Mark, str] = {"": "", "best": "bold", "second": "underline"}
@@ -147,6 +147,7 @@ _LATEX = str.maketrans(
         "±": r"$\pm$",
         "≥": r"$\geq$",
         INFERRED: r"$\dagger$",
+        ELSEWHERE: r"$\ddagger$",
         MISSING: "---",
     }
 )
@@ -193,6 +194,7 @@ def _json_block(block: Block) -> dict[str, object]:
                 "selection": line.selection,
                 "view": line.view,
                 "inferred": line.inferred,
+                "stated": line.stated,
                 "cells": [
                     {"ratio": ratio, **_json_number(shown)}
                     for ratio, shown in zip(block.ratios, line.row.cells, strict=True)

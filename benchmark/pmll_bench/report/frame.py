@@ -78,6 +78,7 @@ def _identity(result: Result) -> dict[str, Any]:
         "mask": result.mask,
         "noise": result.cell.noise,
         "track": result.track,
+        "stated": result.stated,
         "resolution": result.recipe["resolution"],
         "rates": len(result.recipe.get("rates", ())),
         "view": result.recipe["test_view"],

@@ -16,6 +16,7 @@ from .aggregate import MISSING, Row, Shown, Value, aggregate
 from .frame import COMPARABLE, LABEL_FILTERS, ORACLE, ROW
 
 INFERRED = "†"
+ELSEWHERE = "‡"
 
 _F1 = ("OP", "OR", "OF1", "CP", "CR", "CF1", "CF1_macro")
 _RULES = {"": "", "top3_": ", top 3", "top3_threshold_": ", top 3 and score ≥ 0"}
@@ -52,12 +53,14 @@ class Line(NamedTuple):
     label: str
     selection: str
     inferred: bool
+    stated: bool  # whether its recipe's source gives it for this data set and regime
     row: Row
     view: str  # how its test pictures get their size
 
     @property
     def name(self) -> str:
-        return f"{self.row.name} {INFERRED}" if self.inferred else self.row.name
+        marks = (INFERRED if self.inferred else "") + ("" if self.stated else ELSEWHERE)
+        return f"{self.row.name} {marks}" if marks else self.row.name
 
     @property
     def numbers(self) -> tuple[Shown, ...]:
@@ -139,7 +142,11 @@ def _block(part: pd.DataFrame, title: str, layout: Layout) -> Block:
         unranked=[name for (_, selection), name in names.items() if selection == ORACLE],
     )
     views = {key: ", ".join(sorted(set(own))) for key, own in part.groupby(list(ROW))["view"]}
-    lines = tuple(Line(*key, key[0] in layout.inferred, row, views[key]) for key, row in zip(names, rows, strict=True))
+    stated = {key: bool(own.all()) for key, own in part.groupby(list(ROW))["stated"]}
+    lines = tuple(
+        Line(*key, key[0] in layout.inferred, stated[key], row, views[key])
+        for key, row in zip(names, rows, strict=True)
+    )
     return Block(
         identity=identity,
         title=title,
@@ -265,6 +272,8 @@ def _notes(part: pd.DataFrame, lines: Sequence[Line], least: int) -> Iterator[st
     if any(line.inferred for line in lines):
         what = "parts of the method are inferred or reconstructed"
         yield f"{INFERRED} After the paper: {what}; 'pmll-bench show NAME' lists them."
+    if not all(line.stated for line in lines):
+        yield f"{ELSEWHERE} The recipe is from another data set or regime: the method's source gives none for this one."
     for (label, _), own in part.groupby(list(ROW)):
         if own["variant"].nunique() > 1:
             yield f"The settings or the recipe of {label} differ between ratios."

@@ -1,0 +1,35 @@
+"""What a plan says about its numbers before anything runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from pmll_bench.caveats import initial_share
+from pmll_bench.planning import plan
+from pmll_bench.request import Request
+
+
+@pytest.mark.parametrize(
+    ("ema", "pictures", "batch", "epochs", "drop_last", "share"),
+    [
+        (0.5, 10, 4, 1, False, 0.125),
+        (0.5, 10, 4, 1, True, 0.25),
+        (0.5, 10, 4, 2, False, 0.015625),
+        (None, 10, 4, 2, False, 0.0),
+        (0.5, 10, 4, 0, False, 0.0),
+    ],
+)
+def test_what_a_moving_average_keeps_of_the_initial_weights(
+    ema: float | None, pictures: int, batch: int, epochs: int, drop_last: bool, share: float
+) -> None:
+    recipe = {"ema": ema, "batch": batch, "epochs": epochs, "drop_last": drop_last}
+    assert initial_share(recipe, pictures) == share
+
+
+def test_a_moving_average_that_keeps_much_of_the_initial_weights_is_told_at_planning() -> None:
+    request = Request(methods=("bce",), ratios=(0.5,), sets=("recipe.ema=0.999",))
+    assert plan(request).notes == (
+        "bce on shapes: its averaged weights, which are scored, keep 86% of the initial ones; "
+        "lower bce.recipe.ema (0.999) or raise recipe.epochs",
+    )
+    assert plan(Request(methods=("bce",), ratios=(0.5,), sets=("recipe.ema=0.9",))).notes == ()

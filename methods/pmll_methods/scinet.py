@@ -19,14 +19,13 @@ from torch.nn import functional as F
 
 from .learner import Batch, Problem, Stage, Step
 from .losses.scinet import RELEASED_CALLS, released_losses, view_losses
-from .losses.scpnet import classification, learning_status, thresholds
+from .losses.scpnet import classification, learning_status, remember, thresholds
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, MethodError
 from .nn.bi_prompter import BiPrompter
 from .nn.confidence import ConfidenceFusion, label_correlation
 from .nn.label_gcn import LabelGcn
-from .nn.self_taught import SelfTaughtLearner
+from .nn.self_taught import SelfTaughtLearner, SelfTaughtSettings
 from .nn.structured_prior import cosine_similarity, structured_prior
-from .nn.trained_clip import TrainedClipSettings
 from .nn.words import word_vectors
 from .ranges import Count, Positive, Share, Weight, Whole
 from .recipe import Recipe, Track
@@ -54,7 +53,7 @@ SMOKE_SETTINGS = {"tower": "tiny", "unknown": "ignored", "hard_k": 3, "lambda_u"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScinetSettings(TrainedClipSettings):
+class ScinetSettings(SelfTaughtSettings):
     """Settings of `scinet`."""
 
     variant: Literal["paper", "released"] = setting("paper", "rebuilt from the paper, or the released code's loss")
@@ -78,7 +77,6 @@ class ScinetSettings(TrainedClipSettings):
     lambda_c: Weight = setting(0.25, "weight of what related labels say", "released code: lambda_u * kl_lambda")
     hard_k: Whole = setting(5, "pseudo labels a picture, at most", "released code")
     cutoff: Share = setting(0.95, "threshold of a class that is learned", "released code")
-    unknown: Literal["absent", "ignored"] = setting("absent", "to SPLC, before correction; in single-positive: absent")
     known_negatives: Literal["keep", "ignore"] = setting("keep", "ignore: as unknown ones, as released")
     scale: Positive = setting(10.0, "logits per unit of cosine", "released code")
 
@@ -106,7 +104,7 @@ class Scinet(SelfTaughtLearner):
     Settings = ScinetSettings
     card = Card(
         name="scinet",
-        revision=2,
+        revision=3,
         shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="semantic co-occurrence insight network",
         paper="Wu et al., IEEE TMM 2025",
@@ -179,8 +177,7 @@ class Scinet(SelfTaughtLearner):
             head = self.head(self.prompter.see(pooled.chunk(count)[min(1, count - 1)]))
         images = self.images(pooled, head)
         logits = (of.scale * images @ head.texts.mT).float().chunk(count)
-        known_only = of.unknown == "ignored" and self.problem.regime != "single-positive"
-        terms = {"splc": classification(logits[0], labels, step.epoch, known_only=known_only)}
+        terms = {"splc": classification(logits[0], labels, step.epoch, known_only=self.known_only)}
         if of.variant == "released":
             limits = {"hard_k": of.hard_k, "cutoff": of.cutoff}
             terms |= released_losses(logits, labels, batch.positions, self.star, self.believed, **limits)
@@ -188,7 +185,7 @@ class Scinet(SelfTaughtLearner):
             confidence = self.fusion(images.chunk(count)[0].detach(), logits[0].detach().sigmoid(), labels)
             least = thresholds(learning_status(self.believed, of.hard_k), of.cutoff)
             more, belief = view_losses(logits, confidence, labels, least, self.star, of.hard_k)
-            self.believed[batch.positions] = belief.labels
+            remember(self.believed, batch.positions, belief.labels)
             terms |= {name: term for name, term in more.items() if name in of.losses}
         return {name: of.weight(name) * term for name, term in terms.items()}
 

@@ -17,13 +17,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .learner import Batch, Problem, Stage, Step
-from .losses.scpnet import believe, classification, learning_status, soft_cross_entropy, thresholds
+from .losses.scpnet import believe, classification, learning_status, remember, soft_cross_entropy, thresholds
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, MethodError
 from .nn.label_gcn import LabelGcn
 from .nn.prompts import PromptContexts
-from .nn.self_taught import SelfTaughtLearner
+from .nn.self_taught import SelfTaughtLearner, SelfTaughtSettings
 from .nn.structured_prior import Prior, calibrated, cosine_similarity, structured_prior
-from .nn.trained_clip import TrainedClipSettings
 from .nn.words import word_vectors
 from .ranges import Count, Positive, Share, Weight, Whole
 from .recipe import Recipe, Track
@@ -46,16 +45,17 @@ PAPER = Recipe(  # released code, COCO; the values of VOC 2012 in brackets
 FROZEN = PAPER.at(batch_norm="eval")
 SMOKE = Recipe(resolution=64, batch=64, epochs=4, optimizer="adamw", lr=3e-3, schedule="cosine", cache=True)
 SMOKE_FROZEN = SMOKE.at(epochs=20, lr=6e-3)
-SMOKE_SETTINGS = {"tower": "tiny", "neighbours": 8}
+SMOKE_SETTINGS = {"tower": "tiny", "neighbours": 8, "unknown": "ignored"}
 INFERRED = (
-    "partial labels (no code): L_cls is SPLC's over known labels (`unknown`), known negatives are never believed",
+    "partial labels (no code): L_cls is SPLC's, as the paper follows SPLC: an unknown label counts as absent until "
+    "it is corrected (`unknown`); what is known to be absent is never corrected and never believed to be present",
     "RN101's graph has layers of d, 2d, 2d and d as RN50's: 2.1 M values; single-positive rows were run on RN50",
     "batch norm trains from the first epoch on; dynamic graphs (`sam_graph`, `pessl_graph`) carry no gradient",
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScpNetSettings(TrainedClipSettings):
+class ScpNetSettings(SelfTaughtSettings):
     """Settings of `scpnet`; where the paper tuned by data set, COCO's values."""
 
     prompter: bool = setting(True, "cross-modality prompter (CMP); off: a linear layer on the picture's feature", "3.2")
@@ -69,7 +69,6 @@ class ScpNetSettings(TrainedClipSettings):
     temperature: Positive = setting(0.2, "τ' of eq. 4", "COCO, NUS; VOC, CUB: 0.3")
     sam_graph: Literal["bar", "star", "dynamic"] = setting("bar", "Ā, A*, or the learned texts' Ā", "released; Table 4")
     pessl_graph: Literal["static", "dynamic", "none"] = setting("static", "A*, the learned texts', or none", "Table 4")
-    unknown: Literal["auto", "absent", "ignored"] = setting("auto", "in L_cls; auto: absent in single-positive")
     hard_k: Whole = setting(2, "most confident labels of a picture", "COCO; VOC: 5, NUS: 6, CUB: 31")
     cutoff: Share = setting(0.95, "confidence threshold of a class that is learned", "released code")
     lambda_cst: Weight = setting(1 / 8, "weight of the consistency loss", "Table 8")
@@ -96,7 +95,7 @@ class ScpNet(SelfTaughtLearner):
     Settings = ScpNetSettings
     card = Card(
         name="scpnet",
-        revision=2,
+        revision=3,
         shown=(GOLDEN, PAPER_STEP),
         title="semantic correspondence prompt network",
         paper="Ding et al., CVPR 2023",
@@ -169,12 +168,10 @@ class ScpNet(SelfTaughtLearner):
         of, labels = self.settings, batch.labels
         features = torch.cat([view for view in batch.views if isinstance(view, Tensor)])
         supervised, weak, strong = self(features, head).float().chunk(3)
-        known_only = {"auto": self.problem.regime != "single-positive", "absent": False, "ignored": True}[of.unknown]
-        terms = {"cls": classification(supervised, labels, step.epoch, known_only=known_only)}
+        terms = {"cls": classification(supervised, labels, step.epoch, known_only=self.known_only)}
         p = weak.detach().sigmoid()
         belief = believe(p, labels, thresholds(learning_status(self.believed, of.hard_k), of.cutoff), of.hard_k)
-        new = belief.labels.any(dim=1)
-        self.believed[batch.positions.to(new.device)[new]] = belief.labels[new]
+        remember(self.believed, batch.positions, belief.labels)
         if of.lambda_cst:
             terms["cst"] = of.lambda_cst * soft_cross_entropy(strong, belief.labels, belief.rows)  # eq. 10
         if of.lambda_dstl:

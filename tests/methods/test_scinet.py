@@ -194,3 +194,13 @@ def test_what_is_believed_is_told(tower: ClipTower) -> None:
     told = learner.beliefs()["pseudo"]
     assert isinstance(told, PseudoLabels)
     assert torch.equal(told.labels > 0, learner.believed)
+
+
+@pytest.mark.parametrize("variant", ["paper", "released"])
+def test_a_picture_without_any_label_keeps_what_was_last_believed_of_it(tower: ClipTower, variant: str) -> None:
+    """With partial labels many pictures have no known positive, and some views of them are unsure of everything."""
+    learner = scinet(tower, -torch.ones_like(LABELS), variant=variant, train_from="none")  # nothing may be believed
+    learner.believed[:8, 2] = True
+    before = learner.believed.clone()
+    two_steps(learner)
+    assert torch.equal(learner.believed, before)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pmll_methods.learner import Batch, Problem, Step
+from pmll_methods.losses.splc import splc
 from pmll_methods.method import MethodError
 from pmll_methods.nn.trained_clip import TrainedClipLearner
 from pmll_methods.recipe import Recipe
@@ -141,7 +142,7 @@ def test_a_switch_of_the_network_changes_its_logits(change: dict[str, Any]) -> N
 @pytest.mark.parametrize(
     ("change", "term"),
     [
-        ({"unknown": "absent"}, "cls"),
+        ({"unknown": "ignored"}, "cls"),
         ({"lambda_cst": 1 / 16}, "cst"),
         ({"hard_k": 1}, "cst"),
         ({"lambda_dstl": 1 / 4}, "dstl"),
@@ -182,10 +183,21 @@ def test_half_of_l_cst_and_l_dstl_is_half_of_the_terms() -> None:
     assert torch.equal(half["dstl"] * 2, whole["dstl"])
 
 
-def test_with_one_positive_a_picture_the_rest_counts_as_absent() -> None:
+def test_what_is_unknown_is_absent_to_l_cls_until_splc_corrects_it() -> None:
+    """The paper follows SPLC, with one positive label a picture and with partial labels."""
+    trained = learner()
+    labels = trained.problem.labels[:4]
+    features = trained.encode(views()[0])
+    for epoch in (0, 1):
+        expected = splc(trained.eval()(features, trained.head()), labels, epoch=epoch)
+        torch.testing.assert_close(terms(trained, epoch)["cls"], expected)
+    unknown = learner(of=replace(trained.problem, labels=trained.problem.labels.clamp(min=0)))
+    assert terms(unknown, 0)["cls"] == terms(trained, 0)["cls"]  # unknown or absent is the same before any correction
+
+
+def test_with_one_positive_a_picture_unknown_labels_are_never_ignored() -> None:
     single = problem(regime="single-positive")
-    assert terms(learner(of=single))["cls"] == terms(learner(unknown="absent"))["cls"]
-    assert terms(learner())["cls"] == terms(learner(unknown="ignored"))["cls"]
+    assert terms(learner(of=single, unknown="ignored"))["cls"] == terms(learner(of=single))["cls"]
 
 
 def test_what_is_known_to_be_absent_is_never_believed_present() -> None:

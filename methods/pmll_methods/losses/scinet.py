@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from ..nn.confidence import with_known
 from ..nn.structured_prior import calibrated
-from .scpnet import Belief, believe, learning_status, soft_cross_entropy, thresholds
+from .scpnet import Belief, believe, learning_status, remember, soft_cross_entropy, thresholds
 
 RELEASED_CALLS = 2  # both criteria of the code are the same one
 
@@ -77,7 +77,7 @@ def released_losses(
     """The code's terms without their weights: the strong view's pseudo labels and related labels teach the medium view.
 
     Both are taken twice, the second time with the thresholds that the first one left. `believed` holds the last pseudo
-    labels of all training pictures; those at `positions` are replaced.
+    labels of all training pictures; those at `positions` are replaced where there are new ones.
     """
     _, medium, strong = logits
     p = strong.detach().sigmoid()
@@ -86,5 +86,5 @@ def released_losses(
         belief = believe(p, labels, thresholds(learning_status(believed, hard_k), cutoff), hard_k)
         pseudo = pseudo + soft_cross_entropy(medium, belief.labels, belief.rows)
         related = related + soft_cross_entropy(medium, calibrated(p, relation), belief.rows)
-        believed[positions] = belief.labels
+        remember(believed, positions, belief.labels)
     return {"pseudo": pseudo, "related": related}

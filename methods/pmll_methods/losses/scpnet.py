@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int8
+from jaxtyping import Bool, Float, Int8, Int64
 from torch import Tensor
 
 from .splc import splc
@@ -62,6 +62,16 @@ def believe(weak: Float[Tensor, "b c"], labels: Int8[Tensor, "b c"], least: Floa
     """Pseudo labels from a weak view's probabilities; what is known stays as it is."""
     sure = confident(weak, least, hard_k)
     return Belief((sure & (labels >= 0)) | (labels > 0), sure.any(dim=1))
+
+
+def remember(believed: Bool[Tensor, "n c"], positions: Int64[Tensor, "b"], labels: Bool[Tensor, "b c"]) -> None:
+    """Write into `believed` what is now believed of the pictures at `positions`.
+
+    A picture without any label keeps what was last believed of it, as in the released code: with one positive label
+    a picture there is none, with partial labels there are many.
+    """
+    new = labels.any(dim=1)
+    believed[positions.to(new.device)[new]] = labels[new]
 
 
 def soft_cross_entropy(

@@ -94,9 +94,9 @@ def describe(name: str, datasets: Sequence[str] = (), regime: str = "", track: s
     `partial` where the method has it unless another is given. Raises `ConfigError` for an unknown name, with the
     nearest, and `MethodError` for a file that holds no method.
     """
-    from pmll_datasets.registry import ALIASES, DATASETS
+    from pmll_datasets.registry import ALIASES, DATASETS, is_file
 
-    if name in DATASETS or name in ALIASES or name.lower().endswith(".csv"):
+    if name in DATASETS or name in ALIASES or is_file(name):
         return describe_dataset(name)
     known = [record["name"] for record in _methods()]
     if name in known or name.endswith(".py"):

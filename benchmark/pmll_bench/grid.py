@@ -24,6 +24,7 @@ class DataFacts:
     train: int = 0
     test: int = 0
     classes: int = 0
+    notes: tuple[str, ...] = ()  # what the user should know
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pmll_datasets import dataset, views
-from pmll_datasets.registry import paper_options
+from pmll_datasets.registry import is_file, paper_options
 from pmll_methods import registry, settings
 from pmll_methods.recipe import Recipe
 from pmll_methods.towers.weights import tower_identity, words_identity
@@ -48,7 +48,9 @@ def plan(request: Request) -> Plan:
     methods = {facts.name: [method_facts(row, kind, request, facts.name) for row, kind in kinds] for facts in data}
     cells = expand(request, data, methods, mask)
     left_out = [f"{name} is left out: it has no regime {request.regime!r}" for name in skipped(request, methods)]
-    return Plan(cells, groups(cells), tuple(data), (*left_out, *caveats(request, data, methods)))
+    of_data = [note for facts in data for note in facts.notes]
+    notes = (*of_data, *left_out, *caveats(request, data, methods))
+    return Plan(cells, groups(cells), tuple(data), notes)
 
 
 def _all_methods(request: Request) -> tuple[Row, ...]:
@@ -63,7 +65,7 @@ def _all_methods(request: Request) -> tuple[Row, ...]:
 def data_facts(name: str, request: Request, options: Mapping[str, Any], mask: MaskFacts) -> DataFacts:
     """What planning needs to know of a data set that the mask fits."""
     root = str(Path(request.data_root).resolve()) if request.data_root else None
-    if name.endswith(".csv"):
+    if is_file(name):
         root = name = str(Path(name).resolve())
     usual = paper_options(name, request.regime) if request.track_on(name) == "paper" else {}
     own = usual | {option: value for option, value in options.items() if option in dataset.find(name).options}
@@ -79,14 +81,23 @@ def data_facts(name: str, request: Request, options: Mapping[str, Any], mask: Ma
         train=len(loaded.train),
         test=len(loaded.test),
         classes=len(loaded.classes),
+        notes=(*loaded.notes, *trying_out(name, request)),
     )
+
+
+def trying_out(name: str, request: Request) -> tuple[str, ...]:
+    """What to say of a user's own pictures on a track that nobody has chosen."""
+    if request.track is not None or not is_file(name):
+        return ()
+    what = f"{Path(name).name}: the track is smoke, whose small recipe and tiny tower are for trying things out"
+    return (f"{what}; for numbers, --track paper or controlled (they need pretrained weights)",)
 
 
 def open_dataset(planned: Planned) -> dataset.Dataset:
     """The data set of a planned cell. Raises `DataError` where it is no longer what was planned on."""
     cell, root = planned.cell, planned.where.root
     options = {name: value for name, value in cell.options.items() if name != "subset"}
-    name = root if root is not None and root.endswith(".csv") else cell.dataset
+    name = root if root is not None and is_file(root) else cell.dataset
     loaded = _load(name, root, tuple(sorted(options.items())), cell.options.get("subset"))
     if loaded.fingerprint != cell.fingerprint:
         raise dataset.DataError(

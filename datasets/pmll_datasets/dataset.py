@@ -99,7 +99,7 @@ class Dataset:
     """Pictures, complete labels and class names, with `train` and `test` splits.
 
     `classes` are the official names, `spoken` the same as one says them ("dining table"). `version` is that of the
-    program that draws the pictures, for generated ones.
+    program that draws the pictures, for generated ones. `notes` say how a user's file was read.
 
     Raises:
         DataError: a split is empty, or a picture comes twice.
@@ -112,6 +112,7 @@ class Dataset:
     test: Split
     options: Mapping[str, Value] = field(default_factory=dict)
     version: str = ""
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         seen: dict[str, str] = {}
@@ -164,9 +165,9 @@ def load(
     """The data set of that name, complete and checked.
 
     Args:
-        name: a name of `DATASETS` or `ALIASES`, or the path of a user's CSV file (see `folder`).
-        root: the data set's own folder, or one that holds it by name; else the environment's PMLL_DATA. A CSV file
-            needs none, its pictures lie beside it.
+        name: a name of `DATASETS` or `ALIASES`, or the path of a user's own file (see `folder`).
+        root: the data set's own folder, or one that holds it by name; else the environment's PMLL_DATA. A user's
+            file needs none, its pictures lie beside it.
         options: what differs from the data set's defaults.
         subset: at most so many pictures of each split, see `Dataset.subset`.
 

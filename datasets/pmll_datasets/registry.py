@@ -15,7 +15,7 @@ Value: TypeAlias = str | int | bool
 
 @dataclass(frozen=True)
 class Option:
-    """What may be chosen about a data set. `allowed` is None for any whole number from 0 on.
+    """What may be chosen about a data set. `allowed` is None for any whole number from 0 on, or any share below 1.
 
     `paper` is what published work of a regime (`*`: of any) takes, where that isn't the default: so the track `paper`
     does. An option that is `later` than stored results is stated only where it departs from its default, which leaves
@@ -27,6 +27,12 @@ class Option:
     allowed: tuple[str, ...] | None = None
     paper: Mapping[str, str] = field(default_factory=dict)
     later: bool = False
+    share: bool = False
+
+    @property
+    def values(self) -> str:
+        """What may be given, for reading."""
+        return " | ".join(self.allowed) if self.allowed else "a share below 1" if self.share else "a whole number"
 
 
 @dataclass(frozen=True)
@@ -115,7 +121,35 @@ ALIASES: Mapping[str, str] = {
     "voc-subset": "voc2007-subset",
     "coco-subset": "coco2014-subset",
 }
-FOLDER = Entry("pmll_datasets.folder:load", "your own pictures with a CSV file", "path,split,<label>… in a .csv file")
+FILES = (".csv", ".tsv", ".json")
+"""What the name of a user's own data set ends in, in either case."""
+
+FOLDER = Entry(
+    "pmll_datasets.folder:load",
+    "your own pictures and a file with their labels",
+    "a table (path,split,<label>… or path,split,labels) or a COCO-style JSON, the pictures beside it",
+    options={
+        "zero": Option("what 0 means", "auto", ("auto", "absent", "unknown"), later=True),
+        "minus": Option(
+            "what -1 means",
+            "auto",
+            ("auto", "absent", "uncertain-ignored", "uncertain-present", "uncertain-absent"),
+            later=True,
+        ),
+        "between": Option(
+            "what separates the names in a column of labels",
+            "auto",
+            ("auto", "bar", "semicolon", "comma", "space", "nothing"),
+            later=True,
+        ),
+        "val": Option(
+            "what becomes of the pictures of the split val", "held-out", ("held-out", "train", "test"), later=True
+        ),
+        "test": Option(
+            "share of the pictures drawn for testing, where the file names none", "0", share=True, later=True
+        ),
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -154,13 +188,18 @@ def stated(name: str, options: Mapping[str, Value]) -> dict[str, Value]:
 
 
 def find(name: str) -> Entry:
-    """What is known about a data set: by its name, an alias, or the path of a CSV file."""
-    if name.lower().endswith(".csv"):
+    """What is known about a data set: by its name, an alias, or the path of a user's file."""
+    if is_file(name):
         return FOLDER
     entry = DATASETS.get(ALIASES.get(name, name))
     if entry is None:
         raise unknown("data set", name, [*DATASETS, *ALIASES, "path/to/your.csv"])
     return entry
+
+
+def is_file(name: str) -> bool:
+    """Whether a data set is named by its file."""
+    return name.lower().endswith(FILES)
 
 
 def names_of(name: str) -> list[str]:
@@ -192,7 +231,7 @@ def resolve_options(name: str, options: Mapping[str, Value]) -> dict[str, Value]
 
 
 def place(name: str, root: str | os.PathLike[str] | None) -> Path | None:
-    """Where to look for a data set: a CSV file itself, else `root` or PMLL_DATA; None for one that needs no files."""
+    """Where to look for a data set: a user's file, else `root` or PMLL_DATA; None for one that needs no files."""
     entry = find(name)
     if entry is FOLDER:
         return Path(name).expanduser()
@@ -209,6 +248,8 @@ def place(name: str, root: str | os.PathLike[str] | None) -> Path | None:
 
 
 def _checked(key: str, value: Value, option: Option, where: str) -> Value:
+    if option.share:
+        return _share(key, str(value), where)
     if option.allowed is None:
         if not str(value).isdecimal():
             raise DataError(f"option {key} is {value!r}", where=where, hint="give a whole number from 0 on")
@@ -216,3 +257,14 @@ def _checked(key: str, value: Value, option: Option, where: str) -> Value:
     if value not in option.allowed:
         raise unknown(f"value of option {key}:", value, option.allowed, where=where)
     return value
+
+
+def _share(key: str, text: str, where: str) -> str:
+    """A share below 1 as 0.2 or 20%, rounded to four decimals."""
+    try:
+        share = round(float(text.removesuffix("%")) / (100 if text.endswith("%") else 1), 4)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share < 1:
+        raise DataError(f"option {key} is {text!r}", where=where, hint="give a share below 1, as 0.2 or 20%")
+    return f"{share:g}"

@@ -1,0 +1,129 @@
+"""What each column of a table is, by its name and its cells: pictures, split, labels, or none of these."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from ..errors import DataError
+from .listed import quoted
+from .signs import is_mark
+from .splits import SPLITS
+from .table import PICTURE, Table
+
+# As `_key` writes them: in lower case, letters and digits only.
+PICTURES = frozenset(("path", "file", "filename", "filepath", "picture", "photo")).union(
+    ("image", "imagename", "imagepath", "imagefile", "imageindex", "imageid", "img", "imgname", "imgpath")
+)
+SPLIT = frozenset(("split", "splitname", "set", "subset", "partition"))
+NAMES = frozenset(("labels", "label", "labelnames", "names", "tags", "tag", "classes", "class")).union(
+    ("categories", "category", "objects", "findings", "findinglabels")
+)
+INDEX = frozenset(("", "index", "idx", "id", "no", "nr", "unnamed0"))
+FEW = 0.1
+"""A column in which fewer of the filled cells are marks is no label: an age, say, is seldom 0 or 1."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Numbers of columns: `names` holds class names, else each of `marks` is a class. `rest` is left out, by name."""
+
+    picture: int
+    split: int | None
+    names: int | None
+    marks: tuple[int, ...]
+    rest: tuple[str, ...]
+
+
+def recognise(table: Table) -> Columns:
+    """What the columns of a table are; their order and the case of their names don't matter.
+
+    Raises:
+        DataError: no column of pictures or of labels is found, or more than one could be it.
+    """
+    picture = _picture(table)
+    split = _split(table)
+    others = [
+        number for number in range(len(table.header)) if number not in (picture, split) and not _is_index(table, number)
+    ]
+    names = _names(table, others)
+    marks = () if names is not None else tuple(number for number in others if _is_label(table, number))
+    if names is None and not marks:
+        hint = "add a column for each label with 1 and 0, or a column 'labels' with names between |"
+        raise DataError(f"no column of labels; {_found(table)}", where=f"{table.file}, line 1", hint=hint)
+    rest = tuple(table.header[number] for number in others if number != names and number not in marks)
+    return Columns(picture, split, names, marks, rest)
+
+
+def _picture(table: Table) -> int:
+    named = _called(table, PICTURES)
+    if len(named) == 1:
+        return named[0]
+    filled = [n for n in named or range(len(table.header)) if _all(table, n, lambda cell: bool(PICTURE.search(cell)))]
+    if len(filled) == 1:
+        return filled[0]
+    if filled or named:
+        raise _several(table, filled or named, "column of pictures", "path")
+    hint = "call the column with the pictures' paths 'path'"
+    raise DataError(f"no column of pictures; {_found(table)}", where=f"{table.file}, line 1", hint=hint)
+
+
+def _split(table: Table) -> int | None:
+    filled = [n for n in range(len(table.header)) if _all(table, n, lambda cell: cell.lower() in SPLITS)]
+    named = [n for n in _called(table, SPLIT) if n in filled or not _all(table, n, is_mark)]
+    both = [n for n in filled if n in named] or filled or named
+    if len(both) > 1:
+        raise _several(table, both, "split", "split")
+    return both[0] if both else None
+
+
+def _is_index(table: Table, number: int) -> bool:
+    """Whether a column only numbers the lines, or is an empty one without a name."""
+    name, cells = table.header[number], table.column(number)
+    numbered = all(cell.isdecimal() for cell in cells) and len(set(cells)) == len(cells)
+    if _key(name) in INDEX and (numbered or not (name or any(cells))):
+        return True
+    if not name:
+        raise DataError(f"column {number + 1} has no name", where=f"{table.file}, line 1", hint="name it")
+    return False
+
+
+def _names(table: Table, others: list[int]) -> int | None:
+    """The column of class names: by its name; or the only column of text, if a cell of it is a list."""
+    named = [n for n in others if _key(table.header[n]) in NAMES and not _all(table, n, is_mark, empty=True)]
+    if len(named) > 1:
+        raise _several(table, named, "column of labels", "labels")
+    if named:
+        return named[0]
+    only = others[0] if len(others) == 1 and not _is_label(table, others[0]) else None
+    return only if only is not None and any(re.search(r"[|;,]", cell) for cell in table.column(only)) else None
+
+
+def _is_label(table: Table, number: int) -> bool:
+    cells = [cell for cell in table.column(number) if cell]
+    return not cells or sum(map(is_mark, cells)) >= FEW * len(cells)
+
+
+def _called(table: Table, names: Iterable[str]) -> list[int]:
+    return [number for number, name in enumerate(table.header) if _key(name) in names]
+
+
+def _all(table: Table, number: int, test: Callable[[str], bool], *, empty: bool = False) -> bool:
+    """Whether all cells of a column pass; `empty` ones too."""
+    cells = table.column(number)
+    return bool(cells) and all((empty and not cell) or (bool(cell) and test(cell)) for cell in cells)
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _several(table: Table, numbers: Iterable[int], what: str, name: str) -> DataError:
+    names = quoted([table.header[number] for number in numbers])
+    hint = f"call the one that is meant {name!r}, take the others out or rename them"
+    return DataError(f"each of the columns {names} could be the {what}", where=f"{table.file}, line 1", hint=hint)
+
+
+def _found(table: Table) -> str:
+    return f"the file has {quoted(table.header)}"

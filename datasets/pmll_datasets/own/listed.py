@@ -1,0 +1,70 @@
+"""What a user's file lists, whatever its form: classes, pictures and their labels, and how the file was read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ..dataset import Labels
+from ..errors import DataError
+
+
+@dataclass(frozen=True)
+class Row:
+    """One picture of a file: where it stands there ("line 3"), its path and its split as written, if it has one."""
+
+    place: str
+    path: str
+    split: str | None
+
+    def __post_init__(self) -> None:
+        if self.path:
+            object.__setattr__(self, "path", str(PurePosixPath(self.path)))  # without "./" and "//"
+
+    @property
+    def id(self) -> str:
+        """The path without the extension."""
+        return str(PurePosixPath(self.path).with_suffix(""))
+
+
+@dataclass(frozen=True, eq=False)
+class Listed:
+    """The content of a file: int8 `labels` [rows, classes], 1 present, -1 absent, 0 unknown; `said`, how it was read.
+
+    Raises:
+        DataError: a path that leads out of the folder, or a picture that is listed twice.
+    """
+
+    file: Path
+    classes: tuple[str, ...]
+    rows: tuple[Row, ...]
+    labels: Labels
+    said: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        first: dict[str, str] = {}
+        for row in self.rows:
+            _refuse_outside(self.file, row)
+            if row.id in first:
+                what = f"picture {row.id} is in {first[row.id]}, too"
+                hint = "give each picture one row, with all of its labels; paths differ in more than the extension"
+                raise at(self.file, row.place, what, hint)
+            first[row.id] = row.place
+
+
+def _refuse_outside(file: Path, row: Row) -> None:
+    path, parts = row.path, PurePosixPath(row.path).parts
+    if not parts or path.startswith("/") or ".." in parts or "\\" in path or ":" in parts[0]:
+        hint = "write the path relative to the file's folder, with forward slashes"
+        raise at(file, row.place, f"{path!r} is no path inside the folder", hint)
+
+
+def at(file: Path, place: str, what: str, hint: str) -> DataError:
+    """An error about one place of a file."""
+    return DataError(what, where=f"{file}, {place}", hint=hint)
+
+
+def quoted(names: list[str] | tuple[str, ...], most: int = 8) -> str:
+    """Some names for reading: all of them, or the first few and how many more there are."""
+    shown = ", ".join(repr(name) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"

@@ -1,0 +1,79 @@
+"""Which pictures of a user's file are for training and which for testing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Literal, TypeAlias
+
+from ..counter import picture_words, uniform
+from ..errors import DataError, unknown
+from ..registry import Value
+from .listed import Listed
+
+Part: TypeAlias = Literal["train", "val", "test"]
+SPLITS: Mapping[str, Part] = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "validate", "dev"), "val"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+RULE = "test/1"
+
+
+def drawn(ids: Sequence[str], share: float) -> list[bool]:
+    """Which pictures the rule `test/1` draws for testing: those with u < share.
+
+    u = (mix(hash("test/1") XOR hash(id)) >> 11) 2^-53, see `counter`. It depends on a picture's id alone: on no order
+    and no other picture. A larger share draws the same pictures and more.
+    """
+    found: list[bool] = (uniform(picture_words(RULE, ids)) < share).tolist()
+    return found
+
+
+def assign(listed: Listed, options: Mapping[str, Value]) -> tuple[list[Part | None], str]:
+    """Each row's part, None where it is held out, and how the parts came about.
+
+    Raises:
+        DataError: an unknown split, no picture to train on or to test on, or a draw where the file has test pictures.
+    """
+    parts: list[Part | None] = [_part(listed, number) for number in range(len(listed.rows))]
+    held, share, written = str(options["val"]), float(options["test"]), Counter(parts)
+    parts = [(None if held == "held-out" else _as(held)) if part == "val" else part for part in parts]
+    said = [f"{written['val']:,} of the split val {'are held out' if held == 'held-out' else f'join {held}'}"]
+    said = said if written["val"] else []
+    if share:
+        if "test" in parts:
+            hint = "leave data.test out; it draws test pictures where the file names none"
+            raise DataError("the file says which pictures are for testing", where=listed.file, hint=hint)
+        draw = drawn([row.id for row in listed.rows], share)
+        parts = ["test" if part and chosen else part for part, chosen in zip(parts, draw, strict=True)]
+        said.append(f"test pictures drawn by the rule {RULE} at {share:g}")
+    for part in ("train", "test"):
+        if part not in parts:
+            raise DataError(f"no {part} pictures; {_found(written)}", where=listed.file, hint=_hint(part, written))
+    return parts, "; ".join([f"{parts.count('train'):,} train and {parts.count('test'):,} test pictures", *said])
+
+
+def _part(listed: Listed, number: int) -> Part:
+    row = listed.rows[number]
+    if row.split is None:
+        return "train"
+    if row.split.lower() not in SPLITS:
+        raise unknown("split", row.split, ("train", "val", "test"), where=f"{listed.file}, {row.place}")
+    return SPLITS[row.split.lower()]
+
+
+def _as(held: str) -> Part:
+    return "train" if held == "train" else "test"
+
+
+def _found(written: Mapping[Part | None, int]) -> str:
+    there = ", ".join(f"{count:,} of the split {part}" for part, count in written.items())
+    return f"the file has {there}" if there else "the file has no rows"
+
+
+def _hint(part: str, written: Mapping[Part | None, int]) -> str:
+    if part == "test" and not written["test"]:
+        use = "score on val: --set data.val=test, or " if written["val"] else ""
+        return f"{use}draw some for testing, 20 % say: --set data.test=0.2; or add a column split with train and test"
+    return "name at least one picture of each of train and test; a larger file or another share of data.test draws some"

@@ -1,0 +1,71 @@
+"""Reads a text table: which separator it has, its header, and its lines with their numbers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import DataError
+from ..files import content
+from .listed import at
+
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+PICTURE = re.compile(r"\.(jpe?g|png|bmp|gif|webp|tiff?|ppm|pgm)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's header and the cells of its lines, stripped; blank lines are left out. `places` is "line 2" …"""
+
+    file: Path
+    separator: str
+    header: tuple[str, ...]
+    places: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
+
+    def column(self, number: int) -> tuple[str, ...]:
+        return tuple(cells[number] for cells in self.lines)
+
+
+def read(file: Path) -> Table:
+    """The table in a file, whose first line is the header.
+
+    Raises:
+        DataError: a file that is not UTF-8, is empty or has no header, or a line with too few or too many cells.
+    """
+    try:
+        text = content(file).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"not UTF-8: {error.reason}", where=file, hint="save the file as UTF-8") from error
+    separator = _separator(text)
+    (place, header), *lines = _lines(file, text, separator) or [("line 1", ())]
+    if not header or any(PICTURE.search(cell) for cell in header):
+        what = f"no header; the file begins with {', '.join(header)!r}" if header else "no header; the file is empty"
+        raise at(file, place, what, "begin the file with the names of its columns: path, split and the labels")
+    for place, cells in lines:
+        if len(cells) != len(header):
+            what = f"{len(cells)} columns, the header has {len(header)} (separated by {SEPARATORS[separator]})"
+            raise at(file, place, what, "fill the line up: an unknown label is empty; quote a cell with a separator")
+    return Table(file, separator, header, tuple(place for place, _ in lines), tuple(cells for _, cells in lines))
+
+
+def _separator(text: str) -> str:
+    """The one that parts the header into most columns."""
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    return max(SEPARATORS, key=lambda separator: len(next(csv.reader([header], delimiter=separator), [])))
+
+
+def _lines(file: Path, text: str, separator: str) -> list[tuple[str, tuple[str, ...]]]:
+    """Each line that isn't blank, its place and its cells."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        return [
+            (f"line {reader.line_num}", tuple(cell.strip() for cell in cells))
+            for cells in reader
+            if any(cell.strip() for cell in cells)
+        ]
+    except csv.Error as error:
+        raise at(file, f"line {reader.line_num}", f"no CSV: {error}", "check the quotes") from error

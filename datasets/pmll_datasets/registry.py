@@ -55,7 +55,11 @@ class Entry:
 _VOC = "VOCdevkit/VOC2007/{JPEGImages,Annotations,ImageSets/Main}"
 _VOC12 = _VOC.replace("2007", "2012")
 _COCO = "{train2014,val2014,annotations/instances_train2014.json,annotations/instances_val2014.json}"
-_DIFFICULT = {"difficult": Option("labels of difficult objects only", "negative", ("negative", "ignored", "positive"))}
+_CHOICES = ("labels of difficult objects only", "negative", ("negative", "ignored", "positive"))
+_DIFFICULT = {"difficult": Option(*_CHOICES)}
+_DIFFICULT12 = {  # the lists of SPLC and SCPNet count them; those of Cole et al. and Large Loss don't
+    "difficult": Option(*_CHOICES, paper={"single-positive": "positive"})
+}
 _NAMES = {
     "names": Option(
         "class names as one says them, or the text that released code puts into prompts",
@@ -66,6 +70,7 @@ _NAMES = {
     )
 }
 _VOC_OPTIONS = {**_DIFFICULT, **_NAMES}
+_VOC12_OPTIONS = {**_DIFFICULT12, **_NAMES}
 _NUS = "{Flickr,ImageList,Groundtruth/TrainTestLabels}, or {images,nus_wid_data.csv} with split=asl"
 _VG = "{VG_100K,train_list_500.txt,test_list_500.txt,vg_category_200_labels_index.json,vg_category_200_names.txt}"
 _CUB = "{attributes.txt,CUB_200_2011/{images,images.txt,train_test_split.txt,attributes/image_attribute_labels.txt}}"
@@ -90,10 +95,10 @@ DATASETS: Mapping[str, Entry] = {
         "pmll_datasets.voc:load_subset", "a partial copy of PASCAL VOC 2007", _VOC, None, 20, _VOC_OPTIONS
     ),
     "voc2012": Entry(
-        "pmll_datasets.voc:load_2012", "PASCAL VOC 2012", _VOC12, {"train": 5717, "test": 5823}, 20, _VOC_OPTIONS
+        "pmll_datasets.voc:load_2012", "PASCAL VOC 2012", _VOC12, {"train": 5717, "test": 5823}, 20, _VOC12_OPTIONS
     ),
     "voc2012-subset": Entry(
-        "pmll_datasets.voc:load_2012_subset", "a partial copy of PASCAL VOC 2012", _VOC12, None, 20, _VOC_OPTIONS
+        "pmll_datasets.voc:load_2012_subset", "a partial copy of PASCAL VOC 2012", _VOC12, None, 20, _VOC12_OPTIONS
     ),
     "coco2014": Entry(
         "pmll_datasets.coco:load", "MS-COCO 2014", _COCO, {"train": 82783, "test": 40504}, 80, _LABELLESS

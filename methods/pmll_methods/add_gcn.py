@@ -37,6 +37,7 @@ ADD_GCN = Recipe(  # ADD-GCN's training script
     decay_epochs=(30, 40),
     clip=10.0,
     batch_norm="train",
+    drop_last=True,
 )
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from .learner import Batch, Step
 from .losses.partial_bce import durand_bce, partial_bce
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
-from .nn.trunk import ClassifierSettings, TrunkClassifier
+from .nn.trunk import RELEASED_START, ClassifierSettings, TrunkClassifier
 from .recipe import FROZEN_TRUNK, HCP, SMOKE_TRUNK, Track
 from .settings import setting
 
@@ -41,7 +41,7 @@ class Bce(TrunkClassifier):
         trains="layer4 of the trunk and a linear classifier; the classifier alone on a frozen trunk",
         regimes=("full", "partial", "semi"),
         tracks={
-            "paper": Track(recipe=HCP, frozen=FROZEN_TRUNK),
+            "paper": Track(recipe=HCP, frozen=FROZEN_TRUNK, settings=RELEASED_START),
             "smoke": Track(recipe=SMOKE_TRUNK, settings=TINY_CLASSIFIER),
         },
     )

@@ -18,7 +18,7 @@ from .learner import Batch, Stage, Step
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.pseudo_labels import PseudoLabelLearner, PseudoLabelSettings
 from .nn.thresholds import cap_labels, cap_thresholds
-from .nn.trunk import ClassifierSettings, TrunkClassifier
+from .nn.trunk import RELEASED_START, ClassifierSettings, TrunkClassifier
 from .ranges import Share
 from .recipe import FROZEN_TRUNK, SMOKE_TRUNK, Recipe, Track
 from .settings import setting
@@ -78,7 +78,7 @@ class Cap(PseudoLabelLearner, TrunkClassifier):
             "the second stage starts from the raw weights of the first (on NUS-WIDE the code takes the averaged ones)",
         ),
         tracks={
-            "paper": Track(recipe=PAPER, frozen=FROZEN_TRUNK.at(epochs=40, ema=0.99)),
+            "paper": Track(recipe=PAPER, frozen=FROZEN_TRUNK.at(epochs=40, ema=0.99), settings=RELEASED_START),
             "smoke": Track(
                 recipe=SMOKE_TRUNK.at(epochs=20, ema=0.9),
                 settings={

@@ -53,7 +53,10 @@ class GcnMlSettings(WordSettings, TrunkSettings):
         "columns", "edges divided by the sums of columns, then turned round (code); or by those of rows (paper)", "code"
     )
     graph: Literal["released", "corrected"] = setting(
-        "released", "P(j | i) over known positives, or over pairs whose second label is known too", "HCP-MLR-PL"
+        "corrected",
+        "P(j | i) over pairs whose second label is known, too; or a hidden j counts as absent, which leaves no edge "
+        "at small ratios",
+        "ML-GCN counts complete labels, where both are the same",
     )
 
 
@@ -63,6 +66,7 @@ class GcnMl(TrunkLearner):
     Settings = GcnMlSettings
     card = Card(
         name="gcn-ml",
+        revision=2,
         shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="classifiers from a graph convolution over labels",
         paper="Chen et al., CVPR 2019",

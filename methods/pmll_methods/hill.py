@@ -15,6 +15,7 @@ from .learner import Batch, Step
 from .losses.hill import hill
 from .losses.splc import splc
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
+from .nn.trunk import RELEASED_START
 from .ranges import Positive, Share, Weight, Whole
 from .recipe import SMOKE_TRUNK, Recipe, Track
 from .settings import setting
@@ -62,7 +63,7 @@ class Hill(SinglePositiveLearner):
             "the schedule runs to its end: the released code stops after 31 of 80 epochs and keeps the best on test",
         ),
         tracks={
-            "paper": Track(recipe=RELEASED, frozen=LINEAR),
+            "paper": Track(recipe=RELEASED, frozen=LINEAR.at(drop_last=False), settings=RELEASED_START),
             "smoke": Track(recipe=SMOKE_TRUNK, settings=SMOKE),
         },
     )

@@ -12,12 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import torch
 from jaxtyping import Bool, Float, Int8
 from torch import Tensor
 
 from .learner import Batch, Problem, PseudoLabels, Step
 from .losses.large_loss import Doubt, assume_negative, clean_rate, corrected, large_losses, rejected
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
+from .nn.trunk import RELEASED_START
 from .ranges import Share
 from .recipe import SMOKE_TRUNK, Track
 from .settings import setting
@@ -52,22 +54,37 @@ class LlR(SinglePositiveLearner):
             "known labels are never doubted",
         ),
         tracks={
-            "paper": Track(  # released code: rate 1e-5, ten times that for the classifier, batch 16
-                recipe=END_TO_END.at(lr_scale={"head": 10}), frozen=LINEAR.at(batch=16)
+            "paper": Track(  # released code: rate 1e-5, ten times that for the classifier, batch 16, no batch dropped
+                recipe=END_TO_END.at(lr_scale={"head": 10}, drop_last=False),
+                frozen=LINEAR.at(batch=16, drop_last=False),
+                settings=RELEASED_START,
             ),
             "smoke": Track(recipe=SMOKE_TRUNK, settings={**SMOKE, "delta": 0.01}),
         },
     )
 
+    doubted: Tensor
+
+    def __init__(self, problem: Problem, settings: LargeLossSettings) -> None:
+        super().__init__(problem, settings)
+        self.register_buffer("doubted", torch.zeros_like(problem.labels))  # of the current epoch
+
     def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
+        if step.step == 0:
+            self.doubted.zero_()
         logits, labels = self(batch.features, head), self.believed(batch)
         losses = assume_negative(logits, labels)
         count = math.ceil(losses.numel() * self.share(step.epoch))
         if count > 0:
             doubt = large_losses(losses, labels, count, known=self.settings.candidates == "all")
             losses = self.settled(logits, losses, labels, doubt.reaching)
+            self.doubted[batch.positions.to(self.doubted.device)] = doubt.reaching.to(self.doubted)
             self.after(batch, labels, doubt)
         return {"an": losses.mean()}
+
+    def beliefs(self) -> Mapping[str, PseudoLabels | float]:
+        """What the last epoch rejected, or corrected to present."""
+        return {"doubted": PseudoLabels(self.stream("all"), self.doubted)} if self.doubted.any() else {}
 
     def share(self, epoch: int) -> float:
         """The share of a batch's entries to doubt: (t - 1) Δrel in epoch t of the paper."""
@@ -111,9 +128,10 @@ class LlCpSettings(LargeLossSettings):
     """Settings of `ll-cp`."""
 
     permanent: Literal["above", "reaching", "never"] = setting(
-        "above",
-        "what becomes present for good: losses above the threshold, those that reach it, or none, which is `ll-ct`",
-        "released: above, but its command line never gets there; youngwk/BridgeGapExplanationPAMC: reaching",
+        "reaching",
+        "what becomes present for good: losses that reach the threshold, those above it (nothing where one entry of a "
+        "batch is doubted), or none, which is `ll-ct`",
+        "the authors' later code: reaching; released: above, which its command line never gets to",
     )
 
 
@@ -121,7 +139,7 @@ class LlCp(LlCt):
     """What is doubtful counts as present from the next epoch on, so that each epoch doubts the same share anew."""
 
     Settings = LlCpSettings
-    card = replace(LlR.card, name="ll-cp", title="large loss correction, permanent")
+    card = replace(LlR.card, name="ll-cp", title="large loss correction, permanent", revision=2)
     labels: Tensor
 
     def __init__(self, problem: Problem, settings: LlCpSettings) -> None:
@@ -145,5 +163,8 @@ class LlCp(LlCt):
         self.labels[batch.positions.to(self.labels.device)] = changed
 
     def beliefs(self) -> Mapping[str, PseudoLabels | float]:
-        changed = self.labels.cpu() - self.problem.labels
-        return {"corrected": PseudoLabels(self.stream("all"), changed)} if changed.any() else {}
+        """What has been corrected so far, told even where it is nothing: that would be worth knowing."""
+        if self.settings.permanent == "never":
+            return super().beliefs()
+        corrected = PseudoLabels(self.stream("all"), self.labels.cpu() - self.problem.labels)
+        return {**super().beliefs(), "corrected": corrected}

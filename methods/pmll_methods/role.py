@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from .learner import Batch, Problem, PseudoLabels, Step
 from .losses.single_positive import role
 from .nn.linear_phase import LinearPhase, LinearPhaseSettings
+from .nn.trunk import RELEASED_START
 from .ranges import Positive
 from .recipe import SMOKE_TRUNK, Track
 from .settings import setting
@@ -45,7 +46,7 @@ class Role(LinearPhase, Epr):
             "paper": Track(
                 recipe=END_TO_END.at(epochs=35, lr_scale={"estimates": 10}),  # released code, mode linear_init
                 frozen=LINEAR.at(batch=16, lr=1e-3, lr_scale={"estimates": 10}),  # released code, linear phase
-                settings={"linear_phase": 25 / 35},
+                settings={**RELEASED_START, "linear_phase": 25 / 35},
             ),
             "smoke": Track(
                 recipe=SMOKE_TRUNK.at(epochs=8, weight_decay=0, lr_scale={"estimates": 10}),
@@ -58,7 +59,7 @@ class Role(LinearPhase, Epr):
         super().__init__(problem, settings)
         self.estimates = nn.Parameter(start_estimates(problem.labels))
 
-    def start(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, "c"]:
+    def log_odds(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, "c"]:
         return torch.logit((0.5 + 0.495 * labels).mean(dim=0))  # of the estimates, lest each first pull the other away
 
     def parameter_groups(self) -> Mapping[str, Sequence[nn.Parameter]]:

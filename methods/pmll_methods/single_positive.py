@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int8
@@ -19,7 +18,7 @@ from .learner import Batch, Problem, PseudoLabels, Step
 from .losses.single_positive import an, an_ls, epr, wan
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, MethodError
 from .nn.linear_phase import LinearPhase, LinearPhaseSettings
-from .nn.trunk import ClassifierSettings, TrunkClassifier, known_log_odds
+from .nn.trunk import RELEASED_START, ClassifierSettings, TrunkClassifier, known_log_odds
 from .ranges import Positive, Share
 from .recipe import SMOKE_TRUNK, Recipe, Track
 from .settings import setting
@@ -42,7 +41,10 @@ LINEAR = END_TO_END.at(  # released code, mode linear_fixed_features; batch and 
 )
 SMOKE = {**TINY_CLASSIFIER, "train_from": "auto"}
 EXPECTED = {"expected_positives": 1.9}  # the mean of `shapes`; the paper takes k from its data sets in the same way
-TRACKS = {"paper": Track(recipe=END_TO_END, frozen=LINEAR), "smoke": Track(recipe=SMOKE_TRUNK, settings=SMOKE)}
+TRACKS = {
+    "paper": Track(recipe=END_TO_END, frozen=LINEAR, settings=RELEASED_START),
+    "smoke": Track(recipe=SMOKE_TRUNK, settings=SMOKE),
+}
 INFERRED = (
     "one batch and rate for all data sets, and the last epoch: the paper searches both on complete validation labels",
     "a known absent label costs what a plain negative costs",
@@ -62,13 +64,7 @@ class SinglePositiveLearner(TrunkClassifier):
 
     Settings = SinglePositiveSettings
 
-    def __init__(self, problem: Problem, settings: Any) -> None:
-        super().__init__(problem, settings)
-        with torch.no_grad():
-            self.classifier.bias.copy_(self.start(problem.labels))
-
-    def start(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, "c"]:
-        """The classes' logits before training, in the place of the log-odds among known labels."""
+    def log_odds(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, "c"]:
         return known_log_odds(labels.masked_fill(labels == 0, -1))
 
 
@@ -103,8 +99,8 @@ class AnLs(LinearPhase, SinglePositiveLearner):
     Settings = AnLsSettings
     card = replace(An.card, name="an-ls", title="assume negative, labels smoothed")
 
-    def start(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, "c"]:
-        share = super().start(labels).sigmoid()
+    def log_odds(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, "c"]:
+        share = super().log_odds(labels).sigmoid()
         return torch.logit(share + self.settings.smoothing * (1 - 2 * share))  # the share that the loss asks for
 
     def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:

@@ -70,3 +70,20 @@ def test_what_a_method_has_not_is_named_when_its_recipe_is_asked_for(
 ) -> None:
     with pytest.raises(ConfigError, match=what):
         describe("bce", datasets, regime, track)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "difficult"),
+    [
+        ("voc2012-subset", {"regime": "single-positive"}, "positive"),
+        ("voc2012-subset", {"regime": "single-positive", "sets": ("data.difficult=negative",)}, "negative"),
+        ("voc2012-subset", {"regime": "semi", "ratios": (0.2,)}, "negative"),
+        ("voc2007-subset", {"regime": "single-positive"}, "negative"),
+    ],
+)
+def test_difficult_objects_of_voc_2012_are_present_where_single_labels_are_published(
+    name: str, changes: dict[str, Any], difficult: str, shared: Path
+) -> None:
+    given = {"methods": ("an", "cap"), "datasets": (name,), "data_root": str(shared / "data"), **changes}
+    planned = plan(Request(**given))
+    assert {cell.cell.options["difficult"] for cell in planned.cells} == {difficult}

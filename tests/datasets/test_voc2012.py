@@ -62,3 +62,14 @@ def test_a_copy_of_another_year_is_not_taken_for_it(tmp_path: Path) -> None:
     write_voc(tmp_path, {"trainval": ["000005"], "test": ["000007"]}, {"000005": voc_objects("car"), "000007": ""})
     with pytest.raises(DataError, match="no folder VOCdevkit/VOC2012/ImageSets/Main"):
         load("voc2012", tmp_path)
+
+
+def test_the_published_single_labels_need_difficult_objects_as_present(complete_voc2012: Path, shared: Path) -> None:
+    with np.load(shared / "data/labels/single_positive/splc_setup-voc2012.npz", allow_pickle=False) as file:
+        names, columns = file["train_name"].tolist(), file["train_label"]
+    absent = {}
+    for choice in ("negative", "positive"):
+        train = load("voc2012", complete_voc2012, {"difficult": choice}).train
+        rows = [train.ids.index(name) for name in names]
+        absent[choice] = int((train.labels[rows, columns] < 0).sum())
+    assert absent == {"negative": 204, "positive": 0}

@@ -179,8 +179,37 @@ def test_a_negative_that_hill_is_sure_is_present_pulls_no_more() -> None:
 
 def test_labels_that_are_corrected_for_good_are_told() -> None:
     learner = learner_on(LlCp, torch.tensor([[1, 0, -1], [0, 1, 0]], dtype=torch.int8), delta=0.1, permanent="reaching")
-    assert learner.beliefs() == {}
+    told = learner.beliefs()["corrected"]
+    assert isinstance(told, PseudoLabels)
+    assert not told.labels.any()  # told all the same: that nothing is corrected would be worth knowing
     step(learner, torch.tensor([[0.0, 5.0, 0.0], [4.0, 0.0, 0.0]]), torch.arange(2), epoch=1)
     told = learner.beliefs()["corrected"]
     assert isinstance(told, PseudoLabels)
     assert told.labels.tolist() == [[0, 1, 0], [0, 0, 0]]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES.values())
+def test_what_an_epoch_doubts_is_told_until_the_next_epoch_doubts_anew(scheme: type[LlR]) -> None:
+    learner = learner_on(scheme, LABELS, delta=0.05)
+    step(learner, LOGITS, ROWS, 0)
+    assert "doubted" not in learner.beliefs()
+    step(learner, LOGITS, ROWS, 1)
+    told = learner.beliefs()["doubted"]
+    assert isinstance(told, PseudoLabels)
+    assert told.labels.tolist() == [[0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
+    step(learner, -LOGITS, ROWS, 2)
+    told = learner.beliefs()["doubted"]
+    assert isinstance(told, PseudoLabels)
+    assert told.labels[0].tolist() == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(("classes", "corrected"), [(20, 1), (31, 1), (32, 2)])
+def test_by_default_ll_cp_corrects_labels_for_good_on_few_classes_too(classes: int, corrected: int) -> None:
+    labels = torch.zeros(16, classes, dtype=torch.int8)
+    logits = torch.linspace(-4, 4, labels.numel()).reshape(labels.shape)
+    by_default = learner_on(LlCp, labels, delta=0.002)
+    above = learner_on(LlCp, labels, delta=0.002, permanent="above")
+    for learner in (by_default, above):
+        step(learner, logits, torch.arange(16), 1)
+    assert (by_default.state_dict()["labels"] > 0).sum() == corrected
+    assert (above.state_dict()["labels"] > 0).sum() == corrected - 1

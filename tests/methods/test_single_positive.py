@@ -165,6 +165,18 @@ def test_biases_start_where_the_loss_wants_them_if_pictures_say_nothing(name: st
 
 
 @pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("train_from", ["layer4", "none"])
+def test_on_the_paper_track_the_classifier_starts_as_torch_draws_it(name: str, train_from: str) -> None:
+    assert find(name).card.tracks["paper"].settings["start"] == "released"
+    assert built(name).settings.start == "log-odds"
+    released, ours = (built(name, train_from=train_from, start=start) for start in ("released", "log-odds"))
+    bound = released.classifier.in_features**-0.5
+    assert released.classifier.weight.detach().std().item() == pytest.approx(bound / 3**0.5, rel=0.1)
+    largest, of_ours = (each.classifier.bias.detach().abs().max().item() for each in (released, ours))
+    assert largest <= bound < of_ours
+
+
+@pytest.mark.parametrize("name", METHODS)
 def test_the_papers_recipe_trains_the_whole_trunk_unless_it_is_frozen(name: str) -> None:
     kind = find(name)
     assert issubclass(kind.settings_class, SinglePositiveSettings)

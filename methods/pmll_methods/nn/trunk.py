@@ -96,13 +96,23 @@ class ClassifierSettings(TrunkSettings):
     """A trunk with one linear classifier on pooled features."""
 
     pooling: Literal["avg", "avg+max"] = setting("avg", "how the map becomes a vector: its mean, or mean and maximum")
+    start: Literal["log-odds", "released"] = setting(
+        "log-odds",
+        "the classifier's biases start at each class's log-odds; or weights and biases as torch draws them, which is "
+        "where a rate of 1e-5 leaves them",
+        "released code of all: torch's defaults",
+    )
+
+
+RELEASED_START = {"start": "released"}  # settings of the track `paper`
 
 
 class TrunkClassifier(TrunkLearner):
     """A trunk, pooled, with one linear classifier; a subclass adds the loss.
 
-    Biases start at each class's log-odds among its known labels, so that the first steps don't go into telling every
-    class that it is rare. On a frozen trunk the classifier starts at zero, on features of unit variance.
+    With `start="log-odds"`, biases start at each class's log-odds among its known labels, so that the first steps don't
+    go into telling every class that it is rare, and on a frozen trunk the weights start at zero. Features of a frozen
+    trunk are brought to unit variance.
     """
 
     mean: Tensor
@@ -112,13 +122,18 @@ class TrunkClassifier(TrunkLearner):
         super().__init__(problem, settings)
         width = self.trunk.channels * (2 if settings.pooling == "avg+max" else 1)
         self.classifier = nn.Linear(width, len(problem.classes))
-        with torch.no_grad():
-            self.classifier.bias.copy_(known_log_odds(problem.labels))
-        if settings.frozen:
-            nn.init.zeros_(self.classifier.weight)
+        if settings.start == "log-odds":
+            with torch.no_grad():
+                self.classifier.bias.copy_(self.log_odds(problem.labels))
+            if settings.frozen:
+                nn.init.zeros_(self.classifier.weight)
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("deviation", torch.ones(width))
         self.gathered: list[Tensor] = []
+
+    def log_odds(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, "c"]:
+        """The logits that the biases start from: what the loss asks for if pictures say nothing."""
+        return known_log_odds(labels)
 
     def encode(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Tensor:
         """Below the trained stages; where none trains, the pooled vector itself."""

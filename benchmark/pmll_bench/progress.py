@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -26,6 +26,7 @@ from rich.progress import (
 from rich.text import Text
 
 from .grid import Group, Planned
+from .streams import print_line
 
 if TYPE_CHECKING:
     from .cell_run import Listener
@@ -184,14 +185,8 @@ class JsonListener:
         self._write("note", text=text)
 
     def _write(self, event: str, **content: Any) -> None:
-        line = json.dumps({"schema": "pmll.event/1", "event": event, **content}, ensure_ascii=False)
+        line = json.dumps({"schema": "pmll.event/1", "event": event, **content})
         print_line(line, self.stream)
-
-
-def print_line(line: str, stream: TextIO) -> None:
-    """Print; a reader who has gone is no reason for a cell to fail."""
-    with suppress(BrokenPipeError):
-        print(line, file=stream, flush=True)
 
 
 def retell(event: Mapping[str, Any], cells: Mapping[str, Planned], listener: Listener) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
+from ..errors import Exit
+from ..streams import give_up_if_broken, take_any_text
 from .ablate import ablate
 from .argv import spread_lists
 from .browse import list_names, show
@@ -62,14 +63,18 @@ def pmll_bench(
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The `pmll-bench` command; always ends in `SystemExit` with one of the codes in `errors.Exit`."""
+    take_any_text()
     given = sys.argv[1:] if argv is None else argv
     arguments = [argument for argument in given if argument != "--debug"]  # wherever it stands
     try:
         code = app(spread_lists(arguments), prog_name="pmll-bench", standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader has seen enough; nothing is left to flush on the way out
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
+    except BrokenPipeError:  # the reader has seen enough
+        code = Exit.BUG
+    except (KeyboardInterrupt, typer.Abort):  # what the parser makes of Ctrl-C
+        code = Exit.INTERRUPTED
     except Exception as error:
         code = report_error(error, debug="--debug" in given, as_json="--json" in given)
+    for stream in (sys.stdout, sys.stderr):
+        give_up_if_broken(stream)
     raise SystemExit(code)

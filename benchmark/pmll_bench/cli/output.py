@@ -6,8 +6,10 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ..errors import BenchError, Exit
+from ..files import NO_SPACE
+from ..streams import as_printed, print_line
 
 if TYPE_CHECKING:
     from ..report.table import Table
@@ -25,7 +29,7 @@ ParserError = typer.BadParameter.__mro__[2]  # what all errors of typer's parser
 
 def print_json(kind: str, content: Mapping[str, Any]) -> None:
     """Print one document as one line; its schema says what it is and in which version."""
-    print(json.dumps({"schema": f"pmll.{kind}/1", **content}, ensure_ascii=False), flush=True)
+    print(json.dumps({"schema": f"pmll.{kind}/1", **content}), flush=True)
 
 
 def columns(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -46,12 +50,12 @@ def columns(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 def _text(value: object) -> str:
     if value is None:
         return ""
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    return f"{value:.2f}" if isinstance(value, float) else as_printed(str(value))
 
 
 def tell(text: str) -> None:
     """Say something that is no result."""
-    print(text, file=sys.stderr, flush=True)
+    print_line(text, sys.stderr)
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,8 @@ def report_error(error: Exception, *, debug: bool, as_json: bool) -> Exit:
     """Say what went wrong; returns the exit code."""
     code, problems = _described(error)
     if as_json:
-        print_json("error", {"code": code, "errors": [vars(problem) for problem in problems]})
+        with suppress(OSError):  # stdout may be what is broken
+            print_json("error", {"code": code, "errors": [vars(problem) for problem in problems]})
     if debug:
         traceback.print_exception(error)
     for problem in problems:
@@ -90,9 +95,13 @@ def _described(error: Exception) -> tuple[Exit, list[Problem]]:
         return error.code, [Problem(each.what, each.where, each.hint) for each in error.problems]
     if isinstance(error, DataError | MethodError):
         return Exit.INVALID, [Problem(error.what, error.where, error.hint)]
+    if isinstance(error, OSError) and error.errno in NO_SPACE:
+        where = error.filename or "stdout"  # the store's own files say so by themselves
+        return Exit.STORE, [Problem("no space left", str(where), "free some space and run again")]
     message = f"unexpected {type(error).__name__}: {error}".splitlines()[0]
-    where = f"traceback in {_keep_traceback(error)}"
-    return Exit.BUG, [Problem(message, where, "this is a bug in pmll-bench; --debug shows the traceback here")]
+    kept = _keep_traceback(error)
+    trace = f"traceback in {kept}" if kept else None
+    return Exit.BUG, [Problem(message, trace, "this is a bug in pmll-bench; --debug shows the traceback here")]
 
 
 def _usage(error: Any) -> list[Problem]:
@@ -102,13 +111,19 @@ def _usage(error: Any) -> list[Problem]:
     return [Problem(message, hint=f"see '{command} --help'")] if message else []
 
 
-def _keep_traceback(error: Exception) -> Path:
+def _keep_traceback(error: Exception) -> Path | None:
+    """Write an error's traceback to the user's logs, else to the folder for temporary files; None where neither can."""
     import platformdirs
 
     now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    file = platformdirs.user_log_path("pmll-bench", ensure_exists=True) / f"error-{now}.txt"
-    file.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-    return file
+    text = "".join(traceback.format_exception(error))
+    for folder in (platformdirs.user_log_path("pmll-bench"), Path(tempfile.gettempdir())):
+        file = folder / f"error-{now}.txt"
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8", errors="backslashreplace")
+            return file
+    return None
 
 
 def print_table(table: Table) -> None:
@@ -117,6 +132,7 @@ def print_table(table: Table) -> None:
 
     if sys.stdout.isatty():
         plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-        print(terminal(table, shutil.get_terminal_size().columns, colour=not plain), end="")
+        width = shutil.get_terminal_size().columns
+        print(terminal(table, width, colour=not plain, spell=as_printed), end="")
     else:
-        print(terminal(table), end="")
+        print(terminal(table, spell=as_printed), end="")

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, TextIO
 
 from ..stopping import SIGNALS, handling
 from ..store import Store
+from ..streams import print_line, take_any_text
 from .worker import folders_of, group_of
 
 OUTCOME, ERROR = "pmll.outcome/1", "pmll.slot-error/1"
@@ -27,6 +28,7 @@ OUTCOME, ERROR = "pmll.outcome/1", "pmll.slot-error/1"
 
 def main() -> None:
     """Do what stdin says until it ends, or until a signal asks to stop."""
+    take_any_text()
     inbox, answers = _own_streams()
     stop, orders = threading.Event(), SimpleQueue[Any]()
 
@@ -67,7 +69,7 @@ def _work(start: Mapping[str, Any], orders: SimpleQueue[Any], answers: TextIO, s
     """Carry out the groups that are ordered, one after the other."""
     sys.path[:], sys.argv[:] = start["path"], start["argv"]  # as in the parent: for methods, and for the records
     from ..cell_run import Settings
-    from ..progress import JsonListener, print_line
+    from ..progress import JsonListener
     from ..run import run_groups
 
     def answer(schema: str, content: Mapping[str, Any]) -> None:

@@ -22,6 +22,7 @@ from ..errors import StoreError
 from ..grid import Group
 from ..stopping import Stop, handling
 from ..store import Store
+from ..streams import take_any_text
 from .lease import DURATION, HEARTBEAT
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class RunGroup:
     """What submitit calls in a job. `device` among the options is the user's choice, if there is one."""
 
     def __call__(self, store: str, cell_ids: Sequence[str], options: Mapping[str, str | None]) -> None:
+        take_any_text()
         with _stop_on_signals() as stop:  # before all else: the imports alone take seconds
             opened = Store.open(Path(store), create=False)
             folders = folders_of(opened, cell_ids)

@@ -18,14 +18,17 @@ _SIGN: Mapping[Mark, str] = {"": " ", "best": "*", "second": "+"}
 _STYLE: Mapping[Mark, str] = {"": "", "best": "bold", "second": "underline"}
 
 
-def terminal(table: Table, width: int | None = None, *, colour: bool = False) -> str:
+def terminal(
+    table: Table, width: int | None = None, *, colour: bool = False, spell: Callable[[str], str] = str
+) -> str:
     """Aligned text. Nothing is ever cut: without a `width` (a pipe) a line is as long as it needs to be.
 
-    Where a block is wider than `width` its numbers lose their ±, and a note says so.
+    Where a block is wider than `width` its numbers lose their ±, and a note says so. `spell` writes text as the
+    terminal can show it, before it is aligned.
     """
     if not table.blocks:
         return "no results\n"
-    return "\n\n".join(_terminal_block(block, width, colour) for block in table.blocks) + "\n"
+    return "\n\n".join(_terminal_block(block, width, colour, spell) for block in table.blocks) + "\n"
 
 
 def markdown(table: Table) -> str:
@@ -55,7 +58,7 @@ def as_json(table: Table) -> str:
         "unit": "percent",
         "blocks": [_json_block(block) for block in table.blocks],
     }
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"
 
 
 FORMATS: Mapping[str, Callable[[Table], str]] = {
@@ -67,32 +70,32 @@ FORMATS: Mapping[str, Callable[[Table], str]] = {
 }
 
 
-def _terminal_block(block: Block, width: int | None, colour: bool) -> str:
-    lines, notes = _aligned(block, spread=True), list(block.notes)
+def _terminal_block(block: Block, width: int | None, colour: bool, spell: Callable[[str], str]) -> str:
+    lines, notes = _aligned(block, spell, spread=True), list(block.notes)
     if width is not None and lines[0].cell_len > width and any(shown.spread for shown in block.numbers):
-        lines = _aligned(block, spread=False)
+        lines = _aligned(block, spell, spread=False)
         notes.append("The ± is left out to fit; a wider terminal or another format has it.")
     if any(shown.mark for shown in block.numbers):
         notes.insert(0, "* best, + second best of a column, by the numbers as shown.")
-    rule = Text("─" * lines[0].cell_len)
+    rule = Text(spell("─") * lines[0].cell_len)
     console = Console(width=width, force_terminal=colour, color_system="standard" if colour else None)
     with console.capture() as capture:
-        console.print(Text(block.title, "bold"), Text(block.caption), sep="\n", soft_wrap=width is None)
+        console.print(Text(spell(block.title), "bold"), Text(spell(block.caption)), sep="\n", soft_wrap=width is None)
         console.print(rule, lines[0], rule, *lines[1:], rule, sep="\n", soft_wrap=True)
         for note in notes:
-            console.print(Text(note), soft_wrap=width is None)
+            console.print(Text(spell(note)), soft_wrap=width is None)
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
-def _aligned(block: Block, *, spread: bool) -> list[Text]:
+def _aligned(block: Block, spell: Callable[[str], str], *, spread: bool) -> list[Text]:
     """Header and rows, all equally wide; the ± and the mark have places of their own, so digits stay in line."""
-    names = [Text("method"), *(Text(line.name) for line in block.lines)]
+    names = [Text("method"), *(Text(spell(line.name)) for line in block.lines)]
     columns = [names]
     for header, numbers in zip(block.headers, zip(*(line.numbers for line in block.lines), strict=True), strict=True):
-        spreads = [f" ± {shown.spread}" if spread and shown.spread else "" for shown in numbers]
+        spreads = [spell(f" ± {shown.spread}") if spread and shown.spread else "" for shown in numbers]
         room = max(map(len, spreads))
         cells = [
-            Text(shown.number + text.ljust(room), _STYLE[shown.mark]).append(_SIGN[shown.mark])
+            Text(spell(shown.number) + text.ljust(room), _STYLE[shown.mark]).append(_SIGN[shown.mark])
             for shown, text in zip(numbers, spreads, strict=True)
         ]
         columns.append([Text(f"{header} "), *cells])

@@ -1,0 +1,88 @@
+"""Standard streams that take any text: what an encoding lacks is spelled out, and a closed stream takes nothing."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import sys
+import unicodedata
+from contextlib import suppress
+from typing import TextIO
+
+SPELLED = {
+    **{"±": "+-", "†": "#", "—": "-", "–": "-", "─": "-", "…": "...", "≥": ">=", "≤": "<=", "×": "x", "·": "*"},
+    **{"−": "-", "→": "->", "←": "<-", "‘": "'", "’": "'", "“": '"', "”": '"', "✓": "yes", "∈": "in", "∞": "inf"},
+}
+
+
+def spelled_out(text: str) -> str:
+    """Text in ASCII, as near to the original as it gets; what has no near form becomes an escape.
+
+    >>> print(spelled_out("71.5 ± 0.5, γ = 4, größe, 大"))
+    71.5 +- 0.5, gamma = 4, gro\\xdfe, \\u5927
+    """
+    return "".join(_spelled(letter) for letter in text)
+
+
+def _spelled(letter: str) -> str:
+    if letter.isascii():
+        return letter
+    if letter in SPELLED:
+        return SPELLED[letter]
+    without_accents = "".join(part for part in unicodedata.normalize("NFKD", letter) if not unicodedata.combining(part))
+    if without_accents != letter:
+        return spelled_out(without_accents)
+    words = unicodedata.name(letter, "").split()
+    if words[:1] == ["GREEK"] and words[-2:-1] == ["LETTER"]:
+        return words[-1].lower() if "SMALL" in words else words[-1].capitalize()
+    return letter.encode("ascii", "backslashreplace").decode()
+
+
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    """The error handler of `codecs` that writes what an encoding lacks in ASCII."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return spelled_out(error.object[error.start : error.end]), error.end
+
+
+codecs.register_error("pmll-spelled-out", _replace)
+
+
+def as_printed(text: str) -> str:
+    """Text as stdout will show it, for whoever has to know how long it gets."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, "pmll-spelled-out").decode(encoding)
+
+
+def take_any_text() -> None:
+    """Make stdout and stderr take any text, whatever their encoding, even where they were closed at the start.
+
+    A closed one is opened on the null device: else the next file that is opened would get its number, and what a
+    library prints would end up in that file.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (open to the end)
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="pmll-spelled-out")
+
+
+def print_line(line: str, stream: TextIO) -> None:
+    """Print at once; a reader who has gone, or a full disk behind a log, is no reason for a cell to fail."""
+    with suppress(OSError):
+        print(line, file=stream, flush=True)
+
+
+def give_up_if_broken(stream: TextIO) -> None:
+    """Let the rest of a stream's text go nowhere where nobody takes it.
+
+    Else Python would try to write it on its way out, and end in an exit code of its own.
+    """
+    try:
+        stream.flush()
+    except OSError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)

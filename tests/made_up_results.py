@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pmll_bench.cell import Cell
+from pmll_bench.environment import Environment
 from pmll_bench.records import Counts, Oracle, Result, ScoresFile, Seconds, Support
 from pmll_bench.report.frame import frame
 from pmll_bench.report.table import Layout, Table, build
@@ -35,6 +36,8 @@ def made_up(
     ap: Sequence[float | None] | None = None,
     train_positives: Sequence[int] | None = None,
     stated: bool = True,
+    deterministic: bool = False,
+    environment: Environment | None = None,
 ) -> Result:
     """A result whose mAP is `value` (0-1), over as many classes as `ap` has; classes are named c0, c1 …"""
     ap = [value, value] if ap is None else ap
@@ -80,7 +83,8 @@ def made_up(
         classes=tuple(f"c{number}" for number in range(len(ap))),
         scores=ScoresFile(file="attempts/0001/scores.npz", sha256="0" * 64, n=800, c=len(ap)),
         seconds=Seconds(train=1.0, predict=1.0),
-        environment={},
+        environment=environment or {},
+        deterministic=deterministic,
     )
 
 

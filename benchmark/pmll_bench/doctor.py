@@ -53,6 +53,9 @@ def _devices() -> Iterator[Finding]:
 def _store(folder: Path) -> Iterator[Finding]:
     """Whether the nearest folder that exists can be written to, links files and has room."""
     there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.is_dir())
+    if blocking := [each for each in (folder, *folder.parents) if each.is_file()]:
+        yield Finding("store", f"{blocking[0]} is a file", "name a folder: --root")
+        return
     yield Finding("store", str(folder) if folder.is_dir() else f"{folder} (not there yet)")
     try:
         with tempfile.TemporaryDirectory(dir=there, prefix=".pmll-doctor-") as name:

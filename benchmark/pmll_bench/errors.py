@@ -55,11 +55,11 @@ class ConfigErrors(ConfigError):
 
     def __init__(self, problems: Sequence[ConfigError]) -> None:
         super().__init__("; ".join(problem.what for problem in problems))
-        self._problems = tuple(problems)
+        self.parts = tuple(problems)
 
     @property
     def problems(self) -> tuple[BenchError, ...]:
-        return self._problems
+        return self.parts
 
 
 class StoreError(BenchError):

@@ -14,6 +14,7 @@ from .errors import StoreError
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _NO_RIGHT = {errno.EROFS, errno.EACCES, errno.EPERM}
+_NO_FOLDER = {errno.ENOTDIR, errno.EEXIST}
 _NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
@@ -23,15 +24,21 @@ def store_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in NO_SPACE:
-            raise StoreError(
-                "no space left", where=str(path), hint="free some space and run again: what is finished is kept"
-            ) from error
-        if error.errno in _NO_RIGHT:
-            raise StoreError(
-                f"access refused: {error.strerror}", where=str(path), hint="choose another folder with --root"
-            ) from error
-        raise StoreError(f"{error.strerror or error}", where=str(path)) from error
+        raise _explained(error, path) from error
+
+
+def _explained(error: OSError, path: Path) -> StoreError:
+    if error.errno in NO_SPACE:
+        hint = "free some space and run again: what is finished is kept"
+        return StoreError("no space left", where=str(path), hint=hint)
+    if error.errno in _NO_RIGHT:
+        return StoreError(f"access refused: {error.strerror}", where=str(path), hint="choose another folder (--root)")
+    if error.errno in _NO_FOLDER:
+        blocking = next((each for each in (path, *path.parents) if each.is_file()), path)
+        hint = "name a folder, or move the file away"
+        return StoreError("a file is where a folder should be", where=str(blocking), hint=hint)
+    hints = {errno.ENOENT: "make its folder first, or name another one", errno.EISDIR: "name a file, not a folder"}
+    return StoreError(f"{error.strerror or error}", where=str(path), hint=hints.get(error.errno or 0))
 
 
 def write_whole(path: Path, content: bytes | Callable[[BinaryIO], object]) -> None:

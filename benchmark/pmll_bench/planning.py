@@ -20,6 +20,7 @@ from .cell import Cell
 from .errors import ConfigError, nearest
 from .grid import DataFacts, Group, MaskFacts, MethodFacts, Planned, expand, groups, skipped
 from .masking import mask_facts, refuse_unfit
+from .problems import Problems
 from .request import DEFAULT, Overrides, Request, Row, parse_sets
 
 
@@ -38,13 +39,28 @@ def plan(request: Request) -> Plan:
 
     Raises `ConfigError`, `DataError` or `MethodError` before any work starts.
     """
-    mask = mask_facts(request)
-    request = dataclasses.replace(request, methods=_all_methods(request))
-    kinds = [(row, registry.find(row.method)) for row in request.rows]
-    options = parse_sets(request.sets).data
-    _check_options(request, options)
-    data = [data_facts(name, request, options, mask) for name in request.datasets]
-    _check_names(request, [kind for _, kind in kinds])
+    request, problems = dataclasses.replace(request, methods=_all_methods(request)), Problems()
+    with problems:
+        mask = mask_facts(request)
+    kinds = []
+    for row in request.rows:
+        with problems:
+            kinds.append((row, registry.find(row.method)))
+    for name in request.datasets:
+        with problems:
+            dataset.find(name)
+    with problems:
+        options = parse_sets(request.sets).data
+    problems.raise_all()
+    with problems:
+        _check_options(request, options)
+    with problems:
+        _check_names(request, [kind for _, kind in kinds])
+    data = []
+    for name in request.datasets:
+        with problems:
+            data.append(data_facts(name, request, options, mask))
+    problems.raise_all()
     methods = {facts.name: [method_facts(row, kind, request, facts.name) for row, kind in kinds] for facts in data}
     cells = expand(request, data, methods, mask)
     left_out = [f"{name} is left out: it has no regime {request.regime!r}" for name in skipped(request, methods)]

@@ -184,6 +184,7 @@ class Result(Record):
     scores: ScoresFile
     seconds: Seconds
     environment: Environment
+    deterministic: bool = False  # whether the method draws nothing, so that its training seed is of no effect
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -211,6 +212,7 @@ class Result(Record):
         history: Sequence[Mapping[str, float]],
         seconds: Seconds,
         environment: Environment,
+        deterministic: bool = False,
         oracle: Oracle | None = None,
         tries: TriesRecord | None = None,
         beliefs: Mapping[str, Mapping[str, int | float | None]] | None = None,
@@ -243,4 +245,5 @@ class Result(Record):
             scores=scores,
             seconds=seconds,
             environment=environment,
+            deterministic=deterministic,
         )

@@ -212,6 +212,7 @@ class _Work:
             history=run.history,
             seconds=seconds,
             environment=environment(self.settings.threads, self.settings.device),
+            deterministic=self.kind.card.deterministic,
             oracle=oracle,
             tries=run.folder.tries(),
             beliefs=run.beliefs,

@@ -16,13 +16,14 @@ BROKEN = ("failed", "diverged", "lost")
 
 @dataclass(frozen=True)
 class CellStatus:
-    """One cell and its state; `message` is one line on why."""
+    """One cell and its state; `message` is one line on why. A `damaged` result counts as none."""
 
     id: str
     dataset: str
     label: str
     state: str
     message: str
+    damaged: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,9 @@ def cell_status(folder: CellFolder, revisions: Mapping[str, int | str] | None = 
     method, dataset = folder.path.parent.name, folder.path.parent.parent.name
     record = folder.record()
     state = folder.state((revisions or {}).get(method))
-    return CellStatus(folder.id, dataset, record.label if record else method, state.name, state.message)
+    damaged = state.name not in ("done", "outdated") and (folder.path / "result.json").exists()
+    label = record.label if record else method
+    return CellStatus(folder.id, dataset, label, state.name, state.message, damaged)
 
 
 def counts(cells: Iterable[CellStatus]) -> dict[tuple[str, str], Counter[str]]:

@@ -8,10 +8,23 @@ import os
 import sys
 import unicodedata
 from contextlib import suppress
+from pathlib import Path
 from typing import TextIO
 
 SPELLED = {
-    **{"±": "+-", "†": "#", "—": "-", "–": "-", "─": "-", "…": "...", "≥": ">=", "≤": "<=", "×": "x", "·": "*"},
+    **{
+        "±": "+-",
+        "†": "#",
+        "‡": "##",
+        "—": "-",
+        "–": "-",
+        "─": "-",
+        "…": "...",
+        "≥": ">=",
+        "≤": "<=",
+        "×": "x",
+        "·": "*",
+    },
     **{"−": "-", "→": "->", "←": "<-", "‘": "'", "’": "'", "“": '"', "”": '"', "✓": "yes", "∈": "in", "∞": "inf"},
 }
 
@@ -64,7 +77,7 @@ def take_any_text() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (open to the end)
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 (open to the end)
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="pmll-spelled-out")
 

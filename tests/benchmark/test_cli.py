@@ -183,6 +183,8 @@ def test_a_signal_saves_and_stops_and_the_same_command_goes_on(
         (["data", "fetch", "voc"], 3, "no folder to put the data in", "--data-root"),
         (["table"], 6, "there is no store", "pmll-bench run"),
         (["status", "--root", "."], 6, "the folder is not a store", ""),
+        (["run", "--root", "notes.txt"], 6, "a file is where a folder should be", "name a folder"),
+        (["table", "--root", "notes.txt"], 6, "a file is where a folder should be", "name a folder"),
         (["score", "xyz"], 6, "there is no store", "pmll-bench run"),
     ],
 )
@@ -198,6 +200,26 @@ def test_bad_input_gets_one_clear_error(
     if code:
         assert answer.out == ""
         assert answer.err.startswith("error: ")
+
+
+def test_all_names_that_are_unknown_are_named_at_once(command: Command) -> None:
+    answer = command("run", "--methods", "dualcop", "sts", "--datasets", "shape", "vok", "--mask", "contre", "--json")
+    assert answer.code == 3
+    said = [error["message"] for error in answer.document["errors"]]
+    assert said == [
+        "unknown mask 'contre'",
+        "unknown method 'dualcop'",
+        "unknown method 'sts'",
+        "unknown data set 'shape'",
+        "unknown data set 'vok'",
+    ]
+
+
+def test_all_data_sets_that_are_not_at_hand_are_named_at_once(command: Command) -> None:
+    answer = command("run", "--methods", "bce", "--datasets", "voc", "coco")
+    assert answer.code == 3
+    assert "no data folder given for voc" in answer.err
+    assert "no data folder given for coco" in answer.err
 
 
 def test_an_error_is_a_document_too(command: Command) -> None:

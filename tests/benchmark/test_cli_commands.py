@@ -46,6 +46,29 @@ def test_a_strict_table_with_a_hole_ends_with_5(command: Command, grid: list[str
     assert command("table", "--strict").code == 5
 
 
+def test_a_strict_table_fails_where_a_whole_method_came_to_nothing(
+    command: Command, grid: list[str], tmp_path: Path
+) -> None:
+    command(*grid)
+    diverging = method_file(tmp_path, "other", predict=".astype(np.float32) * np.float32(np.inf)")
+    command("run", "--methods", diverging, "--ratios", "0.1", "0.5", *SMALL)
+    told = "2 cells have no result: 2 diverged; see 'pmll-bench status'\n"
+    assert (command("table").code, command("table").err) == (0, told)
+    assert (command("table", "--strict").code, command("table", "--strict").err) == (5, told)
+    assert command("table", "--strict", "--methods", "mine").code == 0
+    assert told.strip() in command("table", "--methods", "other").err
+
+
+def test_a_damaged_result_is_told_of_and_is_a_hole(command: Command, grid: list[str]) -> None:
+    command(*grid)
+    path = next(Path("runs").glob("cells/*/*/*/result.json"))
+    path.write_bytes(path.read_bytes()[:99])
+    answer = command("table", "--strict", "--format", "csv")
+    assert answer.code == 5
+    assert answer.err.splitlines()[1] == f"{path.parent.name} (mine on shapes): result.json is damaged; run it again"
+    assert answer.out.startswith("method,")
+
+
 def test_status_counts_by_data_set_and_method(command: Command, grid: list[str]) -> None:
     command(*grid)
     assert command("status").out.split() == ["data", "set", "method", "done", "shapes", "mine", "4"]

@@ -85,7 +85,7 @@ def test_the_caption_says_what_the_numbers_are() -> None:
     assert block.caption == (
         "mAP (%) on shapes (1,200 training and 800 test pictures, 2 classes, subset=1200). Labels: all 2."
         " Regime: partial, mask counter/1. Track: paper, tested at 64 px, view squash. Selection: last."
-        " Mean ± sd (ddof 1) over 3 seeds."
+        " Mean ± sd (ddof 1) over 3 masks, one seed each."
     )
     assert block.notes == ()
 
@@ -99,12 +99,75 @@ def test_methods_that_resize_in_their_own_way_share_a_table_that_names_the_ways(
 def test_one_seed_has_no_spread_and_the_caption_says_so() -> None:
     block = only_block(grid("sst", 0.7, seeds=1))
     assert shown(block) == {"sst": "71.0"}
-    assert block.caption.endswith("One seed, so no ±.")
+    assert block.caption.endswith("One mask and one seed, so no ±.")
+    assert only_block(grid("sst", 0.7, seeds=1, regime="full", mask="none")).caption.endswith("One seed, so no ±.")
 
 
-def test_crossed_seeds_are_named_as_pairs() -> None:
-    crossed = [made_up("sst", 0.7 + 0.01 * m + 0.02 * s, mask_seed=m, seed=s) for m in (0, 1) for s in (0, 1, 2)]
-    assert "over 6 pairs of mask seed and training seed" in only_block(crossed).caption
+def crossed(
+    label: str, level: float, *, masks: Sequence[int] = (0, 1), seeds: Sequence[int] = (0, 1, 2), **more: Any
+) -> list[Result]:
+    """Results on several masks, a point apart, with several seeds on each, two points apart."""
+    return [
+        made_up(label, level + 0.01 * mask + 0.02 * seed, mask_seed=mask, seed=seed, **more)
+        for mask in masks
+        for seed in seeds
+    ]
+
+
+def test_seeds_on_one_mask_are_averaged_before_the_spread_over_masks() -> None:
+    block = only_block(crossed("sst", 0.7))
+    assert shown(block) == {"sst": "72.5 ± 0.7"}  # 72.0 and 73.0, not 70, 72, 74, 71, 73, 75
+    assert block.lines[0].row.cells[0].n == 2
+    said = "Mean over 2 masks × 3 seeds; ± is the sd (ddof 1) over masks of the mean over seeds."
+    assert block.caption.endswith(said)
+
+
+def test_seeds_on_the_only_mask_have_a_spread_of_their_own_and_the_caption_counts_both() -> None:
+    block = only_block(crossed("sst", 0.7, masks=[4]))
+    assert shown(block) == {"sst": "76.0 ± 2.0"}
+    assert block.caption.endswith("Mean ± sd (ddof 1) over 3 seeds on one mask.")
+    full = only_block(crossed("sst", 0.7, masks=[0], regime="full", mask="none", ratio=1.0))
+    assert full.caption.endswith("Mean ± sd (ddof 1) over 3 seeds.")
+
+
+def test_a_deterministic_method_is_ranked_with_one_training_on_each_mask() -> None:
+    probe = crossed("linear-probe", 0.8, seeds=[0], deterministic=True)
+    block = only_block([*crossed("sst", 0.7), *probe])
+    assert shown(block) == {"linear-probe": "80.5 ± 0.7", "sst": "72.5 ± 0.7"}
+    assert marks(block) == {"linear-probe": "best", "sst": "second"}
+    assert block.caption.endswith(
+        "Mean over 2 masks × 3 seeds; ± is the sd (ddof 1) over masks of the mean over seeds."
+    )
+    assert block.notes == ("Deterministic, so trained once per mask: linear-probe.",)
+    unknown = [*crossed("sst", 0.7), *crossed("bce", 0.6), *crossed("linear-probe", 0.8, seeds=[0])]
+    assert marks(only_block(unknown)) == {"bce": "second", "linear-probe": "", "sst": "best"}  # one may be luck
+
+
+def test_a_number_over_fewer_seeds_on_its_masks_is_not_ranked() -> None:
+    block = only_block([*crossed("sst", 0.7), *crossed("bce", 0.6), *crossed("lucky", 0.9, seeds=[0])])
+    assert marks(block) == {"bce": "second", "lucky": "", "sst": "best"}
+    assert "Numbers over fewer than 2 masks × 3 seeds are not ranked." in block.notes
+    assert "Mean over 2 masks × 1 to 3 seeds;" in block.caption
+
+
+def test_a_metric_that_a_method_cannot_have_is_explained() -> None:
+    without = [result.model_copy(update={"metrics": {"map": 0.8}}) for result in grid("clip-zeroshot", 0.8)]
+    block = only_block([*grid("sst", 0.7), *without], metric="OF1")
+    assert shown(block)["clip-zeroshot"] == "—"
+    said = "the scores are no logits of P(present), so a threshold says nothing"
+    assert block.notes == (f"— clip-zeroshot: no OF1, for {said}.",)
+    with pytest.raises(ConfigError, match="these results have no OF1") as caught:
+        table_of(without, metric="OF1")
+    assert caught.value.hint == f"{said}: try map"
+
+
+def test_rows_of_different_machines_and_versions_are_told_of() -> None:
+    here, there = {"cpu": "EPYC", "torch": "2.13", "numpy": "2"}, {"cpu": "Xeon", "torch": "2.13", "numpy": None}
+    block = only_block([*grid("sst", 0.7, environment=here), *grid("bce", 0.6, environment=there)])
+    assert block.notes == (
+        "Not all made on the same machine and versions, which may move numbers: cpu EPYC (sst) and Xeon (bce).",
+    )
+    assert only_block([*grid("sst", 0.7, environment=here), *grid("bce", 0.6, environment=here)]).notes == ()
 
 
 def test_any_set_of_ratios_makes_the_columns_and_a_single_one_needs_no_average() -> None:
@@ -125,8 +188,8 @@ def test_a_number_over_fewer_seeds_than_most_is_shown_and_not_ranked() -> None:
     block = only_block([*grid("sst", 0.7), *grid("bce", 0.6), *grid("lucky", 0.9, seeds=1)])
     assert shown(block)["lucky"] == "91.0"
     assert marks(block) == {"bce": "second", "lucky": "", "sst": "best"}
-    assert "Numbers over fewer than 3 seeds are not ranked." in block.notes
-    assert "over 1 to 3 seeds" in block.caption
+    assert "Numbers over fewer than 3 masks are not ranked." in block.notes
+    assert "over 1 to 3 masks, one seed each" in block.caption
     assert marks(only_block([*grid("sst", 0.7), *grid("lucky", 0.9, seeds=1)], min_seeds=1))["lucky"] == "best"
 
 

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from ..errors import ConfigError, Exit
+from ..errors import Exit
 from .options import STORE, Root
 from .output import print_table, tell
 
 if TYPE_CHECKING:
     from ..records import Result
+    from ..report.chosen import Chosen
     from ..report.table import Layout
 
 
@@ -48,7 +49,9 @@ def table(
     as_json: Annotated[bool, typer.Option("--json", metavar="", help="The same as --format json.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it to a file.")] = None,
     decimals: Annotated[int, typer.Option(min=0, max=6, metavar="N", help="Digits after the point.")] = 1,
-    strict: Annotated[bool, typer.Option("--strict", metavar="", help="End with 5 if a number is missing.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", metavar="", help="End with 5 if a number or result is missing.")
+    ] = False,
     root: Root = STORE,
 ) -> None:
     """Print the table of results: methods by ratio.
@@ -63,18 +66,18 @@ def table(
     from ..report.frame import frame
     from ..report.table import build
 
-    results = _results(root, methods, datasets)
-    made = build(frame(results, labels), _layout(results, metric, decimals))
-    chosen = Format.json if as_json else format
+    chosen = _chosen(root, methods, datasets)
+    made = build(frame(chosen.results, labels), _layout(chosen.results, metric, decimals))
+    form = Format.json if as_json else format
     if output is not None:
-        write_whole(output, FORMATS[chosen](made).encode())
+        write_whole(output, FORMATS[form](made).encode())
         tell(f"written: {output}")
-    elif chosen == Format.terminal:
+    elif form == Format.terminal:
         print_table(made)
     else:
-        print(FORMATS[chosen](made), end="")
+        print(FORMATS[form](made), end="")
     numbers = [cell for block in made.blocks for line in block.lines for cell in line.row.cells]
-    if strict and any(cell.n == 0 for cell in numbers):
+    if strict and (chosen.without or any(cell.n == 0 for cell in numbers)):
         raise typer.Exit(Exit.INCOMPLETE)
 
 
@@ -101,7 +104,7 @@ def curves(
     from ..report.plot import write_curves
     from ..report.table import build
 
-    results = _results(root, methods, datasets)
+    results = _chosen(root, methods, datasets).results
     for path in write_curves(build(frame(results, labels), _layout(results, metric)), out):
         print(path)
 
@@ -128,7 +131,7 @@ def ablation(
     from ..report.table import build
 
     rows = [row.label or row.method for row in ablation(name).rows]
-    results = _results(root, rows, datasets)
+    results = _chosen(root, rows, datasets).results
     layout = replace(_layout(results, metric), order=rows)
     for path in write_ablation(build(frame(results, labels), layout), name, out):
         print(path)
@@ -147,22 +150,12 @@ def _layout(results: list[Result], metric: str, decimals: int = 1) -> Layout:
     return Layout(metric, decimals, order=order, inferred=[label for label in labels if labels[label] in marked])
 
 
-def _results(root: Path, methods: list[str] | None, datasets: list[str] | None) -> list[Result]:
-    """The results of a store for some methods (by name or label) and data sets (by name or alias)."""
-    from pmll_datasets.registry import ALIASES
-
+def _chosen(root: Path, methods: list[str] | None, datasets: list[str] | None) -> Chosen:
+    """What a report of a store is about; the cells without a result are told of."""
+    from ..report.chosen import choose
     from ..store import Store
 
-    everything = list(Store.open(root, create=False).results())
-    names = [ALIASES.get(name, name) for name in datasets or ()]
-    chosen = [
-        result
-        for result in everything
-        if (not methods or result.method in methods or result.label in methods)
-        and (not names or result.dataset in names)
-    ]
-    if not chosen:
-        there = sorted({f"{result.label} on {result.dataset}" for result in everything})
-        hint = f"there are: {', '.join(there)}" if there else "'pmll-bench run' makes some"
-        raise ConfigError("no results to show", where=str(root), hint=hint)
+    chosen = choose(Store.open(root, create=False), methods or (), datasets or ())
+    for warning in chosen.warnings:
+        tell(warning)
     return chosen

@@ -23,7 +23,7 @@ def ablation_plot(table: Table) -> dict[str, bytes]:
     """The files by their ending: svg, png, csv. Equal tables give equal bytes.
 
     A panel a block, a line a row in the table's order from top to bottom; small dots are ratios, from light at the
-    smallest to dark at the largest, the diamond is their average, whiskers are ± sd over seeds. Panels
+    smallest to dark at the largest, the diamond is their average, whiskers are ± sd over masks or seeds. Panels
     share a scale.
 
     Errors: ConfigError where there is nothing to draw.
@@ -76,6 +76,7 @@ def _draw(axes: Axes, block: Block, metric: str) -> None:
     axes.set(title=block.title, xlabel=f"{metric} (%)")
     if several:
         shown = (
-            f"dots: {block.headers[0]} (light) to {block.headers[-2]} known labels; diamond: average, ± sd over seeds"
+            f"dots: {block.headers[0]} (light) to {block.headers[-2]} known labels; "
+            f"diamond: average, ± sd over {block.over}"
         )
         axes.text(0, -0.62 / (len(block.lines) * _ROW), shown, transform=axes.transAxes, fontsize=6.5, color="#555555")

@@ -18,7 +18,7 @@ _MARKS: tuple[Mark, Mark] = ("best", "second")
 
 
 class Value(NamedTuple):
-    """One cell's value; nan stands for a cell without one. `seed` tells repetitions apart, mask seed included."""
+    """One repetition's value; nan stands for one without. `seed` tells repetitions apart."""
 
     row: str
     column: float
@@ -73,11 +73,13 @@ def aggregate(
     decimals: int,
     min_seeds: int = 1,
     unranked: Collection[str] = (),
+    thin: Collection[tuple[str, float]] = (),
 ) -> tuple[Row, ...]:
     """The rows in the given order, one without values included.
 
     Best and second are marked in each column among the cells with at least `min_seeds` values, and among the
-    averages of rows where every cell has them. Rows in `unranked` are shown and never marked.
+    averages of rows where every cell has them. Rows in `unranked`, and cells (row, column) in `thin`, are shown and
+    never marked.
 
     Errors: ValueError for two values of the same row, column and seed.
     """
@@ -89,18 +91,18 @@ def aggregate(
         seeds[seed] = value
     made = []
     for name in rows:
-        least = math.inf if name in unranked else max(min_seeds, 1)
+        least = [math.inf if name in unranked or (name, column) in thin else max(min_seeds, 1) for column in columns]
         made.append(_row(name, [table.get((name, column), {}) for column in columns], decimals, least))
     marked = [_mark([row.cells[i] for row in made]) for i in range(len(columns))]
     averages = _mark([row.average for row in made])
     return tuple(Row(row.name, tuple(column[i] for column in marked), averages[i]) for i, row in enumerate(made))
 
 
-def _row(name: str, columns: Sequence[Mapping[Hashable, float]], decimals: int, least: float) -> Row:
+def _row(name: str, columns: Sequence[Mapping[Hashable, float]], decimals: int, least: Sequence[float]) -> Row:
     present = [{seed: value for seed, value in column.items() if not math.isnan(value)} for column in columns]
-    cells = tuple(_shown(list(column.values()), decimals, least) for column in present)
+    cells = tuple(_shown(list(column.values()), decimals, few) for column, few in zip(present, least, strict=True))
     common = [seed for seed in present[0] if all(seed in column for column in present)]
-    over_common = _shown([fmean(column[seed] for column in present) for seed in common], decimals, least)
+    over_common = _shown([fmean(column[seed] for column in present) for seed in common], decimals, 1)
     mean, eligible = fmean(cell.mean for cell in cells), all(cell.eligible for cell in cells)
     return Row(name, cells, replace(over_common, mean=mean, eligible=eligible))
 

@@ -12,15 +12,14 @@ from rich.console import Console
 from rich.text import Text
 
 from .aggregate import MISSING, Mark, Shown
-from .table import ELSEWHERE, INFERRED, Block, Table, percent
+from .caption import ELSEWHERE, INFERRED, percent
+from .table import Block, Table
 
 _SIGN: Mapping[Mark, str] = {"": " ", "best": "*", "second": "+"}
 _STYLE: Mapping[Mark, str] = {"": "", "best": "bold", "second": "underline"}
 
 
-def terminal(
-    table: Table, width: int | None = None, *, colour: bool = False, spell: Callable[[str], str] = str
-) -> str:
+def terminal(table: Table, width: int | None = None, *, colour: bool = False, spell: Callable[[str], str] = str) -> str:
     """Aligned text. Nothing is ever cut: without a `width` (a pipe) a line is as long as it needs to be.
 
     Where a block is wider than `width` its numbers lose their ±, and a note says so. `spell` writes text as the
@@ -149,6 +148,7 @@ _LATEX = str.maketrans(
         "^": r"\textasciicircum{}",
         "±": r"$\pm$",
         "≥": r"$\geq$",
+        "×": r"$\times$",
         INFERRED: r"$\dagger$",
         ELSEWHERE: r"$\ddagger$",
         MISSING: "---",

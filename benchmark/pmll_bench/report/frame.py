@@ -85,6 +85,8 @@ def _identity(result: Result) -> dict[str, Any]:
         "method": result.method,
         "label": result.label,
         "variant": digest([result.method, result.revision, result.cell.settings, result.cell.recipe]),
+        "deterministic": result.deterministic,
+        "environment": result.environment,
         "ratio": result.ratio,
         "mask_seed": result.mask_seed,
         "seed": result.seed,

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
 from ..errors import ConfigError
-from ..files import write_whole
+from ..files import store_errors, write_whole
 from .frame import ORACLE
 from .table import Block, Line, Table
 
@@ -55,7 +55,7 @@ _LABELS, _LETTER = 0.45, 0.062  # inches right of a panel, and for each letter o
 def curves(table: Table) -> dict[str, bytes]:
     """The files by their ending: svg, png, csv. Equal tables give equal bytes.
 
-    A line is the mean over seeds, its band ± sd. Blocks with one ratio have no curve, and oracles are left out.
+    A line is the mean over repetitions, its band ± sd. Blocks with one ratio have no curve, and oracles are left out.
 
     Errors: ConfigError where no block has two ratios.
     """
@@ -79,7 +79,8 @@ def drawn(draw: Callable[[Sequence[Block], str], Figure], blocks: Sequence[Block
 
 def write_figure(files: Mapping[str, bytes], stem: Path) -> tuple[Path, ...]:
     """Write a figure's files, each named by its ending behind `stem`; returns them."""
-    stem.parent.mkdir(parents=True, exist_ok=True)
+    with store_errors(stem.parent):
+        stem.parent.mkdir(parents=True, exist_ok=True)
     paths = tuple(stem.with_name(f"{stem.name}.{ending}") for ending in files)
     for path, content in zip(paths, files.values(), strict=True):
         write_whole(path, content)
@@ -101,7 +102,8 @@ def _figure(blocks: Sequence[Block], metric: str) -> Figure:
         axes = figure.add_axes((left / width, bottom / height, _PANEL[0] / width, _PANEL[1] / height))
         _draw(axes, block, metric, styles)
     if any(shown.spread for block in blocks for shown in block.numbers):
-        figure.text(_LEFT / width, 0.1 / height, "Mean over seeds; band: ± sd (ddof 1)", color="#555555", fontsize=7)
+        over = " or ".join(dict.fromkeys(block.over for block in blocks))
+        figure.text(_LEFT / width, 0.1 / height, f"Mean; band: ± sd (ddof 1) over {over}", color="#555555", fontsize=7)
     return figure
 
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import mode
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from pmll_datasets.registry import DATASETS
-
 from ..errors import ConfigError, nearest
-from .aggregate import MISSING, Row, Shown, Value, aggregate
-from .frame import COMPARABLE, LABEL_FILTERS, ORACLE, ROW
-
-INFERRED = "†"
-ELSEWHERE = "‡"
+from .aggregate import Row, Shown, aggregate
+from .caption import ELSEWHERE, INFERRED, NO_LOGITS, caption, notes, percent
+from .frame import COMPARABLE, ORACLE, ROW
+from .repetitions import repetitions
 
 _F1 = ("OP", "OR", "OF1", "CP", "CR", "CF1", "CF1_macro")
 _RULES = {"": "", "top3_": ", top 3", "top3_threshold_": ", top 3 and score ≥ 0"}
@@ -32,8 +28,8 @@ class Layout:
     """What a table shows, and how.
 
     Rows come in the `order` of their labels, others after them by name. Labels in `inferred` get a mark: their
-    methods' papers leave something open. A number over fewer than `min_seeds` seeds (None: what most numbers of
-    its block have) is shown and not ranked.
+    methods' papers leave something open. A number over fewer than `min_seeds` masks, or seeds of the one mask (None:
+    what most numbers of its block have) is shown and not ranked.
     """
 
     metric: str = "map"
@@ -79,6 +75,7 @@ class Block:
     headers: tuple[str, ...]
     lines: tuple[Line, ...]
     notes: tuple[str, ...]
+    over: str  # what ± is the spread over: masks or seeds
 
     @property
     def percents(self) -> tuple[float, ...]:
@@ -109,37 +106,25 @@ def build(results: pd.DataFrame, layout: Layout | None = None) -> Table:
     if results.empty:
         return Table(layout, ())
     if layout.metric not in results:
-        hint = "only the mAP is kept by label: choose it, or the labels 'all'"
+        filtered = set(results["labels"]) != {"all"}
+        hint = "only the mAP is kept by label: choose it, or the labels 'all'" if filtered else f"{NO_LOGITS}: try map"
         raise ConfigError(f"these results have no {layout.metric}", hint=hint)
     parts = [part for _, part in results.groupby(list(COMPARABLE))]
     titles = _titles([_identity(part) for part in parts])
     return Table(layout, tuple(_block(part, title, layout) for part, title in zip(parts, titles, strict=True)))
 
 
-def percent(ratio: float) -> str:
-    """A ratio as a table shows it.
-
-    >>> percent(0.29), percent(0.125)
-    ('29%', '12.5%')
-    """
-    return f"{100 * ratio:.6g}%"
-
-
 def _block(part: pd.DataFrame, title: str, layout: Layout) -> Block:
     identity, names = _identity(part), _row_names(part, layout.order)
     ratios = tuple(sorted(set(part["ratio"])))
-    least = layout.min_seeds or mode(sorted(_seeds_by_number(part)))
-    columns = (part[name] for name in (*ROW, "ratio", "mask_seed", "seed", layout.metric))
+    over = repetitions(part, layout.min_seeds)
     rows = aggregate(
-        [
-            Value(names[label, selection], ratio, (mask_seed, seed), 100 * value)
-            for label, selection, ratio, mask_seed, seed, value in zip(*columns, strict=True)
-        ],
+        over.values(part, names, layout.metric),
         rows=tuple(names.values()),
         columns=ratios,
         decimals=layout.decimals,
-        min_seeds=least,
         unranked=[name for (_, selection), name in names.items() if selection == ORACLE],
+        thin={(names[label, selection], ratio) for label, selection, ratio in over.thin},
     )
     views = {key: ", ".join(sorted(set(own))) for key, own in part.groupby(list(ROW))["view"]}
     stated = {key: bool(own.all()) for key, own in part.groupby(list(ROW))["stated"]}
@@ -150,11 +135,12 @@ def _block(part: pd.DataFrame, title: str, layout: Layout) -> Block:
     return Block(
         identity=identity,
         title=title,
-        caption=_caption(identity, part, layout.metric_title),
+        caption=caption(identity, part, layout.metric_title, over),
         ratios=ratios,
         headers=_headers(ratios, layout.metric_title, identity["regime"]),
         lines=lines,
-        notes=tuple(_notes(part, lines, least)),
+        notes=tuple(notes(part, lines, over, layout.metric, layout.metric_title)),
+        over=over.unit,
     )
 
 
@@ -172,10 +158,6 @@ def _row_names(part: pd.DataFrame, order: Sequence[str]) -> dict[tuple[str, str]
     )
     said = {"last": "", ORACLE: f" [{ORACLE}, oracle]"}
     return {(label, rule): label + said.get(rule, f" [{rule}]") for label, rule in keys}
-
-
-def _seeds_by_number(part: pd.DataFrame) -> list[int]:
-    return [len(cells) for _, cells in part.groupby([*ROW, "ratio"])]
 
 
 def _headers(ratios: Sequence[float], metric: str, regime: str) -> tuple[str, ...]:
@@ -212,72 +194,3 @@ def _titles(identities: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _distinct(identities: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> int:
     return len({tuple(identity[field] for field in fields) for identity in identities})
-
-
-def _caption(identity: Mapping[str, Any], part: pd.DataFrame, metric: str) -> str:
-    options = f", {identity['options']}" if identity["options"] else ""
-    rules = sorted(set(part["selection"]))
-    return (
-        f"{metric} (%) on {identity['dataset']} ({identity['train']:,} training and {identity['test']:,} test pictures,"
-        f" {identity['classes']} classes{options}{_unverified(identity['dataset'])}). Labels: {_labels(identity)}."
-        f" Regime: {identity['regime']}{_regime(identity)}."
-        f" Track: {identity['track']}, tested at {identity['resolution']} px, {_views(part)}{_rates(identity)}."
-        f" Selection: {rules[0] if len(rules) == 1 else 'last, unless a row names another'}. {_spread(part)}."
-    )
-
-
-def _unverified(dataset: str) -> str:
-    """The mark of a data set whose counts no official list could be held against."""
-    return ", count unverified" if dataset in DATASETS and not DATASETS[dataset].verified else ""
-
-
-def _regime(identity: Mapping[str, Any]) -> str:
-    """What the ratio is a share of where it isn't entries, the mask, and the noise where there is any."""
-    share = " (share of fully labelled pictures)" if identity["regime"] == "semi" else ""
-    noise = f", {percent(identity['noise'])} of the known labels turned round" if identity["noise"] else ""
-    return f"{share}, mask {identity['mask']}{noise}"
-
-
-def _labels(identity: Mapping[str, Any]) -> str:
-    scored, classes, name = len(identity["scored"]), identity["classes"], identity["labels"]
-    if name == "all":
-        return f"all {classes}" if scored == classes else f"all {classes}, {scored} of them with test positives"
-    least = LABEL_FILTERS[name]
-    return f"{name}, {scored} of {classes} (at least {least.train} training and {least.test} test positives)"
-
-
-def _views(part: pd.DataFrame) -> str:
-    """How test pictures get their size: each method's own way on the paper track, which doesn't part its rows."""
-    views = sorted(set(part["view"]))
-    return f"view{'s' if len(views) > 1 else ''} {', '.join(views)}"
-
-
-def _rates(identity: Mapping[str, Any]) -> str:
-    return f", learning rate the best of {identity['rates']} on held-out labels" if identity["rates"] else ""
-
-
-def _spread(part: pd.DataFrame) -> str:
-    """How many seeds there are, and what ± means."""
-    counts = _seeds_by_number(part)
-    crossed = part["mask_seed"].nunique() > 1 and (part.groupby("mask_seed")["seed"].nunique() > 1).any()
-    number = f"{max(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
-    what = "pairs of mask seed and training seed" if crossed else "seeds"
-    return f"Mean ± sd (ddof 1) over {number} {what}" if max(counts) > 1 else "One seed, so no ±"
-
-
-def _notes(part: pd.DataFrame, lines: Sequence[Line], least: int) -> Iterator[str]:
-    cells = [cell for line in lines for cell in line.row.cells]
-    if any(line.selection == ORACLE for line in lines):
-        yield "An oracle row keeps the epoch with the best test result; it is never ranked."
-    if any(line.inferred for line in lines):
-        what = "parts of the method are inferred or reconstructed"
-        yield f"{INFERRED} After the paper: {what}; 'pmll-bench show NAME' lists them."
-    if not all(line.stated for line in lines):
-        yield f"{ELSEWHERE} The recipe is from another data set or regime: the method's source gives none for this one."
-    for (label, _), own in part.groupby(list(ROW)):
-        if own["variant"].nunique() > 1:
-            yield f"The settings or the recipe of {label} differ between ratios."
-    if any(0 < cell.n < least for cell in cells):
-        yield f"Numbers over fewer than {least} seeds are not ranked."
-    if any(cell.n == 0 for cell in cells):
-        yield f"{MISSING} no result."

@@ -98,8 +98,8 @@ class Track:
     values: tuple[Values, ...] = ()
 
     def stated(self, dataset: str, regime: str) -> bool:
-        """Whether the source gives a recipe for a data set in a regime."""
-        own = [values for values in self.values if values.hold(dataset, regime)]
+        """Whether the source gives a recipe for a data set in a regime; what is inferred states nothing."""
+        own = [each for each in self.values if each.hold(dataset, regime) and not each.source.startswith("inferred")]
         on_dataset = _among(dataset, self.datasets) or any(values.datasets for values in own)
         return on_dataset and (_among(regime, self.regimes) or any(values.regimes for values in own))
 

@@ -22,6 +22,7 @@ from .losses.scinet import RELEASED_CALLS, released_losses, view_losses
 from .losses.scpnet import classification, learning_status, remember, thresholds
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, MethodError
 from .nn.bi_prompter import BiPrompter
+from .nn.clip_learner import TOWER
 from .nn.confidence import ConfidenceFusion, label_correlation
 from .nn.label_gcn import LabelGcn
 from .nn.self_taught import SelfTaughtLearner, SelfTaughtSettings
@@ -30,32 +31,39 @@ from .nn.words import word_vectors
 from .ranges import Count, Positive, Share, Weight, Whole
 from .recipe import Recipe, Track
 from .settings import setting
+from .tracks.scinet import PAPER
 
 VIEWS = {"weak": 1, "weak+medium": 2, "all": 3}
-RELEASED = Recipe(  # released code, VOC
-    resolution=224,
-    views=("weak", "scinet-medium", "scpnet-strong"),
-    test_view="centre-bilinear",  # SCPNet's, of which the code is a copy
-    batch=64,  # COCO and CUB 32
-    epochs=120,  # COCO 60 (SCPNet's: the code's single one is not credible), CUB 30
-    lr=4e-5,  # COCO 3e-5, CUB 3e-4; Adam
-    lr_scale={"graph": 5.0},  # 2e-4
-    weight_decay=1e-4,
-    decay_vectors=False,
-    schedule="onecycle",
-    ema=0.82 ** (1 / 45),  # COCO 1 / 641, CUB 1 / 47
-    batch_norm="train",
-)
-FROZEN = RELEASED.at(lr=2e-3, lr_scale={"graph": 0.1}, batch_norm="eval")  # inferred: usual for prompts; graph as above
 SMOKE = Recipe(resolution=64, batch=64, epochs=16, optimizer="adamw", lr=1e-4, schedule="cosine", cache=True)
 SMOKE_FROZEN = SMOKE.at(lr=2e-2, lr_scale={"graph": 0.5})  # SMOKE itself: for a trained image tower
 SMOKE_SETTINGS = {"tower": "tiny", "unknown": "ignored", "hard_k": 3, "lambda_u": 0.03, "lambda_c": 0.06}
+INFERRED = (
+    "variant paper is rebuilt from figures: prompter, fusion and the losses a, b and c, on frozen towers",
+    "fusion is a closed-form smoothing over a graph of pictures and one of labels",
+    "loss weights, rates and schedule are the released code's, which trains the image tower; frozen towers take the "
+    "same ones, as in scpnet-frozen",
+    "partial labels: the code reads their share and never uses it; an unknown label counts as absent until SPLC "
+    "corrects it (`unknown`), one that is known to be absent stays so",
+    "the medium view is SCPNet's strong one with one operation: the code's file of operations is not released",
+)
+DIFFERS = (
+    "variant paper: the code has no fusion, trains the image tower and takes its loss twice (variant=released)",
+    "known absent labels stay absent: the code has present and unknown ones alone (known_negatives=ignore)",
+    "60 epochs on COCO: the code's table has one (recipe.epochs=1)",
+    "fp32: the code trains in half precision (recipe.precision=fp16)",
+    "the last epoch's averaged weights are scored: the code takes the epoch that is best on the test set "
+    "(recipe.selection=best-test), and plain weights where they score higher (no setting)",
+    "variant released: one forward pass, its loss doubled; the code makes two, which move the statistics of batch norm "
+    "twice a step (no setting)",
+    "similarities of labels are computed from the tower's texts: the code reads them from a file (no setting)",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScinetSettings(SelfTaughtSettings):
     """Settings of `scinet`."""
 
+    tower: str = setting("RN101:openai", TOWER, "released code's default")
     variant: Literal["paper", "released"] = setting("paper", "rebuilt from the paper, or the released code's loss")
     train_from: str = setting("auto", "first trained stage of the image half, `all` or `none`; auto: as the variant")
     start: str | None = setting("a photo of a", "words the context starts from; none: noise", "released code")
@@ -64,7 +72,7 @@ class ScinetSettings(SelfTaughtSettings):
         "off", "which encoder takes in the other modality", "figure; off: a score must not depend on its batch"
     )
     relation: Literal["pearson", "cosine"] = setting("pearson", "graph from known labels, or from names", "figure 4")
-    neighbours: Count | None = setting(None, "labels that each label keeps; none: all", "released code, VOC; COCO 62")
+    neighbours: Count | None = setting(None, "labels that each label keeps; none: all", "released code, VOC")
     share: Share = setting(0.2, "weight of a label's neighbours", "released code")
     temperature: Positive = setting(0.3, "of the softmax over neighbours, K", "released code; paper's sweep")
     fusion: Literal["off", "instance", "label", "both"] = setting("both", "what label confidence is smoothed over")
@@ -110,14 +118,10 @@ class Scinet(SelfTaughtLearner):
         paper="Wu et al., IEEE TMM 2025",
         trains="one context shared by the classes and a graph over their texts; the image tower in variant released",
         regimes=("full", "partial", "single-positive"),
-        inferred=(
-            "variant paper is rebuilt from figures: prompter, fusion and the losses a, b and c, on frozen towers",
-            "fusion is a closed-form smoothing over a graph of pictures and one of labels",
-            "loss weights are the released code's, learning rates on frozen towers prompt learning's",
-            "unknown labels count as absent until corrected (SPLC); known absent ones stay absent",
-        ),
+        inferred=INFERRED,
+        differs=DIFFERS,
         tracks={
-            "paper": Track(recipe=RELEASED, frozen=FROZEN),
+            "paper": PAPER,
             "smoke": Track(recipe=SMOKE, frozen=SMOKE_FROZEN, settings=SMOKE_SETTINGS),
         },
     )

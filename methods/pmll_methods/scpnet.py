@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from .learner import Batch, Problem, Stage, Step
 from .losses.scpnet import believe, classification, learning_status, remember, soft_cross_entropy, thresholds
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, MethodError
+from .nn.clip_learner import TOWER
 from .nn.label_gcn import LabelGcn
 from .nn.prompts import PromptContexts
 from .nn.self_taught import SelfTaughtLearner, SelfTaughtSettings
@@ -27,52 +28,49 @@ from .nn.words import word_vectors
 from .ranges import Count, Positive, Share, Weight, Whole
 from .recipe import Recipe, Track
 from .settings import setting
+from .tracks.scpnet import FROZEN_PAPER, PAPER
 
-PAPER = Recipe(  # released code, COCO; the values of VOC 2012 in brackets
-    resolution=224,
-    views=("weak", "weak", "scpnet-strong"),
-    test_view="centre-bilinear",
-    batch=128,
-    epochs=60,  # [120]; its cycle is laid out for 80 and cut short, ours ends
-    lr=3e-5,  # [4e-5]; Adam
-    lr_scale={"graph": 1 / 3},  # gcn_lr 1e-5 [2e-4: 5]
-    weight_decay=1e-4,
-    decay_vectors=False,
-    schedule="onecycle",
-    ema=math.exp(math.log(0.82) / 641),  # [/ 45]: 0.82 is left of a weight after one epoch
-    batch_norm="train",
-)
-FROZEN = PAPER.at(batch_norm="eval")
 SMOKE = Recipe(resolution=64, batch=64, epochs=4, optimizer="adamw", lr=3e-3, schedule="cosine", cache=True)
 SMOKE_FROZEN = SMOKE.at(epochs=20, lr=6e-3)
 SMOKE_SETTINGS = {"tower": "tiny", "neighbours": 8, "unknown": "ignored"}
 INFERRED = (
-    "partial labels (no code): L_cls is SPLC's, as the paper follows SPLC: an unknown label counts as absent until "
-    "it is corrected (`unknown`); what is known to be absent is never corrected and never believed to be present",
-    "RN101's graph has layers of d, 2d, 2d and d as RN50's: 2.1 M values; single-positive rows were run on RN50",
-    "batch norm trains from the first epoch on; dynamic graphs (`sam_graph`, `pessl_graph`) carry no gradient",
+    "partial labels: the paper names the tower alone, RN101; the recipe is that for one positive label a picture, "
+    "VOC 2012's on VOC 2007 and COCO's on VG-200; 224 px is the only resolution in the code",
+    "an unknown label counts as absent until SPLC corrects it, as the paper follows SPLC (`unknown`); what is known to "
+    "be absent is never corrected and never believed to be present",
+    "RN101's graph has layers of d, 2d, 2d and d as RN50's: 2.1 M values",
+    "where paper and code differ, the code holds: graph convolutions take Ā (eq. 3), in eq. 6 A* (`sam_graph`); a "
+    "picture without a confident label is left out, in eq. 10 it counts",
+    "dynamic graphs (`sam_graph`, `pessl_graph`) carry no gradient",
+)
+DIFFERS = (
+    "fp32: the code trains in half precision (recipe.precision=fp16)",
+    "the last epoch's averaged weights are scored: the code takes the epoch that is best on the test set "
+    "(recipe.selection=best-test), and plain weights where they score higher (no setting)",
+    "similarities of labels are computed from the tower's texts: the code reads them from a file (no setting)",
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScpNetSettings(SelfTaughtSettings):
-    """Settings of `scpnet`; where the paper tuned by data set, COCO's values."""
+    """Settings of `scpnet`: COCO's values; `tracks.scpnet` has those of other data sets."""
 
+    tower: str = setting("RN101:openai", TOWER, "paper, 4.1, with partial labels")
     prompter: bool = setting(True, "cross-modality prompter (CMP); off: a linear layer on the picture's feature", "3.2")
     n_ctx: Count = setting(4, "context vectors, m; those of `start` where it is given", "released code")
     start: str | None = setting("a photo of a", "words the contexts start from; none: noise", "released code")
     layers: Whole = setting(3, "graph convolutions of the semantic association module, L; 0: no module", "Table 7")
-    scale: Positive | None = setting(10.0, "1/τ of eq. 7; none: learned from the tower's on", "released; NUS: none")
+    scale: Positive | None = setting(10.0, "1/τ of eq. 7; none: learned from the tower's on", "released code, COCO")
     words: str | None = setting(None, "vectors that the prior is made of; none: the tower's texts", "3.1, Table 5")
-    neighbours: Count = setting(62, "labels in a row of the prior, with itself, K", "COCO; VOC, CUB: all, NUS: 50")
+    neighbours: Count = setting(62, "labels in a row of the prior, with itself, K", "released code, COCO")
     share: Share = setting(0.2, "weight of a label's neighbours together, s", "released code")
-    temperature: Positive = setting(0.2, "τ' of eq. 4", "COCO, NUS; VOC, CUB: 0.3")
+    temperature: Positive = setting(0.2, "τ' of eq. 4", "released code, COCO")
     sam_graph: Literal["bar", "star", "dynamic"] = setting("bar", "Ā, A*, or the learned texts' Ā", "released; Table 4")
     pessl_graph: Literal["static", "dynamic", "none"] = setting("static", "A*, the learned texts', or none", "Table 4")
-    hard_k: Whole = setting(2, "most confident labels of a picture", "COCO; VOC: 5, NUS: 6, CUB: 31")
+    hard_k: Whole = setting(2, "most confident labels of a picture", "released code, COCO")
     cutoff: Share = setting(0.95, "confidence threshold of a class that is learned", "released code")
     lambda_cst: Weight = setting(1 / 8, "weight of the consistency loss", "Table 8")
-    lambda_dstl: Weight = setting(1 / 8, "weight of the distillation loss", "COCO, NUS; VOC: 1/4, CUB: 3/8")
+    lambda_dstl: Weight = setting(1 / 8, "weight of the distillation loss", "Table 8; released code, COCO")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +100,9 @@ class ScpNet(SelfTaughtLearner):
         trains="the image tower, one context shared by the classes, a graph network over labels",
         regimes=("full", "partial", "single-positive"),
         inferred=INFERRED,
+        differs=DIFFERS,
         tracks={
-            "paper": Track(recipe=PAPER, frozen=FROZEN),
+            "paper": PAPER,
             "smoke": Track(recipe=SMOKE, frozen=SMOKE_FROZEN, settings={**SMOKE_SETTINGS, "train_from": "attnpool"}),
         },
     )
@@ -152,7 +151,9 @@ class ScpNet(SelfTaughtLearner):
         learned = self.prior(texts) if texts is not None and "dynamic" in (of.sam_graph, of.pessl_graph) else static
         if texts is not None and of.layers:
             edges = {"bar": static.bar, "star": static.star, "dynamic": learned.bar}[of.sam_graph]
-            texts = texts + self.graph(texts, edges)  # Z* = H⁰ + Hᴸ (eq. 6)
+            # Z* = H⁰ + Hᴸ with H^{l+1} = ρ(Ā H^l W^l): eq. 6, but with Ā of eq. 3 in the place of A*, as released, and
+            # without ρ, a LeakyReLU of slope 0.2, after the last layer
+            texts = texts + self.graph(texts, edges)
         return Texts(texts, {"static": static.star, "dynamic": learned.star, "none": None}[of.pessl_graph])
 
     def forward(self, features: Tensor, head: Texts) -> Float[Tensor, "b c"]:
@@ -190,6 +191,6 @@ class ScpNetFrozen(ScpNet):
         shown=(*ScpNet.card.shown, PHOTOGRAPHS),
         title="semantic correspondence prompt network, frozen image tower",
         trains="one context shared by the classes, a graph network over labels",
-        inferred=(*INFERRED, "learning rates and schedule are those of the trained image tower: none are given"),
-        tracks={"paper": Track(recipe=FROZEN), "smoke": Track(recipe=SMOKE_FROZEN, settings=SMOKE_SETTINGS)},
+        inferred=(*INFERRED, "rates and schedule are those of the trained image tower: the paper gives none"),
+        tracks={"paper": FROZEN_PAPER, "smoke": Track(recipe=SMOKE_FROZEN, settings=SMOKE_SETTINGS)},
     )

@@ -14,6 +14,7 @@ from .method import Card, MethodError
 from .recipe import Recipe, Track
 
 Record = TypeVar("Record")
+OURS = ("precision", "selection", "validation", "rates", "cache")  # alike in all methods: no paper's recipe states them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +105,8 @@ def resolve(
     frozen = chosen.frozen if full.frozen else None
     used, source = (chosen.recipe, chosen.source) if frozen is None else (frozen, chosen.frozen_source)
     sources |= {f"recipe.{field.name}": source for field in dataclasses.fields(Recipe)}
+    usual = {field.name: field.default for field in dataclasses.fields(Recipe)}
+    sources |= {f"recipe.{name}": "ours" for name in OURS if getattr(used, name) == usual[name]}
     for each in own:
         changes = each.recipe if frozen is None else each.frozen
         used = updated(used, changes, where=f"track {track} of {card.name}")

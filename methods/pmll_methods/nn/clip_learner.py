@@ -10,6 +10,7 @@ from ..recipe import CONTROLLED, Recipe, Track
 from ..settings import Settings, setting
 from ..towers.clip import ClipTower, load_clip
 
+TOWER = "image-text model: an open_clip NAME:TAG, `local-dir:FOLDER`, or `tiny`"
 TINY_PROMPTS = {"tower": "tiny", "n_ctx": 4, "start": "a photo of a", "context_sd": None, "offset": -2.0}
 
 
@@ -17,7 +18,7 @@ TINY_PROMPTS = {"tower": "tiny", "n_ctx": 4, "start": "a photo of a", "context_s
 class ClipSettings(Settings):
     """Which image-text tower, with which weights."""
 
-    tower: str = setting("RN101:openai", "image-text model: an open_clip NAME:TAG, `local-dir:FOLDER`, or `tiny`")
+    tower: str = setting("RN101:openai", TOWER)
     weights: str | None = setting(None, "file with its weights, or `random`; none: those that `tower` names")
 
 

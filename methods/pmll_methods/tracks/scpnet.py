@@ -1,0 +1,73 @@
+"""The paper track of `scpnet` and `scpnet-frozen`: what the released code takes on each data set.
+
+jameslahm/SCPNet (d56341a): one configuration a data set, each for one positive label a picture. How partial labels
+were trained is in no code, and in a supplement to the paper that we have not seen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ..recipe import Recipe, Track, Values
+
+
+def ema(steps: int) -> float:
+    """The decay that leaves 0.82 of a weight after so many steps: an epoch of the data set, in the released code."""
+    return math.pow(0.82, 1 / steps)
+
+
+def rates(tower: float, graph: float) -> dict[str, Any]:
+    """The peak rates of the image tower and the context, and of the graph network."""
+    return {"lr": tower, "lr_scale": {"graph": graph / tower}}
+
+
+def both(*datasets: str, recipe: Mapping[str, Any], settings: Mapping[str, Any], source: str) -> Values:
+    """Values for a trained and for a frozen image tower alike."""
+    return Values(datasets=datasets, recipe=recipe, frozen=recipe, settings=settings, source=source)
+
+
+RELEASED = Recipe(
+    resolution=224,
+    views=("weak", "weak", "scpnet-strong"),
+    test_view="centre-bilinear",
+    batch=128,
+    epochs=60,
+    horizon=80,  # the cycle is laid out for 80 epochs and cut short
+    **rates(3e-5, graph=1e-5),
+    optimizer="adam",
+    weight_decay=1e-4,
+    decay_vectors=False,
+    schedule="onecycle",
+    ema=ema(641),
+    batch_norm="train-from-second",  # the tower is in eval mode until the first validation is over
+)
+FROZEN = RELEASED.at(batch_norm="eval")
+FROZEN_SOURCE = "inferred: as with a trained tower"
+
+VOC = {**rates(4e-5, graph=2e-4), "epochs": 120, "horizon": None, "ema": ema(45)}
+VOC_SETTINGS = {"neighbours": 20, "temperature": 0.3, "hard_k": 5, "lambda_dstl": 1 / 4}
+CUB = {**rates(3e-4, graph=2e-4), "batch": 96, "epochs": 100, "horizon": None, "ema": ema(63)}
+CUB_SETTINGS = {"neighbours": 312, "temperature": 0.3, "hard_k": 31, "lambda_dstl": 3 / 8}
+NUS = {**rates(3e-5, graph=1e-4), "ema": ema(931)}
+NUS_SETTINGS = {"neighbours": 50, "hard_k": 6, "scale": None}
+
+PAPER = Track(
+    recipe=RELEASED,
+    frozen=FROZEN,
+    source="released code, COCO",
+    frozen_source=FROZEN_SOURCE,
+    datasets=("coco2014", "voc2012", "nuswide", "cub"),
+    regimes=("single-positive",),
+    values=(
+        both("voc2012", recipe=VOC, settings=VOC_SETTINGS, source="released code, VOC 2012"),
+        both("voc2007", recipe=VOC, settings=VOC_SETTINGS, source="inferred: VOC 2012's, released code"),
+        both("nuswide", recipe=NUS, settings=NUS_SETTINGS, source="released code, NUS-WIDE"),
+        both("cub", recipe=CUB, settings=CUB_SETTINGS, source="released code, CUB"),
+        Values(regimes=("single-positive",), settings={"tower": "RN50:openai"}, source="paper, 4.1"),
+    ),
+)
+FROZEN_PAPER = Track(
+    recipe=FROZEN, source=FROZEN_SOURCE, datasets=PAPER.datasets, regimes=PAPER.regimes, values=PAPER.values
+)

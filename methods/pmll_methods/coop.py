@@ -7,8 +7,9 @@ Recognition with Partial Labels", 2024, Table 4): contexts shared by the classes
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -22,22 +23,31 @@ from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, MethodError
 from .nn.clip_learner import TINY_PROMPTS, ClipLearner, ClipSettings
 from .nn.prompts import PromptContexts
 from .ranges import Count, Positive, Share, Weight
-from .recipe import SMOKE_PROMPTS, Recipe, Track
+from .recipe import SMOKE_PROMPTS, Recipe, Track, Values
 from .settings import setting
 
-PAPER = Recipe(
-    resolution=448,  # SARL, 4.2
-    views=("dualcoop",),  # inferred: not stated; DualCoOp's, which has the same tower and resolution
-    test_view="bilinear",  # inferred: DualCoOp's
-    batch=64,  # SARL, 4.2
-    epochs=100,  # SARL, 4.2
-    optimizer="sgd",  # SARL, 4.2
-    lr=2e-3,  # SARL, 4.2
-    momentum=0.9,  # inferred: CoOp's
-    weight_decay=5e-4,  # inferred: CoOp's
-    schedule="cosine",  # SARL, 4.2
-    warmup_epochs=1,  # SARL, 4.2
-    warmup_lr=5e-4,  # SARL, 4.2
+DUALCOOPS: Mapping[str, Any] = {"views": ("dualcoop",), "test_view": "bilinear"}  # the same tower and resolution
+COOPS: Mapping[str, Any] = {"momentum": 0.9, "weight_decay": 5e-4}
+PAPER = Track(
+    recipe=Recipe(
+        resolution=448,
+        batch=64,
+        epochs=100,
+        optimizer="sgd",
+        lr=2e-3,
+        schedule="cosine",
+        warmup_epochs=1,
+        warmup_lr=5e-4,
+        **DUALCOOPS,
+        **COOPS,
+    ),
+    source="SARL, 4.2",
+    datasets=("coco2014", "voc2007"),
+    regimes=("partial",),
+    values=(
+        Values(recipe=DUALCOOPS, source="inferred: DualCoOp's, released code"),
+        Values(recipe=COOPS, source="inferred: CoOp's, released code"),
+    ),
 )
 SMOKE_SETTINGS = {**TINY_PROMPTS, "scale": 20.0, "loss": "bce"}
 INFERRED = (
@@ -54,10 +64,10 @@ class CoOpSettings(ClipSettings):
     """Settings of `coop`."""
 
     n_ctx: Count = setting(16, "context vectors a prompt, M", "SARL, 4.2")
-    class_specific: bool = setting(False, "contexts of their own for every class", "CoOp, 3.2")
+    class_specific: bool = setting(False, "contexts of their own for every class", "CoOp's code")
     start: str | None = setting(None, "words the contexts start from; none: Gaussian noise", "SARL, 3.2")
     context_sd: Weight | None = setting(0.02, "size of the noise; none: that of the token table", "CoOp's code")
-    scale: Positive | None = setting(None, "logits per unit of cosine, 1/τ; none: the tower's own", "CoOp, eq. 1")
+    scale: Positive | None = setting(None, "logits per unit of cosine, 1/τ; none: the tower's own", "CoOp's code")
     readout: Literal["sigmoid", "softmax"] = setting("sigmoid", "P(present): of each label alone, or over labels")
     loss: Literal["asl", "bce", "durand"] = setting(
         "asl", "P-ASL; cross-entropy over known labels; the same weighted by picture (P-BCE)", "SARL, eq. 10-11, Fig. 7"
@@ -87,7 +97,7 @@ class CoOp(ClipLearner):
         paper="Zhou et al., IJCV 2022",
         trains="the contexts of one prompt, shared by the classes",
         inferred=(*AFTER_SARL, *GLOBAL, *INFERRED),
-        tracks={"paper": Track(recipe=PAPER), "smoke": Track(recipe=SMOKE_PROMPTS, settings=SMOKE_SETTINGS)},
+        tracks={"paper": PAPER, "smoke": Track(recipe=SMOKE_PROMPTS, settings=SMOKE_SETTINGS)},
     )
 
     def __init__(self, problem: Problem, settings: CoOpSettings) -> None:
@@ -111,7 +121,7 @@ class CoOp(ClipLearner):
         return self.clip.pooled(self.clip.normalise(pixels))
 
     def head(self) -> Float[Tensor, "c e"]:
-        """f_c^t = Enc_t([V]_1 … [V]_M [name]) (SARL, eq. 7-8)."""
+        """f_c^t = Enc_t(t_c) with t_c = [V]_1 … [V]_M [CLS] (SARL, eq. 7-8)."""
         texts: Tensor = self.prompts()[0]
         return texts
 

@@ -1,7 +1,7 @@
 """`dualcoop`: a positive and a negative learned prompt per class over frozen CLIP towers.
 
 Sun, Hu and Saenko, "DualCoOp: Fast Adaptation to Multi-Label Recognition with Limited Annotations",
-NeurIPS 2022; settings of the released code (sunxm2357/DualCoOp).
+NeurIPS 2022, as in the released code (sunxm2357/DualCoOp, 49e71d7): we have not seen the paper's own text.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .nn.clip_learner import TINY_PROMPTS, ClipLearner, ClipSettings
 from .nn.prompts import PromptContexts
 from .nn.region_aggregation import cosines, dualcoop_logits
 from .ranges import Count, Positive, Share, Weight
-from .recipe import SMOKE_PROMPTS, Recipe, Track
+from .recipe import SMOKE_PROMPTS, Recipe, Track, Values
 from .settings import setting
 
 PAPER = Recipe(
@@ -31,7 +31,7 @@ PAPER = Recipe(
     batch=32,
     epochs=50,
     optimizer="sgd",
-    lr=2e-3,  # COCO; 1e-3 on VOC
+    lr=2e-3,
     momentum=0.9,
     weight_decay=5e-4,
     schedule="cosine",
@@ -44,13 +44,14 @@ PAPER = Recipe(
 class DualCoOpSettings(ClipSettings):
     """Settings of `dualcoop`."""
 
-    n_ctx: Count = setting(16, "context vectors a prompt", "paper, 4.1")
+    n_ctx: Count = setting(16, "context vectors a prompt", "released code")
     class_specific: bool = setting(True, "contexts of their own for every class", "released README")
     start: str | None = setting(None, "words the positive context starts from; none: Gaussian noise")
     context_sd: Weight | None = setting(0.02, "size of the noise; none: that of the token table", "released code")
     spatial_scale: Positive = setting(20.0, "sharpness of the softmax over positions", "released code")
     scale: Positive = setting(100.0, "logits per unit of cosine", "released code")
-    loss: Literal["asl", "bce"] = setting("asl", "asymmetric loss, or masked cross-entropy", "paper, eq. 5")
+    loss: Literal["asl", "bce"] = setting("asl", "asymmetric loss, or masked cross-entropy", "released code")
+    loss_weight: Weight | None = setting(None, "multiplies the loss summed over a batch; none: 1 / batch")
     gamma_negative: Weight = setting(2.0, "focusing on negatives, γ-", "released code")
     gamma_positive: Weight = setting(1.0, "focusing on positives, γ+", "released code")
     clip: Share = setting(0.05, "probability shift of negatives", "released code")
@@ -68,9 +69,29 @@ class DualCoOp(ClipLearner):
         title="dual context optimisation",
         paper="Sun et al., NeurIPS 2022",
         trains="the contexts of two prompts a class",
-        inferred=("the loss weight is 1/batch at every ratio: the code's values are given for one ratio only",),
+        inferred=(
+            "the loss weight (`loss_weight`) is 0.03 at every ratio: the README gives it for 50 % of COCO and takes a "
+            "larger one for smaller ratios",
+            "contexts are class-specific at every ratio (`class_specific`): the README suggests shared ones for very "
+            "small ratios, without a figure",
+        ),
+        differs=(
+            "fp32: the code trains in half precision (recipe.precision=fp16; unlike it, with a scaled loss)",
+            "the last epoch is scored: the code takes the best one on the test set (recipe.selection=best-test)",
+            "pictures of COCO without any label are trained on: the code leaves them out (data.labelless=drop)",
+        ),
         tracks={
-            "paper": Track(recipe=PAPER),
+            "paper": Track(
+                recipe=PAPER,
+                source="released code, COCO",
+                datasets=("coco2014", "voc2007"),
+                regimes=("partial",),
+                values=(
+                    Values(settings={"loss_weight": 0.03}, source="released README: 50 % of COCO"),
+                    Values(datasets=("voc2007",), recipe={"lr": 1e-3}, source="released README: VOC 2007"),
+                    Values(datasets=("voc2012",), recipe={"lr": 1e-3}, source="inferred: VOC 2007's"),
+                ),
+            ),
             "smoke": Track(
                 recipe=SMOKE_PROMPTS,
                 settings={**TINY_PROMPTS, "scale": 20.0, "loss": "bce"},
@@ -101,7 +122,7 @@ class DualCoOp(ClipLearner):
         return texts
 
     def forward(self, features: Float[Tensor, "b n e"], head: Float[Tensor, "2 c e"]) -> Float[Tensor, "b c"]:
-        """Two-way softmax: P(present) = sigmoid(positive - negative) (paper, eq. 3-4)."""
+        """Two-way softmax over the negative and the positive logit: P(present) = sigmoid(positive - negative)."""
         pair, _ = dualcoop_logits(
             cosines(features, head), spatial_scale=self.settings.spatial_scale, output_scale=self.settings.scale
         )
@@ -122,4 +143,5 @@ class DualCoOp(ClipLearner):
             eps=1e-6,
             reduction="sum",
         )
-        return {"asl": summed / self.problem.recipe.batch}
+        weight = settings.loss_weight
+        return {"asl": summed / self.problem.recipe.batch if weight is None else weight * summed}

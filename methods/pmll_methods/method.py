@@ -196,7 +196,7 @@ REGISTRY: Mapping[str, Entry] = {
     "dsrb": Entry("pmll_methods.dsrb:Dsrb", "CNN", "SARB with prototypes by class and place", inferred=True),
     "sst": Entry("pmll_methods.sst:Sst", "CNN", "labels completed within and across pictures", inferred=True),
     "hst": Entry("pmll_methods.hst:Hst", "CNN", "SST with learned thresholds and prototypes", inferred=True),
-    "clip-zeroshot": Entry("pmll_methods.zero_shot:ClipZeroShot", "CLIP", "a hand prompt a class", inferred=True),
+    "clip-zeroshot": Entry("pmll_methods.zero_shot:ClipZeroShot", "CLIP", "a hand prompt a class"),
     "coop": Entry("pmll_methods.coop:CoOp", "CLIP", "one learned prompt for all classes", inferred=True),
     "coop-csp": Entry("pmll_methods.coop:CoOpCsp", "CLIP", "a learned prompt a class", inferred=True),
     "coop-sd": Entry("pmll_methods.sarl:CoOpSd", "CLIP", "semantic decoupling, one learned prompt", inferred=True),

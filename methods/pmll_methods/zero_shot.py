@@ -1,6 +1,6 @@
 """`clip-zeroshot`: the cosine between a picture and a hand prompt per class; nothing is trained.
 
-Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021, section 3.1.
+Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021, zero-shot transfer.
 Each class is ranked by its own cosine: a softmax over classes would change the order of pictures.
 """
 
@@ -42,9 +42,9 @@ class ClipZeroShot(ClipLearner):
         uses_labels=False,
         deterministic=True,
         logits=False,
-        inferred=("pictures are squashed to the square, as every multi-label method here does; CLIP crops the centre",),
+        differs=("pictures are squashed to a square: CLIP's code crops the centre (recipe.test_view=centre)",),
         tracks={
-            "paper": Track(recipe=IMAGES),
+            "paper": Track(recipe=IMAGES, source="CLIP's code; nothing is trained"),
             "smoke": Track(recipe=IMAGES.at(resolution=64), settings={"tower": "tiny"}),
         },
     )

@@ -117,6 +117,7 @@ def test_trained_values_are_as_many_as_the_papers_towers_and_words_make_them(tmp
     assert (count(CoOpCsp, coco[:20]), count(CoOpCsp)) == (163_840, 655_360)
     assert count(CoOpSd) == 8_192 + 3_979_777
     assert (count(Sarl), count(Sarl, n_ctx=20)) == (4_635_137, 4_798_977)
+    assert size(build(Sarl, coco, tower, words=None)) == 4_852_225  # on the tower's own texts, 512 numbers a class
     assert count(Sarl, width=None, projection=True) == 5_159_425
     assert count(Sarl, projection=True) == 5_684_737
     dualcoop = [PromptContexts(tower, coco, prompts=2, class_specific=own) for own in (False, True)]

@@ -22,7 +22,7 @@ class PromptContexts(nn.Module):
     `class_specific`. They start from N(0, `sd`²) (`sd` None: that of the tower's own token embeddings), or from
     `words`, one phrase a prompt (None: that prompt from noise), which also set `n_ctx`.
 
-    Zhou et al., "Learning to Prompt for Vision-Language Models", IJCV 2022, section 3.2.
+    Zhou et al., "Learning to Prompt for Vision-Language Models", IJCV 2022, as in the released code.
     """
 
     def __init__(

@@ -26,8 +26,8 @@ def dualcoop_logits(
 ) -> tuple[Float[Tensor, "b 2 c"], Float[Tensor, "b c n"]]:
     """Negative and positive logit of each class, and where the class was looked for; prompt 0 is the negative one.
 
-    The positive prompt's softmax over positions weighs both maps (Sun, Hu and Saenko, "DualCoOp", NeurIPS 2022,
-    eq. 2-3). P(present) = sigmoid(positive - negative).
+    The positive prompt's softmax over positions weighs both maps, as in the released code of Sun, Hu and Saenko,
+    "DualCoOp", NeurIPS 2022. P(present) = sigmoid(positive - negative).
     """
     weights = (spatial_scale * cosines[:, 1]).softmax(dim=-1)
     return output_scale * (weights[:, None] * cosines).sum(dim=-1), weights

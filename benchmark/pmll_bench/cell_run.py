@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -17,7 +18,9 @@ from pmll_methods.recipe import Recipe
 
 from .beliefs import compared
 from .cell_folder import Attempt, CellFolder
+from .errors import StoreError
 from .grid import Group, Planned
+from .selection import Selection
 
 SAVE_RARELY = 200  # times what a save takes: nine cells of a group then spend under 5 % of their time on it
 
@@ -70,6 +73,7 @@ class CellRun:
 
     def __post_init__(self) -> None:
         self._saved, self._cost = time.monotonic(), 0.0
+        self.trouble: StoreError | None = None  # what the disk said, even where a method caught it
         self._epochs: dict[int, dict[str, float]] = {}
         self.beliefs: dict[str, dict[str, int | float | None]] = {}  # by name, the newest
         for attempt in self.folder.attempts():  # what an attempt before this one went through, too
@@ -103,7 +107,8 @@ class CellRun:
 
     def save(self, state: State, step: int = 0) -> None:
         started = time.monotonic()
-        self.attempt.save_state(step, lambda file: torch.save(state, file))
+        with self._noting_trouble():
+            self.attempt.save_state(step, lambda file: torch.save(state, file))
         self._saved = time.monotonic()
         self._cost = self._saved - started
 
@@ -125,7 +130,8 @@ class CellRun:
 
     def report(self, epoch: int, epochs: int, losses: Mapping[str, float]) -> None:
         self._epochs[epoch] = {"epoch": epoch, **losses}
-        self.attempt.event({"event": "epoch", "epoch": epoch, "epochs": epochs, **losses})
+        with self._noting_trouble():
+            self.attempt.event({"event": "epoch", "epoch": epoch, "epochs": epochs, **losses})
         self.listener.cell_progress(self.planned, epoch, epochs, losses)
 
     def record(self, name: str, positions: Positions, values: np.ndarray) -> None:
@@ -136,8 +142,18 @@ class CellRun:
         elif self.hidden is not None:
             found |= compared(name, positions, values, self.hidden())
         self.beliefs[name] = found
-        self.attempt.event({"event": "belief", "name": name, "found": found})
+        with self._noting_trouble():
+            self.attempt.event({"event": "belief", "name": name, "found": found})
 
     def after_epoch(self, epoch: int, predict: Callable[[ImageSet], Scores]) -> None:
         if self.select is not None:
-            self.select(epoch, predict)
+            with self._noting_trouble():
+                self.select(epoch, predict)
+
+    @contextmanager
+    def _noting_trouble(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreError as error:
+            self.trouble = error
+            raise

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import TypeVar
 
 import numpy as np
 
 from pmll_datasets.loader import ImageSet, TrainSet
-from pmll_methods.method import Diverged, Method, Scores, Stopped
+from pmll_methods.apart import attempted
+from pmll_methods.method import Diverged, Method, Scores
 from pmll_methods.torch_method import TorchMethod, fit_methods, predict_methods
 
 from .cell_run import CellRun
-from .errors import StoreError
 from .lent_run import LentRun
-
-T = TypeVar("T")
 
 
 def fit(methods: Sequence[Method], trains: Sequence[TrainSet], runs: Sequence[CellRun]) -> list[Exception | None]:
@@ -27,9 +24,13 @@ def fit(methods: Sequence[Method], trains: Sequence[TrainSet], runs: Sequence[Ce
     lent = [LentRun(run) for run in runs]
     together = [method for method in methods if isinstance(method, TorchMethod)]
     if len(together) == len(methods):
-        return fit_methods(together, trains, lent)
-    tried = [_kept(partial(method.fit, train, run)) for method, train, run in zip(methods, trains, lent, strict=True)]
-    return [result if isinstance(result, Exception) else None for result in tried]
+        failures = fit_methods(together, trains, lent)
+    else:
+        failures = [
+            attempted(partial(method.fit, train, run)) for method, train, run in zip(methods, trains, lent, strict=True)
+        ]
+    _raise_trouble(runs)
+    return failures
 
 
 def predict(
@@ -46,21 +47,19 @@ def predict(
     if together and len(together) == len(alive):
         predicted = predict_methods(together, images, [lent[number] for number in alive])
     else:
-        predicted = [_kept(partial(methods[number].predict, images, lent[number])) for number in alive]
+        predicted = [attempted(partial(methods[number].predict, images, lent[number])) for number in alive]
+    _raise_trouble(runs)
     checked = {
         number: _checked(result, (len(images), classes)) for number, result in zip(alive, predicted, strict=True)
     }
     return [failure if failure is not None else checked[number] for number, failure in enumerate(failures)]
 
 
-def _kept(work: Callable[[], T]) -> T | Exception:
-    """What `work` gives, or the exception that ended it; what ends the whole group goes on."""
-    try:
-        return work()
-    except (Stopped, StoreError):
-        raise
-    except Exception as error:
-        return error
+def _raise_trouble(runs: Sequence[CellRun]) -> None:
+    """A full disk is no fault of a cell, whatever its method made of the error: nothing can be recorded any more."""
+    for run in runs:
+        if run.trouble is not None:
+            raise run.trouble
 
 
 def _checked(scores: Scores | Exception, shape: tuple[int, int]) -> Scores | Exception:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache, partial
+from typing import TypeVar
 
 import numpy as np
 
-from pmll_datasets.dataset import DataError, Dataset, Labels
+from pmll_datasets.dataset import Dataset, Labels
 from pmll_datasets.lending import lent_pictures
 from pmll_datasets.loader import ImageSet, TrainSet
-from pmll_datasets.regimes import mask_digest, mask_labels, training_part
+from pmll_datasets.regimes import mask_labels, training_part
 from pmll_methods import registry
-from pmll_methods.method import Diverged, Method, MethodError, Scores, Stopped
+from pmll_methods.apart import as_exception, attempted
+from pmll_methods.method import Diverged, Method, Scores, Stopped
 from pmll_methods.recipe import Recipe
 from pmll_methods.settings import updated
 
@@ -29,12 +31,14 @@ from .fitting import fit, predict
 from .grid import Group, Planned
 from .launch.lease import Lease, LeaseHeld
 from .masking import open_mask
-from .metrics import evaluate
 from .planning import open_dataset
-from .records import EndKind, Oracle, Result, ScoresFile, Seconds
+from .records import EndKind, Seconds
+from .scoring import publish
 from .selection import Selection, deciding, held_out
 from .store import Store
 from .tries import choose_rates
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -101,6 +105,15 @@ def run_group(
 
 
 @dataclass
+class _Started:
+    """One cell under way: its run, all its training pictures, and those that it trains on."""
+
+    run: CellRun
+    whole: TrainSet
+    train: TrainSet
+
+
+@dataclass
 class _Work:
     """One group under way."""
 
@@ -111,46 +124,54 @@ class _Work:
     listener: Listener
     stop: threading.Event
     outcome: Outcome
-    runs: list[CellRun] = field(default_factory=list)
-    wholes: list[TrainSet] = field(default_factory=list)
-    trains: list[TrainSet] = field(default_factory=list)  # what the cells train on: the wholes, or a part of them
+    runs: list[CellRun] = field(default_factory=list)  # those that haven't ended
 
     def run(self) -> None:
+        """Whatever goes wrong ends the cells that it concerns; only Ctrl-C and a store that takes nothing go on."""
         started = time.monotonic()
-        self.data = open_dataset(self.cells[0])
-        self.kind = registry.find(self.cells[0].where.target)
-        self.test = ImageSet(lent_pictures(self.data.test.pictures), workers=self.settings.workers)
         try:
             for planned in self.cells:
                 self._begin(planned)
-            scores, trained = self._scores()
+            self.data = open_dataset(self.cells[0])
+            self.kind = registry.find(self.cells[0].where.target)
+            self.test = ImageSet(lent_pictures(self.data.test.pictures), workers=self.settings.workers)
+            cells = [cell for run in tuple(self.runs) if (cell := self._kept(run, partial(self._start, run)))]
+            if not cells:
+                return
+            scores, trained = self._scores(cells)
+            seconds = Seconds(train=trained - started, predict=time.monotonic() - trained, shared_with=len(self.cells))
+            for cell, result in zip(cells, scores, strict=True):
+                self._kept(cell.run, partial(self._finish, cell, result, seconds))
         except (Stopped, KeyboardInterrupt) as error:
             self._end_all("interrupted", error)
             if isinstance(error, KeyboardInterrupt):
                 raise
-            return
         except StoreError:
             raise  # nothing can be recorded where nothing can be written
-        except Exception as error:
+        except BaseException as error:
             self._end_all("failed", error)
-            if isinstance(error, (DataError, MethodError)):
-                return
-            raise
-        seconds = Seconds(train=trained - started, predict=time.monotonic() - trained, shared_with=len(self.cells))
-        for number, result in enumerate(scores):
-            self._finish(number, result, seconds)
+
+    def _kept(self, run: CellRun, work: Callable[[], T]) -> T | None:
+        """What `work` on one cell gives; what goes wrong there ends this cell alone."""
+        result = attempted(work)
+        if isinstance(result, StoreError):
+            raise result
+        if isinstance(result, Exception):
+            self._end(run, "diverged" if isinstance(result, Diverged) else "failed", result)
+            return None
+        return result
 
     def _begin(self, planned: Planned) -> None:
-        """An attempt at one cell, with the training pictures that it may see."""
+        """An attempt at one cell, in which all that follows is recorded."""
         folder = self.store.folder(planned.cell)
         attempt = folder.begin(planned, environment(self.settings.threads, self.settings.device))
-        recipe = recipe_of(planned)
-        run = CellRun(planned, recipe, folder, attempt, self.settings, self.listener, self.stop)
+        run = CellRun(planned, recipe_of(planned), folder, attempt, self.settings, self.listener, self.stop)
         self.runs.append(run)
-        train = train_set(self.data, planned, self.settings.workers)
+
+    def _start(self, run: CellRun) -> _Started:
+        """Give a cell the training pictures and labels that it may see."""
+        train, recipe = train_set(self.data, run.planned, self.settings.workers), run.recipe
         left = _left(train, recipe)
-        self.wholes.append(train)
-        self.trains.append(left)
         run.hidden = cache(partial(hidden_labels, self.data.train, left))
         if recipe.selection == "best-val":
             held = held_out(train.ids, recipe.validation)
@@ -158,75 +179,52 @@ class _Work:
             run.select = self._selection(run, watched, deciding(train.labels[held]))
         elif recipe.selection == "best-test":
             run.select = self._selection(run, self.test, self.data.test.labels)
+        return _Started(run, train, left)
 
     def _selection(self, run: CellRun, watched: ImageSet, labels: Labels) -> Selection:
         earlier = [attempt.path / "selected.npz" for attempt in reversed(run.folder.attempts())]
         file = run.attempt.path / "selected.npz"
         return Selection(watched, labels, self.test, self.kind.card.logits, file, earlier)
 
-    def _scores(self) -> tuple[list[Scores | Exception], float]:
+    def _scores(self, cells: Sequence[_Started]) -> tuple[list[Scores | Exception], float]:
         """Scores of each cell or what went wrong, and when training ended."""
-        if self.runs[0].recipe.rates:
-            choose_rates(self.runs, self.wholes, self._method, logits=self.kind.card.logits)
-        methods = [self._method(run) for run in self.runs]
-        failures = fit(methods, self.trains, self.runs)
+        runs = [cell.run for cell in cells]
+        if runs and runs[0].recipe.rates:
+            choose_rates(runs, [cell.whole for cell in cells], self._method, logits=self.kind.card.logits)
+        methods = [self._method(run) for run in runs]
+        failures = fit(methods, [cell.train for cell in cells], runs)
         trained = time.monotonic()
-        return predict(methods, failures, self.test, self.runs, len(self.data.classes)), trained
+        return predict(methods, failures, self.test, runs, len(self.data.classes)), trained
 
     def _method(self, run: CellRun) -> Method:
         """The untrained method of a cell."""
         return self.kind.build(updated(self.kind.settings_class(), run.planned.settings, where="settings"))
 
-    def _finish(self, number: int, scores: Scores | Exception, seconds: Seconds) -> None:
-        """Score a cell and publish its result, or record why there is none."""
-        run = self.runs[number]
+    def _finish(self, cell: _Started, scores: Scores | Exception, seconds: Seconds) -> None:
+        """Score a cell and publish its result, or raise why there is none."""
+        run = cell.run
         if isinstance(scores, Exception):
-            self._end(run, "diverged" if isinstance(scores, Diverged) else "failed", scores)
-            return
+            raise scores
         if (reason := self.leases[run.planned.cell.id].lost) is not None:
             self.listener.note(f"{run.planned.cell.id}: another run took the cell over ({reason}); its result stands")
             self._end(run, "interrupted", Stopped(f"the lease was lost: {reason}"))
             return
-        best = run.select is not None and run.recipe.selection == "best-val"
-        chosen = run.select.scores if run.select is not None and best else scores
-        file = run.attempt.write_scores(chosen, self.data.test.ids, self.data.classes)
-        run.attempt.commit(self._result(run, self.trains[number], chosen, file, seconds))
-        run.attempt.end("done")
-        self.outcome.add(run.planned, "done")
-        self.listener.cell_finished(run.planned, "done", seconds.train + seconds.predict)
-
-    def _result(self, run: CellRun, train: TrainSet, scores: Scores, file: ScoresFile, seconds: Seconds) -> Result:
-        test, logits = self.data.test.labels, self.kind.card.logits
-        oracle = None
-        if run.select is not None and run.recipe.selection == "best-test":
-            best = evaluate(run.select.scores, test, logits=logits)
-            oracle = Oracle(metrics=best.values, epoch=run.select.epoch)
-        return Result.of(
-            run.planned,
-            attempt=run.attempt.number,
-            data=self.data,
-            mask_digest=mask_digest(train.labels != 0),
-            known_positives=(train.labels > 0).sum(axis=0).tolist(),
-            measured=evaluate(scores, test, logits=logits),
-            scores=file,
-            history=run.history,
-            seconds=seconds,
-            environment=environment(self.settings.threads, self.settings.device),
-            deterministic=self.kind.card.deterministic,
-            oracle=oracle,
-            tries=run.folder.tries(),
-            beliefs=run.beliefs,
-        )
+        publish(run, cell.train, self.data, scores, seconds, self.kind.card)
+        self._tell(run, "done", seconds.train + seconds.predict)
 
     def _end_all(self, state: EndKind, error: BaseException) -> None:
-        for run in self.runs:
-            self._end(run, state, error)
+        for run in tuple(self.runs):
+            self._end(run, state, as_exception(error) if state == "failed" else error)
 
     def _end(self, run: CellRun, state: EndKind, error: BaseException) -> None:
         trace = "".join(traceback.format_exception(error))
         run.attempt.end(state, _told(error), trace)
+        self._tell(run, state, 0.0)
+
+    def _tell(self, run: CellRun, state: EndKind, seconds: float) -> None:
+        self.runs.remove(run)
         self.outcome.add(run.planned, state)
-        self.listener.cell_finished(run.planned, state, 0.0)
+        self.listener.cell_finished(run.planned, state, seconds)
 
 
 def _told(error: BaseException) -> str:

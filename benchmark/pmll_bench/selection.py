@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool
@@ -44,6 +45,14 @@ def deciding(labels: Labels) -> Labels:
     return labels if (labels < 0).any() else read_only(np.where(labels > 0, labels, -1).astype(np.int8))
 
 
+class Best(NamedTuple):
+    """The best epoch so far: its number, its mAP on the pictures that decide, and its test scores."""
+
+    epoch: int
+    map: float
+    scores: Scores
+
+
 @dataclass
 class Selection:
     """Watches the epochs of one cell and keeps the scores of the best, in a file that survives a kill.
@@ -60,21 +69,28 @@ class Selection:
     earlier: Sequence[Path] = ()  # of earlier attempts, newest first
 
     def __post_init__(self) -> None:
-        self.epoch, self.best, self.scores = 0, -1.0, np.empty((0, 0), np.float32)
-        for path in (self.file, *self.earlier):
-            if path.is_file():
-                with np.load(path, allow_pickle=False) as kept:
-                    self.epoch, self.best, self.scores = int(kept["epoch"]), float(kept["best"]), kept["scores"]
-                break
+        """Take up the best epoch of an earlier attempt. Raises `DataError` where no label can rank an epoch."""
+        if not (self.labels > 0).any():
+            raise DataError(
+                f"no label is known to be present in the {len(self.watched)} pictures that are held out, "
+                "so no epoch can be chosen by them",
+                where="recipe.selection=best-val",
+                hint="take a larger ratio, more pictures or recipe.validation, or set recipe.selection=last",
+            )
+        self.best = next((_read(path) for path in (self.file, *self.earlier) if path.is_file()), None)
 
     def __call__(self, epoch: int, predict: Callable[[ImageSet], Scores]) -> None:
         """Score an epoch; keep its test scores where it is the best so far. The earliest of equals is kept."""
         deciding = predict(self.watched)
         value = evaluate(deciding, self.labels, logits=self.logits).values["map"]
-        if not value > self.best:
+        if self.best is not None and not value > self.best.map:
             return
-        self.epoch, self.best = epoch, value
-        self.scores = deciding if self.watched is self.test else predict(self.test)
+        self.best = Best(epoch, value, deciding if self.watched is self.test else predict(self.test))
         buffer = io.BytesIO()
-        np.savez(buffer, epoch=epoch, best=value, scores=self.scores)
+        np.savez(buffer, epoch=epoch, best=value, scores=self.best.scores)
         write_whole(self.file, buffer.getvalue())
+
+
+def _read(path: Path) -> Best:
+    with np.load(path, allow_pickle=False) as kept:
+        return Best(int(kept["epoch"]), float(kept["best"]), kept["scores"])

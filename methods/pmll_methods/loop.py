@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from . import ema
+from .apart import attempted, kept_apart
 from .feed import Feed, autocast, epoch_batches, in_order
 from .learner import Features, Learner, PseudoLabels, Stage, Sweep, laid_out
 from .member import Member, Place
@@ -32,6 +33,8 @@ def fit_group(learners: Sequence[Learner], images: ImageSet, runs: Sequence[Run]
     place. Raises `Stopped`, everything saved, when a run asks to stop.
     """
     members = [Member(learner, run) for learner, run in zip(learners, runs, strict=True)]
+    if not members:
+        return []
     lead = members[0]
     feed = Feed(images, lead.learner, lead.recipe, lead.run.device, lead.run.seed)
     cohorts = _cohorts(members)
@@ -48,20 +51,33 @@ def _cohorts(members: Sequence[Member]) -> list[list[Member]]:
 
     Streams follow from labels: where a method has one of unlabelled pictures, each ratio is a cohort.
     """
-    cohorts: list[list[Member]] = []
+    cohorts: list[tuple[_Plan, list[Member]]] = []
     for member in members:
-        mates = next((each for each in cohorts if _same_streams(each[0].learner, member.learner)), None)
-        if mates is None:
-            cohorts.append([member])
-        else:
-            mates.append(member)
-    return cohorts
+        with kept_apart(member.fail):  # where a method refuses its labels: none of them is known, say
+            plan = _Plan.of(member.learner)
+            mates = next((each for other, each in cohorts if other.same_as(plan)), None)
+            if mates is None:
+                cohorts.append((plan, [member]))
+            else:
+                mates.append(member)
+    return [mates for _, mates in cohorts]
 
 
-def _same_streams(one: Learner, other: Learner) -> bool:
-    stages = one.stages()
-    names = {name for stage in stages for name in stage.streams}
-    return stages == other.stages() and all(torch.equal(one.stream(name), other.stream(name)) for name in names)
+class _Plan(NamedTuple):
+    """The stages of a learner, and the training positions of their streams."""
+
+    stages: tuple[Stage, ...]
+    streams: dict[str, Tensor]
+
+    @classmethod
+    def of(cls, learner: Learner) -> _Plan:
+        stages = learner.stages()
+        return cls(stages, {name: learner.stream(name) for stage in stages for name in stage.streams})
+
+    def same_as(self, other: _Plan) -> bool:
+        return self.stages == other.stages and all(
+            torch.equal(rows, other.streams[name]) for name, rows in self.streams.items()
+        )
 
 
 def _fit(members: Sequence[Member], feed: Feed) -> Place:
@@ -74,8 +90,9 @@ def _fit(members: Sequence[Member], feed: Feed) -> Place:
                 continue
             calendar = Calendar(sum(before.epochs for before in stages[:number]), sum(each.epochs for each in stages))
             if place == Place(number, 0, 0, place.done):
-                for member in members:
-                    member.begin_stage()
+                for member in _alive(members):
+                    with kept_apart(member.fail):
+                        member.begin_stage()
             for epoch in range(place.epoch, stage.epochs):
                 if not _alive(members):
                     break
@@ -116,13 +133,13 @@ def _epoch(members: Sequence[Member], feed: Feed, stage: Stage, calendar: Calend
         here = Place(place.stage, place.epoch, step, place.done + step - place.step)
         views = next(features)
         for member in _alive(members):
-            with _kept_apart(member):
+            with kept_apart(member.fail):
                 member.train_step(member.batch(views, batches[step]), stage, here, len(batches))
         _pause(members, Place(place.stage, place.epoch, step + 1, here.done + 1), last=step + 1 == len(batches))
     after = Place(place.stage, place.epoch + 1, 0, place.done + len(batches) - place.step)
     for member in _alive(members):
         member.epoch_done(number + 1, calendar.epochs)
-        with _kept_apart(member):
+        with kept_apart(member.fail):
             _hand_over(member)
             member.run.after_epoch(number + 1, _predictor(member))
     _pause(members, after, last=after.epoch == stage.epochs)
@@ -172,10 +189,10 @@ def _sweep(members: Sequence[Member], feed: Feed, epoch: int) -> None:
         view = plan.view or feed.recipe.test_view
         for positions, views in zip(batches, feed(batches, (view,), epoch), strict=True):
             for member in _alive(sharing):
-                with _kept_apart(member):
+                with kept_apart(member.fail):
                     _sweep_batch(member, plan, positions, views)
         for member in _alive(sharing):
-            with _kept_apart(member):
+            with kept_apart(member.fail):
                 member.learner.after_sweep()
 
 
@@ -188,17 +205,6 @@ def _sweep_batch(member: Member, plan: Sweep, positions: Positions, views: tuple
 
 def _alive(members: Sequence[Member]) -> list[Member]:
     return [member for member in members if member.failure is None]
-
-
-@contextmanager
-def _kept_apart(member: Member) -> Iterator[None]:
-    """An error in one member is that member's alone."""
-    try:
-        yield
-    except Stopped:
-        raise
-    except Exception as error:
-        member.failure = error
 
 
 def _predictor(member: Member) -> Callable[[ImageSet], Scores]:
@@ -216,20 +222,25 @@ def _predictor(member: Member) -> Callable[[ImageSet], Scores]:
 def predict_group(learners: Sequence[Learner], images: ImageSet, runs: Sequence[Run]) -> list[Scores | Exception]:
     """Scores float32 [pictures, classes] of each learner; pictures, views and the frozen part are shared.
 
-    A learner whose scores are not finite gets a `Diverged` in its place.
+    The exception of a learner that fails stands in its place, a `Diverged` where its scores are not finite.
     """
     recipe, device = runs[0].recipe, runs[0].device
     for learner in learners:
         learner.eval()
     pictures = images.batches(in_order(len(images), recipe.batch), (recipe.test_view,), recipe.resolution)
     parts: list[list[Tensor]] = [[] for _ in learners]
+    failures: dict[int, Exception] = {}
     with autocast(recipe, device):
-        heads = [learner.head() for learner in learners]
+        heads = [attempted(learner.head) for learner in learners]
         for _, pixels in pictures:
             features = learners[0].encode(torch.from_numpy(pixels[0]).to(device))
-            for part, learner, head in zip(parts, learners, heads, strict=True):
-                part.append(learner(features, head).float().cpu())
-    return [_finite(torch.cat(part).numpy()) for part in parts]
+            for number, (learner, head) in enumerate(zip(learners, heads, strict=True)):
+                if number not in failures:
+                    with kept_apart(partial(failures.__setitem__, number)):
+                        if isinstance(head, Exception):
+                            raise head
+                        parts[number].append(learner(features, head).float().cpu())
+    return [failures.get(number) or _finite(torch.cat(part).numpy()) for number, part in enumerate(parts)]
 
 
 def _finite(scores: Scores) -> Scores | Exception:

@@ -45,6 +45,10 @@ class Member:
         self.optimizer: torch.optim.Optimizer | None = None
         self.trained: dict[str, Tensor] = {}
 
+    def fail(self, error: Exception) -> None:
+        """Drop out: this member trains no further."""
+        self.failure = error
+
     def begin_stage(self, saved: State | None = None) -> None:
         """A fresh optimizer (and average) for a stage, or the saved ones."""
         groups = [

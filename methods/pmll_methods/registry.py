@@ -99,7 +99,10 @@ def _import(path: Path, name: str) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (KeyboardInterrupt, GeneratorExit):
+        del sys.modules[name]
+        raise
+    except BaseException as error:  # sys.exit() as well
         del sys.modules[name]
         line = _line_in(error, path)
         raise MethodError(
@@ -110,11 +113,11 @@ def _import(path: Path, name: str) -> ModuleType:
     return module
 
 
-def _line_in(error: Exception, path: Path) -> int | None:
+def _line_in(error: BaseException, path: Path) -> int | None:
     line: int | None = getattr(error, "lineno", None)
     trace = error.__traceback__
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(path):
+        if trace.tb_frame.f_code.co_filename == str(path.absolute()):
             line = trace.tb_lineno
         trace = trace.tb_next
     return line

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 
+from .apart import attempted
 from .learner import Learner, Problem
 from .loop import fit_group, predict_group
 from .method import ImageSet, Run, Scores, TrainSet, key
@@ -53,8 +55,12 @@ def fit_methods(
     methods: Sequence[TorchMethod], trains: Sequence[TrainSet], runs: Sequence[Run]
 ) -> list[Exception | None]:
     """Build and train a group in lockstep; the exception of a cell that failed stands in its place."""
-    learners = [method.build(train, run) for method, train, run in zip(methods, trains, runs, strict=True)]
-    return fit_group(learners, trains[0], runs)
+    built = [
+        attempted(partial(method.build, train, run)) for method, train, run in zip(methods, trains, runs, strict=True)
+    ]
+    alive = [(learner, run) for learner, run in zip(built, runs, strict=True) if isinstance(learner, Learner)]
+    fitted = iter(fit_group([learner for learner, _ in alive], trains[0], [run for _, run in alive]))
+    return [next(fitted) if isinstance(learner, Learner) else learner for learner in built]
 
 
 def predict_methods(methods: Sequence[TorchMethod], images: ImageSet, runs: Sequence[Run]) -> list[Scores | Exception]:

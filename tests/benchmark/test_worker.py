@@ -78,10 +78,9 @@ def test_a_job_with_a_gpu_doesnt_quietly_train_on_the_processor(job: Job, monkey
     assert job.folder.state() == ("failed", "ConfigError: no device 'cuda' here")
 
 
-def test_what_stops_a_job_before_its_cells_began_is_told_with_them(job: Job, tmp_path: Path) -> None:
+def test_a_method_that_has_gone_is_a_failure_of_the_jobs_cells(job: Job, tmp_path: Path) -> None:
     (tmp_path / "mine.py").unlink()
-    with pytest.raises(Exception, match="no such file"):
-        job.run()
+    job.run()
     state = job.folder.state()
     assert state.name == "failed"
     assert "no such file" in state.message
@@ -89,8 +88,7 @@ def test_what_stops_a_job_before_its_cells_began_is_told_with_them(job: Job, tmp
 
 def test_a_failure_is_recorded_once(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BROKEN", "1")
-    with pytest.raises(ValueError, match="the lake is dry"):
-        job.run()
+    job.run()
     assert job.folder.state() == ("failed", "ValueError: the lake is dry")
     assert len(job.folder.attempts()) == 1
 

@@ -227,9 +227,12 @@ def test_cells_of_semi_train_in_a_group_as_they_do_alone() -> None:
         np.testing.assert_array_equal(scores_of(model, run, images), train(Linear, images, RECIPE))
 
 
-def test_semi_without_a_labelled_picture_is_a_clear_error() -> None:
-    with pytest.raises(MethodError, match="no training picture is labelled"):
-        fit_group([learner(images=semi(0))], semi(0), [MemoryRun()])
+def test_semi_without_a_labelled_picture_is_a_clear_error_of_that_cell_alone() -> None:
+    cells = [semi(0), semi(10)]
+    empty, other = fit_group([learner(images=images) for images in cells], cells[0], [MemoryRun(), MemoryRun()])
+    assert isinstance(empty, MethodError)
+    assert "no training picture is labelled" in str(empty)
+    assert other is None
 
 
 def test_what_a_learner_takes_for_true_is_handed_over_after_every_epoch() -> None:

@@ -20,6 +20,7 @@ from .cell import Cell
 from .errors import ConfigError, nearest
 from .grid import DataFacts, Group, MaskFacts, MethodFacts, Planned, expand, groups, skipped
 from .masking import mask_facts, refuse_unfit
+from .pictures import replaced
 from .problems import Problems
 from .request import DEFAULT, Overrides, Request, Row, parse_sets
 
@@ -97,7 +98,7 @@ def data_facts(name: str, request: Request, options: Mapping[str, Any], mask: Ma
         train=len(loaded.train),
         test=len(loaded.test),
         classes=len(loaded.classes),
-        notes=(*loaded.notes, *trying_out(name, request)),
+        notes=(*loaded.notes, *replaced(loaded), *trying_out(name, request)),
     )
 
 
@@ -119,6 +120,7 @@ def open_dataset(planned: Planned) -> dataset.Dataset:
         raise dataset.DataError(
             f"{cell.dataset} has changed since the cell was planned", where=root, hint="plan again: pmll-bench run"
         )
+    replaced(loaded)
     return loaded
 
 

@@ -179,6 +179,7 @@ class Result(Record):
     ap: tuple[Share | None, ...]
     support: Support
     classes: tuple[str, ...]
+    pictures: str = ""  # `Dataset.contents`: tells later whether the picture files are still those of this result
     history: tuple[Mapping[str, int | float | None], ...] = ()
     beliefs: Mapping[str, Mapping[str, int | float | None]] = {}  # what the method took for true, against the truth
     scores: ScoresFile
@@ -240,6 +241,7 @@ class Result(Record):
             ap=measured.ap,
             support=Support(known=tuple(known_positives), train=tuple(positives), test=measured.positives),
             classes=data.classes,
+            pictures=data.contents,
             history=tuple(history),
             beliefs=beliefs or {},
             scores=scores,

@@ -16,7 +16,7 @@ import numpy as np
 
 from .dataset import Dataset, Labels, Official, Split
 from .errors import DataError
-from .files import AGAIN, content, listing, locate, pictures, refuse_strays, require
+from .files import AGAIN, content, listing, locate, refuse_strays, require, split_of
 from .registry import DATASETS, Value, check_count, names_of, way_out
 
 FOLDERS = {"train": "train2014", "test": "val2014"}
@@ -58,7 +58,7 @@ def _split(name: str, folder: Path, split: str, options: Mapping[str, Value]) ->
         what = f"{name} has {LABELLED[split]:,} {split} pictures with a label, this copy has {labelled.sum():,}"
         raise DataError(what, where=annotations, hint=way_out(name))
     official = _official(files, labels) if complete and split == "train" else None
-    whole = Split(pictures([Path(file).stem for file in files], [place / file for file in files]), labels, official)
+    whole = split_of([Path(file).stem for file in files], [place / file for file in files], labels, official)
     return classes, whole.take(np.flatnonzero(labelled)) if options["labelless"] == "drop" else whole
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from .dataset import Dataset, Labels, Official, Split
 from .errors import DataError
-from .files import AGAIN, content, locate, pictures, require
+from .files import AGAIN, content, locate, require, split_of
 from .registry import Value, check_count, names_of, stated, way_out
 
 
@@ -75,7 +75,7 @@ def _split(folder: Path, split: str, files: list[str], labels: Labels, rows: np.
     require(own, there, folder / "images", way_out("cub"))
     ids = [str(PurePosixPath(file).with_suffix("")) for file in own]
     official = Official(labels[rows], np.arange(len(rows))) if split == "train" else None
-    return Split(pictures(ids, [folder / "images" / file for file in own]), labels[rows], official)
+    return split_of(ids, [folder / "images" / file for file in own], labels[rows], official)
 
 
 def _labels(path: Path, numbers: list[int], classes: int) -> Labels:

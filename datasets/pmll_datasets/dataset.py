@@ -15,9 +15,11 @@ from typing import TypeAlias, cast
 import numpy as np
 from jaxtyping import Bool, Int8, Int64, UInt8
 
+from . import index
 from .counter import hash64, mix
+from .decode import DECODING
 from .errors import DataError, unknown
-from .registry import ALIASES, DATASETS, Entry, Option, Value, find, place, resolve_options
+from .registry import ALIASES, DATASETS, FOLDER, Entry, Option, Value, find, place, resolve_options
 
 __all__ = [
     "ALIASES", "DATASETS", "DataError", "Dataset", "Entry", "Known", "Labels", "Official", "Option", "Picture",
@@ -67,12 +69,14 @@ class Official:
 class Split:
     """Pictures with their complete labels: int8 [pictures, classes], 1 present, -1 absent, 0 unknown or ignored.
 
-    `labels` is kept as a read-only copy. `official` is None where the complete official list is not at hand.
+    `labels` is kept as a read-only copy. `official` is None where the complete official list is not at hand. `files`
+    are the pictures' own, in their order; none where the pictures are generated.
     """
 
     pictures: Pictures
     labels: Labels
     official: Official | None = None
+    files: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", read_only(np.array(self.labels, np.int8, order="C")))
@@ -91,7 +95,8 @@ class Split:
     def take(self, positions: Int64[np.ndarray, "m"]) -> Split:
         """Some of the pictures with their labels, in the order of `positions`."""
         official = self.official and replace(self.official, rows=self.official.rows[positions])
-        return Split(self.pictures.take(positions), self.labels[positions], official)
+        files = tuple(self.files[position] for position in positions) if self.files else ()
+        return Split(self.pictures.take(positions), self.labels[positions], official, files)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +104,8 @@ class Dataset:
     """Pictures, complete labels and class names, with `train` and `test` splits.
 
     `classes` are the official names, `spoken` the same as one says them ("dining table"). `version` is that of the
-    program that draws the pictures, for generated ones. `notes` say how a user's file was read.
+    program that draws the pictures, for generated ones. `notes` say how a user's file was read. `own` are a user's
+    pictures, for which no official release vouches: what their files hold belongs to the fingerprint.
 
     Raises:
         DataError: a split is empty, or a picture comes twice.
@@ -113,6 +119,7 @@ class Dataset:
     options: Mapping[str, Value] = field(default_factory=dict)
     version: str = ""
     notes: tuple[str, ...] = ()
+    own: bool = False
 
     def __post_init__(self) -> None:
         seen: dict[str, str] = {}
@@ -132,13 +139,42 @@ class Dataset:
 
         It is taken over the UTF-8 JSON, keys sorted and without spaces, of `classes`, `spoken`, `options`,
         `version` and, under `train` and `test`, `ids` and the sha256 (hex) of the `labels`' bytes (int8, row by row).
+        For a user's own pictures, there is also `pictures`: a list of `DECODING`, the number of the decoding rules,
+        and `contents`.
         """
         splits = {"train": self.train, "test": self.test}
         content = {name: {"ids": s.ids, "labels": _sha256(s.labels.tobytes())} for name, s in splits.items()}
         names = {"classes": self.classes, "spoken": self.spoken}
-        whole = {**content, **names, "options": dict(self.options), "version": self.version}
+        whole: dict[str, object] = {**content, **names, "options": dict(self.options), "version": self.version}
+        if self.own:
+            whole["pictures"] = [DECODING, self.contents]
         text = json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return _sha256(text.encode())
+
+    @cached_property
+    def seen(self) -> index.Look:
+        """The picture files as they are now, compared with the index of earlier; see `index`.
+
+        A user's own are read once and whenever they change, and taken as they are. Of all others, the size is
+        compared, and the content where it is known and only the time differs.
+        """
+        return index.look(self.name, self.files, hashed=self.own, accept=self.own)
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The picture files of both splits by picture id; none where the pictures are generated."""
+        splits = [split for split in (self.train, self.test) if split.files]
+        return {each: file for split in splits for each, file in zip(split.ids, split.files, strict=True)}
+
+    @cached_property
+    def contents(self) -> str:
+        """What tells later whether the picture files are still the same; empty where there are none.
+
+        It is the sha256 (hex) of the sorted lines "id<tab>sha256 (hex) of the file" for a user's own pictures, and of
+        "id<tab>size of the file in bytes" for all others, which planning doesn't read. Each result keeps it.
+        """
+        seen = self.seen.files.items()
+        return index.digest((picture, file.sha256 if self.own else file.size) for picture, file in seen) if seen else ""
 
     def subset(self, count: int) -> Dataset:
         """A fixed part: at most `count` pictures of each split, in the official order.
@@ -177,7 +213,7 @@ def load(
     chosen = resolve_options(name, options or {})
     module, function = find(name).target.split(":")
     loader = cast(Callable[[Path | None, Mapping[str, Value]], Dataset], getattr(import_module(module), function))
-    dataset = loader(place(name, root), chosen)
+    dataset = replace(loader(place(name, root), chosen), own=find(name) is FOLDER)
     return dataset if subset is None else dataset.subset(subset)
 
 

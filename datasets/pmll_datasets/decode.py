@@ -12,6 +12,9 @@ from PIL import Image, ImageFile, ImageOps
 
 from .errors import DataError
 
+DECODING = 2
+"""The number of the rules below; it belongs to the fingerprint of a user's own pictures."""
+
 AGAIN = "copy or download it again"
 LIMIT = "PMLL_MAX_PIXELS"
 """The environment variable that raises the number of pixels a picture may have; Pillow's own limit is 178,956,970."""

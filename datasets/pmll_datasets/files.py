@@ -6,11 +6,11 @@ import os
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from .dataset import Pictures
+from .dataset import Labels, Official, Pictures, Split
 from .decode import AGAIN, decode
 from .errors import DataError
 
-__all__ = ["AGAIN", "content", "decode", "listing", "locate", "pictures", "refuse_strays", "require"]
+__all__ = ["AGAIN", "content", "decode", "listing", "locate", "pictures", "refuse_strays", "require", "split_of"]
 
 
 def locate(root: Path, names: Iterable[str], layouts: Sequence[str], marker: str) -> Path:
@@ -61,3 +61,16 @@ def pictures(ids: Iterable[str], paths: Iterable[Path], *, upright: bool = False
     """Picture files by id, decoded when they are read; `upright` as in `decode`."""
     found = tuple(paths)
     return Pictures(tuple(ids), lambda i: decode(found[i], upright=upright))
+
+
+def split_of(
+    ids: Iterable[str],
+    paths: Iterable[Path],
+    labels: Labels,
+    official: Official | None = None,
+    *,
+    upright: bool = False,
+) -> Split:
+    """A split whose pictures are files; `upright` as in `decode`."""
+    found = tuple(paths)
+    return Split(pictures(ids, found, upright=upright), labels, official, found)

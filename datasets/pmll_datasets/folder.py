@@ -17,7 +17,7 @@ import numpy as np
 
 from .dataset import Dataset, Split
 from .errors import DataError
-from .files import listing, pictures
+from .files import listing, split_of
 from .own import marked, objects
 from .own.listed import Listed, Row, at
 from .own.signs import MEANING
@@ -54,9 +54,8 @@ def _split(listed: Listed, numbers: Sequence[int]) -> Split:
     rows = [listed.rows[number] for number in numbers]
     home = _home(listed.file, rows[0])
     _refuse_missing(listed.file, home, rows)
-    return Split(
-        pictures([row.id for row in rows], [home / row.path for row in rows]), listed.labels[np.array(numbers)]
-    )
+    files = [home / row.path for row in rows]
+    return split_of([row.id for row in rows], files, listed.labels[np.array(numbers)], upright=True)
 
 
 def _home(file: Path, row: Row) -> Path:

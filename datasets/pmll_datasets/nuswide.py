@@ -16,7 +16,7 @@ import numpy as np
 
 from .dataset import Dataset, Labels, Split
 from .errors import DataError
-from .files import AGAIN, content, locate, pictures, require
+from .files import AGAIN, content, locate, require, split_of
 from .registry import Value, check_count, names_of, way_out
 
 CLASSES = (
@@ -50,7 +50,7 @@ def _split(folder: Path, files: list[str], labels: Labels, labelless: str) -> Sp
     there = {f"{parent}/{path.name}" for parent in parents for path in (folder / parent).glob("*.jpg")}
     require(files, there, folder, way_out("nuswide"))
     ids = [str(PurePosixPath(file).with_suffix("")).removeprefix("images/") for file in files]
-    whole = Split(pictures(ids, [folder / file for file in files]), labels)
+    whole = split_of(ids, [folder / file for file in files], labels)
     return whole.take(np.flatnonzero((labels == 1).any(axis=1))) if labelless == "drop" else whole
 
 

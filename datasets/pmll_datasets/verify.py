@@ -3,45 +3,51 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
 
+from . import index as indices
 from .dataset import Dataset, Pictures
 from .errors import DataError
+from .index import Print
 from .loader import TOGETHER, Task, in_order, read
-
-INDEX = "pmll-index.json"
-"""The usual name of an index file."""
-
-Print: TypeAlias = tuple[int, int, str]
-"""What a picture is known by: height, width, sha256 (hex) of its RGB pixels."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`digest` is a sha256 (hex) over the id and `Print` of every picture; None where there are problems."""
+    """`digest` is a sha256 (hex) over the id and `Print` of every picture; None where there are problems.
+
+    `equal` are pairs of a training and a test picture with the same pixels, by id: what a method has learned by heart
+    counts for it in such a test picture.
+    """
 
     pictures: int
     problems: tuple[str, ...]
     digest: str | None
+    equal: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def verify(
-    dataset: Dataset, index: Path | None = None, workers: int = 2, progress: Callable[[int, int], None] | None = None
+    dataset: Dataset,
+    index: Path | None = None,
+    workers: int = 2,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    renew: bool = False,
 ) -> Verdict:
     """Decode every picture of both splits; report all that fail or differ from the index.
 
     Pixels are compared, not files, so that embedded data sets are verified, too, and a file may be stored anew
-    without loss. Where nothing fails, pictures that the index lacks are added to it; a missing index is written.
+    without loss. Where nothing fails, pictures that the index lacks are added to it; a missing index is written. With
+    `renew`, pictures may differ from the index, which then has them as they are.
 
     Raises:
         DataError: the index can't be read.
     """
-    recorded = {} if index is None else read_index(index)
+    recorded = {} if index is None or renew else indices.read(index).prints
     found: dict[str, Print] = {}
     problems: list[str] = []
     total = len(dataset.train) + len(dataset.test)
@@ -50,16 +56,36 @@ def verify(
             if isinstance(seen, DataError):
                 problems.append(f"{picture}: {seen}")
             elif recorded.get(picture, seen) != seen:
-                problems.append(f"{picture}: other pixels than the index has ({index})")
+                problems.append(f"{picture}: other pixels than when it was last verified ({index})")
             else:
                 found[picture] = seen
             if progress:
                 progress(len(found) + len(problems), total)
+    equal = tuple(_equal(dataset, found))
     if problems:
-        return Verdict(total, tuple(problems), None)
+        return Verdict(total, tuple(problems), None, equal)
     if index is not None and found.keys() - recorded.keys():
-        write_index(index, recorded | found)
-    return Verdict(total, (), digest(found))
+        indices.note_prints(index, found)
+    return Verdict(total, (), digest(found), equal)
+
+
+def verify_files(dataset: Dataset, *, renew: bool = False) -> Verdict:
+    """Verify a data set against the index of its files in the user's cache, and note there what was seen.
+
+    A file that has changed is a problem, too, where nobody has decoded it before; with the pixels of before it is
+    none. A user's own pictures may change, which is a note.
+    """
+    seen, where = dataset.seen, indices.place(dataset.name, dataset.files)
+    known = indices.recorded(where).prints if where else {}
+    verdict = verify(dataset, where, renew=renew or dataset.own)
+    if dataset.own:
+        return replace(verdict, notes=(seen.said,) if seen.changed else ())
+    strange = () if renew else [each for each in seen.changed if each not in known]
+    problems = (*verdict.problems, *(f"{each}: the file has changed since {seen.since}" for each in strange))
+    if problems:
+        return replace(verdict, problems=problems, digest=None)
+    indices.look(dataset.name, dataset.files, hashed=True, accept=True)
+    return verdict
 
 
 def digest(prints: Mapping[str, Print]) -> str:
@@ -68,31 +94,15 @@ def digest(prints: Mapping[str, Print]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def read_index(path: Path) -> dict[str, Print]:
-    """What an index file records by picture id; nothing where there is no such file."""
-    try:
-        content = json.loads(path.read_bytes())
-        return {picture: (height, width, sha) for picture, (height, width, sha) in content["pictures"].items()}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        hint = "remove it, and verify writes it anew"
-        raise DataError(f"index of pictures is damaged: {error}", where=path, hint=hint) from error
-
-
-def write_index(path: Path, prints: Mapping[str, Print]) -> None:
-    """Write an index file whole, or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump({"schema": 1, "pictures": dict(sorted(prints.items()))}, file, indent=0, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise DataError(f"can't write the index: {error.strerror}", where=path) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+def _equal(dataset: Dataset, prints: Mapping[str, Print]) -> Iterator[tuple[str, str]]:
+    """Pairs of a training and a test picture with the same pixels."""
+    by_print: dict[Print, list[str]] = defaultdict(list)
+    for picture in dataset.train.ids:
+        if picture in prints:
+            by_print[prints[picture]].append(picture)
+    for picture in dataset.test.ids:
+        for twin in by_print.get(prints[picture], ()) if picture in prints else ():
+            yield twin, picture
 
 
 def _look_at_all(pictures: Pictures, workers: int) -> Iterator[tuple[str, Print | DataError]]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from .dataset import Dataset, Official, Split
 from .errors import DataError
-from .files import AGAIN, content, listing, locate, pictures, require
+from .files import AGAIN, content, listing, locate, require, split_of
 from .registry import Value, names_of, way_out
 
 CLASSES = 200
@@ -30,7 +31,7 @@ def load(root: Path, options: Mapping[str, Value]) -> Dataset:
     places = [place for place in (folder / "VG_100K_2", folder / "VG_100K") if place.is_dir()]
     homes = {name: place for place in places for name in listing(place, ".jpg")}
     train, test = (_split(folder, folder / LISTS[split], present, homes) for split in LISTS)
-    train = Split(train.pictures, train.labels, Official(train.labels, np.arange(len(train))))
+    train = replace(train, official=Official(train.labels, np.arange(len(train))))
     return Dataset("vg200", classes, tuple(name.replace("_", " ") for name in classes), train, test, options)
 
 
@@ -64,4 +65,4 @@ def _split(folder: Path, listed: Path, present: Mapping[str, Sequence[int]], hom
             what = f"picture {file} has no labels, or others than 0 to {CLASSES - 1}"
             raise DataError(what, where=folder / "vg_category_200_labels_index.json", hint=AGAIN)
         labels[row, list(numbers)] = 1
-    return Split(pictures([Path(file).stem for file in files], [homes[file] / file for file in files]), labels)
+    return split_of([Path(file).stem for file in files], [homes[file] / file for file in files], labels)

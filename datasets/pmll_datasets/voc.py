@@ -17,7 +17,7 @@ import numpy as np
 
 from .dataset import Dataset, Official, Split
 from .errors import DataError
-from .files import AGAIN, content, listing, locate, pictures, refuse_strays, require
+from .files import AGAIN, content, listing, locate, refuse_strays, require, split_of
 from .registry import DATASETS, Value, check_count, names_of, stated, way_out
 
 CLASSES = (
@@ -73,10 +73,10 @@ def _load(name: str, root: Path, options: Mapping[str, Value]) -> Dataset:
 def _split(folder: Path, ids: list[str], difficult: int, official: bool) -> Split:
     """Pictures and labels of one list; with `official`, it is the complete training list."""
     rows = [_labels(folder / "Annotations" / f"{picture}.xml") for picture in ids]
-    found = pictures(ids, [folder / "JPEGImages" / f"{picture}.jpg" for picture in ids])
     labels = np.array(rows, np.int8).reshape(len(ids), len(CLASSES))
     drawn = Official(np.where(labels == 0, -1, labels), np.arange(len(ids)), tuple(ids)) if official else None
-    return Split(found, np.where(labels == 0, difficult, labels), drawn)
+    files = [folder / "JPEGImages" / f"{picture}.jpg" for picture in ids]
+    return split_of(ids, files, np.where(labels == 0, difficult, labels), drawn)
 
 
 def _labels(path: Path) -> list[int]:

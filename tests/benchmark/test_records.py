@@ -105,7 +105,7 @@ class Labelled:
 
 def test_a_result_is_made_from_plan_data_and_metrics() -> None:
     labels = np.array([[1, -1], [-1, 0], [1, -1]], dtype=np.int8)
-    data: Any = SimpleNamespace(train=Labelled(labels), test=Labelled(labels), classes=CLASSES)
+    data: Any = SimpleNamespace(train=Labelled(labels), test=Labelled(labels), classes=CLASSES, contents="ab")
     made = Result.of(
         planned(regime="full", ratio=1.0, mask="none"),
         attempt=3,
@@ -121,6 +121,7 @@ def test_a_result_is_made_from_plan_data_and_metrics() -> None:
     assert (made.counts.train, made.counts.test, made.epochs_run) == (3, 3, 2)
     assert (made.support.known, made.support.train, made.support.test) == ((1, 0), (2, 0), (2, 0))
     assert (made.regime, made.mask, made.selection, made.ap[1]) == ("full", "none", "last", None)
+    assert made.pictures == "ab"
 
 
 def test_the_environment_says_what_a_number_was_made_with() -> None:

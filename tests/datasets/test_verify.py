@@ -76,8 +76,9 @@ def test_a_damaged_index_is_named(tmp_path: Path, content: str) -> None:
 
 
 def test_an_index_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
     with pytest.raises(DataError, match="index"):
-        verify(dataset_of(), tmp_path / "missing" / "index.json")
+        verify(dataset_of(), tmp_path / "file" / "index.json")
 
 
 def test_progress_counts_up_to_all_pictures() -> None:

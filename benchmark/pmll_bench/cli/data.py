@@ -8,12 +8,15 @@ from typing import Annotated, TypeAlias
 import typer
 
 from ..errors import ConfigError, Exit
-from .options import DataRoot, Json
+from .options import STORE, DataRoot, Json, Root
 from .output import columns, print_json, tell
 
 Name: TypeAlias = Annotated[str, typer.Argument(metavar="NAME", help="A data set: name, alias or .csv file.")]
 Names: TypeAlias = Annotated[
     list[str] | None, typer.Argument(metavar="[NAME …]", help="Data sets: names, aliases or .csv files; default: all.")
+]
+Sets: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--set", metavar="data.NAME=V", help="Options of the data set, as in 'run'.")
 ]
 
 data = typer.Typer(no_args_is_help=True, help="See, verify and fetch data sets.")
@@ -38,25 +41,41 @@ def status(names: Names = None, data_root: DataRoot = None, as_json: Json = Fals
 
 
 @data.command()
-def verify(name: Name, data_root: DataRoot = None, as_json: Json = False) -> None:
-    """Decode every picture; ends with 3 where one is damaged.
+def verify(
+    name: Name,
+    data_root: DataRoot = None,
+    root: Root = STORE,
+    renew: Annotated[
+        bool, typer.Option("--renew", metavar="", help="Take pictures that have changed as they are.")
+    ] = False,
+    sets: Sets = None,
+    as_json: Json = False,
+) -> None:
+    """Decode every picture; ends with 3 where one is damaged or has changed since it was last verified.
+
+    Says which pictures are both in train and in test, and which results of the store were made from other pictures.
 
     \b
     Examples:
       pmll-bench data verify voc2007 --data-root ~/data
       pmll-bench data verify pictures/labels.csv
     """
-    from pmll_datasets.dataset import load
-    from pmll_datasets.verify import verify as look
+    from ..pictures import verify as look
 
-    verdict = look(load(name, data_root))
+    found = look(name, data_root, root, sets or (), renew=renew)
     if as_json:
-        print_json("data-verify", {"dataset": name, **vars(verdict)})
-    elif not verdict.problems:
-        print(f"{name}: {verdict.pictures:,} pictures decode, digest {verdict.digest}")
-    for problem in verdict.problems:
+        print_json("data-verify", found)
+    elif not found["problems"]:
+        print(f"{found['dataset']}: {found['pictures']:,} pictures decode, digest {found['digest']}")
+    for note in found["notes"]:
+        tell(f"note: {note}")
+    for one, other in found["equal"]:
+        tell(f"warning: {one} of train and {other} of test have the same pixels")
+    if others := found["results_of_others"]:
+        tell(f"warning: {len(others)} results in {root} were made from other pictures: {', '.join(others)}")
+    for problem in found["problems"]:
         tell(f"error: {problem}")
-    if verdict.problems:
+    if found["problems"]:
         raise typer.Exit(Exit.INVALID)
 
 
@@ -70,9 +89,7 @@ def mask(
         list[str] | None, typer.Option(metavar="R …", help="Shares of known labels; default: those of the regime.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Mask seed.")] = 0,
-    sets: Annotated[
-        list[str] | None, typer.Option("--set", metavar="data.NAME=V", help="Options of the data set, as in 'run'.")
-    ] = None,
+    sets: Sets = None,
     data_root: DataRoot = None,
 ) -> None:
     """Write the mask of a data set's training labels to a file.

@@ -1,0 +1,199 @@
+"""The index of a data set's picture files: what they held when last seen, so that replaced ones are noticed.
+
+It is one JSON file for a data set and its folder, in the user's cache, since data folders are never written to and may
+be read-only. `files` has, by picture id, the size, the time of change (ns) and, where the content has been read, the
+sha256 of the file; `pictures` has the `Print` of each picture that `verify` decoded. As long as size and time are the
+same, a file counts as the same and is not read. Losing the index loses nothing but the comparison.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+import platformdirs
+
+from .errors import DataError
+
+Print: TypeAlias = tuple[int, int, str]
+"""What a picture is known by: height, width, sha256 (hex) of its RGB pixels."""
+
+READERS = 8
+"""Threads that read files to hash them."""
+
+
+class Seen(NamedTuple):
+    """A file as it was last seen; `sha256` (hex) is empty where nobody has read it."""
+
+    size: int
+    time_ns: int
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Index:
+    """What is recorded about the pictures of a data set; `written` is when, in UTC."""
+
+    files: Mapping[str, Seen] = field(default_factory=dict)
+    prints: Mapping[str, Print] = field(default_factory=dict)
+    written: str = ""
+
+
+@dataclass(frozen=True)
+class Look:
+    """The files of a data set as they are now; `changed` are those that held something else at the time `since`."""
+
+    files: Mapping[str, Seen]
+    changed: tuple[str, ...] = ()
+    since: str = ""
+
+    @property
+    def said(self) -> str:
+        """What has changed, in words."""
+        first = ", ".join(self.changed[:3]) + (", …" if len(self.changed) > 3 else "")
+        count = "1 picture has" if len(self.changed) == 1 else f"{len(self.changed):,} pictures have"
+        return f"{count} changed since {self.since}: {first}"
+
+
+def place(name: str, files: Mapping[str, Path]) -> Path | None:
+    """Where the index of a data set lies; None for one without files."""
+    if not files:
+        return None
+    folder = os.path.commonpath([folder.absolute() for folder in {path.parent for path in files.values()}])
+    key = hashlib.sha256(folder.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return platformdirs.user_cache_path("pmll-bench") / "pictures" / f"{name}-{key}.json"
+
+
+def look(name: str, files: Mapping[str, Path], *, hashed: bool, accept: bool) -> Look:
+    """Compare picture files with the index, by size and time first; note those that are new or the same.
+
+    Args:
+        name: of the data set.
+        files: path by picture id.
+        hashed: whether to read every file whose content isn't known yet; else only those that may have changed.
+        accept: whether to note those that changed, too, so that the next look finds them the same.
+    """
+    where = place(name, files)
+    if where is None:
+        return Look({})
+    known = recorded(where)
+    now = {picture: _status(path) for picture, path in files.items()}
+    unread = [each for each, status in now.items() if _worth_reading(known.files.get(each), status, hashed)]
+    hashes = _hashes({picture: files[picture] for picture in unread})
+    found = {each: _seen(known.files.get(each), status, hashes.get(each, "")) for each, status in now.items()}
+    changed = tuple(each for each in found if each in known.files and _differ(known.files[each], found[each]))
+    refused = set() if accept else set(changed)
+    kept = {each: seen for each, seen in found.items() if each not in refused}
+    if any(known.files.get(each) != seen for each, seen in kept.items()):
+        with suppress(DataError):  # a cache that can't be written costs the next look time, and nothing else
+            write(where, Index({**known.files, **kept}, known.prints))
+    return Look(found, changed, known.written)
+
+
+def recorded(path: Path) -> Index:
+    """The index in a file; an empty one where there is none, or none that can be read."""
+    try:
+        return read(path)
+    except DataError:
+        return Index()
+
+
+def read(path: Path) -> Index:
+    """The index in a file; an empty one where there is no such file.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    try:
+        found = json.loads(path.read_bytes())
+        files = {picture: Seen(size, time, sha) for picture, (size, time, sha) in found.get("files", {}).items()}
+        prints = {picture: (height, width, sha) for picture, (height, width, sha) in found["pictures"].items()}
+        return Index(files, prints, str(found.get("written", "")))
+    except FileNotFoundError:
+        return Index()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        hint = "remove it, and verify writes it anew"
+        raise DataError(f"index of pictures is damaged: {error}", where=path, hint=hint) from error
+
+
+def write(path: Path, index: Index) -> None:
+    """Write an index whole, or not at all.
+
+    Raises:
+        DataError: the folder can't be made, or the file can't be written.
+    """
+    written = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    content = {"schema": 2, "written": written, "files": index.files, "pictures": dict(sorted(index.prints.items()))}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(content, file, ensure_ascii=False)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except (OSError, UnicodeEncodeError) as error:
+        raise DataError(f"can't write the index: {error}", where=path) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def note_prints(path: Path, prints: Mapping[str, Print]) -> None:
+    """Add what `verify` saw to an index."""
+    known = read(path)
+    write(path, replace(known, prints={**known.prints, **prints}))
+
+
+def digest(lines: Iterable[tuple[object, ...]]) -> str:
+    """sha256 (hex) of lines of values with tabs between them, sorted."""
+    text = "".join(sorted("\t".join(map(str, line)) + "\n" for line in lines))
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _status(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise DataError(f"cannot look at the picture: {error.strerror}", where=path) from error
+    return status.st_size, status.st_mtime_ns
+
+
+def _worth_reading(known: Seen | None, status: tuple[int, int], hashed: bool) -> bool:
+    """Whether a file is to be read: nobody has, or only its content can tell whether it is the same."""
+    if known is not None and known[:2] == status:
+        return hashed and not known.sha256
+    return hashed or (known is not None and bool(known.sha256) and known.size == status[0])
+
+
+def _seen(known: Seen | None, status: tuple[int, int], sha256: str) -> Seen:
+    """A file now; without a new hash, the old one holds where size and time are the same."""
+    old = known.sha256 if known is not None and known[:2] == status else ""
+    return Seen(*status, sha256 or old)
+
+
+def _differ(one: Seen, other: Seen) -> bool:
+    """Whether two looks saw different content; equal sizes and no hash to compare count as the same."""
+    return one.size != other.size or bool(one.sha256 and other.sha256 and one.sha256 != other.sha256)
+
+
+def _hashes(files: Mapping[str, Path]) -> dict[str, str]:
+    """The sha256 (hex) of each file."""
+    with ThreadPoolExecutor(READERS, thread_name_prefix="hashes") as pool:
+        return dict(zip(files, pool.map(_sha256, files.values()), strict=True))
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"cannot read the picture: {error.strerror}", where=path) from error

@@ -76,8 +76,8 @@ class GcnMl(TrunkLearner):
             "labels, with ML-GCN's views, optimizer and schedule",
         ),
         tracks={
-            "paper": Track(recipe=ML_GCN, frozen=FROZEN_TRUNK, settings={"train_from": "stem"}),
-            "smoke": Track(recipe=SMOKE_TRUNK.at(epochs=8), settings={"tower": "tiny", "hidden": 512}),
+            "paper": Track(recipe=ML_GCN, frozen=FROZEN_TRUNK, settings={"train_from": "stem", "words": "glove-6b"}),
+            "smoke": Track(recipe=SMOKE_TRUNK.at(epochs=8), settings={"tower": "tiny", "words": "tiny", "hidden": 512}),
         },
     )
 

@@ -18,7 +18,7 @@ LABEL_FEATURES = {
     "paper": Track(recipe=HCP, frozen=FROZEN_TRUNK.at(batch=16, epochs=10, lr=2e-4, batch_norm="train")),
     "smoke": Track(
         recipe=SMOKE_TRUNK.at(batch_norm="train"),  # its own new norm has no statistics yet
-        settings={"tower": "tiny", "map_pool": 2, "width": 128, "attention_width": 64},
+        settings={"tower": "tiny", "words": "tiny", "map_pool": 2, "width": 128, "attention_width": 64},
     ),
 }
 

@@ -6,6 +6,7 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
+from ..glove import FILES as GLOVE
 from ..method import MethodError
 
 LOCAL_DIR = "local-dir:"
@@ -46,20 +47,20 @@ def tower_identity(tower: str, weights: str | None) -> str:
 def words_identity(words: str) -> str:
     """What stands for word vectors in a cell's identity: a file by content, a tower as `tower_identity` has it.
 
-    Raises `MethodError` for a file that isn't there.
+    The official GloVe files have one content and go by their names. Raises `MethodError` for a file that isn't there.
     """
-    if words == ONE_HOT:
-        return ONE_HOT
+    if words == ONE_HOT or words in GLOVE:
+        return GLOVE.get(words, words)
     path = words_path(words)
     return tower_identity(words, None) if path is None else f"sha256:{content_digest(path)}"
 
 
 def words_path(words: str) -> Path | None:
-    """The file with word vectors that the setting `words` names; None where it names an image-text tower.
+    """The file with word vectors that the setting `words` names; None where it names an image-text tower or GloVe.
 
     Raises `MethodError` for a file that isn't there.
     """
-    if words == "tiny" or words.startswith(LOCAL_DIR) or words.endswith(".json"):
+    if words == "tiny" or words in GLOVE or words.startswith(LOCAL_DIR) or words.endswith(".json"):
         return None
     path = Path(words).expanduser()
     if path.is_file():

@@ -20,9 +20,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pmll_methods import registry
+from pmll_methods import glove, registry
 
 PICTURES, LABELS = 4, 80
+WORDS = "words.npy"
 SMALL = ["recipe.epochs=1", f"recipe.batch={PICTURES}", "recipe.views=squash", "weights=random"]
 
 
@@ -36,19 +37,27 @@ def write_data(folder: Path) -> Path:
             Image.fromarray(random.integers(0, 256, (448, 448, 3), np.uint8)).save(folder / f"{number}.png")
             known = np.where(random.random(LABELS) < 0.3, 1, -1)
             table.writerow([f"{number}.png", "train" if number < PICTURES else "test", *known])
+    np.save(folder / WORDS, random.standard_normal((LABELS, 300), dtype=np.float32))
     return folder / "labels.csv"
+
+
+def reads_glove(kind: registry.Kind) -> bool:
+    """Whether a method takes word vectors by GloVe, in whose place it gets noise of the same shape."""
+    return getattr(kind.settings_class(), "words", None) in glove.FILES
 
 
 def one_step(method: str, data: Path, threads: int) -> tuple[bool, float, float]:
     """Whether it ran, in how many seconds, with which peak of memory in GB."""
-    regimes = registry.find(method).card.regimes
+    kind = registry.find(method)
+    regimes = kind.card.regimes
     regime = ["--regime", "full"] if "full" in regimes else ["--regime", "semi", "--ratios", "0.5"]
+    changes = [*SMALL, *([f"words={data.parent / WORDS}"] if reads_glove(kind) else [])]
     with tempfile.TemporaryDirectory() as store:
         command = [sys.executable, "-m", "pmll_bench", "run", "--methods", method, "--datasets", str(data), *regime]
         command += ["--track", "paper", "--root", store, "--threads", str(threads), "--device", "cpu"]
         started = time.monotonic()
         child = subprocess.Popen(
-            [*command, *(part for change in SMALL for part in ("--set", change))],
+            [*command, *(part for change in changes for part in ("--set", change))],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -45,7 +45,7 @@ def kept_path(name: str) -> Path:
 def read_kept(name: str) -> Kept:
     """The kept part of an official file; nothing where there is none, or it is damaged."""
     try:
-        with np.load(kept_path(name), allow_pickle=False) as file:
+        with kept_path(name).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             words, rows, absent = file["words"].tolist(), file["vectors"], file["absent"].tolist()
             return Kept(dict(zip(words, rows, strict=True)), frozenset(absent))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):

@@ -104,7 +104,8 @@ def small(cls: type[Sarb | Dsrb], labels: Tensor = LABELS, **settings: Any) -> B
     problem = Problem(
         classes=CLASSES, spoken=CLASSES, labels=labels, regime="partial", recipe=recipe, tower=load_trunk("tiny")
     )
-    built: Any = cls.Settings(**{"tower": "tiny", "width": 16, "attention_width": 8, "blend_from": 0, **settings})
+    usual = {"tower": "tiny", "words": "tiny", "width": 16, "attention_width": 8, "blend_from": 0}
+    built: Any = cls.Settings(**{**usual, **settings})
     return cls(problem, built)
 
 

@@ -185,7 +185,7 @@ def test_golden_hcp_schedule(path: Path) -> None:
     close(torch.tensor(margins, dtype=torch.float64), arrays["out.sst_margin"], meta)
 
     problem = a_problem(torch.ones(2, 3, dtype=torch.int8), torch.zeros(2, 6, 1, 1))
-    shared: dict[str, Any] = {"tower": "none", "train_from": "none", "map_pool": 1, "width": None}
+    shared: dict[str, Any] = {"tower": "none", "words": "one-hot", "train_from": "none", "map_pool": 1, "width": None}
     batch = Batch((torch.rand(2, 6, 1, 1),), problem.labels, torch.arange(2))
     learner = Sst(problem, SstSettings(**shared, transfer_from=start))
     late = ["intra" in learner.loss(batch, None, Step(0, epoch, 0, 1, torch.Generator())) for epoch in epochs]

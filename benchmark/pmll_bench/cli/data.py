@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -112,22 +113,47 @@ def mask(
 
 
 @data.command()
-def fetch(name: Name, data_root: DataRoot = None) -> None:
+def fetch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A data set, or word vectors: glove, glove-6b.")],
+    classes: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FILE …]", help="With word vectors: .csv files with more class names."),
+    ] = None,
+    data_root: DataRoot = None,
+) -> None:
     """Download and unpack what is missing.
 
-    The official archives, checked; a download that was cut off goes on.
+    The official archives, checked; a download that was cut off goes on. Of
+    word vectors (GloVe, 300 numbers a word) a cache keeps the words of class
+    names; the whole file is read where it lies in the data folder.
 
     \b
     Examples:
       pmll-bench data fetch voc2007 --data-root ~/data
-      PMLL_DATA=~/data pmll-bench data fetch coco2014
+      pmll-bench data fetch glove pictures/labels.csv
     """
-    from pmll_datasets.fetch import fetch as download
-
     from ..progress import downloading
 
-    if data_root is None:
-        raise ConfigError("no folder to put the data in", hint="name one: --data-root, or PMLL_DATA in the environment")
     with downloading() as progress:
-        folder = download(name, data_root, progress)
-    print(folder)
+        if name in ("glove", "glove-6b"):
+            print(_fetch_words(name, classes or [], data_root, progress))
+            return
+        from pmll_datasets.fetch import fetch as download
+
+        if data_root is None:
+            hint = "name one: --data-root, or PMLL_DATA in the environment"
+            raise ConfigError("no folder to put the data in", hint=hint)
+        print(download(name, data_root, progress))
+
+
+def _fetch_words(
+    name: str, classes: list[str], data_root: Path | None, progress: Callable[[str, int, int], None]
+) -> Path:
+    """Where the words of the built-in data sets, and of those named, are kept."""
+    from pmll_datasets.dataset import load
+    from pmll_methods.glove import kept_path
+
+    from ..word_files import keep
+
+    keep(name, [spoken for each in classes for spoken in load(each, data_root).spoken], data_root, progress)
+    return kept_path(name)

@@ -19,7 +19,7 @@ import numpy as np
 from .document import now, read_record, write_record
 from .environment import Environment
 from .errors import StoreError
-from .files import folders, publish, store_errors, write_whole
+from .files import folders, publish, set_aside, store_errors, write_whole
 from .grid import Planned
 from .launch.lease import is_held
 from .records import (
@@ -178,15 +178,9 @@ class CellFolder:
         write_record(self.path / "tries.json", tries)
 
     def drop_states(self) -> None:
-        """Remove the saved training states of all attempts."""
-        for _, path in self.states():
+        """Remove the saved training states of all attempts, damaged ones included."""
+        for path in self.path.glob("attempts/*/checkpoint-*"):
             path.unlink(missing_ok=True)
-
-    def set_damaged_aside(self) -> None:
-        """Make room where a damaged result stands; it is kept under another name."""
-        number = 1 + sum(1 for _ in self.path.glob("result.json.damaged-*"))
-        with suppress(FileNotFoundError):
-            (self.path / "result.json").rename(self.path / f"result.json.damaged-{number}")
 
 
 @dataclass(frozen=True)
@@ -215,10 +209,17 @@ class Attempt:
         return sorted(((int(step), path) for step, path in found if step.isdecimal()), reverse=True)
 
     def save_state(self, step: int, write: Callable[[BinaryIO], object]) -> None:
-        """Keep a training state, whole or not at all, and the one before it."""
+        """Keep a training state, whole or not at all, and the one before it, which may be an earlier attempt's.
+
+        An earlier attempt's state of a later step is dropped: training went on from before it.
+        """
         write_whole(self.path / f"checkpoint-{step:08d}.pt", write)
-        for _, path in self.states()[CHECKPOINTS_KEPT:]:
-            path.unlink(missing_ok=True)
+        own = self.states()
+        oldest = min((at for at, _ in own), default=step)
+        kept = [*own, *(found for found in self.folder.states() if found[0] < oldest)][:CHECKPOINTS_KEPT]
+        for found in self.folder.states():
+            if found not in kept:
+                found[1].unlink(missing_ok=True)
 
     def event(self, event: Mapping[str, Any]) -> None:
         """Add a line to the attempt's log."""
@@ -261,7 +262,7 @@ class Attempt:
         if not won:
             standing = self.folder.result()
             if standing is None:
-                self.folder.set_damaged_aside()
+                set_aside(shared)
                 won = publish(own, shared)
             else:
                 won = standing.attempt == self.number  # a network disk may carry out a link and report its failure

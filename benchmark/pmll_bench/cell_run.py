@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 import time
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
+from pickle import UnpicklingError
 from typing import Protocol
 
 import numpy as np
@@ -19,10 +22,24 @@ from pmll_methods.recipe import Recipe
 from .beliefs import compared
 from .cell_folder import Attempt, CellFolder
 from .errors import StoreError
+from .files import set_aside
 from .grid import Group, Planned
 from .selection import Selection
 
+DAMAGE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, UnpicklingError, RuntimeError)
 SAVE_RARELY = 200  # times what a save takes: nine cells of a group then spend under 5 % of their time on it
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a saved training state is what was written. torch.load alone isn't enough: it compares no checksums."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            if file.testzip() is not None:
+                return False
+        torch.load(path, map_location="cpu", weights_only=True)
+    except DAMAGE:
+        return False
+    return True
 
 
 class Listener(Protocol):
@@ -73,8 +90,10 @@ class CellRun:
 
     def __post_init__(self) -> None:
         self._saved, self._cost = time.monotonic(), 0.0
+        self._whole: set[Path] = set()  # saved states that were looked at
         self.trouble: StoreError | None = None  # what the disk said, even where a method caught it
         self._epochs: dict[int, dict[str, float]] = {}
+        self._epoch: int | None = None  # the one that this attempt reported last
         self.beliefs: dict[str, dict[str, int | float | None]] = {}  # by name, the newest
         for attempt in self.folder.attempts():  # what an attempt before this one went through, too
             for event in attempt.events():
@@ -113,14 +132,37 @@ class CellRun:
         self._cost = self._saved - started
 
     def saved_steps(self) -> tuple[int, ...]:
-        return tuple(sorted({step for step, path in self.folder.states() if zipfile.is_zipfile(path)}, reverse=True))
+        return tuple(sorted({step for step, _ in self._whole_states()}, reverse=True))
 
     def restore(self, step: int | None = None) -> State | None:
-        for at, path in self.folder.states():
-            if zipfile.is_zipfile(path) and step in (None, at):
+        for at, path in self._whole_states():
+            if step in (None, at):
                 state: State = torch.load(path, map_location=self.device, weights_only=True)
                 return state
         return None
+
+    def _whole_states(self) -> list[tuple[int, Path]]:
+        """The saved states, newest first; a damaged one is set aside, so that the one before it is used."""
+        whole = []
+        for step, path in self.folder.states():
+            if path in self._whole or is_whole(path):
+                self._whole.add(path)
+                whole.append((step, path))
+            else:
+                self._set_aside(path, f"the state saved at step {step} is damaged")
+        return whole
+
+    def start_over(self, damaged: Path) -> None:
+        """Train from the start: a file that goes with the saved states is damaged, and what it held is needed."""
+        self._set_aside(damaged, "the best epoch so far is damaged, so the cell trains from the start")
+        self.folder.drop_states()
+
+    def _set_aside(self, path: Path, why: str) -> None:
+        told = f"{why}; set aside: {path.relative_to(self.folder.path)}"
+        with self._noting_trouble():
+            set_aside(path)
+            self.attempt.event({"event": "note", "text": told})
+        self.listener.note(f"{self.planned.cell.id}: {told}")
 
     def save_due(self) -> bool:
         return time.monotonic() - self._saved >= max(self.settings.save_every, SAVE_RARELY * self._cost)
@@ -129,13 +171,13 @@ class CellRun:
         return self.stop.is_set()
 
     def report(self, epoch: int, epochs: int, losses: Mapping[str, float]) -> None:
-        self._epochs[epoch] = {"epoch": epoch, **losses}
+        self._epochs[epoch], self._epoch = {"epoch": epoch, **losses}, epoch
         with self._noting_trouble():
             self.attempt.event({"event": "epoch", "epoch": epoch, "epochs": epochs, **losses})
         self.listener.cell_progress(self.planned, epoch, epochs, losses)
 
     def record(self, name: str, positions: Positions, values: np.ndarray) -> None:
-        epoch = max(self._epochs, default=0)
+        epoch = max(self._epochs, default=0) if self._epoch is None else self._epoch
         found: dict[str, int | float | None] = {"epoch": epoch}
         if values.ndim == 0:
             found["value"] = float(values)

@@ -95,6 +95,13 @@ def publish(source: Path, target: Path) -> bool:
     return True
 
 
+def set_aside(path: Path) -> None:
+    """Make room where a damaged file stands; it is kept beside its place under another name."""
+    number = 1 + sum(1 for _ in path.parent.glob(f"{path.name}.damaged-*"))
+    with store_errors(path), suppress(FileNotFoundError):
+        path.rename(path.with_name(f"{path.name}.damaged-{number}"))
+
+
 def _sync_folder(folder: Path) -> None:
     """Make a new name in a folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -34,11 +34,12 @@ from .masking import open_mask
 from .planning import open_dataset
 from .records import EndKind, Seconds
 from .scoring import publish
-from .selection import Selection, deciding, held_out
+from .selection import DamagedSelection, Selection, deciding, held_out, kept_best
 from .store import Store
 from .tries import choose_rates
 
 T = TypeVar("T")
+SELECTED = "selected.npz"  # the best epoch so far, in the folder of an attempt
 
 
 @dataclass
@@ -182,9 +183,13 @@ class _Work:
         return _Started(run, train, left)
 
     def _selection(self, run: CellRun, watched: ImageSet, labels: Labels) -> Selection:
-        earlier = [attempt.path / "selected.npz" for attempt in reversed(run.folder.attempts())]
-        file = run.attempt.path / "selected.npz"
-        return Selection(watched, labels, self.test, self.kind.card.logits, file, earlier)
+        files = [attempt.path / SELECTED for attempt in reversed(run.folder.attempts())]
+        try:
+            best = kept_best(files)
+        except DamagedSelection as damaged:
+            run.start_over(damaged.path)
+            best = None
+        return Selection(watched, labels, self.test, self.kind.card.logits, run.attempt.path / SELECTED, best)
 
     def _scores(self, cells: Sequence[_Started]) -> tuple[list[Scores | Exception], float]:
         """Scores of each cell or what went wrong, and when training ended."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,10 +68,10 @@ class Selection:
     test: ImageSet
     logits: bool
     file: Path
-    earlier: Sequence[Path] = ()  # of earlier attempts, newest first
+    best: Best | None = None  # of earlier attempts
 
     def __post_init__(self) -> None:
-        """Take up the best epoch of an earlier attempt. Raises `DataError` where no label can rank an epoch."""
+        """Raises `DataError` where no label can rank an epoch."""
         if not (self.labels > 0).any():
             raise DataError(
                 f"no label is known to be present in the {len(self.watched)} pictures that are held out, "
@@ -77,7 +79,6 @@ class Selection:
                 where="recipe.selection=best-val",
                 hint="take a larger ratio, more pictures or recipe.validation, or set recipe.selection=last",
             )
-        self.best = next((_read(path) for path in (self.file, *self.earlier) if path.is_file()), None)
 
     def __call__(self, epoch: int, predict: Callable[[ImageSet], Scores]) -> None:
         """Score an epoch; keep its test scores where it is the best so far. The earliest of equals is kept."""
@@ -91,6 +92,21 @@ class Selection:
         write_whole(self.file, buffer.getvalue())
 
 
-def _read(path: Path) -> Best:
-    with np.load(path, allow_pickle=False) as kept:
-        return Best(int(kept["epoch"]), float(kept["best"]), kept["scores"])
+class DamagedSelection(Exception):
+    """A file with the best epoch so far isn't what was written."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is damaged")
+        self.path = path
+
+
+def kept_best(files: Sequence[Path]) -> Best | None:
+    """The best epoch so far, from the first of the files that is there. Raises `DamagedSelection`."""
+    path = next((path for path in files if path.is_file()), None)
+    if path is None:
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            return Best(int(kept["epoch"]), float(kept["best"]), kept["scores"])
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise DamagedSelection(path) from error

@@ -112,8 +112,11 @@ def _resume(members: Sequence[Member]) -> Place:
         common &= set(member.run.saved_steps())
     if not common:
         return Place()
-    places = [member.restore(max(common)) for member in members]
-    return places[0]
+    places = []
+    for member in members:
+        with kept_apart(member.fail):
+            places.append(member.restore(max(common)))
+    return places[0] if places else Place()
 
 
 def _epoch(members: Sequence[Member], feed: Feed, stage: Stage, calendar: Calendar, place: Place) -> Place:

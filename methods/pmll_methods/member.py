@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from . import ema
 from .feed import autocast
 from .learner import Batch, Features, Head, Learner, Stage, Step
-from .method import Diverged, Run, State, key
+from .method import Diverged, MethodError, Run, State, key
 from .recipe import Recipe
 from .schedule import learning_rate, one_cycle
 
@@ -36,7 +36,7 @@ class Member:
     run: Run
     failure: Exception | None = None
     average: dict[str, Tensor] = field(default_factory=dict)
-    losses: dict[str, list[float]] = field(default_factory=dict)
+    losses: dict[str, tuple[float, int]] = field(default_factory=dict)  # sum and number of values in this epoch
 
     def __post_init__(self) -> None:
         self.recipe = self.run.recipe
@@ -104,7 +104,8 @@ class Member:
             terms = self.learner.loss(batch, head, Step(place.stage, place.epoch, place.step, steps, generator))
         total = torch.stack([term.float() for term in terms.values()]).sum()
         for name, term in terms.items():
-            self.losses.setdefault(name, []).append(float(term.detach()))
+            before, count = self.losses.get(name, (0.0, 0))
+            self.losses[name] = (before + float(term.detach()), count + 1)
         if not math.isfinite(float(total.detach())):
             raise Diverged(f"the loss is {float(total.detach())} in epoch {place.epoch}, step {place.step}")
         if self.optimizer is not None:
@@ -133,7 +134,7 @@ class Member:
 
     def epoch_done(self, epoch: int, epochs: int) -> None:
         """Report the mean of each loss term over the epoch."""
-        self.run.report(epoch, epochs, {name: sum(values) / len(values) for name, values in self.losses.items()})
+        self.run.report(epoch, epochs, {name: total / count for name, (total, count) in self.losses.items()})
         self.losses.clear()
 
     def save(self, place: Place) -> None:
@@ -143,18 +144,26 @@ class Member:
             "learner": self.learner.state_dict(),
             "average": self.average,
             "scaler": self.scaler.state_dict(),
+            "losses": {name: list(kept) for name, kept in self.losses.items()},
         }
         if self.optimizer is not None:
             state["optimizer"] = self.optimizer.state_dict()
         self.run.save(state, place.done)
 
     def restore(self, done: int) -> Place:
-        """Take up the state saved after `done` steps."""
+        """Take up the state saved after `done` steps. Raises `MethodError` where it is another version's."""
         state = self.run.restore(done)
         assert state is not None
-        self.learner.load_state_dict(state["learner"])
-        self.begin_stage(state)
-        return Place(*state["place"])
+        try:
+            self.learner.load_state_dict(state["learner"])
+            self.begin_stage(state)
+            self.losses = {name: (total, count) for name, (total, count) in state["losses"].items()}
+            return Place(*state["place"])
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise MethodError(
+                f"the state saved after {done} steps doesn't fit the method: {error}",
+                hint="delete the cell's files attempts/*/checkpoint-*.pt to train from the start",
+            ) from error
 
 
 def _by_decay(

@@ -3,7 +3,7 @@
     python tests/soak/kill_nine.py --kills 20 --seed 0 --folder /somewhere/empty -- --ratios 0.1 0.5 0.9
 
 What follows `--` goes to `pmll-bench run`. It ends with 0 when every cell has exactly one result, with the scores
-of the unbroken run, byte for byte.
+of the unbroken run, byte for byte, and its history of losses.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def killed_after(seconds: float, root: Path, rest: Sequence[str], begun: Callabl
 
 
 def differences(broken: Store, unbroken: Store) -> list[str]:
-    """What distinguishes two stores: cells without a result, and scores or metrics that differ."""
+    """What distinguishes two stores: cells without a result, and scores, metrics, histories or beliefs that differ."""
     found = {result.cell_id: result for result in broken.results()}
     expected = {result.cell_id: result for result in unbroken.results()}
     problems = [f"{cell}: no result" for cell in expected.keys() - found.keys()]
@@ -56,6 +56,10 @@ def differences(broken: Store, unbroken: Store) -> list[str]:
             problems.append(f"{cell} ({found[cell].label}, {found[cell].ratio}): other scores")
         if found[cell].metrics != expected[cell].metrics:
             problems.append(f"{cell}: other metrics")
+        if found[cell].history != expected[cell].history:
+            problems.append(f"{cell}: another history of its losses")
+        if found[cell].beliefs != expected[cell].beliefs:
+            problems.append(f"{cell}: other beliefs")
     return problems
 
 

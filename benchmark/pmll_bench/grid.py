@@ -48,6 +48,7 @@ class MethodFacts:
     file_digest: str = ""
     grouped: bool = False
     uses_labels: bool = True
+    deterministic: bool = False  # draws nothing, views included: a training seed is of no effect
     stated: bool = True
 
 
@@ -99,8 +100,9 @@ def expand(
 ) -> tuple[Planned, ...]:
     """The cells of a request, in the order of its axes: data set, method, label noise, seeds, ratio.
 
-    `methods` has each data set's rows; `mask` is that of the request where it is more than a name. Methods without
-    the regime are left out (`skipped` names them). Raises one `ConfigError` with all problems found.
+    A deterministic method is planned once per mask, whatever the training seeds; its own is 0. `methods` has each data
+    set's rows; `mask` is that of the request where it is more than a name. Methods without the regime are left out
+    (`skipped` names them). Raises one `ConfigError` with all problems found.
     """
     problems = [*_axis_problems(request), *_name_problems(request, data, methods)]
     raise_all(problems)
@@ -111,7 +113,7 @@ def expand(
         for of_method in methods[of_data.name]
         if request.regime in of_method.regimes
         for noise in request.noise
-        for seeds in _seeds(request, mask, noise)
+        for seeds in _seeds(request, of_method, mask, noise)
         for ratio in request.ratios_of_regime
     ]
     raise_all(list(_repeated(planned)))
@@ -146,8 +148,13 @@ def _cost(group: Group) -> float:
     return sum(item.cost for item in group.cells)
 
 
-def _seeds(request: Request, mask: MaskFacts, noise: float) -> list[tuple[int, int]]:
-    """Pairs of mask seed and training seed; where nothing is drawn, the mask seed is 0."""
+def _seeds(request: Request, method: MethodFacts, mask: MaskFacts, noise: float) -> list[tuple[int, int]]:
+    """Pairs of mask seed and training seed; each is 0 where nothing is drawn with it."""
+    pairs = _drawn_seeds(request, mask, noise)
+    return list(dict.fromkeys((of_mask, 0) for of_mask, _ in pairs)) if method.deterministic else pairs
+
+
+def _drawn_seeds(request: Request, mask: MaskFacts, noise: float) -> list[tuple[int, int]]:
     if request.mask_seeds is None and not noise and (request.regime == "full" or not mask.seeded):
         return [(0, seed) for seed in request.seeds]
     if request.mask_seeds is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -62,7 +63,11 @@ def plan(request: Request) -> Plan:
         with problems:
             data.append(data_facts(name, request, options, mask))
     problems.raise_all()
-    methods = {facts.name: [method_facts(row, kind, request, facts.name) for row, kind in kinds] for facts in data}
+    methods: dict[str, list[MethodFacts]] = {facts.name: [] for facts in data}
+    for facts, (row, kind) in itertools.product(data, kinds):
+        with problems:
+            methods[facts.name].append(method_facts(row, kind, request, facts.name))
+    problems.raise_all()
     cells = expand(request, data, methods, mask)
     left_out = [f"{name} is left out: it has no regime {request.regime!r}" for name in skipped(request, methods)]
     of_data = [note for facts in data for note in facts.notes]
@@ -153,6 +158,7 @@ def method_facts(row: Row, kind: registry.Kind, request: Request, data_name: str
         file_digest=kind.source,
         grouped=kind.grouped,
         uses_labels=kind.card.uses_labels,
+        deterministic=kind.card.deterministic and all(views.parse_view(view).fixed for view in recipe.views),
         stated=stated,
     )
 

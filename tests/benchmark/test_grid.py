@@ -67,6 +67,24 @@ def test_seeds_set_training_and_mask_unless_mask_seeds_cross_them() -> None:
     assert pairs(seeds=(0, 1), mask_seeds=(5, 6)) == [(5, 0), (5, 1), (6, 0), (6, 1)]
 
 
+def test_a_deterministic_method_is_planned_once_per_mask() -> None:
+    def pairs(**request: Any) -> list[tuple[int, int]]:
+        cells = plan(facts("linear-probe", deterministic=True), ratios=(0.1,), **request)
+        return [(item.cell.mask_seed, item.cell.seed) for item in cells]
+
+    assert pairs(seeds=(0, 1, 2), mask_seeds=(5, 6)) == [(5, 0), (6, 0)]
+    assert pairs(seeds=(3, 4)) == [(3, 0), (4, 0)]
+    assert pairs(seeds=(0, 1), regime="full") == [(0, 0)]
+    both = plan(facts("sst"), facts("linear-probe", deterministic=True), ratios=(0.1,), seeds=(0, 1), mask_seeds=(5,))
+    assert [(item.label, item.cell.seed) for item in both] == [("sst", 0), ("sst", 1), ("linear-probe", 0)]
+
+
+def test_a_deterministic_method_keeps_its_ids_with_the_first_seed() -> None:
+    for seeds in ({}, {"mask_seeds": (0,)}):
+        ids = [[item.cell.id for item in plan(facts(deterministic=one), **seeds)] for one in (False, True)]
+        assert ids[0] == ids[1]
+
+
 EVERY = facts("an", regimes=("full", "partial", "single-positive", "semi"))
 
 

@@ -87,3 +87,14 @@ def test_difficult_objects_of_voc_2012_are_present_where_single_labels_are_publi
     given = {"methods": ("an", "cap"), "datasets": (name,), "data_root": str(shared / "data"), **changes}
     planned = plan(Request(**given))
     assert {cell.cell.options["difficult"] for cell in planned.cells} == {difficult}
+
+
+def test_a_deterministic_method_is_so_only_with_views_that_never_change() -> None:
+    axes = {"methods": ("linear-probe",), "ratios": (0.5,), "seeds": (0, 1), "mask_seeds": (0,), "subset": 60}
+    seeds = {
+        view: [
+            item.cell.seed for item in plan(Request(**axes, sets=(f"recipe.views={view}", "recipe.cache=false"))).cells
+        ]
+        for view in ("squash", "hcp")
+    }
+    assert seeds == {"squash": [0], "hcp": [0, 1]}

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
 
-Environment: TypeAlias = Mapping[str, str | int | None]
+Environment: TypeAlias = Mapping[str, str | bool | int | None]
 
 PACKAGES = ("pmll-bench", "torch", "torchvision", "timm", "open_clip_torch", "numpy")
 
@@ -25,7 +25,23 @@ def environment(threads: int, device: str) -> Environment:
         "cpu": _cpu(),
         "threads": threads,
         "device": device,
+        **_gpu(device),
         "commit": _commit(),
+    }
+
+
+def _gpu(device: str) -> Environment:
+    """The GPU, its libraries and where they may compute in TF32; nothing where the work is done on the CPU."""
+    if not device.startswith("cuda"):
+        return {}
+    import torch
+
+    return {
+        "gpu": torch.cuda.get_device_name(device),
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
+        "tf32_matmul": torch.backends.cuda.matmul.allow_tf32,
+        "tf32_convolutions": torch.backends.cudnn.allow_tf32,
     }
 
 

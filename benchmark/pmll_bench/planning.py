@@ -13,6 +13,7 @@ from typing import Any
 from pmll_datasets import dataset, views
 from pmll_datasets.registry import is_file, paper_options
 from pmll_methods import registry, settings
+from pmll_methods.method import Card
 from pmll_methods.recipe import Recipe
 from pmll_methods.towers.weights import tower_identity, words_identity
 
@@ -158,9 +159,14 @@ def method_facts(row: Row, kind: registry.Kind, request: Request, data_name: str
         file_digest=kind.source,
         grouped=kind.grouped,
         uses_labels=kind.card.uses_labels,
-        deterministic=kind.card.deterministic and all(views.parse_view(view).fixed for view in recipe.views),
+        deterministic=draws_nothing(kind.card, recipe),
         stated=stated,
     )
+
+
+def draws_nothing(card: Card, recipe: Recipe) -> bool:
+    """Whether a training seed is of no effect: neither the method nor a view draws with it."""
+    return card.deterministic and all(views.parse_view(view).fixed for view in recipe.views)
 
 
 def _towers(full: Mapping[str, Any]) -> str:

@@ -91,12 +91,14 @@ class PlainListener:
         self.ended: Counter[str] = Counter()
         self.spoke: dict[str, float] = {}
         self.paces: dict[str, Pace] = {}
+        self.together: dict[str, int] = {}  # how many cells share the time of each
 
     def group_started(self, group: Group) -> None:
         now = self.clock()
         for planned in group.cells:
             self.paces[planned.cell.id] = Pace(self.clock)
             self.spoke[planned.cell.id] = now
+            self.together[planned.cell.id] = len(group.cells)
         self.note(f"start  {group_name(group)}")
 
     def cell_progress(self, planned: Planned, epoch: int, epochs: int, losses: Mapping[str, float]) -> None:
@@ -109,7 +111,9 @@ class PlainListener:
 
     def cell_finished(self, planned: Planned, state: str, seconds: float) -> None:
         self.ended[state] += 1
-        self.note(f"{state:6} {cell_name(planned)} ({duration(seconds)}, {self.ended.total()}/{self.cells})")
+        cells = self.together.get(planned.cell.id, 1)
+        took = duration(seconds) + (f" for all {cells} together" if cells > 1 else "")
+        self.note(f"{state:6} {cell_name(planned)} ({took}, {self.ended.total()}/{self.cells})")
 
     def note(self, text: str) -> None:
         print_line(text, self.stream)

@@ -119,6 +119,20 @@ class Seconds(Part):
     shared_with: int = 1
 
 
+class Cost(Part):
+    """What training took. Parameters are None where the method is no learner of ours.
+
+    `parameters` counts the frozen tower, too. `peak_memory` is in bytes: what torch held on the GPU, else the
+    process's resident set. `pictures_per_second` are a cell's training pictures, epoch after epoch, over the time that
+    its group trained; None where no epoch is reported.
+    """
+
+    trained_parameters: int | None
+    parameters: int | None
+    peak_memory: int
+    pictures_per_second: float | None
+
+
 class Oracle(Part):
     """The epoch that was best on the test split, and its metrics; never ranked with the others."""
 
@@ -145,6 +159,7 @@ class TriesRecord(Record):
         return max(self.tries, key=lambda one: -1.0 if one.map is None else one.map)
 
 
+OF_THE_PLAN = ("settings", "recipe", "track", "stated", "label")
 OF_THE_CELL = ("method", "revision", "dataset", "regime", "ratio", "mask", "mask_seed", "seed")
 """What a result repeats of its cell."""
 
@@ -185,6 +200,7 @@ class Result(Record):
     scores: ScoresFile
     seconds: Seconds
     environment: Environment
+    cost: Cost | None = None  # None: made before it was recorded
     deterministic: bool = False  # whether the method draws nothing, so that its training seed is of no effect
 
     @model_validator(mode="after")
@@ -213,6 +229,7 @@ class Result(Record):
         history: Sequence[Mapping[str, float]],
         seconds: Seconds,
         environment: Environment,
+        cost: Cost | None = None,
         deterministic: bool = False,
         oracle: Oracle | None = None,
         tries: TriesRecord | None = None,
@@ -224,12 +241,8 @@ class Result(Record):
         return cls(
             cell_id=cell.id,
             cell=cell,
-            settings=planned.settings,
-            recipe=planned.recipe,
-            track=planned.track,
-            stated=planned.stated,
-            label=planned.label,
             attempt=attempt,
+            **{name: getattr(planned, name) for name in OF_THE_PLAN},
             **{name: getattr(cell, name) for name in OF_THE_CELL},
             counts=Counts(train=len(data.train), test=len(data.test), classes=len(data.classes)),
             mask_digest=mask_digest,
@@ -247,5 +260,6 @@ class Result(Record):
             scores=scores,
             seconds=seconds,
             environment=environment,
+            cost=cost,
             deterministic=deterministic,
         )

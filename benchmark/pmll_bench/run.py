@@ -31,6 +31,7 @@ from .fitting import fit, predict
 from .grid import Group, Planned
 from .launch.lease import Lease, LeaseHeld
 from .masking import open_mask
+from .meter import Meter
 from .planning import open_dataset
 from .records import EndKind, Seconds
 from .scoring import publish
@@ -107,11 +108,12 @@ def run_group(
 
 @dataclass
 class _Started:
-    """One cell under way: its run, all its training pictures, and those that it trains on."""
+    """One cell under way: all its training pictures, those that it trains on, and its method once it is made."""
 
     run: CellRun
     whole: TrainSet
     train: TrainSet
+    method: Method | None = None
 
 
 @dataclass
@@ -129,7 +131,7 @@ class _Work:
 
     def run(self) -> None:
         """Whatever goes wrong ends the cells that it concerns; only Ctrl-C and a store that takes nothing go on."""
-        started = time.monotonic()
+        started, self.meter = time.monotonic(), Meter(self.settings.device)
         try:
             for planned in self.cells:
                 self._begin(planned)
@@ -197,7 +199,10 @@ class _Work:
         if runs and runs[0].recipe.rates:
             choose_rates(runs, [cell.whole for cell in cells], self._method, logits=self.kind.card.logits)
         methods = [self._method(run) for run in runs]
-        failures = fit(methods, [cell.train for cell in cells], runs)
+        for cell, method in zip(cells, methods, strict=True):
+            cell.method = method
+        with self.meter:
+            failures = fit(methods, [cell.train for cell in cells], runs)
         trained = time.monotonic()
         return predict(methods, failures, self.test, runs, len(self.data.classes)), trained
 
@@ -214,7 +219,8 @@ class _Work:
             self.listener.note(f"{run.planned.cell.id}: another run took the cell over ({reason}); its result stands")
             self._end(run, "interrupted", Stopped(f"the lease was lost: {reason}"))
             return
-        publish(run, cell.train, self.data, scores, seconds, self.kind.card)
+        cost = self.meter.cost(cell.method, cell.train, run.attempt)
+        publish(run, cell.train, self.data, scores, seconds, cost, self.kind.card)
         self._tell(run, "done", seconds.train + seconds.predict)
 
     def _end_all(self, state: EndKind, error: BaseException) -> None:

@@ -10,7 +10,8 @@ from pmll_methods.method import Card, MethodError, Scores
 from .cell_run import CellRun
 from .environment import environment
 from .metrics import evaluate
-from .records import Oracle, Result, Seconds
+from .planning import draws_nothing
+from .records import Cost, Oracle, Result, Seconds
 
 
 def chosen_scores(run: CellRun, last: Scores) -> Scores:
@@ -29,7 +30,9 @@ def chosen_scores(run: CellRun, last: Scores) -> Scores:
     return run.select.best.scores
 
 
-def publish(run: CellRun, train: TrainSet, data: Dataset, scores: Scores, seconds: Seconds, card: Card) -> None:
+def publish(
+    run: CellRun, train: TrainSet, data: Dataset, scores: Scores, seconds: Seconds, cost: Cost, card: Card
+) -> None:
     """Measure a cell's scores against the test labels and publish its result."""
     chosen = chosen_scores(run, scores)
     oracle = None
@@ -47,7 +50,8 @@ def publish(run: CellRun, train: TrainSet, data: Dataset, scores: Scores, second
         history=run.history,
         seconds=seconds,
         environment=environment(run.settings.threads, run.settings.device),
-        deterministic=card.deterministic,
+        cost=cost,
+        deterministic=draws_nothing(card, run.recipe),
         oracle=oracle,
         tries=run.folder.tries(),
         beliefs=run.beliefs,

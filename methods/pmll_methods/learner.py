@@ -116,6 +116,7 @@ class Learner(nn.Module):
     card: ClassVar[Card]
     Settings: ClassVar[type[Settings]] = Settings
     controlled: ClassVar[Track | None] = None  # the controlled track of a whole family
+    solved: ClassVar[tuple[str, ...]] = ()  # buffers that are learned in closed form, not by gradient
 
     def __init__(self, problem: Problem, settings: Any) -> None:
         super().__init__()

@@ -35,6 +35,7 @@ class LinearProbe(TrunkLearner):
     """min over w, b of ½|w|² + C Σ log(1 + exp(-y (w·x + b))), the sum over a class's known labels."""
 
     Settings = LinearProbeSettings
+    solved = ("weight", "bias")
     card = Card(
         name="linear-probe",
         shown=(PAPER_STEP, PHOTOGRAPHS),

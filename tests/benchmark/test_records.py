@@ -131,6 +131,16 @@ def test_the_environment_says_what_a_number_was_made_with() -> None:
     assert found["numpy"] == np.__version__
 
 
+def test_on_a_gpu_the_environment_says_which_and_with_what(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda device: f"H200 at {device}")
+    found = environment(2, "cuda:1")
+    assert found["gpu"] == "H200 at cuda:1"
+    assert {"cuda", "cudnn", "tf32_matmul", "tf32_convolutions"} <= found.keys()
+    assert found["tf32_matmul"] is False
+    on_disk = result(planned(), 1, SCORES_FILE, environment=found)
+    assert Result.model_validate_json(on_disk.as_bytes()).environment == found
+
+
 @pytest.mark.parametrize("module", ["cell", "request", "grid", "config", "store", "launch.lease"])
 def test_planning_and_reading_import_nothing_heavy(module: str) -> None:
     heavy = {"torch", "pandas", "sklearn", "matplotlib"}

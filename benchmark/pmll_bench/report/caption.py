@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 INFERRED = "†"
 ELSEWHERE = "‡"
 NO_LOGITS = "the scores are no logits of P(present), so a threshold says nothing"
-MACHINE = ("cpu", "gpu", "torch", "torchvision", "timm", "open_clip_torch", "numpy", "cuda", "cudnn")
+MACHINE = ("cpu", "gpu", "torch", "torchvision", "timm", "open_clip_torch", "numpy", "cuda", "cudnn", "tf32_matmul")
 
 
 def percent(ratio: float) -> str:

@@ -1,0 +1,57 @@
+"""How large learners say they are, counted by hand on the embedded tower."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from pmll_methods import registry
+from pmll_methods.learner import Problem
+from pmll_methods.settings import resolve
+from pmll_methods.size import Size, size
+from pmll_methods.towers.cnn import load_trunk
+
+CLASSES = ("circle", "square", "star")
+
+
+def size_of(method: str, **settings: Any) -> Size:
+    kind = registry.find(method)
+    resolved = resolve(kind.card, kind.settings_class(), "smoke", settings, {})
+    tower = kind.cls.load_tower(resolved.settings, resolved.recipe)
+    labels = torch.tensor([[1, -1, 0], [0, 1, -1], [-1, 0, 1]], dtype=torch.int8)
+    problem = Problem(
+        classes=CLASSES, spoken=CLASSES, labels=labels, regime="partial", recipe=resolved.recipe, tower=tower
+    )
+    return size(kind.cls(problem, resolved.settings))
+
+
+def parameters(stage: str) -> int:
+    return sum(each.numel() for each in load_trunk("tiny").stages[stage].parameters())
+
+
+def test_what_a_trunk_trains_is_counted_once_in_all() -> None:
+    trunk = load_trunk("tiny")
+    whole = sum(parameters(stage) for stage in trunk.stages)
+    head = (trunk.channels + 1) * len(CLASSES)
+    assert size_of("bce", train_from="none", pooling="avg") == Size(head, whole + head)
+    assert size_of("bce", train_from="layer4", pooling="avg") == Size(parameters("layer4") + head, whole + head)
+    assert size_of("bce", train_from="all", pooling="avg") == Size(whole + head, whole + head)
+
+
+def test_a_classifier_in_closed_form_is_trained_too() -> None:
+    assert size_of("linear-probe", pooling="avg") == size_of("bce", train_from="none", pooling="avg")
+
+
+def test_prompts_are_all_that_a_prompt_method_trains() -> None:
+    zero_shot, dualcoop = size_of("clip-zeroshot"), size_of("dualcoop")
+    assert zero_shot.trained == 0
+    assert dualcoop.total == zero_shot.total + dualcoop.trained
+
+
+@pytest.mark.parametrize("method", ["scpnet", "scinet"])
+def test_an_image_tower_that_trains_is_counted_once(method: str) -> None:
+    trained, frozen = (size_of(method, train_from=stage) for stage in ("all", "none"))
+    assert trained.total == frozen.total
+    assert trained.trained > frozen.trained

@@ -35,7 +35,8 @@ SMOKE_FROZEN = SMOKE.at(epochs=20, lr=6e-3)
 SMOKE_SETTINGS = {"tower": "tiny", "neighbours": 8, "unknown": "ignored"}
 INFERRED = (
     "partial labels: the paper names the tower alone, RN101; the recipe is that for one positive label a picture, "
-    "VOC 2012's on VOC 2007 and COCO's on VG-200; 224 px is the only resolution in the code",
+    "VOC 2012's on VOC 2007 and COCO's on VG-200; 224 px is the only resolution in the code, though the paper compares "
+    "with rows at 448 px (`recipe.resolution`)",
     "an unknown label counts as absent until SPLC corrects it, as the paper follows SPLC (`unknown`); what is known to "
     "be absent is never corrected and never believed to be present",
     "RN101's graph has layers of d, 2d, 2d and d as RN50's: 2.1 M values",

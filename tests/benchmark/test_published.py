@@ -9,6 +9,8 @@ import pytest
 
 from pmll_bench.errors import ConfigError
 from pmll_bench.published import TRUST, Published, numbers, published
+from pmll_methods import registry
+from pmll_methods.settings import resolve
 
 RATIOS = tuple(round(0.1 * tenth, 1) for tenth in range(1, 10))
 
@@ -97,3 +99,16 @@ def test_a_row_that_does_not_fit_its_table_is_refused() -> None:
     }
     with pytest.raises(ConfigError, match="sst has not one value a column"):
         list(numbers(document, where="x.yaml"))
+
+
+def test_scpnets_rows_with_partial_labels_stand_under_the_resolution_of_its_recipe() -> None:
+    """The paper states none: the card says that it is inferred, and so do the numbers."""
+    card = registry.find("scpnet").card
+    found = resolve(
+        card, registry.find("scpnet").settings_class(), "paper", {}, {}, dataset="voc2007", regime="partial"
+    )
+    rows = [
+        n for n in published() if (n.source, n.regime) == ("SCPNet 2023", "partial") and n.method.startswith("scpnet")
+    ]
+    assert {number.protocol[:2] for number in rows} == {("RN101", f"{found.recipe.resolution} px, inferred")}
+    assert any(f"{found.recipe.resolution} px" in line for line in card.inferred)

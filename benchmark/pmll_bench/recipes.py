@@ -122,9 +122,13 @@ def _from(kind: Kind) -> str:
 
 
 def _row(kind: Kind, dataset: str, regime: str) -> tuple[str, ...]:
+    from pmll_methods.settings import as_plain
+
     record = resolved(kind, dataset, regime)
     recipe = {each["name"]: each["value"] for each in record["recipe"]}
-    usual = {field.name: field.default for field in dataclasses.fields(kind.settings_class)}
+    if recipe["horizon"]:
+        recipe["epochs"] = f"{recipe['epochs']} of {recipe['horizon']}"
+    usual = as_plain(kind.settings_class())
     own = [each for each in record["settings"] if each["value"] != usual[each["name"]]]
     values = [v for v in kind.card.tracks["paper"].values if v.hold(dataset, regime)]
     sources = "; ".join(dict.fromkeys(each.source for each in values if each.source))

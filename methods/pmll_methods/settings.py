@@ -113,7 +113,7 @@ def resolve(
         sources |= {f"recipe.{name}": each.source for name in changes}
     used = updated(used, recipe, where=f"recipe of {card.name}")
     sources |= dict.fromkeys([*settings, *(f"recipe.{name}" for name in recipe)], "--set")
-    return Resolved(full, used, sources, chosen.stated(dataset, regime))
+    return Resolved(full, used, sources, chosen.stated(dataset, regime) and not source.startswith("inferred"))
 
 
 def choose_track(card: Card, track: str) -> Track:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from .errors import ConfigError, nearest
 if TYPE_CHECKING:
     from pmll_methods.registry import Kind
 
-UNSTATED = "not stated for this data set or regime: the recipe is from another"
+UNSTATED = "no source states this recipe here: it is from another data set or regime, or from a trained tower"
 COLUMNS = ("resolution", "batch", "epochs", "optimizer", "lr", "lr_scale", "weight_decay", "schedule", "ema")
 PAGE = """# Recipes of the track `paper`
 

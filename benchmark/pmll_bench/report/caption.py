@@ -83,7 +83,7 @@ def notes(part: pd.DataFrame, lines: Sequence[Line], over: Repetitions, metric: 
         what = "parts of the method are inferred or reconstructed"
         yield f"{INFERRED} After the paper: {what}; 'pmll-bench show NAME' lists them."
     if not all(line.stated for line in lines):
-        yield f"{ELSEWHERE} The recipe is from another data set or regime: the method's source gives none for this one."
+        yield f"{ELSEWHERE} The recipe is from another data set or regime, or from a trained tower: no source gives it."
     for (label, _), own in part.groupby(list(ROW)):
         if own["variant"].nunique() > 1:
             yield f"The settings or the recipe of {label} differ between ratios."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import recipes
@@ -128,6 +127,7 @@ def describe_dataset(name: str) -> dict[str, Any]:
         "options": {
             option: {
                 **{"default": each.default, "allowed": each.allowed and list(each.allowed), "meaning": each.title},
+                "values": each.values,
                 "paper": dict(each.paper),
             }
             for option, each in entry.options.items()
@@ -201,8 +201,7 @@ def _dataset_lines(about: Mapping[str, Any]) -> Iterator[str]:
     yield f"  {'layout':8} {about['layout'] or 'embedded, needs no files'}"
     yield from _section("options (--set data.NAME=VALUE)")
     for name, option in about["options"].items():
-        allowed = " | ".join(option["allowed"]) if option["allowed"] else "a whole number"
-        yield f"  {name} = {option['default']}    {option['meaning']}: {allowed}"
+        yield f"  {name} = {option['default']}    {option['meaning']}: {option['values']}"
         for regime, value in option["paper"].items():
             yield f"      {value}{'' if regime == '*' else f' in {regime}'} on the track paper"
     if not about["options"]:
@@ -258,22 +257,3 @@ def _recipe_lines(track: Mapping[str, Any]) -> Iterator[str]:
 def _section(title: str) -> Iterator[str]:
     yield ""
     yield title
-
-
-def data_status(names: Sequence[str] | None, root: Path | None) -> list[dict[str, Any]]:
-    """Which data sets are at hand and complete; all of them by default. Reads every label, decodes no picture."""
-    from pmll_datasets.registry import DATASETS
-
-    return [_data_status(name, root) for name in names or DATASETS]
-
-
-def _data_status(name: str, root: Path | None) -> dict[str, Any]:
-    from pmll_datasets.dataset import load
-    from pmll_datasets.errors import DataError
-
-    try:
-        found = load(name, root)
-    except DataError as error:
-        return {"name": name, "ready": "no", "train": None, "test": None, "classes": None, "what": str(error)}
-    counts = {"train": len(found.train), "test": len(found.test), "classes": len(found.classes)}
-    return {"name": found.name, "ready": "yes", **counts, "what": f"fingerprint {found.fingerprint[:16]}"}

@@ -10,7 +10,7 @@ from pmll_datasets.dataset import DataError, Dataset, load
 from pmll_datasets.verify import verify_files
 
 from .cell import canonical
-from .request import parse_sets
+from .data_status import opened
 from .store import Store
 
 
@@ -34,7 +34,7 @@ def verify(name: str, data_root: Path | None, root: Path, sets: Sequence[str], *
     Returns the fields of `pmll_datasets.verify.Verdict` and, as `results_of_others`, the cells whose results were made
     when the picture files held something else. Results made before they recorded that are left out.
     """
-    data = load(name, data_root, {key: value for key, value in parse_sets(sets).data.items() if value is not None})
+    data = opened(name, data_root, sets)
     others = _results_of_others(data, name, data_root, root)
     return {"dataset": data.name, **vars(verify_files(data, renew=renew)), "results_of_others": others}
 

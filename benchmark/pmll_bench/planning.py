@@ -25,6 +25,7 @@ from .masking import mask_facts, refuse_unfit
 from .pictures import replaced
 from .problems import Problems
 from .request import DEFAULT, Overrides, Request, Row, parse_sets
+from .teaching import refuse_or_note
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,9 @@ def plan(request: Request) -> Plan:
     cells = expand(request, data, methods, mask)
     left_out = [f"{name} is left out: it has no regime {request.regime!r}" for name in skipped(request, methods)]
     of_data = [note for facts in data for note in facts.notes]
-    notes = (*of_data, *left_out, *caveats(request, data, methods))
+    learning = {facts.label for rows in methods.values() for facts in rows if facts.uses_labels}
+    taught = refuse_or_note([each for each in cells if each.label in learning], open_dataset)
+    notes = (*of_data, *taught, *left_out, *caveats(request, data, methods))
     return Plan(cells, groups(cells), tuple(data), notes)
 
 

@@ -87,11 +87,20 @@ class EndRecord(Record):
 
 
 class Counts(Part):
-    """Pictures and classes of the data set as it was used."""
+    """Pictures and classes of the data set as it was used; how many of its training labels it knows, masks aside.
+
+    `known` is None in results that were made before it was counted.
+    """
 
     train: int
     test: int
     classes: int
+    known: int | None = None
+
+    @classmethod
+    def of(cls, data: Dataset) -> Self:
+        known = int((data.train.labels != 0).sum())
+        return cls(train=len(data.train), test=len(data.test), classes=len(data.classes), known=known)
 
 
 class Support(Part):
@@ -244,7 +253,7 @@ class Result(Record):
             attempt=attempt,
             **{name: getattr(planned, name) for name in OF_THE_PLAN},
             **{name: getattr(cell, name) for name in OF_THE_CELL},
-            counts=Counts(train=len(data.train), test=len(data.test), classes=len(data.classes)),
+            counts=Counts.of(data),
             mask_digest=mask_digest,
             selection=planned.recipe.get("selection", "last"),
             epochs_run=int(max((entry["epoch"] for entry in history), default=0)),

@@ -170,7 +170,7 @@ class Regime:
 
 
 REGIMES: Mapping[str, Regime] = {
-    "full": Regime("every training label is known"),
+    "full": Regime("no training label is hidden: all that the data set knows are known"),
     "partial": Regime(
         "a share of the entries of the label matrix is known (--ratios)",
         (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),

@@ -27,9 +27,9 @@ def coco(tmp_path: Path) -> str:
 @pytest.mark.parametrize(
     ("changes", "labelless", "pictures"),
     [
-        ({}, "keep", 2),
+        ({"ratios": (1.0,)}, "keep", 2),
         ({"regime": "single-positive"}, "drop", 1),
-        ({"regime": "semi", "ratios": (0.5,)}, "drop", 1),
+        ({"regime": "semi", "ratios": (1.0,)}, "drop", 1),
         ({"regime": "single-positive", "track": "controlled"}, "keep", 2),
         ({"regime": "single-positive", "sets": ("data.labelless=keep",)}, "keep", 2),
     ],

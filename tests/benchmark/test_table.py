@@ -90,6 +90,30 @@ def test_the_caption_says_what_the_numbers_are() -> None:
     assert block.notes == ()
 
 
+@pytest.mark.parametrize(
+    ("dataset", "known", "title", "said"),
+    [
+        ("shapes", None, "shapes, full labels", "full, mask none."),
+        ("toys", 2400, "toys, full labels", "full, mask none."),
+        ("toys", 900, "toys, known labels", "full (the data set knows 37.5% of its training labels), mask none."),
+        ("toys", 2399, "toys, known labels", "full (the data set knows 99.9% of its training labels), mask none."),
+        ("toys", None, "toys, known labels", "full (how many labels the data set knows was not recorded), mask none."),
+    ],
+)
+def test_labels_are_called_full_only_where_the_data_set_knows_all_of_them(
+    dataset: str, known: int | None, title: str, said: str
+) -> None:
+    block = only_block(grid("sst", 0.7, ratios=[1.0], dataset=dataset, known=known, regime="full", mask="none"))
+    assert block.title == title
+    assert f" Regime: {said}" in block.caption
+    assert ("full labels" in block.title + block.caption) == (title == f"{dataset}, full labels")
+
+
+def test_a_ratio_of_labels_that_are_not_all_known_says_so() -> None:
+    block = only_block(grid("sst", 0.7, dataset="toys", known=900))
+    assert "Regime: partial (the data set knows 37.5% of its training labels), mask counter/1." in block.caption
+
+
 def test_methods_that_resize_in_their_own_way_share_a_table_that_names_the_ways() -> None:
     block = only_block([*grid("sst", 0.7), *grid("gcn-ml", 0.6, recipe={"test_view": "bilinear"})])
     assert "tested at 64 px, views bilinear, squash." in block.caption

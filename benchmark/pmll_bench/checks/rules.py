@@ -21,8 +21,8 @@ from pmll_methods.settings import Settings, as_plain, resolve, updated
 
 from ..cell import canonical
 from ..metrics import average_precision, mean_ap
-from .scenes import relabelled, scenes, tested_on
-from .trial import RATIO, Broken, Trials
+from .scenes import RATIO, relabelled, scenes, tested_on
+from .trial import Broken, Trials
 
 TOLERANCE = 1e-5  # of the largest score: other batch shapes may take other kernels
 MARGIN = 0.05  # mAP above that of chance

@@ -12,7 +12,10 @@ from PIL import Image
 
 from pmll_datasets import shapes
 from pmll_datasets.dataset import Dataset, Labels, Pictures, Split
+from pmll_datasets.masks import counter, counter_semi
 
+RATIO = 0.5
+"""The ratio of all trials that name no other; their mask seed is 0."""
 COMMON = shapes.CLASSES.index("circle")
 """The class with the most positives."""
 
@@ -58,8 +61,10 @@ def one_class(data: Dataset) -> Dataset:
 
 
 def one_picture(data: Dataset) -> Dataset:
-    """The first training picture alone."""
-    return replace(data, train=data.train.take(np.array([0])))
+    """One training picture, the first of which the masks of all regimes leave a present label known."""
+    train = data.train
+    known = counter(train.ids, data.classes, RATIO, 0) & counter_semi(train.ids, RATIO, 0)[:, None]
+    return replace(data, train=train.take(np.flatnonzero((known & (train.labels == 1)).any(axis=1))[:1]))
 
 
 def tested_on(data: Dataset, positions: np.ndarray) -> Dataset:

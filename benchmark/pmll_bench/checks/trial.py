@@ -21,9 +21,8 @@ from ..planning import open_dataset, plan
 from ..request import Request
 from ..run import run_groups, train_set
 from ..store import Store
-from .scenes import scenes, write
+from .scenes import RATIO, scenes, write
 
-RATIO = 0.5
 SHORT = ("recipe.epochs=2", "recipe.batch=8", "recipe.validation=0", "recipe.selection=last")
 """The smoke recipe in a second: three steps an epoch, and a test split of two batches."""
 

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
-from .options import Json
-from .output import columns, print_json
+from ..errors import UsageError
+from .data import print_labels
+from .options import Classes, DataRoot, DataSets, Json
+from .output import columns, print_json, tell
 
 
 class Kind(StrEnum):
@@ -45,12 +47,15 @@ def list_names(
 
 
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A method or .py file, a data set or .csv file.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A method or .py file, a data set or file of labels.")],
     datasets: Annotated[
         list[str] | None, typer.Option("--datasets", help="Resolve a method's recipe on these, value by value.")
     ] = None,
     regime: Annotated[str, typer.Option(help="With --datasets: in this regime.")] = "",
     track: Annotated[str, typer.Option(help="With --datasets: on this track.")] = "paper",
+    sets: DataSets = None,
+    classes: Classes = False,
+    data_root: DataRoot = None,
     as_json: Json = False,
 ) -> None:
     """Show one method or data set.
@@ -58,18 +63,30 @@ def show(
     A method: what it trains, its settings with their sources, its recipes, what
     is inferred, where it differs from released code. With --datasets: what it
     runs there, each value with its source. A data set: its counts, layout and
-    options.
+    options and, where it is at hand, its present, absent and unknown labels.
 
     \b
     Examples:
       pmll-bench show dualcoop
       pmll-bench show scpnet --datasets voc2007 coco2014 --regime single-positive
       pmll-bench show voc2007
+      pmll-bench show pictures/labels.csv --classes
     """
+    from ..data_status import data_status
     from ..describe import as_text, describe
 
     described = describe(name, tuple(datasets or ()), regime, track)
+    is_data = described["kind"] == "data set"
+    if not is_data and (sets or classes):
+        raise UsageError(f"--set and --classes are for data sets, and {name} is a method")
+    found = data_status([name], data_root, sets or (), classes=classes) if is_data else []
+    for note in (note for record in found for note in record["notes"]):
+        tell(note)
     if as_json:
-        print_json("show", described)
-    else:
-        print(as_text(described))
+        print_json("show", {**described, **{key: each[key] for each in found for key in ("ready", "what", "labels")}})
+        return
+    print(as_text(described))
+    print_labels(found, classes=classes)
+    for record in found:
+        if not record["labels"]:
+            print(f"\nlabels: not counted; {record['what']}")

@@ -2,43 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
 from ..errors import ConfigError, Exit
-from .options import STORE, DataRoot, Json, Root
+from .options import STORE, Classes, DataRoot, DataSets, Json, Root
 from .output import columns, print_json, tell
 
-Name: TypeAlias = Annotated[str, typer.Argument(metavar="NAME", help="A data set: name, alias or .csv file.")]
+Name: TypeAlias = Annotated[str, typer.Argument(metavar="NAME", help="A data set: name, alias or file of your own.")]
 Names: TypeAlias = Annotated[
-    list[str] | None, typer.Argument(metavar="[NAME …]", help="Data sets: names, aliases or .csv files; default: all.")
-]
-Sets: TypeAlias = Annotated[
-    list[str] | None, typer.Option("--set", metavar="data.NAME=V", help="Options of the data set, as in 'run'.")
+    list[str] | None,
+    typer.Argument(metavar="[NAME …]", help="Data sets: names, aliases, files of your own; default: all."),
 ]
 
 data = typer.Typer(no_args_is_help=True, help="See, verify and fetch data sets.")
 
 
 @data.command()
-def status(names: Names = None, data_root: DataRoot = None, as_json: Json = False) -> None:
-    """Show which data sets are at hand and complete.
+def status(
+    names: Names = None,
+    sets: DataSets = None,
+    classes: Classes = False,
+    data_root: DataRoot = None,
+    as_json: Json = False,
+) -> None:
+    """Show which data sets are at hand and complete, and how many labels are known.
 
     \b
     Examples:
       pmll-bench data status
       pmll-bench data status voc2007 --data-root ~/data
+      pmll-bench data status pictures/labels.csv --classes
     """
-    from ..describe import data_status
+    from ..data_status import data_status
 
-    found = data_status(names, data_root)
+    found = data_status(names, data_root, sets or (), classes=classes)
+    for note in (note for record in found for note in record["notes"]):
+        tell(note)
     if as_json:
         print_json("data-status", {"datasets": found})
-    else:
-        print(columns(list(found[0]), [list(record.values()) for record in found]))
+        return
+    header = [name for name in found[0] if name not in ("labels", "notes")]
+    print(columns(header, [[record[name] for name in header] for record in found]))
+    print_labels(found, classes=classes)
+
+
+def print_labels(found: Sequence[dict[str, Any]], *, classes: bool) -> None:
+    """Print the labels of data sets that are at hand: by split and, if asked for, by class."""
+    from ..data_status import CLASS_HEADER, LABEL_HEADER, class_rows, label_rows
+
+    if rows := label_rows(found):
+        print(f"\n{columns(LABEL_HEADER, rows)}")
+    for record in found:
+        if classes and record["labels"]:
+            print(f"\n{record['name']}\n{columns(CLASS_HEADER, class_rows(record['labels']))}")
 
 
 @data.command()
@@ -49,7 +69,7 @@ def verify(
     renew: Annotated[
         bool, typer.Option("--renew", metavar="", help="Take pictures that have changed as they are.")
     ] = False,
-    sets: Sets = None,
+    sets: DataSets = None,
     as_json: Json = False,
 ) -> None:
     """Decode every picture; ends with 3 where one is damaged or has changed since it was last verified.
@@ -90,7 +110,7 @@ def mask(
         list[str] | None, typer.Option(metavar="R …", help="Shares of known labels; default: those of the regime.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Mask seed.")] = 0,
-    sets: Sets = None,
+    sets: DataSets = None,
     data_root: DataRoot = None,
 ) -> None:
     """Write the mask of a data set's training labels to a file.

@@ -15,5 +15,9 @@ DataRoot: TypeAlias = Annotated[
     Path | None,
     typer.Option(envvar="PMLL_DATA", metavar="FOLDER", help="Folder with the data sets, or one data set's own."),
 ]
+DataSets: TypeAlias = Annotated[
+    list[str] | None, typer.Option("--set", metavar="data.NAME=V", help="Options of the data set, as in 'run'.")
+]
+Classes: TypeAlias = Annotated[bool, typer.Option("--classes", metavar="", help="Count the labels of each class.")]
 
 STORE = Path("runs")  # the default of Root

@@ -11,6 +11,7 @@ from pmll_datasets.registry import DATASETS
 
 from .aggregate import MISSING
 from .frame import LABEL_FILTERS, ORACLE, ROW
+from .known import known_of, said
 from .repetitions import Repetitions
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def caption(identity: Mapping[str, Any], part: pd.DataFrame, metric: str, over: 
     return (
         f"{metric} (%) on {identity['dataset']} ({identity['train']:,} training and {identity['test']:,} test pictures,"
         f" {identity['classes']} classes{options}{_unverified(identity['dataset'])}). Labels: {_labels(identity)}."
-        f" Regime: {identity['regime']}{_regime(identity)}."
+        f" Regime: {identity['regime']}{_regime(identity, known_of(part))}."
         f" Track: {identity['track']}, tested at {identity['resolution']} px, {_views(part)}{_rates(identity)}."
         f" Selection: {rules[0] if len(rules) == 1 else 'last, unless a row names another'}. {over.said}."
     )
@@ -50,9 +51,11 @@ def _unverified(dataset: str) -> str:
     return ", count unverified" if dataset in DATASETS and not DATASETS[dataset].verified else ""
 
 
-def _regime(identity: Mapping[str, Any]) -> str:
-    """What the ratio is a share of where it isn't entries, the mask, and the noise where there is any."""
-    share = " (share of fully labelled pictures)" if identity["regime"] == "semi" else ""
+def _regime(identity: Mapping[str, Any], known: float) -> str:
+    """What the ratio is a share of where it isn't entries, what is known at all, the mask, and the noise if any."""
+    of = "share of fully labelled pictures" if identity["regime"] == "semi" else ""
+    facts = "; ".join(fact for fact in (of, said(known)) if fact)
+    share = f" ({facts})" if facts else ""
     noise = f", {percent(identity['noise'])} of the known labels turned round" if identity["noise"] else ""
     return f"{share}, mask {identity['mask']}{noise}"
 

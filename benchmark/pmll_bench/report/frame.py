@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..cell import digest
 from ..errors import ConfigError, nearest
+from .known import known_share
 
 if TYPE_CHECKING:
     from ..records import Result
@@ -74,6 +75,7 @@ def _identity(result: Result) -> dict[str, Any]:
         "train": result.counts.train,
         "test": result.counts.test,
         "classes": result.counts.classes,
+        "known": known_share(result),
         "regime": result.regime,
         "mask": result.mask,
         "noise": result.cell.noise,

@@ -12,6 +12,7 @@ from ..errors import ConfigError, nearest
 from .aggregate import Row, Shown, aggregate
 from .caption import ELSEWHERE, INFERRED, NO_LOGITS, caption, notes, percent
 from .frame import COMPARABLE, ORACLE, ROW
+from .known import kind_of, known_of
 from .repetitions import repetitions
 
 _F1 = ("OP", "OR", "OF1", "CP", "CR", "CF1", "CF1_macro")
@@ -110,7 +111,7 @@ def build(results: pd.DataFrame, layout: Layout | None = None) -> Table:
         hint = "only the mAP is kept by label: choose it, or the labels 'all'" if filtered else f"{NO_LOGITS}: try map"
         raise ConfigError(f"these results have no {layout.metric}", hint=hint)
     parts = [part for _, part in results.groupby(list(COMPARABLE))]
-    titles = _titles([_identity(part) for part in parts])
+    titles = _titles([_identity(part) for part in parts], [known_of(part) for part in parts])
     return Table(layout, tuple(_block(part, title, layout) for part, title in zip(parts, titles, strict=True)))
 
 
@@ -178,9 +179,12 @@ _TELLS_APART: Mapping[str, Callable[[Any], str]] = {
 }
 
 
-def _titles(identities: Sequence[Mapping[str, Any]]) -> list[str]:
+def _titles(identities: Sequence[Mapping[str, Any]], known: Sequence[float]) -> list[str]:
     """Data set and regime, and no more than it takes to tell a block from others of the same data set and regime."""
-    names = [f"{identity['dataset']}, {identity['regime']} labels" for identity in identities]
+    names = [
+        f"{identity['dataset']}, {kind_of(identity['regime'], share)} labels"
+        for identity, share in zip(identities, known, strict=True)
+    ]
     titles = []
     for name, identity in zip(names, identities, strict=True):
         alike = [other for other, of in zip(identities, names, strict=True) if of == name]

@@ -62,11 +62,12 @@ def _data_status(name: str, root: Path | None, options: dict[str, str], *, class
 
     try:
         found = load(name, root, options)
-    except DataError as error:
-        missing = {"train": None, "test": None, "classes": None, "what": str(error), "labels": None, "notes": ()}
+        what = f"fingerprint {found.fingerprint[:16]}"
+    except Exception as error:  # one broken data set is never the end of the list
+        told = str(error) if isinstance(error, DataError) else f"unexpected {type(error).__name__}: {error}"
+        missing = {"train": None, "test": None, "classes": None, "what": told, "labels": None, "notes": ()}
         return {"name": name, "ready": "no", **missing}
     counts = {"train": len(found.train), "test": len(found.test), "classes": len(found.classes)}
-    what = f"fingerprint {found.fingerprint[:16]}"
     labels = labels_of(found, classes=classes)
     return {"name": found.name, "ready": "yes", **counts, "what": what, "labels": labels, "notes": notes_of(found)}
 

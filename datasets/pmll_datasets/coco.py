@@ -8,7 +8,8 @@ them out, as ML-GCN and others do (82,081 and 40,137). Either way, masks of the 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,22 @@ def load_subset(root: Path, options: Mapping[str, Value]) -> Dataset:
 
 def _load(name: str, root: Path, options: Mapping[str, Value]) -> Dataset:
     folder = locate(root, names_of(name), ("",), "annotations")
+    _refuse_2017(folder)
     (classes, train), (same, test) = (_split(name, folder, split, options) for split in ("train", "test"))
     if classes != same:
         raise DataError("the annotation files have different categories", where=folder / "annotations", hint=AGAIN)
     return Dataset(name, classes, classes, train, test, options)
+
+
+def _refuse_2017(folder: Path) -> None:
+    """Say what a folder with the other release holds: the same pictures under other names, split in another way."""
+    files = {year: folder / "annotations" / f"instances_train{year}.json" for year in (2014, 2017)}
+    if files[2017].exists() and not files[2014].exists():
+        what = "this is COCO 2017: other names and another split (118,287 and 5,000) of the pictures of 2014"
+        hint = (
+            "published numbers are on 2014: pmll-bench data fetch coco2014; or describe these pictures in a .csv file"
+        )
+        raise DataError(what, where=files[2017], hint=hint)
 
 
 def _split(name: str, folder: Path, split: str, options: Mapping[str, Value]) -> tuple[tuple[str, ...], Split]:
@@ -72,20 +85,38 @@ def _annotations(path: Path) -> tuple[tuple[str, ...], list[str], Labels]:
     """Class names by ascending category id, file names, labels in {1, -1} [pictures, classes]."""
     try:
         found = json.loads(content(path), object_hook=_without_outline)
-        names = {category["id"]: str(category["name"]) for category in found["categories"]}
-        columns = {category: column for column, category in enumerate(sorted(names))}
-        rows = {image["id"]: row for row, image in enumerate(found["images"])}
-        files = [str(image["file_name"]) for image in found["images"]]
-        if len(rows) != len(files):
-            raise ValueError("two images have one id")
-        places = [(rows[each["image_id"]], columns[each["category_id"]]) for each in found["annotations"]]
+        categories = [(each["id"], str(each["name"])) for each in found["categories"]]
+        images = [(each["id"], str(each["file_name"])) for each in found["images"]]
+        objects = [(each["image_id"], each["category_id"]) for each in found["annotations"]]
+        for kind, ids in (("categories", [key for key, _ in categories]), ("images", [key for key, _ in images])):
+            _refuse_twins(path, f"two {kind} have one id", ids)
+        _refuse_twins(path, "two categories have one name", [name for _, name in categories])
+        columns = {key: column for column, (key, _) in enumerate(sorted(categories))}
+        rows = {key: row for row, (key, _) in enumerate(images)}
     except ValueError as error:
         raise DataError(f"annotations are damaged or cut off: {error}", where=path, hint=AGAIN) from error
     except (KeyError, TypeError) as error:
         raise DataError(f"annotations lack an entry they need: {error!r}", where=path, hint=AGAIN) from error
-    labels = np.full((len(files), len(columns)), -1, np.int8)
-    labels[tuple(np.array(places, np.int64).reshape(-1, 2).T)] = 1
-    return tuple(names[category] for category in columns), files, labels
+    labels = np.full((len(images), len(columns)), -1, np.int8)
+    _refuse_strangers(path, "image", [image for image, _ in objects], rows)
+    _refuse_strangers(path, "category", [category for _, category in objects], columns)
+    labels[[rows[image] for image, _ in objects], [columns[category] for _, category in objects]] = 1
+    return tuple(name for _, name in sorted(categories)), [file for _, file in images], labels
+
+
+def _refuse_twins(path: Path, what: str, values: Sequence[object]) -> None:
+    if len(set(values)) < len(values):
+        twin = next(value for value, count in Counter(values).items() if count > 1)
+        raise DataError(f"{what}: {twin!r}", where=path, hint=AGAIN)
+
+
+def _refuse_strangers(path: Path, kind: str, named: Sequence[object], known: Mapping[Any, int]) -> None:
+    """Refuse objects of an image or a category that the file doesn't list."""
+    strangers = [each for each in named if each not in known]
+    if strangers:
+        what = f"{len(strangers):,} annotations belong to no listed {kind}, the first to {kind} {strangers[0]!r}"
+        hint = "filter annotations together with images and categories, or take the official file"
+        raise DataError(what, where=path, hint=hint)
 
 
 def _without_outline(entry: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from .dataset import Dataset, Labels, Official, Split
 from .errors import DataError
-from .files import AGAIN, content, locate, require, split_of
+from .files import AGAIN, content, locate, require, split_of, text, there
 from .registry import Value, check_count, names_of, stated, way_out
 
 
@@ -60,10 +60,10 @@ def _names(folder: Path) -> Path:
 def _numbered(path: Path) -> dict[int, str]:
     """Lines `NUMBER TEXT`."""
     result: dict[int, str] = {}
-    for line, text in enumerate(content(path).decode("utf-8", "replace").splitlines(), 1):
-        number, _, rest = text.strip().partition(" ")
+    for line, entry in enumerate(text(path).splitlines(), 1):
+        number, _, rest = entry.strip().partition(" ")
         if not number.isdecimal() or not rest:
-            raise DataError(f"{text!r} is no number and a text", where=f"{path}, line {line}", hint=AGAIN)
+            raise DataError(f"{entry!r} is no number and a text", where=f"{path}, line {line}", hint=AGAIN)
         result[int(number)] = rest
     return result
 
@@ -71,8 +71,7 @@ def _numbered(path: Path) -> dict[int, str]:
 def _split(folder: Path, split: str, files: list[str], labels: Labels, rows: np.ndarray) -> Split:
     check_count("cub", split, len(rows), folder / "train_test_split.txt")
     own = [files[row] for row in rows]
-    there = {path.relative_to(folder / "images").as_posix() for path in (folder / "images").glob("*/*.jpg")}
-    require(own, there, folder / "images", way_out("cub"))
+    require(own, there(folder / "images", own), folder / "images", way_out("cub"))
     ids = [str(PurePosixPath(file).with_suffix("")) for file in own]
     official = Official(labels[rows], np.arange(len(rows))) if split == "train" else None
     return split_of(ids, [folder / "images" / file for file in own], labels[rows], official)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from collections.abc import Collection, Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from .dataset import Labels, Official, Pictures, Split
 from .decode import AGAIN, decode
 from .errors import DataError
+from .missing import cause
 
-__all__ = ["AGAIN", "content", "decode", "listing", "locate", "pictures", "refuse_strays", "require", "split_of"]
+__all__ = [
+    "AGAIN", "absent", "content", "decode", "listing", "locate", "pictures", "refuse_strays", "require", "split_of",
+    "text", "there",
+]  # fmt: skip
 
 
 def locate(root: Path, names: Iterable[str], layouts: Sequence[str], marker: str) -> Path:
@@ -24,10 +29,11 @@ def locate(root: Path, names: Iterable[str], layouts: Sequence[str], marker: str
 
 
 def listing(folder: Path, suffix: str = "") -> set[str]:
-    """The names in a folder that end in `suffix`, hidden ones left out."""
+    """The names of the files in a folder that end in `suffix`; hidden ones and broken links are left out."""
     try:
         with os.scandir(folder) as entries:
-            return {entry.name for entry in entries if entry.name.endswith(suffix) and entry.name[0] != "."}
+            names = ((entry.name, entry) for entry in entries)
+            return {name for name, entry in names if name.endswith(suffix) and name[0] != "." and entry.is_file()}
     except OSError as error:
         raise DataError(f"cannot list the folder: {error.strerror}", where=folder, hint=AGAIN) from error
 
@@ -37,7 +43,25 @@ def require(files: Sequence[str], present: Collection[str], folder: Path, hint: 
     missing = [file for file in files if file not in present]
     if missing:
         more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
-        raise DataError(f"missing picture {missing[0]}{more}", where=folder / missing[0], hint=hint)
+        raise absent(folder / missing[0], f"missing picture {missing[0]}{more}", hint)
+
+
+def absent(path: Path, what: str, hint: str, where: str | None = None) -> DataError:
+    """The error for a file that isn't there, with the cause where the folders show one.
+
+    Its place is the file, or `where`.
+    """
+    found = cause(path)
+    if found is None:
+        return DataError(what, where=where or path, hint=hint)
+    return DataError(f"{what}: {found.what}", where=where or path, hint=found.hint)
+
+
+def there(folder: Path, files: Iterable[str], suffix: str = "") -> set[str]:
+    """The files, as paths below `folder` with /, that lie in any of the folders that the given files should lie in."""
+    parents = {str(PurePosixPath(file).parent) for file in files}
+    found = {parent: listing(folder / parent, suffix) for parent in parents if (folder / parent).is_dir()}
+    return {name if parent == "." else f"{parent}/{name}" for parent, names in found.items() for name in names}
 
 
 def refuse_strays(files: Collection[str], present: Iterable[str], folder: Path, lists: str) -> None:
@@ -47,6 +71,18 @@ def refuse_strays(files: Collection[str], present: Iterable[str], folder: Path, 
         more = f" and {len(strays) - 1:,} more" if len(strays) > 1 else ""
         hint = f"add what is missing to {lists}, or take these pictures out of the folder"
         raise DataError(f"picture {strays[0]}{more} not listed in {lists}", where=folder / strays[0], hint=hint)
+
+
+def text(path: Path) -> str:
+    """The text of a file in UTF-8, without the byte order mark that it may begin with; what is no UTF-8 is replaced.
+
+    Raises:
+        DataError: the file can't be read, or is UTF-16.
+    """
+    read = content(path)
+    if read.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise DataError("the file is UTF-16", where=path, hint="save it as UTF-8")
+    return read.decode("utf-8-sig", "replace")
 
 
 def content(path: Path) -> bytes:

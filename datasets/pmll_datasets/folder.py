@@ -17,9 +17,9 @@ import numpy as np
 
 from .dataset import Dataset, Split
 from .errors import DataError
-from .files import listing, split_of
+from .files import absent, listing, split_of
 from .own import marked, objects
-from .own.listed import Listed, Row, at
+from .own.listed import Listed, Row
 from .own.signs import MEANING
 from .own.splits import assign
 from .registry import ALIASES, DATASETS, Value, stated
@@ -72,4 +72,5 @@ def _refuse_missing(file: Path, home: Path, rows: Sequence[Row]) -> None:
     for row in rows:
         path = home / row.path
         if path.name not in present.get(path.parent, ()):
-            raise at(file, row.place, f"no picture {row.path}", "add the picture, or take the row out")
+            hint = "add the picture, or take the row out"
+            raise absent(path, f"no picture {row.path}", hint, where=f"{file}, {row.place}")

@@ -21,7 +21,7 @@ import numpy as np
 
 from .dataset import Known, Split
 from .errors import DataError
-from .files import content
+from .files import content, text
 
 FORMAT = "pmll.mask/1"
 SUFFIXES = (".txt", ".npz")
@@ -96,7 +96,7 @@ def _read_list(path: Path, split: Split, classes: Sequence[str]) -> Known:
     rows, columns = _rows_by_name(split.ids), {name: column for column, name in enumerate(classes)}
     known = np.zeros(split.labels.shape, bool)
     absent: list[str] = []
-    lines = content(path).decode("utf-8", "replace").splitlines()
+    lines = text(path).splitlines()
     for number, line in enumerate(lines, 1):
         picture, comma, label = (part.strip() for part in line.rpartition(","))
         if not line.strip():

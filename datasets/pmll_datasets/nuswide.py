@@ -16,7 +16,7 @@ import numpy as np
 
 from .dataset import Dataset, Labels, Split
 from .errors import DataError
-from .files import AGAIN, content, locate, require, split_of
+from .files import AGAIN, content, locate, require, split_of, text, there
 from .registry import Value, check_count, names_of, way_out
 
 CLASSES = (
@@ -46,9 +46,7 @@ def load(root: Path, options: Mapping[str, Value]) -> Dataset:
 
 
 def _split(folder: Path, files: list[str], labels: Labels, labelless: str) -> Split:
-    parents = sorted({str(PurePosixPath(file).parent) for file in files})
-    there = {f"{parent}/{path.name}" for parent in parents for path in (folder / parent).glob("*.jpg")}
-    require(files, there, folder, way_out("nuswide"))
+    require(files, there(folder, files), folder, way_out("nuswide"))
     ids = [str(PurePosixPath(file).with_suffix("")).removeprefix("images/") for file in files]
     whole = split_of(ids, [folder / file for file in files], labels)
     return whole.take(np.flatnonzero((labels == 1).any(axis=1))) if labelless == "drop" else whole
@@ -58,7 +56,7 @@ def _official(folder: Path, split: str) -> tuple[list[str], Labels]:
     """Picture files below Flickr/ and labels, each concept from a file of its own with a line a picture."""
     part = OFFICIAL[split]
     listed = folder / "ImageList" / f"{part}Imagelist.txt"
-    files = [line.strip().replace("\\", "/") for line in content(listed).decode("utf-8", "replace").split("\n")]
+    files = [line.strip().replace("\\", "/") for line in text(listed).split("\n")]
     files = [file for file in files if file]
     check_count("nuswide", split, len(files), listed)
     labels = np.full((len(files), len(CLASSES)), -1, np.int8)
@@ -74,7 +72,7 @@ def _official(folder: Path, split: str) -> tuple[list[str], Labels]:
 
 def _table(path: Path) -> dict[str, tuple[list[str], Labels]]:
     """Picture files and labels of both splits from the published table."""
-    reader = csv.DictReader(io.StringIO(content(path).decode("utf-8", "replace"), newline=""))
+    reader = csv.DictReader(io.StringIO(text(path), newline=""))
     if not {"filepath", "label", "split_name"} <= set(reader.fieldnames or ()):
         raise DataError("no header filepath,label,split_name", where=path, hint=AGAIN)
     rows: dict[str, list[tuple[str, list[int]]]] = {split: [] for split in ASL}

@@ -16,7 +16,7 @@ import numpy as np
 
 from .dataset import Dataset, Official, Split
 from .errors import DataError
-from .files import AGAIN, content, listing, locate, require, split_of
+from .files import AGAIN, content, listing, locate, require, split_of, text
 from .registry import Value, names_of, way_out
 
 CLASSES = 200
@@ -39,7 +39,7 @@ def _names(path: Path) -> tuple[str, ...]:
     if not path.is_file():
         hint = "write a name a line, in the order of the numbers; without names, 0 to 199 do for methods that read none"
         raise DataError("the names of the 200 labels are not published with them", where=path, hint=hint)
-    names = tuple(line.strip() for line in content(path).decode("utf-8", "replace").splitlines() if line.strip())
+    names = tuple(line.strip() for line in text(path).splitlines() if line.strip())
     if len(names) != CLASSES or len(set(names)) != CLASSES:
         raise DataError(f"{len(names)} names, {len(set(names))} of them different", where=path, hint="give 200 names")
     return names
@@ -56,7 +56,7 @@ def _index(path: Path) -> Mapping[str, Sequence[int]]:
 
 
 def _split(folder: Path, listed: Path, present: Mapping[str, Sequence[int]], homes: Mapping[str, Path]) -> Split:
-    files = content(listed).decode("ascii", "replace").split()
+    files = text(listed).split()
     require(files, homes, folder / "VG_100K", way_out("vg200"))
     labels = np.full((len(files), CLASSES), -1, np.int8)
     for row, file in enumerate(files):

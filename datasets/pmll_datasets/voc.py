@@ -9,6 +9,7 @@ SCPNet); it holds in both splits. The option `names` says what prompts call the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree
@@ -17,7 +18,7 @@ import numpy as np
 
 from .dataset import Dataset, Official, Split
 from .errors import DataError
-from .files import AGAIN, content, listing, locate, refuse_strays, require, split_of
+from .files import AGAIN, content, listing, locate, refuse_strays, require, split_of, text
 from .registry import DATASETS, Value, check_count, names_of, stated, way_out
 
 CLASSES = (
@@ -27,6 +28,8 @@ CLASSES = (
 APART = {"diningtable": "dining table", "pottedplant": "potted plant", "tvmonitor": "tv monitor"}
 COLUMNS = {name: column for column, name in enumerate(CLASSES)}
 LISTS = {"2007": {"train": "trainval", "test": "test"}, "2012": {"train": "train", "test": "val"}}
+FLAGS = {"": 1, "0": 1, "false": 1, "1": 0, "true": 0}
+"""What an object's mark `difficult` makes of its class: 1 present, 0 difficult."""
 DIFFICULT = {"negative": -1, "ignored": 0, "positive": 1}
 
 
@@ -54,7 +57,7 @@ def _load(name: str, root: Path, options: Mapping[str, Value]) -> Dataset:
     year = name.removesuffix("-subset").removeprefix("voc")
     folder = locate(root, names_of(name), (f"VOCdevkit/VOC{year}", f"VOC{year}", ""), "ImageSets/Main")
     lists = {split: folder / "ImageSets" / "Main" / f"{part}.txt" for split, part in LISTS[year].items()}
-    ids = {split: content(path).decode("ascii", "replace").split() for split, path in lists.items()}
+    ids = {split: _ids(path) for split, path in lists.items()}
     for split, listed in ids.items():
         check_count(name, split, len(listed), folder / "ImageSets" / "Main")
     complete = DATASETS[name].counts is not None
@@ -79,15 +82,59 @@ def _split(folder: Path, ids: list[str], difficult: int, official: bool) -> Spli
     return split_of(ids, files, np.where(labels == 0, difficult, labels), drawn)
 
 
+def _ids(path: Path) -> list[str]:
+    """The picture ids of a list, one a line."""
+    lines = [line.split() for line in text(path).splitlines()]
+    for number, words in enumerate(lines, 1):
+        if len(words) > 1:
+            hint = "give the list of all pictures, with one id a line; lists of one class have a second column"
+            raise DataError(f"{' '.join(words)!r} is no picture id", where=f"{path}, line {number}", hint=hint)
+    return [word for words in lines for word in words]
+
+
 def _labels(path: Path) -> list[int]:
     """One row: 1 where a class has an object that isn't difficult, 0 where it has only difficult ones, else -1."""
     row = [-1] * len(CLASSES)
-    try:
-        for found in ElementTree.fromstring(content(path)).iter("object"):
-            column = COLUMNS[found.findtext("name", "").strip()]
-            row[column] = max(row[column], int(found.findtext("difficult", "0").strip() != "1"))
-    except ElementTree.ParseError as error:
-        raise DataError(f"annotation is damaged or cut off: {error}", where=path, hint=AGAIN) from error
-    except KeyError as error:
-        raise DataError(f"annotation names {error}, which is no class of VOC", where=path, hint=AGAIN) from error
+    for found in _annotation(path).iter("object"):
+        name = found.findtext("name", "").strip()
+        flag = found.findtext("difficult", "").strip().lower()
+        if name not in COLUMNS:
+            raise DataError(f"annotation names {name!r}, which is no class of VOC", where=path, hint=AGAIN)
+        if flag not in FLAGS:
+            hint = f"write one of {', '.join(filter(None, FLAGS))}"
+            raise DataError(f"an object {name} is difficult: {flag!r}", where=path, hint=hint)
+        row[COLUMNS[name]] = max(row[COLUMNS[name]], FLAGS[flag])
     return row
+
+
+def _annotation(path: Path) -> ElementTree.Element:
+    """The root of an annotation.
+
+    Raises:
+        DataError: damaged XML, an encoding that isn't the stated one, or another root, as with a namespace.
+    """
+    read = content(path)
+    try:
+        root = ElementTree.fromstring(read)
+    except (ElementTree.ParseError, LookupError, ValueError) as error:
+        raise DataError(f"annotation {_trouble(read)}: {error}", where=path, hint=AGAIN) from error
+    if root.tag.startswith("{"):
+        namespace = root.tag[1:].partition("}")[0]
+        hint = "remove xmlns=… from its first element; VOC has no namespaces"
+        raise DataError(f"annotation is in the XML namespace {namespace}", where=path, hint=hint)
+    if root.tag != "annotation":
+        raise DataError(f"annotation begins with <{root.tag}>, not with <annotation>", where=path, hint=AGAIN)
+    return root
+
+
+def _trouble(read: bytes) -> str:
+    """What is wrong with the bytes of an annotation that can't be parsed."""
+    stated = re.search(rb"""encoding=["']([^"']*)["']""", read[:200])
+    encoding = stated[1].decode("ascii", "replace") if stated else "utf-8"
+    try:
+        read.decode(encoding)
+    except LookupError:
+        return f"is in an unknown encoding {encoding!r}"
+    except UnicodeDecodeError:
+        return f"is not in the encoding {encoding}" if stated else "states no encoding, and is not in UTF-8"
+    return "is damaged or cut off"

@@ -95,14 +95,30 @@ def test_outlines_and_boxes_make_no_difference(small: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda content: content["annotations"].append({"image_id": 77, "category_id": 1}), "KeyError"),
-        (lambda content: content["annotations"].append({"image_id": 9, "category_id": 2}), "KeyError"),
+        (lambda content: content["annotations"].append({"image_id": 77, "category_id": 1}), "no listed image"),
+        (lambda content: content["annotations"].append({"image_id": 9, "category_id": 2}), "no listed category"),
         (lambda content: content.pop("categories"), "lack an entry"),
         (lambda content: content["images"].append({**content["images"][0], "file_name": "x.jpg"}), "two images"),
         (lambda content: content["images"].pop(1), "not listed"),
-        (lambda content: content["categories"].pop(0), "lack an entry"),
+        (lambda content: content["categories"].pop(0), "no listed category"),
+        (lambda content: content["categories"].append({**content["categories"][0], "name": "x"}), "two categories"),
+        (
+            lambda content: content["categories"].append({**content["categories"][0], "id": 99}),
+            "one name: 'toothbrush'",
+        ),
+        (lambda content: content["images"][0].pop("file_name"), "lack an entry they need: KeyError.'file_name'"),
     ],
-    ids=["unknown image", "unknown category", "no categories", "image id twice", "image not listed", "category gone"],
+    ids=[
+        "unknown image",
+        "unknown category",
+        "no categories",
+        "image id twice",
+        "image not listed",
+        "category gone",
+        "category id twice",
+        "category name twice",
+        "no file name",
+    ],
 )
 def test_annotations_that_do_not_fit_are_refused(
     small: Path, change: Callable[[dict[str, Any]], None], message: str

@@ -1,0 +1,219 @@
+"""What is wrong with a copy is said by its cause: names, links, encodings and layouts that are nearly right."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from layouts import voc_objects, write_coco, write_picture, write_voc
+from pmll_bench.data_status import data_status
+from pmll_datasets.dataset import DataError, load
+
+CATEGORIES = {1: "person", 18: "dog"}
+OBJECTS = {"000001": voc_objects("cat"), "000002": voc_objects("dog"), "000003": voc_objects("cow")}
+
+
+@pytest.fixture
+def voc(tmp_path: Path) -> Path:
+    """A partial copy of VOC 2007 with three pictures: VOCdevkit/VOC2007."""
+    return write_voc(tmp_path, {"trainval": ["000001", "000002"], "test": ["000003"]}, OBJECTS)
+
+
+@pytest.fixture
+def coco(tmp_path: Path) -> Path:
+    """A partial copy of COCO 2014 with three pictures."""
+    write_coco(tmp_path, "train2014", [30, 20], [(30, 1)], CATEGORIES)
+    write_coco(tmp_path, "val2014", [42], [(42, 18)], CATEGORIES)
+    return tmp_path
+
+
+def own(folder: Path, listed: str) -> None:
+    (folder / "toys.csv").write_text(f"path,split,cat\n{listed},train,1\nb.png,test,-1\n", encoding="utf-8")
+    load(str(folder / "toys.csv"))
+
+
+@pytest.fixture
+def toys(tmp_path: Path) -> Path:
+    """A folder with two pictures."""
+    write_picture(tmp_path / "a.jpg")
+    write_picture(tmp_path / "b.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("listed", "cause"),
+    [
+        ("a.JPG", "the folder has a.jpg"),
+        ("A.jpg", "the folder has a.jpg"),
+        ("a.png", "the folder has a.jpg"),
+        ("a.jpg.jpg", "the folder has a.jpg"),
+        ("a", "the folder has a.jpg"),
+        ("pictures/a.jpg", "the list names a folder pictures that is not there"),
+    ],
+)
+def test_a_name_that_nearly_is_a_pictures_is_told_with_it(toys: Path, listed: str, cause: str) -> None:
+    with pytest.raises(DataError, match=f"no picture {listed}") as caught:
+        own(toys, listed)
+    assert cause in caught.value.what
+    assert str(caught.value.where).endswith("toys.csv, line 2")
+
+
+def test_a_name_that_nothing_is_like_is_only_missing(toys: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        own(toys, "other.jpg")
+    assert caught.value.what == "no picture other.jpg"
+
+
+@pytest.mark.parametrize(("listed", "stored"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_names_in_two_unicode_forms_are_told_apart(toys: Path, listed: str, stored: str) -> None:
+    names = {"NFC": "caf\u00e9.jpg", "NFD": "cafe\u0301.jpg"}
+    write_picture(toys / names[stored])
+    with pytest.raises(DataError, match=f"in the Unicode form {listed}, the folder in {stored}"):
+        own(toys, names[listed])
+
+
+def test_a_broken_link_is_told_with_what_it_points_to(toys: Path) -> None:
+    (toys / "link.jpg").symlink_to(toys / "gone.jpg")
+    with pytest.raises(DataError, match=r"broken link to .*gone\.jpg"):
+        own(toys, "link.jpg")
+    write_picture(toys / "gone.jpg")
+    own(toys, "link.jpg")
+
+
+def test_a_folder_of_a_pictures_name_is_no_picture(toys: Path) -> None:
+    (toys / "c.jpg").mkdir()
+    with pytest.raises(DataError, match=r"no picture c\.jpg: a folder has this name"):
+        own(toys, "c.jpg")
+
+
+@pytest.mark.parametrize("ending", [".JPG", ".png", ".jpeg"])
+def test_official_pictures_with_another_ending_are_told(voc: Path, ending: str) -> None:
+    for picture in (voc / "JPEGImages").iterdir():
+        picture.rename(picture.with_suffix(ending))
+    with pytest.raises(DataError, match=f"missing picture 000001.jpg and 2 more: the folder has 000001{ending}"):
+        load("voc-subset", voc)
+
+
+def test_a_broken_link_among_official_pictures_is_found_before_training(voc: Path) -> None:
+    (voc / "JPEGImages/000002.jpg").unlink()
+    (voc / "JPEGImages/000002.jpg").symlink_to("elsewhere.jpg")
+    with pytest.raises(DataError, match=r"missing picture 000002\.jpg: it is a broken link to elsewhere\.jpg"):
+        load("voc-subset", voc)
+
+
+@pytest.mark.parametrize("folder", ["train2014", "train2014/images"])
+def test_a_folder_in_file_name_is_told(coco: Path, folder: str) -> None:
+    file = coco / "annotations/instances_train2014.json"
+    content = json.loads(file.read_text())
+    for image in content["images"]:
+        image["file_name"] = f"{folder}/{image['file_name']}"
+    file.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=f"missing picture {folder}/COCO_train2014.* and 1 more") as caught:
+        load("coco-subset", coco)
+    if folder == "train2014":
+        assert "the list names a folder train2014 that is not there" in caught.value.what
+
+
+def test_folders_separated_by_backslashes_are_told(coco: Path) -> None:
+    file = coco / "annotations/instances_train2014.json"
+    (coco / "train2014/part").mkdir()
+    (coco / "train2014/COCO_train2014_000000000030.jpg").rename(coco / "train2014/part/a.jpg")
+    content = json.loads(file.read_text())
+    content["images"][0]["file_name"] = "part\\a.jpg"
+    file.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"folders are separated by \\"):
+        load("coco-subset", coco)
+
+
+def test_the_layout_of_coco_2017_is_told(coco: Path) -> None:
+    for file in (coco / "annotations").iterdir():
+        file.rename(file.with_name(file.name.replace("2014", "2017")))
+    with pytest.raises(DataError, match="this is COCO 2017") as caught:
+        load("coco2014", coco)
+    assert "coco2014" in str(caught.value.hint)
+
+
+def test_a_byte_order_mark_in_a_list_is_no_part_of_a_name(voc: Path) -> None:
+    before = load("voc-subset", voc).fingerprint
+    listed = voc / "ImageSets/Main/trainval.txt"
+    listed.write_bytes(b"\xef\xbb\xbf" + listed.read_bytes().replace(b"\n", b"\r\n"))
+    assert load("voc-subset", voc).fingerprint == before
+
+
+def test_a_list_in_utf_16_is_told(voc: Path) -> None:
+    listed = voc / "ImageSets/Main/trainval.txt"
+    listed.write_text(listed.read_text(), encoding="utf-16")
+    with pytest.raises(DataError, match="the file is UTF-16"):
+        load("voc-subset", voc)
+
+
+def test_the_list_of_a_class_is_told_from_that_of_all_pictures(voc: Path) -> None:
+    (voc / "ImageSets/Main/trainval.txt").write_text("000001 -1\n000002  1\n")
+    with pytest.raises(DataError, match="'000001 -1' is no picture id") as caught:
+        load("voc-subset", voc)
+    assert str(caught.value.where).endswith("trainval.txt, line 1")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'<annotation xmlns="http://example.org/voc"><object/></annotation>', "in the XML namespace http://example"),
+        (b"<Annotation></Annotation>", "begins with <Annotation>"),
+        (b'<?xml version="1.0" encoding="latin-99"?><annotation/>', "in an unknown encoding 'latin-99'"),
+        (b'<?xml version="1.0" encoding="utf-8"?><annotation>\xe9</annotation>', "is not in the encoding utf-8"),
+        (b"<annotation><folder>Caf\xe9</folder></annotation>", "states no encoding, and is not in UTF-8"),
+        (b"<annotation><object>", "is damaged or cut off"),
+        (b"<annotation><object><name>cat</name><difficult>maybe</difficult></object></annotation>", "'maybe'"),
+    ],
+)
+def test_an_annotation_that_is_not_vocs_is_told_and_ends_no_list_of_data_sets(
+    voc: Path, content: bytes, message: str
+) -> None:
+    broken = voc / "Annotations/000002.xml"
+    broken.write_bytes(content)
+    with pytest.raises(DataError, match=message) as caught:
+        load("voc-subset", voc)
+    assert caught.value.where == str(broken)
+    found = {each["name"]: each for each in data_status(["voc2007-subset", "shapes"], voc)}
+    assert message in found["voc2007-subset"]["what"]
+    assert found["shapes"]["ready"] == "yes"
+
+
+def test_whatever_a_reader_raises_ends_no_list_of_data_sets(voc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(path: Path) -> bytes:
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr("pmll_datasets.voc.content", fails)
+    found = {each["name"]: each for each in data_status(["voc2007-subset", "shapes"], voc)}
+    assert found["voc2007-subset"]["what"] == "unexpected RecursionError: too deep"
+    assert found["shapes"]["ready"] == "yes"
+
+
+@pytest.mark.parametrize("flag", ["true", "True", " 1 "])
+def test_difficult_may_be_written_as_a_word(voc: Path, flag: str) -> None:
+    (voc / "Annotations/000002.xml").write_text(
+        f"<annotation><object><name>dog</name><difficult>{flag}</difficult></object></annotation>"
+    )
+    labels = load("voc-subset", voc, {"difficult": "ignored"}).train.labels
+    assert labels[1].max() == 0
+    assert labels[1].min() == -1
+
+
+def test_an_encoding_that_is_stated_and_kept_is_read(voc: Path) -> None:
+    before = load("voc-subset", voc).fingerprint
+    xml = (
+        f'<?xml version="1.0" encoding="iso-8859-1"?><annotation><folder>Café</folder>{OBJECTS["000002"]}</annotation>'
+    )
+    (voc / "Annotations/000002.xml").write_bytes(xml.encode("latin-1"))
+    assert load("voc-subset", voc).fingerprint == before
+
+
+def test_an_empty_folder_is_no_cause(tmp_path: Path, voc: Path) -> None:
+    shutil.rmtree(voc / "JPEGImages")
+    (voc / "JPEGImages").mkdir()
+    with pytest.raises(DataError) as caught:
+        load("voc-subset", voc)
+    assert caught.value.what == "missing picture 000001.jpg and 2 more"

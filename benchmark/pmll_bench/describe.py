@@ -173,7 +173,7 @@ def _track(track: Any, kind: Kind) -> dict[str, Any]:
         "recipe": as_plain(track.recipe),
         "frozen": None if track.frozen is None else as_plain(track.frozen),
         "settings": dict(track.settings),
-        "defaults": {name: usual[name] for name in track.settings},
+        "defaults": {name: usual[name] for part in (track, *track.values) for name in part.settings},
         "source": track.source,
         "values": [dataclasses.asdict(values) for values in track.values],
     }
@@ -243,15 +243,18 @@ def _recipe_lines(track: Mapping[str, Any]) -> Iterator[str]:
         if track[title] is not None:
             own = {k: v for k, v in track[title].items() if v and (tuple(v) if isinstance(v, list) else v) != usual[k]}
             yield f"  {title:8} " + ", ".join(f"{name} {short(value)}" for name, value in own.items())
-    usual = track["defaults"]
     if track["settings"]:
-        yield "  settings " + ", ".join(
-            f"{name} {short(value)} (default {short(usual[name])})" for name, value in track["settings"].items()
-        )
+        yield "  settings " + ", ".join(_overridden(track["settings"], track["defaults"]))
     for values in track["values"]:
-        own = {name: value for part in ("recipe", "frozen", "settings") for name, value in values[part].items()}
-        where = ", ".join([*values["datasets"], *values["regimes"]])
-        yield f"  {where}: " + ", ".join(f"{name} {short(value)}" for name, value in own.items())
+        where = ", ".join([*values["datasets"], *values["regimes"]]) or "everywhere"
+        recipe = {name: value for part in ("recipe", "frozen") for name, value in values[part].items()}
+        changes = [f"{name} {short(value)}" for name, value in recipe.items()]
+        changes += _overridden(values["settings"], track["defaults"])
+        yield f"  {where}: {', '.join(changes) or 'as above'}  [{values['source']}]"
+
+
+def _overridden(settings: Mapping[str, Any], usual: Mapping[str, Any]) -> list[str]:
+    return [f"{name} {short(value)} (default {short(usual[name])})" for name, value in settings.items()]
 
 
 def _section(title: str) -> Iterator[str]:

@@ -19,6 +19,7 @@ def caveats(request: Request, data: Sequence[DataFacts], methods: Mapping[str, S
         for row in methods[of_data.name]:
             if request.regime in row.regimes:
                 yield from _average(row, of_data)
+                yield from _corrections(row, of_data)
 
 
 def _average(row: MethodFacts, data: DataFacts) -> Iterator[str]:
@@ -27,6 +28,18 @@ def _average(row: MethodFacts, data: DataFacts) -> Iterator[str]:
         yield (
             f"{row.label} on {data.name}: its averaged weights, which are scored, keep {left:.0%} of the initial ones; "
             f"lower {row.label}.recipe.ema ({row.recipe['ema']:.6g}) or raise recipe.epochs"
+        )
+
+
+def _corrections(row: MethodFacts, data: DataFacts) -> Iterator[str]:
+    """LL-Cp: where a batch has room for one correction at most, its rate isn't what `delta` says."""
+    permanent, delta = row.settings.get("permanent", "never"), row.settings.get("delta", 0)
+    entries = row.recipe["batch"] * data.classes * delta
+    if permanent != "never" and entries > 0 and math.ceil(entries) < 2:
+        done = "corrects one" if permanent == "reaching" else "corrects none"
+        yield (
+            f"{row.label} on {data.name}: {delta:.2%} of the labels of a batch are {entries:.2g}, less than two, and "
+            f"permanent={permanent} {done}; raise {row.label}.delta or recipe.batch"
         )
 
 

@@ -60,7 +60,14 @@ class AddGcn(TrunkLearner):
         trains="the whole trunk, attention and graphs; all but the trunk where it is frozen",
         inferred=("masked cross-entropy in place of the paper's full labels",),
         tracks={
-            "paper": Track(recipe=ADD_GCN, frozen=FROZEN_TRUNK.at(batch_norm="train"), settings={"train_from": "stem"}),
+            "paper": Track(
+                recipe=ADD_GCN,
+                frozen=FROZEN_TRUNK.at(batch_norm="train"),
+                settings={"train_from": "stem"},
+                source="released code, the same for COCO, VOC 2007 and VOC 2012",
+                datasets=("coco2014", "voc2007", "voc2012"),
+                regimes=("full",),
+            ),
             "smoke": Track(
                 recipe=SMOKE_TRUNK.at(batch_norm="train"),  # its own new norm has no statistics yet
                 settings={"tower": "tiny", "width": 128},

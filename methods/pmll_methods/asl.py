@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from .bce import TINY_CLASSIFIER
+from .bce import HCP_BASELINE, TINY_CLASSIFIER
 from .learner import Batch, Step
 from .losses.asymmetric import partial_asl
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
-from .nn.trunk import RELEASED_START, ClassifierSettings, TrunkClassifier
+from .nn.trunk import ClassifierSettings, TrunkClassifier
 from .ranges import Share, Weight
-from .recipe import FROZEN_TRUNK, HCP, SMOKE_TRUNK, Track
+from .recipe import SMOKE_TRUNK, Track
 from .settings import setting
 
 
@@ -41,7 +41,7 @@ class Asl(TrunkClassifier):
         inferred=("mean over known labels: the released loss sums over all of them",),
         regimes=("full", "partial", "semi"),
         tracks={
-            "paper": Track(recipe=HCP, frozen=FROZEN_TRUNK, settings=RELEASED_START),
+            "paper": HCP_BASELINE,
             "smoke": Track(recipe=SMOKE_TRUNK, settings={**TINY_CLASSIFIER, "gamma_negative": 2.0}),
         },
     )

@@ -16,10 +16,18 @@ from .learner import Batch, Step
 from .losses.partial_bce import durand_bce, partial_bce
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.trunk import RELEASED_START, ClassifierSettings, TrunkClassifier
-from .recipe import FROZEN_TRUNK, HCP, SMOKE_TRUNK, Track
+from .recipe import FROZEN_TRUNK, HCP, HCP_DATASETS, HCP_SCRIPTS, SMOKE_TRUNK, Track
 from .settings import setting
 
 TINY_CLASSIFIER = {"tower": "tiny", "pooling": "avg+max"}
+HCP_BASELINE = Track(
+    recipe=HCP,
+    frozen=FROZEN_TRUNK,
+    settings=RELEASED_START,
+    source=HCP_SCRIPTS,
+    datasets=HCP_DATASETS,
+    regimes=("partial",),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +49,7 @@ class Bce(TrunkClassifier):
         trains="layer4 of the trunk and a linear classifier; the classifier alone on a frozen trunk",
         regimes=("full", "partial", "semi"),
         tracks={
-            "paper": Track(recipe=HCP, frozen=FROZEN_TRUNK, settings=RELEASED_START),
+            "paper": HCP_BASELINE,
             "smoke": Track(recipe=SMOKE_TRUNK, settings=TINY_CLASSIFIER),
         },
     )

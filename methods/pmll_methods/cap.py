@@ -20,11 +20,11 @@ from .nn.pseudo_labels import PseudoLabelLearner, PseudoLabelSettings
 from .nn.thresholds import cap_labels, cap_thresholds
 from .nn.trunk import RELEASED_START, ClassifierSettings, TrunkClassifier
 from .ranges import Share
-from .recipe import FROZEN_TRUNK, SMOKE_TRUNK, Recipe, Track
+from .recipe import FROZEN_TRUNK, SMOKE_TRUNK, Recipe, Track, Values
 from .settings import setting
 
 VIEWS = ("flip+bilinear", "flip+bilinear+randaugment", "flip+dualcoop")  # released code; the last with Cutout
-PAPER = Recipe(  # released code, COCO; on VOC the batch of the second stage is half as large
+PAPER = Recipe(  # released code
     resolution=224,
     views=VIEWS,
     test_view="bilinear",
@@ -37,6 +37,14 @@ PAPER = Recipe(  # released code, COCO; on VOC the batch of the second stage is 
     ema=0.9997,
     batch_norm="train",
 )
+
+
+HALVED = {"later_batch": 0.5}
+ON_VOC = (
+    Values(datasets=("voc2012",), settings=HALVED, source="released code, VOC 2012"),
+    Values(datasets=("voc2007",), settings=HALVED, source="inferred: as on VOC 2012"),
+)
+ON_NUS = Values(datasets=("nuswide",), settings={"second_start": "averaged"}, source="released code, NUS-WIDE")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +61,9 @@ class CapSettings(PseudoLabelSettings, ClassifierSettings):
     )
     horizon: Literal["all", "stage"] = setting(
         "all", "epochs that the rate of the second stage is laid out for; with all it never reaches its end", "released"
+    )
+    second_start: Literal["raw", "averaged"] = setting(
+        "raw", "weights of the warm-up that the second stage starts from", "released code, COCO and VOC"
     )
     positive_share: Share = setting(1.0, "share of the expected positives that is trusted", "released code")
     negative_share: Share = setting(1.0, "share of the expected negatives that is trusted", "released code")
@@ -75,10 +86,16 @@ class Cap(PseudoLabelLearner, TrunkClassifier):
             "pictures are shuffled every epoch, and the last averaged weights are taken: the code keeps the order of "
             "its split and reports the best epoch on the test set",
             "scores are not rounded to half precision",
-            "the second stage starts from the raw weights of the first (on NUS-WIDE the code takes the averaged ones)",
         ),
         tracks={
-            "paper": Track(recipe=PAPER, frozen=FROZEN_TRUNK.at(epochs=40, ema=0.99), settings=RELEASED_START),
+            "paper": Track(
+                recipe=PAPER,
+                frozen=FROZEN_TRUNK.at(epochs=40, ema=0.99),
+                settings=RELEASED_START,
+                source="released code",
+                datasets=("coco2014", "voc2012", "nuswide"),
+                values=(*ON_VOC, ON_NUS),
+            ),
             "smoke": Track(
                 recipe=SMOKE_TRUNK.at(epochs=20, ema=0.9),
                 settings={
@@ -100,7 +117,8 @@ class Cap(PseudoLabelLearner, TrunkClassifier):
         if recipe.batch_norm != "eval":
             warm = replace(warm, views=(*warm.views, recipe.views[0]))
         horizon = recipe.epochs if self.settings.horizon == "all" else None
-        return warm, *(replace(stage, horizon=horizon) for stage in later)
+        averaged = self.settings.second_start == "averaged"
+        return warm, *(replace(stage, horizon=horizon, from_average=averaged) for stage in later)
 
     def normalise(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
         """Pixels in [0, 1], unless the settings ask for what the trunk was trained on."""

@@ -9,7 +9,7 @@ afterwards; sum and blend commute, so that only the sums are kept.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -109,7 +109,10 @@ class Dsrb(BlendingLearner):
             "the first known positives fill a quadrant in the order of the data set, where the released code shuffles",
             "a class without known positives is never blended",
         ),
-        tracks=BLENDING,
+        tracks={
+            **BLENDING,
+            "paper": replace(BLENDING["paper"], source="released script, COCO", datasets=("coco2014",)),
+        },
     )
 
     prototypes: Tensor

@@ -76,7 +76,14 @@ class GcnMl(TrunkLearner):
             "labels, with ML-GCN's views, optimizer and schedule",
         ),
         tracks={
-            "paper": Track(recipe=ML_GCN, frozen=FROZEN_TRUNK, settings={"train_from": "stem", "words": "glove-6b"}),
+            "paper": Track(
+                recipe=ML_GCN,
+                frozen=FROZEN_TRUNK,
+                settings={"train_from": "stem", "words": "glove-6b"},
+                source="released code, the same for COCO and VOC 2007",
+                datasets=("coco2014", "voc2007"),
+                regimes=("full",),
+            ),
             "smoke": Track(recipe=SMOKE_TRUNK.at(epochs=8), settings={"tower": "tiny", "words": "tiny", "hidden": 512}),
         },
     )

@@ -8,7 +8,7 @@ pictures. Both learn from known labels above them: a present one pulls θ down, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -23,7 +23,7 @@ from .nn.prototypes import Prototypes, PrototypeSettings
 from .nn.transfer_learner import TransferLearner, TransferSettings
 from .nn.trunk import scalars_joined
 from .ranges import Count, Weight
-from .recipe import HCP, Track
+from .recipe import HCP, Track, Values
 from .settings import setting
 from .sst import TRANSFER
 
@@ -72,9 +72,12 @@ class Hst(TransferLearner):
             "without cross-image transfer there is no contrastive loss either",
         ),
         tracks={
-            "paper": Track(
+            "paper": replace(
+                TRANSFER["paper"],
                 recipe=HCP.at(batch=32, lr_scale={"scalars": 100.0}),  # released batch; θ at 1e-3: ours
-                frozen=TRANSFER["paper"].frozen,
+                source="released script, COCO",
+                datasets=("coco2014",),
+                values=(Values(recipe={"lr_scale": {"scalars": 100.0}}, source="ours: θ learns at 1e-3"),),
             ),
             "smoke": Track(  # θ: after two epochs and at 10 % known labels, prototypes mislead below it
                 recipe=TRANSFER["smoke"].recipe,

@@ -21,9 +21,28 @@ from .losses.large_loss import Doubt, assume_negative, clean_rate, corrected, la
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.trunk import RELEASED_START
 from .ranges import Share
-from .recipe import SMOKE_TRUNK, Track
+from .recipe import SMOKE_TRUNK, Track, Values
 from .settings import setting
-from .single_positive import END_TO_END, LINEAR, REGIMES, SMOKE, TRAINS, SinglePositiveLearner, SinglePositiveSettings
+from .single_positive import REGIMES, TRAINS, SinglePositiveLearner, SinglePositiveSettings
+from .single_positive_recipes import DATASETS, END_TO_END, LINEAR, SMOKE_SETTINGS
+
+LATER = "later code of the same authors, all data sets"  # youngwk/BridgeGapExplanationPAMC
+
+
+def tracks(delta: float) -> dict[str, Track]:
+    """The tracks of a method whose later code takes `delta`; rate 1e-5, ten times that for the classifier, batch 16."""
+    return {
+        "paper": Track(
+            recipe=END_TO_END.at(lr_scale={"head": 10}, drop_last=False),
+            frozen=LINEAR.at(batch=16, drop_last=False),
+            settings=RELEASED_START,
+            source="released code",
+            datasets=DATASETS,
+            regimes=("single-positive",),
+            values=(Values(settings={"delta": delta}, source=LATER),),
+        ),
+        "smoke": Track(recipe=SMOKE_TRUNK, settings={**SMOKE_SETTINGS, "delta": 0.01}),
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +50,7 @@ class LargeLossSettings(SinglePositiveSettings):
     """Settings of `ll-r` and `ll-ct`."""
 
     delta: Share = setting(
-        0.002, "share of entries by which doubt grows after each epoch, Δrel", "released code: searched, 0.001 to 0.005"
+        0.002, "share of entries by which doubt grows after each epoch, Δrel", "released code: 0.001 to 0.005"
     )
     candidates: Literal["unknown", "all"] = setting(
         "unknown", "may known labels be doubted, too, where more are to be doubted than are unknown", "released: all"
@@ -49,18 +68,8 @@ class LlR(SinglePositiveLearner):
         paper="Kim et al., CVPR 2022",
         trains=TRAINS,
         regimes=REGIMES,
-        inferred=(
-            "Δrel of 0.2 % for all data sets, and the last epoch: both are searched on complete validation labels",
-            "known labels are never doubted",
-        ),
-        tracks={
-            "paper": Track(  # released code: rate 1e-5, ten times that for the classifier, batch 16, no batch dropped
-                recipe=END_TO_END.at(lr_scale={"head": 10}, drop_last=False),
-                frozen=LINEAR.at(batch=16, drop_last=False),
-                settings=RELEASED_START,
-            ),
-            "smoke": Track(recipe=SMOKE_TRUNK, settings={**SMOKE, "delta": 0.01}),
-        },
+        inferred=("Δrel, which the paper searches on complete validation labels, is that of the authors' later code",),
+        tracks=tracks(0.005),
     )
 
     doubted: Tensor
@@ -111,7 +120,7 @@ class LlR(SinglePositiveLearner):
 class LlCt(LlR):
     """What is doubtful counts as present in this step."""
 
-    card = replace(LlR.card, name="ll-ct", title="large loss correction, temporary")
+    card = replace(LlR.card, name="ll-ct", title="large loss correction, temporary", tracks=tracks(0.002))
 
     def settled(
         self,
@@ -139,7 +148,7 @@ class LlCp(LlCt):
     """What is doubtful counts as present from the next epoch on, so that each epoch doubts the same share anew."""
 
     Settings = LlCpSettings
-    card = replace(LlR.card, name="ll-cp", title="large loss correction, permanent", revision=2)
+    card = replace(LlR.card, name="ll-cp", title="large loss correction, permanent", revision=2, tracks=tracks(0.001))
     labels: Tensor
 
     def __init__(self, problem: Problem, settings: LlCpSettings) -> None:

@@ -50,6 +50,7 @@ class Stage:
     pictures: int | None = None  # of the first stream in an epoch; None: each of it once
     steps: bool = True  # False: only sweeps, nothing is trained by gradient
     horizon: int | None = None  # epochs that the schedule is laid out for; None: those of the stage
+    from_average: bool = False  # begins with the averaged weights of the stage before, where it has any
     lr_scale: float = 1.0  # multiplies the recipe's learning rate, those of its groups included
 
     def __post_init__(self) -> None:

@@ -45,7 +45,7 @@ class LinearProbe(TrunkLearner):
         regimes=("full", "partial", "single-positive"),
         deterministic=True,
         tracks={
-            "paper": Track(recipe=FEATURES),
+            "paper": Track(recipe=FEATURES, source="ours"),
             "smoke": Track(
                 recipe=FEATURES.at(resolution=64), settings={"tower": "tiny", "pooling": "avg+max", "strength": 0.1}
             ),

@@ -92,6 +92,8 @@ def _fit(members: Sequence[Member], feed: Feed) -> Place:
             if place == Place(number, 0, 0, place.done):
                 for member in _alive(members):
                     with kept_apart(member.fail):
+                        if stage.from_average and member.average:
+                            ema.load(member.learner, member.average)
                         member.begin_stage()
             for epoch in range(place.epoch, stage.epochs):
                 if not _alive(members):

@@ -121,6 +121,8 @@ HCP = Recipe(  # released scripts of SST, HST, SARB and DSRB (HCP-MLR-PL), which
     batch_norm="train",  # of the trained top alone; the frozen part keeps its statistics
     drop_last=True,
 )
+HCP_SCRIPTS = "released scripts of HCP-MLR-PL"  # for COCO; in earlier versions SST's for VOC 2007, SARB's for VG-200
+HCP_DATASETS = ("coco2014", "voc2007", "vg200")
 FROZEN_TRUNK = Recipe(  # ours: a head on features that never change
     resolution=448,
     batch=64,

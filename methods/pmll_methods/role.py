@@ -17,12 +17,13 @@ from torch import Tensor, nn
 from .learner import Batch, Problem, PseudoLabels, Step
 from .losses.single_positive import role
 from .nn.linear_phase import LinearPhase, LinearPhaseSettings
-from .nn.trunk import RELEASED_START
 from .ranges import Positive
-from .recipe import SMOKE_TRUNK, Track
+from .recipe import SMOKE_TRUNK, Values
 from .settings import setting
-from .single_positive import END_TO_END, EXPECTED, LINEAR, SMOKE, Epr, ExpectationSettings
+from .single_positive import Epr, ExpectationSettings
+from .single_positive_recipes import COLE, END_TO_END, EXPECTED, LINEAR, PAPER, SEARCHED
 
+LINEAR_PHASE = f"{COLE}, linear phase of ROLE"
 SUREST = math.log((1 - 1e-5) / 1e-5)  # largest logit of an estimate that the linear phase hands over; released code
 
 
@@ -43,14 +44,17 @@ class Role(LinearPhase, Epr):
         title="regularised online label estimation",
         trains=f"{Epr.card.trains}; and an estimate of every training label",
         tracks={
-            "paper": Track(
-                recipe=END_TO_END.at(epochs=35, lr_scale={"estimates": 10}),  # released code, mode linear_init
-                frozen=LINEAR.at(batch=16, lr=1e-3, lr_scale={"estimates": 10}),  # released code, linear phase
-                settings={**RELEASED_START, "linear_phase": 25 / 35},
+            "paper": replace(
+                Epr.card.tracks["paper"],
+                recipe=END_TO_END.at(epochs=35, lr_scale={"estimates": 10}),  # mode linear_init
+                frozen=LINEAR.at(batch=16, lr=1e-3, lr_scale={"estimates": 10}),
+                frozen_source=LINEAR_PHASE,
+                settings={**PAPER.settings, "linear_phase": 25 / 35},
+                values=(*SEARCHED, Values(datasets=("cub",), frozen={"batch": 8}, source=LINEAR_PHASE), *EXPECTED),
             ),
-            "smoke": Track(
+            "smoke": replace(
+                Epr.card.tracks["smoke"],
                 recipe=SMOKE_TRUNK.at(epochs=8, weight_decay=0, lr_scale={"estimates": 10}),
-                settings={**SMOKE, **EXPECTED},
             ),
         },
     )

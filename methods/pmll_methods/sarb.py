@@ -8,7 +8,7 @@ positives. Whatever a label received a share of, that share is its soft target.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -25,7 +25,9 @@ from .settings import setting
 from .ssgrl import LABEL_FEATURES
 
 BLENDING = {
-    "paper": LABEL_FEATURES["paper"],
+    "paper": replace(
+        LABEL_FEATURES["paper"], source="released scripts, COCO and VG-200", datasets=("coco2014", "vg200")
+    ),
     "smoke": Track(
         recipe=LABEL_FEATURES["smoke"].recipe,
         settings={**LABEL_FEATURES["smoke"].settings, "blend_from": 1, "prototype_epochs": (1, 2, 3)},
@@ -57,7 +59,7 @@ class Sarb(BlendingLearner):
         trains="layer4 of the trunk, decoupling, graph, classifiers, α and β; all but the trunk where it is frozen",
         regimes=("partial", "full"),
         inferred=(
-            "the released scripts are for COCO alone: their values serve every data set",
+            "the released scripts are for COCO and, with the same values, VG-200: they serve every data set",
             "a class with fewer known positives than prototypes: where the released code stops, one prototype each, "
             "the batch's prototype number counted round; a class without any is never blended",
         ),

@@ -13,40 +13,20 @@ import torch
 from jaxtyping import Float, Int8
 from torch import Tensor
 
-from .bce import TINY_CLASSIFIER
 from .learner import Batch, Problem, PseudoLabels, Step
 from .losses.single_positive import an, an_ls, epr, wan
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, MethodError
 from .nn.linear_phase import LinearPhase, LinearPhaseSettings
-from .nn.trunk import RELEASED_START, ClassifierSettings, TrunkClassifier, known_log_odds
+from .nn.trunk import CONTROLLED_TRUNK, ClassifierSettings, TrunkClassifier, known_log_odds
 from .ranges import Positive, Share
-from .recipe import SMOKE_TRUNK, Recipe, Track
 from .settings import setting
+from .single_positive_recipes import EXPECTED, OF_SHAPES, PAPER, SMOKE, SMOKE_SETTINGS
 
+TRACKS = {"paper": PAPER, "smoke": SMOKE}
 REGIMES = ("full", "partial", "single-positive")
 TRAINS = "the trunk and a linear classifier; the classifier alone on a frozen trunk"
-END_TO_END = Recipe(  # released code, mode end_to_end; batch and rate: one point of its search, 8 or 16 x 1e-5 to 1e-2
-    resolution=448,
-    views=("bilinear+flip",),
-    test_view="bilinear",
-    batch=16,
-    epochs=10,
-    optimizer="adam",
-    lr=1e-5,
-    batch_norm="train",
-    drop_last=True,
-)
-LINEAR = END_TO_END.at(  # released code, mode linear_fixed_features; batch and rate of its AN-LS on VOC and COCO
-    views=("bilinear",), batch=8, epochs=25, lr=1e-4, batch_norm="eval", cache=True
-)
-SMOKE = {**TINY_CLASSIFIER, "train_from": "auto"}
-EXPECTED = {"expected_positives": 1.9}  # the mean of `shapes`; the paper takes k from its data sets in the same way
-TRACKS = {
-    "paper": Track(recipe=END_TO_END, frozen=LINEAR, settings=RELEASED_START),
-    "smoke": Track(recipe=SMOKE_TRUNK, settings=SMOKE),
-}
 INFERRED = (
-    "one batch and rate for all data sets, and the last epoch: the paper searches both on complete validation labels",
+    "batch and rate, which the paper searches on complete validation labels, are those that EM's code trains AN with",
     "a known absent label costs what a plain negative costs",
 )
 
@@ -124,7 +104,7 @@ class ExpectationSettings(SinglePositiveSettings):
     expected_positives: Positive | None = setting(
         None,
         "present labels a picture, k; none: from the known labels, where absent ones are known, too",
-        "released code: VOC 1.5, COCO 2.9, NUS-WIDE 1.9, CUB 31.4",
+        "counted; released code: a number a data set",
     )
 
 
@@ -136,8 +116,12 @@ class Epr(SinglePositiveLearner):
         An.card,
         name="epr",
         title="expected positive regularisation",
-        tracks={**TRACKS, "smoke": Track(recipe=SMOKE_TRUNK, settings={**SMOKE, **EXPECTED})},
+        tracks={
+            "paper": replace(PAPER, values=(*PAPER.values, *EXPECTED)),
+            "smoke": replace(SMOKE, settings={**SMOKE_SETTINGS, **OF_SHAPES}, values=EXPECTED),
+        },
     )
+    controlled = replace(CONTROLLED_TRUNK, values=EXPECTED)
 
     def __init__(self, problem: Problem, settings: ExpectationSettings) -> None:
         super().__init__(problem, settings)
@@ -160,6 +144,6 @@ def expected_positives(labels: Int8[Tensor, "n c"], given: float | None) -> floa
     if not (labels < 0).any():
         raise MethodError(
             "how many labels a picture has can't be told from present labels alone",
-            hint="--set expected_positives=K; published: 1.5 on VOC, 2.9 on COCO, 1.9 on NUS-WIDE, 31.4 on CUB",
+            hint="--set expected_positives=K, as many as a picture has on average",
         )
     return labels.shape[1] * float((labels > 0).sum() / (labels != 0).sum())

@@ -12,10 +12,16 @@ from .learner import Batch, Step
 from .losses.partial_bce import partial_bce
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.label_features import LabelFeatureLearner, LabelFeatureSettings
-from .recipe import FROZEN_TRUNK, HCP, SMOKE_TRUNK, Track
+from .recipe import FROZEN_TRUNK, HCP, HCP_DATASETS, HCP_SCRIPTS, SMOKE_TRUNK, Track
 
 LABEL_FEATURES = {
-    "paper": Track(recipe=HCP, frozen=FROZEN_TRUNK.at(batch=16, epochs=10, lr=2e-4, batch_norm="train")),
+    "paper": Track(
+        recipe=HCP,
+        frozen=FROZEN_TRUNK.at(batch=16, epochs=10, lr=2e-4, batch_norm="train"),
+        source=HCP_SCRIPTS,
+        datasets=HCP_DATASETS,
+        regimes=("partial",),
+    ),
     "smoke": Track(
         recipe=SMOKE_TRUNK.at(batch_norm="train"),  # its own new norm has no statistics yet
         settings={"tower": "tiny", "words": "tiny", "map_pool": 2, "width": 128, "attention_width": 64},

@@ -8,7 +8,7 @@ score that this takes falls from epoch to epoch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from jaxtyping import Bool, Float, Int8
@@ -24,7 +24,9 @@ from .settings import setting
 from .ssgrl import LABEL_FEATURES
 
 TRANSFER = {
-    "paper": LABEL_FEATURES["paper"],
+    "paper": replace(
+        LABEL_FEATURES["paper"], source="released scripts, COCO and VOC 2007", datasets=("coco2014", "voc2007")
+    ),
     "smoke": Track(
         recipe=LABEL_FEATURES["smoke"].recipe,
         # within so few steps the released weight, 10, would teach the trunk pairs before labels
@@ -65,7 +67,7 @@ class Sst(TransferLearner):
         trains="layer4 of the trunk, decoupling, graph, classifiers, pair head; all but the trunk where it is frozen",
         regimes=("partial", "full"),
         inferred=(
-            "the released scripts are for COCO alone: their values serve every data set",
+            "the released scripts are for COCO and, with the same values, VOC 2007: they serve every data set",
             "without cross-image transfer there is no contrastive loss either",
         ),
         tracks={

@@ -33,3 +33,17 @@ def test_a_moving_average_that_keeps_much_of_the_initial_weights_is_told_at_plan
         "lower bce.recipe.ema (0.999) or raise recipe.epochs",
     )
     assert plan(Request(methods=("bce",), ratios=(0.5,), sets=("recipe.ema=0.9",))).notes == ()
+
+
+def test_ll_cp_says_where_a_batch_has_room_for_one_correction_at_most() -> None:
+    def said(*sets: str) -> tuple[str, ...]:
+        return plan(Request(methods=("ll-cp",), regime="single-positive", sets=sets)).notes
+
+    assert said() == ()
+    assert said("delta=0.0015") == (
+        "ll-cp on shapes: 0.15% of the labels of a batch are 0.96, less than two, and permanent=reaching corrects one; "
+        "raise ll-cp.delta or recipe.batch",
+    )
+    assert "permanent=above corrects none" in said("delta=0.0015", "permanent=above")[0]
+    assert said("delta=0.0016") == ()
+    assert said("delta=0.0015", "permanent=never") == ()

@@ -249,3 +249,30 @@ def test_a_learner_without_pseudo_labels_hands_nothing_over() -> None:
     run = MemoryRun()
     fit_group([learner()], Noise(), [run])
     assert not run.recorded
+
+
+class Rested(Linear):
+    """Trains for one stage, then rests for another, which keeps what it began with."""
+
+    from_average = False
+
+    def stages(self) -> tuple[Stage, ...]:
+        before = Stage(epochs=1, views=("squash",), streams={"all": 8})
+        return before, replace(before, steps=False, from_average=self.from_average)
+
+
+class RestedOnAverage(Rested):
+    from_average = True
+
+
+def test_a_stage_can_begin_with_the_averaged_weights_of_the_one_before() -> None:
+    def ended(kind: type[Learner], recipe: Recipe) -> np.ndarray:
+        images, run = Noise(), MemoryRun(recipe=replace(recipe, epochs=1))
+        model = learner(kind, images, recipe=run.recipe)
+        assert fit_group([model], images, [run]) == [None]
+        return scores_of(model, run, images)
+
+    averaged, raw = ended(Linear, EMA), ended(Linear, RECIPE)
+    assert not np.array_equal(averaged, raw)
+    assert np.array_equal(ended(Rested, EMA), raw)
+    assert np.array_equal(ended(RestedOnAverage, EMA), averaged)

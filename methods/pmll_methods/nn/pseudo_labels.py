@@ -25,6 +25,7 @@ class PseudoLabelSettings(Settings):
     """How long labelled pictures are alone, and the loss of both kinds."""
 
     warmup: Share = setting(0.3, "share of the epochs on labelled pictures alone", "CAP's code: 12 of 40")
+    later_batch: Share = setting(1.0, "batch after that, as a share of the recipe's", "CAP's code: half on VOC")
     unlabelled_weight: Weight = setting(1.0, "weight of the loss on pseudo labels", "CAP's code")
     gamma_negative: Weight = setting(4.0, "focusing on negatives, γ-", "CAP's code")
     gamma_positive: Weight = setting(0.0, "focusing on positives, γ+", "CAP's code")
@@ -69,8 +70,9 @@ class PseudoLabelLearner(Learner):
         warm = Stage(epochs=self.warmup_epochs, views=strong[:1], streams={"labelled": alone})
         if warm.epochs == recipe.epochs:
             return (warm,)
-        beside = max(1, min(recipe.batch - 1, round(LABELLED_BATCH * share * recipe.batch)))
-        streams = {"unlabelled": max(1, recipe.batch - beside), "labelled": beside}
+        batch = max(1, round(self.settings.later_batch * recipe.batch))
+        beside = max(1, min(batch - 1, round(LABELLED_BATCH * share * batch)))
+        streams = {"unlabelled": max(1, batch - beside), "labelled": beside}
         return warm, Stage(epochs=recipe.epochs - warm.epochs, views=strong[-1:], streams=streams)
 
     def pseudo_labels(self, scores: Float[Tensor, "u c"]) -> Int8[Tensor, "u c"]:

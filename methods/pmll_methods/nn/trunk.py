@@ -49,10 +49,13 @@ class TrunkSettings(Settings):
         return self.first_trained is None
 
 
+CONTROLLED_TRUNK = Track(recipe=CONTROLLED, settings={"tower": "clip:RN101:openai"})  # both families share its tower
+
+
 class TrunkLearner(Learner):
     """Base of learners on a CNN trunk: `encode` is its frozen part, `feature_map` the trained rest."""
 
-    controlled = Track(recipe=CONTROLLED, settings={"tower": "clip:RN101:openai"})  # so that both families share it
+    controlled = CONTROLLED_TRUNK
 
     def __init__(self, problem: Problem, settings: Any) -> None:
         super().__init__(problem, settings)

@@ -1,0 +1,60 @@
+"""Recipes of the literature on single positive labels, by data set: Cole et al., and who took their code over.
+
+Cole et al. (CVPR 2021) search batch, 8 or 16, and rate, 1e-2 to 1e-5, on complete validation labels, and release no
+choice for training end to end. Zhou et al. (EM, ECCV 2022), whose code is theirs, release one a data set, for AN too.
+"""
+
+from __future__ import annotations
+
+from .nn.trunk import RELEASED_START
+from .recipe import SMOKE_TRUNK, Recipe, Track, Values
+
+DATASETS = ("voc2012", "coco2014", "nuswide", "cub")
+REGIMES = ("single-positive",)
+AS_2012 = "inferred: as on VOC 2012"
+COLE = "released code of Cole et al."
+EM = "released code of EM, which trains AN so; Cole et al. search batch and rate"
+FROM_AN_LS = "released code of Cole et al., linear phase of AN-LS"
+
+END_TO_END = Recipe(  # mode end_to_end; batch and rate: EM on COCO
+    resolution=448,
+    views=("bilinear+flip",),
+    test_view="bilinear",
+    batch=16,
+    epochs=10,
+    optimizer="adam",
+    lr=1e-5,
+    batch_norm="train",
+    drop_last=True,
+)
+LINEAR = END_TO_END.at(  # mode linear_fixed_features; batch and rate of AN-LS on VOC, COCO and CUB
+    views=("bilinear",), batch=8, epochs=25, lr=1e-4, batch_norm="eval", cache=True
+)
+SEARCHED = (
+    Values(recipe={"batch": 16, "lr": 1e-5}, source=EM),
+    Values(datasets=("voc2012",), recipe={"batch": 8}, source=EM),
+    Values(datasets=("cub",), recipe={"batch": 8, "lr": 1e-4}, source=EM),
+    Values(datasets=("voc2007",), recipe={"batch": 8}, source=AS_2012),
+)
+POSITIVES = {"voc2012": 1.5, "coco2014": 2.9, "nuswide": 1.9, "cub": 31.4}  # present labels a picture, k
+EXPECTED = (  # where present labels alone are known, k can't be counted
+    *(
+        Values(datasets=(name,), regimes=REGIMES, settings={"expected_positives": k}, source=COLE)
+        for name, k in POSITIVES.items()
+    ),
+    Values(datasets=("voc2007",), regimes=REGIMES, settings={"expected_positives": 1.5}, source=AS_2012),
+)
+
+PAPER = Track(
+    recipe=END_TO_END,
+    frozen=LINEAR,
+    settings=RELEASED_START,
+    source=COLE,
+    frozen_source=f"{COLE}; batch and rate: AN-LS",
+    datasets=DATASETS,
+    regimes=REGIMES,
+    values=(*SEARCHED, Values(datasets=("nuswide",), frozen={"batch": 16}, source=FROM_AN_LS)),
+)
+SMOKE_SETTINGS = {"tower": "tiny", "pooling": "avg+max", "train_from": "auto"}
+SMOKE = Track(recipe=SMOKE_TRUNK, settings=SMOKE_SETTINGS)
+OF_SHAPES = {"expected_positives": 1.9}  # the mean of `shapes`; the paper takes k from its data sets in the same way

@@ -18,33 +18,11 @@ from .learner import Batch, Stage, Step
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.pseudo_labels import PseudoLabelLearner, PseudoLabelSettings
 from .nn.thresholds import cap_labels, cap_thresholds
-from .nn.trunk import RELEASED_START, ClassifierSettings, TrunkClassifier
+from .nn.trunk import ClassifierSettings, TrunkClassifier
 from .ranges import Share
-from .recipe import FROZEN_TRUNK, SMOKE_TRUNK, Recipe, Track, Values
+from .recipe import SMOKE_TRUNK, Track
+from .semi_recipes import CAP
 from .settings import setting
-
-VIEWS = ("flip+bilinear", "flip+bilinear+randaugment", "flip+dualcoop")  # released code; the last with Cutout
-PAPER = Recipe(  # released code
-    resolution=224,
-    views=VIEWS,
-    test_view="bilinear",
-    batch=64,
-    epochs=40,
-    optimizer="adamw",
-    lr=1e-4,
-    weight_decay=1e-4,
-    schedule="onecycle",
-    ema=0.9997,
-    batch_norm="train",
-)
-
-
-HALVED = {"later_batch": 0.5}
-ON_VOC = (
-    Values(datasets=("voc2012",), settings=HALVED, source="released code, VOC 2012"),
-    Values(datasets=("voc2007",), settings=HALVED, source="inferred: as on VOC 2012"),
-)
-ON_NUS = Values(datasets=("nuswide",), settings={"second_start": "averaged"}, source="released code, NUS-WIDE")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,14 +66,7 @@ class Cap(PseudoLabelLearner, TrunkClassifier):
             "scores are not rounded to half precision",
         ),
         tracks={
-            "paper": Track(
-                recipe=PAPER,
-                frozen=FROZEN_TRUNK.at(epochs=40, ema=0.99),
-                settings=RELEASED_START,
-                source="released code",
-                datasets=("coco2014", "voc2012", "nuswide"),
-                values=(*ON_VOC, ON_NUS),
-            ),
+            "paper": CAP,
             "smoke": Track(
                 recipe=SMOKE_TRUNK.at(epochs=20, ema=0.9),
                 settings={

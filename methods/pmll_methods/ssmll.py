@@ -15,7 +15,6 @@ from jaxtyping import Float, Int8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .cap import HALVED, VIEWS
 from .coop import cosine_logits
 from .learner import Batch, Problem, Step
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
@@ -27,32 +26,11 @@ from .nn.pseudo_labels import PseudoLabelLearner, PseudoLabelSettings
 from .nn.region_aggregation import cosines
 from .nn.words import word_vectors
 from .ranges import Count, Positive, Share, Weight
-from .recipe import SMOKE_PROMPTS, Recipe, Track, Values
+from .recipe import SMOKE_PROMPTS, Track
+from .semi_recipes import SSMLL
 from .settings import setting
 
-PAPER = Recipe(  # inferred: resolution, optimizer and schedule are DualCoOp's, the rest CAP's
-    resolution=448,
-    views=VIEWS,
-    test_view="bilinear",
-    batch=64,
-    epochs=40,
-    optimizer="sgd",
-    lr=2e-3,
-    momentum=0.9,
-    weight_decay=5e-4,
-    schedule="cosine",
-    warmup_epochs=1,
-    warmup_lr=1e-5,
-    ema=0.9997,
-)
-VOC = ("voc2007", "voc2012")
 SMOKE = SMOKE_PROMPTS.at(epochs=12, warmup_epochs=0, ema=0.9)
-BY_DATASET = (
-    Values(datasets=("coco2014",), settings={"k": 6}, source="paper, summary"),
-    Values(datasets=("nuswide",), settings={"k": 6}, source="inferred: about a tenth of the classes"),
-    Values(datasets=VOC, settings={"k": 4}, source="inferred: about a tenth of the classes, at least 4"),
-    Values(datasets=VOC, settings=HALVED, source="inferred: CAP's code"),
-)
 LARGE = 80  # classes from which on there are 6 contexts (COCO, NUS-WIDE), below 4 (VOC)
 
 
@@ -107,12 +85,7 @@ class Ssmll(PseudoLabelLearner, ClipLearner):
             "thresholds are CAP's ranks, with no pseudo positives for a class that no labelled picture has",
         ),
         tracks={
-            "paper": Track(
-                recipe=PAPER,
-                source="inferred: DualCoOp's optimizer and resolution, CAP's stages",
-                datasets=("coco2014", "voc2012", "nuswide"),
-                values=BY_DATASET,
-            ),
+            "paper": SSMLL,
             "smoke": Track(
                 recipe=SMOKE,
                 settings={**TINY_PROMPTS, "warmup": 0.5},

@@ -94,7 +94,7 @@ EXPECTED: list[
         }.items()
     ),
     *(
-        (name, dataset, SEMI, recipe, dataset != "voc2007")
+        (name, dataset, SEMI, recipe, name == "cap" and dataset != "voc2007")  # ssmll: inferred from a summary
         for name, recipe in (("cap", CAP), ("ssmll", SSMLL))
         for dataset in ("coco2014", "voc2012", "nuswide", "voc2007")
     ),

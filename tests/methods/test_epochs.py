@@ -54,7 +54,7 @@ def test_as_many_epochs_as_asked_for_in_all_stages_together(name: str, regime: s
     fields = {field.name for field in dataclasses.fields(kind.settings_class)}
     phases = {field: share for field, share in PHASES.items() if field in fields}
     recipe = {"epochs": epochs, "batch": 8}
-    settings, short = resolve(kind.card, kind.settings_class(), "smoke", phases, recipe)
+    settings, short, *_ = resolve(kind.card, kind.settings_class(), "smoke", phases, recipe)
     method, run = TorchMethod(kind.cls, settings), MemoryRun(recipe=short)
     start = copy.deepcopy(method.build(data(regime), run).state_dict())
     assert fit_methods([method], [data(regime)], [run]) == [None]

@@ -13,14 +13,18 @@ from torch import Tensor, nn
 from golden import Arrays, cases, load
 from pmll_datasets.published import hcp
 from pmll_methods.add_gcn import AddGcn
+from pmll_methods.dsrb import Dsrb
 from pmll_methods.gcn_ml import GcnMl
+from pmll_methods.hst import Hst
 from pmll_methods.kggr import Kggr
 from pmll_methods.learner import Batch, Learner, Problem, Step
 from pmll_methods.nn.cooccurrence import adjacency, conditional, reweighted, symmetric
 from pmll_methods.nn.label_gcn import LabelGcn
 from pmll_methods.nn.semantic_attention import AddGcnHead
+from pmll_methods.sarb import Sarb
 from pmll_methods.settings import resolve
 from pmll_methods.ssgrl import Ssgrl
+from pmll_methods.sst import Sst
 
 LABELS = torch.tensor([[1, 1, -1, 0], [1, 0, -1, 0], [1, -1, 1, -1], [0, 1, -1, -1]], dtype=torch.int8)
 METHODS: list[type[Learner]] = [Ssgrl, Kggr, GcnMl, AddGcn]
@@ -29,6 +33,7 @@ SWITCHES: list[tuple[type[Learner], dict[str, Any]]] = [
     (Ssgrl, {"shared_reset": True}),
     (Ssgrl, {"graph": "corrected"}),
     (Ssgrl, {"width": None}),
+    (Ssgrl, {"start": "released"}),
     (Kggr, {"classifier_graph": False}),
     (Kggr, {"shared_reset": True}),
     (GcnMl, {"sums": "rows"}),
@@ -176,6 +181,14 @@ def test_kggr_trains_the_first_classifiers_through_their_graph() -> None:
     made(made.encode(pictures()), made.head()).square().sum().backward()
     assert all(parameter.grad is not None for parameter in made.classifier_ggnn.parameters())
     assert made.graph.classifiers.weight.grad.any()
+
+
+@pytest.mark.parametrize("cls", [Ssgrl, Kggr, Sarb, Dsrb, Sst, Hst])
+def test_the_smoke_track_starts_at_each_classs_log_odds_and_no_other_does(cls: type[Learner]) -> None:
+    odds = torch.tensor([3.5 / 0.5, 2.5 / 1.5, 1.5 / 3.5, 0.5 / 2.5])  # of present to absent, half an entry on top
+    torch.testing.assert_close(learner(cls).graph.classifiers.bias.detach(), odds.log())
+    assert learner(cls, start="released").graph.classifiers.bias.abs().max() <= 16**-0.5
+    assert cls.Settings().start == "released"
 
 
 @pytest.mark.parametrize("cls", METHODS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -16,7 +17,7 @@ from .cooccurrence import adjacency
 from .gated_graph import LabelGraph
 from .semantic_attention import SemanticAttention
 from .semantic_decoupling import SemanticDecoupling
-from .trunk import TrunkLearner, TrunkSettings
+from .trunk import TrunkLearner, TrunkSettings, known_log_odds
 from .words import WordSettings, word_vectors
 
 
@@ -39,6 +40,9 @@ class LabelFeatureSettings(WordSettings, TrunkSettings):
     shared_reset: bool = setting(
         False, "the graph's reset gate takes the update gate's U, as SSGRL's own code does", "HCP-MLR-PL: separate"
     )
+    start: Literal["log-odds", "released"] = setting(
+        "released", "biases of the classifiers start as torch draws them, or at each class's log-odds", "HCP-MLR-PL"
+    )
 
 
 class LabelFeatureLearner(TrunkLearner):
@@ -60,6 +64,9 @@ class LabelFeatureLearner(TrunkLearner):
             else SemanticAttention(width, classes, width)
         )
         self.graph = LabelGraph(classes, width, width, settings.graph_steps, shared_reset=settings.shared_reset)
+        if settings.start == "log-odds":
+            with torch.no_grad():
+                self.graph.classifiers.bias.copy_(known_log_odds(problem.labels))
         self.register_buffer("words", words)
         self.register_buffer("adjacency", adjacency(problem.labels, settings.graph).float())
 

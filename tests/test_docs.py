@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from pmll_bench.cli import main
+from pmll_datasets.dataset import DataError, load
 from pmll_datasets.registry import DATASETS, Entry
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -20,6 +22,16 @@ QUICK = ["--subset", "40", "--ratios", "0.5", "--threads", "1", "--device", "cpu
 def code(page: str, number: int = 0) -> str:
     """A Python block of a page."""
     return re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)[number]
+
+
+def written(page: str, folder: Path) -> str:
+    """The text of a page; the files that its blocks name are written into a folder, with five pictures beside them."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    for name, content in re.findall(r"^```(?:csv|json) (\S+)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        (folder / name).write_text(content, encoding="utf-8")
+    for number in range(1, 6):
+        Image.new("RGB", (32, 24), (50 * number, 80, 80)).save(folder / f"{number}.png")
+    return text
 
 
 def ended(*argv: str) -> int:
@@ -62,3 +74,43 @@ def test_the_example_of_a_data_set_is_read_by_its_line_of_the_registry(
     here = ["--datasets", "ponds", "--data-root", str(home), "--device", "cpu", "--threads", "1"]
     assert ended("run", "--methods", "clip-zeroshot", "--track", "smoke", *here) == 0
     assert "12 training and 12 test pictures, 3 classes" in capsys.readouterr().out
+
+
+def test_the_commands_for_your_own_pictures_answer_as_the_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An ellipsis on the page stands for what depends on the place or on the pictures."""
+    monkeypatch.chdir(tmp_path)
+    text = written("your-own-pictures.md", tmp_path)
+    sessions = "".join(re.findall(r"^```console\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
+    commands = re.findall(r"^\$ pmll-bench (.*)\n((?:(?!\$ ).*\n)*)", sessions, re.MULTILINE)
+    assert len(commands) == sessions.count("$ ") == 5
+    for command, answer in commands:
+        ended(*shlex.split(command))
+        printed = capsys.readouterr()
+        pattern = re.escape(answer).replace("…", ".*")
+        assert re.fullmatch(pattern, printed.err + printed.out), f"{command}\n{printed.err}{printed.out}"
+
+
+def test_the_table_of_what_marks_mean_is_what_they_mean(tmp_path: Path) -> None:
+    """A data set for each row of the table, with a class for each mark that the row explains."""
+    text = written("your-own-pictures.md", tmp_path)
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+    (_, *marks), _, *rows = rows
+    assert marks == ["1", "0", "-1", "empty"]
+    assert len(rows) == 8
+    signs = {"present": 1, "absent": -1, "unknown": 0}
+    for number, (about, *meanings) in enumerate(rows):
+        explained = [
+            (mark.replace("empty", ""), meaning) for mark, meaning in zip(marks, meanings, strict=True) if meaning
+        ]
+        names = [f"class {place}" for place in range(len(explained))]
+        row = ",".join(mark for mark, _ in explained)
+        absent = ",".join(next(mark for mark, meaning in explained if meaning == "absent") for _ in explained)
+        file = tmp_path / f"row{number}.csv"
+        file.write_text(f"path,split,{','.join(names)}\n1.png,train,{row}\n2.png,test,{absent}\n", encoding="utf-8")
+        options = dict(re.findall(r"data\.(\w+)=([\w-]+)", about))
+        assert load(str(file), options=options).train.labels.tolist() == [[signs[meaning] for _, meaning in explained]]
+        if "zero" in options:
+            with pytest.raises(DataError, match="may mean"):
+                load(str(file))

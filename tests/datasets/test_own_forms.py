@@ -76,7 +76,7 @@ def test_columns_that_are_no_labels_are_left_out_and_named(folder: Path) -> None
     rest = ["sex,age", "F,31", "M,74", ",20", "F,8"]
     data = own(folder, "\n".join(f"{line},{more}" for line, more in zip(lines, rest, strict=True)))
     assert data.classes == ("cat", "dog")
-    assert data.notes[0].endswith("left out: 'sex', 'age'; 2 train and 2 test pictures")
+    assert data.notes[0].endswith("left out: 'sex', 'age'; 2 train, 2 test")
 
 
 def test_a_label_column_with_a_stray_word_is_refused_by_its_line_not_left_out(folder: Path) -> None:
@@ -175,7 +175,7 @@ def test_validation_pictures_are_held_out_unless_an_option_says_more(folder: Pat
     text = PLAIN + f"4.png,{word},1,0\n"
     held = own(folder, text)
     assert (held.train.ids, held.test.ids) == (("0", "1"), ("2", "3"))
-    assert "1 of the split val are held out" in held.notes[0]
+    assert "val: 1 held out" in held.notes[0]
     assert own(folder, text, val="train").train.ids == ("0", "1", "4")
     assert own(folder, text, val="test").test.ids == ("2", "3", "4")
 
@@ -272,7 +272,7 @@ def test_a_coco_style_json_of_one_s_own_is_a_data_set(folder: Path) -> None:
     np.testing.assert_array_equal(data.train.labels, [[1, -1], [-1, 1]])
     np.testing.assert_array_equal(data.test.labels, [[-1, 1], [-1, -1]])
     assert "objects of 2 categories (COCO-style JSON)" in data.notes[0]
-    assert "a category with an object present, others absent" in data.notes[0]
+    assert "categories with an object present, all others absent" in data.notes[0]
 
 
 def test_a_json_without_splits_draws_its_test_pictures(folder: Path) -> None:

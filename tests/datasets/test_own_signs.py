@@ -101,7 +101,7 @@ def test_a_file_that_needs_no_answer_has_no_options(tmp_path: Path) -> None:
 
 def test_how_it_was_read_is_said_in_one_line(tmp_path: Path) -> None:
     assert own(tmp_path, "1,0 0,1 1,0 0,1").notes == (
-        "toys.csv: a column for each of 2 classes; 1 present, 0 absent; 2 train and 2 test pictures",
+        "toys.csv: a column for each of 2 classes; 1 present, 0 absent; 2 train, 2 test",
     )
     (note,) = own(tmp_path, "1.0,-1.0 ,1.0 1.0,0.0 0.0,1.0", zero="absent", minus="uncertain-ignored").notes
     assert "1 present, 0 absent, -1 unknown, empty unknown" in note

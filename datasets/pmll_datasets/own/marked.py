@@ -64,4 +64,4 @@ def _by_name(
     for row, names in enumerate(named):
         labels[row, [places[name] for name in names]] = 1
     said = f"names of {len(classes):,} classes in the column {table.header[column]!r}, {between}"
-    return classes, labels, (said, "a class that is named present, others absent")
+    return classes, labels, (said, "named classes present, all others absent")

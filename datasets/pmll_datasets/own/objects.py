@@ -46,8 +46,8 @@ def read(file: Path) -> Listed:
         Row(f"image {number:,}", str(image["file_name"]), str(image.get("split", "")) if split else None)
         for number, image in enumerate(found["images"], 1)
     )
-    rest = "absent where neg_category_ids says so, else unknown" if verified else "others absent"
-    said = (f"objects of {len(columns):,} categories (COCO-style JSON)", f"a category with an object present, {rest}")
+    rest = "those in neg_category_ids absent, all others unknown" if verified else "all others absent"
+    said = (f"objects of {len(columns):,} categories (COCO-style JSON)", f"categories with an object present, {rest}")
     return Listed(file, tuple(names[key] for key in sorted(names)), rows, labels, said)
 
 

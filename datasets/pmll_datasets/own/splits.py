@@ -18,6 +18,7 @@ SPLITS: Mapping[str, Part] = {
     **dict.fromkeys(("test", "testing"), "test"),
 }
 RULE = "test/1"
+HELD = {"held-out": "held out", "train": "for training", "test": "for testing"}
 
 
 def drawn(ids: Sequence[str], share: float) -> list[bool]:
@@ -39,8 +40,7 @@ def assign(listed: Listed, options: Mapping[str, Value]) -> tuple[list[Part | No
     parts: list[Part | None] = [_part(listed, number) for number in range(len(listed.rows))]
     held, share, written = str(options["val"]), float(options["test"]), Counter(parts)
     parts = [(None if held == "held-out" else _as(held)) if part == "val" else part for part in parts]
-    said = [f"{written['val']:,} of the split val {'are held out' if held == 'held-out' else f'join {held}'}"]
-    said = said if written["val"] else []
+    said = [f"val: {written['val']:,} {HELD[held]}"] if written["val"] else []
     if share:
         if "test" in parts:
             hint = "leave data.test out; it draws test pictures where the file names none"
@@ -51,7 +51,7 @@ def assign(listed: Listed, options: Mapping[str, Value]) -> tuple[list[Part | No
     for part in ("train", "test"):
         if part not in parts:
             raise DataError(f"no {part} pictures; {_found(written)}", where=listed.file, hint=_hint(part, written))
-    return parts, "; ".join([f"{parts.count('train'):,} train and {parts.count('test'):,} test pictures", *said])
+    return parts, "; ".join([f"{parts.count('train'):,} train, {parts.count('test'):,} test", *said])
 
 
 def _part(listed: Listed, number: int) -> Part:

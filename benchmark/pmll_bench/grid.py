@@ -182,9 +182,9 @@ def _planned(
         mask_seed=seeds[0],
         seed=seeds[1],
         method=method.name,
-        revision=f"{method.revision}+{method.file_digest}" if method.file_digest else method.revision,
+        revision=revision_of(method.revision, method.file_digest),
         settings=method.changed,
-        recipe=digest({"recipe": _identified(method.recipe), "towers": method.tower_digest}),
+        recipe=recipe_digest(method.recipe, method.tower_digest),
     )
     seen = data.train * method.recipe.get("epochs", 1) * method.recipe.get("resolution", 1) ** 2
     return Planned(
@@ -198,6 +198,16 @@ def _planned(
         grouped=method.grouped,
         cost=float(seen) if method.uses_labels else 0.0,
     )
+
+
+def revision_of(number: int, source: str) -> int | str:
+    """A method's revision as identities hold it; `source` is the digest of one that isn't built in."""
+    return f"{number}+{source}" if source else number
+
+
+def recipe_digest(recipe: Mapping[str, Any], towers: str) -> str:
+    """What identities hold of a full recipe and of the towers' and word vectors' digests."""
+    return digest({"recipe": _identified(recipe), "towers": towers})
 
 
 def _identified(recipe: Mapping[str, Any]) -> dict[str, Any]:

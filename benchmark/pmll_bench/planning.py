@@ -148,7 +148,6 @@ def method_facts(row: Row, kind: registry.Kind, request: Request, data_name: str
     resolved, recipe, _, stated = settings.resolve(kind.card, defaults, track, own, changes.recipe, **on)
     _check_recipe(recipe, name)
     full = settings.as_plain(resolved)
-    changed = settings.differing(resolved, defaults)
     return MethodFacts(
         name=name,
         label=row.label or name,
@@ -156,9 +155,9 @@ def method_facts(row: Row, kind: registry.Kind, request: Request, data_name: str
         regimes=kind.card.regimes,
         target=str(Path(row.method).resolve()) if row.method.endswith(".py") else row.method,
         settings=full,
-        changed={key: value for key, value in changed.items() if key not in ("tower", "weights", "words")},
+        changed=changed_settings(resolved, defaults),
         recipe=settings.as_plain(recipe),
-        tower_digest=_towers(full),
+        tower_digest=pretrained(full),
         file_digest=kind.source,
         grouped=kind.grouped,
         uses_labels=kind.card.uses_labels,
@@ -172,7 +171,13 @@ def draws_nothing(card: Card, recipe: Recipe) -> bool:
     return card.deterministic and all(views.parse_view(view).fixed for view in recipe.views)
 
 
-def _towers(full: Mapping[str, Any]) -> str:
+def changed_settings(chosen: settings.Settings, defaults: settings.Settings) -> dict[str, Any]:
+    """What identities hold of settings; what is pretrained stands there by its content (`pretrained`)."""
+    changed = settings.differing(chosen, defaults)
+    return {key: value for key, value in changed.items() if key not in ("tower", "weights", "words")}
+
+
+def pretrained(full: Mapping[str, Any]) -> str:
     """What stands for a method's pretrained parts in an identity: its tower and its word vectors, each named once."""
     names = [tower_identity(full["tower"], full.get("weights"))] if "tower" in full else []
     names += [words_identity(full["words"])] if full.get("words") else []

@@ -17,7 +17,6 @@ from pmll_datasets.dataset import Dataset, Labels
 from pmll_datasets.lending import lent_pictures
 from pmll_datasets.loader import ImageSet, TrainSet
 from pmll_datasets.regimes import mask_labels, training_part
-from pmll_methods import registry
 from pmll_methods.apart import as_exception, attempted
 from pmll_methods.method import Diverged, Method, Scores, Stopped
 from pmll_methods.recipe import Recipe
@@ -32,6 +31,7 @@ from .grid import Group, Planned
 from .launch.lease import Lease, LeaseHeld
 from .masking import open_mask
 from .meter import Meter
+from .method_files import find_method, keep_method
 from .planning import open_dataset
 from .records import EndKind, Seconds
 from .scoring import publish
@@ -80,6 +80,7 @@ def ask_all(groups: Sequence[Group], store: Store) -> None:
         folder = store.folder(planned.cell)
         if folder.record() is None:
             folder.ask(planned)
+        keep_method(store, planned)
 
 
 def run_group(
@@ -136,7 +137,6 @@ class _Work:
             for planned in self.cells:
                 self._begin(planned)
             self.data = open_dataset(self.cells[0])
-            self.kind = registry.find(self.cells[0].where.target)
             self.test = ImageSet(lent_pictures(self.data.test.pictures), workers=self.settings.workers)
             cells = [cell for run in tuple(self.runs) if (cell := self._kept(run, partial(self._start, run)))]
             if not cells:
@@ -172,7 +172,8 @@ class _Work:
         self.runs.append(run)
 
     def _start(self, run: CellRun) -> _Started:
-        """Give a cell the training pictures and labels that it may see."""
+        """Give a cell the method that it was planned with, and the training pictures and labels that it may see."""
+        self.kind = find_method(self.store, run.planned)  # the same for all cells of a group, or an error
         train, recipe = train_set(self.data, run.planned, self.settings.workers), run.recipe
         left = _left(train, recipe)
         run.hidden = cache(partial(hidden_labels, self.data.train, left))

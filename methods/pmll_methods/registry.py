@@ -8,14 +8,13 @@ import importlib
 import importlib.metadata
 import importlib.util
 import inspect
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from .learner import Learner
 from .method import ENTRY_POINTS, REGISTRY, Card, Method, MethodError
+from .own_file import OwnFile
 from .recipe import Recipe, Track
 from .settings import Settings
 from .torch_method import TorchMethod
@@ -28,7 +27,7 @@ class Kind:
     cls: type
     card: Card
     settings_class: type[Settings]
-    source: str  # "" for a built-in method, else the digest of the file or the entry point's value
+    source: str  # "" for a built-in method, else the digest of the user's file or of the package it is installed with
 
     @property
     def grouped(self) -> bool:
@@ -49,31 +48,28 @@ def names() -> tuple[str, ...]:
     return (*REGISTRY, *sorted(installed))
 
 
-def find(name: str) -> Kind:
-    """The method of that name, or in that file (`path/to/my_method.py`).
+def find(name: str, copy: Path | None = None) -> Kind:
+    """The method of that name, or in that file (`path/to/my_method.py`), or in a copy of that file.
 
     Raises `MethodError` for an unknown name, with the nearest, and for a file that doesn't import or holds no method.
     """
     if name.endswith(".py") or "/" in name:
-        return _from_file(Path(name))
+        return _from_file(OwnFile.read(Path(name), copy))
     if name in REGISTRY:
         module, attribute = REGISTRY[name].target.split(":")
         return _kind(getattr(importlib.import_module(module), attribute), source="", name=name)
     for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
         if point.name == name:
-            return _kind(point.load(), source=point.value, name=name)
+            return _kind(point.load(), source=_package_digest(point.module), name=name)
     near = difflib.get_close_matches(name, names(), n=1)
     hint = f"did you mean {near[0]!r}? see 'pmll-bench list methods'" if near else "see 'pmll-bench list methods'"
     raise MethodError(f"unknown method {name!r}", hint=hint)
 
 
-def _from_file(path: Path) -> Kind:
-    if not path.is_file():
-        raise MethodError(f"no such file: {path}", hint="give a method's name, or the path of a Python file with one")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    module = _import(path, f"pmll_user_{digest[:12]}")
+def _from_file(file: OwnFile) -> Kind:
+    module, name = file.load(), file.path.stem
     if hasattr(module, "METHOD"):
-        return _kind(module.METHOD, source=digest, name=path.stem)
+        return _kind(module.METHOD, source=file.digest, name=name)
     own = [
         cls
         for cls in vars(module).values()
@@ -83,44 +79,24 @@ def _from_file(path: Path) -> Kind:
         found = ", ".join(cls.__name__ for cls in own) or "none"
         raise MethodError(
             f"expected one class with fit and predict, found {found}",
-            where=str(path),
+            where=str(file.path),
             hint="set METHOD = YourClass in the file to say which one it is",
         )
-    return _kind(own[0], source=digest, name=path.stem)
+    return _kind(own[0], source=file.digest, name=name)
 
 
-def _import(path: Path, name: str) -> ModuleType:
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
+def _package_digest(module: str) -> str:
+    """SHA-256 over the Python files of the package, or of the one file, that an installed method comes from."""
+    spec = importlib.util.find_spec(module.partition(".")[0])
     assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except (KeyboardInterrupt, GeneratorExit):
-        del sys.modules[name]
-        raise
-    except BaseException as error:  # sys.exit() as well
-        del sys.modules[name]
-        line = _line_in(error, path)
-        raise MethodError(
-            f"the file doesn't import: {type(error).__name__}: {error}",
-            where=f"{path}:{line}" if line else str(path),
-            hint="python -c 'import runpy; runpy.run_path(...)' shows the whole traceback",
-        ) from error
-    return module
-
-
-def _line_in(error: BaseException, path: Path) -> int | None:
-    line: int | None = getattr(error, "lineno", None)
-    trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(path.absolute()):
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
+    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
+    files = {path.relative_to(folder).as_posix(): path for folder in folders for path in folder.rglob("*.py")}
+    if not files and spec.origin is not None:
+        files = {"": Path(spec.origin)}
+    total = hashlib.sha256()
+    for name, path in sorted(files.items()):
+        total.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return total.hexdigest()
 
 
 def _is_method(cls: type) -> bool:

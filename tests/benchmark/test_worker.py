@@ -15,6 +15,7 @@ from pmll_bench.cell_folder import CellFolder
 from pmll_bench.errors import ConfigError, StoreError
 from pmll_bench.launch.lease import Lease
 from pmll_bench.launch.worker import RunGroup
+from pmll_bench.method_files import keep_method
 from pmll_bench.stopping import handling
 from pmll_bench.store import Store
 from small_grids import small_grid
@@ -44,6 +45,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     item = small_grid(tmp_path).cells[0]
     folder = store.folder(item.cell)
     folder.ask(item)
+    keep_method(store, item)
     folder.queue("101_2")
     return Job(store, folder)
 
@@ -78,8 +80,15 @@ def test_a_job_with_a_gpu_doesnt_quietly_train_on_the_processor(job: Job, monkey
     assert job.folder.state() == ("failed", "ConfigError: no device 'cuda' here")
 
 
+def test_a_job_runs_the_file_that_was_kept_when_it_was_submitted(job: Job, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").unlink()
+    job.run()
+    assert job.folder.state().name == "done"
+
+
 def test_a_method_that_has_gone_is_a_failure_of_the_jobs_cells(job: Job, tmp_path: Path) -> None:
     (tmp_path / "mine.py").unlink()
+    shutil.rmtree(job.store.root / "methods")
     job.run()
     state = job.folder.state()
     assert state.name == "failed"

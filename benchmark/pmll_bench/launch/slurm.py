@@ -20,6 +20,7 @@ from submitit.helpers import clean_env
 from ..errors import ConfigError, raise_all
 from ..files import store_errors
 from ..grid import Group, Planned
+from ..method_files import keep_method
 from ..store import Store
 from .lease import is_held
 from .worker import RunGroup
@@ -153,6 +154,7 @@ def _submit_array(
     for planned in itertools.chain.from_iterable(group.cells for group in groups):
         folder = store.folder(planned.cell)
         folder.ask(planned)
+        keep_method(store, planned)
         newest[folder] = folder.newest
     with store_errors(root / "slurm"), _refusals(), _outside_any_job(), _without_leftovers(root / "slurm"):
         jobs = executor.map_array(RunGroup(), itertools.repeat(str(root)), ids, itertools.repeat(options))

@@ -54,8 +54,13 @@ def word_vectors(source: str | ClipTower, spoken: Sequence[str]) -> Float[Tensor
 
 
 def file_vectors(path: Path, spoken: Sequence[str]) -> Float32[np.ndarray, "c w"]:
-    """Vectors of class names from a file: a matrix, or one in GloVe's form."""
-    return _matrix(path, len(spoken)) if path.suffix == ".npy" else glove.file_vectors(path, spoken)
+    """Vectors of class names from a matrix or a file in GloVe's form. Raises `MethodError` for NaN in them, too."""
+    vectors = _matrix(path, len(spoken)) if path.suffix == ".npy" else glove.file_vectors(path, spoken)
+    wrong = [name for name, vector in zip(spoken, vectors, strict=True) if not np.isfinite(vector).all()]
+    if wrong:
+        what = f"NaN or infinite numbers in {len(wrong)} word vectors, the first of {wrong[0]!r}"
+        raise MethodError(what, where=str(path), hint="repair the file, or take another: --set words=FILE")
+    return vectors
 
 
 def _text_features(tower: ClipTower, spoken: Sequence[str]) -> Float[Tensor, "c w"]:

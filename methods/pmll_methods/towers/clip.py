@@ -22,8 +22,9 @@ from torch import Tensor
 
 from ..method import MethodError
 from .dense import ResNetImages, TimmImages, VitImages, image_tower
-from .frozen import Channels, embedded, freeze, normalise, read_state, state_digest
+from .frozen import Channels, embedded, freeze, normalise, state_digest
 from .memory import Memory
+from .state import held, read_state
 from .text import TextTower
 from .tiny import tokenizer as tiny_tokenizer
 from .weights import CONFIG, LOCAL_DIR, RANDOM, folder_weights, split_tag, weights_file
@@ -246,7 +247,9 @@ def _load(model: Any, tensors: Mapping[str, Tensor], where: str) -> None:
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        first = shorten(str(error).splitlines()[1], 120, placeholder=" ...")
+        first = shorten(str(error).splitlines()[1], 100, placeholder=" ...")
         raise MethodError(
-            f"the weights don't fit the model: {first}", where=where, hint="see the settings `tower` and `weights`"
+            f"the weights don't fit the model: {first}; {held(tensors)}",
+            where=where,
+            hint="see the settings `tower` and `weights`",
         ) from error

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from torchvision import models
 
 from ..method import MethodError
-from .frozen import Channels, as_map, embedded, fold_batch_norm, freeze, normalise, read_state, state_digest
+from .frozen import Channels, as_map, embedded, fold_batch_norm, freeze, normalise, state_digest
 from .memory import Memory
+from .state import held, read_state
 from .weights import RANDOM, TIMM, split_tag, weights_file
 
 IMAGENET_MEAN: Channels = (0.485, 0.456, 0.406)
@@ -201,7 +202,8 @@ def _load(network: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
     ]
     if lacking:
         raise MethodError(
-            f"{len(lacking)} of {len(own)} tensors are missing or of another shape, the first is {lacking[0]}",
+            f"{len(lacking)} of {len(own)} tensors are missing or of another shape, the first is {lacking[0]}; "
+            f"{held(state)}",
             where=where,
             hint="the file must hold this architecture's weights under the library's own names",
         )

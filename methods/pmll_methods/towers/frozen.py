@@ -1,18 +1,14 @@
-"""What frozen towers share: weights from a file, folded batch norm, pixels as numbers, features as a map, a digest."""
+"""What frozen towers share: folded batch norm, pixels as numbers, features as a map, a digest."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-import warnings
-import zipfile
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
 from jaxtyping import Float, UInt8
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -52,38 +48,6 @@ def state_digest(module: nn.Module) -> str:
         total.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\n".encode())
         total.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
     return total.hexdigest()
-
-
-def read_state(path: Path) -> dict[str, Tensor]:
-    """The tensors of a weights file, floating-point ones in float32; no code in the file is run.
-
-    Takes safetensors, torch files (a bare state dict, or one under `state_dict` or `model`) and the TorchScript
-    archives that CLIP was released in. Raises `MethodError` for anything else.
-    """
-    try:
-        state = load_file(path) if path.suffix == ".safetensors" else _torch_state(path)
-    except Exception as error:
-        what = f"not a weights file: {type(error).__name__}"
-        hint = "give safetensors or a torch state dict that loads with weights_only=True"
-        raise MethodError(what, where=str(path), hint=hint) from error
-    tensors = {name.removeprefix("module."): value for name, value in state.items() if isinstance(value, Tensor)}
-    return {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
-
-
-def _torch_state(path: Path) -> dict[str, Tensor]:
-    if _is_torchscript(path):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # torch retires TorchScript, published files stay
-            return dict(torch.jit.load(path, map_location="cpu").state_dict())  # type: ignore[no-untyped-call]
-    loaded = torch.load(path, map_location="cpu", weights_only=True)
-    return dict(loaded.get("state_dict") or loaded.get("model") or loaded)
-
-
-def _is_torchscript(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
 def fold_batch_norm(module: nn.Module) -> nn.Module:

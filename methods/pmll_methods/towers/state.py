@@ -1,0 +1,109 @@
+"""Reads weights files: the tensors by name, whatever wraps them; what can't be taken is told by what the file holds."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ..method import MethodError
+
+WRAPPERS = ("state_dict", "model_state_dict", "model")
+"""Names under which training checkpoints keep the weights."""
+PREFIXES = ("module.", "_orig_mod.")
+"""What torch's own wrappers (data parallel, compiled) put in front of the names."""
+MASK = "mask"
+"""Part of the names of tensors that may be infinite: what attention is kept from."""
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The tensors of a weights file, floating-point ones in float32; no code in the file is run.
+
+    Takes safetensors, torch files (a bare state dict, or one under a name of `WRAPPERS`) and the TorchScript archives
+    that CLIP was released in. Raises `MethodError` for anything else, and for weights that are not finite.
+    """
+    try:
+        state = load_file(path) if path.suffix == ".safetensors" else _torch_state(path)
+    except MethodError:
+        raise
+    except Exception as error:
+        pickled = isinstance(error, pickle.UnpicklingError)
+        what = f"not a weights file: {type(error).__name__}" + (", it holds objects of code" if pickled else "")
+        hint = "give safetensors or a torch state dict that loads with weights_only=True"
+        raise MethodError(what, where=str(path), hint=hint) from error
+    tensors = {_bare(name): value for name, value in state.items() if isinstance(value, Tensor)}
+    _refuse_not_finite(tensors, path)
+    return {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+
+
+def held(tensors: Mapping[str, Tensor]) -> str:
+    """What a file holds, for reading: how many tensors, the first name, and what all names begin with."""
+    if not tensors:
+        return "the file holds no tensors"
+    begins = {name.partition(".")[0] for name in tensors}
+    common = f", all names begin with {begins.pop() + '.'!r}" if len(begins) == 1 and len(tensors) > 1 else ""
+    return f"the file holds {len(tensors)} tensors{common}, the first is {next(iter(tensors))!r}"
+
+
+def _bare(name: str) -> str:
+    while name.startswith(PREFIXES):
+        name = name.partition(".")[2]
+    return name
+
+
+def _torch_state(path: Path) -> dict[str, Any]:
+    if _is_torchscript(path):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # torch retires TorchScript, published files stay
+            return dict(torch.jit.load(path, map_location="cpu").state_dict())  # type: ignore[no-untyped-call]
+    loaded = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(loaded, Mapping):
+        what = f"not a weights file: it holds a {type(loaded).__name__}, not tensors by name"
+        raise MethodError(what, where=str(path), hint="save model.state_dict()")
+    for name in WRAPPERS:
+        if _is_state(loaded.get(name)):
+            return dict(loaded[name])
+    if not _is_state(loaded) or any(_is_state(value) for value in loaded.values()):
+        raise _wrapped(path, loaded)
+    return dict(loaded)
+
+
+def _is_state(found: object) -> bool:
+    """Whether something maps names to tensors, maybe among other things."""
+    return isinstance(found, Mapping) and any(isinstance(value, Tensor) for value in found.values())
+
+
+def _wrapped(path: Path, loaded: Mapping[str, Any]) -> MethodError:
+    """The error for a checkpoint whose weights stand under other names, or that has none."""
+    states = [str(name) for name, value in loaded.items() if _is_state(value)]
+    said = ", ".join(f"{name!r} ({len(loaded[name])} entries)" for name in states) or "none"
+    there = ", ".join(repr(str(name)) for name in loaded) or "nothing"
+    under = ", ".join(WRAPPERS)
+    what = f"no weights at the top or under {under}: the file holds {there}, tensors by name are in {said}"
+    hint = f"save them by themselves: torch.save(torch.load(FILE)[{states[0]!r}], NEW)" if states else None
+    return MethodError(what, where=str(path), hint=hint)
+
+
+def _refuse_not_finite(tensors: Mapping[str, Tensor], path: Path) -> None:
+    wrong = [
+        name
+        for name, value in tensors.items()
+        if value.is_floating_point() and MASK not in name and not bool(torch.isfinite(value).all())
+    ]
+    if wrong:
+        what = f"NaN or infinite weights in {len(wrong)} of {len(tensors)} tensors, the first is {wrong[0]}"
+        raise MethodError(what, where=str(path), hint="the training that made them diverged, or the file is damaged")
+
+
+def _is_torchscript(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())

@@ -112,6 +112,8 @@ def test_labels_are_called_full_only_where_the_data_set_knows_all_of_them(
 def test_a_ratio_of_labels_that_are_not_all_known_says_so() -> None:
     block = only_block(grid("sst", 0.7, dataset="toys", known=900))
     assert "Regime: partial (the data set knows 37.5% of its training labels), mask counter/1." in block.caption
+    semi = only_block(grid("cap", 0.7, dataset="toys", known=900, regime="semi")).caption
+    assert "(share of pictures whose labels are not hidden; the data set knows 37.5% of its training labels)" in semi
 
 
 def test_methods_that_resize_in_their_own_way_share_a_table_that_names_the_ways() -> None:

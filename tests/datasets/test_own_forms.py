@@ -247,6 +247,27 @@ def test_chexpert_s_own_table_is_read(folder: Path) -> None:
     assert "left out: 'Sex', 'Age', 'Frontal/Lateral', 'AP/PA'" in data.notes[0]
 
 
+def test_chest_x_ray14_s_own_table_is_read(folder: Path) -> None:
+    """Its unquoted brackets make two columns of one; they fit the rows."""
+    header = "Image Index,Finding Labels,Follow-up #,Patient ID,OriginalImage[Width,Height],"
+    rows = ["0.png,Cardiomegaly|Emphysema,1,1,2682,2749,", "1.png,No Finding,0,1,2500,2048,", "2.png,Hernia,2,3,20,19,"]
+    data = own(folder, "\n".join([header, *rows, "3.png,Emphysema,0,4,2500,2048,"]), test="0.5")
+    assert data.classes == ("Cardiomegaly", "Emphysema", "Hernia", "No Finding")
+    assert "separated by |" in data.notes[0]
+    assert "left out: 'Follow-up #', 'Patient ID', 'OriginalImage[Width', 'Height]'" in data.notes[0]
+
+
+def test_a_class_may_have_a_name_that_columns_of_other_kinds_have(folder: Path) -> None:
+    data = own(folder, "path,split,set,tag,photo\n0.png,train,1,-1,\n1.png,train,,1,1\n2.png,test,-1,1,-1\n")
+    assert data.classes == ("set", "tag", "photo")
+
+
+def test_an_empty_split_is_refused_by_its_line(folder: Path) -> None:
+    with pytest.raises(DataError, match="unknown split ''") as caught:
+        own(folder, PLAIN.replace("1.png,train", "1.png,"))
+    assert str(caught.value.where).endswith("line 3")
+
+
 def coco(**changes: Any) -> str:
     found = {
         "images": [

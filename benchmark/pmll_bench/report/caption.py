@@ -53,7 +53,8 @@ def _unverified(dataset: str) -> str:
 
 def _regime(identity: Mapping[str, Any], known: float) -> str:
     """What the ratio is a share of where it isn't entries, what is known at all, the mask, and the noise if any."""
-    of = "share of fully labelled pictures" if identity["regime"] == "semi" else ""
+    labelled = "fully labelled pictures" if known == 1 else "pictures whose labels are not hidden"
+    of = f"share of {labelled}" if identity["regime"] == "semi" else ""
     facts = "; ".join(fact for fact in (of, said(known)) if fact)
     share = f" ({facts})" if facts else ""
     noise = f", {percent(identity['noise'])} of the known labels turned round" if identity["noise"] else ""

@@ -71,7 +71,7 @@ def _picture(table: Table) -> int:
 
 def _split(table: Table) -> int | None:
     filled = [n for n in range(len(table.header)) if _all(table, n, lambda cell: cell.lower() in SPLITS)]
-    named = [n for n in _called(table, SPLIT) if n in filled or not _all(table, n, is_mark)]
+    named = [n for n in _called(table, SPLIT) if n in filled or not _is_marks(table, n)]
     both = [n for n in filled if n in named] or filled or named
     if len(both) > 1:
         raise _several(table, both, "split", "split")
@@ -80,7 +80,7 @@ def _split(table: Table) -> int | None:
 
 def _is_index(table: Table, number: int) -> bool:
     """Whether a column only numbers the lines, or is an empty one without a name."""
-    name, cells = table.header[number], table.column(number)
+    name, cells = table.header[number], table.columns[number]
     numbered = all(cell.isdecimal() for cell in cells) and len(set(cells)) == len(cells)
     if _key(name) in INDEX and (numbered or not (name or any(cells))):
         return True
@@ -91,17 +91,17 @@ def _is_index(table: Table, number: int) -> bool:
 
 def _names(table: Table, others: list[int]) -> int | None:
     """The column of class names: by its name; or the only column of text, if a cell of it is a list."""
-    named = [n for n in others if _key(table.header[n]) in NAMES and not _all(table, n, is_mark, empty=True)]
+    named = [n for n in others if _key(table.header[n]) in NAMES and not _is_marks(table, n)]
     if len(named) > 1:
         raise _several(table, named, "column of labels", "labels")
     if named:
         return named[0]
     only = others[0] if len(others) == 1 and not _is_label(table, others[0]) else None
-    return only if only is not None and any(re.search(r"[|;,]", cell) for cell in table.column(only)) else None
+    return only if only is not None and any(re.search(r"[|;,]", cell) for cell in table.columns[only]) else None
 
 
 def _is_label(table: Table, number: int) -> bool:
-    cells = [cell for cell in table.column(number) if cell]
+    cells = [cell for cell in table.columns[number] if cell]
     return not cells or sum(map(is_mark, cells)) >= FEW * len(cells)
 
 
@@ -109,10 +109,16 @@ def _called(table: Table, names: Iterable[str]) -> list[int]:
     return [number for number, name in enumerate(table.header) if _key(name) in names]
 
 
-def _all(table: Table, number: int, test: Callable[[str], bool], *, empty: bool = False) -> bool:
-    """Whether all cells of a column pass; `empty` ones too."""
-    cells = table.column(number)
-    return bool(cells) and all((empty and not cell) or (bool(cell) and test(cell)) for cell in cells)
+def _is_marks(table: Table, number: int) -> bool:
+    """Whether a column is filled with marks, some cells perhaps empty."""
+    cells = table.columns[number]
+    return any(cells) and all(map(is_mark, cells))
+
+
+def _all(table: Table, number: int, test: Callable[[str], bool]) -> bool:
+    """Whether all cells of a column are filled and pass."""
+    cells = table.columns[number]
+    return bool(cells) and all(cell and test(cell) for cell in cells)
 
 
 def _key(name: str) -> str:

@@ -19,13 +19,15 @@ from .signs import said as signs_said
 from .table import SEPARATORS, Table
 from .table import read as read_table
 
+NO_LABEL = "take the column out if it is no label"
+
 
 def read(file: Path, options: Mapping[str, Value]) -> Listed:
     """What a table lists. Raises `DataError` where it can't be read in one way only."""
     table = read_table(file)
     columns = recognise(table)
-    pictures = table.column(columns.picture)
-    splits = (None,) * len(pictures) if columns.split is None else table.column(columns.split)
+    pictures = table.columns[columns.picture]
+    splits = (None,) * len(pictures) if columns.split is None else table.columns[columns.split]
     rows = tuple(Row(*row) for row in zip(table.places, pictures, splits, strict=True))
     classes, labels, said = (_by_mark if columns.names is None else _by_name)(table, columns, options)
     by = "" if table.separator == "," else f"columns separated by {SEPARATORS[table.separator]}"
@@ -45,7 +47,7 @@ def _by_mark(
         if None in row:
             wrong = row.index(None)
             cell = cells[columns.marks[wrong]]
-            raise at(table.file, place, f"label {classes[wrong]} is {cell!r}", MEANING)
+            raise at(table.file, place, f"label {classes[wrong]} is {cell!r}", f"{MEANING}; {NO_LABEL}")
     found = cast(set[Mark], {sign for row in marks for sign in row})
     meaning = meanings(found, options, table.file)
     labels = np.array([[meaning[cast(Mark, sign)] for sign in row] for row in marks], np.int8)
@@ -57,7 +59,7 @@ def _by_name(
     table: Table, columns: Columns, options: Mapping[str, Value]
 ) -> tuple[tuple[str, ...], Labels, tuple[str, ...]]:
     column = cast(int, columns.names)
-    named, between = separated(table.file, table.places, table.column(column), str(options["between"]))
+    named, between = separated(table.file, table.places, table.columns[column], str(options["between"]))
     classes = tuple(sorted({name for names in named for name in names}))
     places = {name: number for number, name in enumerate(classes)}
     labels = np.full((len(named), len(classes)), -1, np.int8)

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from ..errors import DataError
@@ -26,8 +27,10 @@ class Table:
     places: tuple[str, ...]
     lines: tuple[tuple[str, ...], ...]
 
-    def column(self, number: int) -> tuple[str, ...]:
-        return tuple(cells[number] for cells in self.lines)
+    @cached_property
+    def columns(self) -> tuple[tuple[str, ...], ...]:
+        """The cells of each column."""
+        return tuple(zip(*self.lines, strict=True)) if self.lines else ((),) * len(self.header)
 
 
 def read(file: Path) -> Table:

@@ -13,6 +13,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
+from .departures import DIFFICULT_ABSENT, LABELLESS, LAST_EPOCH
 from .learner import Batch, Problem, Step
 from .losses.partial_bce import partial_bce
 from .method import GOLDEN, PAPER_STEP, Card
@@ -59,6 +60,11 @@ class AddGcn(TrunkLearner):
         paper="Ye et al., ECCV 2020",
         trains="the whole trunk, attention and graphs; all but the trunk where it is frozen",
         inferred=("masked cross-entropy in place of the paper's full labels",),
+        differs=(
+            DIFFICULT_ABSENT,
+            LABELLESS,
+            LAST_EPOCH,
+        ),
         tracks={
             "paper": Track(
                 recipe=ADD_GCN,

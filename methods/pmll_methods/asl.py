@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from .bce import HCP_BASELINE, TINY_CLASSIFIER
+from .departures import LAST_EPOCH
 from .learner import Batch, Step
 from .losses.asymmetric import partial_asl
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
@@ -39,6 +40,12 @@ class Asl(TrunkClassifier):
         paper="Ridnik et al., ICCV 2021; trunk and recipe of HCP-MLR-PL",
         trains="layer4 of the trunk and a linear classifier; the classifier alone on a frozen trunk",
         inferred=("mean over known labels: the released loss sums over all of them",),
+        differs=(
+            "γ+ is 1, the default of the released loss: its training script takes 0 (gamma_positive=0)",
+            "trunk, views and recipe are HCP-MLR-PL's: the code trains a TResNet by one-cycle with averaged weights "
+            "(recipe.schedule=onecycle recipe.ema=0.9997 recipe.lr=1e-4, another tower)",
+            LAST_EPOCH,
+        ),
         regimes=("full", "partial", "semi"),
         tracks={
             "paper": HCP_BASELINE,

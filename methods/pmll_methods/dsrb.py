@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Int8, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
+from .departures import LAST_EPOCH, NO_DECAY, TEST_VIEW
 from .learner import Batch, Problem
 from .method import GOLDEN, PAPER_STEP, Card
 from .nn.blending import BlendingLearner, BlendingSettings, drawn
@@ -106,8 +107,15 @@ class Dsrb(BlendingLearner):
         inferred=(
             "the released code doesn't run and leaves the weights of both blending losses open: 1 each, as in SARB",
             "values of SARB's script where its own names none, for every data set",
-            "the first known positives fill a quadrant in the order of the data set, where the released code shuffles",
             "a class without known positives is never blended",
+        ),
+        differs=(
+            "a quadrant's prototype is the mean of its features: the code counts an empty map along "
+            "(prototype_mean=released)",
+            "the first known positives fill a quadrant in the order of the data set: the code shuffles (no setting)",
+            NO_DECAY,
+            TEST_VIEW,
+            LAST_EPOCH,
         ),
         tracks={
             **BLENDING,

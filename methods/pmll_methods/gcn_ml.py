@@ -13,6 +13,7 @@ from typing import Any, Literal
 from jaxtyping import Float
 from torch import Tensor
 
+from .departures import DIFFICULT_ABSENT, LABELLESS, LAST_EPOCH
 from .learner import Batch, Problem, Step
 from .losses.partial_bce import partial_bce
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
@@ -74,6 +75,11 @@ class GcnMl(TrunkLearner):
         inferred=(
             "the MLR-PL tables' rows come from an unreleased adaptation: masked cross-entropy and a graph from known "
             "labels, with ML-GCN's views, optimizer and schedule",
+        ),
+        differs=(
+            DIFFICULT_ABSENT,
+            LABELLESS,
+            LAST_EPOCH,
         ),
         tracks={
             "paper": Track(

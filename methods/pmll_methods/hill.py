@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from .departures import FULL_PRECISION, LAST_AVERAGE
 from .learner import Batch, Step
 from .losses.hill import hill
 from .losses.splc import splc
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
+from .nn.pixels import PixelSettings, PlainPixels
 from .nn.trunk import RELEASED_START
 from .ranges import Positive, Share, Weight, Whole
 from .recipe import Recipe, Track, Values
@@ -52,12 +54,16 @@ TRACKS = {
         regimes=("single-positive", "full"),
         values=AVERAGES,
     ),
-    "smoke": SMOKE,
+    "smoke": replace(SMOKE, settings={**SMOKE.settings, "normalise": True}),
 }
+DIFFERS = (
+    LAST_AVERAGE,
+    FULL_PRECISION,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class HillSettings(SinglePositiveSettings):
+class HillSettings(PixelSettings, SinglePositiveSettings):
     """Settings of `hill`."""
 
     lamb: Positive = setting(1.5, "λ: where the weight of negatives, λ - p, would reach zero", "released code")
@@ -65,19 +71,20 @@ class HillSettings(SinglePositiveSettings):
     gamma: Weight = setting(2.0, "focusing on positives", "released code")
 
 
-class Hill(SinglePositiveLearner):
+class Hill(PlainPixels, SinglePositiveLearner):
     """Confident negatives weigh less the more confident they are of the opposite."""
 
     Settings = HillSettings
     card = Card(
         name="hill",
-        revision=2,
+        revision=3,
         shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="Hill loss",
         paper="Zhang et al., arXiv:2112.07368",
         trains=TRAINS,
         regimes=REGIMES,
-        inferred=("pictures normalised as the trunk was trained: the released code only scales them to 0-1",),
+        inferred=("a known absent label counts like an unknown one: the paper has none",),
+        differs=DIFFERS,
         tracks=TRACKS,
     )
 
@@ -90,7 +97,7 @@ TAU = "released code; 0.65 where 75 % of the positives are kept"
 
 
 @dataclass(frozen=True, kw_only=True)
-class SplcSettings(SinglePositiveSettings):
+class SplcSettings(PixelSettings, SinglePositiveSettings):
     """Settings of `splc`."""
 
     tau: Share = setting(0.6, "probability above which what is unknown counts as present", TAU)
@@ -99,7 +106,7 @@ class SplcSettings(SinglePositiveSettings):
     gamma: Weight = setting(2.0, "focusing", "released code")
 
 
-class Splc(SinglePositiveLearner):
+class Splc(PlainPixels, SinglePositiveLearner):
     """Unknown labels that the model is sure of count as present."""
 
     Settings = SplcSettings

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int8
 from torch import Tensor, nn
 
+from .departures import LAST_EPOCH, OPEN_PAIRS, TEST_VIEW
 from .learner import Batch, Problem, Sweep
 from .losses.partial_bce import partial_bce
 from .method import GOLDEN, PAPER_STEP, Card
@@ -67,9 +68,19 @@ class Hst(TransferLearner):
         regimes=("partial", "full"),
         inferred=(
             "the released scripts are for COCO alone: their values serve every data set",
-            "start and learning rate of the thresholds are ours: as released they can hardly move",
             "a class with fewer known positives than prototypes: where the released code stops, one prototype each",
             "without cross-image transfer there is no contrastive loss either",
+        ),
+        differs=(
+            "thresholds start at 0.95: in the code at 1, where they have no gradient (theta=1.0)",
+            "thresholds learn at 1e-3 and don't decay: in the code like all weights, with which they can hardly move "
+            "(theta_group=shared)",
+            "known positives are drawn to their prototypes: the code has the sign turned round and counts unknown "
+            "labels along (prototype_loss=released)",
+            TEST_VIEW,
+            OPEN_PAIRS,
+            LAST_EPOCH,
+            "all test pictures are scored: the code leaves out those of the last incomplete batch (no setting)",
         ),
         tracks={
             "paper": replace(

@@ -16,33 +16,21 @@ import torch
 from jaxtyping import Bool, Float, Int8
 from torch import Tensor
 
+from .departures import ALL_PICTURES, DIFFICULT_PRESENT
 from .learner import Batch, Problem, PseudoLabels, Step
 from .losses.large_loss import Doubt, assume_negative, clean_rate, corrected, large_losses, rejected
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
-from .nn.trunk import RELEASED_START
 from .ranges import Share
-from .recipe import SMOKE_TRUNK, Track, Values
 from .settings import setting
 from .single_positive import REGIMES, TRAINS, SinglePositiveLearner, SinglePositiveSettings
-from .single_positive_recipes import DATASETS, END_TO_END, LINEAR, SMOKE_SETTINGS
+from .single_positive_recipes import large_loss
 
-LATER = "later code of the same authors, all data sets"  # youngwk/BridgeGapExplanationPAMC
-
-
-def tracks(delta: float) -> dict[str, Track]:
-    """The tracks of a method whose later code takes `delta`; rate 1e-5, ten times that for the classifier, batch 16."""
-    return {
-        "paper": Track(
-            recipe=END_TO_END.at(lr_scale={"head": 10}, drop_last=False),
-            frozen=LINEAR.at(batch=16, drop_last=False),
-            settings=RELEASED_START,
-            source="released code",
-            datasets=DATASETS,
-            regimes=("single-positive",),
-            values=(Values(settings={"delta": delta}, source=LATER),),
-        ),
-        "smoke": Track(recipe=SMOKE_TRUNK, settings={**SMOKE_SETTINGS, "delta": 0.01}),
-    }
+DIFFERS = (
+    "known labels are never doubted: in the code they are, where fewer are unknown than to be doubted (candidates=all)",
+    ALL_PICTURES,
+    "training runs to its end: the code stops where the validation mAP falls 3 points behind its best (no setting)",
+    DIFFICULT_PRESENT,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +57,8 @@ class LlR(SinglePositiveLearner):
         trains=TRAINS,
         regimes=REGIMES,
         inferred=("Δrel, which the paper searches on complete validation labels, is that of the authors' later code",),
-        tracks=tracks(0.005),
+        differs=DIFFERS,
+        tracks=large_loss(0.005),
     )
 
     doubted: Tensor
@@ -120,7 +109,7 @@ class LlR(SinglePositiveLearner):
 class LlCt(LlR):
     """What is doubtful counts as present in this step."""
 
-    card = replace(LlR.card, name="ll-ct", title="large loss correction, temporary", tracks=tracks(0.002))
+    card = replace(LlR.card, name="ll-ct", title="large loss correction, temporary", tracks=large_loss(0.002))
 
     def settled(
         self,
@@ -148,7 +137,18 @@ class LlCp(LlCt):
     """What is doubtful counts as present from the next epoch on, so that each epoch doubts the same share anew."""
 
     Settings = LlCpSettings
-    card = replace(LlR.card, name="ll-cp", title="large loss correction, permanent", revision=2, tracks=tracks(0.001))
+    card = replace(
+        LlR.card,
+        name="ll-cp",
+        title="large loss correction, permanent",
+        revision=2,
+        differs=(
+            "labels are corrected for good, by the rule of the authors' later code: the last version of the paper's "
+            "has another (permanent=above), which its command line never gets to (permanent=never)",
+            *DIFFERS,
+        ),
+        tracks=large_loss(0.001),
+    )
     labels: Tensor
 
     def __init__(self, problem: Problem, settings: LlCpSettings) -> None:

@@ -21,7 +21,7 @@ from .ranges import Positive
 from .recipe import SMOKE_TRUNK, Values
 from .settings import setting
 from .single_positive import Epr, ExpectationSettings
-from .single_positive_recipes import COLE, END_TO_END, EXPECTED, LINEAR, PAPER, SEARCHED
+from .single_positive_recipes import COLE, DIFFERS, END_TO_END, EXPECTED, LINEAR, PAPER, SEARCHED
 
 LINEAR_PHASE = f"{COLE}, linear phase of ROLE"
 SUREST = math.log((1 - 1e-5) / 1e-5)  # largest logit of an estimate that the linear phase hands over; released code
@@ -42,6 +42,10 @@ class Role(LinearPhase, Epr):
         Epr.card,
         name="role",
         title="regularised online label estimation",
+        differs=(
+            *DIFFERS,
+            "on VOC the linear phase has the batch of what follows, 8: the code takes 16 (recipe.batch=16, for both)",
+        ),
         trains=f"{Epr.card.trains}; and an estimate of every training label",
         tracks={
             "paper": replace(

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int8
 from torch import Tensor
 
+from .departures import LAST_EPOCH, NO_DECAY, TEST_VIEW
 from .learner import Batch, Problem
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.blending import BlendingLearner, BlendingSettings, drawn
@@ -62,6 +63,13 @@ class Sarb(BlendingLearner):
             "the released scripts are for COCO and, with the same values, VG-200: they serve every data set",
             "a class with fewer known positives than prototypes: where the released code stops, one prototype each, "
             "the batch's prototype number counted round; a class without any is never blended",
+        ),
+        differs=(
+            "a picture without an unknown label is left as it is: in the code its first label is blended "
+            "(known_rows=first-label)",
+            NO_DECAY,
+            TEST_VIEW,
+            LAST_EPOCH,
         ),
         tracks=BLENDING,
     )

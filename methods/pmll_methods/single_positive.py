@@ -20,7 +20,7 @@ from .nn.linear_phase import LinearPhase, LinearPhaseSettings
 from .nn.trunk import CONTROLLED_TRUNK, ClassifierSettings, TrunkClassifier, known_log_odds
 from .ranges import Positive, Share
 from .settings import setting
-from .single_positive_recipes import EXPECTED, OF_SHAPES, PAPER, SMOKE, SMOKE_SETTINGS
+from .single_positive_recipes import DIFFERS, EXPECTED, OF_SHAPES, PAPER, SMOKE, SMOKE_SETTINGS
 
 TRACKS = {"paper": PAPER, "smoke": SMOKE}
 REGIMES = ("full", "partial", "single-positive")
@@ -59,6 +59,7 @@ class An(SinglePositiveLearner):
         trains=TRAINS,
         regimes=REGIMES,
         inferred=INFERRED,
+        differs=DIFFERS,
         tracks=TRACKS,
     )
 
@@ -77,7 +78,12 @@ class AnLs(LinearPhase, SinglePositiveLearner):
     """Unknown is absent, labels are smoothed; in the paper with and without a linear phase (`linear_phase`)."""
 
     Settings = AnLsSettings
-    card = replace(An.card, name="an-ls", title="assume negative, labels smoothed")
+    card = replace(
+        An.card,
+        name="an-ls",
+        title="assume negative, labels smoothed",
+        inferred=(*INFERRED, "of the code's two modes, training end to end and after a linear phase, the former"),
+    )
 
     def log_odds(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, "c"]:
         share = super().log_odds(labels).sigmoid()

@@ -6,6 +6,9 @@ choice for training end to end. Zhou et al. (EM, ECCV 2022), whose code is their
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from .departures import ALL_PICTURES, DIFFICULT_PRESENT
 from .nn.trunk import RELEASED_START
 from .recipe import SMOKE_TRUNK, Recipe, Track, Values
 
@@ -14,6 +17,7 @@ REGIMES = ("single-positive",)
 AS_2012 = "inferred: as on VOC 2012"
 COLE = "released code of Cole et al."
 EM = "released code of EM, which trains AN so; Cole et al. search batch and rate"
+LATER = "later code of the same authors, all data sets"  # youngwk/BridgeGapExplanationPAMC
 FROM_AN_LS = "released code of Cole et al., linear phase of AN-LS"
 
 END_TO_END = Recipe(  # mode end_to_end; batch and rate: EM on COCO
@@ -55,6 +59,29 @@ PAPER = Track(
     regimes=REGIMES,
     values=(*SEARCHED, Values(datasets=("nuswide",), frozen={"batch": 16}, source=FROM_AN_LS)),
 )
+DIFFERS = (
+    ALL_PICTURES,
+    DIFFICULT_PRESENT,
+    "all test pictures are scored: the code leaves out those of the last incomplete batch (no setting)",
+    "features of a frozen trunk are brought to unit variance: the code takes them as they are (no setting)",
+)
+
 SMOKE_SETTINGS = {"tower": "tiny", "pooling": "avg+max", "train_from": "auto"}
 SMOKE = Track(recipe=SMOKE_TRUNK, settings=SMOKE_SETTINGS)
 OF_SHAPES = {"expected_positives": 1.9}  # the mean of `shapes`; the paper takes k from its data sets in the same way
+
+
+def large_loss(delta: float) -> dict[str, Track]:
+    """The tracks of a method of Kim et al. (Large Loss, CVPR 2022) whose later code takes `delta`; no batch dropped."""
+    return {
+        "paper": Track(
+            recipe=END_TO_END.at(lr_scale={"head": 10}, drop_last=False),
+            frozen=LINEAR.at(batch=16, drop_last=False),
+            settings=RELEASED_START,
+            source="released code",
+            datasets=DATASETS,
+            regimes=REGIMES,
+            values=(Values(settings={"delta": delta}, source=LATER),),
+        ),
+        "smoke": replace(SMOKE, settings={**SMOKE_SETTINGS, "delta": 0.01}),
+    }

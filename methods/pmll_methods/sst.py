@@ -14,6 +14,7 @@ from typing import Literal
 from jaxtyping import Bool, Float, Int8
 from torch import Tensor
 
+from .departures import LAST_EPOCH, OPEN_PAIRS
 from .learner import Problem
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.label_transfer import FeatureMemory
@@ -69,6 +70,11 @@ class Sst(TransferLearner):
         inferred=(
             "the released scripts are for COCO and, with the same values, VOC 2007: they serve every data set",
             "without cross-image transfer there is no contrastive loss either",
+        ),
+        differs=(
+            OPEN_PAIRS,
+            "similarity is to the features in the memory: the code counts its empty slots along (memory_mean=all)",
+            LAST_EPOCH,
         ),
         tracks={
             "paper": TRANSFER["paper"],

@@ -1,0 +1,29 @@
+"""Where our defaults depart from released code in several methods, each with what restores it: for `Card.differs`."""
+
+from __future__ import annotations
+
+LAST_EPOCH = "the last epoch is scored: the code takes the best one on the test set (recipe.selection=best-test)"
+LAST_AVERAGE = (
+    "the averaged weights of the last epoch are scored: the code takes the better of these and the raw ones, in the "
+    "best epoch on the test set (recipe.selection=best-test, of the averaged ones)"
+)
+FULL_PRECISION = "fp32: the code trains in half precision (recipe.precision=fp16)"
+LABELLESS = "pictures of COCO without any label are trained on: the code leaves them out (data.labelless=drop)"
+DIFFICULT_ABSENT = (
+    "difficult objects of VOC are absent labels: the code trains them as present ones and leaves them out of the score "
+    "(data.difficult=ignored leaves them out of both)"
+)
+DIFFICULT_PRESENT = (
+    "on VOC 2012 difficult objects are present labels, as in the lists of SPLC: in the code they are absent "
+    "(data.difficult=negative)"
+)
+ALL_PICTURES = (
+    "all training pictures are trained on, and the last epoch is scored: the code trains on 80 % (--mask cole) and "
+    "takes the best epoch by complete labels of the rest (recipe.validation=0.2 recipe.selection=best-val, by labels "
+    "masked like the others)"
+)
+TEST_VIEW = "prototypes are gathered in the test view: in the code in training views (prototype_view=train)"
+OPEN_PAIRS = (
+    "pairs of labels that known ones don't decide are left out: in the code they are negative (pair_unknown=negative)"
+)
+NO_DECAY = "α and β don't decay: in the code like all weights, which pulls them to 0 (coefficient_group=shared)"

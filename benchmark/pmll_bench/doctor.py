@@ -7,6 +7,8 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 from .environment import PACKAGES, environment
@@ -27,7 +29,7 @@ class Finding:
 
 def examine(store: Path, data: Path | None) -> list[Finding]:
     """Everything a run depends on, the problems with a hint each."""
-    return [*_software(), *_devices(), *_store(store), *_data(data), *_slurm()]
+    return [*_software(), *_tokenizers(), *_devices(), *_store(store), *_data(data), *_words(), *_slurm()]
 
 
 def _software() -> Iterator[Finding]:
@@ -38,6 +40,14 @@ def _software() -> Iterator[Finding]:
     yield Finding("platform", str(here["platform"]))
     yield Finding("cpu", f"{here['cpu']}, {here['threads']} cores")
     yield Finding("threads", os.environ.get("PMLL_THREADS", "all cores"))
+
+
+def _tokenizers() -> Iterator[Finding]:
+    needed = "needed by towers with a Hugging Face tokenizer alone"
+    if find_spec("transformers") is None:
+        yield Finding("transformers", f"not here ({needed}: pip install 'pmll-bench[hf]')")
+    else:
+        yield Finding("transformers", f"{version('transformers')} ({needed})")
 
 
 def _devices() -> Iterator[Finding]:
@@ -86,6 +96,15 @@ def _data(folder: Path | None) -> Iterator[Finding]:
         yield Finding("data", str(folder))
     else:
         yield Finding("data", f"{folder} is no folder", "check --data-root or PMLL_DATA")
+
+
+def _words() -> Iterator[Finding]:
+    from pmll_methods.glove import FILES, read_kept
+
+    for name, file in FILES.items():
+        kept = len(read_kept(name).vectors)
+        state = f"{kept} words of {file} are kept" if kept else f"{file} not here (pmll-bench data fetch {name})"
+        yield Finding("word vectors", state)
 
 
 def _slurm() -> Iterator[Finding]:

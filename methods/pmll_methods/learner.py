@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from .method import Card, MethodError
 from .recipe import Recipe, Track
 from .settings import Settings
+from .towers.weights import Source
 
 Features: TypeAlias = Tensor | tuple[Tensor, ...]  # first dimension: pictures
 Head: TypeAlias = Any
@@ -127,6 +128,11 @@ class Learner(nn.Module):
     def load_tower(cls, settings: Any, recipe: Recipe) -> Any:
         """The frozen tower that all cells of a group share; None where a method has none."""
         return None
+
+    @classmethod
+    def tower_sources(cls, settings: Any, recipe: Recipe) -> tuple[Source, ...]:
+        """What has to be downloaded before `load_tower` can be called. Raises `MethodError` where it would."""
+        return ()
 
     def stages(self) -> tuple[Stage, ...]:
         """The parts of training; one by default, as long as the recipe says.

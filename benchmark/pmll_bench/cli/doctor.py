@@ -14,8 +14,9 @@ from .output import columns, print_json
 def doctor(root: Root = STORE, data_root: DataRoot = None, as_json: Json = False) -> None:
     """See whether this machine is ready.
 
-    Python, packages, devices, threads, store, data folder, Slurm. Ends with 3
-    where something that a run needs is missing, and says what to do.
+    Python, packages, devices, threads, store, data folder, word vectors,
+    Slurm. Ends with 3 where something that a run needs is missing, and says
+    what to do.
 
     \b
     Examples:

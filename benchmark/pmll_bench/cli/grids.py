@@ -16,6 +16,7 @@ from .output import columns, print_json, print_table, tell
 from .run_options import Launcher
 
 if TYPE_CHECKING:
+    from ..grid import Planned
     from ..planning import Plan
     from ..report.table import Table
     from ..request import Request
@@ -47,10 +48,12 @@ def do(request: Request, how: How) -> Plan:
         raise UsageError("--slurm says what jobs get, but nothing is submitted", hint="add --launcher slurm")
     if how.slots is not None and how.launcher != Launcher.local:
         raise UsageError(f"--slots is for the local launcher, not for {how.launcher}", hint="add --launcher local")
-    planned = plan_of(request)
+    planned = plan_of(request, how.root)
     if how.dry_run:
         _show_plan(planned, how.root, how.as_json)
-    elif how.launcher == Launcher.slurm:
+        return planned
+    _fetch_words(planned, request, how.root)
+    if how.launcher == Launcher.slurm:
         _submit(planned, how)
     else:
         _carry_out(planned, how)
@@ -66,14 +69,45 @@ def changed(base: Request, given: Mapping[str, Any]) -> Request:
     return replace(base, **changes)
 
 
-def plan_of(request: Request) -> Plan:
-    """The plan, its notes told."""
+def plan_of(request: Request, root: Path) -> Plan:
+    """The plan without what can't be had here, its notes told."""
     from ..planning import plan
 
     planned = plan(request)
+    if waiting := _waiting(planned, root):
+        from ..obtainable import without_unobtainable
+
+        planned = without_unobtainable(planned, request, waiting)
     for note in planned.notes:
         tell(note)
     return planned
+
+
+def _waiting(planned: Plan, root: Path) -> list[Planned]:
+    """The cells that aren't done."""
+    from ..store import Store
+
+    store = Store.open(root) if (root / "store.json").exists() else None
+    return [each for each in planned.cells if store is None or store.folder(each.cell).result() is None]
+
+
+def _fetch_words(planned: Plan, request: Request, root: Path) -> None:
+    """Bring the word vectors that cells lack; where that fails, it is told, and the cells that need them will fail."""
+    waiting = [each for each in _waiting(planned, root) if each.settings.get("words")]
+    if not waiting:
+        return
+    from pmll_datasets.errors import DataError
+
+    from ..obtainable import words_to_fetch
+    from ..progress import downloading
+    from ..word_files import keep
+
+    for name, spoken in words_to_fetch(waiting).items():
+        try:
+            with downloading() as progress:
+                keep(name, spoken, Path(request.data_root) if request.data_root else None, progress)
+        except DataError as error:
+            tell(f"the word vectors {name} aren't brought here: {error}")
 
 
 def _show_plan(planned: Plan, root: Path, as_json: bool) -> None:

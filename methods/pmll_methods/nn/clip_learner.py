@@ -9,6 +9,8 @@ from ..learner import Learner
 from ..recipe import CONTROLLED, Recipe, Track
 from ..settings import Settings, setting
 from ..towers.clip import ClipTower, load_clip
+from ..towers.sources import clip_sources
+from ..towers.weights import Source
 
 TOWER = "image-text model: an open_clip NAME:TAG, `local-dir:FOLDER`, or `tiny`"
 TINY_PROMPTS = {"tower": "tiny", "n_ctx": 4, "start": "a photo of a", "context_sd": None, "offset": -2.0}
@@ -30,6 +32,10 @@ class ClipLearner(Learner):
     @classmethod
     def load_tower(cls, settings: Any, recipe: Recipe) -> ClipTower:
         return load_clip(settings.tower, settings.weights)
+
+    @classmethod
+    def tower_sources(cls, settings: Any, recipe: Recipe) -> tuple[Source, ...]:
+        return clip_sources(settings.tower, settings.weights, recipe.resolution)
 
     @property
     def clip(self) -> ClipTower:

@@ -16,7 +16,8 @@ from ..recipe import CONTROLLED, Recipe, Track
 from ..settings import Settings, setting
 from ..towers.clip_trunk import load_clip_trunk
 from ..towers.cnn import Trunk, load_trunk
-from ..towers.weights import CLIP, TIMM
+from ..towers.sources import clip_sources, trunk_sources
+from ..towers.weights import CLIP, TIMM, Source
 
 LAYERED = re.compile(r"(resnet|resnext|wide_resnet)(?!v2)|RN\d|tiny$")  # names of trunks that have a layer4
 
@@ -66,6 +67,11 @@ class TrunkLearner(Learner):
     def load_tower(cls, settings: Any, recipe: Recipe) -> Trunk:
         load = load_clip_trunk if settings.tower.startswith(CLIP) else load_trunk
         return load(settings.tower.removeprefix(CLIP), settings.weights)
+
+    @classmethod
+    def tower_sources(cls, settings: Any, recipe: Recipe) -> tuple[Source, ...]:
+        needed = clip_sources if settings.tower.startswith(CLIP) else trunk_sources
+        return needed(settings.tower.removeprefix(CLIP), settings.weights, recipe.resolution)
 
     def encode(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Tensor:
         return self.trunk.prefix(self.normalise(pixels), self.settings.first_trained)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -24,10 +22,11 @@ from ..method import MethodError
 from .dense import ResNetImages, TimmImages, VitImages, image_tower
 from .frozen import Channels, embedded, freeze, normalise, state_digest
 from .memory import Memory
+from .sources import check_tag, local_config, published_config, refuse_coca, refuse_hub
 from .state import held, read_state
 from .text import TextTower
 from .tiny import tokenizer as tiny_tokenizer
-from .weights import CONFIG, LOCAL_DIR, RANDOM, folder_weights, split_tag, weights_file
+from .weights import LOCAL_DIR, RANDOM, folder_weights, official_name, split_tag, weights_file
 
 RELEASE_EXTRAS = ("input_resolution", "context_length", "vocab_size")  # beside the weights in OpenAI's archives
 Tokenize: TypeAlias = Callable[[list[str]], Int64[Tensor, "c l"]]
@@ -137,6 +136,8 @@ def load_clip(name: str, weights: str | None = None) -> ClipTower:
     same ones every time) in place of those that `name` means. Calls with the same arguments return the same
     object. Raises `MethodError` where a name is unknown, weights don't fit, or can't be had.
     """
+    name = official_name(name)
+    refuse_hub(name)
     if name == "tiny":
         tiny, mean, std = embedded(weights)
         return clip_tower("tiny", tiny, tiny_tokenizer(), mean, std)
@@ -148,16 +149,13 @@ def load_clip(name: str, weights: str | None = None) -> ClipTower:
 def _local(name: str, weights: str | None) -> ClipTower:
     """A model from a configuration on disk; a folder holds its weights, too."""
     folder = Path(name.removeprefix(LOCAL_DIR)).expanduser()
-    path = folder if name.endswith(".json") else folder / CONFIG
-    if not path.is_file():
-        raise MethodError(f"no model configuration at {path}", hint="see the setting `tower`")
+    config = local_config(name)
     if weights is None and not folder.is_dir():
-        raise MethodError(f"no weights for {path}", hint="give a file: --set weights=PATH")
-    config = json.loads(path.read_text(encoding="utf-8"))
-    shape, preprocess = config.get("model_cfg", config), config.get("preprocess_cfg", {})
+        raise MethodError(f"no weights for {folder}", hint="give a file: --set weights=PATH")
+    shape, preprocess = config["model_cfg"], config["preprocess_cfg"]
     text = shape["text_cfg"]
     if text.get("hf_tokenizer_name"):
-        tokenizer = _tokenizer(f"{LOCAL_DIR}{path.parent}")
+        tokenizer = _tokenizer(f"{LOCAL_DIR}{folder if folder.is_dir() else folder.parent}")
     else:
         options = {"context_length": text.get("context_length", 77), **text.get("tokenizer_kwargs", {})}
         tokenizer = open_clip.SimpleTokenizer(**options)
@@ -168,15 +166,10 @@ def _local(name: str, weights: str | None) -> ClipTower:
 
 def _published(name: str, tag: str | None, weights: str | None) -> ClipTower:
     """A model that open_clip knows, with one of its published weights, a file, or random ones."""
-    config = open_clip.get_model_config(name)
-    if config is None:
-        near = difflib.get_close_matches(name, open_clip.list_models(), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "give an open_clip name, local-dir:FOLDER or tiny"
-        raise MethodError(f"unknown image-text model {name!r}", hint=hint)
+    config = published_config(name)
     tags = list_pretrained_tags_by_model(name)
-    if weights is None and tag not in tags:
-        hint = f"give one of: {', '.join(f'{name}:{known}' for known in tags)}; or a file: --set weights=PATH"
-        raise MethodError(f"{name} has no published weights {tag!r}" if tag else f"{name} needs weights", hint=hint)
+    if weights is None:
+        check_tag(name, tag)
     published = [get_pretrained_cfg(name, known) for known in ([tag] if tag in tags else tags)]
     if _agreed(published, "quick_gelu", default=False):
         config["quick_gelu"] = True  # open_clip itself would only warn that RN101 was trained with it
@@ -220,8 +213,7 @@ def _model(config: Mapping[str, Any], file: Path | None) -> Any:
     """open_clip's model of a configuration, with weights from a file or random ones."""
     shape = copy.deepcopy(dict(config))
     custom = shape.pop("custom_text", False) or "hf_model_name" in shape["text_cfg"]
-    if "multimodal_cfg" in shape:
-        raise MethodError("CoCa models are not supported", hint="take a CLIP")
+    refuse_coca(shape)
     if "timm_model_name" in shape["vision_cfg"]:
         shape["vision_cfg"]["timm_model_pretrained"] = False
     if "hf_model_name" in shape["text_cfg"]:

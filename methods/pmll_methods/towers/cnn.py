@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,12 +19,12 @@ from torchvision import models
 from ..method import MethodError
 from .frozen import Channels, as_map, embedded, fold_batch_norm, freeze, normalise, state_digest
 from .memory import Memory
+from .sources import DEFAULT_WEIGHTS, refuse_unknown_trunk, torchvision_url
 from .state import held, read_state
 from .weights import RANDOM, TIMM, split_tag, weights_file
 
 IMAGENET_MEAN: Channels = (0.485, 0.456, 0.406)
 IMAGENET_STD: Channels = (0.229, 0.224, 0.225)
-DEFAULT_WEIGHTS = "IMAGENET1K_V1"  # what the released ResNet-101 methods start from
 LAYERS = ("layer1", "layer2", "layer3", "layer4")
 CLASSIFIERS = ("fc.", "classifier.", "head.", "heads.")
 
@@ -102,14 +101,10 @@ def load_trunk(name: str, weights: str | None = None) -> Trunk:
     if bare in models.list_models(module=models):
         network = _torchvision_network(bare, tag or DEFAULT_WEIGHTS, weights)
         return _trunk(bare, _torchvision_stages(bare, network), 64)
-    if timm.is_model(name.removeprefix(TIMM)):
-        network = _timm_network(name.removeprefix(TIMM), weights)
-        config = network.pretrained_cfg
-        return _trunk(name, timm_stages(network), config["input_size"][-1], config["mean"], config["std"])
-    known = [*models.list_models(module=models), *timm.list_models()]
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else "give a torchvision or timm name, tiny, or clip:NAME"
-    raise MethodError(f"unknown trunk {name!r}", hint=hint)
+    refuse_unknown_trunk(name)
+    network = _timm_network(name.removeprefix(TIMM), weights)
+    config = network.pretrained_cfg
+    return _trunk(name, timm_stages(network), config["input_size"][-1], config["mean"], config["std"])
 
 
 def _trunk(
@@ -153,12 +148,10 @@ def _torchvision_network(name: str, tag: str, weights: str | None) -> Any:
 
 def _downloaded(name: str, tag: str) -> dict[str, Tensor]:
     """torchvision's own weights, from its cache or the network."""
-    known = models.get_model_weights(name).__members__
-    if tag not in known:
-        raise MethodError(f"torchvision has no weights {tag!r} for {name}", hint=f"there are: {', '.join(known)}")
-    url = known[tag].url
+    url = torchvision_url(name, tag)
+    chosen = models.get_model_weights(name).__members__[tag]
     try:
-        state: dict[str, Tensor] = known[tag].get_state_dict(progress=False, check_hash=True, weights_only=True)
+        state: dict[str, Tensor] = chosen.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except (OSError, RuntimeError) as error:
         raise MethodError(
             f"the weights {tag} of {name} can't be downloaded: {error}",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,6 +12,8 @@ from ..glove import FILES as GLOVE
 from ..method import MethodError
 
 LOCAL_DIR = "local-dir:"
+HUB = "hf-hub:"
+OPENAI_NAME = re.compile(r"(ViT-[A-Z])/(\d+)(?:@(\d+)px)?")  # as OpenAI writes ViT-B-32 and ViT-L-14-336
 TIMM = "timm:"
 CLIP = "clip:"  # in front of a CLIP whose image half is taken as a trunk
 RANDOM = "random"
@@ -21,6 +25,15 @@ ONE_HOT = "one-hot"  # word vectors that say nothing but which class it is
 READ_SUFFIXES = (".json", ".txt", ".model")  # a model's configuration and its tokenizer
 
 
+@dataclass(frozen=True)
+class Source:
+    """A file that isn't here and has to be downloaded before a method can run."""
+
+    what: str
+    url: str
+    hint: str
+
+
 def tower_identity(tower: str, weights: str | None) -> str:
     """What stands for a tower in a cell's identity: its name, and local weights by content.
 
@@ -29,6 +42,7 @@ def tower_identity(tower: str, weights: str | None) -> str:
 
     Raises `MethodError` for a path that isn't there.
     """
+    tower = official_name(tower)
     if tower.startswith(CLIP):
         return CLIP + tower_identity(tower.removeprefix(CLIP), weights)
     if tower == "tiny":
@@ -60,6 +74,7 @@ def words_path(words: str) -> Path | None:
 
     Raises `MethodError` for a file that isn't there.
     """
+    words = official_name(words)
     if words == "tiny" or words in GLOVE or words.startswith(LOCAL_DIR) or words.endswith(".json"):
         return None
     path = Path(words).expanduser()
@@ -69,6 +84,15 @@ def words_path(words: str) -> Path | None:
         hint = "--set words=PATH: a GloVe text file or an .npy matrix; or a tower, as in words=RN101:openai"
         raise MethodError(f"no word vectors at {words}", hint=hint)
     return None
+
+
+def official_name(tower: str) -> str:
+    """A tower's name as open_clip has it.
+
+    >>> official_name("ViT-B/32:openai"), official_name("ViT-L/14@336px:openai")
+    ('ViT-B-32:openai', 'ViT-L-14-336:openai')
+    """
+    return OPENAI_NAME.sub(lambda found: "-".join(part for part in found.groups() if part), tower)
 
 
 def split_tag(tower: str) -> tuple[str, str | None]:

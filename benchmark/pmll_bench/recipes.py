@@ -129,7 +129,7 @@ def _row(kind: Kind, dataset: str, regime: str) -> tuple[str, ...]:
         recipe["epochs"] = f"{recipe['epochs']} of {recipe['horizon']}"
     usual = as_plain(kind.settings_class())
     own = [each for each in record["settings"] if each["value"] != usual[each["name"]]]
-    values = [v for v in kind.card.tracks["paper"].values if v.hold(dataset, regime)]
+    values = [v for v in kind.card.tracks["paper"].values if v.hold(dataset, regime) and (v.recipe or v.settings)]
     sources = "; ".join(dict.fromkeys(each.source for each in values if each.source))
     settings = ", ".join(f"{each['name']} {short(each['value'])}" for each in own)
     cells = [short(recipe[name]) if recipe[name] not in (None, {}) else "" for name in COLUMNS]

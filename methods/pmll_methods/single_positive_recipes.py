@@ -15,10 +15,10 @@ from .recipe import SMOKE_TRUNK, Recipe, Track, Values
 DATASETS = ("voc2012", "coco2014", "nuswide", "cub")
 REGIMES = ("single-positive",)
 AS_2012 = "inferred: as on VOC 2012"
-COLE = "released code of Cole et al."
-EM = "released code of EM, which trains AN so; Cole et al. search batch and rate"
+COLE = "Cole et al.'s released code"
+EM = "EM's released code, for AN"  # a point of the search of Cole et al.
 LATER = "later code of the same authors, all data sets"  # youngwk/BridgeGapExplanationPAMC
-FROM_AN_LS = "released code of Cole et al., linear phase of AN-LS"
+FROM_AN_LS = f"{COLE}, linear phase of AN-LS"
 
 END_TO_END = Recipe(  # mode end_to_end; batch and rate: EM on COCO
     resolution=448,

@@ -176,6 +176,26 @@ def test_on_the_paper_track_the_classifier_starts_as_torch_draws_it(name: str, t
     assert largest <= bound < of_ours
 
 
+@pytest.mark.parametrize(
+    ("name", "settings", "scaled"),
+    [
+        ("hill", {"normalise": None}, True),
+        ("splc", {"normalise": None}, True),
+        ("hill", {"normalise": None, "train_from": "none"}, False),
+        ("hill", {"normalise": True}, False),
+        ("an", {}, False),
+    ],
+)
+def test_hill_and_splc_see_pixels_from_0_to_1_as_released(name: str, settings: dict[str, Any], scaled: bool) -> None:
+    kind, pixels = find(name), torch.tensor([0, 51, 255], dtype=torch.uint8).reshape(1, 3, 1, 1)
+    found = built(name, **settings).normalise(pixels).flatten().tolist()
+    assert (found == pytest.approx([0.0, 0.2, 1.0])) is scaled
+    if name != "an":
+        assert kind.settings_class().normalise is None
+        assert kind.card.tracks["smoke"].settings["normalise"]
+        assert kind.card.tracks["controlled"].settings["normalise"]
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_the_papers_recipe_trains_the_whole_trunk_unless_it_is_frozen(name: str) -> None:
     kind = find(name)

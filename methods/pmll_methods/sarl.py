@@ -29,14 +29,14 @@ TRACKS = {
     "paper": PAPER,
     "smoke": Track(
         recipe=SMOKE_PROMPTS.at(epochs=16, lr_scale={"decoupling": 0.1}),
-        settings={**SMOKE_SETTINGS, "width": 128, "attention_width": 32},
+        settings={**SMOKE_SETTINGS, "words": None, "width": 128, "attention_width": 32},
     ),
 }
 INFERRED_DECOUPLING = (
     "the map is reduced to 1024 channels first, and P of eq. 3 is folded into the attention (`width`, `projection`): "
     "for 80 classes sarl trains 4,635,137 values with GloVe's 300 numbers a word, 4,852,225 with RN101's own texts; "
     "the paper says 4.8 M",
-    "words are the tower's own texts where no GloVe vectors are given (`words`); the paper has GloVe",
+    "the words' vectors are GloVe's of 840 B tokens, 300 numbers each (`words`): the paper names neither",
 )
 
 
@@ -48,7 +48,7 @@ class CoOpSdSettings(CoOpSettings):
         "semantic", "semantic decoupling, ADD-GCN's semantic attention, or the global feature", "SARL, 3.1, Fig. 4"
     )
     words: str | None = setting(
-        None, "vectors x_c of the class names, as in ssgrl; none: the tower's own text features", "SARL, eq. 2: GloVe"
+        "glove", "vectors x_c of the class names, as in ssgrl; none: the tower's own text features", "SARL, 3.1: GloVe"
     )
     map_pool: Count = setting(2, "average pooling of the last map, side and stride", "SARL, 4.2")
     width: Count | None = setting(1024, "channels of a label's feature; none: those of the tower's map", "SARL, 4.2")
@@ -74,7 +74,7 @@ class CoOpSd(CoOp):
     Settings = CoOpSdSettings
     card = Card(
         name="coop-sd",
-        revision=2,
+        revision=3,
         shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="context optimisation, semantic decoupling",
         paper="Ruan et al., 2024, Table 4: CoOp w/sd",
@@ -88,17 +88,17 @@ class CoOpSd(CoOp):
         if settings.decoupling == "none":
             return
         texts = word_vectors(self.clip, problem.spoken)
-        words = texts if settings.words is None else word_vectors(settings.words, problem.spoken)
         channels = self.clip.channels
         width = settings.width or channels
         if settings.decoupling == "attention":  # ADD-GCN's module comes with its own map to the width
             self.decoupling: nn.Module = SemanticAttention(channels, len(problem.classes), width)
         else:
+            words = texts if settings.words is None else word_vectors(settings.words, problem.spoken)
+            self.register_buffer("words", words)
             self.reduce = nn.Conv2d(channels, width, 1) if settings.width else nn.Identity()
             self.decoupling = SemanticDecoupling(
                 width, words.shape[1], settings.attention_width, projection=settings.projection
             )
-        self.register_buffer("words", words)
         self.map = nn.Linear(width, texts.shape[1])  # to the joint space: the "intermediate layer" of 4.2
 
     def encode(self, pixels: Tensor) -> Tensor:
@@ -140,7 +140,7 @@ class Sarl(CoOpSd):
     Settings = SarlSettings
     card = Card(
         name="sarl",
-        revision=2,
+        revision=3,
         shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="semantic-aware representation learning",
         paper="Ruan et al., 2024",

@@ -137,6 +137,7 @@ DUALCOOP = {
     "class_specific": True,
 }
 SARL = {**SGD, "recipe.batch": 64, "recipe.epochs": 100, "recipe.warmup_lr": 5e-4}
+WORDS = {name: {"words": "glove"} for name in ("coop-sd", "sarl")}
 RN50 = {"tower": "RN50:openai"}
 REST, LATER = {"recipe.batch_norm": "eval"}, {"recipe.batch_norm": "train-from-second"}
 
@@ -166,7 +167,7 @@ EXPECTED: list[tuple[str, str, str, dict[str, Any]]] = [
         for regime in ("full", "partial")
     ),
     *(
-        (name, dataset, regime, {**SARL, "class_specific": name in ("coop-csp", "sarl")})
+        (name, dataset, regime, {**SARL, "class_specific": name in ("coop-csp", "sarl"), **WORDS.get(name, {})})
         for name in AFTER_SARL
         for dataset in ALL
         for regime in ("full", "partial")

@@ -29,8 +29,10 @@ STEP = Step(0, 0, 0, 1, torch.Generator())
 
 
 def build(cls: type[CoOp], names: tuple[str, ...] = NAMES, tower: ClipTower | None = None, **settings: Any) -> CoOp:
-    """An untrained learner with its smoke settings on `tiny`, or with its paper's on a tower."""
+    """An untrained learner with its smoke settings on `tiny`, or with its paper's, but for GloVe, on a tower."""
     track = "smoke" if tower is None else "paper"
+    if issubclass(cls, CoOpSd):
+        settings = {"words": None, **settings}
     full, recipe, *_ = resolve(cls.card, cls.Settings(), track, settings, {})
     assert isinstance(full, CoOpSettings)
     labels = torch.ones(len(LABELS), len(names), dtype=torch.int8)

@@ -89,13 +89,13 @@ def look(name: str, files: Mapping[str, Path], *, hashed: bool, accept: bool) ->
     unread = [each for each, status in now.items() if _worth_reading(known.files.get(each), status, hashed)]
     hashes = _hashes({picture: files[picture] for picture in unread})
     found = {each: _seen(known.files.get(each), status, hashes.get(each, "")) for each, status in now.items()}
-    changed = tuple(each for each in found if each in known.files and _differ(known.files[each], found[each]))
-    refused = set() if accept else set(changed)
-    kept = {each: seen for each, seen in found.items() if each not in refused}
+    changed = frozenset(each for each in found if each in known.files and _differ(known.files[each], found[each]))
+    kept = {each: seen for each, seen in found.items() if accept or each not in changed}
     if any(known.files.get(each) != seen for each, seen in kept.items()):
+        prints = {each: seen for each, seen in known.prints.items() if not accept or each not in changed}
         with suppress(DataError):  # a cache that can't be written costs the next look time, and nothing else
-            write(where, Index({**known.files, **kept}, known.prints))
-    return Look(found, changed, known.written)
+            write(where, Index({**known.files, **kept}, prints))
+    return Look(found, tuple(each for each in found if each in changed), known.written)
 
 
 def recorded(path: Path) -> Index:

@@ -132,7 +132,7 @@ FILES = (".csv", ".tsv", ".json")
 FOLDER = Entry(
     "pmll_datasets.folder:load",
     "your own pictures and a file with their labels",
-    "a table (path,split,<label>… or path,split,labels) or a COCO-style JSON, the pictures beside it",
+    "a table (path,split,<label>… or path,split,labels) or a COCO-style JSON, pictures beside it, turned as EXIF says",
     options={
         "zero": Option("what 0 means", "auto", ("auto", "absent", "unknown"), later=True),
         "minus": Option(

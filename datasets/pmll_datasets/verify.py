@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -48,6 +49,43 @@ def verify(
         DataError: the index can't be read.
     """
     recorded = {} if index is None or renew else indices.read(index).prints
+    verdict, found = _decoded(dataset, recorded, workers, progress)
+    if index is not None and not verdict.problems and found.keys() - recorded.keys():
+        indices.note_prints(index, found)
+    return verdict
+
+
+def verify_files(dataset: Dataset, *, renew: bool = False) -> Verdict:
+    """Verify a data set against the index of its files in the user's cache, and note there what was seen.
+
+    A file that has changed is a problem, too, where nobody has decoded it before; with the pixels of before it is
+    none. A user's own pictures may change, which is a note. With `renew`, everything is read and noted anew.
+    """
+    seen, where = dataset.seen, indices.place(dataset.name, dataset.files)
+    if where is None:
+        return verify(dataset)
+    if renew:
+        with suppress(OSError):
+            where.unlink(missing_ok=True)
+    known = {} if renew else indices.recorded(where).prints
+    verdict, found = _decoded(dataset, known)
+    strange = () if renew or dataset.own else [each for each in seen.changed if each not in known]
+    problems = (*verdict.problems, *(f"{each}: the file has changed since {seen.since}" for each in strange))
+    if problems:
+        return replace(verdict, problems=problems, digest=None)
+    indices.look(dataset.name, dataset.files, hashed=True, accept=True)
+    with suppress(DataError):  # as in `look`
+        indices.note_prints(where, found)
+    return replace(verdict, notes=(seen.said,) if dataset.own and seen.changed else ())
+
+
+def _decoded(
+    dataset: Dataset,
+    recorded: Mapping[str, Print],
+    workers: int = 2,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Verdict, dict[str, Print]]:
+    """The verdict over all pictures, and the prints of those that are as recorded, or not recorded."""
     found: dict[str, Print] = {}
     problems: list[str] = []
     total = len(dataset.train) + len(dataset.test)
@@ -56,36 +94,13 @@ def verify(
             if isinstance(seen, DataError):
                 problems.append(f"{picture}: {seen}")
             elif recorded.get(picture, seen) != seen:
-                problems.append(f"{picture}: other pixels than when it was last verified ({index})")
+                problems.append(f"{picture}: other pixels than when it was last verified")
             else:
                 found[picture] = seen
             if progress:
                 progress(len(found) + len(problems), total)
     equal = tuple(_equal(dataset, found))
-    if problems:
-        return Verdict(total, tuple(problems), None, equal)
-    if index is not None and found.keys() - recorded.keys():
-        indices.note_prints(index, found)
-    return Verdict(total, (), digest(found), equal)
-
-
-def verify_files(dataset: Dataset, *, renew: bool = False) -> Verdict:
-    """Verify a data set against the index of its files in the user's cache, and note there what was seen.
-
-    A file that has changed is a problem, too, where nobody has decoded it before; with the pixels of before it is
-    none. A user's own pictures may change, which is a note.
-    """
-    seen, where = dataset.seen, indices.place(dataset.name, dataset.files)
-    known = indices.recorded(where).prints if where else {}
-    verdict = verify(dataset, where, renew=renew or dataset.own)
-    if dataset.own:
-        return replace(verdict, notes=(seen.said,) if seen.changed else ())
-    strange = () if renew else [each for each in seen.changed if each not in known]
-    problems = (*verdict.problems, *(f"{each}: the file has changed since {seen.since}" for each in strange))
-    if problems:
-        return replace(verdict, problems=problems, digest=None)
-    indices.look(dataset.name, dataset.files, hashed=True, accept=True)
-    return verdict
+    return Verdict(total, tuple(problems), None if problems else digest(found), equal), found
 
 
 def digest(prints: Mapping[str, Print]) -> str:

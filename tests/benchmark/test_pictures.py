@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,23 @@ def test_verify_compares_pixels_with_those_of_last_time(voc: Path, command: Comm
     assert found.code == Exit.INVALID
     assert found.err.count("000003") == 1
     assert "other pixels than when it was last verified" in found.err
+
+
+def test_verify_finds_a_picture_of_the_same_size_and_time(toys: Path, command: Command) -> None:
+    """As copying with preserved times leaves it; nothing but reading it can tell."""
+    run_on(command, toys.parent, "--datasets", str(toys))
+    assert command("data", "verify", str(toys)).code == Exit.DONE
+    picture = toys.parent / "3.bmp"
+    times = picture.stat()
+    draw(picture, 10)
+    os.utime(picture, ns=(times.st_atime_ns, times.st_mtime_ns))
+    found = command("data", "verify", str(toys))
+    assert found.code == Exit.INVALID
+    assert "error: 3: other pixels than when it was last verified" in found.err
+    assert "--renew" in found.err
+    assert command("data", "verify", str(toys), "--renew").code == Exit.DONE
+    assert command("data", "verify", str(toys), "--json").document["results_of_others"] != []
+    assert "done   mine" in run_on(command, toys.parent, "--datasets", str(toys))[2]
 
 
 def test_verify_names_equal_pictures_in_both_splits(toys: Path, command: Command) -> None:

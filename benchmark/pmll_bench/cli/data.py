@@ -97,6 +97,7 @@ def verify(
     for problem in found["problems"]:
         tell(f"error: {problem}")
     if found["problems"]:
+        tell("  hint:  restore or repair these pictures; --renew takes those that changed as they are")
         raise typer.Exit(Exit.INVALID)
 
 

@@ -114,7 +114,7 @@ def _refuse_strangers(path: Path, kind: str, named: Sequence[object], known: Map
     """Refuse objects of an image or a category that the file doesn't list."""
     strangers = [each for each in named if each not in known]
     if strangers:
-        what = f"{len(strangers):,} annotations belong to no listed {kind}, the first to {kind} {strangers[0]!r}"
+        what = f"{len(strangers):,} of the annotations belong to no listed {kind}, the first to {kind} {strangers[0]!r}"
         hint = "filter annotations together with images and categories, or take the official file"
         raise DataError(what, where=path, hint=hint)
 

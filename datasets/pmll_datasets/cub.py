@@ -16,7 +16,7 @@ import numpy as np
 
 from .dataset import Dataset, Labels, Official, Split
 from .errors import DataError
-from .files import AGAIN, content, locate, require, split_of, text, there
+from .files import AGAIN, locate, require, split_of, text, there
 from .registry import Value, check_count, names_of, stated, way_out
 
 
@@ -83,7 +83,7 @@ def _labels(path: Path, numbers: list[int], classes: int) -> Labels:
     places = np.full(max(numbers) + 1, len(numbers))  # beyond the last row: no such picture
     places[numbers] = np.arange(len(numbers))
     try:
-        picture, attribute, present = np.loadtxt(io.BytesIO(content(path)), np.int64, usecols=(0, 1, 2), ndmin=2).T
+        picture, attribute, present = np.loadtxt(io.StringIO(text(path)), np.int64, usecols=(0, 1, 2), ndmin=2).T
         if min(picture.min(), attribute.min()) < 1 or not np.isin(present, (0, 1)).all():
             raise ValueError("numbers count from 1, and an attribute is 0 or 1")
         labels[places[picture], attribute - 1] = 2 * present - 1

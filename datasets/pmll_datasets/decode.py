@@ -30,8 +30,8 @@ SIXTEEN = ("PNG", "PPM")
 def decode(path: Path, *, upright: bool = False) -> UInt8[np.ndarray, "h w 3"]:
     """A picture file as 8-bit RGB.
 
-    16-bit grey is divided by 257, so that 65,535 becomes 255. Palettes are looked up. Whatever is transparent lies on
-    white. Of several frames, the first is taken.
+    16-bit grey is divided by 257, so that 65,535 becomes 255; of 16-bit colour, Pillow reads the upper byte. Palettes
+    are looked up. Whatever is transparent lies on white. Of several frames, the first is taken.
 
     Args:
         path: the file.

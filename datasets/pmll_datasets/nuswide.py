@@ -16,7 +16,7 @@ import numpy as np
 
 from .dataset import Dataset, Labels, Split
 from .errors import DataError
-from .files import AGAIN, content, locate, require, split_of, text, there
+from .files import AGAIN, locate, require, split_of, text, there
 from .registry import Value, check_count, names_of, way_out
 
 CLASSES = (
@@ -62,11 +62,11 @@ def _official(folder: Path, split: str) -> tuple[list[str], Labels]:
     labels = np.full((len(files), len(CLASSES)), -1, np.int8)
     for name, column in COLUMNS.items():
         path = folder / "Groundtruth" / "TrainTestLabels" / f"Labels_{name}_{part}.txt"
-        flags = content(path).split()
-        if len(flags) != len(files) or not set(flags) <= {b"0", b"1"}:
+        flags = text(path).split()
+        if len(flags) != len(files) or not set(flags) <= {"0", "1"}:
             what = f"{len(flags):,} lines of 0 and 1 expected for {len(files):,} pictures"
             raise DataError(what, where=path, hint=AGAIN)
-        labels[np.array(flags) == b"1", column] = 1
+        labels[np.array(flags) == "1", column] = 1
     return files, labels
 
 

@@ -78,7 +78,7 @@ def test_verify_names_the_results_that_were_made_from_other_pictures(toys: Path,
     draw(toys.parent / "3.bmp", 10)
     found = command("data", "verify", str(toys))
     assert found.code == Exit.DONE
-    assert "1 results in runs were made from other pictures" in found.err
+    assert "made from other pictures, 1 of the results in runs" in found.err
     assert "note: 1 picture has changed since" in found.err
     run_on(command, toys.parent, "--datasets", str(toys))
     assert len(command("data", "verify", str(toys), "--json").document["results_of_others"]) == 1
@@ -102,7 +102,7 @@ def test_official_pictures_that_are_replaced_are_refused_until_they_are_verified
     assert "000002: the file has changed since" in found.err
     found = command("data", "verify", *data[1:], "--renew")
     assert found.code == Exit.DONE
-    assert "1 results in runs were made from other pictures" in found.err
+    assert "made from other pictures, 1 of the results in runs" in found.err
     assert run_on(command, voc, *data)[0] == Exit.DONE
 
 

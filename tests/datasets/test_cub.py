@@ -109,3 +109,12 @@ def test_damage_names_the_file(tmp_path: Path, file: str, text: str, message: st
         load("cub", tmp_path)
     assert str(caught.value.where).startswith(str(home / file))
     assert caught.value.hint
+
+
+def test_byte_order_marks_make_no_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pmll_datasets.cub.check_count", lambda *_: None)
+    home = small(tmp_path)
+    before = load("cub", tmp_path).fingerprint
+    for file in (*home.rglob("*.txt"), home.parent / "attributes.txt"):
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert load("cub", tmp_path).fingerprint == before

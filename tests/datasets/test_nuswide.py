@@ -120,3 +120,11 @@ def test_a_line_of_the_table_that_cannot_be_read_is_named(asl: Path, line: str, 
 
 def test_its_counts_are_marked_as_unverified() -> None:
     assert [name for name, entry in registry.DATASETS.items() if not entry.verified] == ["nuswide", "vg200"]
+
+
+def test_byte_order_marks_make_no_difference(official: Path) -> None:
+    before = load("nuswide", official).fingerprint
+    for file in official.rglob("*"):
+        if file.suffix in (".txt", ".json"):
+            file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert load("nuswide", official).fingerprint == before

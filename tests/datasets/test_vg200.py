@@ -71,3 +71,11 @@ def test_what_does_not_fit_is_named(small: Path, file: str, text: str, message: 
         load("vg200", small)
     assert caught.value.where
     assert caught.value.hint
+
+
+def test_byte_order_marks_make_no_difference(small: Path) -> None:
+    before = load("vg200", small).fingerprint
+    for file in small.rglob("*"):
+        if file.suffix in (".txt", ".json"):
+            file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert load("vg200", small).fingerprint == before

@@ -93,7 +93,7 @@ def verify(
     for one, other in found["equal"]:
         tell(f"warning: {one} of train and {other} of test have the same pixels")
     if others := found["results_of_others"]:
-        tell(f"warning: {len(others)} results in {root} were made from other pictures: {', '.join(others)}")
+        tell(f"warning: made from other pictures, {len(others)} of the results in {root}: {', '.join(others)}")
     for problem in found["problems"]:
         tell(f"error: {problem}")
     if found["problems"]:

@@ -25,7 +25,8 @@ def locate(root: Path, names: Iterable[str], layouts: Sequence[str], marker: str
             if (base / layout / marker).is_dir():
                 return base / layout
     missing = "/".join(part for part in (layouts[0], marker) if part)
-    raise DataError(f"no folder {missing}", where=root, hint="check --data-root or PMLL_DATA, and the official layout")
+    hint = "check --data-root or PMLL_DATA, and the official layout"
+    raise absent(root / missing, f"no folder {missing}", hint, where=str(root))
 
 
 def listing(folder: Path, suffix: str = "") -> set[str]:
@@ -35,7 +36,7 @@ def listing(folder: Path, suffix: str = "") -> set[str]:
             names = ((entry.name, entry) for entry in entries)
             return {name for name, entry in names if name.endswith(suffix) and name[0] != "." and entry.is_file()}
     except OSError as error:
-        raise DataError(f"cannot list the folder: {error.strerror}", where=folder, hint=AGAIN) from error
+        raise absent(folder, f"cannot list the folder: {error.strerror}", AGAIN) from error
 
 
 def require(files: Sequence[str], present: Collection[str], folder: Path, hint: str) -> None:
@@ -90,7 +91,7 @@ def content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise DataError(f"cannot read the file: {error.strerror}", where=path, hint=AGAIN) from error
+        raise absent(path, f"cannot read the file: {error.strerror}", AGAIN) from error
 
 
 def pictures(ids: Iterable[str], paths: Iterable[Path], *, upright: bool = False) -> Pictures:

@@ -15,13 +15,20 @@ class Cause(NamedTuple):
 
 
 def cause(path: Path) -> Cause | None:
-    """The reason why there is no file at `path`, where one can be seen from the folders around it."""
+    """The reason why there is no file or folder `path`, where one can be seen from the folders around it."""
+    try:
+        return _cause(path)
+    except OSError:  # a folder that can't be looked into shows none
+        return None
+
+
+def _cause(path: Path) -> Cause | None:
     if path.is_symlink() and not path.exists():
-        hint = "restore what the links point to, or put the pictures in their place"
+        hint = "restore what the links point to, or put the files in their place"
         return Cause(f"it is a broken link to {path.readlink()}", hint)
     if path.is_dir():
         return Cause("a folder has this name", "list the pictures in it one by one")
-    if not path.parent.is_dir():
+    if path.parent != path and not path.parent.is_dir():
         return _of_folder(path)
     if "\\" in path.name and (path.parent / path.name.replace("\\", "/")).exists():
         return Cause(f"folders are separated by \\ in {path.name}", "write / in the list")
@@ -31,10 +38,10 @@ def cause(path: Path) -> Cause | None:
 def _of_folder(path: Path) -> Cause | None:
     """The folder that is to hold the file isn't there."""
     outer = path.parent.parent
-    if (outer / path.name).exists():
+    if (outer / path.name).is_file():
         hint = "list the picture without this folder"
         return Cause(f"it lies in {outer}: the list names a folder {path.parent.name} that is not there", hint)
-    other = cause(path.parent) if outer.is_dir() else None
+    other = _cause(path.parent)
     return other and Cause(f"no folder {path.parent.name}, {other.what}", other.hint)
 
 
@@ -50,7 +57,7 @@ def _of_name(path: Path) -> Cause | None:
     for near in (_same_but_for_case, _same_but_for_ending):
         for name in names:
             if near(path.name, name):
-                return Cause(f"the folder has {name}", "rename the files, or write their names in the list as they are")
+                return Cause(f"the folder has {name}", "rename what is there, or write its name in the list as it is")
     return None
 
 

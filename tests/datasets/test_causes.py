@@ -217,3 +217,30 @@ def test_an_empty_folder_is_no_cause(tmp_path: Path, voc: Path) -> None:
     with pytest.raises(DataError) as caught:
         load("voc-subset", voc)
     assert caught.value.what == "missing picture 000001.jpg and 2 more"
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "cause"),
+    [
+        ("Annotations/000002.XML", "Annotations/000002.xml", "the folder has 000002.XML"),
+        ("JPEGimages", "JPEGImages", "the folder has JPEGimages"),
+        ("ImageSets/main", "ImageSets/Main", "no folder VOCdevkit/VOC2007/ImageSets/Main: the folder has main"),
+        ("imagesets", "ImageSets", "no folder ImageSets, the folder has imagesets"),
+        ("../voc2007", "../VOC2007", "no folder ImageSets, no folder VOC2007, the folder has voc2007"),
+    ],
+)
+def test_a_file_or_folder_that_is_nearly_called_so_is_told(voc: Path, there: str, wanted: str, cause: str) -> None:
+    root = voc.parents[1]
+    (voc / wanted).rename(voc / there)
+    with pytest.raises(DataError) as caught:
+        load("voc-subset", root)
+    assert cause in caught.value.what
+
+
+def test_a_folder_that_may_not_be_looked_into_shows_no_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuses)
+    with pytest.raises(DataError, match=r"^cannot read the file: No such file or directory"):
+        load(str(tmp_path / "toys.csv"))

@@ -73,8 +73,7 @@ def plan(request: Request) -> Plan:
     cells = expand(request, data, methods, mask)
     left_out = [f"{name} is left out: it has no regime {request.regime!r}" for name in skipped(request, methods)]
     of_data = [note for facts in data for note in facts.notes]
-    learning = {facts.label for rows in methods.values() for facts in rows if facts.uses_labels}
-    taught = refuse_or_note([each for each in cells if each.label in learning], open_dataset)
+    taught = refuse_or_note(cells, {facts.label: facts for rows in methods.values() for facts in rows}, open_dataset)
     notes = (*of_data, *taught, *left_out, *caveats(request, data, methods))
     return Plan(cells, groups(cells), tuple(data), notes)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from pmll_datasets.dataset import DataError, Dataset, Labels
 from pmll_datasets.regimes import mask_labels, training_part
 
-from .grid import Planned
+from .grid import MethodFacts, Planned
 from .masking import open_mask
 
 SIGNS = {"present": 1, "absent": -1}
@@ -20,19 +20,28 @@ FEW = 5
 """How many classes are named."""
 
 
-def refuse_or_note(cells: Iterable[Planned], opened: Callable[[Planned], Dataset]) -> tuple[str, ...]:
-    """Refuse cells whose training labels lack what their regime needs; a note for each data set on its classes.
+def refuse_or_note(
+    cells: Iterable[Planned], methods: Mapping[str, MethodFacts], opened: Callable[[Planned], Dataset]
+) -> tuple[str, ...]:
+    """Refuse cells whose training labels lack what is needed; a note for each data set on classes that lack some.
 
-    Of the masks with several seeds, the note is on the first that leaves a class without.
+    Methods that have the regime single-positive can learn from present labels alone, in every regime. Of masks with
+    several seeds, the note is on the first that leaves a class without.
+
+    Args:
+        cells: the cells of a grid; those of methods that use no labels are left out.
+        methods: the methods by the labels of their rows.
+        opened: gives the data set of a cell.
 
     Raises:
-        DataError: no training label of a cell is known, or none present, or none absent where the regime needs it.
+        DataError: no training label of a cell is known, or none present, or none absent where that is needed.
     """
     notes: dict[str, str] = {}
-    for planned in _draws(cells):
+    learning = [planned for planned in cells if methods[planned.label].uses_labels]
+    for planned in _draws(learning, methods):
         cell, data = planned.cell, opened(planned)
         labels = known_labels(planned, data)
-        _refuse(labels, planned, data)
+        _refuse(labels, planned, data, positives_do=_positives_do(methods[planned.label]))
         if said := lacking(labels, data.classes, cell.regime):
             notes.setdefault(cell.dataset, f"{cell.dataset}, {_draw(planned)}: {said}")
     return tuple(notes.values())
@@ -63,14 +72,14 @@ def lacking(labels: Labels, classes: Sequence[str], regime: str) -> str:
     return "; ".join(said)
 
 
-def _refuse(labels: Labels, planned: Planned, data: Dataset) -> None:
+def _refuse(labels: Labels, planned: Planned, data: Dataset, *, positives_do: bool) -> None:
     missing = [sign for sign in _needed(planned.cell.regime) if not (labels == SIGNS[sign]).any()]
-    if not missing:
+    if not missing or (missing == ["absent"] and positives_do):
         return
     what = "no training label is known" if len(missing) == len(SIGNS) else f"no known training label is {missing[0]}"
     hint = f"in the split train, mark {' and '.join(f'{sign} labels with {MARKS[sign]}' for sign in missing)}"
     if missing == ["absent"]:
-        hint += ", or use the regime single-positive, which needs none"
+        hint += f"; {planned.label} needs some, methods that have the regime single-positive don't"
     if all((data.train.labels == SIGNS[sign]).any() for sign in missing):
         hint = "take a larger ratio or another mask"
     raise DataError(what, where=f"{planned.cell.dataset}, {_draw(planned)}", hint=hint)
@@ -80,10 +89,14 @@ def _needed(regime: str) -> tuple[str, ...]:
     return NEEDS.get(regime, tuple(SIGNS))
 
 
-def _draws(cells: Iterable[Planned]) -> list[Planned]:
-    """One cell for each mask that has to be looked at, small ratios first."""
+def _positives_do(method: MethodFacts) -> bool:
+    return "single-positive" in method.regimes
+
+
+def _draws(cells: Iterable[Planned], methods: Mapping[str, MethodFacts]) -> list[Planned]:
+    """One cell for each mask that has to be looked at: of the smallest ratio, and of a method that needs most."""
     found: dict[tuple[object, ...], Planned] = {}
-    for planned in sorted(cells, key=lambda planned: planned.cell.ratio):
+    for planned in sorted(cells, key=lambda planned: (planned.cell.ratio, _positives_do(methods[planned.label]))):
         cell = planned.cell
         ratio = None if cell.mask in NESTED else cell.ratio
         found.setdefault((cell.dataset, cell.fingerprint, cell.mask, cell.mask_seed, ratio), planned)

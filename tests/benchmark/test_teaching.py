@@ -25,7 +25,11 @@ def planned(path: str, regime: str, **more: Any) -> tuple[str, ...]:
     ("row", "message", "hint"),
     [
         (",", "no training label is known", "mark present labels with 1 and absent labels with -1"),
-        (",1", "no known training label is absent", "or use the regime single-positive, which needs none"),
+        (
+            ",1",
+            "no known training label is absent",
+            "; bce needs some, methods that have the regime single-positive don't",
+        ),
         ("-1,", "no known training label is present", "in the split train, mark present labels with 1"),
     ],
     ids=["none known", "positives alone", "negatives alone"],
@@ -40,6 +44,16 @@ def test_labels_that_lack_a_sign_are_refused(tmp_path: Path, regime: str, row: s
 def test_a_single_positive_is_enough_where_the_regime_has_nothing_else(tmp_path: Path) -> None:
     path = own_data(tmp_path, ["1,", ",1"] * 4)
     assert not any("training label" in note for note in planned(path, "single-positive", methods=("an",)))
+
+
+@pytest.mark.parametrize("regime", ["full", "partial"])
+def test_methods_that_learn_from_present_labels_alone_may_do_so_in_every_regime(tmp_path: Path, regime: str) -> None:
+    path = own_data(tmp_path, ["1,", ",1"] * 8)
+    assert any(
+        "2 of 2 classes have no absent training label" in note for note in planned(path, regime, methods=("an",))
+    )
+    with pytest.raises(DataError, match="no known training label is absent"):
+        planned(path, regime, methods=("an", "bce"))
 
 
 def test_single_positive_without_a_present_label_is_refused(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_a_label_column_with_a_stray_word_is_refused_by_its_line_not_left_out(fo
 
 
 @pytest.mark.parametrize(
-    ("sign", "said"), [("|", "|"), (";", ";"), (",", ","), (" ", "spaces"), (" | ", "|")], ids=repr
+    ("sign", "said"), [("|", "'|'"), (";", "';'"), (",", "','"), (" ", "spaces"), (" | ", "'|'")], ids=repr
 )
 def test_a_column_of_names_is_read_whatever_separates_them(folder: Path, sign: str, said: str) -> None:
     cells = [f'"cat{sign}dog"', "dog", "cat", ""]
@@ -137,7 +137,7 @@ def test_names_that_differ_only_in_case_are_refused(folder: Path) -> None:
 
 def test_a_file_without_splits_is_refused_until_a_share_is_drawn(folder: Path) -> None:
     text = "filename,labels\n" + "".join(f"{name},{'cat' if n % 2 else 'dog'}\n" for n, name in enumerate(PICTURES))
-    with pytest.raises(DataError, match="no test pictures; the file has 6 of the split train") as caught:
+    with pytest.raises(DataError, match="no test pictures; the file lists 6 pictures and no splits") as caught:
         own(folder, text)
     assert "--set data.test=0.2" in str(caught.value.hint)
     data = own(folder, text, test="50%")
@@ -253,7 +253,7 @@ def test_chest_x_ray14_s_own_table_is_read(folder: Path) -> None:
     rows = ["0.png,Cardiomegaly|Emphysema,1,1,2682,2749,", "1.png,No Finding,0,1,2500,2048,", "2.png,Hernia,2,3,20,19,"]
     data = own(folder, "\n".join([header, *rows, "3.png,Emphysema,0,4,2500,2048,"]), test="0.5")
     assert data.classes == ("Cardiomegaly", "Emphysema", "Hernia", "No Finding")
-    assert "separated by |" in data.notes[0]
+    assert "separated by '|'" in data.notes[0]
     assert "left out: 'Follow-up #', 'Patient ID', 'OriginalImage[Width', 'Height]'" in data.notes[0]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from ..dataset import Labels
@@ -21,7 +22,7 @@ class Row:
         if self.path:
             object.__setattr__(self, "path", str(PurePosixPath(self.path)))  # without "./" and "//"
 
-    @property
+    @cached_property
     def id(self) -> str:
         """The path without the extension."""
         return str(PurePosixPath(self.path).with_suffix(""))

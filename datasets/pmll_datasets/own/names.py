@@ -31,7 +31,7 @@ def separated(file: Path, places: Sequence[str], cells: Sequence[str], between: 
         between = _found(file, filled) if between == "auto" else between
         separator = BETWEEN.get(between)
         lists = [cell.split(separator) if separator else [cell] for cell in cells]
-        said = f"separated by {separator if between != 'space' else 'spaces'}" if separator else "one in a cell"
+        said = f"separated by {'spaces' if between == 'space' else repr(separator)}" if separator else "one in a cell"
     named = [[_plain(name) for name in names if name.strip()] for names in lists]
     _refuse_twins(file, sorted({name for names in named for name in names}))
     return named, said

@@ -50,7 +50,9 @@ def assign(listed: Listed, options: Mapping[str, Value]) -> tuple[list[Part | No
         said.append(f"test pictures drawn by the rule {RULE} at {share:g}")
     for part in ("train", "test"):
         if part not in parts:
-            raise DataError(f"no {part} pictures; {_found(written)}", where=listed.file, hint=_hint(part, written))
+            raise DataError(
+                f"no {part} pictures; {_found(listed, written)}", where=listed.file, hint=_hint(part, written)
+            )
     return parts, "; ".join([f"{parts.count('train'):,} train, {parts.count('test'):,} test", *said])
 
 
@@ -67,9 +69,10 @@ def _as(held: str) -> Part:
     return "train" if held == "train" else "test"
 
 
-def _found(written: Mapping[Part | None, int]) -> str:
-    there = ", ".join(f"{count:,} of the split {part}" for part, count in written.items())
-    return f"the file has {there}" if there else "the file has no rows"
+def _found(listed: Listed, written: Mapping[Part | None, int]) -> str:
+    if not listed.rows or listed.rows[0].split is None:
+        return f"the file lists {len(listed.rows):,} pictures and no splits"
+    return "the file has " + ", ".join(f"{count:,} of the split {part}" for part, count in written.items())
 
 
 def _hint(part: str, written: Mapping[Part | None, int]) -> str:

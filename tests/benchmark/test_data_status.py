@@ -49,7 +49,9 @@ def test_show_counts_them_where_the_data_set_is_at_hand(command: Command, tmp_pa
     away = command("show", "voc2007")
     assert away.code == 0
     assert "labels: not counted; no data folder given for voc2007" in away.out
-    assert "cat" in command("show", own_data(tmp_path, TRAIN), "--classes").out
+    own = command("show", own_data(tmp_path, TRAIN), "--classes").out
+    assert "  train    4 pictures\n  test     2 pictures\n  classes  2\n" in own
+    assert "cat" in own
 
 
 def test_a_class_that_no_training_picture_has_is_named(command: Command, tmp_path: Path) -> None:

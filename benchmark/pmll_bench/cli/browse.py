@@ -80,6 +80,9 @@ def show(
     if not is_data and (sets or classes):
         raise UsageError(f"--set and --classes are for data sets, and {name} is a method")
     found = data_status([name], data_root, sets or (), classes=classes) if is_data else []
+    for each in found:
+        if each["labels"] and described["counts"] is None:
+            described |= {"counts": {split: each[split] for split in ("train", "test")}, "classes": each["classes"]}
     for note in (note for record in found for note in record["notes"]):
         tell(note)
     if as_json:

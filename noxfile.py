@@ -95,6 +95,12 @@ def overfit(session: nox.Session) -> None:
     session.run(sys.executable, "tests/soak/overfit.py", *session.posargs)
 
 
+@nox.session(venv_backend="none")
+def rounding(session: nox.Session) -> None:
+    """How far do the smoke track's numbers move with the kind of CPU? Arguments after `--` go to the script."""
+    session.run(sys.executable, "tests/soak/rounding.py", *session.posargs)
+
+
 @nox.session(python="3.11")
 def minimums(session: nox.Session) -> None:
     """The tests with the lowest versions that pyproject.toml allows (downloads gigabytes; not part of CI)."""

@@ -97,7 +97,8 @@ def test_the_paper_track_takes_released_names_in_every_regime(name: str, regime:
     ],
 )
 def test_a_track_and_a_setting_choose_the_names(track: str, sets: tuple[str, ...], names: str | None, voc: str) -> None:
-    request = Request(methods=("bce",), datasets=("voc2007-subset",), data_root=voc, track=track, sets=sets)
+    chosen = {"data_root": voc, "track": track, "sets": sets, "regime": "full"}
+    request = Request(methods=("bce",), datasets=("voc2007-subset",), **chosen)
     assert {cell.cell.options.get("names") for cell in plan(request).cells} == {names}
 
 

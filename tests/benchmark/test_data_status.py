@@ -87,3 +87,15 @@ def test_what_is_no_option_of_the_data_set_is_refused(command: Command, argv: li
 
 def test_a_share_reads_as_all_only_where_all_are_known() -> None:
     assert [percent_known(share) for share in (1.0, 0.9999, 0.5, 0.0005)] == ["100%", "99.9%", "50%", "0.05%"]
+
+
+def test_the_table_of_a_run_says_what_share_of_the_training_labels_is_known(command: Command, tmp_path: Path) -> None:
+    path = own_data(tmp_path, TRAIN * 4)
+    answer = command("run", "--methods", "bce", "--regime", "full", "--datasets", path, *QUICK)
+    assert answer.code == 0
+    assert "toys, known labels" in answer.out
+    assert "Regime: full (the data set knows 62.5% of its training labels)" in answer.out
+    assert "full labels" not in answer.out
+
+
+QUICK = ("--set", "recipe.epochs=1", "--threads", "1", "--device", "cpu")

@@ -27,7 +27,7 @@ Methods: TypeAlias = Annotated[
 ]
 Datasets: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME …", rich_help_panel=WHAT, help="Data sets by name, your own .csv; default: shapes."),
+    typer.Option(metavar="NAME …", rich_help_panel=WHAT, help="Data sets by name, files of your own; default: shapes."),
 ]
 Ratios: TypeAlias = Annotated[
     list[str] | None,

@@ -24,6 +24,9 @@ from .own.signs import MEANING
 from .own.splits import assign
 from .registry import ALIASES, DATASETS, Value, stated
 
+FIRST = 10
+"""By how many pictures it is decided which folder the paths are relative to."""
+
 
 def load(file: Path, options: Mapping[str, Value]) -> Dataset:
     """The data set that a file describes; `notes` of it say how the file was read.
@@ -52,18 +55,18 @@ def _name(file: Path) -> str:
 
 def _split(listed: Listed, numbers: Sequence[int]) -> Split:
     rows = [listed.rows[number] for number in numbers]
-    home = _home(listed.file, rows[0])
+    home = _home(listed.file, rows[:FIRST])
     _refuse_missing(listed.file, home, rows)
     files = [home / row.path for row in rows]
     return split_of([row.id for row in rows], files, listed.labels[np.array(numbers)], upright=True)
 
 
-def _home(file: Path, row: Row) -> Path:
+def _home(file: Path, rows: Sequence[Row]) -> Path:
     """The folder that paths are relative to: the file's, or `images` in it, or its parent where they begin with it."""
     homes = [file.parent, file.parent / "images"]
-    if PurePosixPath(row.path).parts[0] == file.absolute().parent.name:
+    if all(PurePosixPath(row.path).parts[0] == file.absolute().parent.name for row in rows):
         homes.append(file.absolute().parent.parent)
-    return next((home for home in homes if (home / row.path).is_file()), file.parent)
+    return max(homes, key=lambda home: sum((home / row.path).is_file() for row in rows))
 
 
 def _refuse_missing(file: Path, home: Path, rows: Sequence[Row]) -> None:

@@ -225,6 +225,17 @@ def test_pictures_may_lie_in_a_folder_images_beside_the_file(folder: Path) -> No
     assert own(folder, PLAIN).fingerprint == before
 
 
+def test_a_picture_that_is_missing_is_named_where_the_others_lie(folder: Path) -> None:
+    (folder / "images").mkdir()
+    for name in PICTURES[1:]:
+        (folder / name).rename(folder / "images" / name)
+    (folder / "0.png").rename(folder / "images" / "0.PNG")
+    with pytest.raises(DataError, match=r"no picture 0\.png") as caught:
+        own(folder, PLAIN)
+    assert "0.PNG" in str(caught.value)
+    assert str(caught.value.where).endswith("line 2")
+
+
 def test_paths_may_begin_with_the_name_of_the_file_s_folder(folder: Path) -> None:
     """As those of CheXpert do."""
     home = folder / "CheXpert-v1.0-small"

@@ -114,7 +114,7 @@ class Splc(PlainPixels, SinglePositiveLearner):
         Hill.card,
         name="splc",
         title="self-paced loss correction",
-        inferred=(*Hill.card.inferred, "a known absent label is never corrected: the paper has none"),
+        inferred=("a known absent label is never corrected: the paper has none",),
     )
 
     def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:

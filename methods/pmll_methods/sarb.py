@@ -60,7 +60,7 @@ class Sarb(BlendingLearner):
         trains="layer4 of the trunk, decoupling, graph, classifiers, α and β; all but the trunk where it is frozen",
         regimes=("partial", "full"),
         inferred=(
-            "the released scripts are for COCO and, with the same values, VG-200: they serve every data set",
+            "the released scripts are for COCO and VG-200, with the same values, which serve every data set",
             "a class with fewer known positives than prototypes: where the released code stops, one prototype each, "
             "the batch's prototype number counted round; a class without any is never blended",
         ),

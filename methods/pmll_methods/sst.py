@@ -68,7 +68,7 @@ class Sst(TransferLearner):
         trains="layer4 of the trunk, decoupling, graph, classifiers, pair head; all but the trunk where it is frozen",
         regimes=("partial", "full"),
         inferred=(
-            "the released scripts are for COCO and, with the same values, VOC 2007: they serve every data set",
+            "the released scripts are for COCO and VOC 2007, with the same values, which serve every data set",
             "without cross-image transfer there is no contrastive loss either",
         ),
         differs=(

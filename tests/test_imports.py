@@ -16,6 +16,7 @@ LIGHT = {
     "pmll_datasets": {"torch"},
     "pmll_bench.cell": {"torch"},
     "pmll_bench.grid": {"torch"},
+    "pmll_bench.planning": {"torch", "pandas", "sklearn", "scipy", "matplotlib"},
     "pmll_bench.store": {"torch"},
     "pmll_bench.status": {"torch"},
     "pmll_bench.report": {"torch"},

@@ -13,7 +13,7 @@ from pmll_methods.settings import updated
 from .cell import plain
 from .files import store_errors, write_whole
 from .grid import Planned, recipe_digest, revision_of
-from .planning import changed_settings, pretrained
+from .method_facts import changed_settings, pretrained
 from .store import Store
 
 

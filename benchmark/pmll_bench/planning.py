@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pmll_datasets import dataset, views
+from pmll_datasets import dataset
 from pmll_datasets.registry import is_file, paper_options
-from pmll_methods import registry, settings
-from pmll_methods.method import Card
-from pmll_methods.recipe import Recipe
-from pmll_methods.towers.weights import tower_identity, words_identity
+from pmll_methods.method import names
 
 from .caveats import caveats
 from .cell import Cell
 from .errors import ConfigError, nearest
-from .grid import DataFacts, Group, MaskFacts, MethodFacts, Planned, expand, groups, skipped
+from .grid import DataFacts, Group, MaskFacts, Planned, expand, groups, skipped
 from .masking import mask_facts, refuse_unfit
+from .method_facts import check_method, method_facts
 from .pictures import replaced
 from .problems import Problems
-from .request import DEFAULT, Overrides, Request, Row, parse_sets
+from .request import DEFAULT, Request, Row, parse_sets
 from .teaching import refuse_or_note
 
 
@@ -46,10 +43,9 @@ def plan(request: Request) -> Plan:
     request, problems = dataclasses.replace(request, methods=_all_methods(request)), Problems()
     with problems:
         mask = mask_facts(request)
-    kinds = []
     for row in request.rows:
         with problems:
-            kinds.append((row, registry.find(row.method)))
+            check_method(row)
     for name in request.datasets:
         with problems:
             dataset.find(name)
@@ -58,17 +54,12 @@ def plan(request: Request) -> Plan:
     problems.raise_all()
     with problems:
         _check_options(request, options)
-    with problems:
-        _check_names(request, [kind for _, kind in kinds])
     data = []
     for name in request.datasets:
         with problems:
             data.append(data_facts(name, request, options, mask))
     problems.raise_all()
-    methods: dict[str, list[MethodFacts]] = {facts.name: [] for facts in data}
-    for facts, (row, kind) in itertools.product(data, kinds):
-        with problems:
-            methods[facts.name].append(method_facts(row, kind, request, facts.name))
+    methods = method_facts(request, [facts.name for facts in data], problems)
     problems.raise_all()
     cells = expand(request, data, methods, mask)
     left_out = [f"{name} is left out: it has no regime {request.regime!r}" for name in skipped(request, methods)]
@@ -80,7 +71,7 @@ def plan(request: Request) -> Plan:
 
 def _all_methods(request: Request) -> tuple[Row, ...]:
     """The rows, `all` and `default` spelled out."""
-    several = {"all": registry.names(), "default": DEFAULT}
+    several = {"all": names(), "default": DEFAULT}
     rows: list[Row] = []
     for row in request.rows:
         rows += [Row(name) for name in several[row.method]] if row.method in several else [row]
@@ -136,88 +127,6 @@ def open_dataset(planned: Planned) -> dataset.Dataset:
 def _load(name: str, root: str | None, options: tuple[tuple[str, Any], ...], subset: int | None) -> dataset.Dataset:
     """A data set, read once a process."""
     return dataset.load(name, None if name == root else root, dict(options), subset)
-
-
-def method_facts(row: Row, kind: registry.Kind, request: Request, data_name: str) -> MethodFacts:
-    """A row's settings and recipe on a data set, with the user's overrides, as plain data."""
-    name, defaults = kind.card.name, kind.settings_class()
-    changes = request.overrides(row, name)
-    own = _meant_for(changes.settings, defaults, request, name)
-    track, on = request.track_on(data_name), {"dataset": data_name, "regime": request.regime}
-    resolved, recipe, _, stated = settings.resolve(kind.card, defaults, track, own, changes.recipe, **on)
-    _check_recipe(recipe, name)
-    full = settings.as_plain(resolved)
-    return MethodFacts(
-        name=name,
-        label=row.label or name,
-        revision=kind.card.revision,
-        regimes=kind.card.regimes,
-        target=str(Path(row.method).resolve()) if row.method.endswith(".py") else row.method,
-        settings=full,
-        changed=changed_settings(resolved, defaults),
-        recipe=settings.as_plain(recipe),
-        tower_digest=pretrained(full),
-        file_digest=kind.source,
-        grouped=kind.grouped,
-        uses_labels=kind.card.uses_labels,
-        deterministic=draws_nothing(kind.card, recipe),
-        stated=stated,
-    )
-
-
-def draws_nothing(card: Card, recipe: Recipe) -> bool:
-    """Whether a training seed is of no effect: neither the method nor a view draws with it."""
-    return card.deterministic and all(views.parse_view(view).fixed for view in recipe.views)
-
-
-def changed_settings(chosen: settings.Settings, defaults: settings.Settings) -> dict[str, Any]:
-    """What identities hold of settings; what is pretrained stands there by its content (`pretrained`)."""
-    changed = settings.differing(chosen, defaults)
-    return {key: value for key, value in changed.items() if key not in ("tower", "weights", "words")}
-
-
-def pretrained(full: Mapping[str, Any]) -> str:
-    """What stands for a method's pretrained parts in an identity: its tower and its word vectors, each named once."""
-    names = [tower_identity(full["tower"], full.get("weights"))] if "tower" in full else []
-    names += [words_identity(full["words"])] if full.get("words") else []
-    return "+".join(dict.fromkeys(names))
-
-
-def _meant_for(
-    changes: Mapping[str, Any], defaults: settings.Settings, request: Request, method: str
-) -> dict[str, Any]:
-    """A bare `NAME=V` reaches the methods that have NAME; `METHOD.NAME=V` must fit its method."""
-    fields = {field.name for field in dataclasses.fields(defaults)}
-    sets = parse_sets(request.sets)
-    bare = sets.settings.keys() - sets.per_method.get(method, Overrides()).settings.keys()
-    return {name: value for name, value in changes.items() if name in fields or name not in bare}
-
-
-def _check_recipe(recipe: Recipe, method: str) -> None:
-    """Views that exist, and a cache only where they never change."""
-    parsed = [views.parse_view(name) for name in (*recipe.views, recipe.test_view)]
-    if recipe.cache and not all(view.fixed for view in parsed):
-        raise ConfigError(
-            f"recipe.cache keeps features of views that never change; {', '.join(recipe.views)} changes every epoch",
-            where=f"recipe of {method}",
-            hint="set recipe.views=squash, or recipe.cache=false",
-        )
-    if recipe.rates and not 0 < recipe.validation < 1:
-        raise ConfigError(
-            "recipe.rates are chosen on held-out training pictures, but recipe.validation holds none out",
-            where=f"recipe of {method}",
-            hint="set recipe.validation=0.2",
-        )
-    if not parsed[-1].fixed:
-        raise ConfigError(f"the test view {recipe.test_view!r} is random", where=f"recipe of {method}")
-
-
-def _check_names(request: Request, kinds: Sequence[registry.Kind]) -> None:
-    """Every bare `--set NAME=V` must mean something to at least one method."""
-    known = {field.name for kind in kinds for field in dataclasses.fields(kind.settings_class)}
-    for name in parse_sets(request.sets).settings:
-        if name not in known:
-            raise ConfigError(f"no method of the grid has a setting {name!r}", where="--set", hint=nearest(name, known))
 
 
 def _check_options(request: Request, options: Mapping[str, Any]) -> None:

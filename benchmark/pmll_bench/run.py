@@ -32,6 +32,7 @@ from .launch.lease import Lease, LeaseHeld
 from .masking import open_mask
 from .meter import Meter
 from .method_files import find_method, keep_method
+from .outcome import Outcome
 from .planning import open_dataset
 from .records import EndKind, Seconds
 from .scoring import publish
@@ -41,23 +42,6 @@ from .tries import choose_rates
 
 T = TypeVar("T")
 SELECTED = "selected.npz"  # the best epoch so far, in the folder of an attempt
-
-
-@dataclass
-class Outcome:
-    """What became of the cells of a run, by cell id."""
-
-    done: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-    diverged: list[str] = field(default_factory=list)
-    held: list[str] = field(default_factory=list)  # another run works on them
-    interrupted: list[str] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)  # their job has gone without a word
-
-    def add(self, planned: Planned, state: str) -> None:
-        """Note what became of a cell."""
-        of_state: list[str] = getattr(self, state)
-        of_state.append(planned.cell.id)
 
 
 def run_groups(

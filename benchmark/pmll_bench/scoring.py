@@ -9,8 +9,8 @@ from pmll_methods.method import Card, MethodError, Scores
 
 from .cell_run import CellRun
 from .environment import environment
+from .method_facts import draws_nothing
 from .metrics import evaluate
-from .planning import draws_nothing
 from .records import Cost, Oracle, Result, Seconds
 
 

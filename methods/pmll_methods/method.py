@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import entry_points
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -207,6 +208,12 @@ REGISTRY: Mapping[str, Entry] = {
     "ssmll": Entry("pmll_methods.ssmll:Ssmll", "CLIP", "label-specific features and contexts", inferred=True),
     "scinet": Entry("pmll_methods.scinet:Scinet", "CLIP", "fused confidences teach harder views", inferred=True),
 }
+
+
+def names() -> tuple[str, ...]:
+    """All methods that go by a name: the built-in ones, then installed ones."""
+    installed = (point.name for point in entry_points(group=ENTRY_POINTS))
+    return (*REGISTRY, *sorted(installed))
 
 
 def key(seed: int, *purpose: object) -> int:

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from .learner import Learner
-from .method import ENTRY_POINTS, REGISTRY, Card, Method, MethodError
+from .method import ENTRY_POINTS, REGISTRY, Card, Method, MethodError, names
 from .own_file import OwnFile
 from .recipe import Recipe, Track
 from .settings import Settings
 from .torch_method import TorchMethod
+
+__all__ = ["Kind", "find", "names"]
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,6 @@ class Kind:
             return TorchMethod(self.cls, settings)
         built: Method = self.cls(settings) if inspect.signature(self.cls).parameters else self.cls()
         return built
-
-
-def names() -> tuple[str, ...]:
-    """All methods that go by a name: the built-in ones, then installed ones."""
-    installed = (point.name for point in importlib.metadata.entry_points(group=ENTRY_POINTS))
-    return (*REGISTRY, *sorted(installed))
 
 
 def find(name: str, copy: Path | None = None) -> Kind:

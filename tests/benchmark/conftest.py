@@ -12,6 +12,12 @@ from noted_slurm import COMMANDS, Cluster
 from pmll_bench.cli import main
 
 
+@pytest.fixture(autouse=True)
+def facts_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A test finds nothing that an earlier plan left behind."""
+    monkeypatch.setattr("pmll_bench.kept_facts.folder", lambda: tmp_path.with_name(f"{tmp_path.name}-facts"))
+
+
 @pytest.fixture
 def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Command:
     """Runs a command line in a folder of its own."""

@@ -13,9 +13,10 @@ from pmll_bench import scoring
 from pmll_bench.cell_folder import Attempt, State
 from pmll_bench.cell_run import Settings, Silent
 from pmll_bench.errors import StoreError
+from pmll_bench.outcome import Outcome
 from pmll_bench.planning import plan
 from pmll_bench.request import Request
-from pmll_bench.run import Outcome, run_groups
+from pmll_bench.run import run_groups
 from pmll_bench.store import Store
 
 BEST_VAL = ("recipe.selection=best-val", "recipe.validation=0.3")

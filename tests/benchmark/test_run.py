@@ -13,9 +13,10 @@ import pytest
 
 from pmll_bench.cell_run import Settings, Silent
 from pmll_bench.errors import ConfigError
+from pmll_bench.outcome import Outcome
 from pmll_bench.planning import plan
 from pmll_bench.request import Request
-from pmll_bench.run import Outcome, run_groups
+from pmll_bench.run import run_groups
 from pmll_bench.store import Store
 from small_grids import StopsAfter
 

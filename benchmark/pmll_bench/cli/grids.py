@@ -17,10 +17,10 @@ from .run_options import Launcher
 
 if TYPE_CHECKING:
     from ..grid import Planned
+    from ..outcome import Outcome
     from ..planning import Plan
     from ..report.table import Table
     from ..request import Request
-    from ..run import Outcome
     from ..store import Store
 
 
@@ -203,11 +203,12 @@ def _carry_out(planned: Plan, how: How) -> None:
     from ..stopping import stop_on_signals
     from ..store import Store
 
-    carry_out = _launcher(how)
     store = Store.open(how.root)
     missing = sum(store.folder(each.cell).result() is None for each in planned.cells)
     if not missing:
-        tell(f"nothing to do: all {len(planned.cells)} cells are done")
+        _tell_done(planned, store, how.as_json)
+        return
+    carry_out = _launcher(how)
     with listening(missing, how.as_json) as listener, stop_on_signals(listener.note) as stop:
         outcome = carry_out(planned.groups, store, listener=listener, stop=stop)
     code = _report(planned, store, outcome, how.as_json, stopped=stop.is_set())
@@ -215,6 +216,14 @@ def _carry_out(planned: Plan, how: How) -> None:
         tell("stopped; the same command goes on from here")
     if stop.exit_code or code:
         raise typer.Exit(stop.exit_code or code)
+
+
+def _tell_done(planned: Plan, store: Store, as_json: bool) -> None:
+    """Answer where all is done already, without what it takes to train."""
+    from ..outcome import Outcome
+
+    tell(f"nothing to do: all {len(planned.cells)} cells are done")
+    _report(planned, store, Outcome(), as_json)
 
 
 def _launcher(how: How) -> Callable[..., Outcome]:

@@ -18,8 +18,9 @@ from typing import Any, TextIO, cast
 from ..cell_run import Listener, Settings
 from ..grid import Group, Planned
 from ..machine import choose_device, cores, gpus
+from ..outcome import Outcome
 from ..progress import group_name, retell
-from ..run import Outcome, ask_all
+from ..run import ask_all
 from ..stopping import Stop
 from ..store import Store
 from .slot import ERROR, OUTCOME, as_error

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from ..cell_folder import CellFolder
 from ..cell_run import Listener
 from ..grid import Planned
-from ..run import Outcome
+from ..outcome import Outcome
 from ..store import Store
 
 LOOK = 5.0  # seconds between two looks at the files

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
+from pmll_datasets.index import forget
 from pmll_methods import registry
 
 from .checks.catalogue import CHECKS, NEEDED, Check
@@ -44,8 +46,8 @@ def check(target: str, full: bool = False, regime: str | None = None) -> Iterato
     kind = registry.find(target)
     if regime is not None and regime not in kind.card.regimes:
         raise ConfigError(f"{target} has no regime {regime!r}", hint=nearest(regime, kind.card.regimes))
-    with TemporaryDirectory(prefix="pmll-check-") as folder:
-        trials = Trials(target, kind, Path(folder), full, regime)
+    with _scratch() as folder:
+        trials = Trials(target, kind, folder, full, regime)
         first = carry_out(NEEDED, trials)
         yield first
         for each in CHECKS:
@@ -55,6 +57,16 @@ def check(target: str, full: bool = False, regime: str | None = None) -> Iterato
                 yield carry_out(each, trials)
             else:
                 yield Finding(each.name, "skipped", "there are no scores to compare", 0.0, each.reason, each.hint)
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder for data sets and stores; it goes away, and with it what the index of pictures knows of it."""
+    with TemporaryDirectory(prefix="pmll-check-") as folder:
+        try:
+            yield Path(folder)
+        finally:
+            forget(Path(folder))
 
 
 def carry_out(each: Check, trials: Trials) -> Finding:

@@ -1,9 +1,10 @@
 """The index of a data set's picture files: what they held when last seen, so that replaced ones are noticed.
 
-It is one JSON file for a data set and its folder, in the user's cache, since data folders are never written to and may
-be read-only. `files` has, by picture id, the size, the time of change (ns) and, where the content has been read, the
-sha256 of the file; `pictures` has the `Print` of each picture that `verify` decoded. As long as size and time are the
-same, a file counts as the same and is not read. Losing the index loses nothing but the comparison.
+It is one JSON file for a data set and its folder, in the user's cache under the folder's own path, since data folders
+are never written to and may be read-only. `files` has, by picture id, the size, the time of change (ns) and, where the
+content has been read, the sha256 of the file; `pictures` has the `Print` of each picture that `verify` decoded. As long
+as size and time are the same, a file counts as the same and is not read. Losing the index loses nothing but the
+comparison.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -68,8 +70,17 @@ def place(name: str, files: Mapping[str, Path]) -> Path | None:
     if not files:
         return None
     folder = os.path.commonpath([folder.absolute() for folder in {path.parent for path in files.values()}])
-    key = hashlib.sha256(folder.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return platformdirs.user_cache_path("pmll-bench") / "pictures" / f"{name}-{key}.json"
+    return _mirrored(Path(folder)) / f"{name}.json"
+
+
+def forget(folder: Path) -> None:
+    """Remove the indexes of all data sets whose pictures lie in a folder, once that folder is of no more use."""
+    shutil.rmtree(_mirrored(folder.absolute()), ignore_errors=True)
+
+
+def _mirrored(folder: Path) -> Path:
+    """The place in the cache that stands for a folder; below it are those of the folders in it."""
+    return platformdirs.user_cache_path("pmll-bench") / "pictures" / folder.relative_to(folder.anchor)
 
 
 def look(name: str, files: Mapping[str, Path], *, hashed: bool, accept: bool) -> Look:

@@ -165,3 +165,14 @@ def test_a_part_of_a_user_s_pictures_depends_on_its_own_alone(table: Path) -> No
     left_out = next(name for name in ("a", "b") if name not in part.files)
     write_picture(table.parent / f"{left_out}.bmp", (9, 9), BLUE)
     assert load(str(table), subset=1).fingerprint == part.fingerprint
+
+
+def test_what_is_known_of_a_folder_can_be_forgotten(table: Path, voc: Path) -> None:
+    inside, outside = own(table), load("voc2007-subset", voc)
+    places = [index.place(data.name, data.files) for data in (inside, outside) if data.fingerprint and data.contents]
+    assert all(place is not None and place.is_file() for place in places)
+    index.forget(table.parent / "VOCdevkit")
+    assert [place is not None and place.exists() for place in places] == [True, False]
+    index.forget(table.parent / "nowhere")
+    index.forget(table.parent)
+    assert [place is not None and place.exists() for place in places] == [False, False]

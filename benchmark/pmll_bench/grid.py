@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pmll_datasets.view_rules import rules
+
 from .cell import Cell, check_name, digest, parse_ratio
 from .errors import ConfigError, nearest, raise_all
 from .request import Request, parse_sets
@@ -211,8 +213,13 @@ def recipe_digest(recipe: Mapping[str, Any], towers: str) -> str:
 
 
 def _identified(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe as identities hold it: a field that is younger than they are is there only where it says something."""
-    return {name: value for name, value in recipe.items() if name != "horizon" or value is not None}
+    """A recipe as identities hold it: a field that is younger than they are is there only where it says something.
+
+    `view_rules` are the numbers of views that have changed under their names.
+    """
+    changed = rules([*recipe.get("views", ()), recipe.get("test_view", "")])
+    stated = {name: value for name, value in recipe.items() if name != "horizon" or value is not None}
+    return stated | ({"view_rules": changed} if changed else {})
 
 
 def _axis_problems(request: Request) -> Iterator[ConfigError]:

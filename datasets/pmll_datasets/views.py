@@ -194,6 +194,7 @@ def _random_crop(image: Image.Image, generator: np.random.Generator) -> Image.Im
     return _crop(image, (image.width - width) // 2, (image.height - height) // 2, width, height)
 
 
+# Whoever changes the pixels of a step raises its number in `view_rules`.
 STEPS: Mapping[str, Step] = {
     "squash": Step(_squash, fixed=True),
     "bilinear": Step(_bilinear, fixed=True),

@@ -175,6 +175,24 @@ def test_what_defines_a_method_changes_the_ids(change: dict[str, Any]) -> None:
     assert plan(facts(**change))[0].cell.id != plan()[0].cell.id
 
 
+@pytest.mark.parametrize("view", ["scpnet-strong", "flip+dualcoop", "flip+bilinear+randaugment"])
+def test_a_view_that_has_changed_under_its_name_counts_for_any_method(
+    view: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = {"views": ["squash", view], "test_view": "squash"}
+    ids = {plan(facts(recipe=recipe))[0].cell.id}
+    monkeypatch.setattr("pmll_datasets.view_rules.RULES", {})
+    ids |= {plan(facts(recipe=recipe))[0].cell.id}
+    assert len(ids) == 2
+
+
+def test_views_that_never_changed_leave_identities_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = {"views": ["hcp", "squash+flip"], "test_view": "centre-bilinear"}
+    now = plan(facts(recipe=recipe))[0].cell.id
+    monkeypatch.setattr("pmll_datasets.view_rules.RULES", {})
+    assert plan(facts(recipe=recipe))[0].cell.id == now
+
+
 def test_a_new_revision_of_a_user_file_counts_as_well_as_its_content() -> None:
     revisions = {plan(facts(file_digest="c" * 64, revision=revision))[0].cell.revision for revision in (1, 2)}
     assert len(revisions) == 2

@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 
 from pmll_datasets import augment
 from pmll_datasets.errors import DataError
+from pmll_datasets.view_rules import RULES
 from pmll_datasets.views import STEPS, parse_view, render, view_generator
 
 NAMES = [*(name for name, step in STEPS.items() if step.sizes), "squash+flip", "flip+centre", "oversize+multi-scale"]
@@ -249,6 +250,10 @@ def test_every_operation_keeps_size_and_mode_over_its_whole_range(
         for value in ends:
             changed = operation.change(image, value, view_generator(0, 0, "a", 0))
             assert (changed.size, changed.mode) == (image.size, "RGB")
+
+
+def test_every_step_with_a_rule_of_its_own_is_a_step() -> None:
+    assert RULES.keys() <= STEPS.keys()
 
 
 def test_an_unknown_view_suggests_the_nearest() -> None:

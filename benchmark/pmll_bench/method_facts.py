@@ -12,10 +12,10 @@ from pmll_datasets import views
 from pmll_methods import settings
 from pmll_methods.method import REGISTRY, Card
 from pmll_methods.recipe import Recipe
-from pmll_methods.towers.weights import tower_identity, words_identity
+from pmll_methods.towers.weights import ONE_HOT, tower_identity, words_identity
 
 from .errors import ConfigError, nearest
-from .grid import MethodFacts
+from .grid import MethodFacts, Planned
 from .kept_facts import Facts, keep, kept
 from .problems import Problems
 from .request import Overrides, Request, Row, parse_sets
@@ -48,6 +48,13 @@ def method_facts(request: Request, data: Sequence[str], problems: Problems) -> F
             with problems:
                 facts[name].append(dataclasses.replace(row, tower_digest=pretrained(row.settings)))
     return facts
+
+
+def comes_whole(planned: Planned) -> bool:
+    """Whether all that a cell's method needs ships with the package, so that nothing has to be looked for."""
+    settings = planned.settings
+    embedded = settings.get("tower", "tiny") == "tiny" and settings.get("words") in (None, "tiny", ONE_HOT)
+    return planned.where.target in REGISTRY and embedded
 
 
 def _found(request: Request, data: Sequence[str], problems: Problems) -> Facts:

@@ -43,17 +43,24 @@ def imported(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_finished_grid_is_planned_and_shown_without_torch(tmp_path: Path) -> None:
     words = ["run", "--methods", "clip-zeroshot", "bce", "--ratios", "0.5", "--subset", "40", "--threads", "1"]
-    code = FINISHED.format(words=[*words, "--set", "recipe.epochs=0"])
+    words += ["--set", "recipe.epochs=0"]
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-    first, second = (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment)
-        for _ in range(2)
+    first, second, unfinished = (
+        subprocess.run(
+            [sys.executable, "-c", FINISHED.format(words=each)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=environment,
+        )
+        for each in (words, words, [*words, "--seeds", "7", "--dry-run"])
     )
     assert first.returncode == second.returncode == 0, second.stderr
     assert second.stdout == first.stdout
     assert "clip-zeroshot" in second.stdout
     assert first.stderr.splitlines()[-1] == "['torch', 'open_clip', 'torchvision']"
     assert second.stderr.splitlines()[-2:] == ["nothing to do: all 2 cells are done", "[]"]
+    assert unfinished.stderr.splitlines()[-2:] == ["2 cells, 0 of them done, in 2 groups", "[]"]
 
 
 @pytest.mark.parametrize("track", ["paper", "controlled", "smoke"])

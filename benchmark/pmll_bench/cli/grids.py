@@ -71,10 +71,11 @@ def changed(base: Request, given: Mapping[str, Any]) -> Request:
 
 def plan_of(request: Request, root: Path) -> Plan:
     """The plan without what can't be had here, its notes told."""
+    from ..method_facts import comes_whole
     from ..planning import plan
 
     planned = plan(request)
-    if waiting := _waiting(planned, root):
+    if waiting := [each for each in _waiting(planned, root) if not comes_whole(each)]:
         from ..obtainable import without_unobtainable
 
         planned = without_unobtainable(planned, request, waiting)

@@ -19,8 +19,9 @@ from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, MethodError
 from .nn.linear_phase import LinearPhase, LinearPhaseSettings
 from .nn.trunk import CONTROLLED_TRUNK, ClassifierSettings, TrunkClassifier, known_log_odds
 from .ranges import Positive, Share
+from .recipe import Values
 from .settings import setting
-from .single_positive_recipes import DIFFERS, EXPECTED, OF_SHAPES, PAPER, SMOKE, SMOKE_SETTINGS
+from .single_positive_recipes import DIFFERS, EXPECTED, FROM_AN_LS, OF_SHAPES, PAPER, SMOKE, SMOKE_SETTINGS
 
 TRACKS = {"paper": PAPER, "smoke": SMOKE}
 REGIMES = ("full", "partial", "single-positive")
@@ -74,6 +75,12 @@ class AnLsSettings(LinearPhaseSettings, SinglePositiveSettings):
     smoothing: Share = setting(0.1, "share of each label that is charged as its opposite; 0 is `an`", "released code")
 
 
+LINEAR_BATCHES = (  # for who turns the linear phase on
+    Values(settings={"linear_batch": 8}, source=FROM_AN_LS),
+    Values(datasets=("nuswide",), settings={"linear_batch": 16}, source=FROM_AN_LS),
+)
+
+
 class AnLs(LinearPhase, SinglePositiveLearner):
     """Unknown is absent, labels are smoothed; in the paper with and without a linear phase (`linear_phase`)."""
 
@@ -83,6 +90,7 @@ class AnLs(LinearPhase, SinglePositiveLearner):
         name="an-ls",
         title="assume negative, labels smoothed",
         inferred=(*INFERRED, "of the code's two modes, training end to end and after a linear phase, the former"),
+        tracks={**TRACKS, "paper": replace(PAPER, values=(*PAPER.values, *LINEAR_BATCHES))},
     )
 
     def log_odds(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, "c"]:

@@ -283,6 +283,9 @@ def test_a_linear_phase_trains_the_classifier_on_a_trunk_that_stays_as_it_is(nam
     assert (linear.epochs, whole.epochs) == (2, 2)
     assert SMOKE_TRUNK.lr * linear.lr_scale == pytest.approx(0.01)
     assert linear.views == (SMOKE_TRUNK.test_view,)
+    assert linear.streams == whole.streams == {"all": SMOKE_TRUNK.batch}
+    given = built(name, linear_phase=0.5, linear_batch=3).stages()
+    assert [stage.streams["all"] for stage in given] == [3, SMOKE_TRUNK.batch]
     before = {name: value.clone() for name, value in learner.state_dict().items()}
 
     def changed() -> set[str]:

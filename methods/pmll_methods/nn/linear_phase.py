@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..learner import Batch, Problem, Stage, Step
-from ..ranges import Positive, Share
+from ..ranges import Count, Positive, Share
 from ..settings import Settings, setting
 from .trunk import TrunkClassifier, pool
 
@@ -26,6 +26,7 @@ class LinearPhaseSettings(Settings):
         0.0, "share of the epochs, the first ones, in which the trunk stays as it is", "released code: 25 of 35"
     )
     linear_lr: Positive = setting(1e-4, "learning rate of the linear phase", "released code, mode linear_init")
+    linear_batch: Count | None = setting(None, "batch of the linear phase; none: that of the recipe")
 
 
 class LinearPhase(TrunkClassifier):
@@ -45,6 +46,8 @@ class LinearPhase(TrunkClassifier):
         recipe = self.problem.recipe
         scale = self.settings.linear_lr / recipe.lr
         linear = replace(whole, epochs=self.linear_epochs, views=(recipe.test_view,), lr_scale=scale)
+        if self.settings.linear_batch is not None:
+            linear = replace(linear, streams=dict.fromkeys(whole.streams, self.settings.linear_batch))
         return linear, replace(whole, epochs=recipe.epochs - self.linear_epochs)
 
     def logits(self, batch: Batch, step: Step) -> Float[Tensor, "b c"]:

@@ -194,6 +194,9 @@ def test_rows_of_different_machines_and_versions_are_told_of() -> None:
         "Not all made on the same machine and versions, which may move numbers: cpu EPYC (sst) and Xeon (bce).",
     )
     assert only_block([*grid("sst", 0.7, environment=here), *grid("bce", 0.6, environment=here)]).notes == ()
+    gpu, cpu = {"device": "cuda:1", "gpu": "H200"}, {"device": "cpu"}
+    (note,) = only_block([*grid("sst", 0.7, environment=gpu), *grid("bce", 0.6, environment=cpu)]).notes
+    assert note.endswith(": gpu H200 (sst) and none (bce).")
 
 
 def test_any_set_of_ratios_makes_the_columns_and_a_single_one_needs_no_average() -> None:

@@ -72,6 +72,7 @@ def test_csv_has_one_number_a_field_in_full_precision(paper: Table) -> None:
     assert float(row["10% mean"]) == pytest.approx(np.mean(values), abs=1e-12)
     assert float(row["10% sd"]) == pytest.approx(np.std(values, ddof=1), abs=1e-12)
     assert (row["10% n"], row["average n"], row["100% mean"], row["metric"]) == ("3", "3", "", "map")
+    assert row["sd over"] == "masks"
     assert list(row)[-6:] == ["100% mean", "100% sd", "100% n", "average mean", "average sd", "average n"]
     kggr = next(row for row in rows if row["method"] == "kggr")
     assert (kggr["10% mean"], kggr["10% sd"], kggr["10% n"], kggr["average mean"]) == ("", "", "0", "")

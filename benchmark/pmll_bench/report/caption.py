@@ -9,6 +9,7 @@ import pandas as pd
 
 from pmll_datasets.registry import DATASETS
 
+from ..environment import Environment
 from .aggregate import MISSING
 from .frame import LABEL_FILTERS, ORACLE, ROW
 from .known import known_of, said
@@ -114,11 +115,17 @@ def _differing(name: str, part: pd.DataFrame) -> str:
     """The values of one thing with the rows that were made with each; "" where all rows share one."""
     rows: dict[Any, dict[str, None]] = {}
     for label, environment in zip(part["label"], part["environment"], strict=True):
-        if (value := environment.get(name)) is not None:
+        if (value := _made_with(name, environment)) is not None:
             rows.setdefault(value, {})[label] = None
     if len(rows) < 2:
         return ""
     return f"{name} " + " and ".join(f"{value} ({_some(labels)})" for value, labels in rows.items())
+
+
+def _made_with(name: str, environment: Environment) -> str | bool | int | None:
+    """One thing of an environment; None where it isn't recorded."""
+    without = name == "gpu" and environment.get("device") == "cpu"
+    return "none" if without else environment.get(name)
 
 
 def _some(names: Collection[str]) -> str:

@@ -122,7 +122,8 @@ def _flat(table: Table) -> Iterator[dict[str, object]]:
     """The rows of all blocks, one number an entry; empty where a block lacks a ratio that another has."""
     ratios = sorted({ratio for block in table.blocks for ratio in block.ratios})
     for block in table.blocks:
-        shared = {**block.identity, "scored": len(block.identity["scored"]), "metric": table.layout.metric}
+        scored, metric = len(block.identity["scored"]), table.layout.metric
+        shared = {**block.identity, "scored": scored, "metric": metric, "sd over": block.over}
         for line in block.lines:
             row = {"method": line.label, "selection": line.selection, "view": line.view, **shared}
             columns = dict(zip(block.ratios, line.row.cells, strict=True))
@@ -190,6 +191,7 @@ def _json_block(block: Block) -> dict[str, object]:
         "title": block.title,
         "caption": block.caption,
         "notes": block.notes,
+        "sd_over": block.over,
         **block.identity,
         "rows": [
             {

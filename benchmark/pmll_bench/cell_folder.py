@@ -32,6 +32,7 @@ from .records import (
     ScoresFile,
     TriesRecord,
 )
+from .telling import Told
 
 StateName: TypeAlias = Literal[
     "planned", "queued", "running", "lost", "failed", "diverged", "interrupted", "done", "outdated"
@@ -269,11 +270,19 @@ class Attempt:
         self.folder.drop_states()
         return won
 
-    def end(self, kind: EndKind, message: str = "", traceback: str = "") -> None:
-        """Record how the attempt ended."""
-        write_record(
-            self.path / "end.json", EndRecord(kind=kind, message=message, traceback=traceback[-TRACEBACK_KEPT:])
-        )
+    @property
+    def trace(self) -> Path:
+        """The traceback of what ended the attempt, where something did."""
+        return self.path / "traceback.txt"
+
+    def end(self, kind: EndKind, told: Told | None = None) -> None:
+        """Record how the attempt ended, and what there is to say of the error that ended it."""
+        if told is None:
+            write_record(self.path / "end.json", EndRecord(kind=kind))
+            return
+        write_whole(self.trace, told.trace.encode())
+        trace = told.trace[-TRACEBACK_KEPT:]
+        write_record(self.path / "end.json", EndRecord(kind=kind, message=told.line, hint=told.hint, traceback=trace))
 
     def ended(self) -> EndRecord | None:
         """How the attempt ended; None while it runs and where it stopped without a word."""

@@ -22,11 +22,15 @@ from .checks.catalogue import CHECKS, NEEDED, Check
 from .checks.rules import Failed, Skipped
 from .checks.trial import Broken, Trials
 from .errors import ConfigError, StoreError, nearest
+from .telling import tell_of
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found. `seen` is a remark, why it was skipped, or what was seen where it failed."""
+    """What one check found. `seen` is a remark, why it was skipped, or what was seen where it failed.
+
+    `trace` is the traceback where the method raised something.
+    """
 
     check: str
     result: Literal["ok", "failed", "skipped"]
@@ -34,6 +38,7 @@ class Finding:
     seconds: float
     reason: str
     hint: str
+    trace: str = ""
 
 
 def check(target: str, full: bool = False, regime: str | None = None) -> Iterator[Finding]:
@@ -73,6 +78,7 @@ def carry_out(each: Check, trials: Trials) -> Finding:
     """One check. A full disk is no fault of the method and is raised."""
     started = time.monotonic()
     result: Literal["ok", "failed", "skipped"] = "failed"
+    hint, trace = each.hint, ""
     try:
         result, seen = "ok", each.rule(trials)
     except StoreError:
@@ -81,6 +87,11 @@ def carry_out(each: Check, trials: Trials) -> Finding:
         result, seen = "skipped", str(skipped)
     except (Failed, Broken) as failed:
         seen = str(failed)
+        broken = failed if isinstance(failed, Broken) else failed.__cause__
+        if isinstance(broken, Broken):
+            raised = "mend what the method raises" if each is NEEDED else each.hint  # scores are not what is wrong
+            hint, trace = broken.hint or raised, broken.trace
     except Exception as error:
-        seen = f"{type(error).__name__}: {error}".partition("\n")[0]
-    return Finding(each.name, result, seen, time.monotonic() - started, each.reason, each.hint)
+        told = tell_of(error, trials.target)
+        seen, trace = told.what.partition("\n")[0] + (f" ({told.where})" if told.where else ""), told.trace
+    return Finding(each.name, result, seen, time.monotonic() - started, each.reason, hint, trace)

@@ -9,11 +9,14 @@ import numpy as np
 
 from pmll_datasets.loader import ImageSet, TrainSet
 from pmll_methods.apart import attempted
-from pmll_methods.method import Diverged, Method, Scores
+from pmll_methods.method import Diverged, Method, MethodError, Scores
+from pmll_methods.mistakes import kind_of, place_of
 from pmll_methods.torch_method import TorchMethod, fit_methods, predict_methods
 
 from .cell_run import CellRun
 from .lent_run import LentRun
+
+SCORES = "return a float32 NumPy array [pictures, classes] in the order of `images`: scores.detach().cpu().numpy()"
 
 
 def fit(methods: Sequence[Method], trains: Sequence[TrainSet], runs: Sequence[CellRun]) -> list[Exception | None]:
@@ -50,7 +53,8 @@ def predict(
         predicted = [attempted(partial(methods[number].predict, images, lent[number])) for number in alive]
     _raise_trouble(runs)
     checked = {
-        number: _checked(result, (len(images), classes)) for number, result in zip(alive, predicted, strict=True)
+        number: _checked(result, (len(images), classes), methods[number])
+        for number, result in zip(alive, predicted, strict=True)
     }
     return [failure if failure is not None else checked[number] for number, failure in enumerate(failures)]
 
@@ -62,15 +66,19 @@ def _raise_trouble(runs: Sequence[CellRun]) -> None:
             raise run.trouble
 
 
-def _checked(scores: Scores | Exception, shape: tuple[int, int]) -> Scores | Exception:
+def _checked(scores: Scores | Exception, shape: tuple[int, int], method: Method) -> Scores | Exception:
     """Scores as the protocol promises them, or the exception that says what is wrong."""
     if isinstance(scores, Exception):
         return scores
-    array = np.asarray(scores)
-    if array.shape != shape:
-        return ValueError(f"predict returned shape {array.shape}, expected {shape} (pictures, classes)")
-    if array.dtype != np.float32:
-        return ValueError(f"predict returned {array.dtype}, expected float32")
-    if not np.isfinite(array).all():
-        return Diverged(f"predict returned {int((~np.isfinite(array)).sum())} scores that are not finite")
-    return array
+    where = place_of(method.predict)
+    if not isinstance(scores, np.ndarray):
+        return MethodError(f"predict returned {kind_of(scores)}", where=where, hint=SCORES)
+    if scores.shape != shape:
+        what = f"predict returned shape {scores.shape}, expected {shape} (pictures, classes)"
+        return MethodError(what, where=where, hint=SCORES)
+    if scores.dtype != np.float32:
+        return MethodError(f"predict returned {scores.dtype}, expected float32", where=where, hint=SCORES)
+    if not np.isfinite(scores).all():
+        what = f"predict returned {int((~np.isfinite(scores)).sum())} scores that are not finite"
+        return Diverged(what, where=where, hint="look for 0/0 and log(0) in predict, and at the loss before")
+    return scores

@@ -83,6 +83,7 @@ class EndRecord(Record):
     schema_: Literal["pmll.end/1"] = Field(default="pmll.end/1", alias="schema")
     kind: EndKind
     message: str = ""
+    hint: str = ""  # what to do: the end of the message
     traceback: str = ""
 
 

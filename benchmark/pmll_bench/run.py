@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -38,6 +37,7 @@ from .records import EndKind, Seconds
 from .scoring import publish
 from .selection import DamagedSelection, Selection, deciding, held_out, kept_best
 from .store import Store
+from .telling import tell_of
 from .tries import choose_rates
 
 T = TypeVar("T")
@@ -213,21 +213,13 @@ class _Work:
             self._end(run, state, as_exception(error) if state == "failed" else error)
 
     def _end(self, run: CellRun, state: EndKind, error: BaseException) -> None:
-        trace = "".join(traceback.format_exception(error))
-        run.attempt.end(state, _told(error), trace)
+        run.attempt.end(state, tell_of(error, run.planned.where.target))
         self._tell(run, state, 0.0)
 
     def _tell(self, run: CellRun, state: EndKind, seconds: float) -> None:
         self.runs.remove(run)
         self.outcome.add(run.planned, state)
         self.listener.cell_finished(run.planned, state, seconds)
-
-
-def _told(error: BaseException) -> str:
-    """An error in one line: its class, what is wrong, and, where it says so, where and what to do."""
-    where, hint = getattr(error, "where", None), getattr(error, "hint", None)
-    what = getattr(error, "what", str(error))
-    return f"{type(error).__name__}: {what}" + (f" ({where})" if where else "") + (f"; {hint}" if hint else "")
 
 
 def train_set(data: Dataset, planned: Planned, workers: int) -> TrainSet:

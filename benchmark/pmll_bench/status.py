@@ -16,7 +16,10 @@ BROKEN = ("failed", "diverged", "lost")
 
 @dataclass(frozen=True)
 class CellStatus:
-    """One cell and its state; `message` is one line on why. A `damaged` result counts as none."""
+    """One cell and its state; `message` is one line on why, `trace` the file with the whole traceback.
+
+    A `damaged` result counts as none.
+    """
 
     id: str
     dataset: str
@@ -24,15 +27,17 @@ class CellStatus:
     state: str
     message: str
     damaged: bool = False
+    trace: str | None = None
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Cells that ended in the same way, for the same reason."""
+    """Cells that ended in the same way, for the same reason; `trace` is the file with the first one's traceback."""
 
     state: str
     message: str
     cells: tuple[str, ...]
+    trace: str | None = None
 
 
 def survey(store: Store, revisions: Mapping[str, int | str] | None = None) -> list[CellStatus]:
@@ -47,7 +52,9 @@ def cell_status(folder: CellFolder, revisions: Mapping[str, int | str] | None = 
     state = folder.state((revisions or {}).get(method))
     damaged = state.name not in ("done", "outdated") and (folder.path / "result.json").exists()
     label = record.label if record else method
-    return CellStatus(folder.id, dataset, label, state.name, state.message, damaged)
+    trace = folder.attempts()[-1].trace if state.name in BROKEN and folder.newest else None
+    kept = str(trace) if trace is not None and trace.is_file() else None
+    return CellStatus(folder.id, dataset, label, state.name, state.message, damaged, kept)
 
 
 def counts(cells: Iterable[CellStatus]) -> dict[tuple[str, str], Counter[str]]:
@@ -60,9 +67,9 @@ def counts(cells: Iterable[CellStatus]) -> dict[tuple[str, str], Counter[str]]:
 
 def failures(cells: Iterable[CellStatus]) -> list[Failure]:
     """The cells that need a look, those with the same message together, the most frequent first."""
-    found: dict[tuple[str, str], list[str]] = defaultdict(list)
+    found: dict[tuple[str, str], list[CellStatus]] = defaultdict(list)
     for cell in cells:
         if cell.state in BROKEN:
-            found[cell.state, cell.message].append(cell.id)
-    grouped = [Failure(*reason, tuple(ids)) for reason, ids in found.items()]
+            found[cell.state, cell.message].append(cell)
+    grouped = [Failure(*reason, tuple(cell.id for cell in same), same[0].trace) for reason, same in found.items()]
     return sorted(grouped, key=lambda failure: -len(failure.cells))

@@ -16,6 +16,7 @@ from .feed import Feed, autocast, epoch_batches, in_order
 from .learner import Features, Learner, PseudoLabels, Stage, Sweep, laid_out
 from .member import Member, Place
 from .method import Diverged, ImageSet, Positions, Run, Scores, Stopped
+from .mistakes import NOT_FINITE, refuse_shape
 
 
 class Calendar(NamedTuple):
@@ -244,9 +245,11 @@ def predict_group(learners: Sequence[Learner], images: ImageSet, runs: Sequence[
                     with kept_apart(partial(failures.__setitem__, number)):
                         if isinstance(head, Exception):
                             raise head
-                        parts[number].append(learner(features, head).float().cpu())
+                        logits = learner(features, head)
+                        refuse_shape(logits, len(pixels[0]), learner)
+                        parts[number].append(logits.float().cpu())
     return [failures.get(number) or _finite(torch.cat(part).numpy()) for number, part in enumerate(parts)]
 
 
 def _finite(scores: Scores) -> Scores | Exception:
-    return scores if np.isfinite(scores).all() else Diverged("predicted scores are not finite")
+    return scores if np.isfinite(scores).all() else Diverged("predicted scores are not finite", hint=NOT_FINITE)

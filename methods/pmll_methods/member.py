@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -13,7 +12,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from . import ema
 from .feed import autocast
 from .learner import Batch, Features, Head, Learner, Stage, Step
-from .method import Diverged, MethodError, Run, State, key
+from .method import MethodError, Run, State, key
+from .mistakes import loss_terms, refuse_detached, refuse_not_finite
 from .recipe import Recipe
 from .schedule import learning_rate, one_cycle
 
@@ -101,14 +101,16 @@ class Member:
         self.set_mode(training=True, first_epoch=place.stage == place.epoch == 0)
         with autocast(self.recipe, self.run.device):
             head: Head = self.learner.head()
-            terms = self.learner.loss(batch, head, Step(place.stage, place.epoch, place.step, steps, generator))
+            step = Step(place.stage, place.epoch, place.step, steps, generator)
+            terms = loss_terms(self.learner.loss(batch, head, step), self.learner)
         total = torch.stack([term.float() for term in terms.values()]).sum()
-        for name, term in terms.items():
+        values = {name: float(term.detach()) for name, term in terms.items()}
+        refuse_not_finite(float(total.detach()), values, self.learner, place.epoch, place.step)
+        for name, value in values.items():
             before, count = self.losses.get(name, (0.0, 0))
-            self.losses[name] = (before + float(term.detach()), count + 1)
-        if not math.isfinite(float(total.detach())):
-            raise Diverged(f"the loss is {float(total.detach())} in epoch {place.epoch}, step {place.step}")
+            self.losses[name] = (before + value, count + 1)
         if self.optimizer is not None:
+            refuse_detached(total, self.learner)
             self._descend(total, stage, place, steps)
 
     def _descend(self, total: Tensor, stage: Stage, place: Place, steps: int) -> None:

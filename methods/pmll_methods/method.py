@@ -135,7 +135,11 @@ class Stopped(Exception):
 
 
 class Diverged(Exception):
-    """The loss or the scores are no longer finite."""
+    """The loss or the scores are no longer finite: what, where, what to do."""
+
+    def __init__(self, what: str, *, where: str | None = None, hint: str | None = None) -> None:
+        super().__init__(what)
+        self.what, self.where, self.hint = what, where, hint
 
 
 GOLDEN = "golden vectors met"  # its equations give the numbers that the reference gives

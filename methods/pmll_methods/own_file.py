@@ -21,6 +21,8 @@ from types import ModuleType
 
 from .method import MethodError
 
+OWN = "pmll_user_"  # how the names of these modules begin
+
 
 @dataclass(frozen=True)
 class OwnFile:
@@ -62,7 +64,8 @@ class OwnFile:
 
     def load(self) -> ModuleType:
         """The module, imported once a process. Raises `MethodError` with the line where it doesn't import."""
-        name = f"pmll_user_{self.digest[:12]}"
+        place = hashlib.sha256(str(self.path).encode()).hexdigest()
+        name = f"{OWN}{self.digest[:12]}_{place[:6]}"
         if name not in sys.modules:
             sys.modules[name] = module_from_spec(ModuleSpec(name, None, origin=str(self.path)))
             try:

@@ -10,6 +10,7 @@ import importlib.util
 import inspect
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from .learner import Learner
@@ -63,9 +64,21 @@ def find(name: str, copy: Path | None = None) -> Kind:
 
 
 def _from_file(file: OwnFile) -> Kind:
-    module, name = file.load(), file.path.stem
+    module = file.load()
+    kind = _kind(_class_of(module, file), source=file.digest, name=file.path.stem)
+    if kind.card.name in REGISTRY:
+        raise MethodError(
+            f"the method is called {kind.card.name!r}, as a built-in one is",
+            where=str(file.path),
+            hint='give it a card of its own: card = dataclasses.replace(Base.card, name="mine"); or rename the file',
+        )
+    return kind
+
+
+def _class_of(module: ModuleType, file: OwnFile) -> Any:
+    """The class in a user's file that is the method."""
     if hasattr(module, "METHOD"):
-        return _kind(module.METHOD, source=file.digest, name=name)
+        return module.METHOD
     own = [
         cls
         for cls in vars(module).values()
@@ -78,7 +91,7 @@ def _from_file(file: OwnFile) -> Kind:
             where=str(file.path),
             hint="set METHOD = YourClass in the file to say which one it is",
         )
-    return _kind(own[0], source=file.digest, name=name)
+    return own[0]
 
 
 def _package_digest(module: str) -> str:
@@ -102,6 +115,13 @@ def _is_method(cls: type) -> bool:
 def _kind(cls: Any, *, source: str, name: str) -> Kind:
     if not inspect.isclass(cls) or not _is_method(cls):
         raise MethodError(f"{name} is no method: it needs fit(train, run) and predict(images, run)")
+    if issubclass(cls, Learner) and getattr(cls, "card", None) is None:
+        raise MethodError(
+            f"the learner {cls.__name__} has no card",
+            where=f"{name}.py" if source else name,
+            hint="write one in the class, with a recipe: "
+            'card = Card(name="mine", title="…", paper="…", trains="…", tracks={"smoke": Track(recipe=SMOKE_TRUNK)})',
+        )
     card: Card = getattr(cls, "card", None) or _plain_card(cls, name)
     family: Track | None = getattr(cls, "controlled", None)
     if family is not None:

@@ -11,6 +11,7 @@ from .apart import attempted
 from .learner import Learner, Problem
 from .loop import fit_group, predict_group
 from .method import ImageSet, Run, Scores, TrainSet, key
+from .mistakes import built
 from .settings import Settings
 
 
@@ -38,7 +39,7 @@ class TorchMethod:
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(key(run.seed, "init"))
-            self.learner = self.learner_class(problem, self.settings)
+            self.learner = built(self.learner_class, problem, self.settings)
         return self.learner
 
     def fit(self, train: TrainSet, run: Run) -> None:
@@ -55,12 +56,12 @@ def fit_methods(
     methods: Sequence[TorchMethod], trains: Sequence[TrainSet], runs: Sequence[Run]
 ) -> list[Exception | None]:
     """Build and train a group in lockstep; the exception of a cell that failed stands in its place."""
-    built = [
+    learners = [
         attempted(partial(method.build, train, run)) for method, train, run in zip(methods, trains, runs, strict=True)
     ]
-    alive = [(learner, run) for learner, run in zip(built, runs, strict=True) if isinstance(learner, Learner)]
+    alive = [(learner, run) for learner, run in zip(learners, runs, strict=True) if isinstance(learner, Learner)]
     fitted = iter(fit_group([learner for learner, _ in alive], trains[0], [run for _, run in alive]))
-    return [next(fitted) if isinstance(learner, Learner) else learner for learner in built]
+    return [next(fitted) if isinstance(learner, Learner) else learner for learner in learners]
 
 
 def predict_methods(methods: Sequence[TorchMethod], images: ImageSet, runs: Sequence[Run]) -> list[Scores | Exception]:

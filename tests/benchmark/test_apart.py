@@ -133,9 +133,9 @@ def test_a_finished_cell_that_cannot_be_scored_or_written_ends_alone(
 
 
 def test_best_val_without_a_known_positive_to_rank_by_is_a_failure_of_that_cell(tmp_path: Path) -> None:
-    outcome = run(tmp_path / "store", "bce", ratios=(0.0005, 0.8), sets=("recipe.epochs=2", *BEST_VAL))
+    outcome = run(tmp_path / "store", "bce", ratios=(0.02, 0.8), sets=("recipe.epochs=2", *BEST_VAL))
     assert (len(outcome.failed), len(outcome.done)) == (1, 1)
-    message = states(tmp_path / "store")[0.0005].message
+    message = states(tmp_path / "store")[0.02].message
     assert message.startswith("DataError: no label is known to be present in the ")
     assert "set recipe.selection=last" in message
 

@@ -117,7 +117,8 @@ def test_a_method_that_is_never_the_same_twice_is_caught() -> None:
 
 
 def test_the_first_line_of_an_error_is_what_was_seen() -> None:
-    assert failures(cheater("falls_over"))["one class"] == "ValueError: max() of an empty sequence"
+    seen = failures(cheater("falls_over"))["one class"]
+    assert seen.startswith("ValueError: max() of an empty sequence (falls_over.py:15, in labels)")
 
 
 def test_a_clear_error_in_a_small_case_is_fine(tmp_path: Path) -> None:
@@ -129,15 +130,15 @@ def test_a_clear_error_in_a_small_case_is_fine(tmp_path: Path) -> None:
     )
     found = list(check(own(tmp_path, *polite)))
     assert named(found, "failed") == {}
-    assert named(found, "ok")["one training picture"].seen == "refused: MethodError: two pictures, please"
+    assert named(found, "ok")["one training picture"].seen.startswith("refused: MethodError: two pictures, please")
 
 
 @pytest.mark.parametrize(
     ("end", "seen"),
     [
         ("raise RuntimeError('the lake is dry')", "RuntimeError: the lake is dry"),
-        ("return super().predict(images, run).astype(np.float64)", "ValueError: predict returned float64"),
-        ("return super().predict(images, run)[1:]", "ValueError: predict returned shape (11, 20)"),
+        ("return super().predict(images, run).astype(np.float64)", "MethodError: predict returned float64"),
+        ("return super().predict(images, run)[1:]", "MethodError: predict returned shape (11, 20)"),
         ("return super().predict(images, run) * np.float32(np.nan)", "Diverged: predict returned 240 scores"),
     ],
 )

@@ -14,6 +14,7 @@ from pmll_bench.errors import Exit, StoreError, UsageError
 from pmll_bench.launch.lease import Lease
 from pmll_bench.records import ScoresFile
 from pmll_bench.store import Store
+from pmll_bench.telling import Told
 from stored import CLASSES, IDS, SCORES, cell, finish, planned, result
 
 SCORES_FILE = ScoresFile(file="attempts/0001/scores.npz", sha256="a" * 64, n=3, c=2)
@@ -177,8 +178,8 @@ def test_the_state_follows_the_files(store: Store) -> None:
         assert folder.state().name == "running"
     assert folder.state().name == "lost"
     for kind in ("interrupted", "failed", "diverged"):
-        attempt.end(kind, "RuntimeError: boom", "trace")
-        assert folder.state() == (kind, "RuntimeError: boom")
+        attempt.end(kind, Told("RuntimeError: boom", "mine.py:3, in fit", "ask the lake", "trace"))
+        assert folder.state() == (kind, "RuntimeError: boom (mine.py:3, in fit); ask the lake")
     folder.queue("4712")
     assert folder.state().name == "queued"
     finish(store, item)
@@ -194,11 +195,12 @@ def test_a_users_method_is_outdated_by_its_revision_or_its_content(store: Store)
 
 def test_a_failure_keeps_the_end_of_its_traceback(store: Store) -> None:
     attempt = store.folder(cell()).begin(planned(), {})
-    attempt.end("failed", "ValueError: x", "line\n" * 10_000 + "the cause")
+    attempt.end("failed", Told("ValueError: x", "", "", "line\n" * 10_000 + "the cause"))
     end = attempt.ended()
     assert end is not None
     assert len(end.traceback) == 8000
     assert end.traceback.endswith("the cause")
+    assert attempt.trace.read_text() == "line\n" * 10_000 + "the cause"
 
 
 def test_a_half_written_event_is_left_out(store: Store) -> None:

@@ -102,7 +102,7 @@ def test_a_method_that_fails_at_every_rate_fails(mine: str, tmp_path: Path, monk
     monkeypatch.setenv("FAILS", "0.001 0.01 0.1")
     outcome = carry_out(tmp_path / "store", mine, sets=SMALL)
     (folder,) = Store.open(tmp_path / "store").folders()
-    assert (outcome.failed, folder.state().message) == ([folder.id], "RuntimeError: too steep")
+    assert (outcome.failed, folder.state().message) == ([folder.id], "RuntimeError: too steep (mine.py:11, in fit)")
 
 
 def test_labels_that_are_hidden_and_labels_of_the_test_decide_nothing(

@@ -77,7 +77,7 @@ def test_a_job_with_a_gpu_doesnt_quietly_train_on_the_processor(job: Job, monkey
     monkeypatch.setenv("SLURM_JOB_GPUS", "0")
     with pytest.raises(ConfigError, match="no device 'cuda' here"):
         job.run()
-    assert job.folder.state() == ("failed", "ConfigError: no device 'cuda' here")
+    assert job.folder.state() == ("failed", "ConfigError: no device 'cuda' here (--device); there are: cpu")
 
 
 def test_a_job_runs_the_file_that_was_kept_when_it_was_submitted(job: Job, tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_method_that_has_gone_is_a_failure_of_the_jobs_cells(job: Job, tmp_pat
 def test_a_failure_is_recorded_once(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BROKEN", "1")
     job.run()
-    assert job.folder.state() == ("failed", "ValueError: the lake is dry")
+    assert job.folder.state() == ("failed", "ValueError: the lake is dry (mine.py:9, in __init__)")
     assert len(job.folder.attempts()) == 1
 
 

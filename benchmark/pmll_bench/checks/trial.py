@@ -21,6 +21,7 @@ from ..planning import open_dataset, plan
 from ..request import Request
 from ..run import run_groups, train_set
 from ..store import Store
+from ..telling import tell_of
 from .scenes import RATIO, scenes, write
 
 SHORT = ("recipe.epochs=2", "recipe.batch=8", "recipe.validation=0", "recipe.selection=last")
@@ -28,10 +29,13 @@ SHORT = ("recipe.epochs=2", "recipe.batch=8", "recipe.validation=0", "recipe.sel
 
 
 class Broken(Exception):
-    """A trial that gave no scores; `said` is the first line of what the method raised: "ValueError: …"."""
+    """A trial that gave no scores; `said` is the first line of what the method raised: "ValueError: …".
 
-    def __init__(self, said: str) -> None:
-        self.said = said.partition("\n")[0]
+    `hint` is what to do where the mistake is known, `trace` the whole traceback.
+    """
+
+    def __init__(self, said: str, hint: str = "", trace: str = "") -> None:
+        self.said, self.hint, self.trace = said.partition("\n")[0], hint, trace
         super().__init__(self.said)
 
     @property
@@ -74,9 +78,12 @@ class Trial:
     def require_scores(self) -> None:
         """Raise `Broken` where any cell has no scores; the bench has looked at their shape, type and finiteness."""
         for planned in self.cells:
-            state = self.store.folder(planned.cell).state()
+            folder = self.store.folder(planned.cell)
+            state = folder.state()
             if state.name != "done":
-                raise Broken(state.message or state.name)
+                ended = folder.attempts()[-1].ended() if folder.newest else None
+                hint, trace = (ended.hint, ended.traceback) if ended else ("", "")
+                raise Broken(state.message.removesuffix(f"; {hint}") or state.name, hint, trace)
 
     @property
     def scores(self) -> Scores:
@@ -166,7 +173,8 @@ class Trials:
         except StoreError:
             raise
         except Exception as error:
-            raise Broken(f"{type(error).__name__}: {error}") from error
+            told = tell_of(error, self.target)
+            raise Broken(told.line.removesuffix(f"; {told.hint}"), told.hint, told.trace) from error
         return Trial(cells, store, stop.count - len(together))
 
     def _written(self, data: Dataset) -> Path:

@@ -16,7 +16,7 @@ from .browse import list_names, show
 from .check import check
 from .data import data
 from .doctor import doctor
-from .output import report_error
+from .output import DEBUG, report_error
 from .report import plot, table
 from .run import run
 from .status import score, status
@@ -65,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """The `pmll-bench` command; always ends in `SystemExit` with one of the codes in `errors.Exit`."""
     take_any_text()
     given = sys.argv[1:] if argv is None else argv
+    DEBUG.set("--debug" in given)
     arguments = [argument for argument in given if argument != "--debug"]  # wherever it stands
     try:
         code = app(spread_lists(arguments), prog_name="pmll-bench", standalone_mode=False)
@@ -74,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except (KeyboardInterrupt, typer.Abort):  # what the parser makes of Ctrl-C
         code = Exit.INTERRUPTED
     except Exception as error:
-        code = report_error(error, debug="--debug" in given, as_json="--json" in given)
+        code = report_error(error, debug=DEBUG.get(), as_json="--json" in given)
     for stream in (sys.stdout, sys.stderr):
         give_up_if_broken(stream)
     raise SystemExit(code)

@@ -10,7 +10,7 @@ import typer
 
 from ..errors import Exit
 from .options import Json
-from .output import columns, print_json
+from .output import DEBUG, columns, print_json
 
 
 def check(
@@ -46,5 +46,7 @@ def check(
         print(columns(["check", "result", "seconds", ""], rows))
         for each in failed:
             print(f"\nfailed: {each.check}\n  seen:   {each.seen}\n  reason: {each.reason}\n  hint:   {each.hint}")
+            if each.trace:
+                print(each.trace if DEBUG.get() else "  traceback: --debug shows it")
     if failed:
         raise typer.Exit(Exit.CELLS_FAILED)

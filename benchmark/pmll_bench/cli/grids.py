@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ..errors import Exit, UsageError
-from .output import columns, print_json, print_table, tell
+from .output import columns, failure_text, print_json, print_table, tell
 from .run_options import Launcher
 
 if TYPE_CHECKING:
@@ -274,4 +274,4 @@ def _tell_failures(store: Store, cells: list[str]) -> None:
     from ..status import cell_status, failures
 
     for failure in failures(cell_status(store.find(cell)) for cell in cells):
-        tell(f"{failure.state}, {len(failure.cells)} cells: {failure.message}\n  {' '.join(failure.cells)}")
+        tell(failure_text(failure))

@@ -10,6 +10,7 @@ import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +24,9 @@ from ..streams import as_printed, print_line
 
 if TYPE_CHECKING:
     from ..report.table import Table
+    from ..status import Failure
 
+DEBUG: ContextVar[bool] = ContextVar("debug", default=False)  # `--debug`, wherever it stands
 ParserError = typer.BadParameter.__mro__[2]  # what all errors of typer's parser share; typer exports only this one
 
 
@@ -56,6 +59,16 @@ def _text(value: object) -> str:
 def tell(text: str) -> None:
     """Say something that is no result."""
     print_line(text, sys.stderr)
+
+
+def failure_text(failure: Failure) -> str:
+    """Why cells failed, which they are, and where the traceback is; with `--debug` the traceback itself."""
+    text = f"{failure.state}, {len(failure.cells)} cells: {failure.message}\n  {' '.join(failure.cells)}"
+    if failure.trace is None:
+        return text
+    if DEBUG.get():
+        return f"{text}\n{Path(failure.trace).read_text(encoding='utf-8')}"
+    return f"{text}\n  traceback: {failure.trace} (--debug shows it here)"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import typer
 
 from ..errors import Exit
 from .options import STORE, DataRoot, Json, Root
-from .output import columns, print_json, tell
+from .output import columns, failure_text, print_json, tell
 
 
 def status(
@@ -40,7 +40,7 @@ def status(
         rows = [[*name, *(count[state] for state in present)] for name, count in counts(cells).items()]
         print(columns(["data set", "method", *present], rows))
         for failure in failures(cells):
-            print(f"\n{failure.state}, {len(failure.cells)} cells: {failure.message}\n  {' '.join(failure.cells)}")
+            print(f"\n{failure_text(failure)}")
     if check and any(cell.state != "done" for cell in cells):
         raise typer.Exit(Exit.INCOMPLETE)
 

@@ -10,7 +10,6 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -110,13 +109,13 @@ def _settings(options: Mapping[str, str | None]) -> Settings:
 def _record(error: Exception, folders: Sequence[CellFolder]) -> None:
     """Keep what stopped a job before its cells began with the cells: nobody watches a job."""
     from ..environment import environment
+    from ..telling import tell_of
 
     for folder in folders:
         record = folder.record()
         if record is not None and folder.result() is None:
             attempt = folder.begin(record.planned(), environment(threads=1, device="cpu"))
-            trace = "".join(traceback.format_exception(error))
-            attempt.end("failed", f"{type(error).__name__}: {error}", trace)
+            attempt.end("failed", tell_of(error, record.where.target))
 
 
 @contextmanager

@@ -26,6 +26,7 @@ class DataFacts:
     train: int = 0
     test: int = 0
     classes: int = 0
+    pictures: str = ""  # `Dataset.contents`
     notes: tuple[str, ...] = ()  # what the user should know
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from pmll_datasets.verify import verify_files
 
 from .cell import canonical
 from .data_status import opened
+from .grid import DataFacts, Planned
 from .store import Store
 
 
@@ -26,6 +27,24 @@ def replaced(data: Dataset) -> tuple[str, ...]:
         return (f"{data.name}: {seen.said}; this is another data set, results of the old pictures stay apart",)
     hint = f"restore the pictures; or check them and take them as they are: pmll-bench data verify {data.name} --renew"
     raise DataError(f"{data.name}: {seen.said}", where=str(data.files[seen.changed[0]]), hint=hint)
+
+
+def made_from_others(cells: Iterable[Planned], data: Iterable[DataFacts], root: Path) -> tuple[str, ...]:
+    """What to say of finished cells in the store `root` that were made when the picture files held something else.
+
+    They keep their identity, and so their number: it can only be told, and made again by hand.
+    """
+    if not (root / "store.json").exists():
+        return ()
+    store, now = Store.open(root), {facts.name: facts.pictures for facts in data}
+    finished = [(each.cell, store.folder(each.cell).result()) for each in cells]
+    stale = [cell for cell, found in finished if found and found.pictures and found.pictures != now[cell.dataset]]
+    if not stale:
+        return ()
+    what = (
+        f"warning: made from other pictures than there are now, finished cells: {', '.join(cell.id for cell in stale)}"
+    )
+    return (f"{what}; to make one again, remove its folder, {store.folder(stale[0]).path}",)
 
 
 def verify(name: str, data_root: Path | None, root: Path, sets: Sequence[str], *, renew: bool) -> dict[str, Any]:

@@ -97,6 +97,7 @@ def data_facts(name: str, request: Request, options: Mapping[str, Any], mask: Ma
         train=len(loaded.train),
         test=len(loaded.test),
         classes=len(loaded.classes),
+        pictures=loaded.contents,
         notes=(*loaded.notes, *replaced(loaded), *trying_out(name, request)),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +104,14 @@ def test_official_pictures_that_are_replaced_are_refused_until_they_are_verified
     found = command("data", "verify", *data[1:], "--renew")
     assert found.code == Exit.DONE
     assert "made from other pictures, 1 of the results in runs" in found.err
-    assert run_on(command, voc, *data)[0] == Exit.DONE
+    code, _, err = run_on(command, voc, *data)
+    assert code == Exit.DONE
+    assert "made from other pictures than there are now" in err
+    (folder,) = Path("runs/cells/voc2007-subset/mine").iterdir()
+    assert f"remove its folder, {folder}" in err
+    shutil.rmtree(folder)
+    assert "done   mine" in run_on(command, voc, *data)[2]
+    assert "other pictures" not in run_on(command, voc, *data)[2]
 
 
 def test_verify_compares_pixels_with_those_of_last_time(voc: Path, command: Command) -> None:

@@ -72,6 +72,7 @@ def changed(base: Request, given: Mapping[str, Any]) -> Request:
 def plan_of(request: Request, root: Path) -> Plan:
     """The plan without what can't be had here, its notes told."""
     from ..method_facts import comes_whole
+    from ..pictures import made_from_others
     from ..planning import plan
 
     planned = plan(request)
@@ -79,7 +80,7 @@ def plan_of(request: Request, root: Path) -> Plan:
         from ..obtainable import without_unobtainable
 
         planned = without_unobtainable(planned, request, waiting)
-    for note in planned.notes:
+    for note in (*planned.notes, *made_from_others(planned.cells, planned.data, root)):
         tell(note)
     return planned
 

@@ -217,6 +217,8 @@ def _method_lines(about: Mapping[str, Any]) -> Iterator[str]:
     yield f"  status   {about['status']}"
     if not about["grouped"]:
         yield "  groups   none: each cell alone; after a kill it starts again unless the method saves its state"
+    if about["deterministic"]:
+        yield "  seeds    deterministic: trained once per mask, whatever the seeds"
     if not about["logits"]:
         yield "  scores   no logits of P(present): F1 at a threshold is left out"
     yield from _section("inferred (what the paper and its code leave open)")

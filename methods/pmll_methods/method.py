@@ -158,7 +158,7 @@ class Card:
     revision: int = 1
     regimes: tuple[str, ...] = ("full", "partial")
     uses_labels: bool = True
-    deterministic: bool = False
+    deterministic: bool = False  # the training seed is of no effect, so it is trained once per mask
     logits: bool = True  # scores are logits of P(present); otherwise thresholded F1 is left out
     shown: tuple[str, ...] = ()  # how far it has been tried: GOLDEN, PAPER_STEP, PHOTOGRAPHS
     inferred: tuple[str, ...] = ()  # what the paper and its code leave open, and what we chose

@@ -39,7 +39,7 @@ def _software() -> Iterator[Finding]:
         yield Finding(name, str(here[name] or "missing"), hint)
     yield Finding("platform", str(here["platform"]))
     yield Finding("cpu", f"{here['cpu']}, {here['threads']} cores")
-    yield Finding("threads", os.environ.get("PMLL_THREADS", "all cores"))
+    yield Finding("threads", os.environ.get("PMLL_THREADS", "all cores; one on the smoke track"))
 
 
 def _tokenizers() -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from .errors import ConfigError
@@ -13,6 +14,15 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def threads_for(tracks: Iterable[str]) -> int:
+    """The threads that cells of these tracks train with where nobody asks for a number.
+
+    All cores; but one on the smoke track alone. On its small pictures threads wait for each other longer than they
+    compute, and with one its numbers don't depend on how many cores a machine has.
+    """
+    return 1 if set(tracks) == {"smoke"} else cores()
 
 
 def gpus() -> int:

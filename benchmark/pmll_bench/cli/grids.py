@@ -210,7 +210,7 @@ def _carry_out(planned: Plan, how: How) -> None:
     if not missing:
         _tell_done(planned, store, how.as_json)
         return
-    carry_out = _launcher(how)
+    carry_out = _launcher(how, planned)
     with listening(missing, how.as_json) as listener, stop_on_signals(listener.note) as stop:
         outcome = carry_out(planned.groups, store, listener=listener, stop=stop)
     code = _report(planned, store, outcome, how.as_json, stopped=stop.is_set())
@@ -228,17 +228,18 @@ def _tell_done(planned: Plan, store: Store, as_json: bool) -> None:
     _report(planned, store, Outcome(), as_json)
 
 
-def _launcher(how: How) -> Callable[..., Outcome]:
+def _launcher(how: How, planned: Plan) -> Callable[..., Outcome]:
     """What carries out groups here: this process, or several."""
     if how.launcher == Launcher.local:
         from ..launch.local import run_in_slots, slots_here
 
         return partial(run_in_slots, slots=slots_here(how.slots, how.device, how.threads))
     from ..cell_run import Settings
-    from ..machine import choose_device, cores
+    from ..machine import choose_device, threads_for
     from ..run import run_groups
 
-    return partial(run_groups, settings=Settings(device=choose_device(how.device), threads=how.threads or cores()))
+    threads = how.threads or threads_for(each.track for each in planned.cells)
+    return partial(run_groups, settings=Settings(device=choose_device(how.device), threads=threads))
 
 
 def _report(planned: Plan, store: Store, outcome: Outcome, as_json: bool, *, stopped: bool = False) -> Exit:

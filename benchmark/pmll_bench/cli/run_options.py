@@ -117,7 +117,7 @@ Threads: TypeAlias = Annotated[
         metavar="N",
         envvar="PMLL_THREADS",
         rich_help_panel=WHERE,
-        help="CPU threads, with local those of each slot; default: all cores, shared out.",
+        help="CPU threads, with local those of each slot; default: all cores, shared out; one on the smoke track.",
     ),
 ]
 Launch: TypeAlias = Annotated[

@@ -18,8 +18,9 @@ from urllib.request import urlopen
 from pmll_methods import registry
 from pmll_methods.glove import FILES
 from pmll_methods.method import MethodError
+from pmll_methods.nn.words import word_vectors
 from pmll_methods.settings import updated
-from pmll_methods.towers.weights import Source
+from pmll_methods.towers.weights import ONE_HOT, Source, words_path
 
 from .errors import ConfigError, raise_all
 from .grid import Planned, groups
@@ -48,7 +49,7 @@ def without_unobtainable(plan: Plan, request: Request, waiting: Sequence[Planned
     refused = {row: reasons for row, reasons in lacking.items() if row not in out or not left}
     raise_all([ConfigError(f"{names}: {what}", hint=hint) for names, what, hint in _by_reason(refused)])
     notes = [f"left out: {names}: {what}; {hint}" for names, what, hint in _by_reason(lacking)]
-    return replace(plan, cells=tuple(left), groups=groups(left), notes=(*plan.notes, *notes)) if out else plan
+    return replace(plan, cells=tuple(left), groups=groups(left), notes=(*plan.notes, *notes)) if gone else plan
 
 
 def words_to_fetch(cells: Iterable[Planned]) -> dict[str, list[str]]:
@@ -115,9 +116,18 @@ def _sources(planned: Planned, data_root: Path | None) -> Iterator[Source]:
         learner: Any = kind.cls
         yield from learner.tower_sources(settings, recipe_of(planned))
     words = str(planned.settings.get("words"))
-    if words in FILES and whole_file(words, data_root) is None and missing(words, open_dataset(planned).spoken):
+    spoken = open_dataset(planned).spoken
+    if words not in FILES or not missing(words, spoken):
+        _check_words(planned.settings.get("words"), spoken)
+    elif whole_file(words, data_root) is None:
         hint = f"pmll-bench data fetch {words} where there is a network, --set words=FILE, or --set words=one-hot"
         yield Source(f"the word vectors {FILES[words]}", ARCHIVES[words].url, hint)
+
+
+def _check_words(words: str | None, spoken: Sequence[str]) -> None:
+    """Read word vectors that are here; `MethodError` where they don't fit the classes."""
+    if words and (words in FILES or (words != ONE_HOT and words_path(words) is not None)):
+        word_vectors(words, spoken)
 
 
 def _spelled_out(request: Request) -> set[str]:

@@ -48,7 +48,7 @@ def do(request: Request, how: How) -> Plan:
         raise UsageError("--slurm says what jobs get, but nothing is submitted", hint="add --launcher slurm")
     if how.slots is not None and how.launcher != Launcher.local:
         raise UsageError(f"--slots is for the local launcher, not for {how.launcher}", hint="add --launcher local")
-    planned = plan_of(request, how.root)
+    planned = plan_of(request, how)
     if how.dry_run:
         _show_plan(planned, how.root, how.as_json)
         return planned
@@ -69,27 +69,33 @@ def changed(base: Request, given: Mapping[str, Any]) -> Request:
     return replace(base, **changes)
 
 
-def plan_of(request: Request, root: Path) -> Plan:
-    """The plan without what can't be had here, its notes told."""
+def plan_of(request: Request, how: How) -> Plan:
+    """The plan without what can't be had here, its notes told. A dry run of cells that come whole needs no torch."""
     from ..method_facts import comes_whole
     from ..pictures import made_from_others
     from ..planning import plan
 
     planned = plan(request)
-    if waiting := [each for each in _waiting(planned, root) if not comes_whole(each)]:
+    waiting = _waiting(planned, how.root, create=not how.dry_run)
+    if needy := [each for each in waiting if not comes_whole(each)]:
         from ..obtainable import without_unobtainable
 
-        planned = without_unobtainable(planned, request, waiting)
-    for note in (*planned.notes, *made_from_others(planned.cells, planned.data, root)):
+        planned = without_unobtainable(planned, request, needy)
+    left = {each.cell.id for each in planned.cells}
+    if about := [each for each in (needy if how.dry_run else waiting) if each.cell.id in left]:
+        from ..alike import alike
+
+        planned = replace(planned, notes=(*planned.notes, *alike(about)))
+    for note in (*planned.notes, *made_from_others(planned.cells, planned.data, how.root)):
         tell(note)
     return planned
 
 
-def _waiting(planned: Plan, root: Path) -> list[Planned]:
-    """The cells that aren't done."""
+def _waiting(planned: Plan, root: Path, *, create: bool = True) -> list[Planned]:
+    """The cells that aren't done; an empty folder becomes a store where `create`."""
     from ..store import Store
 
-    store = Store.open(root) if (root / "store.json").exists() else None
+    store = Store.open(root, create=create) if root.exists() else None
     return [each for each in planned.cells if store is None or store.folder(each.cell).result() is None]
 
 
@@ -100,6 +106,7 @@ def _fetch_words(planned: Plan, request: Request, root: Path) -> None:
         return
     from pmll_datasets.errors import DataError
 
+    from ..alike import alike
     from ..obtainable import words_to_fetch
     from ..progress import downloading
     from ..word_files import keep
@@ -110,6 +117,8 @@ def _fetch_words(planned: Plan, request: Request, root: Path) -> None:
                 keep(name, spoken, Path(request.data_root) if request.data_root else None, progress)
         except DataError as error:
             tell(f"the word vectors {name} aren't brought here: {error}")
+        for note in alike(each for each in waiting if each.settings["words"] == name):
+            tell(note)
 
 
 def _show_plan(planned: Plan, root: Path, as_json: bool) -> None:

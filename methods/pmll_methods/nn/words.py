@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -50,11 +51,13 @@ def word_vectors(source: str | ClipTower, spoken: Sequence[str]) -> Float[Tensor
     path = words_path(source)
     if path is None:
         return _text_features(load_clip(source, None), spoken)
-    return torch.from_numpy(file_vectors(path, spoken))
+    status = path.stat()
+    return torch.tensor(_file_vectors(path, status.st_size, status.st_mtime_ns, tuple(spoken)))
 
 
-def file_vectors(path: Path, spoken: Sequence[str]) -> Float32[np.ndarray, "c w"]:
-    """Vectors of class names from a matrix or a file in GloVe's form. Raises `MethodError` for NaN in them, too."""
+@lru_cache(maxsize=8)
+def _file_vectors(path: Path, size: int, mtime_ns: int, spoken: tuple[str, ...]) -> Float32[np.ndarray, "c w"]:
+    """Vectors from a matrix or a file in GloVe's form, which may be large and is read once as long as it stays."""
     vectors = _matrix(path, len(spoken)) if path.suffix == ".npy" else glove.file_vectors(path, spoken)
     wrong = [name for name, vector in zip(spoken, vectors, strict=True) if not np.isfinite(vector).all()]
     if wrong:

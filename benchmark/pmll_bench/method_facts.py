@@ -51,10 +51,10 @@ def method_facts(request: Request, data: Sequence[str], problems: Problems) -> F
 
 
 def comes_whole(planned: Planned) -> bool:
-    """Whether all that a cell's method needs ships with the package, so that nothing has to be looked for."""
+    """Whether nothing that a cell's method needs has to be looked for: it has no tower, or the embedded one."""
     settings = planned.settings
-    embedded = settings.get("tower", "tiny") == "tiny" and settings.get("words") in (None, "tiny", ONE_HOT)
-    return planned.where.target in REGISTRY and embedded
+    embedded = planned.where.target in REGISTRY and settings.get("tower", "tiny") == "tiny"
+    return (embedded or not planned.grouped) and settings.get("words") in (None, "tiny", ONE_HOT)
 
 
 def _found(request: Request, data: Sequence[str], problems: Problems) -> Facts:

@@ -8,17 +8,16 @@ import importlib
 import importlib.metadata
 import importlib.util
 import inspect
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .learner import Learner
 from .method import ENTRY_POINTS, REGISTRY, Card, Method, MethodError, names
 from .own_file import OwnFile
 from .recipe import Recipe, Track
 from .settings import Settings
-from .torch_method import TorchMethod
 
 __all__ = ["Kind", "find", "names"]
 
@@ -35,11 +34,13 @@ class Kind:
     @property
     def grouped(self) -> bool:
         """Whether its cells can train in lockstep."""
-        return issubclass(self.cls, Learner)
+        return _is_learner(self.cls)
 
     def build(self, settings: Settings) -> Method:
         """The method with its settings, untrained."""
         if self.grouped:
+            from .torch_method import TorchMethod
+
             return TorchMethod(self.cls, settings)
         built: Method = self.cls(settings) if inspect.signature(self.cls).parameters else self.cls()
         return built
@@ -108,14 +109,20 @@ def _package_digest(module: str) -> str:
     return total.hexdigest()
 
 
+def _is_learner(cls: type) -> bool:
+    """Whether a class derives from `Learner`. Its file has imported that module then, so nothing here needs torch."""
+    learner = sys.modules.get(f"{__package__}.learner")
+    return learner is not None and issubclass(cls, learner.Learner)
+
+
 def _is_method(cls: type) -> bool:
-    return issubclass(cls, Learner) or (callable(getattr(cls, "fit", None)) and callable(getattr(cls, "predict", None)))
+    return _is_learner(cls) or (callable(getattr(cls, "fit", None)) and callable(getattr(cls, "predict", None)))
 
 
 def _kind(cls: Any, *, source: str, name: str) -> Kind:
     if not inspect.isclass(cls) or not _is_method(cls):
         raise MethodError(f"{name} is no method: it needs fit(train, run) and predict(images, run)")
-    if issubclass(cls, Learner) and getattr(cls, "card", None) is None:
+    if _is_learner(cls) and getattr(cls, "card", None) is None:
         raise MethodError(
             f"the learner {cls.__name__} has no card",
             where=f"{name}.py" if source else name,

@@ -63,6 +63,13 @@ def test_a_finished_grid_is_planned_and_shown_without_torch(tmp_path: Path) -> N
     assert unfinished.stderr.splitlines()[-2:] == ["2 cells, 0 of them done, in 2 groups", "[]"]
 
 
+def test_a_plain_method_of_one_s_own_needs_no_torch_to_be_planned(tmp_path: Path) -> None:
+    words = ["run", "--methods", method_file(tmp_path), "--ratios", "0.5", "--subset", "40", "--dry-run"]
+    code = FINISHED.format(words=words)
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert answer.stderr.splitlines()[-2:] == ["1 cells, 0 of them done, in 1 groups", "[]"]
+
+
 @pytest.mark.parametrize("track", ["paper", "controlled", "smoke"])
 def test_a_plan_from_kept_facts_is_the_plan_found_anew(track: str, imported: list[str]) -> None:
     asked = Request(methods=("all",), track=track, ratios=(0.1,), sets=("dualcoop.recipe.lr=1e-3", "recipe.batch=7"))

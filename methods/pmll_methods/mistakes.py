@@ -27,10 +27,10 @@ def built(learner_class: type[Learner], problem: Problem, settings: Any) -> Lear
         if "before Module.__init__()" not in str(error):
             raise
         raise MethodError(
-            f"{learner_class.__name__}.__init__ sets a layer before its base is there", hint=NO_SUPER
+            f"{learner_class.__name__}.__init__ sets a layer before super().__init__() is called", hint=NO_SUPER
         ) from error
     if getattr(learner, "problem", None) is None:
-        raise MethodError(f"{learner_class.__name__}.__init__ doesn't call that of its base", hint=NO_SUPER)
+        raise MethodError(f"{learner_class.__name__}.__init__ doesn't call super().__init__()", hint=NO_SUPER)
     return learner
 
 

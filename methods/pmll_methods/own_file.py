@@ -134,10 +134,9 @@ def _files(folder: Path, name: str) -> dict[str, Path]:
     """The files of a module or package in a folder; none where it isn't there, or is one of ours."""
     if name.startswith("pmll_"):
         return {}
-    if (folder / name / "__init__.py").is_file():
-        return {path.relative_to(folder).as_posix(): path for path in sorted((folder / name).rglob("*.py"))}
     path = folder / f"{name}.py"
-    return {path.name: path} if path.is_file() else {}
+    found = sorted((folder / name).rglob("*.py")) or ([path] if path.is_file() else [])
+    return {each.relative_to(folder).as_posix(): each for each in found}
 
 
 def _forget(name: str, folder: Path) -> None:

@@ -138,13 +138,19 @@ def test_a_kept_file_that_was_edited_is_refused(tmp_path: Path) -> None:
     changed(root, cell)
 
 
-@pytest.mark.parametrize("package", [False, True])
-def test_what_a_file_imports_from_beside_it_counts_as_well(package: bool, tmp_path: Path) -> None:
-    path, root = tmp_path / "mine.py", tmp_path / "runs"
-    helper = tmp_path / "helper" / "__init__.py" if package else tmp_path / "helper.py"
+@pytest.mark.parametrize(
+    ("place", "imports"),
+    [
+        ("helper.py", "import helper"),
+        ("helper/__init__.py", "import helper"),
+        ("helper/values.py", "import helper.values; helper = helper.values"),
+    ],
+)
+def test_what_a_file_imports_from_beside_it_counts_as_well(place: str, imports: str, tmp_path: Path) -> None:
+    path, root, helper = tmp_path / "mine.py", tmp_path / "runs", tmp_path / place
     helper.parent.mkdir(exist_ok=True)
     helper.write_text("VALUE = 1\n")
-    first = planned(write(path, "helper.VALUE", imports="import helper"))
+    first = planned(write(path, "helper.VALUE", imports=imports))
     assert carry_out(root, first).done
     helper.write_text("VALUE = 22\n")
     second = planned(str(path))

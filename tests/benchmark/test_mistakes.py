@@ -44,7 +44,7 @@ ARRAY = "return a float32 NumPy array [pictures, classes]"
 MISTAKES = {
     # what the file holds besides its head; where; what is wrong; what to do
     "a layer before super().__init__": (LEARNER, INIT, "self.linear = torch.nn.Linear(3, 20)", 14, "", SUPER),
-    "no super().__init__": (LEARNER, INIT, "self.size = 3", None, "Mine.__init__ doesn't call that of its base", SUPER),
+    "no super().__init__": (LEARNER, INIT, "self.size = 3", None, "doesn't call super().__init__()", SUPER),
     "a loss that is no dict": (LEARNER, LOSS, "return self(batch.features, head).mean()", 13, "a Tensor, not", NAMED),
     "a loss that returns nothing": (LEARNER, LOSS, "pass", 13, "loss returned nothing, not a dict", NAMED),
     "a loss without terms": (LEARNER, LOSS, "return {}", 13, "loss returned no terms", NAMED),

@@ -99,7 +99,7 @@ def _children(each: object) -> Iterator[tuple[str, object]]:
         yield "._base", each._base
         yield ".storage", _whole(each)
     yield from ((f"->{type(child).__name__}", child) for child in gc.get_referents(each))
-    if type(each).__module__.startswith(OURS) and not isinstance(each, type):
+    if str(type(each).__module__).startswith(OURS) and not isinstance(each, type):  # some C types have no text there
         yield from _attributes(each)
 
 

@@ -27,3 +27,22 @@ OPEN_PAIRS = (
     "pairs of labels that known ones don't decide are left out: in the code they are negative (pair_unknown=negative)"
 )
 NO_DECAY = "α and β don't decay: in the code like all weights, which pulls them to 0 (coefficient_group=shared)"
+WORDS_OF_NAMES = (
+    "a name's vector is the mean of its words by GloVe: in the code's files VOC's dining table and potted plant aren't "
+    "COCO's, so one of the two is made of other words (words=FILE.npy)"
+)
+SINGLE_WORDS = (
+    "VOC's dining table, potted plant and tv monitor are means of two words by GloVe: in the code's file they are "
+    "single words, the last one tv (words=FILE.npy)"
+)
+PROMPT_NAMES = (
+    "off the paper track prompts say dining table or attribute strings: the code says diningtable, curved bill "
+    "(data.names=released)"
+)
+TRAINED_CLIP = (  # of scpnet and scinet
+    PROMPT_NAMES,
+    FULL_PRECISION,
+    "the last epoch's averaged weights are scored: the code takes the epoch that is best on the test set "
+    "(recipe.selection=best-test), and plain weights where they score higher (no setting)",
+    "similarities of labels are computed from the tower's texts: the code reads them from a file (no setting)",
+)

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int8, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from .departures import LAST_EPOCH, NO_DECAY, TEST_VIEW
+from .departures import LAST_EPOCH, NO_DECAY, TEST_VIEW, WORDS_OF_NAMES
 from .learner import Batch, Problem
 from .method import GOLDEN, PAPER_STEP, Card
 from .nn.blending import BlendingLearner, BlendingSettings, drawn
@@ -110,6 +110,7 @@ class Dsrb(BlendingLearner):
             "a class without known positives is never blended",
         ),
         differs=(
+            WORDS_OF_NAMES,
             "a quadrant's prototype is the mean of its features: the code counts an empty map along "
             "(prototype_mean=released)",
             "the first known positives fill a quadrant in the order of the data set: the code shuffles (no setting)",

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from .departures import PROMPT_NAMES
 from .learner import Batch, Problem, Step
 from .losses.asymmetric import partial_asl
 from .losses.partial_bce import partial_bce
@@ -76,6 +77,7 @@ class DualCoOp(ClipLearner):
             "small ratios, without a figure",
         ),
         differs=(
+            PROMPT_NAMES,
             "fp32: the code trains in half precision (recipe.precision=fp16; unlike it, with a scaled loss)",
             "the last epoch is scored: the code takes the best one on the test set (recipe.selection=best-test)",
             "pictures of COCO without any label are trained on: the code leaves them out (data.labelless=drop)",

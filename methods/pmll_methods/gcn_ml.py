@@ -13,7 +13,7 @@ from typing import Any, Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from .departures import DIFFICULT_ABSENT, LABELLESS, LAST_EPOCH
+from .departures import DIFFICULT_ABSENT, LABELLESS, LAST_EPOCH, SINGLE_WORDS
 from .learner import Batch, Problem, Step
 from .losses.partial_bce import partial_bce
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
@@ -77,6 +77,7 @@ class GcnMl(TrunkLearner):
             "labels, with ML-GCN's views, optimizer and schedule",
         ),
         differs=(
+            SINGLE_WORDS,
             DIFFICULT_ABSENT,
             LABELLESS,
             LAST_EPOCH,

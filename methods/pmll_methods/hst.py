@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int8
 from torch import Tensor, nn
 
-from .departures import LAST_EPOCH, OPEN_PAIRS, TEST_VIEW
+from .departures import LAST_EPOCH, OPEN_PAIRS, TEST_VIEW, WORDS_OF_NAMES
 from .learner import Batch, Problem, Sweep
 from .losses.partial_bce import partial_bce
 from .method import GOLDEN, PAPER_STEP, Card
@@ -72,6 +72,7 @@ class Hst(TransferLearner):
             "without cross-image transfer there is no contrastive loss either",
         ),
         differs=(
+            WORDS_OF_NAMES,
             "thresholds start at 0.95: in the code at 1, where they have no gradient (theta=1.0)",
             "thresholds learn at 1e-3 and don't decay: in the code like all weights, with which they can hardly move "
             "(theta_group=shared)",

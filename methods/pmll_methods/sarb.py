@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int8
 from torch import Tensor
 
-from .departures import LAST_EPOCH, NO_DECAY, TEST_VIEW
+from .departures import LAST_EPOCH, NO_DECAY, TEST_VIEW, WORDS_OF_NAMES
 from .learner import Batch, Problem
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.blending import BlendingLearner, BlendingSettings, drawn
@@ -65,6 +65,7 @@ class Sarb(BlendingLearner):
             "the batch's prototype number counted round; a class without any is never blended",
         ),
         differs=(
+            WORDS_OF_NAMES,
             "a picture without an unknown label is left as it is: in the code its first label is blended "
             "(known_rows=first-label)",
             NO_DECAY,

@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .departures import TRAINED_CLIP
 from .learner import Batch, Problem, Stage, Step
 from .losses.scinet import RELEASED_CALLS, released_losses, view_losses
 from .losses.scpnet import classification, learning_status, remember, thresholds
@@ -47,15 +48,12 @@ INFERRED = (
     "the medium view is SCPNet's strong one with one operation: the code's file of operations is not released",
 )
 DIFFERS = (
+    *TRAINED_CLIP,
     "variant paper: the code has no fusion, trains the image tower and takes its loss twice (variant=released)",
     "known absent labels stay absent: the code has present and unknown ones alone (known_negatives=ignore)",
     "60 epochs on COCO: the code's table has one (recipe.epochs=1)",
-    "fp32: the code trains in half precision (recipe.precision=fp16)",
-    "the last epoch's averaged weights are scored: the code takes the epoch that is best on the test set "
-    "(recipe.selection=best-test), and plain weights where they score higher (no setting)",
     "variant released: one forward pass, its loss doubled; the code makes two, which move the statistics of batch norm "
     "twice a step (no setting)",
-    "similarities of labels are computed from the tower's texts: the code reads them from a file (no setting)",
 )
 
 

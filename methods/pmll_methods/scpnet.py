@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .departures import TRAINED_CLIP
 from .learner import Batch, Problem, Stage, Step
 from .losses.scpnet import believe, classification, learning_status, remember, soft_cross_entropy, thresholds
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, MethodError
@@ -43,12 +44,6 @@ INFERRED = (
     "where paper and code differ, the code holds: graph convolutions take Ā (eq. 3), in eq. 6 A* (`sam_graph`); a "
     "picture without a confident label is left out, in eq. 10 it counts",
     "dynamic graphs (`sam_graph`, `pessl_graph`) carry no gradient",
-)
-DIFFERS = (
-    "fp32: the code trains in half precision (recipe.precision=fp16)",
-    "the last epoch's averaged weights are scored: the code takes the epoch that is best on the test set "
-    "(recipe.selection=best-test), and plain weights where they score higher (no setting)",
-    "similarities of labels are computed from the tower's texts: the code reads them from a file (no setting)",
 )
 
 
@@ -101,7 +96,7 @@ class ScpNet(SelfTaughtLearner):
         trains="the image tower, one context shared by the classes, a graph network over labels",
         regimes=("full", "partial", "single-positive"),
         inferred=INFERRED,
-        differs=DIFFERS,
+        differs=TRAINED_CLIP,
         tracks={
             "paper": PAPER,
             "smoke": Track(recipe=SMOKE, frozen=SMOKE_FROZEN, settings={**SMOKE_SETTINGS, "train_from": "attnpool"}),

@@ -14,7 +14,7 @@ from typing import Literal
 from jaxtyping import Bool, Float, Int8
 from torch import Tensor
 
-from .departures import LAST_EPOCH, OPEN_PAIRS
+from .departures import LAST_EPOCH, OPEN_PAIRS, WORDS_OF_NAMES
 from .learner import Problem
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.label_transfer import FeatureMemory
@@ -72,6 +72,7 @@ class Sst(TransferLearner):
             "without cross-image transfer there is no contrastive loss either",
         ),
         differs=(
+            WORDS_OF_NAMES,
             OPEN_PAIRS,
             "similarity is to the features in the memory: the code counts its empty slots along (memory_mean=all)",
             LAST_EPOCH,

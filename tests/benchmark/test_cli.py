@@ -143,7 +143,7 @@ def test_scores_that_are_no_numbers_are_a_divergence(command: Command, tmp_path:
     broken = method_file(tmp_path, predict=".astype(np.float32) * np.float32(np.inf)")
     answer = command("run", "--methods", broken, "--ratios", "0.5", *SMALL)
     assert answer.code == 4
-    assert "diverged, 1 cells" in answer.err
+    assert "diverged, 1 cell" in answer.err
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])

@@ -67,7 +67,7 @@ def test_a_plain_method_of_one_s_own_needs_no_torch_to_be_planned(tmp_path: Path
     words = ["run", "--methods", method_file(tmp_path), "--ratios", "0.5", "--subset", "40", "--dry-run"]
     code = FINISHED.format(words=words)
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
-    assert answer.stderr.splitlines()[-2:] == ["1 cells, 0 of them done, in 1 groups", "[]"]
+    assert answer.stderr.splitlines()[-2:] == ["1 cell, 0 of them done, in 1 group", "[]"]
 
 
 @pytest.mark.parametrize("track", ["paper", "controlled", "smoke"])

@@ -93,7 +93,7 @@ def test_a_cell_that_fails_stops_no_other_and_what_methods_print_is_passed_on(co
     mine = method_file(tmp_path, fit='print("the lake is", "dry" if run.seed else "full"); 1 / (1 - run.seed)')
     answer = command("run", "--methods", mine, "--ratios", "0.5", "--seeds", "0,1", *SMALL, *LOCAL)
     assert answer.code == 4
-    assert "failed, 1 cells: ZeroDivisionError: division by zero" in answer.err
+    assert "failed, 1 cell: ZeroDivisionError: division by zero" in answer.err
     assert {"the lake is full", "the lake is dry"} <= set(answer.err.splitlines())
     assert "mine" in answer.out
     assert "lake" not in answer.out

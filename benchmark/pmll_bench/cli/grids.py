@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ..errors import Exit, UsageError
-from .output import columns, failure_text, print_json, print_table, tell
+from .output import columns, counted, failure_text, print_json, print_table, tell
 from .run_options import Launcher
 
 if TYPE_CHECKING:
@@ -150,7 +150,8 @@ def _show_plan(planned: Plan, root: Path, as_json: bool) -> None:
         "state": states,
     }
     print(columns(list(shown), list(zip(*shown.values(), strict=True))))
-    tell(f"{len(cells)} cells, {states.count('done')} of them done, in {len(planned.groups)} groups")
+    number, together = counted(len(cells), "cell"), counted(len(planned.groups), "group")
+    tell(f"{number}, {states.count('done')} of them done, in {together}")
 
 
 def _submit(planned: Plan, how: How) -> None:
@@ -163,7 +164,8 @@ def _submit(planned: Plan, how: How) -> None:
     if not jobs:
         tell("nothing to submit: the cells are done, or jobs and runs are at work on them")
     if how.wait:
-        tell(f"{len(jobs)} jobs submitted; they go on if this command is stopped")
+        goes = "it goes" if len(jobs) == 1 else "they go"
+        tell(f"{counted(len(jobs), 'job')} submitted; {goes} on if this command is stopped")
         _follow(planned, store, how.as_json)
         return
     if how.as_json:
@@ -199,7 +201,8 @@ def _follow(planned: Plan, store: Store, as_json: bool) -> None:
         raise typer.Exit(Exit.INTERRUPTED) from None
     code = _report(planned, store, outcome, as_json)
     if outcome.lost:
-        tell(f"lost, {len(outcome.lost)} cells: their jobs are gone; what they wrote lies in {store.root / 'slurm'}")
+        lost = counted(len(outcome.lost), "cell")
+        tell(f"lost, {lost}: the jobs are gone; what they wrote lies in {store.root / 'slurm'}")
     if code:
         raise typer.Exit(code)
 
@@ -233,7 +236,8 @@ def _tell_done(planned: Plan, store: Store, as_json: bool) -> None:
     """Answer where all is done already, without what it takes to train."""
     from ..outcome import Outcome
 
-    tell(f"nothing to do: all {len(planned.cells)} cells are done")
+    number = len(planned.cells)
+    tell(f"nothing to do: all {number} cells are done" if number > 1 else "nothing to do: the cell is done")
     _report(planned, store, Outcome(), as_json)
 
 

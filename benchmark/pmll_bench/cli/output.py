@@ -56,6 +56,15 @@ def _text(value: object) -> str:
     return f"{value:.2f}" if isinstance(value, float) else as_printed(str(value))
 
 
+def counted(number: int, what: str) -> str:
+    """A number with its noun.
+
+    >>> counted(1, "cell"), counted(0, "cell")
+    ('1 cell', '0 cells')
+    """
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
 def tell(text: str) -> None:
     """Say something that is no result."""
     print_line(text, sys.stderr)
@@ -63,7 +72,7 @@ def tell(text: str) -> None:
 
 def failure_text(failure: Failure) -> str:
     """Why cells failed, which they are, and where the traceback is; with `--debug` the traceback itself."""
-    text = f"{failure.state}, {len(failure.cells)} cells: {failure.message}\n  {' '.join(failure.cells)}"
+    text = f"{failure.state}, {counted(len(failure.cells), 'cell')}: {failure.message}\n  {' '.join(failure.cells)}"
     if failure.trace is None:
         return text
     if DEBUG.get():

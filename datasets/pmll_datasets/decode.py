@@ -63,6 +63,8 @@ def _rgb(picture: Image.Image, form: str | None, path: Path) -> UInt8[np.ndarray
     if picture.mode in RANGELESS:
         what = f"{RANGELESS[picture.mode]} picture: the range of its values is not known"
         raise DataError(what, where=path, hint="save it with 8 bits a channel, or as 16-bit grey")
+    if picture.mode == "LAB":
+        raise DataError("CIE L*a*b* picture: Pillow can't turn it into RGB", where=path, hint="save it as RGB")
     if not picture.has_transparency_data:
         return np.asarray(picture.convert("RGB"))
     on_top = picture.convert("RGBA")

@@ -38,6 +38,11 @@ def test_values_without_a_known_range_are_refused_by_name(tmp_path: Path, mode: 
     assert caught.value.where == str(path)
 
 
+def test_a_colour_space_without_a_way_to_rgb_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"CIE L\*a\*b\* picture"):
+        decode(saved(tmp_path / "a.tif", Image.new("LAB", (3, 2))))
+
+
 def test_a_black_drawing_on_clear_ground_lies_on_white(tmp_path: Path) -> None:
     drawing = Image.new("RGBA", (4, 1), (0, 0, 0, 0))
     drawing.putpixel((1, 0), (0, 0, 0, 255))

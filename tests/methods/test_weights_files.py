@@ -13,7 +13,7 @@ from torch import Tensor
 from torchvision import models
 
 from pmll_methods.method import MethodError
-from pmll_methods.nn.words import file_vectors
+from pmll_methods.nn.words import word_vectors
 from pmll_methods.towers.clip import load_clip
 from pmll_methods.towers.cnn import load_trunk
 from pmll_methods.towers.state import read_state
@@ -74,9 +74,22 @@ def test_a_checkpoint_of_another_form_is_told_by_what_it_holds(
     assert caught.value.where == str(path)
 
 
-def test_a_file_with_objects_of_code_is_told(tmp_path: Path) -> None:
-    with pytest.raises(MethodError, match="not a weights file: UnpicklingError, it holds objects of code"):
-        read_state(saved(tmp_path / "w.pt", {"a": print}))
+def test_what_is_no_weights_file_is_told(tmp_path: Path) -> None:
+    whole = saved(tmp_path / "whole.pt", models.squeezenet1_1(weights=None))
+    (tmp_path / "cut.pt").write_bytes(whole.read_bytes()[:5000])
+    (tmp_path / "empty.pt").touch()
+    (tmp_path / "text.pt").write_text("see the README")
+    np.savez(tmp_path / "arrays.npz", a=np.ones(3))
+    told = {
+        "whole.pt": "it holds a whole pickled model, or other objects of code",
+        "cut.pt": "it is cut off",
+        "empty.pt": "it is empty",
+        "text.pt": "",
+        "arrays.npz": "it is an archive of NumPy's",
+    }
+    for name, message in told.items():
+        with pytest.raises(MethodError, match=f"not a weights file: {message}"):
+            read_state(tmp_path / name)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -106,7 +119,7 @@ def test_weights_under_names_of_another_program_are_told_by_those_of_the_file(tm
 def test_word_vectors_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "words.npy", np.array([[1.0, 2.0], [np.nan, 1.0]], np.float32))
     with pytest.raises(MethodError, match="NaN or infinite numbers in 1 word vectors, the first of 'dog'"):
-        file_vectors(tmp_path / "words.npy", ["cat", "dog"])
+        word_vectors(str(tmp_path / "words.npy"), ["cat", "dog"])
     (tmp_path / "words.txt").write_text("cat 1 2\ndog inf 2\n")
     with pytest.raises(MethodError, match="the first of 'dog'"):
-        file_vectors(tmp_path / "words.txt", ["cat", "dog"])
+        word_vectors(str(tmp_path / "words.txt"), ["cat", "dog"])

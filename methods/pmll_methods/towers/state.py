@@ -34,13 +34,27 @@ def read_state(path: Path) -> dict[str, Tensor]:
     except MethodError:
         raise
     except Exception as error:
-        pickled = isinstance(error, pickle.UnpicklingError)
-        what = f"not a weights file: {type(error).__name__}" + (", it holds objects of code" if pickled else "")
+        what = f"not a weights file: {_trouble(path, error)}"
         hint = "give safetensors or a torch state dict that loads with weights_only=True"
         raise MethodError(what, where=str(path), hint=hint) from error
     tensors = {_bare(name): value for name, value in state.items() if isinstance(value, Tensor)}
     _refuse_not_finite(tensors, path)
     return {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
+
+
+def _trouble(path: Path, error: Exception) -> str:
+    """What is wrong with a file that can't be read as weights."""
+    with path.open("rb") as file:
+        begin = file.read(2)
+    if not begin:
+        return "it is empty"
+    if begin == b"PK" and not zipfile.is_zipfile(path):
+        return "it is cut off"
+    if path.suffix == ".npz":
+        return "it is an archive of NumPy's"
+    if isinstance(error, pickle.UnpicklingError) and "Unsupported global" in str(error):
+        return "it holds a whole pickled model, or other objects of code"
+    return type(error).__name__
 
 
 def held(tensors: Mapping[str, Tensor]) -> str:

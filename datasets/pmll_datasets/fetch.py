@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import socket
 import ssl
 import stat
 import tarfile
@@ -121,6 +122,9 @@ def _receive_all(archive: Archive, part: Path, progress: Progress) -> None:
                     what = f"the server refuses: {error.code} {error.reason}"
                     hint = f"get {archive.name} by hand, put it into {part.parent} and fetch again"
                     raise DataError(what, where=archive.url, hint=hint) from error
+            if isinstance(getattr(error, "reason", None), socket.gaierror):  # asking again won't make a name known
+                hint = "is there a network? fetch again; what has come is kept"
+                raise DataError(f"the server isn't known here: {error}", where=archive.url, hint=hint) from error
             failures = failures + 1 if _size(part) <= longest else 0
             longest = max(longest, _size(part))
             if failures == TRIES:

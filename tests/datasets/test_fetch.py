@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -96,6 +98,20 @@ def test_a_cut_connection_goes_on_where_it_broke(server: Server, tmp_path: Path,
     server.cuts, server.states_length = [100_000, 50_000], states_length
     assert fetch.download(archive_of(server), tmp_path).read_bytes() == BYTES
     assert server.asked == [None, "bytes=100000-", "bytes=150000-"]
+
+
+def test_without_a_network_it_says_so_at_once(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def unknown_host(request: object, **_: object) -> None:
+        asked.append(request)
+        raise URLError(socket.gaierror(-2, "Name or service not known"))
+
+    monkeypatch.setattr(fetch, "urlopen", unknown_host)
+    with pytest.raises(DataError, match="the server isn't known here") as caught:
+        fetch.download(archive_of(server), tmp_path)
+    assert "is there a network?" in str(caught.value.hint)
+    assert len(asked) == 1
 
 
 def test_a_rerun_goes_on_from_the_part_that_an_earlier_run_left(server: Server, tmp_path: Path) -> None:

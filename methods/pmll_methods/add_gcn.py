@@ -13,7 +13,6 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from .departures import DIFFICULT_ABSENT, LABELLESS, LAST_EPOCH
 from .learner import Batch, Problem, Step
 from .losses.partial_bce import partial_bce
 from .method import GOLDEN, PAPER_STEP, Card
@@ -22,6 +21,7 @@ from .nn.trunk import TrunkLearner, TrunkSettings
 from .ranges import Count
 from .recipe import FROZEN_TRUNK, SMOKE_TRUNK, Recipe, Track
 from .settings import setting
+from .tracks.departures import DIFFICULT_ABSENT, LABELLESS, LAST_EPOCH
 
 ADD_GCN = Recipe(  # ADD-GCN's training script
     resolution=448,

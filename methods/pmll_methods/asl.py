@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from .bce import HCP_BASELINE, TINY_CLASSIFIER
-from .departures import LAST_EPOCH
 from .learner import Batch, Step
 from .losses.asymmetric import partial_asl
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
@@ -18,6 +17,7 @@ from .nn.trunk import ClassifierSettings, TrunkClassifier
 from .ranges import Share, Weight
 from .recipe import SMOKE_TRUNK, Track
 from .settings import setting
+from .tracks.departures import LAST_EPOCH
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,6 @@ from jaxtyping import Float, Int8
 from torch import Tensor
 
 from .bce import TINY_CLASSIFIER
-from .departures import LAST_AVERAGE
 from .learner import Batch, Stage, Step
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.pixels import PixelSettings, PlainPixels
@@ -23,8 +22,9 @@ from .nn.thresholds import cap_labels, cap_thresholds
 from .nn.trunk import ClassifierSettings, TrunkClassifier
 from .ranges import Share
 from .recipe import SMOKE_TRUNK, Track
-from .semi_recipes import CAP
 from .settings import setting
+from .tracks.departures import LAST_AVERAGE
+from .tracks.semi import CAP
 
 
 @dataclass(frozen=True, kw_only=True)

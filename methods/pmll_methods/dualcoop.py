@@ -13,7 +13,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .departures import PROMPT_NAMES
 from .learner import Batch, Problem, Step
 from .losses.asymmetric import partial_asl
 from .losses.partial_bce import partial_bce
@@ -24,6 +23,7 @@ from .nn.region_aggregation import cosines, dualcoop_logits
 from .ranges import Count, Positive, Share, Weight
 from .recipe import SMOKE_PROMPTS, Recipe, Track, Values
 from .settings import setting
+from .tracks.departures import PROMPT_NAMES
 
 PAPER = Recipe(
     resolution=448,

@@ -13,7 +13,6 @@ from typing import Any, Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from .departures import DIFFICULT_ABSENT, LABELLESS, LAST_EPOCH, SINGLE_WORDS
 from .learner import Batch, Problem, Step
 from .losses.partial_bce import partial_bce
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
@@ -24,6 +23,7 @@ from .nn.words import WordSettings, word_vectors
 from .ranges import Count, Share
 from .recipe import FROZEN_TRUNK, SMOKE_TRUNK, Recipe, Track
 from .settings import setting
+from .tracks.departures import DIFFICULT_ABSENT, LABELLESS, LAST_EPOCH, SINGLE_WORDS
 
 ML_GCN = Recipe(  # ML-GCN's training script
     resolution=448,

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from .departures import FULL_PRECISION, LAST_AVERAGE
 from .learner import Batch, Step
 from .losses.hill import hill
 from .losses.splc import splc
@@ -22,7 +21,8 @@ from .ranges import Positive, Share, Weight, Whole
 from .recipe import Recipe, Track, Values
 from .settings import setting
 from .single_positive import REGIMES, TRAINS, SinglePositiveLearner, SinglePositiveSettings
-from .single_positive_recipes import LINEAR, SMOKE
+from .tracks.departures import FULL_PRECISION, LAST_AVERAGE
+from .tracks.single_positive import LINEAR, SMOKE
 
 RELEASED = Recipe(  # released code
     resolution=448,

@@ -15,7 +15,6 @@ import torch
 from jaxtyping import Bool, Float, Int8
 from torch import Tensor, nn
 
-from .departures import LAST_EPOCH, OPEN_PAIRS, TEST_VIEW, WORDS_OF_NAMES
 from .learner import Batch, Problem, Sweep
 from .losses.partial_bce import partial_bce
 from .method import GOLDEN, PAPER_STEP, Card
@@ -27,6 +26,7 @@ from .ranges import Count, Weight
 from .recipe import HCP, Track, Values
 from .settings import setting
 from .sst import TRANSFER
+from .tracks.departures import LAST_EPOCH, OPEN_PAIRS, TEST_VIEW, WORDS_OF_NAMES
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from .ranges import Positive
 from .recipe import SMOKE_TRUNK, Values
 from .settings import setting
 from .single_positive import Epr, ExpectationSettings
-from .single_positive_recipes import COLE, END_TO_END, EXPECTED, LINEAR, PAPER, SEARCHED
+from .tracks.single_positive import COLE, END_TO_END, EXPECTED, LINEAR, PAPER, SEARCHED
 
 LINEAR_PHASE = f"{COLE}, linear phase of ROLE"
 LINEAR_BATCHES = (

@@ -15,7 +15,6 @@ import torch
 from jaxtyping import Bool, Float, Int8
 from torch import Tensor
 
-from .departures import LAST_EPOCH, NO_DECAY, TEST_VIEW, WORDS_OF_NAMES
 from .learner import Batch, Problem
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.blending import BlendingLearner, BlendingSettings, drawn
@@ -24,6 +23,7 @@ from .ranges import Count
 from .recipe import Track
 from .settings import setting
 from .ssgrl import LABEL_FEATURES
+from .tracks.departures import LAST_EPOCH, NO_DECAY, TEST_VIEW, WORDS_OF_NAMES
 
 BLENDING = {
     "paper": replace(

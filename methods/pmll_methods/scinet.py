@@ -17,7 +17,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .departures import TRAINED_CLIP
 from .learner import Batch, Problem, Stage, Step
 from .losses.scinet import RELEASED_CALLS, released_losses, view_losses
 from .losses.scpnet import classification, learning_status, remember, thresholds
@@ -32,6 +31,7 @@ from .nn.words import word_vectors
 from .ranges import Count, Positive, Share, Weight, Whole
 from .recipe import Recipe, Track
 from .settings import setting
+from .tracks.departures import TRAINED_CLIP
 from .tracks.scinet import PAPER
 
 VIEWS = {"weak": 1, "weak+medium": 2, "all": 3}

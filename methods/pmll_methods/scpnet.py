@@ -16,7 +16,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .departures import TRAINED_CLIP
 from .learner import Batch, Problem, Stage, Step
 from .losses.scpnet import believe, classification, learning_status, remember, soft_cross_entropy, thresholds
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, MethodError
@@ -29,6 +28,7 @@ from .nn.words import word_vectors
 from .ranges import Count, Positive, Share, Weight, Whole
 from .recipe import Recipe, Track
 from .settings import setting
+from .tracks.departures import TRAINED_CLIP
 from .tracks.scpnet import FROZEN_PAPER, PAPER
 
 SMOKE = Recipe(resolution=64, batch=64, epochs=4, optimizer="adamw", lr=3e-3, schedule="cosine", cache=True)

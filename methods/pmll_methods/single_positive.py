@@ -21,7 +21,7 @@ from .nn.trunk import CONTROLLED_TRUNK, ClassifierSettings, TrunkClassifier, kno
 from .ranges import Positive, Share
 from .recipe import Values
 from .settings import setting
-from .single_positive_recipes import DIFFERS, EXPECTED, FROM_AN_LS, OF_SHAPES, PAPER, SMOKE, SMOKE_SETTINGS
+from .tracks.single_positive import DIFFERS, EXPECTED, FROM_AN_LS, OF_SHAPES, PAPER, SMOKE, SMOKE_SETTINGS
 
 TRACKS = {"paper": PAPER, "smoke": SMOKE}
 REGIMES = ("full", "partial", "single-positive")

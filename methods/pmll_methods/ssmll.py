@@ -27,8 +27,8 @@ from .nn.region_aggregation import cosines
 from .nn.words import word_vectors
 from .ranges import Count, Positive, Share, Weight
 from .recipe import SMOKE_PROMPTS, Track
-from .semi_recipes import SSMLL
 from .settings import setting
+from .tracks.semi import SSMLL
 
 SMOKE = SMOKE_PROMPTS.at(epochs=12, warmup_epochs=0, ema=0.9)
 LARGE = 80  # classes from which on there are 6 contexts (COCO, NUS-WIDE), below 4 (VOC)

@@ -14,7 +14,6 @@ from typing import Literal
 from jaxtyping import Bool, Float, Int8
 from torch import Tensor
 
-from .departures import LAST_EPOCH, OPEN_PAIRS, WORDS_OF_NAMES
 from .learner import Problem
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.label_transfer import FeatureMemory
@@ -23,6 +22,7 @@ from .ranges import Count, Weight
 from .recipe import Track
 from .settings import setting
 from .ssgrl import LABEL_FEATURES
+from .tracks.departures import LAST_EPOCH, OPEN_PAIRS, WORDS_OF_NAMES
 
 TRANSFER = {
     "paper": replace(

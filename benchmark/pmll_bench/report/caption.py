@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -13,14 +13,9 @@ from ..environment import Environment
 from .aggregate import MISSING
 from .frame import LABEL_FILTERS, ORACLE, ROW
 from .known import known_of, said
+from .line import ELSEWHERE, INFERRED, Line
 from .repetitions import Repetitions
 
-if TYPE_CHECKING:
-    from .table import Line
-
-
-INFERRED = "†"
-ELSEWHERE = "‡"
 NO_LOGITS = "the scores are no logits of P(present), so a threshold says nothing"
 MACHINE = ("cpu", "gpu", "torch", "torchvision", "timm", "open_clip_torch", "numpy", "cuda", "cudnn", "tf32_matmul")
 

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 from .aggregate import MISSING, Mark, Shown
-from .caption import ELSEWHERE, INFERRED, percent
+from .caption import percent
+from .line import ELSEWHERE, INFERRED
 from .table import Block, Table
 
 _SIGN: Mapping[Mark, str] = {"": " ", "best": "*", "second": "+"}

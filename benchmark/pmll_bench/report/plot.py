@@ -19,7 +19,8 @@ from scipy.optimize import isotonic_regression
 from ..errors import ConfigError
 from ..files import store_errors, write_whole
 from .frame import ORACLE
-from .table import Block, Line, Table
+from .line import Line
+from .table import Block, Table
 
 Style: TypeAlias = dict[str, Any]
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
 from ..errors import ConfigError, nearest
-from .aggregate import Row, Shown, aggregate
-from .caption import ELSEWHERE, INFERRED, NO_LOGITS, caption, notes, percent
+from .aggregate import Shown, aggregate
+from .caption import NO_LOGITS, caption, notes, percent
 from .frame import COMPARABLE, ORACLE, ROW
 from .known import kind_of, known_of
+from .line import Line
 from .repetitions import repetitions
 
 _F1 = ("OP", "OR", "OF1", "CP", "CR", "CF1", "CF1_macro")
@@ -42,27 +43,6 @@ class Layout:
     @property
     def metric_title(self) -> str:
         return METRICS[self.metric]
-
-
-class Line(NamedTuple):
-    """A method's row of a block."""
-
-    label: str
-    selection: str
-    inferred: bool
-    stated: bool  # whether its recipe's source gives it for this data set and regime
-    row: Row
-    view: str  # how its test pictures get their size
-
-    @property
-    def name(self) -> str:
-        marks = (INFERRED if self.inferred else "") + ("" if self.stated else ELSEWHERE)
-        return f"{self.row.name} {marks}" if marks else self.row.name
-
-    @property
-    def numbers(self) -> tuple[Shown, ...]:
-        """The numbers as shown, from left to right: a single column needs no average."""
-        return (*self.row.cells, self.row.average) if len(self.row.cells) > 1 else self.row.cells
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Tracks of methods whose papers take other values on other data sets: the values as data, each with its source."""
+"""Tracks that methods share or that differ by data set, and what cards say of them: data, each with its source."""

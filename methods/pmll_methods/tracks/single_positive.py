@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..nn.trunk import RELEASED_START
+from ..recipe import SMOKE_TRUNK, Recipe, Track, Values
 from .departures import ALL_PICTURES, DIFFICULT_PRESENT
-from .nn.trunk import RELEASED_START
-from .recipe import SMOKE_TRUNK, Recipe, Track, Values
 
 DATASETS = ("voc2012", "coco2014", "nuswide", "cub")
 REGIMES = ("single-positive",)

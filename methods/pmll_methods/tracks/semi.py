@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .nn.trunk import RELEASED_START
-from .recipe import FROZEN_TRUNK, Recipe, Track, Values
+from ..nn.trunk import RELEASED_START
+from ..recipe import FROZEN_TRUNK, Recipe, Track, Values
 
 DATASETS = ("coco2014", "voc2012", "nuswide")
 VOC = ("voc2007", "voc2012")

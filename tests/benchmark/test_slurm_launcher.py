@@ -19,6 +19,7 @@ from pmll_bench.launch.lease import Lease
 from pmll_bench.launch.slurm import parse_time, sbatch_parameters, submit
 from pmll_bench.planning import Plan
 from pmll_bench.store import Store
+from pmll_bench.telling import Told
 from small_grids import small_grid
 
 SCRIPT = """#!/bin/bash
@@ -137,7 +138,7 @@ def test_a_job_that_begins_at_once_and_fails_is_not_taken_for_queued(
     before = CellFolder.queue
 
     def late(folder: CellFolder, job: str, attempt: int | None = None) -> None:
-        folder.begin(item, {}).end("failed", "ValueError: at once")
+        folder.begin(item, {}).end("failed", Told("ValueError: at once", "", "", ""))
         before(folder, job, attempt)
 
     monkeypatch.setattr(CellFolder, "queue", late)
@@ -147,7 +148,7 @@ def test_a_job_that_begins_at_once_and_fails_is_not_taken_for_queued(
 
 def test_a_data_set_that_moved_is_looked_for_where_it_is_now(cluster: Cluster, store: Store, grid: Plan) -> None:
     item = grid.cells[0]
-    cell(store, item).begin(item, {}).end("failed", "DataError: no such folder")
+    cell(store, item).begin(item, {}).end("failed", Told("DataError: no such folder", "", "", ""))
     moved = replace(item, where=replace(item.where, root="/new"))
     submit(groups([moved]), store, {})
     record = cell(store, item).record()

@@ -10,6 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cub_attributes import ATTRIBUTES
+from pmll_datasets.cub import _natural
 from pmll_datasets.shapes import CLASSES
 from pmll_methods.method import MethodError
 from pmll_methods.nn.prompts import prompt_ids
@@ -35,6 +37,12 @@ def test_a_name_may_end_in_punctuation(name: str, n_ctx: int) -> None:
 
 def test_every_name_of_the_embedded_data_set_fits() -> None:
     assert len(prompt_ids(TOKENIZER, CLASSES, 16)) == len(CLASSES)
+
+
+def test_every_attribute_of_cub_fits_as_one_says_it() -> None:
+    names = [_natural(attribute) for attribute in ATTRIBUTES]
+    assert sum(name.endswith(")") for name in names) == 6
+    assert len(prompt_ids(TOKENIZER, names, 16)) == 312
 
 
 @pytest.mark.parametrize("labels", LISTS)

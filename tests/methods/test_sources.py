@@ -14,6 +14,7 @@ from pmll_methods.method import MethodError
 from pmll_methods.registry import find
 from pmll_methods.towers import sources
 from pmll_methods.towers.clip import load_clip
+from pmll_methods.towers.cnn import load_trunk
 from pmll_methods.towers.sources import clip_sources, trunk_sources
 from pmll_methods.towers.weights import official_name, tower_identity, words_path
 
@@ -169,6 +170,23 @@ def test_weights_of_timm_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("weights", ["random", "/some/file.pt"])
 def test_given_weights_are_not_downloaded(weights: str) -> None:
     assert clip_sources("RN101:openai", weights, 224) == trunk_sources("resnet101", weights, 224) == ()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["googlenet", "inception_v3", "mnasnet0_5", "regnet_y_400mf", "shufflenet_v2_x0_5", "swin_t", "vit_b_16"],
+)
+@pytest.mark.filterwarnings("ignore:The default weight initialization:FutureWarning")
+def test_networks_without_a_feature_map_are_refused_by_name_as_on_loading(name: str) -> None:
+    for look in (lambda: trunk_sources(name, "random", 224), lambda: load_trunk(name, "random")):
+        with pytest.raises(MethodError, match=f"torchvision's {name} has no plain feature map") as caught:
+            look()
+        assert "--set tower=timm:" in hint_of(caught)
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "squeezenet1_1", "resnext50_32x4d", "vgg11", "densenet121"])
+def test_networks_with_a_feature_map_are_taken(name: str) -> None:
+    assert trunk_sources(name, "random", 448) == ()
 
 
 def test_tiny_needs_nothing() -> None:

@@ -19,7 +19,7 @@ from torchvision import models
 from ..method import MethodError
 from .frozen import Channels, as_map, embedded, fold_batch_norm, freeze, normalise, state_digest
 from .memory import Memory
-from .sources import DEFAULT_WEIGHTS, refuse_unknown_trunk, torchvision_url
+from .sources import DEFAULT_WEIGHTS, mapless, refuse_unknown_trunk, torchvision_url
 from .state import held, read_state
 from .weights import RANDOM, TIMM, split_tag, weights_file
 
@@ -209,7 +209,7 @@ def _torchvision_stages(name: str, network: nn.Module) -> dict[str, nn.Module]:
         return resnet_stages(network)
     features = getattr(network, "features", None)
     if not isinstance(features, nn.Sequential) or hasattr(network, "permute"):
-        raise MethodError(f"torchvision's {name} has no plain feature map", hint=f"take timm's form: timm:{name}")
+        raise mapless(name)
     stages = {f"features.{part}": module for part, module in features.named_children()}
     return {**stages, "relu": nn.ReLU()} if isinstance(network, models.DenseNet) else stages
 

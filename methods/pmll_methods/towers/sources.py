@@ -20,6 +20,7 @@ from ..method import MethodError
 from .weights import CONFIG, HUB, LOCAL_DIR, TIMM, Source, official_name, split_tag
 
 DEFAULT_WEIGHTS = "IMAGENET1K_V1"  # what the released ResNet-101 methods start from
+MAPLESS = ("vit_", "swin_", "maxvit", "regnet_", "googlenet", "inception", "mnasnet", "shufflenet")  # of torchvision
 OPEN_CLIP_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 TIMM_FILES = ("model.safetensors", "pytorch_model.bin")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
@@ -58,6 +59,8 @@ def trunk_sources(tower: str, weights: str | None, resolution: int) -> tuple[Sou
         return ()
     name, tag = split_tag(tower)
     if name in models.list_models(module=models):
+        if name.startswith(MAPLESS):
+            raise mapless(name)
         url = torchvision_url(name, tag or DEFAULT_WEIGHTS)
         path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
         hint = f"put {url} to {path}, or give a file: --set weights=PATH"
@@ -112,6 +115,12 @@ def torchvision_url(name: str, tag: str) -> str:
         raise MethodError(f"torchvision has no weights {tag!r} for {name}", hint=f"there are: {', '.join(known)}")
     url: str = known[tag].url
     return url
+
+
+def mapless(name: str) -> MethodError:
+    """The error for a network of torchvision without a plain feature map."""
+    hint = "take timm's form by its name there: --set tower=timm:NAME, such as timm:vit_base_patch16_224"
+    return MethodError(f"torchvision's {name} has no plain feature map", hint=hint)
 
 
 def refuse_unknown_trunk(tower: str) -> None:

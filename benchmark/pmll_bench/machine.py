@@ -19,8 +19,8 @@ def cores() -> int:
 def threads_for(tracks: Iterable[str]) -> int:
     """The threads that cells of these tracks train with where nobody asks for a number.
 
-    All cores; but one on the smoke track alone. On its small pictures threads wait for each other longer than they
-    compute, and with one its numbers don't depend on how many cores a machine has.
+    All cores; but one on the smoke track alone. On its small pictures further threads gain little, and wait for each
+    other most of the time where a machine has other work, too. With one, numbers don't depend on the count of cores.
     """
     return 1 if set(tracks) == {"smoke"} else cores()
 

@@ -19,7 +19,7 @@ import numpy as np
 from .document import now, read_record, write_record
 from .environment import Environment
 from .errors import StoreError
-from .files import folders, publish, set_aside, store_errors, write_whole
+from .files import folders, publish, set_aside, settle, store_errors, write_whole
 from .grid import Planned
 from .launch.lease import is_held
 from .records import (
@@ -214,6 +214,7 @@ class Attempt:
 
         An earlier attempt's state of a later step is dropped: training went on from before it.
         """
+        settle(self.path / "events.jsonl")  # its epochs are not trained again
         write_whole(self.path / f"checkpoint-{step:08d}.pt", write)
         own = self.states()
         oldest = min((at for at, _ in own), default=step)

@@ -95,6 +95,12 @@ def publish(source: Path, target: Path) -> bool:
     return True
 
 
+def settle(path: Path) -> None:
+    """See to it that what was added to a file outlives a power cut; a file that isn't there needs nothing."""
+    with store_errors(path), suppress(FileNotFoundError), path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
 def set_aside(path: Path) -> None:
     """Make room where a damaged file stands; it is kept beside its place under another name."""
     number = 1 + sum(1 for _ in path.parent.glob(f"{path.name}.damaged-*"))

@@ -238,6 +238,21 @@ def test_states_beyond_the_one_that_training_went_on_from_are_dropped(store: Sto
     assert [step for step, _ in folder.states()] == [95, 90]
 
 
+def test_the_log_is_on_disk_before_a_state_that_goes_on_from_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempt = store.folder(cell()).begin(planned(), {})
+    synced: list[str] = []
+
+    def noted(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").resolve().name)
+
+    monkeypatch.setattr("os.fsync", noted)
+    attempt.save_state(1, lambda file: file.write(b"state"))
+    assert "events.jsonl" not in synced  # nothing was logged yet
+    attempt.event({"event": "epoch", "epoch": 1})
+    attempt.save_state(2, lambda file: file.write(b"state"))
+    assert synced[synced.index("events.jsonl") + 1].startswith(".tmp-checkpoint-00000002")
+
+
 def test_a_state_that_fails_to_be_written_leaves_the_old_ones(store: Store) -> None:
     attempt = store.folder(cell()).begin(planned(), {})
     attempt.save_state(1, lambda file: file.write(b"good"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from pmll_methods.method import REGISTRY, Card
 from pmll_methods.recipe import Recipe, Track, Values
 from pmll_methods.settings import Resolved, Settings, resolve, setting
 
+CHOICES = ("log-odds", "released")  # of the setting `start` of classifiers; in prompt methods it is words
 BASE = Recipe(resolution=224, batch=64, epochs=60, lr=3e-5)
 
 
@@ -109,3 +111,14 @@ def test_tracks_name_data_sets_and_regimes_that_exist(name: str) -> None:
         for values in track.values:
             assert values.source
             assert values.recipe or values.frozen or values.settings or values.datasets
+
+
+STARTS = [name for name in REGISTRY if getattr(registry.find(name).settings_class(), "start", "") in CHOICES]
+
+
+@pytest.mark.parametrize("name", STARTS)
+@pytest.mark.parametrize(("track", "start"), [("paper", "released"), ("controlled", "log-odds"), ("smoke", "log-odds")])
+def test_classifiers_start_alike_on_the_tracks_that_compare_methods(name: str, track: str, start: str) -> None:
+    kind = registry.find(name)
+    settings: Any = resolve(kind.card, kind.settings_class(), track, {}, {}).settings
+    assert settings.start == start

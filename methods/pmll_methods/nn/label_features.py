@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -17,7 +17,7 @@ from .cooccurrence import adjacency
 from .gated_graph import LabelGraph
 from .semantic_attention import SemanticAttention
 from .semantic_decoupling import SemanticDecoupling
-from .trunk import TrunkLearner, TrunkSettings, known_log_odds
+from .trunk import CONTROLLED_TRUNK, TrunkLearner, TrunkSettings, known_log_odds
 from .words import WordSettings, word_vectors
 
 
@@ -48,6 +48,8 @@ class LabelFeatureSettings(WordSettings, TrunkSettings):
 class LabelFeatureLearner(TrunkLearner):
     """Label features by attention, exchanged over the co-occurrence graph, one classifier a label; a subclass adds
     the loss (Chen et al., "SSGRL", ICCV 2019, section 3)."""
+
+    controlled = replace(CONTROLLED_TRUNK, settings={**CONTROLLED_TRUNK.settings, "start": "log-odds"})  # as for all
 
     def __init__(self, problem: Problem, settings: Any) -> None:
         super().__init__(problem, settings)

@@ -103,7 +103,8 @@ def describe(name: str, datasets: Sequence[str] = (), regime: str = "", track: s
 
         kind = registry.find(name)
         own = regime or ("partial" if "partial" in kind.card.regimes else kind.card.regimes[0])
-        recipes.check(datasets, kind, own, track)
+        if datasets:
+            recipes.check(datasets, kind, own, track)
         on = [recipes.resolved(kind, each, own, track) for each in datasets]
         return describe_method(kind) | {"resolved": on}
     hint = nearest(name, [*known, *DATASETS, *ALIASES])

@@ -155,3 +155,12 @@ def test_a_file_that_does_not_parse_is_told_with_its_line_wherever_it_lies(tmp_p
     assert answer.code == 3
     assert "the file doesn't import: SyntaxError" in answer.err
     assert "mine.py:2" in answer.err
+
+
+def test_a_method_without_a_paper_track_is_shown(tmp_path: Path, command: Command) -> None:
+    (tmp_path / "mine.py").write_text(HEAD + LEARNER + "    pass\n")
+    shown = command("show", "mine.py")
+    assert shown.code == 0, shown.err
+    refused = command("show", "mine.py", "--datasets", "voc2007")
+    assert "unknown track 'paper'" in refused.err
+    assert command("show", "mine.py", "--datasets", "voc2007", "--track", "smoke").code == 0

@@ -16,13 +16,13 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def threads_for(tracks: Iterable[str]) -> int:
-    """The threads that cells of these tracks train with where nobody asks for a number.
+def usual_threads(tracks: Iterable[str]) -> int | None:
+    """The default number of threads for cells of these tracks: 1 on the smoke track alone, else None (all cores).
 
-    All cores; but one on the smoke track alone. On its small pictures further threads gain little, and wait for each
-    other most of the time where a machine has other work, too. With one, numbers don't depend on the count of cores.
+    On the smoke track's small pictures more threads gain little, and on a busy machine they mostly wait for each other.
+    With one, numbers don't depend on the number of cores.
     """
-    return 1 if set(tracks) == {"smoke"} else cores()
+    return 1 if set(tracks) == {"smoke"} else None
 
 
 def gpus() -> int:

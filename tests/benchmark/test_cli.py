@@ -247,3 +247,10 @@ def test_an_unexpected_error_is_one_line_and_leaves_its_traceback_in_a_file(
     (file,) = (tmp_path / "logs").rglob("error-*.txt")
     assert str(file) in answer.err
     assert "in broken" in file.read_text()
+
+
+def test_a_dry_run_takes_an_empty_folder_for_a_store_without_cells(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    answer = command("run", "--methods", method_file(tmp_path), *SMALL, "--root", "empty", "--dry-run", "--json")
+    assert {cell["state"] for cell in answer.document["cells"]} == {"planned"}
+    assert list((tmp_path / "empty").iterdir()) == []

@@ -19,6 +19,8 @@ SIX = set(range(6))
         (("--track", "paper"), 6),
         (("--track", "smoke", "--threads", "2"), 2),
         (("--track", "paper", "--threads", "2"), 2),
+        (("--track", "smoke", "--launcher", "local", "--slots", "2"), 1),
+        (("--track", "paper", "--launcher", "local", "--slots", "2"), 3),
     ],
 )
 def test_all_cores_but_on_the_smoke_track_unless_asked(

@@ -76,7 +76,7 @@ def plan_of(request: Request, how: How) -> Plan:
     from ..planning import plan
 
     planned = plan(request)
-    waiting = _waiting(planned, how.root, create=not how.dry_run)
+    waiting = _waiting(planned, how.root)
     if needy := [each for each in waiting if not comes_whole(each)]:
         from ..obtainable import without_unobtainable
 
@@ -91,12 +91,20 @@ def plan_of(request: Request, how: How) -> Plan:
     return planned
 
 
-def _waiting(planned: Plan, root: Path, *, create: bool = True) -> list[Planned]:
-    """The cells that aren't done; an empty folder becomes a store where `create`."""
+def _waiting(planned: Plan, root: Path) -> list[Planned]:
+    """The cells that aren't done."""
+    store = _store_in(root)
+    return [each for each in planned.cells if store is None or store.folder(each.cell).result() is None]
+
+
+def _store_in(root: Path) -> Store | None:
+    """The store in a folder; None where the folder is missing or empty. Raises `StoreError` for other content."""
+    from ..files import store_errors
     from ..store import Store
 
-    store = Store.open(root, create=create) if root.exists() else None
-    return [each for each in planned.cells if store is None or store.folder(each.cell).result() is None]
+    with store_errors(root):
+        empty = root.is_dir() and all(path.name.startswith(".") for path in root.iterdir())
+    return Store.open(root, create=False) if root.exists() and not empty else None
 
 
 def _fetch_words(planned: Plan, request: Request, root: Path) -> None:
@@ -123,9 +131,8 @@ def _fetch_words(planned: Plan, request: Request, root: Path) -> None:
 
 def _show_plan(planned: Plan, root: Path, as_json: bool) -> None:
     from ..planning import as_listed
-    from ..store import Store
 
-    store = Store.open(root, create=False) if root.exists() else None
+    store = _store_in(root)
     group_of = {each.cell.id: number for number, group in enumerate(planned.groups, 1) for each in group.cells}
     states = [store.folder(each.cell).state().name if store else "planned" for each in planned.cells]
     groups = [group_of[each.cell.id] for each in planned.cells]
@@ -243,16 +250,17 @@ def _tell_done(planned: Plan, store: Store, as_json: bool) -> None:
 
 def _launcher(how: How, planned: Plan) -> Callable[..., Outcome]:
     """What carries out groups here: this process, or several."""
+    from ..machine import choose_device, cores, usual_threads
+
+    threads = how.threads or usual_threads(each.track for each in planned.cells)
     if how.launcher == Launcher.local:
         from ..launch.local import run_in_slots, slots_here
 
-        return partial(run_in_slots, slots=slots_here(how.slots, how.device, how.threads))
+        return partial(run_in_slots, slots=slots_here(how.slots, how.device, threads))
     from ..cell_run import Settings
-    from ..machine import choose_device, threads_for
     from ..run import run_groups
 
-    threads = how.threads or threads_for(each.track for each in planned.cells)
-    return partial(run_groups, settings=Settings(device=choose_device(how.device), threads=threads))
+    return partial(run_groups, settings=Settings(device=choose_device(how.device), threads=threads or cores()))
 
 
 def _report(planned: Plan, store: Store, outcome: Outcome, as_json: bool, *, stopped: bool = False) -> Exit:

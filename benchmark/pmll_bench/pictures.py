@@ -34,9 +34,9 @@ def made_from_others(cells: Iterable[Planned], data: Iterable[DataFacts], root: 
 
     They keep their identity, and so their number: it can only be told, and made again by hand.
     """
-    if not (root / "store.json").exists():
+    store, now = _store_in(root), {facts.name: facts.pictures for facts in data}
+    if store is None:
         return ()
-    store, now = Store.open(root), {facts.name: facts.pictures for facts in data}
     finished = [(each.cell, store.folder(each.cell).result()) for each in cells]
     stale = [cell for cell, found in finished if found and found.pictures and found.pictures != now[cell.dataset]]
     if not stale:
@@ -58,10 +58,16 @@ def verify(name: str, data_root: Path | None, root: Path, sets: Sequence[str], *
     return {"dataset": data.name, **vars(verify_files(data, renew=renew)), "results_of_others": others}
 
 
+def _store_in(root: Path) -> Store | None:
+    """The store in a folder; None where the folder holds none, whatever else is in it."""
+    return Store.open(root) if (root / "store.json").exists() else None
+
+
 def _results_of_others(data: Dataset, name: str, data_root: Path | None, root: Path) -> list[str]:
-    if not root.exists():
+    store = _store_in(root)
+    if store is None:
         return []
-    results = [each for each in Store.open(root, create=False).results() if each.dataset == data.name and each.pictures]
+    results = [each for each in store.results() if each.dataset == data.name and each.pictures]
     now = {canonical(data.options): data.contents}
     for text, options in {canonical(each.cell.options): each.cell.options for each in results}.items():
         if text not in now:

@@ -150,3 +150,11 @@ def test_verify_names_equal_pictures_in_both_splits(toys: Path, command: Command
     assert found.code == Exit.DONE
     assert "warning: 1 of train and 2 of test have the same pixels" in found.err
     assert command("data", "verify", str(toys), "--json").document["equal"] == [["1", "2"]]
+
+
+def test_verify_takes_a_folder_that_is_no_store_for_one_without_results(toys: Path, command: Command) -> None:
+    runs = toys.parent / "runs"
+    runs.mkdir()
+    assert command("data", "verify", str(toys)).code == Exit.DONE
+    (runs / "events.out").touch()
+    assert command("data", "verify", str(toys)).code == Exit.DONE

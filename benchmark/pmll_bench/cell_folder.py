@@ -101,7 +101,8 @@ class CellFolder:
         """
         path, before, asked = self.path / "cell.json", self.record(), CellRecord.of(planned)
         if before is not None and before.cell != planned.cell:
-            raise StoreError(f"cell {self.id} is another one", where=str(path), hint="was the file edited?")
+            hint = "if the file was edited, restore it or remove the cell's folder"
+            raise StoreError(f"cell {self.id} is another one", where=str(path), hint=hint)
         if before is None or before.planned() != asked.planned():
             with store_errors(self.path):
                 self.path.mkdir(parents=True, exist_ok=True)

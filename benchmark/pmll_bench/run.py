@@ -59,10 +59,13 @@ def run_groups(
 
 
 def ask_all(groups: Sequence[Group], store: Store) -> None:
-    """Let the store know of the cells, so that `status` does, even of those that a stopped run never came to."""
+    """Write what is asked of each cell, so that `status` knows those that a stopped run never came to, and so do slots.
+
+    A cell that is done keeps its record.
+    """
     for planned in (planned for group in groups for planned in group.cells):
         folder = store.folder(planned.cell)
-        if folder.record() is None:
+        if folder.record() is None or folder.result() is None:
             folder.ask(planned)
         keep_method(store, planned)
 

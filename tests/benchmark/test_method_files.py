@@ -91,6 +91,16 @@ def changed(root: Path, cell: Planned) -> str:
     return found.message
 
 
+def test_what_waits_is_asked_where_its_data_lie_now(tmp_path: Path) -> None:
+    cell, store = planned(write(tmp_path / "mine.py", 1)), Store.open(tmp_path / "runs")
+    ask_all([Group((cell,))], store)
+    moved = dataclasses.replace(cell, where=dataclasses.replace(cell.where, root="/new"))
+    ask_all([Group((moved,))], store)
+    record = store.folder(cell.cell).record()
+    assert record is not None
+    assert record.where.root == "/new"
+
+
 def test_a_file_edited_after_planning_runs_as_it_was_planned(tmp_path: Path) -> None:
     path, root = tmp_path / "mine.py", tmp_path / "runs"
     first = planned(write(path, 1))

@@ -44,7 +44,7 @@ def kept(request: Request, data: Sequence[str]) -> Facts | None:
     path = _path(request, data)
     if path is None:
         return None
-    with suppress(OSError, ValueError, TypeError, AttributeError):
+    with suppress(OSError, ValueError, TypeError, LookupError, AttributeError):
         document = json.loads(path.read_bytes())
         return {name: [_read(row) for row in document[name]] for name in dict.fromkeys(data)}
     return None

@@ -65,6 +65,18 @@ def test_what_cannot_be_loaded_says_what_to_give(name: str, weights: str | None,
     assert hint in str(caught.value.hint)
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("{", "the model configuration is damaged"), ("[]", "no vision_cfg"), ('{"vision_cfg": {}}', "no text_cfg")],
+)
+def test_a_damaged_model_configuration_is_named(content: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.json"
+    path.write_text(content)
+    with pytest.raises(MethodError, match=message) as caught:
+        load_clip(str(path), "random")
+    assert caught.value.where == str(path)
+
+
 def saved_as(kind: str, model: Any, path: Path) -> Path:
     """The weights of a model as a file of a kind that is in use."""
     state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}

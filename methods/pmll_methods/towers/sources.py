@@ -143,13 +143,23 @@ def refuse_coca(shape: Mapping[str, Any]) -> None:
 
 
 def local_config(tower: str) -> dict[str, Any]:
-    """A configuration on disk, by `local-dir:FOLDER` or its own path, with `model_cfg` and `preprocess_cfg`."""
+    """A configuration on disk, by `local-dir:FOLDER` or its own path, with `model_cfg` and `preprocess_cfg`.
+
+    Raises `MethodError` where there is none, or it is damaged.
+    """
     folder = Path(tower.removeprefix(LOCAL_DIR)).expanduser()
     path = folder if tower.endswith(".json") else folder / CONFIG
     if not path.is_file():
         raise MethodError(f"no model configuration at {path}", hint="see the setting `tower`")
-    config = json.loads(path.read_text(encoding="utf-8"))
-    return {"model_cfg": config.get("model_cfg", config), "preprocess_cfg": config.get("preprocess_cfg", {})}
+    hint = "give open_clip's configuration of the model"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise MethodError(f"the model configuration is damaged: {error}", where=str(path), hint=hint) from error
+    shape = config.get("model_cfg", config) if isinstance(config, dict) else None
+    if not isinstance(shape, dict) or not all(isinstance(shape.get(half), dict) for half in ("vision_cfg", "text_cfg")):
+        raise MethodError("the model configuration has no vision_cfg or no text_cfg", where=str(path), hint=hint)
+    return {"model_cfg": shape, "preprocess_cfg": config.get("preprocess_cfg", {})}
 
 
 def _check_shape(tower: str, shape: Mapping[str, Any], resolution: int) -> None:
@@ -159,7 +169,7 @@ def _check_shape(tower: str, shape: Mapping[str, Any], resolution: int) -> None:
         raise MethodError(f"the tokenizer of {tower} needs transformers", hint="pip install 'pmll-bench[hf]'")
     vision = shape["vision_cfg"]
     if "timm_model_name" in vision:
-        _check_timm_size(tower, _timm_config(vision["timm_model_name"]), resolution, vision["image_size"])
+        _check_timm_size(tower, _timm_config(vision["timm_model_name"]), resolution, vision.get("image_size"))
 
 
 def _check_timm_size(tower: str, config: Any, resolution: int, size: int | None = None) -> None:

@@ -72,13 +72,14 @@ class Selection:
 
     def __post_init__(self) -> None:
         """Raises `DataError` where no label can rank an epoch."""
-        if not (self.labels > 0).any():
-            raise DataError(
-                f"no label is known to be present in the {len(self.watched)} pictures that are held out, "
-                "so no epoch can be chosen by them",
-                where="recipe.selection=best-val",
-                hint="take a larger ratio, more pictures or recipe.validation, or set recipe.selection=last",
-            )
+        if (self.labels > 0).any():
+            return
+        if self.watched is self.test:
+            what, where, hint = "no test label is present", "recipe.selection=best-test", ""
+        else:
+            what, where = "no known label of the held-out pictures is present", "recipe.selection=best-val"
+            hint = "use a larger ratio, more pictures or a larger recipe.validation, or "
+        raise DataError(f"{what}, so no epoch can be chosen", where=where, hint=f"{hint}set recipe.selection=last")
 
     def __call__(self, epoch: int, predict: Callable[[ImageSet], Scores]) -> None:
         """Score an epoch; keep its test scores where it is the best so far. The earliest of equals is kept."""

@@ -76,7 +76,7 @@ def keep(name: str, spoken: Iterable[str], data_root: Path | None = None, progre
     kept = Kept(found, frozenset(wanted - found.keys()))
     _write(kept, kept_path(name))
     if here is None:
-        source.unlink()
+        source.unlink(missing_ok=True)  # another process may have fetched it, too
     return kept
 
 

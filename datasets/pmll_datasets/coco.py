@@ -84,7 +84,7 @@ def _official(files: list[str], labels: Labels) -> Official:
 def _annotations(path: Path) -> tuple[tuple[str, ...], list[str], Labels]:
     """Class names by ascending category id, file names, labels in {1, -1} [pictures, classes]."""
     try:
-        found = json.loads(content(path), object_hook=_without_outline)
+        found = json.loads(content(path), object_hook=without_outline)
         categories = [(each["id"], str(each["name"])) for each in found["categories"]]
         images = [(each["id"], str(each["file_name"])) for each in found["images"]]
         objects = [(each["image_id"], each["category_id"]) for each in found["annotations"]]
@@ -119,7 +119,7 @@ def _refuse_strangers(path: Path, kind: str, named: Sequence[object], known: Map
         raise DataError(what, where=path, hint=hint)
 
 
-def _without_outline(entry: dict[str, Any]) -> dict[str, Any]:
+def without_outline(entry: dict[str, Any]) -> dict[str, Any]:
     """Drops an object's outline while the file is parsed: together they would take gigabytes."""
     entry.pop("segmentation", None)
     return entry

@@ -8,6 +8,7 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
+from types import TracebackType
 
 from filelock import LeaseSettingsMismatch, SoftFileLease, Timeout
 

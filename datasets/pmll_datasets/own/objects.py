@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..coco import without_outline
 from ..errors import DataError
 from ..files import content
 from .listed import Listed, Row, at, quoted
@@ -53,7 +54,7 @@ def read(file: Path) -> Listed:
 
 def _parsed(file: Path) -> dict[str, list[dict[str, Any]]]:
     try:
-        found = json.loads(content(file).decode("utf-8-sig"), object_hook=_without_outline)
+        found = json.loads(content(file).decode("utf-8-sig"), object_hook=without_outline)
     except ValueError as error:
         raise DataError(f"no JSON, or a damaged one: {error}", where=file, hint="write it again") from error
     there = list(found) if isinstance(found, dict) else []
@@ -79,9 +80,3 @@ def _names(file: Path, categories: list[dict[str, Any]]) -> dict[Any, str]:
         hint = "give each category an id and a name of its own, and all ids the same type"
         raise DataError("two categories have the same id or name, or ids differ in type", where=file, hint=hint)
     return names
-
-
-def _without_outline(entry: dict[str, Any]) -> dict[str, Any]:
-    """Drops an object's outline while the file is parsed: together they would take gigabytes."""
-    entry.pop("segmentation", None)
-    return entry

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ..errors import Exit, UsageError
-from .output import columns, counted, failure_text, print_json, print_table, tell
+from .output import counted, failure_text, print_json, print_table, tell
+from .plans import fetch_words, plan_of, show_plan
 from .run_options import Launcher
 
 if TYPE_CHECKING:
-    from ..grid import Planned
     from ..outcome import Outcome
     from ..planning import Plan
     from ..report.table import Table
@@ -48,11 +48,11 @@ def do(request: Request, how: How) -> Plan:
         raise UsageError("--slurm says what jobs get, but nothing is submitted", hint="add --launcher slurm")
     if how.slots is not None and how.launcher != Launcher.local:
         raise UsageError(f"--slots is for the local launcher, not for {how.launcher}", hint="add --launcher local")
-    planned = plan_of(request, how)
+    planned = plan_of(request, how.root, dry_run=how.dry_run)
     if how.dry_run:
-        _show_plan(planned, how.root, how.as_json)
+        show_plan(planned, how.root, how.as_json)
         return planned
-    _fetch_words(planned, request, how.root)
+    fetch_words(planned, request, how.root)
     if how.launcher == Launcher.slurm:
         _submit(planned, how)
     else:
@@ -67,98 +67,6 @@ def changed(base: Request, given: Mapping[str, Any]) -> Request:
     }
     changes["sets"] = (*base.sets, *changes.get("sets", ()))
     return replace(base, **changes)
-
-
-def plan_of(request: Request, how: How) -> Plan:
-    """The plan without what can't be had here, its notes told. A dry run of cells that come whole needs no torch."""
-    from ..method_facts import comes_whole
-    from ..pictures import made_from_others
-    from ..planning import plan
-
-    planned = plan(request)
-    waiting = _waiting(planned, how.root)
-    if needy := [each for each in waiting if not comes_whole(each)]:
-        from ..obtainable import without_unobtainable
-
-        planned = without_unobtainable(planned, request, needy)
-    left = {each.cell.id for each in planned.cells}
-    if about := [each for each in (needy if how.dry_run else waiting) if each.cell.id in left]:
-        from ..alike import alike
-
-        planned = replace(planned, notes=(*planned.notes, *alike(about)))
-    for note in (*planned.notes, *made_from_others(planned.cells, planned.data, how.root)):
-        tell(note)
-    return planned
-
-
-def _waiting(planned: Plan, root: Path) -> list[Planned]:
-    """The cells that aren't done."""
-    store = _store_in(root)
-    return [each for each in planned.cells if store is None or store.folder(each.cell).result() is None]
-
-
-def _store_in(root: Path) -> Store | None:
-    """The store in a folder; None where the folder is missing or empty. Raises `StoreError` for other content."""
-    from ..files import store_errors
-    from ..store import Store
-
-    with store_errors(root):
-        empty = root.is_dir() and all(path.name.startswith(".") for path in root.iterdir())
-    return Store.open(root, create=False) if root.exists() and not empty else None
-
-
-def _fetch_words(planned: Plan, request: Request, root: Path) -> None:
-    """Bring the word vectors that cells lack; where that fails, it is told, and the cells that need them will fail."""
-    waiting = [each for each in _waiting(planned, root) if each.settings.get("words")]
-    if not waiting:
-        return
-    from pmll_datasets.errors import DataError
-
-    from ..alike import alike
-    from ..obtainable import words_to_fetch
-    from ..progress import downloading
-    from ..word_files import keep
-
-    for name, spoken in words_to_fetch(waiting).items():
-        try:
-            with downloading() as progress:
-                keep(name, spoken, Path(request.data_root) if request.data_root else None, progress)
-        except DataError as error:
-            tell(f"the word vectors {name} aren't brought here: {error}")
-        for note in alike(each for each in waiting if each.settings["words"] == name):
-            tell(note)
-
-
-def _show_plan(planned: Plan, root: Path, as_json: bool) -> None:
-    from ..planning import as_listed
-
-    store = _store_in(root)
-    group_of = {each.cell.id: number for number, group in enumerate(planned.groups, 1) for each in group.cells}
-    states = [store.folder(each.cell).state().name if store else "planned" for each in planned.cells]
-    groups = [group_of[each.cell.id] for each in planned.cells]
-    if as_json:
-        listed = [
-            {**as_listed(each), "state": state, "group": group}
-            for each, state, group in zip(planned.cells, states, groups, strict=True)
-        ]
-        print_json("plan", {"cells": listed, "notes": planned.notes})
-        return
-    cells = [each.cell for each in planned.cells]
-    shown = {
-        "cell": [cell.id for cell in cells],
-        "method": [each.label for each in planned.cells],
-        "data set": [cell.dataset for cell in cells],
-        "ratio": [f"{100 * cell.ratio:g}%" for cell in cells],
-        **({"noise": [f"{100 * cell.noise:g}%" for cell in cells]} if any(cell.noise for cell in cells) else {}),
-        "mask seed": [cell.mask_seed for cell in cells],
-        "seed": [cell.seed for cell in cells],
-        "track": [each.track for each in planned.cells],
-        "group": groups,
-        "state": states,
-    }
-    print(columns(list(shown), list(zip(*shown.values(), strict=True))))
-    number, together = counted(len(cells), "cell"), counted(len(planned.groups), "group")
-    tell(f"{number}, {states.count('done')} of them done, in {together}")
 
 
 def _submit(planned: Plan, how: How) -> None:

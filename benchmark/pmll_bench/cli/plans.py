@@ -1,0 +1,111 @@
+"""From a request to its plan: what is left out, what is fetched before the cells run, and how a plan is printed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .output import columns, counted, print_json, tell
+
+if TYPE_CHECKING:
+    from ..grid import Planned
+    from ..planning import Plan
+    from ..request import Request
+    from ..store import Store
+
+
+def plan_of(request: Request, root: Path, *, dry_run: bool) -> Plan:
+    """Plan a request and print the notes. Methods whose weights or word vectors can't be downloaded are left out.
+
+    A dry run needs no torch where no tower or word vectors have to be looked for.
+    """
+    from ..method_facts import comes_whole
+    from ..pictures import made_from_others
+    from ..planning import plan
+
+    planned = plan(request)
+    waiting = _waiting(planned, root)
+    if needy := [each for each in waiting if not comes_whole(each)]:
+        from ..obtainable import without_unobtainable
+
+        planned = without_unobtainable(planned, request, needy)
+    left = {each.cell.id for each in planned.cells}
+    if about := [each for each in (needy if dry_run else waiting) if each.cell.id in left]:
+        from ..alike import alike
+
+        planned = replace(planned, notes=(*planned.notes, *alike(about)))
+    for note in (*planned.notes, *made_from_others(planned.cells, planned.data, root)):
+        tell(note)
+    return planned
+
+
+def _waiting(planned: Plan, root: Path) -> list[Planned]:
+    """The cells that aren't done."""
+    store = _store_in(root)
+    return [each for each in planned.cells if store is None or store.folder(each.cell).result() is None]
+
+
+def _store_in(root: Path) -> Store | None:
+    """The store in a folder; None where the folder is missing or empty. Raises `StoreError` for other content."""
+    from ..files import store_errors
+    from ..store import Store
+
+    with store_errors(root):
+        empty = root.is_dir() and all(path.name.startswith(".") for path in root.iterdir())
+    return Store.open(root, create=False) if root.exists() and not empty else None
+
+
+def fetch_words(planned: Plan, request: Request, root: Path) -> None:
+    """Download the word vectors that cells lack; a note says where that fails, and then these cells fail."""
+    waiting = [each for each in _waiting(planned, root) if each.settings.get("words")]
+    if not waiting:
+        return
+    from pmll_datasets.errors import DataError
+
+    from ..alike import alike
+    from ..obtainable import words_to_fetch
+    from ..progress import downloading
+    from ..word_files import keep
+
+    for name, spoken in words_to_fetch(waiting).items():
+        try:
+            with downloading() as progress:
+                keep(name, spoken, Path(request.data_root) if request.data_root else None, progress)
+        except DataError as error:
+            tell(f"the word vectors {name} could not be fetched: {error}")
+        for note in alike(each for each in waiting if each.settings["words"] == name):
+            tell(note)
+
+
+def show_plan(planned: Plan, root: Path, as_json: bool) -> None:
+    """Print the cells of a plan and their states."""
+    from ..planning import as_listed
+
+    store = _store_in(root)
+    group_of = {each.cell.id: number for number, group in enumerate(planned.groups, 1) for each in group.cells}
+    states = [store.folder(each.cell).state().name if store else "planned" for each in planned.cells]
+    groups = [group_of[each.cell.id] for each in planned.cells]
+    if as_json:
+        listed = [
+            {**as_listed(each), "state": state, "group": group}
+            for each, state, group in zip(planned.cells, states, groups, strict=True)
+        ]
+        print_json("plan", {"cells": listed, "notes": planned.notes})
+        return
+    cells = [each.cell for each in planned.cells]
+    shown = {
+        "cell": [cell.id for cell in cells],
+        "method": [each.label for each in planned.cells],
+        "data set": [cell.dataset for cell in cells],
+        "ratio": [f"{100 * cell.ratio:g}%" for cell in cells],
+        **({"noise": [f"{100 * cell.noise:g}%" for cell in cells]} if any(cell.noise for cell in cells) else {}),
+        "mask seed": [cell.mask_seed for cell in cells],
+        "seed": [cell.seed for cell in cells],
+        "track": [each.track for each in planned.cells],
+        "group": groups,
+        "state": states,
+    }
+    print(columns(list(shown), list(zip(*shown.values(), strict=True))))
+    number, together = counted(len(cells), "cell"), counted(len(planned.groups), "group")
+    tell(f"{number}, {states.count('done')} of them done, in {together}")

@@ -42,7 +42,7 @@ def write_data(folder: Path) -> Path:
 
 
 def reads_glove(kind: registry.Kind) -> bool:
-    """Whether a method takes word vectors by GloVe, in whose place it gets noise of the same shape."""
+    """Whether a method takes word vectors by GloVe, which are replaced by noise of the same shape."""
     return getattr(kind.settings_class(), "words", None) in glove.FILES
 
 

@@ -17,7 +17,7 @@ def hidden_labels(complete: Split, train: TrainSet) -> Labels:
 
 
 def compared(name: str, positions: Positions, values: np.ndarray, hidden: Labels) -> dict[str, int | float | None]:
-    """How true pseudo labels int8 [positions, classes] are where the true ones are hidden.
+    """How true pseudo-labels int8 [positions, classes] are where the true ones are hidden.
 
     `present` counts those that say present, `precision` is the share of them that is right, `recall` the share of
     the hidden present labels of these pictures that they find; None where there is nothing to share.
@@ -28,7 +28,7 @@ def compared(name: str, positions: Positions, values: np.ndarray, hidden: Labels
     if values.shape != shape:
         raise MethodError(
             f"record({name!r}) was given values of shape {values.shape}, not {shape} (positions, classes)",
-            hint="one row a position, or no positions and a single number",
+            hint="one row per position, or no positions and a single number",
         )
     truth = hidden[positions]
     present, true = (values > 0) & (truth != 0), truth > 0

@@ -38,8 +38,8 @@ def _corrections(row: MethodFacts, data: DataFacts) -> Iterator[str]:
     if permanent != "never" and entries > 0 and math.ceil(entries) < 2:
         done = "corrects one" if permanent == "reaching" else "corrects none"
         yield (
-            f"{row.label} on {data.name}: {delta:.2%} of the labels of a batch are {entries:.2g}, less than two, and "
-            f"permanent={permanent} {done}; raise {row.label}.delta or recipe.batch"
+            f"{row.label} on {data.name}: {delta:.2%} of the labels of a batch are {entries:.2g}, fewer than two, so "
+            f"permanent={permanent} {done} per batch; raise {row.label}.delta or recipe.batch"
         )
 
 

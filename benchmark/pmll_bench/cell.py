@@ -70,7 +70,7 @@ def _mapping(value: Mapping[Any, object], where: str) -> dict[str, Any]:
             raise ConfigError(f"the key {name!r} is no text", where=where)
         key = _text(name, where)
         if key in result:
-            raise ConfigError(f"the key {key!r} stands twice", where=where)
+            raise ConfigError(f"the key {key!r} occurs twice", where=where)
         result[key] = plain(item, f"{where}.{key}")
     return result
 
@@ -112,7 +112,7 @@ class Cell:
 
     `options` are the data set's, resolved; `fingerprint` hashes its ids, labels and classes. `mask` names the
     rule that picks the known entries ("none" in the regime `full`; "list/" and its digest for a file). `noise` is the
-    share of them that is turned round: 0 stands in no identity. `revision` is a built-in method's number; a
+    share of them that is flipped: 0 stands in no identity. `revision` is a built-in method's number; a
     user's file adds the digest of its content. `settings` holds only what differs from that revision's defaults;
     `recipe` is the digest of the full recipe and the towers' hashes.
     """

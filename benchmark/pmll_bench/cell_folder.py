@@ -155,7 +155,7 @@ class CellFolder:
             return State("planned", damaged)
         end = Attempt(self, newest).ended()
         if end is None or end.kind == "done":
-            return State("lost", damaged or f"attempt {newest} stopped without a word")
+            return State("lost", damaged or f"attempt {newest} stopped without recording why")
         return State(end.kind, damaged or end.message)
 
     def scores(self) -> StoredScores:
@@ -287,5 +287,5 @@ class Attempt:
         write_record(self.path / "end.json", EndRecord(kind=kind, message=told.line, hint=told.hint, traceback=trace))
 
     def ended(self) -> EndRecord | None:
-        """How the attempt ended; None while it runs and where it stopped without a word."""
+        """How the attempt ended; None while it runs and where it stopped without recording why."""
         return read_record(EndRecord, self.path / "end.json")

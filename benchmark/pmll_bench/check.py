@@ -89,7 +89,8 @@ def carry_out(each: Check, trials: Trials) -> Finding:
         seen = str(failed)
         broken = failed if isinstance(failed, Broken) else failed.__cause__
         if isinstance(broken, Broken):
-            raised = "mend what the method raises" if each is NEEDED else each.hint  # scores are not what is wrong
+            # where the first check fails, scores are not what is wrong
+            raised = "fix the error that the method raises" if each is NEEDED else each.hint
             hint, trace = broken.hint or raised, broken.trace
     except Exception as error:
         told = tell_of(error, trials.target)

@@ -52,7 +52,7 @@ def _read(path: Path) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"the grid file is no UTF-8 text: byte {error.start}", where=str(path)) from None
+        raise ConfigError(f"the grid file is not UTF-8 text: byte {error.start}", where=str(path)) from None
 
 
 class _Core(yaml.SafeLoader):
@@ -76,7 +76,7 @@ def _load_yaml(text: str, path: Path) -> tuple[Any, Marks]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise ConfigError(f"no valid YAML: {getattr(error, 'problem', None) or error}", where=where) from None
+        raise ConfigError(f"invalid YAML: {getattr(error, 'problem', None) or error}", where=where) from None
     marks: dict[Place, tuple[int, int]] = {}
     return (None if node is None else _value(node, (), marks, path)), marks
 
@@ -107,7 +107,7 @@ def _mapping(node: yaml.MappingNode, place: Place, marks: dict[Place, tuple[int,
         if not key.tag.endswith(":str"):
             raise ConfigError(f"the key {key.value!r} is no text", where=where, hint="put it in quotes")
         if key.value in result:
-            raise ConfigError(f"the key {key.value!r} stands twice", where=where)
+            raise ConfigError(f"the key {key.value!r} occurs twice", where=where)
         result[key.value] = _value(item, (*place, key.value), marks, path)
         marks[(*place, key.value)] = key.start_mark.line + 1, key.start_mark.column + 1
     return result
@@ -126,7 +126,7 @@ def _load_json(text: str, path: Path) -> tuple[Any, Marks]:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         for index, (key, _) in enumerate(pairs):
             if key in dict(pairs[:index]):
-                raise ConfigError(f"the key {key!r} stands twice", where=str(path))
+                raise ConfigError(f"the key {key!r} occurs twice", where=str(path))
         return dict(pairs)
 
     try:

@@ -20,7 +20,7 @@ REPRODUCED = "never reproduced at paper scale"
 TRACKS = {
     "paper": "each method's own recipe; the default on the data sets that papers report",
     "controlled": "one trunk, resolution, augmentation and budget for all, so that rows differ by the method",
-    "smoke": "seconds a cell, with the embedded tower; the default on shapes and on your own pictures",
+    "smoke": "seconds per cell, with the embedded tower; the default on shapes and on your own pictures",
 }
 
 

@@ -43,7 +43,7 @@ def _software() -> Iterator[Finding]:
 
 
 def _tokenizers() -> Iterator[Finding]:
-    needed = "needed by towers with a Hugging Face tokenizer alone"
+    needed = "only towers with a Hugging Face tokenizer need it"
     if find_spec("transformers") is None:
         yield Finding("transformers", f"not here ({needed}: pip install 'pmll-bench[hf]')")
     else:
@@ -95,7 +95,7 @@ def _data(folder: Path | None) -> Iterator[Finding]:
     elif folder.is_dir():
         yield Finding("data", str(folder))
     else:
-        yield Finding("data", f"{folder} is no folder", "check --data-root or PMLL_DATA")
+        yield Finding("data", f"{folder} is not a folder", "check --data-root or PMLL_DATA")
 
 
 def _words() -> Iterator[Finding]:

@@ -239,11 +239,12 @@ def _axis_problems(request: Request) -> Iterator[ConfigError]:
     for axis, values in axes.items():
         for value, count in Counter(values).items():
             if count > 1:
-                yield ConfigError(f"{value} stands {count} times", where=axis, hint="leave the repeats out")
+                yield ConfigError(f"{value} is given {count} times", where=axis, hint="give each value once")
             if axis == "noise" and not 0 <= value < 1:
-                yield ConfigError(f"label noise {value} is no share", where=axis, hint="0.1 turns a tenth round")
+                hint = "0.1 flips a tenth of the known labels"
+                yield ConfigError(f"label noise {value} is not a share", where=axis, hint=hint)
             if "seeds" in axis and not 0 <= value < 2**63:
-                yield ConfigError(f"{value} is no seed", where=axis, hint="seeds are whole numbers from 0 on")
+                yield ConfigError(f"{value} is not a seed", where=axis, hint="seeds are whole numbers of 0 or more")
     if request.ratios == () or not request.noise or not request.seeds or request.mask_seeds == ():
         yield ConfigError("the grid is empty", hint="give at least one ratio, noise, seed and mask seed")
     if request.regime == "full" and request.mask_seeds is not None and not all(request.noise):
@@ -266,7 +267,7 @@ def _name_problems(
     names = {name: None for facts in rows for name in (facts.name, facts.label)}
     for name in parse_sets(request.sets).per_method:
         if name not in names:
-            yield ConfigError(f"{name!r} is no method of the grid", where="--set", hint=nearest(name, names))
+            yield ConfigError(f"{name!r} is not a method of the grid", where="--set", hint=nearest(name, names))
     named = [of_data.name for of_data in data] + [facts.name for facts in rows]
     for name in dict.fromkeys(named):
         try:
@@ -275,7 +276,7 @@ def _name_problems(
             yield error
     for name, count in Counter(of_data.name for of_data in data).items():
         if count > 1:
-            yield ConfigError(f"the data set {name!r} stands {count} times", where="datasets")
+            yield ConfigError(f"the data set {name!r} is given {count} times", where="datasets")
 
 
 def _repeated(planned: Sequence[Planned]) -> Iterator[ConfigError]:

@@ -21,7 +21,7 @@ def mask_facts(request: Request) -> MaskFacts:
     Raises `ConfigError` for a rule that doesn't exist or that the regime hasn't, `DataError` for a missing file.
     """
     if any(request.noise) and request.regime == "single-positive":
-        raise ConfigError("single-positive has no label noise: a present label turned round is no positive")
+        raise ConfigError("single-positive has no label noise: a flipped present label is no positive")
     if mask_files.is_file(request.mask):
         path = Path(request.mask).expanduser().resolve()
         return MaskFacts(f"list/{mask_files.digest(path)}", seeded=False, file=str(path))

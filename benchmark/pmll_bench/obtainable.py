@@ -1,4 +1,4 @@
-"""What a plan needs that isn't here: where weights or word vectors can't be had, methods are left out by name."""
+"""What a plan needs that isn't here: methods whose weights or word vectors can't be downloaded are left out by name."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Reason: TypeAlias = tuple[str, str]  # what is wrong, and what to do
 
 
 def without_unobtainable(plan: Plan, request: Request, waiting: Sequence[Planned]) -> Plan:
-    """A plan without the rows whose weights or word vectors can't be had; its notes name them.
+    """A plan without the rows whose weights or word vectors can't be downloaded; its notes name them.
 
     Only the cells that wait to be done count. Rows that the request names by themselves aren't left out: a
     `ConfigError` says what they lack, and so it does where nothing is left.
@@ -90,7 +90,7 @@ def _ask(url: str, found: dict[str, str]) -> None:
 
 
 def _lacking(rows: Mapping[Row, Planned], request: Request) -> dict[Row, list[Reason]]:
-    """What each row lacks that can't be had."""
+    """What each row lacks that can't be downloaded."""
     data_root = Path(request.data_root) if request.data_root else None
     needed: dict[Row, tuple[Source, ...]] = {}
     lacking: dict[Row, list[Reason]] = {}

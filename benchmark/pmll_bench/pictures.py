@@ -24,8 +24,8 @@ def replaced(data: Dataset) -> tuple[str, ...]:
     if not seen.changed:
         return ()
     if data.own:
-        return (f"{data.name}: {seen.said}; this is another data set, results of the old pictures stay apart",)
-    hint = f"restore the pictures; or check them and take them as they are: pmll-bench data verify {data.name} --renew"
+        return (f"{data.name}: {seen.said}; this is another data set now; results of the old pictures stay separate",)
+    hint = f"restore the pictures; or check and accept them as they are: pmll-bench data verify {data.name} --renew"
     raise DataError(f"{data.name}: {seen.said}", where=str(data.files[seen.changed[0]]), hint=hint)
 
 
@@ -41,10 +41,8 @@ def made_from_others(cells: Iterable[Planned], data: Iterable[DataFacts], root: 
     stale = [cell for cell, found in finished if found and found.pictures and found.pictures != now[cell.dataset]]
     if not stale:
         return ()
-    what = (
-        f"warning: made from other pictures than there are now, finished cells: {', '.join(cell.id for cell in stale)}"
-    )
-    return (f"{what}; to make one again, remove its folder, {store.folder(stale[0]).path}",)
+    what = f"warning: the pictures have changed since these cells were done: {', '.join(cell.id for cell in stale)}"
+    return (f"{what}; to run one again, remove its folder, {store.folder(stale[0]).path}",)
 
 
 def verify(name: str, data_root: Path | None, root: Path, sets: Sequence[str], *, renew: bool) -> dict[str, Any]:

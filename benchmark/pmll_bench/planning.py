@@ -106,8 +106,8 @@ def trying_out(name: str, request: Request) -> tuple[str, ...]:
     """What to say of a user's own pictures on a track that nobody has chosen."""
     if request.track is not None or not is_file(name):
         return ()
-    what = f"{Path(name).name}: the track is smoke, whose small recipe and tiny tower are for trying things out"
-    return (f"{what}; for numbers, --track paper or controlled (they need pretrained weights)",)
+    what = f"{Path(name).name}: the smoke track (small recipe, tiny tower) is for trying things out"
+    return (f"{what}; for real numbers use --track paper or controlled, which need pretrained weights",)
 
 
 def open_dataset(planned: Planned) -> dataset.Dataset:

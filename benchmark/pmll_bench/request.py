@@ -86,7 +86,7 @@ class Request:
     mask_seeds: tuple[int, ...] | None = None  # None: each training seed is the mask seed, too; else crossed
     regime: str = "partial"
     mask: str = "counter/1"  # a rule's name, or the path of a mask file
-    noise: tuple[float, ...] = (0.0,)  # shares of the known labels that are turned round
+    noise: tuple[float, ...] = (0.0,)  # shares of the known labels that are flipped
     track: str | None = None
     sets: tuple[str, ...] = ()
     subset: int | None = None

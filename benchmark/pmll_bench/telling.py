@@ -23,7 +23,7 @@ HINTS = (
         "write __init__(self, problem, settings); in a plain class (self, settings)",
     ),
     ("NotImplementedError", "", "a learner writes forward(self, features, head) and loss(self, batch, head, step)"),
-    ("OutOfMemoryError", "", "set a smaller recipe.batch, which makes another cell, or take a larger GPU"),
+    ("OutOfMemoryError", "", "reduce recipe.batch, which makes another cell, or use a larger GPU"),
 )
 """By the class of an error and what it says: what to do."""
 

@@ -59,7 +59,7 @@ def keep(name: str, spoken: Iterable[str], data_root: Path | None = None, progre
     """See to it that the vectors of these class names are kept, and with them those of the built-in data sets.
 
     The official file is read in the data folder where it lies there, else downloaded and removed again. Raises
-    `DataError` for an unknown name, where the file can't be had, or isn't the official one.
+    `DataError` for an unknown name, where the file can't be downloaded, or isn't the official one.
     """
     if name not in FILES:
         raise unknown("word vectors", name, FILES)

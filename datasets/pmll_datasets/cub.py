@@ -63,7 +63,7 @@ def _numbered(path: Path) -> dict[int, str]:
     for line, entry in enumerate(text(path).splitlines(), 1):
         number, _, rest = entry.strip().partition(" ")
         if not number.isdecimal() or not rest:
-            raise DataError(f"{entry!r} is no number and a text", where=f"{path}, line {line}", hint=AGAIN)
+            raise DataError(f"{entry!r} is not a number followed by a name", where=f"{path}, line {line}", hint=AGAIN)
         result[int(number)] = rest
     return result
 

@@ -119,17 +119,17 @@ def _receive_all(archive: Archive, part: Path, progress: Progress) -> None:
             if isinstance(error, HTTPError):
                 error.close()
                 if error.code not in BUSY:
-                    what = f"the server refuses: {error.code} {error.reason}"
+                    what = f"the server refused: {error.code} {error.reason}"
                     hint = f"get {archive.name} by hand, put it into {part.parent} and fetch again"
                     raise DataError(what, where=archive.url, hint=hint) from error
-            if isinstance(getattr(error, "reason", None), socket.gaierror):  # asking again won't make a name known
-                hint = "is there a network? fetch again; what has come is kept"
-                raise DataError(f"the server isn't known here: {error}", where=archive.url, hint=hint) from error
+            if isinstance(getattr(error, "reason", None), socket.gaierror):  # asking again won't help
+                hint = "is there a network? fetch again; what was downloaded is kept"
+                raise DataError(f"the server's name doesn't resolve: {error}", where=archive.url, hint=hint) from error
             failures = failures + 1 if _size(part) <= longest else 0
             longest = max(longest, _size(part))
             if failures == TRIES:
-                hint = "check the network and fetch again; what has come is kept"
-                raise DataError(f"the download breaks off: {error}", where=archive.url, hint=hint) from error
+                hint = "check the network and fetch again; what was downloaded is kept"
+                raise DataError(f"the download was interrupted: {error}", where=archive.url, hint=hint) from error
             time.sleep(PAUSE * 2**failures)
 
 

@@ -69,7 +69,7 @@ def _read_mask(path: Path, split: Split, classes: Sequence[str], ratio: float, r
         own, ids, names = str(arrays["regime"]), arrays["ids"].tolist(), arrays["classes"].tolist()
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         hint = "write one with 'pmll-bench data mask', or copy it again"
-        raise DataError(f"no mask file, or a damaged one: {error}", where=path, hint=hint) from error
+        raise DataError(f"not a mask file, or damaged: {error}", where=path, hint=hint) from error
     if own != regime:
         raise DataError(f"the mask is for the regime {own}, not {regime}", where=path, hint=f"--regime {own}")
     packed = arrays.get(f"known_{ratio:g}")
@@ -109,7 +109,7 @@ def _read_list(path: Path, split: Split, classes: Sequence[str]) -> Known:
         if row is None:  # of another part of the official list
             continue
         if known[row].any():
-            raise DataError(f"{picture} stands twice", where=f"{path}, line {number}", hint="one line a picture")
+            raise DataError(f"{picture} occurs twice", where=f"{path}, line {number}", hint="one line a picture")
         known[row, column] = True
         if split.labels[row, column] != 1:
             absent.append(f"{picture} with {classes[column]} (line {number})")

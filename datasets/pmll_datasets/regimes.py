@@ -34,7 +34,7 @@ def mask_labels(
         ratio: share of known entries (`partial`) or of labelled pictures (`semi`); 1 in the other regimes.
         rule: mask that picks the known entries, see `masks`; of no effect where the regime is full.
         seed: of the mask and of the noise.
-        noise: share of the known labels that are turned round, see `noise`.
+        noise: share of the known labels that are flipped, see `noise`.
 
     Raises:
         DataError: unknown regime or mask, or a ratio or noise that doesn't fit.
@@ -44,7 +44,7 @@ def mask_labels(
     if ratio != 1 and not REGIMES[regime].has_ratio:
         raise DataError(f"regime {regime} at ratio {ratio}", hint="it has no ratio; the regimes partial and semi have")
     if not 0 <= noise < 1 or (noise and regime == "single-positive"):
-        hint = "give a share below 1; single-positive has none: a present label turned round is no positive"
+        hint = "give a share below 1; single-positive has none: a flipped present label is no positive"
         raise DataError(f"label noise {noise:g} in the regime {regime}", hint=hint)
     labels = split.labels
     if regime != "full":

@@ -257,7 +257,7 @@ def _checked(key: str, value: Value, option: Option, where: str) -> Value:
         return _share(key, str(value), where)
     if option.allowed is None:
         if not str(value).isdecimal():
-            raise DataError(f"option {key} is {value!r}", where=where, hint="give a whole number from 0 on")
+            raise DataError(f"option {key} is {value!r}", where=where, hint="give a whole number of 0 or more")
         return int(value)
     if value not in option.allowed:
         raise unknown(f"value of option {key}:", value, option.allowed, where=where)

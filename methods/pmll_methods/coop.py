@@ -63,7 +63,7 @@ AFTER_SARL = ("SARL's Table 4 gives numbers alone for it: resolution, loss, opti
 class CoOpSettings(ClipSettings):
     """Settings of `coop`."""
 
-    n_ctx: Count = setting(16, "context vectors a prompt, M", "SARL, 4.2")
+    n_ctx: Count = setting(16, "context vectors per prompt, M", "SARL, 4.2")
     class_specific: bool = setting(False, "contexts of their own for every class", "CoOp's code")
     start: str | None = setting(None, "words the contexts start from; none: Gaussian noise", "SARL, 3.2")
     context_sd: Weight | None = setting(0.02, "size of the noise; none: that of the token table", "CoOp's code")
@@ -153,7 +153,7 @@ class CoOpCsp(CoOp):
         shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="context optimisation, class-specific prompts",
         paper="Ruan et al., 2024, Table 4: CoOp w/csp",
-        trains="the contexts of one prompt a class",
+        trains="the contexts of one prompt per class",
         inferred=(*AFTER_SARL, *GLOBAL, *INFERRED),
         tracks=CoOp.card.tracks,
     )

@@ -111,7 +111,7 @@ class Dsrb(BlendingLearner):
         ),
         differs=(
             WORDS_OF_NAMES,
-            "a quadrant's prototype is the mean of its features: the code counts an empty map along "
+            "a quadrant's prototype is the mean of its features: the code also counts an empty map "
             "(prototype_mean=released)",
             "the first known positives fill a quadrant in the order of the data set: the code shuffles (no setting)",
             NO_DECAY,

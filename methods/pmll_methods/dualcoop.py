@@ -45,7 +45,7 @@ PAPER = Recipe(
 class DualCoOpSettings(ClipSettings):
     """Settings of `dualcoop`."""
 
-    n_ctx: Count = setting(16, "context vectors a prompt", "released code")
+    n_ctx: Count = setting(16, "context vectors per prompt", "released code")
     class_specific: bool = setting(True, "contexts of their own for every class", "released README")
     start: str | None = setting(None, "words the positive context starts from; none: Gaussian noise")
     context_sd: Weight | None = setting(0.02, "size of the noise; none: that of the token table", "released code")
@@ -69,7 +69,7 @@ class DualCoOp(ClipLearner):
         shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="dual context optimisation",
         paper="Sun et al., NeurIPS 2022",
-        trains="the contexts of two prompts a class",
+        trains="the contexts of two prompts per class",
         inferred=(
             "the loss weight (`loss_weight`) is 0.03 at every ratio: the README gives it for 50 % of COCO and takes a "
             "larger one for smaller ratios",

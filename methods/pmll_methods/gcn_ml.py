@@ -51,7 +51,7 @@ class GcnMlSettings(WordSettings, TrunkSettings):
     threshold: Share = setting(0.4, "least P(j | i) that makes an edge, τ", "ML-GCN, 4.1")
     share: Share = setting(0.25, "weight of a class's edges beside the 1 of itself", "ML-GCN's code; paper: 0.2 by 0.8")
     sums: Literal["columns", "rows"] = setting(
-        "columns", "edges divided by the sums of columns, then turned round (code); or by those of rows (paper)", "code"
+        "columns", "edges divided by the sums of columns, then transposed (code); or by those of rows (paper)", "code"
     )
     graph: Literal["released", "corrected"] = setting(
         "corrected",

@@ -49,8 +49,8 @@ class HstSettings(PrototypeSettings, TransferSettings):
     prototype_weight: Weight = setting(0.05, "weight of the loss of the prototypes", "HCP-MLR-PL, script of HST")
     prototype_loss: Literal["corrected", "released"] = setting(
         "corrected",
-        "known positives are drawn to their prototypes, known negatives away; or, as released, with the sign turned "
-        "round and unknown labels counted along",
+        "known positives are drawn to their prototypes, known negatives away; or, as released, with the sign "
+        "reversed and unknown labels counted, too",
     )
 
 
@@ -76,8 +76,8 @@ class Hst(TransferLearner):
             "thresholds start at 0.95: in the code at 1, where they have no gradient (theta=1.0)",
             "thresholds learn at 1e-3 and don't decay: in the code like all weights, with which they can hardly move "
             "(theta_group=shared)",
-            "known positives are drawn to their prototypes: the code has the sign turned round and counts unknown "
-            "labels along (prototype_loss=released)",
+            "known positives are drawn to their prototypes: the code has the sign reversed and counts unknown "
+            "labels, too (prototype_loss=released)",
             TEST_VIEW,
             OPEN_PAIRS,
             LAST_EPOCH,

@@ -77,7 +77,7 @@ def refuse_shape(logits: Any, pictures: int, learner: Learner) -> None:
     raise MethodError(
         f"forward returned {got}, expected {expected} (pictures, classes)",
         where=place_of(learner.forward),
-        hint="return one logit a picture and class, the classes in the order of problem.classes",
+        hint="return one logit per picture and class, the classes in the order of problem.classes",
     )
 
 

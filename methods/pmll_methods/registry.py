@@ -121,7 +121,7 @@ def _is_method(cls: type) -> bool:
 
 def _kind(cls: Any, *, source: str, name: str) -> Kind:
     if not inspect.isclass(cls) or not _is_method(cls):
-        raise MethodError(f"{name} is no method: it needs fit(train, run) and predict(images, run)")
+        raise MethodError(f"{name} is not a method: it needs fit(train, run) and predict(images, run)")
     if _is_learner(cls) and getattr(cls, "card", None) is None:
         raise MethodError(
             f"the learner {cls.__name__} has no card",

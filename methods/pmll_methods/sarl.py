@@ -144,7 +144,7 @@ class Sarl(CoOpSd):
         shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="semantic-aware representation learning",
         paper="Ruan et al., 2024",
-        trains="semantic decoupling and the contexts of one prompt a class",
+        trains="semantic decoupling and the contexts of one prompt per class",
         inferred=(*INFERRED_DECOUPLING, *INFERRED),
         tracks=TRACKS,
     )

@@ -2,7 +2,7 @@
 
 Wu et al., "Exploring Partial Multi-Label Learning via Integrating Semantic Co-occurrence Knowledge", IEEE TMM 2025.
 `variant=paper` is rebuilt from its figures and summary: the equations of its method section were not at hand.
-`variant=released` is what the authors' public code computes, another method: SCPNet with a third view, pseudo labels
+`variant=released` is what the authors' public code computes, another method: SCPNet with a third view, pseudo-labels
 from the strong view for the medium one, and the loss taken twice.
 """
 
@@ -79,9 +79,9 @@ class ScinetSettings(SelfTaughtSettings):
     nearest: Count = setting(5, "neighbours of a picture in the instance graph", "inferred")
     augmentation: Literal["weak", "weak+medium", "all"] = setting("all", "views that are trained on")
     losses: tuple[Literal["a", "b", "c"], ...] = setting(("a", "b", "c"), "which terms of the augmentation count")
-    lambda_u: Weight = setting(0.125, "weight of pseudo labels", "released code")
+    lambda_u: Weight = setting(0.125, "weight of pseudo-labels", "released code")
     lambda_c: Weight = setting(0.25, "weight of what related labels say", "released code: lambda_u * kl_lambda")
-    hard_k: Whole = setting(5, "pseudo labels a picture, at most", "released code")
+    hard_k: Whole = setting(5, "pseudo-labels per picture, at most", "released code")
     cutoff: Share = setting(0.95, "threshold of a class that is learned", "released code")
     known_negatives: Literal["keep", "ignore"] = setting("keep", "ignore: as unknown ones, as released")
     scale: Positive = setting(10.0, "logits per unit of cosine", "released code")

@@ -147,7 +147,7 @@ class ScpNet(SelfTaughtLearner):
         learned = self.prior(texts) if texts is not None and "dynamic" in (of.sam_graph, of.pessl_graph) else static
         if texts is not None and of.layers:
             edges = {"bar": static.bar, "star": static.star, "dynamic": learned.bar}[of.sam_graph]
-            # Z* = H⁰ + Hᴸ with H^{l+1} = ρ(Ā H^l W^l): eq. 6, but with Ā of eq. 3 in the place of A*, as released, and
+            # Z* = H⁰ + Hᴸ with H^{l+1} = ρ(Ā H^l W^l): eq. 6, but with Ā of eq. 3 in place of A*, as released, and
             # without ρ, a LeakyReLU of slope 0.2, after the last layer
             texts = texts + self.graph(texts, edges)
         return Texts(texts, {"static": static.star, "dynamic": learned.star, "none": None}[of.pessl_graph])

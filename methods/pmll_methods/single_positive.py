@@ -117,7 +117,7 @@ class ExpectationSettings(SinglePositiveSettings):
 
     expected_positives: Positive | None = setting(
         None,
-        "present labels a picture, k; none: from the known labels, where absent ones are known, too",
+        "present labels per picture, k; none: from the known labels, where absent ones are known, too",
         "counted; released code: a number a data set",
     )
 

@@ -1,4 +1,4 @@
-"""`ssmll`: label-specific features aligned with learned class prompts, contexts, and pseudo labels by class.
+"""`ssmll`: label-specific features aligned with learned class prompts, contexts, and pseudo-labels by class.
 
 Fan et al., "Context-Based Semantic-Aware Alignment for Semi-Supervised Multi-Label Learning", 2024
 (arXiv:2412.18842). No code was released and only a summary was at hand: a reconstruction, see its card. What the
@@ -38,7 +38,7 @@ LARGE = 80  # classes from which on there are 6 contexts (COCO, NUS-WIDE), below
 class SsmllSettings(PseudoLabelSettings, ClipSettings):
     """Settings of `ssmll`; sources name what is not inferred."""
 
-    n_ctx: Count = setting(16, "context vectors a prompt, M")
+    n_ctx: Count = setting(16, "context vectors per prompt, M")
     start: str | None = setting(None, "words the contexts start from; none: Gaussian noise")
     context_sd: Weight | None = setting(0.02, "size of the noise; none: that of the token table")
     alignment: Literal["label-specific", "global"] = setting(
@@ -51,10 +51,10 @@ class SsmllSettings(PseudoLabelSettings, ClipSettings):
     scale: Positive = setting(20.0, "logits per unit of cosine, κ")
     offset: float = setting(-4.0, "where the learned offset of all logits starts, b")
     thresholds: Literal["cat", "fixed", "cap"] = setting(
-        "cat", "pseudo labels by class-distribution-aware thresholds, at 0.5, or by CAP's mask", "paper, summary"
+        "cat", "pseudo-labels by class-distribution-aware thresholds, at 0.5, or by CAP's mask", "paper, summary"
     )
-    positive_share: Share = setting(1.0, "share of the expected positives that become pseudo positives, η+")
-    negative_share: Share = setting(1.0, "share of the expected negatives that become pseudo negatives, η-")
+    positive_share: Share = setting(1.0, "share of the expected positives that become pseudo-positives, η+")
+    negative_share: Share = setting(1.0, "share of the expected negatives that become pseudo-negatives, η-")
     contexts: bool = setting(True, "tell which contexts a picture shows, as a second task", "paper, summary")
     k: Count | None = setting(None, "number of contexts K; none: 6 from 80 classes on, else 4", "paper: 6 on COCO")
     affinity: Literal["cond_sym", "jaccard", "count"] = setting("cond_sym", "how closely classes go together")
@@ -74,7 +74,7 @@ class Ssmll(PseudoLabelLearner, ClipLearner):
         shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="context-based semantic-aware alignment",
         paper="Fan et al., 2024",
-        trains="the contexts of two prompts a class, an offset and a classifier of contexts",
+        trains="the contexts of two prompts per class, an offset and a classifier of contexts",
         regimes=("semi",),
         inferred=(
             "reconstructed from a summary: two prompts a class, attention over positions, spectral clustering of "
@@ -82,7 +82,7 @@ class Ssmll(PseudoLabelLearner, ClipLearner):
             "local features are CLIP's value and output projection at each position; their mean is the global feature",
             "a learned offset of all logits, κ = α = 20, M = 16",
             "loss, batches, stages, views and averaged weights are CAP's; tower, resolution and optimizer DualCoOp's",
-            "thresholds are CAP's ranks, with no pseudo positives for a class that no labelled picture has",
+            "thresholds are CAP's ranks, with no pseudo-positives for a class that no labelled picture has",
         ),
         tracks={
             "paper": SSMLL,

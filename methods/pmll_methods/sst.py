@@ -74,7 +74,7 @@ class Sst(TransferLearner):
         differs=(
             WORDS_OF_NAMES,
             OPEN_PAIRS,
-            "similarity is to the features in the memory: the code counts its empty slots along (memory_mean=all)",
+            "similarity is to the features in the memory: the code also counts its empty slots (memory_mean=all)",
             LAST_EPOCH,
         ),
         tracks={

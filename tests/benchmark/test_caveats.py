@@ -41,7 +41,8 @@ def test_ll_cp_says_where_a_batch_has_room_for_one_correction_at_most() -> None:
 
     assert said() == ()
     assert said("delta=0.0015") == (
-        "ll-cp on shapes: 0.15% of the labels of a batch are 0.96, less than two, and permanent=reaching corrects one; "
+        "ll-cp on shapes: 0.15% of the labels of a batch are 0.96, fewer than two, "
+        "so permanent=reaching corrects one per batch; "
         "raise ll-cp.delta or recipe.batch",
     )
     assert "permanent=above corrects none" in said("delta=0.0015", "permanent=above")[0]

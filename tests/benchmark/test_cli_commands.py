@@ -143,7 +143,7 @@ def test_the_doctor_names_what_is_missing(command: Command) -> None:
     assert {"python", "torch", "device", "store probe"} <= {finding["name"] for finding in well["findings"]}
     ill = command("doctor", "--data-root", "nowhere")
     assert ill.code == 3
-    assert "nowhere is no folder" in ill.out
+    assert "nowhere is not a folder" in ill.out
 
 
 def test_the_version_is_told(command: Command) -> None:

@@ -128,9 +128,9 @@ def test_all_mistakes_are_told_with_their_lines(tmp_path: Path) -> None:
 
 def test_a_repeated_key_is_refused_with_line_and_column(tmp_path: Path) -> None:
     assert problems(tmp_path, "seeds: [0]\nset:\n  lr: 1\n  lr: 2\n") == [
-        ("the key 'lr' stands twice", "grid.yaml:4:3", None)
+        ("the key 'lr' occurs twice", "grid.yaml:4:3", None)
     ]
-    assert problems(tmp_path, '{"seeds": [0], "seeds": [1]}', "grid.json")[0][0] == "the key 'seeds' stands twice"
+    assert problems(tmp_path, '{"seeds": [0], "seeds": [1]}', "grid.json")[0][0] == "the key 'seeds' occurs twice"
 
 
 @pytest.mark.parametrize("key", ["1", "1.5", "true", "null", "[a]", "{a: b}"])
@@ -151,7 +151,7 @@ def test_a_key_that_is_no_text_is_refused(tmp_path: Path, key: str) -> None:
 )
 def test_broken_yaml_is_told_with_its_place(tmp_path: Path, text: str, place: str) -> None:
     [(what, where, _)] = problems(tmp_path, text)
-    assert what.startswith("no valid YAML")
+    assert what.startswith("invalid YAML")
     assert where == place
 
 
@@ -187,7 +187,7 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None
 def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes(b"name: gr\xf6\xdfe\n")
     (tmp_path / "large.yaml").write_bytes(b"#" * 1_000_001)
-    for name, reason in (("missing", "No such file"), ("latin", "no UTF-8"), ("large", "at most 1,000,000")):
+    for name, reason in (("missing", "No such file"), ("latin", "not UTF-8"), ("large", "at most 1,000,000")):
         with pytest.raises(ConfigError, match=reason) as caught:
             read_request(tmp_path / f"{name}.yaml")
         assert caught.value.where == str(tmp_path / f"{name}.yaml")

@@ -128,12 +128,12 @@ def test_shares_of_label_noise_train_together_and_without_noise_nothing_is_drawn
     assert problems(regime="full", noise=(0.0, 0.1), mask_seeds=(1, 2)) == [
         "the regime 'full' hides no label, so it has no mask seeds"
     ]
-    assert problems(noise=(0.1, 0.1)) == ["0.1 stands 2 times"]
+    assert problems(noise=(0.1, 0.1)) == ["0.1 is given 2 times"]
     assert problems(noise=()) == ["the grid is empty"]
 
 
 def test_label_noise_that_is_no_share_is_refused() -> None:
-    assert problems(noise=(0.1, 1.5)) == ["label noise 1.5 is no share"]
+    assert problems(noise=(0.1, 1.5)) == ["label noise 1.5 is not a share"]
 
 
 def test_with_full_labels_there_is_one_cell_a_seed_and_no_mask() -> None:
@@ -225,18 +225,18 @@ def test_all_problems_are_told_at_once() -> None:
     )
     assert found == [
         "the ratio 10 is outside (0, 1]",
-        "0.1 stands 2 times",
-        "0 stands 2 times",
-        "-1 is no seed",
+        "0.1 is given 2 times",
+        "0 is given 2 times",
+        "-1 is not a seed",
         "the grid is empty",
         "a limit of 0 leaves no cell",
-        "'hst' is no method of the grid",
-        "the data set 'voc2007' stands 2 times",
+        "'hst' is not a method of the grid",
+        "the data set 'voc2007' is given 2 times",
     ]
 
 
 def test_ratios_that_are_the_same_after_rounding_are_refused() -> None:
-    assert problems(ratios=(0.3, 0.30000000000000004)) == ["0.3 stands 2 times"]
+    assert problems(ratios=(0.3, 0.30000000000000004)) == ["0.3 is given 2 times"]
 
 
 def test_rows_that_are_the_same_cells_are_refused_once() -> None:

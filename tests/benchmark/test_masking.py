@@ -84,7 +84,7 @@ def test_label_noise_changes_the_scores_and_stands_in_the_table(tmp_path: Path) 
     one, other = (store.scores(result.cell_id).scores for result in store.results())
     assert (one != other).any()
     captions = [block.caption for block in build(frame(store.results())).blocks]
-    assert any("30% of the known labels turned round" in caption for caption in captions)
+    assert any("30% of the known labels flipped" in caption for caption in captions)
 
 
 def test_a_mask_that_was_written_gives_the_scores_of_its_rule(

@@ -104,7 +104,7 @@ def test_check_names_the_mistake_the_line_and_what_to_do(mistake: str, tmp_path:
     assert (found.check, found.result) == (NEEDED.name, "failed")
     assert what in found.seen
     assert line is None or f"(mine.py:{line}, in " in found.seen
-    assert hint in found.hint if hint else found.hint == "mend what the method raises"
+    assert hint in found.hint if hint else found.hint == "fix the error that the method raises"
     assert found.trace.rstrip().endswith(found.seen.partition(" (mine.py")[0].partition(": ")[2])
 
 

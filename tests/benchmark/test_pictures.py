@@ -79,7 +79,7 @@ def test_verify_names_the_results_that_were_made_from_other_pictures(toys: Path,
     draw(toys.parent / "3.bmp", 10)
     found = command("data", "verify", str(toys))
     assert found.code == Exit.DONE
-    assert "made from other pictures, 1 of the results in runs" in found.err
+    assert "1 result in runs was made from other pictures" in found.err
     assert "note: 1 picture has changed since" in found.err
     run_on(command, toys.parent, "--datasets", str(toys))
     assert len(command("data", "verify", str(toys), "--json").document["results_of_others"]) == 1
@@ -103,10 +103,10 @@ def test_official_pictures_that_are_replaced_are_refused_until_they_are_verified
     assert "000002: the file has changed since" in found.err
     found = command("data", "verify", *data[1:], "--renew")
     assert found.code == Exit.DONE
-    assert "made from other pictures, 1 of the results in runs" in found.err
+    assert "1 result in runs was made from other pictures" in found.err
     code, _, err = run_on(command, voc, *data)
     assert code == Exit.DONE
-    assert "made from other pictures than there are now" in err
+    assert "the pictures have changed since these cells were done" in err
     (folder,) = Path("runs/cells/voc2007-subset/mine").iterdir()
     assert f"remove its folder, {folder}" in err
     shutil.rmtree(folder)

@@ -271,7 +271,7 @@ def test_a_caption_says_what_is_known_of_the_labels() -> None:
     assert "Regime: semi (share of fully labelled pictures), mask cap-semi/1." in semi.caption
     assert semi.headers == ("5%", "10%", "Avg.")
     noisy = only_block(grid("sst", 0.7, noise=0.2))
-    assert "mask counter/1, 20% of the known labels turned round." in noisy.caption
+    assert "mask counter/1, 20% of the known labels flipped." in noisy.caption
 
 
 def test_a_table_of_single_positive_labels_has_no_ratio() -> None:

@@ -94,7 +94,7 @@ def test_the_plan_says_how_the_file_was_read_and_that_the_default_track_is_for_t
     path = own_data(tmp_path, COMPLETE)
     read, track, *_ = planned(path, "full")
     assert read.startswith("toys.csv: a column for each of 2 classes; 1 present, -1 absent")
-    assert "the track is smoke, whose small recipe and tiny tower are for trying things out" in track
+    assert "the smoke track (small recipe, tiny tower) is for trying things out" in track
     assert "--track paper" in track
     chosen = planned(path, "full", track="smoke")
     assert not any("trying things out" in note for note in chosen)

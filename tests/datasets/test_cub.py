@@ -98,7 +98,7 @@ def test_a_partial_copy_is_refused(tmp_path: Path) -> None:
         ("attributes/image_attribute_labels.txt", "1 1 1 3 1.5\n", "3 entries are missing"),
         ("attributes/image_attribute_labels.txt", "3 1 1 3 1.5\n", "a picture, an attribute and 0 or 1"),
         ("train_test_split.txt", "1 1\n", "other pictures than images.txt"),
-        ("images.txt", "1 001.A/A_1.jpg\n2\n", "no number and a text"),
+        ("images.txt", "1 001.A/A_1.jpg\n2\n", "not a number followed by a name"),
     ],
     ids=["a cut-off line", "a cut-off file", "another picture", "a cut-off split", "a cut-off list"],
 )

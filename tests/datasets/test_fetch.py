@@ -108,7 +108,7 @@ def test_without_a_network_it_says_so_at_once(server: Server, tmp_path: Path, mo
         raise URLError(socket.gaierror(-2, "Name or service not known"))
 
     monkeypatch.setattr(fetch, "urlopen", unknown_host)
-    with pytest.raises(DataError, match="the server isn't known here") as caught:
+    with pytest.raises(DataError, match="the server's name doesn't resolve") as caught:
         fetch.download(archive_of(server), tmp_path)
     assert "is there a network?" in str(caught.value.hint)
     assert len(asked) == 1
@@ -145,7 +145,7 @@ def test_many_cuts_are_no_failure_while_each_brings_something(server: Server, tm
 
 def test_a_connection_that_brings_nothing_new_is_given_up_and_what_came_is_kept(server: Server, tmp_path: Path) -> None:
     server.cuts, server.ranges = [1_000] + [500] * 20, False
-    with pytest.raises(DataError, match="breaks off") as raised:
+    with pytest.raises(DataError, match="was interrupted") as raised:
         fetch.download(archive_of(server), tmp_path)
     assert server.url == raised.value.where
     assert len(server.asked) == fetch.TRIES + 1

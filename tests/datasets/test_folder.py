@@ -60,12 +60,12 @@ def test_a_byte_order_mark_windows_lines_and_blank_lines_are_fine(table: Path) -
         ("a/2.png,half,1,1", "unknown split 'half'"),
         ("a/2.png,train,1", "3 columns, the header has 4"),
         ("a/2.png,train,1,1,1", "5 columns, the header has 4"),
-        ("/etc/1.png,train,1,1", "no path inside the folder"),
-        ("../1.png,train,1,1", "no path inside the folder"),
-        ("a/../../1.png,train,1,1", "no path inside the folder"),
-        ("C:/1.png,train,1,1", "no path inside the folder"),
-        ("a\\2.png,train,1,1", "no path inside the folder"),
-        (",train,1,1", "no path inside the folder"),
+        ("/etc/1.png,train,1,1", "not a path inside the folder"),
+        ("../1.png,train,1,1", "not a path inside the folder"),
+        ("a/../../1.png,train,1,1", "not a path inside the folder"),
+        ("C:/1.png,train,1,1", "not a path inside the folder"),
+        ("a\\2.png,train,1,1", "not a path inside the folder"),
+        (",train,1,1", "not a path inside the folder"),
         ("a/3.png,train,1,1", r"no picture a/3\.png"),
         ("gone/3.png,train,1,1", r"no picture gone/3\.png"),
         ("a/1.png,train,1,1", "picture a/1 is in line 2, too"),
@@ -117,7 +117,7 @@ def test_a_file_that_is_not_utf_8_is_refused(table: Path) -> None:
 
 def test_an_open_quote_is_named_by_its_line(table: Path) -> None:
     table.write_text(GOOD.replace("b/1.png", '"b/1.png'))
-    with pytest.raises(DataError, match="no CSV") as caught:
+    with pytest.raises(DataError, match="invalid CSV") as caught:
         load(str(table))
     assert caught.value.where is not None
     assert ", line " in caught.value.where

@@ -52,7 +52,7 @@ def test_pictures_of_another_part_of_the_official_list_are_passed_over(tmp_path:
         ("000000000009.jpg,2\n000000000025.jpg,1\n", r"1 labels of the list are not present.*with cow \(line 1\)"),
         ("000000000009.jpg,3\n", "names no label"),
         ("000000000009.jpg\n", "names no label"),
-        ("000000000009.jpg,0\n000000000009.jpg,1\n", "stands twice"),
+        ("000000000009.jpg,0\n000000000009.jpg,1\n", "occurs twice"),
     ],
     ids=["a picture too few", "an absent label", "no such label", "no label", "a picture twice"],
 )
@@ -146,7 +146,7 @@ def test_a_mask_file_that_does_not_fit_says_why(
 def test_a_cut_off_mask_file_names_the_file(tmp_path: Path, keep: int) -> None:
     path = tmp_path / "mask.npz"
     path.write_bytes(mask_files.pack("partial", IDS, CLASSES, {0.5: np.eye(3, dtype=bool)})[:keep])
-    with pytest.raises(DataError, match="no mask file, or a damaged one") as caught:
+    with pytest.raises(DataError, match="not a mask file, or damaged") as caught:
         known_entries(str(path), split_of(), CLASSES, 0.5, 0)
     assert caught.value.where == str(path)
 

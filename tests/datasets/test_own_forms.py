@@ -118,7 +118,7 @@ def test_lists_as_python_writes_them_are_read(folder: Path) -> None:
 
 def test_a_list_is_never_run(folder: Path) -> None:
     text = "filename,split,tags\n0.png,train,\"[open('evil', 'w')]\"\n1.png,test,['c']\n"
-    with pytest.raises(DataError, match="are no list of names"):
+    with pytest.raises(DataError, match="are not a list of names"):
         own(folder, text)
 
 
@@ -328,7 +328,7 @@ def test_where_pictures_name_what_they_lack_the_rest_is_unknown(folder: Path) ->
     [
         ("[1]", "not COCO-style: it has no named entries"),
         ('{"a": 1}', "not COCO-style: it has 'a'"),
-        ("{", "no JSON, or a damaged one"),
+        ("{", "invalid JSON"),
         (coco(images=[{"id": 1}]), "no 'file_name'"),
         (coco(images=[{"id": 1, "file_name": "0.png"}] * 2), "two images have the same id"),
         (coco(categories=[{"id": 3, "name": "cat"}, {"id": 7, "name": "cat"}]), "the same id or name"),

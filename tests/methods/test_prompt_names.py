@@ -59,7 +59,7 @@ def test_any_text_is_taken_as_long_as_its_tokens_fit(names: list[str]) -> None:
     if max(needed) <= 77:
         assert (prompt_ids(TOKENIZER, names, 16).argmax(dim=1) + 1).tolist() == needed
     else:
-        with pytest.raises(MethodError, match="the text tower reads 77"):
+        with pytest.raises(MethodError, match="the text tower reads at most 77"):
             prompt_ids(TOKENIZER, names, 16)
 
 
@@ -69,5 +69,7 @@ def test_a_name_that_just_fits_is_taken_and_one_that_is_longer_is_refused(ending
     longer = f"tree {fits}"
     over = tokens(f"{longer}.") + 18
     prompt_ids(TOKENIZER, [fits], 16)
-    with pytest.raises(MethodError, match=f"behind 16 context tokens takes {over} tokens, the text tower reads 77"):
+    with pytest.raises(
+        MethodError, match=f"behind 16 context tokens takes {over} tokens, the text tower reads at most 77"
+    ):
         prompt_ids(TOKENIZER, ["cat", longer], 16)

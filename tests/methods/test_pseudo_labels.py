@@ -1,4 +1,4 @@
-"""Learners with pseudo labels in groups: cells with other labelled pictures, stages, schedules."""
+"""Learners with pseudo-labels in groups: cells with other labelled pictures, stages, schedules."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def test_an_unknown_method_suggests_the_nearest() -> None:
         ("import not_a_module_of_this_world", "doesn't import: ModuleNotFoundError"),
         ("def fit(:", "doesn't import: SyntaxError"),
         ("x = 1", "expected one class with fit and predict, found none"),
-        ("METHOD = 3", "is no method"),
+        ("METHOD = 3", "is not a method"),
     ],
 )
 def test_a_file_without_a_method_says_what_is_wrong(text: str, what: str, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Semi-supervised methods: thresholds and contexts against golden files, stages and pseudo labels, every switch."""
+"""Semi-supervised methods: thresholds and contexts against golden files, stages and pseudo-labels, every switch."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def pictures(learner: Learner, rows: Tensor) -> Batch:
 
 
 def outcome(learner: PseudoLabelLearner) -> tuple[dict[str, Tensor], Tensor]:
-    """The terms of a step with pseudo labels, and these labels."""
+    """The terms of a step with pseudo-labels, and these labels."""
     assert learner.sweep_plan(learner.warmup_epochs) is not None
     with torch.no_grad():
         for rows in (torch.arange(12, 19), torch.arange(19, 24)):

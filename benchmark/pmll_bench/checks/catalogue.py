@@ -22,7 +22,7 @@ class Check:
 NEEDED = Check(
     "finite float32 scores of the right shape",
     rules.scores_as_promised,
-    "every number of the bench comes from one float32 score a test picture and class",
+    "every number of the bench comes from one float32 score per test picture and class",
     "return a float32 array [pictures, classes] in the order of `images`, without NaN and infinity",
 )
 """Comes first: without scores no other check can say anything."""
@@ -43,13 +43,13 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "hidden labels altered on disk: scores unchanged",
         rules.hidden_labels,
-        "a hidden label must not reach training; here every one of them was turned round in labels.csv",
+        "a hidden label must not reach training; here every one of them was flipped in labels.csv",
         "take labels from train.labels alone (0 is unknown); open no file of the data set",
     ),
     Check(
         "test labels altered on disk: scores unchanged",
         rules.test_labels,
-        "test labels are for the bench alone; here every one of them was turned round in labels.csv",
+        "test labels are for the bench alone; here every one of them was flipped in labels.csv",
         "predict from pixels and from what was learned; open no file of the data set",
     ),
     Check(
@@ -91,7 +91,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "one training picture",
         rules.copes_with(one_picture),
-        "small data sets and small shares must not end in a puzzle",
+        "small data sets and small shares must not end in an obscure error",
         "guard against an empty or tiny batch, or raise MethodError with a message",
     ),
     Check(

@@ -91,7 +91,7 @@ def known_labels(trials: Trials) -> str:
     altered = relabelled(trials.data, train=np.where(visible != 0, -complete, complete))
     seen = difference(trials.run(altered).scores, trials.baseline.scores)
     states = "" if trials.card.uses_labels else "that it uses no labels"
-    return _as_stated(seen, states, without="with every known label turned round the scores are the same")
+    return _as_stated(seen, states, without="with every known label flipped the scores are the same")
 
 
 def _as_stated(seen: str, states: str, *, without: str) -> str:

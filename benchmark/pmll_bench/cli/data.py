@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from ..errors import ConfigError, Exit
+from ..wording import counted
 from .options import STORE, Classes, DataRoot, DataSets, Json, Root
 from .output import columns, print_json, tell
 
@@ -66,9 +67,7 @@ def verify(
     name: Name,
     data_root: DataRoot = None,
     root: Root = STORE,
-    renew: Annotated[
-        bool, typer.Option("--renew", metavar="", help="Take pictures that have changed as they are.")
-    ] = False,
+    renew: Annotated[bool, typer.Option("--renew", metavar="", help="Accept changed pictures as they are.")] = False,
     sets: DataSets = None,
     as_json: Json = False,
 ) -> None:
@@ -93,11 +92,13 @@ def verify(
     for one, other in found["equal"]:
         tell(f"warning: {one} of train and {other} of test have the same pixels")
     if others := found["results_of_others"]:
-        tell(f"warning: made from other pictures, {len(others)} of the results in {root}: {', '.join(others)}")
+        was = "was" if len(others) == 1 else "were"
+        made = f"{counted(len(others), 'result')} in {root} {was} made from other pictures"
+        tell(f"warning: {made}: {', '.join(others)}")
     for problem in found["problems"]:
         tell(f"error: {problem}")
     if found["problems"]:
-        tell("  hint:  restore or repair these pictures; --renew takes those that changed as they are")
+        tell("  hint:  restore or repair these pictures; --renew accepts changed ones as they are")
         raise typer.Exit(Exit.INVALID)
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ..errors import Exit, UsageError
-from .output import counted, failure_text, print_json, print_table, tell
+from ..wording import counted
+from .output import failure_text, print_json, print_table, tell
 from .plans import fetch_words, plan_of, show_plan
 from .run_options import Launcher
 

@@ -21,6 +21,7 @@ import typer
 from ..errors import BenchError, Exit
 from ..files import NO_SPACE
 from ..streams import as_printed, print_line
+from ..wording import counted
 
 if TYPE_CHECKING:
     from ..report.table import Table
@@ -54,15 +55,6 @@ def _text(value: object) -> str:
     if value is None:
         return ""
     return f"{value:.2f}" if isinstance(value, float) else as_printed(str(value))
-
-
-def counted(number: int, what: str) -> str:
-    """A number with its noun.
-
-    >>> counted(1, "cell"), counted(0, "cell")
-    ('1 cell', '0 cells')
-    """
-    return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 def tell(text: str) -> None:

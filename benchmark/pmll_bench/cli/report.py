@@ -151,7 +151,7 @@ def _layout(results: list[Result], metric: str, decimals: int = 1) -> Layout:
 
 
 def _chosen(root: Path, methods: list[str] | None, datasets: list[str] | None) -> Chosen:
-    """What a report of a store is about; the cells without a result are told of."""
+    """What a report of a store is about; a warning counts the cells without a result."""
     from ..report.chosen import choose
     from ..store import Store
 

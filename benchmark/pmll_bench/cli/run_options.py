@@ -58,7 +58,7 @@ Noise: TypeAlias = Annotated[
         max=0.9999,
         metavar="S …",
         rich_help_panel=WHAT,
-        help="Shares of the known labels that are turned round; default: 0.",
+        help="Shares of the known labels that are flipped; default: 0.",
     ),
 ]
 Regime: TypeAlias = Annotated[
@@ -81,7 +81,7 @@ Label: TypeAlias = Annotated[
 ]
 Config: TypeAlias = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", rich_help_panel=WHAT, help="A grid as a YAML file; what is given here wins over it."),
+    typer.Option(metavar="FILE", rich_help_panel=WHAT, help="A grid as a YAML file; options given here override it."),
 ]
 Track: TypeAlias = Annotated[
     str | None,
@@ -117,13 +117,15 @@ Threads: TypeAlias = Annotated[
         metavar="N",
         envvar="PMLL_THREADS",
         rich_help_panel=WHERE,
-        help="CPU threads, with local those of each slot; default: all cores, shared out; one on the smoke track.",
+        help="CPU threads (local: of each slot); default: all cores, divided among slots; 1 on the smoke track.",
     ),
 ]
 Launch: TypeAlias = Annotated[
     Launcher,
     typer.Option(
-        metavar="NAME", rich_help_panel=WHERE, help="inline: here; local: several groups at once; slurm: a job a group."
+        metavar="NAME",
+        rich_help_panel=WHERE,
+        help="inline: in this process; local: several groups at once; slurm: one job per group.",
     ),
 ]
 Slots: TypeAlias = Annotated[
@@ -132,7 +134,7 @@ Slots: TypeAlias = Annotated[
         min=1,
         metavar="N",
         rich_help_panel=WHERE,
-        help="With local: how many groups at once, a process each; default: one a GPU, else one a core, 8 at most.",
+        help="With local: groups at once, one process each; default: one per GPU, else one per core, at most 8.",
     ),
 ]
 Slurm: TypeAlias = Annotated[
@@ -154,5 +156,5 @@ DryRun: TypeAlias = Annotated[
 ]
 Json: TypeAlias = Annotated[
     bool,
-    typer.Option("--json", metavar="", rich_help_panel=WHERE, help="Answer as JSON lines, one an event."),
+    typer.Option("--json", metavar="", rich_help_panel=WHERE, help="Print JSON lines, one per event."),
 ]

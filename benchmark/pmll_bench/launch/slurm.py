@@ -91,7 +91,7 @@ def sbatch_parameters(settings: Mapping[str, str], threads: int | None = None) -
 
 def _whole(key: str, text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise ConfigError(f"{text!r} is no whole number from 1 on", where=f"{OPTION} {key}")
+        raise ConfigError(f"{text!r} is not a whole number of 1 or more", where=f"{OPTION} {key}")
     return int(text)
 
 

@@ -53,7 +53,7 @@ def _regime(identity: Mapping[str, Any], known: float) -> str:
     of = f"share of {labelled}" if identity["regime"] == "semi" else ""
     facts = "; ".join(fact for fact in (of, said(known)) if fact)
     share = f" ({facts})" if facts else ""
-    noise = f", {percent(identity['noise'])} of the known labels turned round" if identity["noise"] else ""
+    noise = f", {percent(identity['noise'])} of the known labels flipped" if identity["noise"] else ""
     return f"{share}, mask {identity['mask']}{noise}"
 
 

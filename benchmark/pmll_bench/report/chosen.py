@@ -12,6 +12,7 @@ from ..errors import ConfigError
 from ..records import Result
 from ..status import STATES, CellStatus, cell_status
 from ..store import Store
+from ..wording import counted
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,14 @@ class Chosen:
         if not self.without:
             return []
         states = Counter(cell.state for cell in self.without)
-        counted = ", ".join(f"{states[state]} {state}" for state in STATES if states[state])
-        cells = "1 cell has" if len(self.without) == 1 else f"{len(self.without)} cells have"
+        by_state = ", ".join(f"{states[state]} {state}" for state in STATES if states[state])
+        cells = f"{counted(len(self.without), 'cell')} {'has' if len(self.without) == 1 else 'have'}"
         damaged = [
             f"{cell.id} ({cell.label} on {cell.dataset}): {cell.message}; run it again"
             for cell in self.without
             if cell.damaged
         ]
-        return [f"{cells} no result: {counted}; see 'pmll-bench status'", *damaged]
+        return [f"{cells} no result: {by_state}; see 'pmll-bench status'", *damaged]
 
 
 def choose(store: Store, methods: Collection[str] = (), datasets: Collection[str] = ()) -> Chosen:

@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 import pandas as pd
 
+from ..wording import counted
 from .aggregate import Value
 
 Key: TypeAlias = tuple[str, str, float]  # label, selection and ratio: what the repetitions of a number share
@@ -62,12 +63,12 @@ def repetitions(part: pd.DataFrame, least: int | None = None) -> Repetitions:
     several = part["mask_seed"].nunique() > 1
     few_masks, few_runs = least or mode(sorted(masks.values())), least or mode(sorted(drawn.values()))
     on_a_mask = [count for key in drawn for count in seeds[key].values()]
-    each = f" × {few_runs // few_masks} seeds" if few_runs > few_masks else ""
+    each = f" × {counted(few_runs // few_masks, 'seed')}" if few_runs > few_masks else ""
     hidden = set(part["regime"]) != {"full"}
     return Repetitions(
         said=_said(_range(masks[key] for key in drawn), on_a_mask, several=several, hidden=hidden),
         unit="masks" if several else "seeds",
-        usual=f"{few_masks} masks{each}" if several else f"{few_runs} seeds",
+        usual=f"{counted(few_masks, 'mask')}{each}" if several else counted(few_runs, "seed"),
         thin=frozenset(
             key for key in runs if (several and masks[key] < few_masks) or (key in drawn and runs[key] < few_runs)
         ),

@@ -48,7 +48,7 @@ class Listed:
             _refuse_outside(self.file, row)
             if row.id in first:
                 what = f"picture {row.id} is in {first[row.id]}, too"
-                hint = "give each picture one row, with all of its labels; paths differ in more than the extension"
+                hint = "give each picture one row, with all of its labels; paths must differ in more than the extension"
                 raise at(self.file, row.place, what, hint)
             first[row.id] = row.place
 
@@ -57,7 +57,7 @@ def _refuse_outside(file: Path, row: Row) -> None:
     path, parts = row.path, PurePosixPath(row.path).parts
     if not parts or path.startswith("/") or ".." in parts or "\\" in path or ":" in parts[0]:
         hint = "write the path relative to the file's folder, with forward slashes"
-        raise at(file, row.place, f"{path!r} is no path inside the folder", hint)
+        raise at(file, row.place, f"{path!r} is not a path inside the folder", hint)
 
 
 def at(file: Path, place: str, what: str, hint: str) -> DataError:

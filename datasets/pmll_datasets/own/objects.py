@@ -56,7 +56,7 @@ def _parsed(file: Path) -> dict[str, list[dict[str, Any]]]:
     try:
         found = json.loads(content(file).decode("utf-8-sig"), object_hook=without_outline)
     except ValueError as error:
-        raise DataError(f"no JSON, or a damaged one: {error}", where=file, hint="write it again") from error
+        raise DataError(f"invalid JSON: {error}", where=file, hint="write it again") from error
     there = list(found) if isinstance(found, dict) else []
     if any(not isinstance(found.get(name), list) for name in NEEDED) if there else True:
         what = f"not COCO-style: it has {quoted(there) or 'no named entries'}"

@@ -78,5 +78,6 @@ def _found(listed: Listed, written: Mapping[Part | None, int]) -> str:
 def _hint(part: str, written: Mapping[Part | None, int]) -> str:
     if part == "test" and not written["test"]:
         use = "score on val: --set data.val=test, or " if written["val"] else ""
-        return f"{use}draw some for testing, 20 % say: --set data.test=0.2; or add a column split with train and test"
+        draw = "draw some for testing, for example 20 %: --set data.test=0.2"
+        return f"{use}{draw}; or add a column split with train and test"
     return "name at least one picture of each of train and test; a larger file or another share of data.test draws some"

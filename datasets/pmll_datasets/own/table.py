@@ -71,4 +71,4 @@ def _lines(file: Path, text: str, separator: str) -> list[tuple[str, tuple[str, 
             if any(cell.strip() for cell in cells)
         ]
     except csv.Error as error:
-        raise at(file, f"line {reader.line_num}", f"no CSV: {error}", "check the quotes") from error
+        raise at(file, f"line {reader.line_num}", f"invalid CSV: {error}", "check the quotes") from error

@@ -46,7 +46,7 @@ def view_losses(
 ) -> tuple[dict[str, Float[Tensor, ""]], Belief]:
     """The terms without their weights, as far as there are views, and what is believed of the weak one.
 
-    `logits` are the weak, the medium and the strong view's. a: medium after weak, whose pseudo labels come from
+    `logits` are the weak, the medium and the strong view's. a: medium after weak, whose pseudo-labels come from
     `confidence`; b: strong after medium; c: strong after both, by way of related labels. `least` holds the classes'
     thresholds.
     """
@@ -74,7 +74,7 @@ def released_losses(
     hard_k: int,
     cutoff: float,
 ) -> dict[str, Float[Tensor, ""]]:
-    """The code's terms without their weights: the strong view's pseudo labels and related labels teach the medium view.
+    """The code's terms without their weights: the strong view's pseudo-labels and related labels teach the medium view.
 
     Both are taken twice, the second time with the thresholds that the first one left. `believed` holds the last pseudo
     labels of all training pictures; those at `positions` are replaced where there are new ones.

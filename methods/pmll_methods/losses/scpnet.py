@@ -79,7 +79,7 @@ def soft_cross_entropy(
 ) -> Float[Tensor, ""]:
     """-Σ [t log q + (1 - t) log(1 - q)] over the classes of the pictures in `rows`; q = sigmoid(logit).
 
-    With pseudo labels as the target it is the consistency loss (eq. 10); with calibrated probabilities the
+    With pseudo-labels as the target it is the consistency loss (eq. 10); with calibrated probabilities the
     distillation loss (eq. 12) up to the target's own entropy, which carries no gradient.
     """
     q, wanted = logits.sigmoid(), target.to(logits)

@@ -73,7 +73,7 @@ def prompt_ids(tokenize: Tokenize, names: Sequence[str], n_ctx: int) -> Int64[Te
         if tokens > length:
             raise MethodError(
                 f"the class name {name!r} behind {n_ctx} context tokens takes {tokens} tokens, "
-                f"the text tower reads {length}",
+                f"the text tower reads at most {length}",
                 hint="shorten the name, or learn fewer context tokens: --set n_ctx=4",
             )
     return ids

@@ -1,4 +1,4 @@
-"""Labelled pictures first, then the others, too, with pseudo labels from averaged weights: how CAP trains."""
+"""Labelled pictures first, then the others, too, with pseudo-labels from averaged weights: how CAP trains."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PseudoLabelSettings(Settings):
 
     warmup: Share = setting(0.3, "share of the epochs on labelled pictures alone", "CAP's code: 12 of 40")
     later_batch: Share = setting(1.0, "batch after that, as a share of the recipe's", "CAP's code: half on VOC")
-    unlabelled_weight: Weight = setting(1.0, "weight of the loss on pseudo labels", "CAP's code")
+    unlabelled_weight: Weight = setting(1.0, "weight of the loss on pseudo-labels", "CAP's code")
     gamma_negative: Weight = setting(4.0, "focusing on negatives, γ-", "CAP's code")
     gamma_positive: Weight = setting(0.0, "focusing on positives, γ+", "CAP's code")
     clip: Share = setting(0.05, "probability shift of negatives", "CAP's code")
@@ -80,7 +80,7 @@ class PseudoLabelLearner(Learner):
         raise NotImplementedError(f"{type(self).__name__}.pseudo_labels")
 
     def targets(self, batch: Batch) -> tuple[Features, Int8[Tensor, "b c"], Bool[Tensor, "b"]]:
-        """All pictures of a step: features (first view), true or pseudo labels, and whether they are the true ones."""
+        """All pictures of a step: features (first view), true or pseudo-labels, and whether they are the true ones."""
         parts = (batch, *batch.streams.values())
         labels = [part.labels + self.pseudo[part.positions.to(self.pseudo.device)] for part in parts]
         true = [(part.labels != 0).any(dim=1) for part in parts]
@@ -89,7 +89,7 @@ class PseudoLabelLearner(Learner):
     def asl_terms(
         self, logits: Float[Tensor, "b c"], labels: Int8[Tensor, "b c"], true: Bool[Tensor, "b"]
     ) -> dict[str, Tensor]:
-        """The asymmetric loss, summed over the entries that have a label, of true and of pseudo labels."""
+        """The asymmetric loss, summed over the entries that have a label, of true and of pseudo-labels."""
         settings = self.settings
         shape = {"gamma_neg": settings.gamma_negative, "gamma_pos": settings.gamma_positive, "clip": settings.clip}
         terms = {"labelled": partial_asl(logits[true], labels[true], reduction="sum", **shape)}

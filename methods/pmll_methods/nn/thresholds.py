@@ -1,4 +1,4 @@
-"""Thresholds of pseudo labels by class: each is to be as frequent among unlabelled pictures as among labelled ones."""
+"""Thresholds of pseudo-labels by class: each is to be as frequent among unlabelled pictures as among labelled ones."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def cap_thresholds(
 
     A class that f of the labelled pictures have takes as positives the int(f n) largest of its n scores. With
     `released`, a count of 0 is the rank of the smallest score: a class absent from the labelled pictures is present in
-    every other. With `guard` it has no pseudo positives, and one that all of them have no pseudo negatives.
+    every other. With `guard` it has no pseudo-positives, and one that all of them have no pseudo-negatives.
 
     Args:
         scores: of n unlabelled pictures, n > 0.

@@ -30,7 +30,7 @@ def clip_sources(tower: str, weights: str | None, resolution: int) -> tuple[Sour
     """What has to be downloaded before `load_clip` can load a tower that sees pictures of `resolution` pixels.
 
     Raises `MethodError` for a name that isn't known or supported, for a Hugging Face tokenizer without the package
-    that reads it, and where the tower sees pictures of another size alone.
+    that reads it, and where the tower takes only pictures of another size.
     """
     tower = official_name(tower)
     refuse_hub(tower)
@@ -53,7 +53,7 @@ def clip_sources(tower: str, weights: str | None, resolution: int) -> tuple[Sour
 def trunk_sources(tower: str, weights: str | None, resolution: int) -> tuple[Source, ...]:
     """What has to be downloaded before `load_trunk` can load a trunk that sees pictures of `resolution` pixels.
 
-    Raises `MethodError` for an unknown name or tag, and where the trunk sees pictures of another size alone.
+    Raises `MethodError` for an unknown name or tag, and where the trunk takes only pictures of another size.
     """
     if tower == "tiny":
         return ()
@@ -178,7 +178,7 @@ def _check_timm_size(tower: str, config: Any, resolution: int, size: int | None 
     side = size or config.input_size[-1]
     if resolution != side:
         raise MethodError(
-            f"{tower} sees pictures of {side} pixels alone, the recipe's have {resolution}",
+            f"{tower} takes only pictures of {side} pixels, the recipe has {resolution}",
             hint=f"--set recipe.resolution={side}",
         )
 

@@ -40,7 +40,7 @@ SEARCHED = (
     Values(datasets=("cub",), recipe={"batch": 8, "lr": 1e-4}, source=EM),
     Values(datasets=("voc2007",), recipe={"batch": 8}, source=AS_2012),
 )
-POSITIVES = {"voc2012": 1.5, "coco2014": 2.9, "nuswide": 1.9, "cub": 31.4}  # present labels a picture, k
+POSITIVES = {"voc2012": 1.5, "coco2014": 2.9, "nuswide": 1.9, "cub": 31.4}  # present labels per picture, k
 EXPECTED = (  # where present labels alone are known, k can't be counted
     *(
         Values(datasets=(name,), regimes=REGIMES, settings={"expected_positives": k}, source=COLE)

@@ -1,0 +1,12 @@
+"""Words around numbers in messages."""
+
+from __future__ import annotations
+
+
+def counted(number: int, what: str) -> str:
+    """A number with its noun.
+
+    >>> counted(1, "cell"), counted(0, "cell")
+    ('1 cell', '0 cells')
+    """
+    return f"{number:,} {what}" + ("" if number == 1 else "s")

@@ -72,14 +72,12 @@ class Selection:
 
     def __post_init__(self) -> None:
         """Raises `DataError` where no label can rank an epoch."""
-        if (self.labels > 0).any():
-            return
-        if self.watched is self.test:
-            what, where, hint = "no test label is present", "recipe.selection=best-test", ""
-        else:
-            what, where = "no known label of the held-out pictures is present", "recipe.selection=best-val"
-            hint = "use a larger ratio, more pictures or a larger recipe.validation, or "
-        raise DataError(f"{what}, so no epoch can be chosen", where=where, hint=f"{hint}set recipe.selection=last")
+        if not (self.labels > 0).any():  # planning refuses a test split without present labels
+            raise DataError(
+                "no known label of the held-out pictures is present, so no epoch can be chosen",
+                where="recipe.selection=best-val",
+                hint="use a larger ratio, more pictures or a larger recipe.validation, or set recipe.selection=last",
+            )
 
     def __call__(self, epoch: int, predict: Callable[[ImageSet], Scores]) -> None:
         """Score an epoch; keep its test scores where it is the best so far. The earliest of equals is kept."""

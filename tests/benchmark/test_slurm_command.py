@@ -53,6 +53,15 @@ def test_several_setup_lines_follow_each_other(command: Any, cluster: Cluster) -
     assert "--time=20" in cluster.script(101)
 
 
+def test_jobs_of_the_smoke_track_train_with_one_thread_unless_asked(command: Any, cluster: Cluster) -> None:
+    command("--track", "smoke")
+    assert "export OMP_NUM_THREADS=1\n" in cluster.script(101)
+    command("--track", "paper", "--seeds", "1")
+    assert "export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK" in cluster.script(103)
+    command("--track", "smoke", "--seeds", "2", "--threads", "3")
+    assert "export OMP_NUM_THREADS=3\n" in cluster.script(105)
+
+
 def test_waiting_ends_like_a_run_in_this_process(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def run_and_wait(cells: list[Planned], store: Store, *arguments: Any) -> Outcome:
         for job in ("101_0", "101_1", "101_2", "102"):

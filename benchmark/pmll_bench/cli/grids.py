@@ -76,7 +76,8 @@ def _submit(planned: Plan, how: How) -> None:
     from ..store import Store
 
     store = Store.open(how.root)
-    jobs = submit(planned.groups, store, _slurm_settings(how.slurm or []), device=how.device, threads=how.threads)
+    settings, threads = _slurm_settings(how.slurm or []), _threads(planned, how)
+    jobs = submit(planned.groups, store, settings, device=how.device, threads=threads)
     if not jobs:
         tell("nothing to submit: the cells are done, or jobs and runs are at work on them")
     if how.wait:
@@ -159,9 +160,9 @@ def _tell_done(planned: Plan, store: Store, as_json: bool) -> None:
 
 def _launcher(how: How, planned: Plan) -> Callable[..., Outcome]:
     """What carries out groups here: this process, or several."""
-    from ..machine import choose_device, cores, usual_threads
+    from ..machine import choose_device, cores
 
-    threads = how.threads or usual_threads(each.track for each in planned.cells)
+    threads = _threads(planned, how)
     if how.launcher == Launcher.local:
         from ..launch.local import run_in_slots, slots_here
 
@@ -170,6 +171,13 @@ def _launcher(how: How, planned: Plan) -> Callable[..., Outcome]:
     from ..run import run_groups
 
     return partial(run_groups, settings=Settings(device=choose_device(how.device), threads=threads or cores()))
+
+
+def _threads(planned: Plan, how: How) -> int | None:
+    """The threads that were asked for, else the usual ones; None for all that are there."""
+    from ..machine import usual_threads
+
+    return how.threads or usual_threads(each.track for each in planned.cells)
 
 
 def _report(planned: Plan, store: Store, outcome: Outcome, as_json: bool, *, stopped: bool = False) -> Exit:

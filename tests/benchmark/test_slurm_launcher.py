@@ -203,8 +203,8 @@ def test_nothing_is_submitted_while_slurm_doesnt_answer(cluster: Cluster, store:
     [
         ({"time": "2h"}, "'2h' is no time"),
         ({"time": "2"}, "2 min are too few"),
-        ({"cpus": "many"}, "'many' is no whole number"),
-        ({"parallel": "0"}, "'0' is no whole number"),
+        ({"cpus": "many"}, "'many' is not a whole number"),
+        ({"parallel": "0"}, "'0' is not a whole number"),
         ({"array": "0-3", "open-mode": "truncate"}, "sets 'array' itself; the launcher sets 'open_mode' itself"),
     ],
 )

@@ -52,7 +52,7 @@ def show(
         list[str] | None, typer.Option("--datasets", help="Resolve a method's recipe on these, value by value.")
     ] = None,
     regime: Annotated[str, typer.Option(help="With --datasets: in this regime.")] = "",
-    track: Annotated[str, typer.Option(help="With --datasets: on this track.")] = "paper",
+    track: Annotated[str, typer.Option(help="With --datasets: on this track; default: paper.")] = "",
     sets: DataSets = None,
     classes: Classes = False,
     data_root: DataRoot = None,
@@ -75,8 +75,12 @@ def show(
     from ..data_status import data_status
     from ..describe import as_text, describe
 
-    described = describe(name, tuple(datasets or ()), regime, track)
+    if not datasets and (regime or track):
+        raise UsageError("--regime and --track say which recipe to resolve: name the data sets with --datasets")
+    described = describe(name, tuple(datasets or ()), regime, track or "paper")
     is_data = described["kind"] == "data set"
+    if is_data and datasets:
+        raise UsageError(f"--datasets resolves a method's recipe, and {name} is a data set")
     if not is_data and (sets or classes):
         raise UsageError(f"--set and --classes are for data sets, and {name} is a method")
     found = data_status([name], data_root, sets or (), classes=classes) if is_data else []

@@ -76,7 +76,7 @@ def show(
     from ..describe import as_text, describe
 
     if not datasets and (regime or track):
-        raise UsageError("--regime and --track say which recipe to resolve: name the data sets with --datasets")
+        raise UsageError("--regime and --track say which recipe to resolve", hint="add --datasets NAME")
     described = describe(name, tuple(datasets or ()), regime, track or "paper")
     is_data = described["kind"] == "data set"
     if is_data and datasets:

@@ -173,6 +173,7 @@ def _track(track: Any, kind: Kind) -> dict[str, Any]:
     return {
         "recipe": as_plain(track.recipe),
         "frozen": None if track.frozen is None else as_plain(track.frozen),
+        "frozen_settings": dict(track.frozen_settings),
         "settings": dict(track.settings),
         "defaults": {name: usual[name] for part in (track, *track.values) for name in part.settings},
         "source": track.source,
@@ -248,6 +249,8 @@ def _recipe_lines(track: Mapping[str, Any]) -> Iterator[str]:
             yield f"  {title:8} " + ", ".join(f"{name} {short(value)}" for name, value in own.items())
     if track["settings"]:
         yield "  settings " + ", ".join(_overridden(track["settings"], track["defaults"]))
+    if track["frozen_settings"]:
+        yield "  on a frozen trunk " + ", ".join(f"{n} {short(value)}" for n, value in track["frozen_settings"].items())
     for values in track["values"]:
         where = ", ".join([*values["datasets"], *values["regimes"]]) or "everywhere"
         recipe = {name: value for part in ("recipe", "frozen") for name, value in values[part].items()}

@@ -15,7 +15,7 @@ from torch import Tensor
 from .learner import Batch, Step
 from .losses.partial_bce import durand_bce, partial_bce
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
-from .nn.trunk import RELEASED_START, ClassifierSettings, TrunkClassifier
+from .nn.trunk import FROZEN_START, RELEASED_START, ClassifierSettings, TrunkClassifier
 from .recipe import FROZEN_TRUNK, HCP, HCP_DATASETS, HCP_SCRIPTS, SMOKE_TRUNK, Track
 from .settings import setting
 
@@ -24,6 +24,7 @@ HCP_BASELINE = Track(
     recipe=HCP,
     frozen=FROZEN_TRUNK,
     settings=RELEASED_START,
+    frozen_settings=FROZEN_START,
     source=HCP_SCRIPTS,
     datasets=HCP_DATASETS,
     regimes=("partial",),

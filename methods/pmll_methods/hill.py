@@ -16,7 +16,7 @@ from .losses.hill import hill
 from .losses.splc import splc
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.pixels import PixelSettings, PlainPixels
-from .nn.trunk import RELEASED_START
+from .nn.trunk import FROZEN_START, RELEASED_START
 from .ranges import Positive, Share, Weight, Whole
 from .recipe import Recipe, Track, Values
 from .settings import setting
@@ -49,6 +49,7 @@ TRACKS = {
         recipe=RELEASED,
         frozen=LINEAR.at(drop_last=False),
         settings=RELEASED_START,
+        frozen_settings=FROZEN_START,
         source="released code",
         datasets=("coco2014", "nuswide"),
         regimes=("single-positive", "full"),

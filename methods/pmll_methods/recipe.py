@@ -84,14 +84,16 @@ class Track:
     """A recipe together with the settings that belong to it, and where both come from.
 
     `frozen` is the recipe where the settings leave the whole tower as it is: training a head alone is another
-    problem, with other rates and without a need for fresh views. `datasets` and `regimes` are those for which the
-    source states the recipe (empty: no limit), `values` what it takes elsewhere; of two that hold, the later wins.
+    problem, with other rates and without a need for fresh views; `frozen_settings` then win over `settings`.
+    `datasets` and `regimes` are those for which the source states the recipe (empty: no limit), `values` what it takes
+    elsewhere; of two that hold, the later wins.
     """
 
     recipe: Recipe
     frozen: Recipe | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
+    frozen_settings: Mapping[str, Any] = field(default_factory=dict)
     frozen_source: str = "ours"
     datasets: tuple[str, ...] = ()
     regimes: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
@@ -97,12 +97,11 @@ def resolve(
     chosen = choose_track(card, track)
     own = [values for values in chosen.values if values.hold(dataset, regime)]
     layers = [(chosen.settings, chosen.source or f"track {track}"), *((each.settings, each.source) for each in own)]
-    full, sources = defaults, {field.name: field.metadata.get("source", "") for field in dataclasses.fields(defaults)}
-    for changes, source in layers:
-        full = updated(full, changes, where=f"track {track} of {card.name}")
-        sources |= dict.fromkeys(changes, source)
-    full = updated(full, settings, where=f"settings of {card.name}")
+    full, sources = _layered(card, defaults, track, layers, settings)
     frozen = chosen.frozen if full.frozen else None
+    if frozen is not None:
+        layers.append((chosen.frozen_settings, chosen.frozen_source))
+        full, sources = _layered(card, defaults, track, layers, settings)
     used, source = (chosen.recipe, chosen.source) if frozen is None else (frozen, chosen.frozen_source)
     sources |= {f"recipe.{field.name}": source for field in dataclasses.fields(Recipe)}
     usual = {field.name: field.default for field in dataclasses.fields(Recipe)}
@@ -114,6 +113,21 @@ def resolve(
     used = updated(used, recipe, where=f"recipe of {card.name}")
     sources |= dict.fromkeys([*settings, *(f"recipe.{name}" for name in recipe)], "--set")
     return Resolved(full, used, sources, chosen.stated(dataset, regime) and not source.startswith("inferred"))
+
+
+def _layered(
+    card: Card,
+    defaults: Settings,
+    track: str,
+    layers: Sequence[tuple[Mapping[str, Any], str]],
+    settings: Mapping[str, Any],
+) -> tuple[Settings, dict[str, str]]:
+    """The settings after a track's changes and then the user's, and where each value of a track comes from."""
+    full, sources = defaults, {field.name: field.metadata.get("source", "") for field in dataclasses.fields(defaults)}
+    for changes, source in layers:
+        full = updated(full, changes, where=f"track {track} of {card.name}")
+        sources |= dict.fromkeys(changes, source)
+    return updated(full, settings, where=f"settings of {card.name}"), sources
 
 
 def choose_track(card: Card, track: str) -> Track:

@@ -22,6 +22,7 @@ class Own(Settings):
     """Settings of a made-up method."""
 
     k: int = setting(62, "neighbours", "paper, 3.1")
+    head: str = "drawn"
     head_only: bool = False
 
     @property
@@ -38,6 +39,7 @@ CARD = Card(
         "paper": Track(
             recipe=BASE,
             frozen=BASE.at(lr=1e-3),
+            frozen_settings={"head": "zero"},
             source="released code, COCO",
             datasets=("coco2014",),
             regimes=("partial",),
@@ -99,6 +101,19 @@ def test_each_value_names_its_source() -> None:
 def test_a_frozen_trunk_takes_the_values_for_it_alone() -> None:
     found = on("voc2012", head_only=True)
     assert (found.recipe.epochs, found.recipe.batch, found.recipe.lr) == (7, 64, 1e-3)
+    assert (found.settings, found.sources["head"]) == (Own(k=20, head="zero", head_only=True), "ours")
+    assert on("voc2012").settings == Own(k=20)
+
+
+@pytest.mark.parametrize("name", ["bce", "asl", "cap", "an", "role", "ll-cp", "hill", "splc"])
+def test_a_classifier_on_a_frozen_trunk_starts_at_the_log_odds_unless_told_otherwise(name: str) -> None:
+    kind = registry.find(name)
+    for given, start in (({}, "released"), ({"train_from": "none"}, "log-odds"), ({"start": "released"}, "released")):
+        settings: Any = resolve(kind.card, kind.settings_class(), "paper", given, {}).settings
+        assert settings.start == start
+    told = {"train_from": "none", "start": "released"}
+    kept: Any = resolve(kind.card, kind.settings_class(), "paper", told, {}).settings
+    assert kept.start == "released"
 
 
 @pytest.mark.parametrize("name", REGISTRY)

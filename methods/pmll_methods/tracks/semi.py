@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..nn.trunk import RELEASED_START
+from ..nn.trunk import FROZEN_START, RELEASED_START
 from ..recipe import FROZEN_TRUNK, Recipe, Track, Values
 
 DATASETS = ("coco2014", "voc2012", "nuswide")
@@ -26,6 +26,7 @@ CAP = Track(
     ),
     frozen=FROZEN_TRUNK.at(epochs=40, ema=0.99),
     settings=RELEASED_START,
+    frozen_settings=FROZEN_START,
     source="released code",
     datasets=DATASETS,
     values=(

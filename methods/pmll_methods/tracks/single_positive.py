@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..nn.trunk import RELEASED_START
+from ..nn.trunk import FROZEN_START, RELEASED_START
 from ..recipe import SMOKE_TRUNK, Recipe, Track, Values
 from .departures import ALL_PICTURES, DIFFICULT_PRESENT
 
@@ -53,6 +53,7 @@ PAPER = Track(
     recipe=END_TO_END,
     frozen=LINEAR,
     settings=RELEASED_START,
+    frozen_settings=FROZEN_START,
     source=COLE,
     frozen_source=f"{COLE}; batch and rate: AN-LS",
     datasets=DATASETS,
@@ -78,6 +79,7 @@ def large_loss(delta: float) -> dict[str, Track]:
             recipe=END_TO_END.at(lr_scale={"head": 10}, drop_last=False),
             frozen=LINEAR.at(batch=16, drop_last=False),
             settings=RELEASED_START,
+            frozen_settings=FROZEN_START,
             source="released code",
             datasets=DATASETS,
             regimes=REGIMES,

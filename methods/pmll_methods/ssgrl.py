@@ -12,12 +12,14 @@ from .learner import Batch, Step
 from .losses.partial_bce import partial_bce
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.label_features import LabelFeatureLearner, LabelFeatureSettings
+from .nn.trunk import FROZEN_START
 from .recipe import FROZEN_TRUNK, HCP, HCP_DATASETS, HCP_SCRIPTS, SMOKE_TRUNK, Track
 
 LABEL_FEATURES = {
     "paper": Track(
         recipe=HCP,
         frozen=FROZEN_TRUNK.at(batch=16, epochs=10, lr=2e-4, batch_norm="train"),
+        frozen_settings=FROZEN_START,
         source=HCP_SCRIPTS,
         datasets=HCP_DATASETS,
         regimes=("partial",),

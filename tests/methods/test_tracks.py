@@ -105,7 +105,9 @@ def test_a_frozen_trunk_takes_the_values_for_it_alone() -> None:
     assert on("voc2012").settings == Own(k=20)
 
 
-@pytest.mark.parametrize("name", ["bce", "asl", "cap", "an", "role", "ll-cp", "hill", "splc"])
+@pytest.mark.parametrize(
+    "name", ["bce", "asl", "cap", "an", "role", "ll-cp", "hill", "splc", "ssgrl", "kggr", "sst", "hst", "sarb", "dsrb"]
+)
 def test_a_classifier_on_a_frozen_trunk_starts_at_the_log_odds_unless_told_otherwise(name: str) -> None:
     kind = registry.find(name)
     for given, start in (({}, "released"), ({"train_from": "none"}, "log-odds"), ({"start": "released"}, "released")):

@@ -114,7 +114,7 @@ class ClassifierSettings(TrunkSettings):
 
 
 RELEASED_START = {"start": "released"}  # settings of the track `paper`
-FROZEN_START = {"start": "log-odds"}  # on a frozen trunk, whose features are standardised, as no released code does
+FROZEN_START = {"start": "log-odds"}  # on a frozen trunk: no released code trains on one with our recipe
 
 
 class TrunkClassifier(TrunkLearner):

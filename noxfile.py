@@ -76,7 +76,7 @@ def slurm(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def checks(session: nox.Session) -> None:
     """The long form of `pmll-bench check` for every method, or for those named after `--`, in each of its regimes."""
-    from pmll_methods import registry  # nox lists its sessions where the project isn't installed, too
+    from pmll_methods import registry
 
     failed = []
     for name in session.posargs or registry.names():

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pmll_methods.learner import Batch, Learner, Problem, Stage, Step, Sweep
+from pmll_methods.learners.learner import Batch, Learner, Problem, Stage, Step, Sweep
 from pmll_methods.losses.partial_bce import partial_bce
 from pmll_methods.method import Card, ImageSet, Pixels, Positions, Scores, State, key
 from pmll_methods.recipe import Recipe

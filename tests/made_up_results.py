@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pmll_bench.cell import Cell
-from pmll_bench.environment import Environment
-from pmll_bench.records import Counts, Oracle, Result, ScoresFile, Seconds, Support
+from pmll_bench.plan.cell import Cell
 from pmll_bench.report.frame import frame
 from pmll_bench.report.table import Layout, Table, build
+from pmll_bench.store.environment import Environment
+from pmll_bench.store.records import Counts, Oracle, Result, ScoresFile, Seconds, Support
 
 RATIOS = tuple(round(0.1 * tenth, 1) for tenth in range(1, 10))
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from submitit.core.utils import DelayedSubmission
 
-from pmll_bench.store import Store
+from pmll_bench.store.store import Store
 
 COMMANDS = {
     "sbatch": """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from pmll_bench.planning import Plan, plan
-from pmll_bench.request import Request
+from pmll_bench.plan.planning import Plan, plan
+from pmll_bench.plan.request import Request
 
 METHOD = """
 import os, signal

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pmll_bench.store import Store
+from pmll_bench.store.store import Store
 from stored import finish, planned
 
 CALLS = {os: ("mkdir", "fsync", "replace", "link", "unlink", "rename"), io: ("open",)}

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from pmll_bench.cell import Cell
-from pmll_bench.cell_folder import Attempt
-from pmll_bench.grid import Planned, Where
-from pmll_bench.records import Counts, Result, ScoresFile, Seconds, Support
-from pmll_bench.store import Store
+from pmll_bench.plan.cell import Cell
+from pmll_bench.plan.planned import Planned, Where
+from pmll_bench.store.cell_folder import Attempt
+from pmll_bench.store.records import Counts, Result, ScoresFile, Seconds, Support
+from pmll_bench.store.store import Store
 
 IDS = ("000001", "000002", "000004")
 CLASSES = ("bird", "größe")

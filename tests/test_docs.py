@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from pmll_bench.cli import main
-from pmll_bench.recipes import page
+from pmll_bench.cli.recipes import page
 from pmll_datasets.dataset import DataError, load
 from pmll_datasets.registry import DATASETS, Entry
 
@@ -118,5 +118,5 @@ def test_the_table_of_what_marks_mean_is_what_they_mean(tmp_path: Path) -> None:
 
 
 def test_the_page_of_recipes_is_what_the_cards_say_now() -> None:
-    """After a change of a recipe: python -m pmll_bench.recipes > docs/recipes.md."""
+    """After a change of a recipe: python -m pmll_bench.cli.recipes > docs/recipes.md."""
     assert (DOCS / "recipes.md").read_text(encoding="utf-8") == page()

@@ -14,11 +14,8 @@ PACKAGES = {"pmll_datasets": "datasets", "pmll_methods": "methods", "pmll_bench"
 MAY_IMPORT = {"pmll_datasets": set(), "pmll_methods": set(), "pmll_bench": {"pmll_datasets", "pmll_methods"}}
 LIGHT = {
     "pmll_datasets": {"torch"},
-    "pmll_bench.cell": {"torch"},
-    "pmll_bench.grid": {"torch"},
-    "pmll_bench.planning": {"torch", "pandas", "sklearn", "scipy", "matplotlib"},
+    "pmll_bench.plan": {"torch", "pandas", "sklearn", "scipy", "matplotlib"},
     "pmll_bench.store": {"torch"},
-    "pmll_bench.status": {"torch"},
     "pmll_bench.report": {"torch"},
     "pmll_bench.cli": {"torch", "pandas", "sklearn", "scipy", "matplotlib", "pydantic", "numpy", "rich"},
 }

@@ -17,12 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pmll_bench.cell_run import Settings, Silent
-from pmll_bench.grid import Group
-from pmll_bench.planning import plan
-from pmll_bench.request import Request
-from pmll_bench.run import run_groups
-from pmll_bench.store import Store
+from pmll_bench.plan.planned import Group
+from pmll_bench.plan.planning import plan
+from pmll_bench.plan.request import Request
+from pmll_bench.run.cell_run import Settings
+from pmll_bench.run.groups import run_groups
+from pmll_bench.run.listeners import Silent
+from pmll_bench.store.store import Store
 
 
 def timed(groups: Sequence[Group], threads: int) -> tuple[float, dict[str, np.ndarray]]:

@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pmll_methods import glove, registry
+from pmll_methods import registry
+from pmll_methods.towers import glove
 
 PICTURES, LABELS = 4, 80
 WORDS = "words.npy"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
 
 from .errors import ConfigError
 
@@ -41,12 +40,3 @@ def choose_device(asked: str | None) -> str:
     if asked not in here:
         raise ConfigError(f"no device {asked!r} here", where="--device", hint=f"there are: {', '.join(here)}")
     return asked
-
-
-def version_line() -> str:
-    """Version, commit where there is one, and where the package lies."""
-    from .environment import environment
-
-    here = environment(threads=1, device="cpu")
-    commit = f", commit {here['commit']}" if here["commit"] else ""
-    return f"pmll-bench {here['pmll-bench']}{commit} ({Path(__file__).parent})"

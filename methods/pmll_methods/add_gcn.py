@@ -13,15 +13,16 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from .learner import Batch, Problem, Step
+from .learners.learner import Batch, Problem, Step
+from .learners.trunk import TrunkLearner, TrunkSettings
 from .losses.partial_bce import partial_bce
 from .method import GOLDEN, PAPER_STEP, Card
 from .nn.semantic_attention import AddGcnHead
-from .nn.trunk import TrunkLearner, TrunkSettings
+from .presets.departures import DIFFICULT_ABSENT, LABELLESS, LAST_EPOCH
+from .presets.recipes import FROZEN_TRUNK, SMOKE_TRUNK
 from .ranges import Count
-from .recipe import FROZEN_TRUNK, SMOKE_TRUNK, Recipe, Track
+from .recipe import Recipe, Track
 from .settings import setting
-from .tracks.departures import DIFFICULT_ABSENT, LABELLESS, LAST_EPOCH
 
 ADD_GCN = Recipe(  # ADD-GCN's training script
     resolution=448,

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from .bce import HCP_BASELINE, TINY_CLASSIFIER
-from .learner import Batch, Step
+from .learners.learner import Batch, Step
+from .learners.trunk import ClassifierSettings, TrunkClassifier
 from .losses.asymmetric import partial_asl
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
-from .nn.trunk import ClassifierSettings, TrunkClassifier
+from .presets.departures import LAST_EPOCH
+from .presets.recipes import SMOKE_TRUNK
+from .presets.trunks import HCP_BASELINE, TINY_CLASSIFIER
 from .ranges import Share, Weight
-from .recipe import SMOKE_TRUNK, Track
+from .recipe import Track
 from .settings import setting
-from .tracks.departures import LAST_EPOCH
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,23 +12,14 @@ from typing import Literal
 
 from torch import Tensor
 
-from .learner import Batch, Step
+from .learners.learner import Batch, Step
+from .learners.trunk import ClassifierSettings, TrunkClassifier
 from .losses.partial_bce import durand_bce, partial_bce
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
-from .nn.trunk import FROZEN_START, RELEASED_START, ClassifierSettings, TrunkClassifier
-from .recipe import FROZEN_TRUNK, HCP, HCP_DATASETS, HCP_SCRIPTS, SMOKE_TRUNK, Track
+from .presets.recipes import SMOKE_TRUNK
+from .presets.trunks import HCP_BASELINE, TINY_CLASSIFIER
+from .recipe import Track
 from .settings import setting
-
-TINY_CLASSIFIER = {"tower": "tiny", "pooling": "avg+max"}
-HCP_BASELINE = Track(
-    recipe=HCP,
-    frozen=FROZEN_TRUNK,
-    settings=RELEASED_START,
-    frozen_settings=FROZEN_START,
-    source=HCP_SCRIPTS,
-    datasets=HCP_DATASETS,
-    regimes=("partial",),
-)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,18 +13,19 @@ import torch
 from jaxtyping import Float, Int8
 from torch import Tensor
 
-from .bce import TINY_CLASSIFIER
-from .learner import Batch, Stage, Step
+from .learners.learner import Batch, Stage, Step
+from .learners.plain_pixels import PixelSettings, PlainPixels
+from .learners.pseudo_labels import PseudoLabelLearner, PseudoLabelSettings
+from .learners.trunk import ClassifierSettings, TrunkClassifier
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
-from .nn.pixels import PixelSettings, PlainPixels
-from .nn.pseudo_labels import PseudoLabelLearner, PseudoLabelSettings
 from .nn.thresholds import cap_labels, cap_thresholds
-from .nn.trunk import ClassifierSettings, TrunkClassifier
+from .presets.departures import LAST_AVERAGE
+from .presets.recipes import SMOKE_TRUNK
+from .presets.semi import CAP
+from .presets.trunks import TINY_CLASSIFIER
 from .ranges import Share
-from .recipe import SMOKE_TRUNK, Track
+from .recipe import Track
 from .settings import setting
-from .tracks.departures import LAST_AVERAGE
-from .tracks.semi import CAP
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,56 +7,27 @@ Recognition with Partial Labels", 2024, Table 4): contexts shared by the classes
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from .learner import Batch, Problem, Step
+from .learners.clip_learner import ClipLearner, ClipSettings
+from .learners.learner import Batch, Problem, Step
 from .losses.asymmetric import partial_asl
 from .losses.partial_bce import durand_bce, partial_bce
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, MethodError
-from .nn.clip_learner import TINY_PROMPTS, ClipLearner, ClipSettings
+from .nn.cosine import cosine_logits
 from .nn.prompts import PromptContexts
+from .presets.prompts import AFTER_SARL, INFERRED, PAPER, SMOKE_SETTINGS
+from .presets.recipes import SMOKE_PROMPTS
 from .ranges import Count, Positive, Share, Weight
-from .recipe import SMOKE_PROMPTS, Recipe, Track, Values
+from .recipe import Track
 from .settings import setting
 
-DUALCOOPS: Mapping[str, Any] = {"views": ("dualcoop",), "test_view": "bilinear"}  # the same tower and resolution
-COOPS: Mapping[str, Any] = {"momentum": 0.9, "weight_decay": 5e-4}
-PAPER = Track(
-    recipe=Recipe(
-        resolution=448,
-        batch=64,
-        epochs=100,
-        optimizer="sgd",
-        lr=2e-3,
-        schedule="cosine",
-        warmup_epochs=1,
-        warmup_lr=5e-4,
-        **DUALCOOPS,
-        **COOPS,
-    ),
-    source="SARL, 4.2",
-    datasets=("coco2014", "voc2007"),
-    regimes=("partial",),
-    values=(
-        Values(recipe=DUALCOOPS, source="inferred: DualCoOp's, released code"),
-        Values(recipe=COOPS, source="inferred: CoOp's, released code"),
-    ),
-)
-SMOKE_SETTINGS = {**TINY_PROMPTS, "scale": 20.0, "loss": "bce"}
-INFERRED = (
-    "σ(cos/τ) is read out: with the printed softmax over labels (`readout`) at most one label a picture would pass 0.5",
-    "τ is the tower's own, 0.01 for OpenAI's; contexts start from N(0, 0.02²); momentum and weight decay are CoOp's",
-    "views are DualCoOp's: the paper names none",
-)
 GLOBAL = ("at 448 px the global feature is CLIP's attention pool with its positional embedding resized",)
-AFTER_SARL = ("SARL's Table 4 gives numbers alone for it: resolution, loss, optimizer and read-out are SARL's",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,11 +128,6 @@ class CoOpCsp(CoOp):
         inferred=(*AFTER_SARL, *GLOBAL, *INFERRED),
         tracks=CoOp.card.tracks,
     )
-
-
-def cosine_logits(images: Float[Tensor, "b #c e"], texts: Float[Tensor, "c e"], scale: float) -> Float[Tensor, "b c"]:
-    """cos(image, text) / τ with 1/τ = `scale`; the image feature is one a picture or one a label (SARL, eq. 9)."""
-    return scale * (F.normalize(images, dim=-1) * F.normalize(texts, dim=-1)).sum(dim=-1)
 
 
 def over_labels(logits: Float[Tensor, "b c"]) -> Float[Tensor, "b c"]:

@@ -17,13 +17,13 @@ from jaxtyping import Bool, Float, Int8, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from .learner import Batch, Problem
+from .learners.blending import BlendingLearner, BlendingSettings, drawn
+from .learners.learner import Batch, Problem
 from .method import GOLDEN, PAPER_STEP, Card
-from .nn.blending import BlendingLearner, BlendingSettings, drawn
+from .presets.departures import LAST_EPOCH, NO_DECAY, TEST_VIEW, WORDS_OF_NAMES
+from .presets.trunks import BLENDING
 from .ranges import Count
-from .sarb import BLENDING
 from .settings import setting
-from .tracks.departures import LAST_EPOCH, NO_DECAY, TEST_VIEW, WORDS_OF_NAMES
 
 QUADRANTS = 4
 

@@ -13,17 +13,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .learner import Batch, Problem, Step
+from .learners.clip_learner import ClipLearner, ClipSettings
+from .learners.learner import Batch, Problem, Step
 from .losses.asymmetric import partial_asl
 from .losses.partial_bce import partial_bce
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
-from .nn.clip_learner import TINY_PROMPTS, ClipLearner, ClipSettings
 from .nn.prompts import PromptContexts
 from .nn.region_aggregation import cosines, dualcoop_logits
+from .presets.departures import PROMPT_NAMES
+from .presets.prompts import TINY_PROMPTS
+from .presets.recipes import SMOKE_PROMPTS
 from .ranges import Count, Positive, Share, Weight
-from .recipe import SMOKE_PROMPTS, Recipe, Track, Values
+from .recipe import Recipe, Track, Values
 from .settings import setting
-from .tracks.departures import PROMPT_NAMES
 
 PAPER = Recipe(
     resolution=448,

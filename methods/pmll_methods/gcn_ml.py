@@ -13,17 +13,19 @@ from typing import Any, Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from .learner import Batch, Problem, Step
+from .learners.learner import Batch, Problem, Step
+from .learners.trunk import TrunkLearner, TrunkSettings
+from .learners.words import WordSettings
 from .losses.partial_bce import partial_bce
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.cooccurrence import adjacency, reweighted, symmetric
 from .nn.label_gcn import LabelGcn
-from .nn.trunk import TrunkLearner, TrunkSettings
-from .nn.words import WordSettings, word_vectors
+from .presets.departures import DIFFICULT_ABSENT, LABELLESS, LAST_EPOCH, SINGLE_WORDS
+from .presets.recipes import FROZEN_TRUNK, SMOKE_TRUNK
 from .ranges import Count, Share
-from .recipe import FROZEN_TRUNK, SMOKE_TRUNK, Recipe, Track
+from .recipe import Recipe, Track
 from .settings import setting
-from .tracks.departures import DIFFICULT_ABSENT, LABELLESS, LAST_EPOCH, SINGLE_WORDS
+from .towers.words import word_vectors
 
 ML_GCN = Recipe(  # ML-GCN's training script
     resolution=448,

@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from .learner import Batch, Step
+from .learners.learner import Batch, Step
+from .learners.plain_pixels import PixelSettings, PlainPixels
+from .learners.single_positive import SinglePositiveLearner, SinglePositiveSettings
 from .losses.hill import hill
 from .losses.splc import splc
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
-from .nn.pixels import PixelSettings, PlainPixels
-from .nn.trunk import FROZEN_START, RELEASED_START
+from .presets.departures import FULL_PRECISION, LAST_AVERAGE
+from .presets.single_positive import LINEAR, REGIMES, SMOKE, TRAINS
+from .presets.trunks import FROZEN_START, RELEASED_START
 from .ranges import Positive, Share, Weight, Whole
 from .recipe import Recipe, Track, Values
 from .settings import setting
-from .single_positive import REGIMES, TRAINS, SinglePositiveLearner, SinglePositiveSettings
-from .tracks.departures import FULL_PRECISION, LAST_AVERAGE
-from .tracks.single_positive import LINEAR, SMOKE
 
 RELEASED = Recipe(  # released code
     resolution=448,

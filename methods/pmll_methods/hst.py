@@ -15,18 +15,20 @@ import torch
 from jaxtyping import Bool, Float, Int8
 from torch import Tensor, nn
 
-from .learner import Batch, Problem, Sweep
+from .learners.learner import Batch, Problem, Sweep
+from .learners.prototypes import PrototypeSettings
+from .learners.transfer import TransferLearner, TransferSettings
+from .learners.trunk import scalars_joined
 from .losses.partial_bce import partial_bce
 from .method import GOLDEN, PAPER_STEP, Card
 from .nn.label_transfer import mean_direction
-from .nn.prototypes import Prototypes, PrototypeSettings
-from .nn.transfer_learner import TransferLearner, TransferSettings
-from .nn.trunk import scalars_joined
+from .nn.prototypes import Prototypes
+from .presets.departures import LAST_EPOCH, OPEN_PAIRS, TEST_VIEW, WORDS_OF_NAMES
+from .presets.recipes import HCP
+from .presets.trunks import TRANSFER
 from .ranges import Count, Weight
-from .recipe import HCP, Track, Values
+from .recipe import Track, Values
 from .settings import setting
-from .sst import TRANSFER
-from .tracks.departures import LAST_EPOCH, OPEN_PAIRS, TEST_VIEW, WORDS_OF_NAMES
 
 
 @dataclass(frozen=True, kw_only=True)

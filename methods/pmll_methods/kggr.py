@@ -14,12 +14,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .learner import Problem
+from .learners.label_features import LabelFeatureSettings
+from .learners.learner import Problem
 from .method import PAPER_STEP, Card
 from .nn.gated_graph import GatedGraph
-from .nn.label_features import LabelFeatureSettings
+from .presets.trunks import LABEL_FEATURES
 from .settings import setting
-from .ssgrl import LABEL_FEATURES, Ssgrl
+from .ssgrl import Ssgrl
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,14 +16,14 @@ import torch
 from jaxtyping import Bool, Float, Int8
 from torch import Tensor
 
-from .learner import Batch, Problem, PseudoLabels, Step
+from .learners.learner import Batch, Problem, PseudoLabels, Step
+from .learners.single_positive import SinglePositiveLearner, SinglePositiveSettings
 from .losses.large_loss import Doubt, assume_negative, clean_rate, corrected, large_losses, rejected
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
+from .presets.departures import ALL_PICTURES, DIFFICULT_PRESENT
+from .presets.single_positive import REGIMES, TRAINS, large_loss
 from .ranges import Share
 from .settings import setting
-from .single_positive import REGIMES, TRAINS, SinglePositiveLearner, SinglePositiveSettings
-from .tracks.departures import ALL_PICTURES, DIFFICULT_PRESENT
-from .tracks.single_positive import large_loss
 
 DIFFERS = (
     "known labels are never doubted: in the code they are, where fewer are unknown than to be doubted (candidates=all)",

@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float, Float64, Int8
 from torch import Tensor
 
-from .learner import Batch, Problem, Stage, Sweep
+from .learners.learner import Batch, Problem, Stage, Sweep
+from .learners.trunk import TrunkLearner, TrunkSettings, moments, pool
 from .method import PAPER_STEP, PHOTOGRAPHS, Card
-from .nn.trunk import TrunkLearner, TrunkSettings, moments, pool
 from .ranges import Positive
 from .recipe import Recipe, Track
 from .settings import setting

@@ -39,7 +39,7 @@ class Kind:
     def build(self, settings: Settings) -> Method:
         """The method with its settings, untrained."""
         if self.grouped:
-            from .torch_method import TorchMethod
+            from .engine.torch_method import TorchMethod
 
             return TorchMethod(self.cls, settings)
         built: Method = self.cls(settings) if inspect.signature(self.cls).parameters else self.cls()
@@ -111,7 +111,7 @@ def _package_digest(module: str) -> str:
 
 def _is_learner(cls: type) -> bool:
     """Whether a class derives from `Learner`. Its file has imported that module then, so nothing here needs torch."""
-    learner = sys.modules.get(f"{__package__}.learner")
+    learner = sys.modules.get(f"{__package__}.learners.learner")
     return learner is not None and issubclass(cls, learner.Learner)
 
 

@@ -14,14 +14,16 @@ import torch
 from jaxtyping import Float, Int8
 from torch import Tensor, nn
 
-from .learner import Batch, Problem, PseudoLabels, Step
+from .learners.learner import Batch, Problem, PseudoLabels, Step
+from .learners.linear_phase import LinearPhase, LinearPhaseSettings
+from .learners.single_positive import ExpectationSettings
 from .losses.single_positive import role
-from .nn.linear_phase import LinearPhase, LinearPhaseSettings
+from .presets.recipes import SMOKE_TRUNK
+from .presets.single_positive import COLE, END_TO_END, EXPECTED, LINEAR, PAPER, SEARCHED
 from .ranges import Positive
-from .recipe import SMOKE_TRUNK, Values
+from .recipe import Values
 from .settings import setting
-from .single_positive import Epr, ExpectationSettings
-from .tracks.single_positive import COLE, END_TO_END, EXPECTED, LINEAR, PAPER, SEARCHED
+from .single_positive import Epr
 
 LINEAR_PHASE = f"{COLE}, linear phase of ROLE"
 LINEAR_BATCHES = (

@@ -8,32 +8,21 @@ positives. Whatever a label received a share of, that share is its soft target.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int8
 from torch import Tensor
 
-from .learner import Batch, Problem
+from .learners.blending import BlendingLearner, BlendingSettings, drawn
+from .learners.learner import Batch, Problem
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
-from .nn.blending import BlendingLearner, BlendingSettings, drawn
 from .nn.prototypes import Prototypes
+from .presets.departures import LAST_EPOCH, NO_DECAY, TEST_VIEW, WORDS_OF_NAMES
+from .presets.trunks import BLENDING
 from .ranges import Count
-from .recipe import Track
 from .settings import setting
-from .ssgrl import LABEL_FEATURES
-from .tracks.departures import LAST_EPOCH, NO_DECAY, TEST_VIEW, WORDS_OF_NAMES
-
-BLENDING = {
-    "paper": replace(
-        LABEL_FEATURES["paper"], source="released scripts, COCO and VG-200", datasets=("coco2014", "vg200")
-    ),
-    "smoke": Track(
-        recipe=LABEL_FEATURES["smoke"].recipe,
-        settings={**LABEL_FEATURES["smoke"].settings, "blend_from": 1, "prototype_epochs": (1, 2, 3)},
-    ),
-}
 
 
 @dataclass(frozen=True, kw_only=True)

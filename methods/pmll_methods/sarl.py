@@ -15,15 +15,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .coop import AFTER_SARL, INFERRED, PAPER, SMOKE_SETTINGS, CoOp, CoOpSettings
-from .learner import Problem
+from .coop import CoOp, CoOpSettings
+from .learners.learner import Problem
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.semantic_attention import SemanticAttention
 from .nn.semantic_decoupling import SemanticDecoupling
-from .nn.words import word_vectors
+from .presets.prompts import AFTER_SARL, INFERRED, PAPER, SMOKE_SETTINGS
+from .presets.recipes import SMOKE_PROMPTS
 from .ranges import Count
-from .recipe import SMOKE_PROMPTS, Track
+from .recipe import Track
 from .settings import setting
+from .towers.words import word_vectors
 
 TRACKS = {
     "paper": PAPER,

@@ -17,22 +17,22 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .learner import Batch, Problem, Stage, Step
+from .learners.clip_learner import TOWER
+from .learners.learner import Batch, Problem, Stage, Step
+from .learners.self_training import SelfTaughtLearner, SelfTaughtSettings
 from .losses.scinet import RELEASED_CALLS, released_losses, view_losses
 from .losses.scpnet import classification, learning_status, remember, thresholds
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, MethodError
 from .nn.bi_prompter import BiPrompter
-from .nn.clip_learner import TOWER
 from .nn.confidence import ConfidenceFusion, label_correlation
 from .nn.label_gcn import LabelGcn
-from .nn.self_taught import SelfTaughtLearner, SelfTaughtSettings
 from .nn.structured_prior import cosine_similarity, structured_prior
-from .nn.words import word_vectors
+from .presets.departures import TRAINED_CLIP
+from .presets.scinet import PAPER
 from .ranges import Count, Positive, Share, Weight, Whole
 from .recipe import Recipe, Track
 from .settings import setting
-from .tracks.departures import TRAINED_CLIP
-from .tracks.scinet import PAPER
+from .towers.words import word_vectors
 
 VIEWS = {"weak": 1, "weak+medium": 2, "all": 3}
 SMOKE = Recipe(resolution=64, batch=64, epochs=16, optimizer="adamw", lr=1e-4, schedule="cosine", cache=True)

@@ -16,20 +16,21 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .learner import Batch, Problem, Stage, Step
+from .learners.clip_learner import TOWER
+from .learners.learner import Batch, Problem, Stage, Step
+from .learners.self_training import SelfTaughtLearner, SelfTaughtSettings
 from .losses.scpnet import believe, classification, learning_status, remember, soft_cross_entropy, thresholds
+from .losses.targets import calibrated
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, MethodError
-from .nn.clip_learner import TOWER
 from .nn.label_gcn import LabelGcn
 from .nn.prompts import PromptContexts
-from .nn.self_taught import SelfTaughtLearner, SelfTaughtSettings
-from .nn.structured_prior import Prior, calibrated, cosine_similarity, structured_prior
-from .nn.words import word_vectors
+from .nn.structured_prior import Prior, cosine_similarity, structured_prior
+from .presets.departures import TRAINED_CLIP
+from .presets.scpnet import FROZEN_PAPER, PAPER
 from .ranges import Count, Positive, Share, Weight, Whole
 from .recipe import Recipe, Track
 from .settings import setting
-from .tracks.departures import TRAINED_CLIP
-from .tracks.scpnet import FROZEN_PAPER, PAPER
+from .towers.words import word_vectors
 
 SMOKE = Recipe(resolution=64, batch=64, epochs=4, optimizer="adamw", lr=3e-3, schedule="cosine", cache=True)
 SMOKE_FROZEN = SMOKE.at(epochs=20, lr=6e-3)

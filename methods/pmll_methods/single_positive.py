@@ -13,40 +13,32 @@ import torch
 from jaxtyping import Float, Int8
 from torch import Tensor
 
-from .learner import Batch, Problem, PseudoLabels, Step
-from .losses.single_positive import an, an_ls, epr, wan
-from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, MethodError
-from .nn.linear_phase import LinearPhase, LinearPhaseSettings
-from .nn.trunk import CONTROLLED_TRUNK, ClassifierSettings, TrunkClassifier, known_log_odds
-from .ranges import Positive, Share
-from .recipe import Values
-from .settings import setting
-from .tracks.single_positive import DIFFERS, EXPECTED, FROM_AN_LS, OF_SHAPES, PAPER, SMOKE, SMOKE_SETTINGS
-
-TRACKS = {"paper": PAPER, "smoke": SMOKE}
-REGIMES = ("full", "partial", "single-positive")
-TRAINS = "the trunk and a linear classifier; the classifier alone on a frozen trunk"
-INFERRED = (
-    "batch and rate, which the paper searches on complete validation labels, are those that EM's code trains AN with",
-    "a known absent label costs what a plain negative costs",
+from .learners.learner import Batch, Problem, PseudoLabels, Step
+from .learners.linear_phase import LinearPhase, LinearPhaseSettings
+from .learners.single_positive import (
+    ExpectationSettings,
+    SinglePositiveLearner,
+    SinglePositiveSettings,
+    expected_positives,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class SinglePositiveSettings(ClassifierSettings):
-    """Settings of the learners whose unknown labels count as absent at the start."""
-
-    tower: str = setting("resnet50", "trunk, see `bce`", "released code")
-    train_from: str = setting("all", "first stage that trains, `all`, or `none`", "released code, mode end_to_end")
-
-
-class SinglePositiveLearner(TrunkClassifier):
-    """A trunk and a linear classifier whose biases start as if all that is unknown were absent."""
-
-    Settings = SinglePositiveSettings
-
-    def log_odds(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, "c"]:
-        return known_log_odds(labels.masked_fill(labels == 0, -1))
+from .losses.single_positive import an, an_ls, epr, wan
+from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
+from .presets.single_positive import (
+    DIFFERS,
+    EXPECTED,
+    INFERRED,
+    LINEAR_BATCHES,
+    OF_SHAPES,
+    PAPER,
+    REGIMES,
+    SMOKE,
+    SMOKE_SETTINGS,
+    TRACKS,
+    TRAINS,
+)
+from .presets.trunks import CONTROLLED_TRUNK
+from .ranges import Share
+from .settings import setting
 
 
 class An(SinglePositiveLearner):
@@ -73,12 +65,6 @@ class AnLsSettings(LinearPhaseSettings, SinglePositiveSettings):
     """Settings of `an-ls`."""
 
     smoothing: Share = setting(0.1, "share of each label that is charged as its opposite; 0 is `an`", "released code")
-
-
-LINEAR_BATCHES = (  # for who turns the linear phase on
-    Values(settings={"linear_batch": 8}, source=FROM_AN_LS),
-    Values(datasets=("nuswide",), settings={"linear_batch": 16}, source=FROM_AN_LS),
-)
 
 
 class AnLs(LinearPhase, SinglePositiveLearner):
@@ -111,17 +97,6 @@ class Wan(SinglePositiveLearner):
         return {"wan": wan(self(batch.features, head), batch.labels).mean()}
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExpectationSettings(SinglePositiveSettings):
-    """How many labels a picture is expected to have."""
-
-    expected_positives: Positive | None = setting(
-        None,
-        "present labels per picture, k; none: from the known labels, where absent ones are known, too",
-        "counted; released code: a number a data set",
-    )
-
-
 class Epr(SinglePositiveLearner):
     """Unknown labels are bound only by how many a picture has on average."""
 
@@ -146,18 +121,3 @@ class Epr(SinglePositiveLearner):
 
     def beliefs(self) -> Mapping[str, PseudoLabels | float]:
         return {"expected_positives": self.expected}
-
-
-def expected_positives(labels: Int8[Tensor, "n c"], given: float | None) -> float:
-    """k: as given, else the share of present labels among the known ones times the number of classes.
-
-    Raises `MethodError` where no label is known to be absent, so that the share says nothing.
-    """
-    if given is not None:
-        return given
-    if not (labels < 0).any():
-        raise MethodError(
-            "how many labels a picture has can't be told from present labels alone",
-            hint="--set expected_positives=K, as many as a picture has on average",
-        )
-    return labels.shape[1] * float((labels > 0).sum() / (labels != 0).sum())

@@ -8,34 +8,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .learner import Batch, Step
+from .learners.label_features import LabelFeatureLearner, LabelFeatureSettings
+from .learners.learner import Batch, Step
 from .losses.partial_bce import partial_bce
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
-from .nn.label_features import LabelFeatureLearner, LabelFeatureSettings
-from .nn.trunk import FROZEN_START
-from .recipe import FROZEN_TRUNK, HCP, HCP_DATASETS, HCP_SCRIPTS, SMOKE_TRUNK, Track
-
-LABEL_FEATURES = {
-    "paper": Track(
-        recipe=HCP,
-        frozen=FROZEN_TRUNK.at(batch=16, epochs=10, lr=2e-4, batch_norm="train"),
-        frozen_settings=FROZEN_START,
-        source=HCP_SCRIPTS,
-        datasets=HCP_DATASETS,
-        regimes=("partial",),
-    ),
-    "smoke": Track(
-        recipe=SMOKE_TRUNK.at(batch_norm="train"),  # its own new norm has no statistics yet
-        settings={
-            "tower": "tiny",
-            "words": "tiny",
-            "map_pool": 2,
-            "width": 128,
-            "attention_width": 64,
-            "start": "log-odds",  # else half of the few steps go into biases, and rounding decides what follows
-        },
-    ),
-}
+from .presets.trunks import LABEL_FEATURES
 
 
 class Ssgrl(LabelFeatureLearner):

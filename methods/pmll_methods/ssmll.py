@@ -15,20 +15,22 @@ from jaxtyping import Float, Int8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .coop import cosine_logits
-from .learner import Batch, Problem, Step
+from .learners.clip_learner import ClipLearner, ClipSettings
+from .learners.learner import Batch, Problem, Step
+from .learners.pseudo_labels import PseudoLabelLearner, PseudoLabelSettings
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn import thresholds
-from .nn.clip_learner import TINY_PROMPTS, ClipLearner, ClipSettings
 from .nn.contexts import affinity, context_targets, contexts
+from .nn.cosine import cosine_logits
 from .nn.prompts import PromptContexts
-from .nn.pseudo_labels import PseudoLabelLearner, PseudoLabelSettings
 from .nn.region_aggregation import cosines
-from .nn.words import word_vectors
+from .presets.prompts import TINY_PROMPTS
+from .presets.recipes import SMOKE_PROMPTS
+from .presets.semi import SSMLL
 from .ranges import Count, Positive, Share, Weight
-from .recipe import SMOKE_PROMPTS, Track
+from .recipe import Track
 from .settings import setting
-from .tracks.semi import SSMLL
+from .towers.words import word_vectors
 
 SMOKE = SMOKE_PROMPTS.at(epochs=12, warmup_epochs=0, ema=0.9)
 LARGE = 80  # classes from which on there are 6 contexts (COCO, NUS-WIDE), below 4 (VOC)

@@ -8,32 +8,21 @@ score that this takes falls from epoch to epoch.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from jaxtyping import Bool, Float, Int8
 from torch import Tensor
 
-from .learner import Problem
+from .learners.learner import Problem
+from .learners.transfer import TransferLearner, TransferSettings
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn.label_transfer import FeatureMemory
-from .nn.transfer_learner import TransferLearner, TransferSettings
+from .presets.departures import LAST_EPOCH, OPEN_PAIRS, WORDS_OF_NAMES
+from .presets.trunks import TRANSFER
 from .ranges import Count, Weight
 from .recipe import Track
 from .settings import setting
-from .ssgrl import LABEL_FEATURES
-from .tracks.departures import LAST_EPOCH, OPEN_PAIRS, WORDS_OF_NAMES
-
-TRANSFER = {
-    "paper": replace(
-        LABEL_FEATURES["paper"], source="released scripts, COCO and VOC 2007", datasets=("coco2014", "voc2007")
-    ),
-    "smoke": Track(
-        recipe=LABEL_FEATURES["smoke"].recipe,
-        # within so few steps the released weight, 10, would teach the trunk pairs before labels
-        settings={**LABEL_FEATURES["smoke"].settings, "transfer_from": 2, "cooccurrence": 1.0},
-    ),
-}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from .learner import Stage
+from .learners.clip_learner import ClipLearner, ClipSettings
+from .learners.learner import Stage
 from .method import PHOTOGRAPHS, Card, MethodError
-from .nn.clip_learner import ClipLearner, ClipSettings
 from .recipe import Recipe, Track
 from .settings import setting
 

@@ -15,7 +15,7 @@ from pmll_bench.cli import main
 @pytest.fixture(autouse=True)
 def facts_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A test finds nothing that an earlier plan left behind."""
-    monkeypatch.setattr("pmll_bench.kept_facts.folder", lambda: tmp_path.with_name(f"{tmp_path.name}-facts"))
+    monkeypatch.setattr("pmll_bench.plan.facts_cache.folder", lambda: tmp_path.with_name(f"{tmp_path.name}-facts"))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from command_line import Command
 from made_up_results import grid, table_of
 from pmll_bench.ablations import ablation, names
-from pmll_bench.planning import plan
+from pmll_bench.plan.planning import plan
 from pmll_bench.report.ablation import ablation_plot
 
 QUICK = ["--subset", "40", "--set", "recipe.epochs=1", "--ratios", "0.5", "--threads", "1", "--device", "cpu"]

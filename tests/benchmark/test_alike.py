@@ -9,10 +9,10 @@ import pytest
 
 from command_line import Command
 from layouts import write_picture
-from pmll_bench.alike import alike, read_alike
-from pmll_bench.planning import plan
-from pmll_bench.request import Request
-from pmll_methods.glove import kept_path
+from pmll_bench.plan.planning import plan
+from pmll_bench.plan.request import Request
+from pmll_bench.prepare.class_names import alike, read_alike
+from pmll_methods.towers.glove import kept_path
 
 SHAPES = "shapes: tiny has one vector for cog, crescent, lightning, tear: "
 

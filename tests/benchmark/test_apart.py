@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 
 from command_line import SMALL, Command, method_file
-from pmll_bench import scoring
-from pmll_bench.cell_folder import Attempt, State
-from pmll_bench.cell_run import Settings, Silent
 from pmll_bench.errors import StoreError
-from pmll_bench.outcome import Outcome
-from pmll_bench.planning import plan
-from pmll_bench.request import Request
-from pmll_bench.run import run_groups
-from pmll_bench.store import Store
+from pmll_bench.plan.planning import plan
+from pmll_bench.plan.request import Request
+from pmll_bench.run import scoring
+from pmll_bench.run.cell_run import Settings
+from pmll_bench.run.groups import run_groups
+from pmll_bench.run.listeners import Silent
+from pmll_bench.run.outcome import Outcome
+from pmll_bench.store.cell_folder import Attempt, State
+from pmll_bench.store.store import Store
 
 BEST_VAL = ("recipe.selection=best-val", "recipe.validation=0.3")
 LEARNER = """
@@ -156,7 +157,7 @@ def test_best_test_of_a_method_without_epochs_has_no_oracle(tmp_path: Path) -> N
 
 
 def test_a_group_whose_data_has_gone_does_not_stop_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pmll_bench import run as carrying_out
+    from pmll_bench.run import groups as carrying_out
     from pmll_datasets.dataset import DataError
 
     opened, left = carrying_out.open_dataset, [1]

@@ -9,13 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pmll_bench.beliefs import compared, hidden_labels
-from pmll_bench.cell_run import CellRun, Settings, Silent
-from pmll_bench.environment import environment
-from pmll_bench.planning import open_dataset, plan
-from pmll_bench.request import Request
-from pmll_bench.run import recipe_of, run_groups, train_set
-from pmll_bench.store import Store
+from pmll_bench.plan.planned import recipe_of
+from pmll_bench.plan.planning import open_dataset, plan
+from pmll_bench.plan.request import Request
+from pmll_bench.run.cell_run import CellRun, Settings
+from pmll_bench.run.groups import run_groups
+from pmll_bench.run.listeners import Silent
+from pmll_bench.run.pseudo_labels import compared, hidden_labels
+from pmll_bench.run.train_set import train_set
+from pmll_bench.store.environment import environment
+from pmll_bench.store.store import Store
 from pmll_methods.method import MethodError
 
 HIDDEN = np.array([[1, -1, 0], [1, 1, -1]], np.int8)

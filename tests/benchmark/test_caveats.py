@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pmll_bench.caveats import initial_share
-from pmll_bench.planning import plan
-from pmll_bench.request import Request
+from pmll_bench.plan.caveats import initial_share
+from pmll_bench.plan.planning import plan
+from pmll_bench.plan.request import Request
 
 
 @pytest.mark.parametrize(

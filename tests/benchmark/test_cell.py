@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pmll_bench.cell import Cell, canonical, digest, parse_ratio
 from pmll_bench.errors import ConfigError, Exit
+from pmll_bench.plan.cell import Cell, canonical, digest, parse_ratio
 from pmll_methods.settings import Settings, differing, updated
 from stored import cell
 

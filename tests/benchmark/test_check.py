@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pmll_bench.check import Finding, check
 from pmll_bench.checks.catalogue import CHECKS, NEEDED
+from pmll_bench.checks.check import Finding, check
 from pmll_bench.cli import main
 from pmll_bench.errors import ConfigError
 from pmll_methods.method import REGISTRY, MethodError

@@ -243,7 +243,7 @@ def test_an_unexpected_error_is_one_line_and_leaves_its_traceback_in_a_file(
     def broken(kind: str) -> None:
         raise RuntimeError("the bridge is out")
 
-    monkeypatch.setattr("pmll_bench.describe.catalogue", broken)
+    monkeypatch.setattr("pmll_bench.cli.describe.catalogue", broken)
     answer = command("list", "methods")
     assert answer.code == 1
     assert answer.err.splitlines()[0] == "error: unexpected RuntimeError: the bridge is out"

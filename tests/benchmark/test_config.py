@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pmll_bench.config import read_request
 from pmll_bench.errors import ConfigError
-from pmll_bench.request import Request, Row
+from pmll_bench.plan.grid_files import read_request
+from pmll_bench.plan.request import Request, Row
 
 EXAMPLE = """\
 schema: 1

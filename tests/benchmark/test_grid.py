@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pmll_bench.errors import ConfigError
-from pmll_bench.grid import DataFacts, MaskFacts, MethodFacts, Planned, expand, groups, skipped
-from pmll_bench.request import Request, Row, parse_sets
+from pmll_bench.plan.grid import expand, groups, skipped
+from pmll_bench.plan.planned import DataFacts, MaskFacts, MethodFacts, Planned
+from pmll_bench.plan.request import Request, Row, parse_sets
 
 VOC = DataFacts(
     name="voc2007", options={"difficult": "ignored"}, fingerprint="a" * 64, root="data", train=5011, test=4952

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from command_line import method_file
-from pmll_bench import kept_facts
-from pmll_bench.planning import plan
-from pmll_bench.request import Request
+from pmll_bench.plan import facts_cache as kept_facts
+from pmll_bench.plan.planning import plan
+from pmll_bench.plan.request import Request
 from pmll_methods import registry
 from pmll_methods.method import MethodError
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from pmll_bench.launch.lease import Lease, LeaseHeld, is_held
+from pmll_bench.store.lease import Lease, LeaseHeld, is_held
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from pmll_bench.launch.lease import Lease
+from pmll_bench.store.lease import Lease
 with Lease(Path(sys.argv[1]), duration=float(sys.argv[2]), heartbeat=0.05) as lease:
     print("held", flush=True)
     while lease.lost is None:

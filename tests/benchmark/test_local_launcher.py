@@ -17,7 +17,7 @@ from command_line import SMALL, Command, method_file
 from pmll_bench.errors import StoreError
 from pmll_bench.launch.local import slots_here
 from pmll_bench.launch.slot import as_error, as_plain
-from pmll_bench.store import Store
+from pmll_bench.store.store import Store
 from pmll_methods.method import MethodError
 
 sys.path.append(str(Path(__file__).parents[1] / "soak"))

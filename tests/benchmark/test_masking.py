@@ -9,16 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pmll_bench.cell_run import Settings, Silent
-from pmll_bench.check import check
+from pmll_bench.checks.check import check
 from pmll_bench.cli import main
 from pmll_bench.errors import ConfigError
-from pmll_bench.planning import plan
+from pmll_bench.plan.planning import plan
+from pmll_bench.plan.request import Request
 from pmll_bench.report.frame import frame
 from pmll_bench.report.table import build
-from pmll_bench.request import Request
-from pmll_bench.run import run_groups, train_set
-from pmll_bench.store import Store
+from pmll_bench.run.cell_run import Settings
+from pmll_bench.run.groups import run_groups
+from pmll_bench.run.listeners import Silent
+from pmll_bench.run.train_set import train_set
+from pmll_bench.store.store import Store
 from pmll_datasets.dataset import DataError, Dataset, Official, load
 from pmll_datasets.regimes import mask_labels
 from stored import planned

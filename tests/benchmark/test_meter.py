@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from command_line import method_file
-from pmll_bench.cell_run import Settings, Silent
-from pmll_bench.planning import plan
-from pmll_bench.records import Cost, Result
-from pmll_bench.request import Request
-from pmll_bench.run import run_groups
-from pmll_bench.store import Store
+from pmll_bench.plan.planning import plan
+from pmll_bench.plan.request import Request
+from pmll_bench.run.cell_run import Settings
+from pmll_bench.run.groups import run_groups
+from pmll_bench.run.listeners import Silent
+from pmll_bench.store.records import Cost, Result
+from pmll_bench.store.store import Store
 
 
 def result_of(method: str, root: Path, *sets: str) -> Result:

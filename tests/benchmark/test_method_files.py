@@ -16,14 +16,15 @@ import numpy as np
 import pytest
 
 from command_line import Command
-from pmll_bench.cell_folder import State
-from pmll_bench.cell_run import Settings, Silent
-from pmll_bench.grid import Group, Planned
 from pmll_bench.launch.worker import group_of
-from pmll_bench.planning import plan
-from pmll_bench.request import Request
-from pmll_bench.run import Outcome, ask_all, run_groups
-from pmll_bench.store import Store
+from pmll_bench.plan.planned import Group, Planned
+from pmll_bench.plan.planning import plan
+from pmll_bench.plan.request import Request
+from pmll_bench.run.cell_run import Settings
+from pmll_bench.run.groups import Outcome, ask_all, run_groups
+from pmll_bench.run.listeners import Silent
+from pmll_bench.store.cell_folder import State
+from pmll_bench.store.store import Store
 from pmll_methods import registry
 from pmll_methods.bce import Bce
 from pmll_methods.method import MethodError

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from command_line import Command
-from pmll_bench.check import check
 from pmll_bench.checks.catalogue import NEEDED
+from pmll_bench.checks.check import check
 from pmll_methods import registry
 from pmll_methods.method import MethodError
 
@@ -19,7 +19,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from learners import CARD, RECIPE, Linear
-from pmll_methods.learner import Learner
+from pmll_methods.learners.learner import Learner
 from pmll_methods.recipe import Track
 
 """
@@ -110,7 +110,7 @@ def test_check_names_the_mistake_the_line_and_what_to_do(mistake: str, tmp_path:
 
 def test_a_learner_without_a_card_is_told_what_a_card_looks_like(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
-    path.write_text("from pmll_methods.learner import Learner\n\nclass Mine(Learner):\n    pass\n")
+    path.write_text("from pmll_methods.learners.learner import Learner\n\nclass Mine(Learner):\n    pass\n")
     with pytest.raises(MethodError, match="the learner Mine has no card") as caught:
         registry.find(str(path))
     assert "card = Card(name=" in (caught.value.hint or "")

@@ -15,11 +15,11 @@ import pytest
 from command_line import Command
 from layouts import write_picture
 from loopback import Files, serving
-from pmll_bench import obtainable
-from pmll_bench.obtainable import unreachable, without_unobtainable
-from pmll_bench.planning import plan
-from pmll_bench.request import Request
-from pmll_bench.word_files import ARCHIVES, SIZES
+from pmll_bench.plan.planning import plan
+from pmll_bench.plan.request import Request
+from pmll_bench.prepare import downloads as obtainable
+from pmll_bench.prepare.downloads import unreachable, without_unobtainable
+from pmll_bench.prepare.word_vectors import ARCHIVES, SIZES
 
 WORDY = {"ssgrl", "gcn-ml", "kggr", "sarb", "dsrb", "sst", "hst", "sarl", "coop-sd"}
 TEXT = b"".join(f"{word} {row} 1 0\n".encode() for row, word in enumerate(["cat", "dog", "boat"]))

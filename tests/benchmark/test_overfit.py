@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pmll_methods.method import REGISTRY
-from pmll_methods.nn.words import word_vectors
+from pmll_methods.towers.words import word_vectors
 from soak import overfit
 
 CHEATERS = Path(__file__).resolve().parents[1] / "data" / "cheaters"

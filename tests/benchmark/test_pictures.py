@@ -12,8 +12,8 @@ from PIL import Image
 
 from command_line import Command, method_file
 from layouts import voc_objects, write_voc
-from pmll_bench import planning
 from pmll_bench.errors import Exit
+from pmll_bench.plan import planning
 
 PICTURES = {"000001": "cat", "000002": "dog", "000003": "cat", "000004": "dog"}
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from layouts import write_coco
-from pmll_bench.describe import as_text, describe
+from pmll_bench.cli.describe import as_text, describe
 from pmll_bench.errors import ConfigError
-from pmll_bench.planning import plan
-from pmll_bench.request import Request
+from pmll_bench.plan.planning import plan
+from pmll_bench.plan.request import Request
 
 CATEGORIES = {1: "person", 18: "dog"}
 

@@ -18,10 +18,10 @@ from PIL import Image
 
 from made_up_results import RATIOS, made_up
 from pmll_bench.errors import ConfigError
-from pmll_bench.records import Result
 from pmll_bench.report.frame import frame
 from pmll_bench.report.plot import curves, spread_out, write_curves
 from pmll_bench.report.table import Table, build
+from pmll_bench.store.records import Result
 
 
 def results(ratios: Iterable[float] = RATIOS, **more: Any) -> list[Result]:

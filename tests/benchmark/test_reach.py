@@ -13,22 +13,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pmll_bench import fitting
-from pmll_bench.cell import Cell
-from pmll_bench.cell_folder import Attempt, CellFolder
-from pmll_bench.cell_run import CellRun, Settings, Silent
 from pmll_bench.checks.scenes import scenes, write
-from pmll_bench.environment import environment
-from pmll_bench.grid import Planned
-from pmll_bench.lent_run import LentRun
-from pmll_bench.planning import open_dataset, plan
-from pmll_bench.request import Request
-from pmll_bench.run import recipe_of, run_groups, train_set
-from pmll_bench.selection import Selection
-from pmll_bench.store import Store
+from pmll_bench.plan.cell import Cell
+from pmll_bench.plan.planned import Planned, recipe_of
+from pmll_bench.plan.planning import open_dataset, plan
+from pmll_bench.plan.request import Request
+from pmll_bench.run import fitting
+from pmll_bench.run.cell_run import CellRun, Settings
+from pmll_bench.run.groups import run_groups
+from pmll_bench.run.lent import LentRun
+from pmll_bench.run.listeners import Silent
+from pmll_bench.run.selection import Selection
+from pmll_bench.run.train_set import train_set
+from pmll_bench.store.cell_folder import Attempt, CellFolder
+from pmll_bench.store.environment import environment
+from pmll_bench.store.store import Store
 from pmll_datasets.lending import lent_pictures
-from pmll_methods import loop, torch_method
-from pmll_methods.member import Member
+from pmll_methods.engine import loop, torch_method
+from pmll_methods.engine.member import Member
 from reach import Secrets
 
 BENCH = (CellRun, CellFolder, Attempt, Store, Planned, Cell, Selection)

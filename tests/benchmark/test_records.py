@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pmll_bench.environment import environment
 from pmll_bench.errors import StoreError
 from pmll_bench.metrics import evaluate
-from pmll_bench.records import Result, ScoresFile, Seconds
-from pmll_bench.store import Store
+from pmll_bench.store.environment import environment
+from pmll_bench.store.records import Result, ScoresFile, Seconds
+from pmll_bench.store.store import Store
 from stored import CLASSES, SCORES, finish, planned, result
 
 SCORES_FILE = ScoresFile(file="attempts/0001/scores.npz", sha256="a" * 64, n=3, c=2)
@@ -45,7 +45,7 @@ def test_a_newer_result_is_refused_and_an_older_one_is_upgraded(store: Store, mo
             "schema": "pmll.result/1",
         }
 
-    monkeypatch.setattr("pmll_bench.document.UPGRADES", {"pmll.result/0": from_0})
+    monkeypatch.setattr("pmll_bench.store.document.UPGRADES", {"pmll.result/0": from_0})
     [found] = store.results()
     assert found.label == "SST"
     path.write_text(json.dumps({**document, "schema": "pmll.result/2"}))
@@ -141,10 +141,12 @@ def test_on_a_gpu_the_environment_says_which_and_with_what(monkeypatch: pytest.M
     assert Result.model_validate_json(on_disk.as_bytes()).environment == found
 
 
-@pytest.mark.parametrize("module", ["cell", "request", "grid", "config", "store", "launch.lease"])
+@pytest.mark.parametrize(
+    "module", ["plan.cell", "plan.request", "plan.grid", "plan.grid_files", "store.store", "store.lease"]
+)
 def test_planning_and_reading_import_nothing_heavy(module: str) -> None:
     heavy = {"torch", "pandas", "sklearn", "matplotlib"}
-    if module in ("cell", "request", "grid"):
+    if module in PURE:
         heavy |= {"pydantic", "numpy"}
     code = f"import sys, pmll_bench.{module}; print(sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from pmll_bench import cell_run
-from pmll_bench.cell_folder import CellFolder
-from pmll_bench.cell_run import Settings, Silent
-from pmll_bench.planning import plan
-from pmll_bench.request import Request
-from pmll_bench.run import run_groups
-from pmll_bench.store import Store
+from pmll_bench.plan.planning import plan
+from pmll_bench.plan.request import Request
+from pmll_bench.run import cell_run
+from pmll_bench.run.cell_run import Settings
+from pmll_bench.run.groups import run_groups
+from pmll_bench.run.listeners import Silent
+from pmll_bench.store.cell_folder import CellFolder
+from pmll_bench.store.store import Store
 from small_grids import StopsAfter
 
 sys.path.append(str(Path(__file__).parents[1] / "soak"))
@@ -28,7 +29,7 @@ OFTEN = Settings(threads=1, save_every=0.0)
 SAVING = """
 import sys, threading
 from pathlib import Path
-from pmll_bench import cell_run
+from pmll_bench.run import cell_run
 cell_run.SAVE_RARELY = 0  # after every step
 sys.path.append({here!r})
 import test_resume

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pmll_bench.cell_run import Settings, Silent
 from pmll_bench.errors import ConfigError
-from pmll_bench.outcome import Outcome
-from pmll_bench.planning import plan
-from pmll_bench.request import Request
-from pmll_bench.run import run_groups
-from pmll_bench.store import Store
+from pmll_bench.plan.planning import plan
+from pmll_bench.plan.request import Request
+from pmll_bench.run.cell_run import Settings
+from pmll_bench.run.groups import run_groups
+from pmll_bench.run.listeners import Silent
+from pmll_bench.run.outcome import Outcome
+from pmll_bench.store.store import Store
 from small_grids import StopsAfter
 
 sys.path.append(str(Path(__file__).parents[1] / "soak"))
@@ -76,7 +77,7 @@ def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
 
 
 def test_a_cell_that_another_run_holds_is_left_to_it(tmp_path: Path) -> None:
-    from pmll_bench.launch.lease import Lease
+    from pmll_bench.store.lease import Lease
 
     asked = request("linear-probe", ratios=(0.2, 0.8))
     first, second = (Store.open(tmp_path).folder(planned.cell) for planned in plan(asked).cells)

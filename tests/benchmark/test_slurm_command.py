@@ -11,10 +11,10 @@ import pytest
 from command_line import Answer
 from noted_slurm import Cluster, run_job
 from pmll_bench.cli import main
-from pmll_bench.grid import Planned
 from pmll_bench.launch.waiting import wait
-from pmll_bench.outcome import Outcome
-from pmll_bench.store import Store
+from pmll_bench.plan.planned import Planned
+from pmll_bench.run.outcome import Outcome
+from pmll_bench.store.store import Store
 from small_grids import RATIOS, method_file
 
 

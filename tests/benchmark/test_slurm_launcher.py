@@ -12,14 +12,15 @@ import pytest
 from submitit.core.utils import DelayedSubmission
 
 from noted_slurm import Cluster, run_job, submission
-from pmll_bench.cell_folder import CellFolder
 from pmll_bench.errors import ConfigError
-from pmll_bench.grid import Planned, groups
-from pmll_bench.launch.lease import Lease
 from pmll_bench.launch.slurm import parse_time, sbatch_parameters, submit
-from pmll_bench.planning import Plan
-from pmll_bench.store import Store
-from pmll_bench.telling import Told
+from pmll_bench.plan.grid import groups
+from pmll_bench.plan.planned import Planned
+from pmll_bench.plan.planning import Plan
+from pmll_bench.store.cell_folder import CellFolder
+from pmll_bench.store.failure import Told
+from pmll_bench.store.lease import Lease
+from pmll_bench.store.store import Store
 from small_grids import small_grid
 
 SCRIPT = """#!/bin/bash

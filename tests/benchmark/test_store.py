@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from pmll_bench.errors import Exit, StoreError, UsageError
-from pmll_bench.launch.lease import Lease
-from pmll_bench.records import ScoresFile
-from pmll_bench.store import Store
-from pmll_bench.telling import Told
+from pmll_bench.store.failure import Told
+from pmll_bench.store.lease import Lease
+from pmll_bench.store.records import ScoresFile
+from pmll_bench.store.store import Store
 from stored import CLASSES, IDS, SCORES, cell, finish, planned, result
 
 SCORES_FILE = ScoresFile(file="attempts/0001/scores.npz", sha256="a" * 64, n=3, c=2)

@@ -16,8 +16,8 @@ import pytest
 
 from pmll_bench.errors import Exit, StoreError
 from pmll_bench.files import publish, write_whole
-from pmll_bench.launch.lease import Lease
-from pmll_bench.store import Store
+from pmll_bench.store.lease import Lease
+from pmll_bench.store.store import Store
 from stored import IDS, cell, finish, planned
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pmll_bench.cli import main
-from pmll_bench.store import Store
+from pmll_bench.store.store import Store
 from stored import finish, planned
 
 COMMANDS = [
@@ -114,7 +114,7 @@ def test_a_home_without_write_permission_never_costs_the_message(
     def broken(kind: str) -> None:
         raise RuntimeError("the bridge is out")
 
-    monkeypatch.setattr("pmll_bench.describe.catalogue", broken)
+    monkeypatch.setattr("pmll_bench.cli.describe.catalogue", broken)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file" / "state"))
     (tmp_path / "file").write_text("")
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))

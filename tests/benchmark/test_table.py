@@ -12,10 +12,10 @@ import pytest
 from golden import cases, load
 from made_up_results import RATIOS, grid, made_up, table_of
 from pmll_bench.errors import ConfigError
-from pmll_bench.records import Result
 from pmll_bench.report.aggregate import Row, Value, aggregate
 from pmll_bench.report.frame import frame
 from pmll_bench.report.table import Block
+from pmll_bench.store.records import Result
 
 FIELDS = ("mean", "sd", "n", "text", "eligible")
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from own_data import own_data
-from pmll_bench.planning import plan
-from pmll_bench.request import Request
+from pmll_bench.plan.planning import plan
+from pmll_bench.plan.request import Request
 from pmll_datasets.dataset import DataError
 
 COMPLETE = ("1,-1", "-1,1", "1,1", "-1,-1") * 4

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from command_line import Command, method_file
-from pmll_bench.store import Store
+from pmll_bench.store.store import Store
 
 SIX = set(range(6))
 

@@ -11,18 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pmll_bench import run as carrying_out
-from pmll_bench.cell_run import Settings, Silent
 from pmll_bench.errors import ConfigError
-from pmll_bench.outcome import Outcome
-from pmll_bench.planning import plan
-from pmll_bench.records import Result, TriesRecord
+from pmll_bench.plan.planning import plan
+from pmll_bench.plan.request import Request
 from pmll_bench.report.frame import frame
 from pmll_bench.report.table import build
-from pmll_bench.request import Request
-from pmll_bench.run import run_groups
-from pmll_bench.selection import deciding, held_out
-from pmll_bench.store import Store
+from pmll_bench.run import groups as carrying_out
+from pmll_bench.run.cell_run import Settings
+from pmll_bench.run.groups import run_groups
+from pmll_bench.run.listeners import Silent
+from pmll_bench.run.outcome import Outcome
+from pmll_bench.run.selection import deciding, held_out
+from pmll_bench.store.records import Result, TriesRecord
+from pmll_bench.store.store import Store
 from pmll_datasets.loader import TrainSet
 from pmll_methods import registry
 from small_grids import StopsAfter

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from pmll_bench.cell_folder import CellFolder
-from pmll_bench.grid import Planned
-from pmll_bench.launch.lease import Lease
 from pmll_bench.launch.waiting import wait
-from pmll_bench.progress import PlainListener
-from pmll_bench.store import Store
-from pmll_bench.telling import Told
+from pmll_bench.plan.planned import Planned
+from pmll_bench.run.progress import PlainListener
+from pmll_bench.store.cell_folder import CellFolder
+from pmll_bench.store.failure import Told
+from pmll_bench.store.lease import Lease
+from pmll_bench.store.store import Store
 from stored import finish, planned
 
 

@@ -13,8 +13,8 @@ import pytest
 from command_line import Command
 from layouts import write_picture
 from loopback import Files, serving
-from pmll_bench import word_files
-from pmll_bench.word_files import ALWAYS, ARCHIVES, SIZES, keep, missing
+from pmll_bench.prepare import word_vectors as word_files
+from pmll_bench.prepare.word_vectors import ALWAYS, ARCHIVES, SIZES, keep, missing
 from pmll_datasets.cub import _natural, _released
 from pmll_datasets.errors import DataError
 from pmll_datasets.nuswide import CLASSES as NUS
@@ -22,10 +22,10 @@ from pmll_datasets.shapes import CLASSES as SHAPES
 from pmll_datasets.sources import Archive
 from pmll_datasets.voc import APART
 from pmll_datasets.voc import CLASSES as VOC
-from pmll_methods import glove
 from pmll_methods.method import MethodError
-from pmll_methods.nn.words import word_vectors
+from pmll_methods.towers import glove
 from pmll_methods.towers.weights import words_identity
+from pmll_methods.towers.words import word_vectors
 
 TEXT = b"we 1 1 1\npotted 0 2 4\nplant 4 2 0\ncat 3 0 1\nboat 7 7 7\ncrane 5 5 5\nnever asked for 9 9 9\n"
 MEMBER = "glove.840B.300d.txt"

@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 import pytest
 
-from pmll_bench.cell_folder import CellFolder
 from pmll_bench.errors import ConfigError, StoreError
-from pmll_bench.launch.lease import Lease
 from pmll_bench.launch.worker import RunGroup
-from pmll_bench.method_files import keep_method
-from pmll_bench.stopping import handling
-from pmll_bench.store import Store
+from pmll_bench.run.method_files import keep_method
+from pmll_bench.run.stopping import handling
+from pmll_bench.store.cell_folder import CellFolder
+from pmll_bench.store.lease import Lease
+from pmll_bench.store.store import Store
 from small_grids import small_grid
 
 
@@ -139,7 +139,7 @@ def test_a_lease_that_a_dead_machine_left_is_waited_out(job: Job, monkeypatch: p
     with ExitStack() as held:
         held.enter_context(Lease(job.folder.lease))
         monkeypatch.setattr("pmll_bench.launch.worker.HEARTBEAT", 0.0)
-        monkeypatch.setattr("pmll_bench.progress.PlainListener.note", lambda *_: held.close())
+        monkeypatch.setattr("pmll_bench.run.progress.PlainListener.note", lambda *_: held.close())
         job.run()  # the first try notes that another process holds the cell
     assert job.folder.state().name == "done"
 

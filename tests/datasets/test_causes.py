@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from layouts import voc_objects, write_coco, write_picture, write_voc
-from pmll_bench.data_status import data_status
+from pmll_bench.cli.data_status import data_status
 from pmll_datasets.dataset import DataError, load
 
 CATEGORIES = {1: "person", 18: "dog"}

@@ -9,9 +9,9 @@ import pytest
 
 from cub_attributes import ATTRIBUTES
 from layouts import voc_objects, write_voc
-from pmll_bench.describe import as_text, describe
-from pmll_bench.planning import plan
-from pmll_bench.request import Request
+from pmll_bench.cli.describe import as_text, describe
+from pmll_bench.plan.planning import plan
+from pmll_bench.plan.request import Request
 from pmll_datasets import cub
 from pmll_datasets.dataset import load
 from pmll_datasets.nuswide import CLASSES as NUS

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from golden import cases, load
 from pmll_methods import dsrb
 from pmll_methods.dsrb import Dsrb
-from pmll_methods.learner import Batch, Problem, Step, Sweep
+from pmll_methods.learners.blending import BlendingLearner, blend, clamped, drawn, instance_blend
+from pmll_methods.learners.learner import Batch, Problem, Step, Sweep
 from pmll_methods.losses.partial_bce import partial_bce
-from pmll_methods.nn.blending import BlendingLearner, blend, clamped, drawn, instance_blend
 from pmll_methods.nn.prototypes import k_means
-from pmll_methods.sarb import BLENDING, Sarb, one_unknown
+from pmll_methods.presets.trunks import BLENDING
+from pmll_methods.sarb import Sarb, one_unknown
 from pmll_methods.towers.cnn import load_trunk
 
 LABELS = torch.tensor([[1, 0, -1, 0], [1, -1, 1, -1], [0, 1, 0, 0], [0, 1, -1, 1]], dtype=torch.int8)

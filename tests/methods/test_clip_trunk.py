@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from pmll_methods.learners.trunk import TrunkLearner, TrunkSettings
 from pmll_methods.method import MethodError
-from pmll_methods.nn.trunk import TrunkLearner, TrunkSettings
-from pmll_methods.recipe import SMOKE_TRUNK
+from pmll_methods.presets.recipes import SMOKE_TRUNK
 from pmll_methods.towers.clip import ClipTower, load_clip
 from pmll_methods.towers.clip_trunk import clip_trunk
 from pmll_methods.towers.cnn import Trunk, load_trunk

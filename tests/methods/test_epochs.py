@@ -14,12 +14,12 @@ from learners import MemoryRun
 from pmll_bench.checks.scenes import scenes
 from pmll_datasets.loader import TrainSet
 from pmll_methods import registry
-from pmll_methods.learner import Stage
+from pmll_methods.engine.schedule import learning_rate, one_cycle
+from pmll_methods.engine.torch_method import TorchMethod, fit_methods
+from pmll_methods.learners.learner import Stage
 from pmll_methods.method import REGISTRY, MethodError
 from pmll_methods.recipe import Recipe
-from pmll_methods.schedule import learning_rate, one_cycle
 from pmll_methods.settings import resolve
-from pmll_methods.torch_method import TorchMethod, fit_methods
 
 SCENES = scenes(train=12, test=1)
 CASES = [(name, regime) for name in REGISTRY for regime in registry.find(name).card.regimes]

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from golden import Arrays, cases, load
+from pmll_methods.engine.schedule import learning_rate
 from pmll_methods.hst import Hst, HstSettings
-from pmll_methods.learner import Batch, Problem, Step
-from pmll_methods.nn.label_features import LabelFeatureLearner
-from pmll_methods.recipe import HCP
+from pmll_methods.learners.label_features import LabelFeatureLearner
+from pmll_methods.learners.learner import Batch, Problem, Step, ramp
+from pmll_methods.presets.recipes import HCP
 from pmll_methods.sarb import Sarb, SarbSettings
-from pmll_methods.schedule import learning_rate, ramp
 from pmll_methods.sst import Sst, SstSettings
 from pmll_methods.towers.cnn import Trunk
 

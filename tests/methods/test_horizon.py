@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from learners import RECIPE, Linear, MemoryRun, Noise, TwoStages, learner
-from pmll_methods.learner import Learner, Problem, Stage, laid_out
-from pmll_methods.loop import fit_group
+from pmll_methods.engine.loop import fit_group
+from pmll_methods.engine.schedule import learning_rate
+from pmll_methods.learners.learner import Learner, Problem, Stage, laid_out
 from pmll_methods.method import MethodError
 from pmll_methods.recipe import Recipe
-from pmll_methods.schedule import learning_rate
 from pmll_methods.settings import Settings, updated
 
 COCO_STEPS = 642  # 82,081 pictures in batches of 128

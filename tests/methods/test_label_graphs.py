@@ -17,7 +17,7 @@ from pmll_methods.dsrb import Dsrb
 from pmll_methods.gcn_ml import GcnMl
 from pmll_methods.hst import Hst
 from pmll_methods.kggr import Kggr
-from pmll_methods.learner import Batch, Learner, Problem, Step
+from pmll_methods.learners.learner import Batch, Learner, Problem, Step
 from pmll_methods.nn.cooccurrence import adjacency, conditional, reweighted, symmetric
 from pmll_methods.nn.label_gcn import LabelGcn
 from pmll_methods.nn.semantic_attention import AddGcnHead

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from golden import Arrays, cases, load
 from pmll_methods.hst import above, prototype_loss
+from pmll_methods.learners.transfer import cooccurrence_loss
 from pmll_methods.losses.partial_bce import partial_bce
 from pmll_methods.nn import pair_head
 from pmll_methods.nn.label_transfer import (
@@ -23,7 +24,6 @@ from pmll_methods.nn.label_transfer import (
     pair_labels,
 )
 from pmll_methods.nn.pair_head import PairHead
-from pmll_methods.nn.transfer_learner import cooccurrence_loss
 from pmll_methods.sst import reaches
 
 

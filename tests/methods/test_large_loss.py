@@ -13,12 +13,12 @@ from torch import Tensor
 
 from golden import Arrays, cases, load
 from pmll_methods.large_loss import LlCp, LlCpSettings, LlCt, LlR
-from pmll_methods.learner import Batch, Problem, PseudoLabels, Step
+from pmll_methods.learners.learner import Batch, Problem, PseudoLabels, Step
 from pmll_methods.losses.csl import csl, selected
 from pmll_methods.losses.hill import hill
 from pmll_methods.losses.large_loss import assume_negative, clean_rate, large_losses
 from pmll_methods.losses.splc import corrected, splc
-from pmll_methods.recipe import SMOKE_TRUNK
+from pmll_methods.presets.recipes import SMOKE_TRUNK
 from pmll_methods.towers.cnn import load_trunk
 
 SCHEMES: dict[str, type[LlR]] = {"LL-R": LlR, "LL-Ct": LlCt, "LL-Cp": LlCp}

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from learners import MemoryRun, Noise
-from pmll_methods.learner import Batch, Problem, Stage, Step
-from pmll_methods.loop import fit_group
-from pmll_methods.nn.pseudo_labels import PseudoLabelLearner, PseudoLabelSettings
+from pmll_methods.engine.loop import fit_group
+from pmll_methods.learners.learner import Batch, Problem, Stage, Step
+from pmll_methods.learners.pseudo_labels import PseudoLabelLearner, PseudoLabelSettings
 from pmll_methods.nn.thresholds import cap_labels, cap_thresholds
 
 

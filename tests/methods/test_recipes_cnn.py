@@ -9,7 +9,7 @@ import torch
 
 from pmll_methods import registry
 from pmll_methods.cap import Cap
-from pmll_methods.learner import Problem
+from pmll_methods.learners.learner import Problem
 from pmll_methods.settings import Resolved, resolve
 from pmll_methods.towers.cnn import load_trunk
 

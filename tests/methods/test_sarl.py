@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from golden import cases, load
-from pmll_methods.coop import CoOp, CoOpCsp, CoOpSettings, cosine_logits, over_labels
-from pmll_methods.learner import Batch, Problem, Step
+from pmll_methods.coop import CoOp, CoOpCsp, CoOpSettings, over_labels
+from pmll_methods.learners.learner import Batch, Problem, Step
 from pmll_methods.losses.partial_bce import known_bce
 from pmll_methods.method import MethodError
+from pmll_methods.nn.cosine import cosine_logits
 from pmll_methods.nn.prompts import PromptContexts
 from pmll_methods.nn.semantic_decoupling import SemanticDecoupling
 from pmll_methods.sarl import CoOpSd, Sarl

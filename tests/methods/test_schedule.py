@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from golden import cases, load
-from pmll_methods import ema
+from pmll_methods.engine import ema
+from pmll_methods.engine.schedule import learning_rate, one_cycle
 from pmll_methods.recipe import Recipe
-from pmll_methods.schedule import learning_rate, one_cycle
 
 
 @pytest.mark.parametrize("path", cases("cosine_warmup_lr"))

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pmll_methods.learner import Batch, Problem, PseudoLabels, Step
+from pmll_methods.learners.learner import Batch, Problem, PseudoLabels, Step
 from pmll_methods.method import MethodError
 from pmll_methods.nn.confidence import fused, instance_affinity, label_correlation, spectrum
 from pmll_methods.recipe import Recipe

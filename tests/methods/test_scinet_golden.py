@@ -14,7 +14,8 @@ from golden import cases, load
 from pmll_methods.losses.scinet import RELEASED_CALLS, distill_target, released_losses, view_losses
 from pmll_methods.losses.scpnet import believe, thresholds
 from pmll_methods.losses.splc import splc
-from pmll_methods.nn.confidence import fused, instance_affinity, label_correlation, laplacian, spectrum, with_known
+from pmll_methods.losses.targets import with_known
+from pmll_methods.nn.confidence import fused, instance_affinity, label_correlation, laplacian, spectrum
 from pmll_methods.nn.label_gcn import LabelGcn
 from pmll_methods.nn.structured_prior import structured_prior
 from pmll_methods.scinet import refined

@@ -12,8 +12,9 @@ from torch.nn import functional as F
 
 from golden import cases, load
 from pmll_methods.losses.scpnet import FLOOR, believe, learning_status, soft_cross_entropy, thresholds
+from pmll_methods.losses.targets import calibrated
 from pmll_methods.nn.label_gcn import LabelGcn
-from pmll_methods.nn.structured_prior import calibrated, cosine_similarity, structured_prior
+from pmll_methods.nn.structured_prior import cosine_similarity, structured_prior
 
 
 def close(found: Tensor, expected: Any, meta: dict[str, Any]) -> None:

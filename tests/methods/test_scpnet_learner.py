@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from pmll_methods.learner import Batch, Problem, Step
+from pmll_methods.learners.learner import Batch, Problem, Step
+from pmll_methods.learners.trained_clip import TrainedClipLearner
 from pmll_methods.losses.splc import splc
 from pmll_methods.method import MethodError
-from pmll_methods.nn.trained_clip import TrainedClipLearner
 from pmll_methods.recipe import Recipe
 from pmll_methods.scpnet import ScpNet, ScpNetFrozen
 from pmll_methods.towers.clip import load_clip

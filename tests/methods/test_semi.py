@@ -13,12 +13,12 @@ from torch import Tensor
 
 from golden import cases, load
 from pmll_methods.cap import Cap
-from pmll_methods.coop import cosine_logits
-from pmll_methods.learner import Batch, Learner, Problem, PseudoLabels, Step
+from pmll_methods.learners.learner import Batch, Learner, Problem, PseudoLabels, Step
+from pmll_methods.learners.pseudo_labels import PseudoLabelLearner
 from pmll_methods.losses.asymmetric import asymmetric
 from pmll_methods.method import MethodError
 from pmll_methods.nn.contexts import affinity, context_targets, contexts, spectrum
-from pmll_methods.nn.pseudo_labels import PseudoLabelLearner
+from pmll_methods.nn.cosine import cosine_logits
 from pmll_methods.nn.thresholds import (
     cap_labels,
     cap_thresholds,

@@ -13,17 +13,18 @@ from torch import Tensor
 
 from golden import Arrays, cases, load
 from learners import MemoryRun
-from pmll_methods.learner import Batch, Problem, PseudoLabels, Step
+from pmll_methods.engine.member import Member, Place
+from pmll_methods.learners.learner import Batch, Problem, PseudoLabels, Step
+from pmll_methods.learners.single_positive import SinglePositiveSettings, expected_positives
+from pmll_methods.learners.trunk import known_log_odds
 from pmll_methods.losses import single_positive
 from pmll_methods.losses.large_loss import assume_negative
 from pmll_methods.losses.single_positive import an, an_ls, epr, expectation, iu, iun, pr, role, wan
-from pmll_methods.member import Member, Place
 from pmll_methods.method import MethodError
-from pmll_methods.nn.trunk import known_log_odds
-from pmll_methods.recipe import SMOKE_TRUNK, Recipe
+from pmll_methods.presets.recipes import SMOKE_TRUNK
+from pmll_methods.recipe import Recipe
 from pmll_methods.registry import find
 from pmll_methods.role import Role, start_estimates
-from pmll_methods.single_positive import SinglePositiveSettings, expected_positives
 from pmll_methods.towers.cnn import load_trunk
 
 LABELS = torch.tensor([[1, 0, 0, -1], [0, 1, 0, 0], [0, 0, 0, 0], [1, 1, -1, -1]], dtype=torch.int8)

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from pmll_methods import registry
-from pmll_methods.learner import Problem
+from pmll_methods.engine.size import Size, size
+from pmll_methods.learners.learner import Problem
 from pmll_methods.settings import resolve
-from pmll_methods.size import Size, size
 from pmll_methods.towers.cnn import load_trunk
 
 CLASSES = ("circle", "square", "star")

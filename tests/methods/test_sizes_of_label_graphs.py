@@ -12,7 +12,7 @@ from torch import nn
 
 from pmll_methods.add_gcn import AddGcn
 from pmll_methods.gcn_ml import GcnMl
-from pmll_methods.learner import Learner, Problem
+from pmll_methods.learners.learner import Learner, Problem
 from pmll_methods.settings import resolve
 from pmll_methods.ssgrl import Ssgrl
 

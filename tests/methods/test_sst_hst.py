@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from learners import MemoryRun, Noise
+from pmll_methods.engine.member import Member
 from pmll_methods.hst import Hst
-from pmll_methods.learner import Batch, Problem, PseudoLabels, Step, Sweep
+from pmll_methods.learners.learner import Batch, Problem, PseudoLabels, Step, Sweep
+from pmll_methods.learners.transfer import TransferLearner
 from pmll_methods.losses.partial_bce import partial_bce
-from pmll_methods.member import Member
-from pmll_methods.nn.transfer_learner import TransferLearner
 from pmll_methods.settings import resolve
 from pmll_methods.ssgrl import Ssgrl
 from pmll_methods.sst import Sst, SstSettings

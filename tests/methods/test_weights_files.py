@@ -13,10 +13,10 @@ from torch import Tensor
 from torchvision import models
 
 from pmll_methods.method import MethodError
-from pmll_methods.nn.words import word_vectors
 from pmll_methods.towers.clip import load_clip
 from pmll_methods.towers.cnn import load_trunk
 from pmll_methods.towers.state import read_state
+from pmll_methods.towers.words import word_vectors
 
 STATE = {"conv1.weight": torch.ones(2, 3), "fc.bias": torch.zeros(2)}
 

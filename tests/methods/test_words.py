@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from pmll_bench.planning import plan
-from pmll_bench.request import Request
+from pmll_bench.plan.planning import plan
+from pmll_bench.plan.request import Request
 from pmll_methods.method import MethodError
-from pmll_methods.nn.words import word_vectors
 from pmll_methods.towers.clip import load_clip
 from pmll_methods.towers.weights import words_identity, words_path
+from pmll_methods.towers.words import word_vectors
 
 GLOVE = "red 1 0 3\ncross 0 2 1\nring 4 4 4\n"
 

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pmll_bench.cell_folder import CellFolder
 from pmll_bench.launch.slurm import alive_jobs
 from pmll_bench.launch.waiting import wait
-from pmll_bench.progress import PlainListener
-from pmll_bench.store import Store
+from pmll_bench.run.progress import PlainListener
+from pmll_bench.store.cell_folder import CellFolder
+from pmll_bench.store.store import Store
 
 pytestmark = pytest.mark.slurm
 

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pmll_bench.store import Store
+from pmll_bench.store.store import Store
 
 
 def command(root: Path, rest: Sequence[str]) -> list[str]:

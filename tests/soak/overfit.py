@@ -19,7 +19,7 @@ import torch
 
 from pmll_bench.errors import ConfigError
 from pmll_bench.metrics import average_precision, mean_ap
-from pmll_bench.request import Request, Row
+from pmll_bench.plan.request import Request, Row
 from pmll_datasets.dataset import Pictures, load
 from pmll_datasets.loader import ImageSet, TrainSet
 from pmll_methods import registry

@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from ..config import read_request
 from ..errors import ConfigError, nearest
-from ..request import Request
+from ..plan.grid_files import read_request
+from ..plan.request import Request
 
 SUFFIX = ".yaml"
 

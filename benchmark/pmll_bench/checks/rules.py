@@ -19,8 +19,8 @@ from pmll_methods.method import Card, Scores
 from pmll_methods.recipe import Recipe
 from pmll_methods.settings import Settings, as_plain, resolve, updated
 
-from ..cell import canonical
 from ..metrics import average_precision, mean_ap
+from ..plan.cell import canonical
 from .scenes import RATIO, relabelled, scenes, tested_on
 from .trial import Broken, Trials
 

@@ -13,15 +13,18 @@ from pmll_datasets.dataset import Dataset, Labels
 from pmll_methods.method import Card, Scores
 from pmll_methods.registry import Kind
 
-from ..cell_folder import CellFolder
-from ..cell_run import Settings, Silent
 from ..errors import StoreError
-from ..grid import Planned, groups
-from ..planning import open_dataset, plan
-from ..request import Request
-from ..run import run_groups, train_set
-from ..store import Store
-from ..telling import tell_of
+from ..plan.grid import groups
+from ..plan.planned import Planned
+from ..plan.planning import open_dataset, plan
+from ..plan.request import Request
+from ..run.cell_run import Settings
+from ..run.groups import run_groups
+from ..run.listeners import Silent
+from ..run.train_set import train_set
+from ..store.cell_folder import CellFolder
+from ..store.failure import tell_of
+from ..store.store import Store
 from .scenes import RATIO, scenes, write
 
 SHORT = ("recipe.epochs=2", "recipe.batch=8", "recipe.validation=0", "recipe.selection=last")

@@ -41,7 +41,7 @@ app.command()(doctor)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from ..machine import version_line
+        from ..store.environment import version_line
 
         print(version_line())
         raise typer.Exit

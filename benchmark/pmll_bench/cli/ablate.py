@@ -45,7 +45,7 @@ def ablate(
     """
     from ..ablations import ablation
     from ..report.ablation import write_ablation
-    from ..store import Store
+    from ..store.store import Store
 
     given = {
         "datasets": datasets,

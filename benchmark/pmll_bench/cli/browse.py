@@ -37,7 +37,7 @@ def list_names(
       pmll-bench list published | grep voc2007
       pmll-bench list datasets --json
     """
-    from ..describe import catalogue
+    from .describe import catalogue
 
     records = catalogue(kind)
     if as_json:
@@ -72,8 +72,8 @@ def show(
       pmll-bench show voc2007
       pmll-bench show pictures/labels.csv --classes
     """
-    from ..data_status import data_status
-    from ..describe import as_text, describe
+    from .data_status import data_status
+    from .describe import as_text, describe
 
     if not datasets and (regime or track):
         raise UsageError("--regime and --track say which recipe to resolve", hint="add --datasets NAME")

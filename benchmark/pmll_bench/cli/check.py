@@ -33,7 +33,7 @@ def check(
       pmll-bench check path/to/my_method.py --full
       pmll-bench check cap --regime semi
     """
-    from ..check import check as run_checks
+    from ..checks.check import check as run_checks
 
     with redirect_stdout(sys.stderr):  # whatever the method prints is no result
         found = list(run_checks(name, full, regime))

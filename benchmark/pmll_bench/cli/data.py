@@ -38,7 +38,7 @@ def status(
       pmll-bench data status voc2007 --data-root ~/data
       pmll-bench data status pictures/labels.csv --classes
     """
-    from ..data_status import data_status
+    from .data_status import data_status
 
     found = data_status(names, data_root, sets or (), classes=classes)
     for note in (note for record in found for note in record["notes"]):
@@ -53,7 +53,7 @@ def status(
 
 def print_labels(found: Sequence[dict[str, Any]], *, classes: bool) -> None:
     """Print the labels of data sets that are at hand: by split and, if asked for, by class."""
-    from ..data_status import CLASS_HEADER, LABEL_HEADER, class_rows, label_rows
+    from .data_status import CLASS_HEADER, LABEL_HEADER, class_rows, label_rows
 
     if rows := label_rows(found):
         print(f"\n{columns(LABEL_HEADER, rows)}")
@@ -80,7 +80,7 @@ def verify(
       pmll-bench data verify voc2007 --data-root ~/data
       pmll-bench data verify pictures/labels.csv
     """
-    from ..pictures import verify as look
+    from .data_status import verify as look
 
     found = look(name, data_root, root, sets or (), renew=renew)
     if as_json:
@@ -124,8 +124,8 @@ def mask(
       pmll-bench data mask shapes --ratios 10% 50% --out mask.npz
       pmll-bench data mask voc2012 --regime semi --mask cap-semi/1 --out cap.npz
     """
-    from ..cell import parse_ratio
-    from ..masking import export
+    from ..plan.cell import parse_ratio
+    from .mask import export
 
     wanted = [parse_ratio(ratio) for ratio in ratios or ()]
     shares = export(name, data_root, sets or (), rule=rule, regime=regime, ratios=wanted, seed=seed, out=out)
@@ -154,7 +154,7 @@ def fetch(
       pmll-bench data fetch voc2007 --data-root ~/data
       pmll-bench data fetch glove pictures/labels.csv
     """
-    from ..progress import downloading
+    from ..run.progress import downloading
 
     with downloading() as progress:
         if name in ("glove", "glove-6b"):
@@ -173,9 +173,9 @@ def _fetch_words(
 ) -> Path:
     """Where the words of the built-in data sets, and of those named, are kept."""
     from pmll_datasets.dataset import load
-    from pmll_methods.glove import kept_path
+    from pmll_methods.towers.glove import kept_path
 
-    from ..word_files import keep
+    from ..prepare.word_vectors import keep
 
     keep(name, [spoken for each in classes for spoken in load(each, data_root).spoken], data_root, progress)
     return kept_path(name)

@@ -23,7 +23,7 @@ def doctor(root: Root = STORE, data_root: DataRoot = None, as_json: Json = False
       pmll-bench doctor
       pmll-bench doctor --root /scratch/runs --data-root ~/data
     """
-    from ..doctor import examine
+    from .diagnosis import examine
 
     findings = examine(root, data_root)
     problems = [finding for finding in findings if finding.hint]

@@ -18,11 +18,11 @@ from .plans import fetch_words, plan_of, show_plan
 from .run_options import Launcher
 
 if TYPE_CHECKING:
-    from ..outcome import Outcome
-    from ..planning import Plan
+    from ..plan.planning import Plan
+    from ..plan.request import Request
     from ..report.table import Table
-    from ..request import Request
-    from ..store import Store
+    from ..run.outcome import Outcome
+    from ..store.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ def changed(base: Request, given: Mapping[str, Any]) -> Request:
 def _submit(planned: Plan, how: How) -> None:
     """Submit what is missing; then name the jobs, or wait for them."""
     from ..launch.slurm import submit
-    from ..store import Store
+    from ..store.store import Store
 
     store = Store.open(how.root)
     settings, threads = _slurm_settings(how.slurm or []), _threads(planned, how)
@@ -107,7 +107,7 @@ def _follow(planned: Plan, store: Store, as_json: bool) -> None:
     """Wait for the jobs and show what came of them."""
     from ..launch.slurm import alive_jobs
     from ..launch.waiting import wait
-    from ..progress import listening
+    from ..run.progress import listening
 
     missing = [each for each in planned.cells if store.folder(each.cell).result() is None]
     try:
@@ -130,9 +130,9 @@ def _tell_how_to_follow(root: Path) -> None:
 
 
 def _carry_out(planned: Plan, how: How) -> None:
-    from ..progress import listening
-    from ..stopping import stop_on_signals
-    from ..store import Store
+    from ..run.progress import listening
+    from ..run.stopping import stop_on_signals
+    from ..store.store import Store
 
     store = Store.open(how.root)
     missing = sum(store.folder(each.cell).result() is None for each in planned.cells)
@@ -151,7 +151,7 @@ def _carry_out(planned: Plan, how: How) -> None:
 
 def _tell_done(planned: Plan, store: Store, as_json: bool) -> None:
     """Answer where all is done already, without what it takes to train."""
-    from ..outcome import Outcome
+    from ..run.outcome import Outcome
 
     number = len(planned.cells)
     tell(f"nothing to do: all {number} cells are done" if number > 1 else "nothing to do: the cell is done")
@@ -167,8 +167,8 @@ def _launcher(how: How, planned: Plan) -> Callable[..., Outcome]:
         from ..launch.local import run_in_slots, slots_here
 
         return partial(run_in_slots, slots=slots_here(how.slots, how.device, threads))
-    from ..cell_run import Settings
-    from ..run import run_groups
+    from ..run.cell_run import Settings
+    from ..run.groups import run_groups
 
     return partial(run_groups, settings=Settings(device=choose_device(how.device), threads=threads or cores()))
 
@@ -198,9 +198,9 @@ def _show_results(planned: Plan, store: Store) -> None:
 
 def table_of(planned: Plan, store: Store) -> Table:
     """The table of a plan's cells, whatever else the store holds, its rows called as in the plan."""
-    from ..describe import inferred
     from ..report.frame import frame
     from ..report.table import Layout, build
+    from .describe import inferred
 
     found = [(each, store.folder(each.cell).result()) for each in planned.cells]
     results = [result.model_copy(update={"label": each.label}) for each, result in found if result is not None]
@@ -211,7 +211,7 @@ def table_of(planned: Plan, store: Store) -> Table:
 
 
 def _tell_failures(store: Store, cells: list[str]) -> None:
-    from ..status import cell_status, failures
+    from ..store.status import cell_status, failures
 
     for failure in failures(cell_status(store.find(cell)) for cell in cells):
         tell(failure_text(failure))

@@ -25,7 +25,7 @@ from ..wording import counted
 
 if TYPE_CHECKING:
     from ..report.table import Table
-    from ..status import Failure
+    from ..store.status import Failure
 
 DEBUG: ContextVar[bool] = ContextVar("debug", default=False)  # `--debug`, wherever it stands
 ParserError = typer.BadParameter.__mro__[2]  # what all errors of typer's parser share; typer exports only this one

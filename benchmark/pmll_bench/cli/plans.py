@@ -10,10 +10,10 @@ from ..wording import counted
 from .output import columns, print_json, tell
 
 if TYPE_CHECKING:
-    from ..grid import Planned
-    from ..planning import Plan
-    from ..request import Request
-    from ..store import Store
+    from ..plan.planned import Planned
+    from ..plan.planning import Plan
+    from ..plan.request import Request
+    from ..store.store import Store
 
 
 def plan_of(request: Request, root: Path, *, dry_run: bool) -> Plan:
@@ -21,19 +21,19 @@ def plan_of(request: Request, root: Path, *, dry_run: bool) -> Plan:
 
     A dry run needs no torch where no tower or word vectors have to be looked for.
     """
-    from ..method_facts import comes_whole
-    from ..pictures import made_from_others
-    from ..planning import plan
+    from ..plan.method_facts import comes_whole
+    from ..plan.planning import plan
+    from ..store.images import made_from_others
 
     planned = plan(request)
     waiting = _waiting(planned, root)
     if needy := [each for each in waiting if not comes_whole(each)]:
-        from ..obtainable import without_unobtainable
+        from ..prepare.downloads import without_unobtainable
 
         planned = without_unobtainable(planned, request, needy)
     left = {each.cell.id for each in planned.cells}
     if about := [each for each in (needy if dry_run else waiting) if each.cell.id in left]:
-        from ..alike import alike
+        from ..prepare.class_names import alike
 
         planned = replace(planned, notes=(*planned.notes, *alike(about)))
     for note in (*planned.notes, *made_from_others(planned.cells, planned.data, root)):
@@ -50,7 +50,7 @@ def _waiting(planned: Plan, root: Path) -> list[Planned]:
 def _store_in(root: Path) -> Store | None:
     """The store in a folder; None where the folder is missing or empty. Raises `StoreError` for other content."""
     from ..files import store_errors
-    from ..store import Store
+    from ..store.store import Store
 
     with store_errors(root):
         empty = root.is_dir() and all(path.name.startswith(".") for path in root.iterdir())
@@ -64,10 +64,10 @@ def fetch_words(planned: Plan, request: Request, root: Path) -> None:
         return
     from pmll_datasets.errors import DataError
 
-    from ..alike import alike
-    from ..obtainable import words_to_fetch
-    from ..progress import downloading
-    from ..word_files import keep
+    from ..prepare.class_names import alike
+    from ..prepare.downloads import words_to_fetch
+    from ..prepare.word_vectors import keep
+    from ..run.progress import downloading
 
     for name, spoken in words_to_fetch(waiting).items():
         try:
@@ -81,7 +81,7 @@ def fetch_words(planned: Plan, request: Request, root: Path) -> None:
 
 def show_plan(planned: Plan, root: Path, as_json: bool) -> None:
     """Print the cells of a plan and their states."""
-    from ..planning import as_listed
+    from ..plan.planning import as_listed
 
     store = _store_in(root)
     group_of = {each.cell.id: number for number, group in enumerate(planned.groups, 1) for each in group.cells}

@@ -14,9 +14,9 @@ from .options import STORE, Root
 from .output import print_table, tell
 
 if TYPE_CHECKING:
-    from ..records import Result
     from ..report.chosen import Chosen
     from ..report.table import Layout
+    from ..store.records import Result
 
 
 class Format(StrEnum):
@@ -141,8 +141,8 @@ def _layout(results: list[Result], metric: str, decimals: int = 1) -> Layout:
     """Rows as the registry has them, other methods after; methods that are in part inferred get their mark."""
     from pmll_methods.method import REGISTRY
 
-    from ..describe import inferred
     from ..report.table import Layout
+    from .describe import inferred
 
     labels = {result.label: result.method for result in results}
     marked = inferred(set(labels.values()))
@@ -153,7 +153,7 @@ def _layout(results: list[Result], metric: str, decimals: int = 1) -> Layout:
 def _chosen(root: Path, methods: list[str] | None, datasets: list[str] | None) -> Chosen:
     """What a report of a store is about; a warning counts the cells without a result."""
     from ..report.chosen import choose
-    from ..store import Store
+    from ..store.store import Store
 
     chosen = choose(Store.open(root, create=False), methods or (), datasets or ())
     for warning in chosen.warnings:

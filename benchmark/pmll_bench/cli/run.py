@@ -11,7 +11,7 @@ from .grids import How, changed, do
 from .options import STORE
 
 if TYPE_CHECKING:
-    from ..request import Request, Row
+    from ..plan.request import Request, Row
 
 
 def run(
@@ -74,14 +74,14 @@ def run(
 
 def _asked(config: Path | None) -> Request:
     """The request of a grid file, or the default one."""
-    from ..config import read_request
-    from ..request import Request
+    from ..plan.grid_files import read_request
+    from ..plan.request import Request
 
     return Request() if config is None else read_request(config)
 
 
 def _rows(methods: list[str] | None, label: str | None) -> list[str] | list[Row] | None:
-    from ..request import Row
+    from ..plan.request import Row
 
     if label is None:
         return methods
@@ -92,6 +92,6 @@ def _rows(methods: list[str] | None, label: str | None) -> list[str] | list[Row]
 
 
 def ratios_of(ratios: list[str] | None) -> list[float]:
-    from ..cell import parse_ratio
+    from ..plan.cell import parse_ratio
 
     return [parse_ratio(ratio) for ratio in ratios or ()]

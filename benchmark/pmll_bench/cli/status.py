@@ -27,8 +27,8 @@ def status(
       pmll-bench status
       pmll-bench status --root results/shapes --check
     """
-    from ..status import STATES, counts, failures, survey
-    from ..store import Store
+    from ..store.status import STATES, counts, failures, survey
+    from ..store.store import Store
 
     store = Store.open(root, create=False)
     cells = survey(store, _revisions() if check else None)
@@ -67,8 +67,8 @@ def score(
       pmll-bench score 4a48ba609e19
       pmll-bench score 4a48ba 91c0de --data-root ~/data --json
     """
-    from ..rescore import rescore
-    from ..store import Store
+    from ..run.rescore import rescore
+    from ..store.store import Store
 
     store = Store.open(root, create=False)
     found = [rescore(store.find(cell), str(data_root) if data_root else None) for cell in cells]

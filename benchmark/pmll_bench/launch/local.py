@@ -15,14 +15,14 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, TextIO, cast
 
-from ..cell_run import Listener, Settings
-from ..grid import Group, Planned
 from ..machine import choose_device, cores, gpus
-from ..outcome import Outcome
-from ..progress import group_name, retell
-from ..run import ask_all
-from ..stopping import Stop
-from ..store import Store
+from ..plan.planned import Group, Planned, group_name
+from ..run.cell_run import Settings
+from ..run.groups import ask_all
+from ..run.listeners import Listener, retell
+from ..run.outcome import Outcome
+from ..run.stopping import Stop
+from ..store.store import Store
 from .slot import ERROR, OUTCOME, as_error
 
 COMMAND = (sys.executable, "-P", "-u", "-m", "pmll_bench.launch.slot")

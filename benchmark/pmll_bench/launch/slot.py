@@ -18,8 +18,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, BinaryIO, TextIO
 
-from ..stopping import SIGNALS, handling
-from ..store import Store
+from ..run.stopping import SIGNALS, handling
+from ..store.store import Store
 from ..streams import print_line, take_any_text
 from .worker import folders_of, group_of
 
@@ -68,9 +68,9 @@ def _read(inbox: BinaryIO, orders: SimpleQueue[Any], end: Callable[[], None]) ->
 def _work(start: Mapping[str, Any], orders: SimpleQueue[Any], answers: TextIO, stop: threading.Event) -> None:
     """Carry out the groups that are ordered, one after the other."""
     sys.path[:], sys.argv[:] = start["path"], start["argv"]  # as in the parent: for methods, and for the records
-    from ..cell_run import Settings
-    from ..progress import JsonListener
-    from ..run import run_groups
+    from ..run.cell_run import Settings
+    from ..run.groups import run_groups
+    from ..run.listeners import JsonListener
 
     def answer(schema: str, content: Mapping[str, Any]) -> None:
         print_line(json.dumps({"schema": schema, **content}), answers)

@@ -19,10 +19,10 @@ from submitit.helpers import clean_env
 
 from ..errors import ConfigError, raise_all
 from ..files import store_errors
-from ..grid import Group, Planned
-from ..method_files import keep_method
-from ..store import Store
-from .lease import is_held
+from ..plan.planned import Group, Planned
+from ..run.method_files import keep_method
+from ..store.lease import is_held
+from ..store.store import Store
 from .worker import RunGroup
 
 OPTION = "--slurm"

@@ -6,11 +6,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from ..cell_folder import CellFolder
-from ..cell_run import Listener
-from ..grid import Planned
-from ..outcome import Outcome
-from ..store import Store
+from ..plan.planned import Planned
+from ..run.listeners import Listener
+from ..run.outcome import Outcome
+from ..store.cell_folder import CellFolder
+from ..store.store import Store
 
 LOOK = 5.0  # seconds between two looks at the files
 ASK = 60.0  # seconds between two questions to the scheduler, which thousands share

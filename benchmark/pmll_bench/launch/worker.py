@@ -16,18 +16,18 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from ..cell_folder import CellFolder
 from ..errors import StoreError
-from ..grid import Group
-from ..stopping import Stop, handling
-from ..store import Store
+from ..plan.planned import Group
+from ..run.stopping import Stop, handling
+from ..store.cell_folder import CellFolder
+from ..store.lease import DURATION, HEARTBEAT
+from ..store.store import Store
 from ..streams import take_any_text
-from .lease import DURATION, HEARTBEAT
 
 if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
 
-    from ..cell_run import Settings
+    from ..run.cell_run import Settings
 
 WARNING = signal.SIGUSR2  # Slurm sends it before the time is up and where it takes the nodes away; submitit's default
 GPUS = ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS")  # set where the job was given any
@@ -86,8 +86,8 @@ def _carry_out(
     A cell that another process seems to hold is tried again for as long as a lease outlives its process: the holder
     may be this very job before it was moved to another machine.
     """
-    from ..progress import PlainListener
-    from ..run import run_groups
+    from ..run.groups import run_groups
+    from ..run.progress import PlainListener
 
     group = group_of(folders)
     listener = PlainListener(len(group.cells), sys.stdout)
@@ -98,8 +98,8 @@ def _carry_out(
 
 def _settings(options: Mapping[str, str | None]) -> Settings:
     """The allocation: its threads, set by the batch script, and a GPU if it has one."""
-    from ..cell_run import Settings
     from ..machine import choose_device, cores
+    from ..run.cell_run import Settings
 
     allocated = "cuda" if any(os.environ.get(name) for name in GPUS) else "cpu"
     device = choose_device(options.get("device") or allocated)
@@ -108,8 +108,8 @@ def _settings(options: Mapping[str, str | None]) -> Settings:
 
 def _record(error: Exception, folders: Sequence[CellFolder]) -> None:
     """Keep what stopped a job before its cells began with the cells: nobody watches a job."""
-    from ..environment import environment
-    from ..telling import tell_of
+    from ..store.environment import environment
+    from ..store.failure import tell_of
 
     for folder in folders:
         record = folder.record()

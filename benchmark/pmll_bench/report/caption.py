@@ -9,7 +9,7 @@ import pandas as pd
 
 from pmll_datasets.registry import DATASETS
 
-from ..environment import Environment
+from ..store.environment import Environment
 from .aggregate import MISSING
 from .frame import LABEL_FILTERS, ORACLE, ROW
 from .known import known_of, said

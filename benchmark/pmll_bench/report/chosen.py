@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pmll_datasets.registry import ALIASES
 
 from ..errors import ConfigError
-from ..records import Result
-from ..status import STATES, CellStatus, cell_status
-from ..store import Store
+from ..store.records import Result
+from ..store.status import STATES, CellStatus, cell_status
+from ..store.store import Store
 from ..wording import counted
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
-from ..cell import digest
 from ..errors import ConfigError, nearest
+from ..plan.cell import digest
 from .known import known_share
 
 if TYPE_CHECKING:
-    from ..records import Result
+    from ..store.records import Result
 
 # Lines that agree in all of these may stand in one block of a table ...
 COMPARABLE = (

@@ -12,9 +12,8 @@ from jaxtyping import Bool, Float, Int8, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..nn.confidence import with_known
-from ..nn.structured_prior import calibrated
 from .scpnet import Belief, believe, learning_status, remember, soft_cross_entropy, thresholds
+from .targets import calibrated, with_known
 
 RELEASED_CALLS = 2  # both criteria of the code are the same one
 

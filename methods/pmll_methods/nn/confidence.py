@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, Int8
 from torch import Tensor, nn
 
+from ..losses.targets import with_known
+
 Over = Literal["off", "instance", "label", "both"]
 
 
@@ -77,11 +79,6 @@ def fused(
     weights = 1 + lambda_n * instances.values[:, None] + lambda_q * labels.values
     inner = instances.vectors.mT @ probabilities @ labels.vectors
     return instances.vectors @ (inner / weights) @ labels.vectors.mT
-
-
-def with_known(confidence: Float[Tensor, "b c"], labels: Int8[Tensor, "b c"]) -> Float[Tensor, "b c"]:
-    """Confidences within [0, 1], and 1 or 0 where the label is known."""
-    return torch.where(labels == 0, confidence.clamp(0, 1), (labels > 0).to(confidence))
 
 
 class ConfidenceFusion(nn.Module):

@@ -41,8 +41,3 @@ def structured_prior(similarity: Float[Tensor, "c c"], *, neighbours: int, share
     bar = bar.masked_fill(itself, 1 - share)
     star = (bar / temperature).masked_fill(~kept, -torch.inf).softmax(dim=1)
     return Prior(bar, star)
-
-
-def calibrated(probabilities: Float[Tensor, "b c"], weights: Float[Tensor, "c c"]) -> Float[Tensor, "b c"]:
-    """Structure-aware semantic calibration, p*_i = Σ_j w_ij p_j (eq. 8-9)."""
-    return probabilities @ weights.mT

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from ..glove import FILES as GLOVE
 from ..method import MethodError
+from .glove import FILES as GLOVE
 
 LOCAL_DIR = "local-dir:"
 HUB = "hf-hub:"

@@ -15,7 +15,7 @@ from open_clip.tokenizer import SimpleTokenizer
 from safetensors.torch import load, save
 from torch import Tensor
 
-from pmll_methods.towers.tiny.model import TinyCLIP
+from .model import TinyCLIP
 
 __all__ = ["TinyCLIP", "config", "load_tiny", "pack", "random_tiny", "tokenizer", "unpack"]
 

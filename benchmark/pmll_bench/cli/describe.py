@@ -1,0 +1,268 @@
+"""Describes what there is by name: methods, data sets, regimes, masks and tracks, as plain data and as text."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigError, nearest
+from . import recipes
+from .recipes import short
+
+if TYPE_CHECKING:
+    from pmll_methods.registry import Kind
+
+UNVERIFIED = "count unverified"
+REPRODUCED = "never reproduced at paper scale"
+
+TRACKS = {
+    "paper": "each method's own recipe; the default on the data sets that papers report",
+    "controlled": "one trunk, resolution, augmentation and budget for all, so that rows differ by the method",
+    "smoke": "seconds per cell, with the embedded tower; the default on shapes and on your own pictures",
+}
+
+
+def catalogue(kind: str) -> list[dict[str, Any]]:
+    """Everything of one kind (methods, datasets, regimes, masks, tracks, ablations, published) as records; no torch."""
+    match kind:
+        case "methods":
+            return _methods()
+        case "datasets":
+            return _datasets()
+        case "regimes":
+            from pmll_datasets.registry import REGIMES
+
+            return [{"name": name, "title": regime.title} for name, regime in REGIMES.items()]
+        case "masks":
+            from pmll_datasets.masks import RULES
+
+            return [
+                {"name": name, "regimes": ", ".join(rule.draws), "title": rule.title} for name, rule in RULES.items()
+            ]
+        case "ablations":
+            return _ablations()
+        case "published":
+            return _published()
+        case _:
+            return [{"name": name, "title": title} for name, title in TRACKS.items()]
+
+
+def _methods() -> list[dict[str, Any]]:
+    from pmll_methods.method import ENTRY_POINTS, REGISTRY
+
+    built_in = [{"name": name, "family": entry.family, "title": entry.title} for name, entry in REGISTRY.items()]
+    installed = entry_points(group=ENTRY_POINTS)
+    return [*built_in, *({"name": point.name, "family": "installed", "title": point.value} for point in installed)]
+
+
+def _datasets() -> list[dict[str, Any]]:
+    from pmll_datasets.registry import DATASETS, names_of
+
+    return [
+        {
+            "name": name,
+            "alias": ", ".join(names_of(name)[1:]),
+            "train": (entry.counts or {}).get("train"),
+            "test": (entry.counts or {}).get("test"),
+            "classes": entry.classes,
+            "title": entry.title + ("" if entry.verified else f" ({UNVERIFIED})"),
+        }
+        for name, entry in DATASETS.items()
+    ]
+
+
+def _ablations() -> list[dict[str, Any]]:
+    from ..ablations import ablation, names
+
+    return [{"name": name, "rows": len(ablation(name).rows), "title": ablation(name).about} for name in names()]
+
+
+def _published() -> list[dict[str, Any]]:
+    from ..published import published
+
+    numbers = (dataclasses.asdict(number) for number in published())
+    return [{**number, "protocol": ", ".join(number["protocol"])} for number in numbers]
+
+
+def describe(name: str, datasets: Sequence[str] = (), regime: str = "", track: str = "paper") -> dict[str, Any]:
+    """What is known about one method (by name or file) or data set (by name, alias or CSV file).
+
+    With `datasets`, a method's description has what it runs on each of them (`recipes.resolved`), in the regime
+    `partial` where the method has it unless another is given. Raises `ConfigError` for an unknown name, with the
+    nearest, and `MethodError` for a file that holds no method.
+    """
+    from pmll_datasets.registry import ALIASES, DATASETS, is_file
+
+    if name in DATASETS or name in ALIASES or is_file(name):
+        return describe_dataset(name)
+    known = [record["name"] for record in _methods()]
+    if name in known or name.endswith(".py"):
+        from pmll_methods import registry
+
+        kind = registry.find(name)
+        own = regime or ("partial" if "partial" in kind.card.regimes else kind.card.regimes[0])
+        if datasets:
+            recipes.check(datasets, kind, own, track)
+        on = [recipes.resolved(kind, each, own, track) for each in datasets]
+        return describe_method(kind) | {"resolved": on}
+    hint = nearest(name, [*known, *DATASETS, *ALIASES])
+    raise ConfigError(f"no method and no data set is called {name!r}", hint=f"{hint} see 'pmll-bench list methods'")
+
+
+def describe_dataset(name: str) -> dict[str, Any]:
+    """A data set before its files are opened: counts, layout, options."""
+    from pmll_datasets.registry import ALIASES, find, names_of
+
+    official, entry = ALIASES.get(name, name), find(name)
+    return {
+        "kind": "data set",
+        "name": official,
+        "aliases": names_of(official)[1:],
+        "title": entry.title,
+        "counts": None if entry.counts is None else dict(entry.counts),
+        "verified": entry.verified,
+        "classes": entry.classes,
+        "layout": entry.layout,
+        "options": {
+            option: {
+                **{"default": each.default, "allowed": each.allowed and list(each.allowed), "meaning": each.title},
+                "values": each.values,
+                "paper": dict(each.paper),
+            }
+            for option, each in entry.options.items()
+        },
+    }
+
+
+def describe_method(kind: Kind) -> dict[str, Any]:
+    """A method's card, settings and recipes."""
+    card = kind.card
+    stated = {field.name: getattr(card, field.name) for field in dataclasses.fields(card) if field.name != "tracks"}
+    return {
+        "kind": "method",
+        **{key: list(value) if isinstance(value, tuple) else value for key, value in stated.items()},
+        "grouped": kind.grouped,
+        "status": ", ".join([*card.shown, REPRODUCED]),
+        "settings": list(_settings(kind)),
+        "tracks": {name: _track(track, kind) for name, track in card.tracks.items()},
+    }
+
+
+def inferred(names: Iterable[str]) -> set[str]:
+    """Those of the methods whose cards state that something is inferred; imports no torch."""
+    from pmll_methods.method import REGISTRY
+
+    return {name for name in names if name in REGISTRY and REGISTRY[name].inferred}
+
+
+def _settings(kind: Kind) -> Iterator[dict[str, Any]]:
+    from pmll_methods.ranges import said
+
+    for field in dataclasses.fields(kind.settings_class):
+        stated = {key: field.metadata.get(key, "") for key in ("meaning", "source")}
+        yield {"name": field.name, "type": said(str(field.type)), "default": field.default, **stated}
+
+
+def _track(track: Any, kind: Kind) -> dict[str, Any]:
+    """A track's recipes and settings; `defaults` are those of the settings that it overrides."""
+    from pmll_methods.settings import as_plain
+
+    usual = {field.name: field.default for field in dataclasses.fields(kind.settings_class)}
+    return {
+        "recipe": as_plain(track.recipe),
+        "frozen": None if track.frozen is None else as_plain(track.frozen),
+        "frozen_settings": dict(track.frozen_settings),
+        "settings": dict(track.settings),
+        "defaults": {name: usual[name] for part in (track, *track.values) for name in part.settings},
+        "source": track.source,
+        "values": [dataclasses.asdict(values) for values in track.values],
+    }
+
+
+def as_text(described: Mapping[str, Any]) -> str:
+    """A description for reading. What a method runs on data sets that were asked for stands alone."""
+    if described.get("resolved"):
+        about = f"{described['name']} (revision {described['revision']}): {described['title']}"
+        return "\n".join([about, *(line for each in described["resolved"] for line in recipes.as_lines(each))])
+    lines = _dataset_lines(described) if described["kind"] == "data set" else _method_lines(described)
+    return "\n".join(lines)
+
+
+def _dataset_lines(about: Mapping[str, Any]) -> Iterator[str]:
+    counts = about["counts"] or {}
+    aliases = f" (also: {', '.join(about['aliases'])})" if about["aliases"] else ""
+    yield f"{about['name']}{aliases}: {about['title']}"
+    yield ""
+    for split in ("train", "test"):
+        yield f"  {split:8} {f'{counts[split]:,} pictures' if counts else 'what is there'}"
+    if not about["verified"]:
+        yield f"  {UNVERIFIED}: no official list was at hand to test the reader on"
+    yield f"  {'classes':8} {about['classes'] or 'what is there'}"
+    yield f"  {'layout':8} {about['layout'] or 'embedded, needs no files'}"
+    yield from _section("options (--set data.NAME=VALUE)")
+    for name, option in about["options"].items():
+        yield f"  {name} = {option['default']}    {option['meaning']}: {option['values']}"
+        for regime, value in option["paper"].items():
+            yield f"      {value}{'' if regime == '*' else f' in {regime}'} on the track paper"
+    if not about["options"]:
+        yield "  none"
+
+
+def _method_lines(about: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{about['name']} (revision {about['revision']}): {about['title']}"
+    yield ""
+    yield f"  paper    {about['paper']}"
+    yield f"  trains   {about['trains']}"
+    yield f"  regimes  {', '.join(about['regimes'])}"
+    yield f"  status   {about['status']}"
+    if not about["grouped"]:
+        yield "  groups   none: each cell alone; after a kill it starts again unless the method saves its state"
+    if about["deterministic"]:
+        yield "  seeds    deterministic: trained once per mask, whatever the seeds"
+    if not about["logits"]:
+        yield "  scores   no logits of P(present): F1 at a threshold is left out"
+    yield from _section("inferred (what the paper and its code leave open)")
+    yield from (f"  - {choice}" for choice in about["inferred"] or ["nothing stated"])
+    if about["differs"]:
+        yield from _section("differs (from released code; what restores it)")
+        yield from (f"  - {choice}" for choice in about["differs"])
+    yield from _section(f"settings (--set {about['name']}.NAME=VALUE)")
+    for setting in about["settings"]:
+        source = f"  [{setting['source']}]" if setting["source"] else ""
+        yield f"  {setting['name']} = {setting['default']}    ({setting['type']}) {setting['meaning']}{source}"
+    if not about["settings"]:
+        yield "  none"
+    for name, track in about["tracks"].items():
+        yield from _section(f"track {name} (--track {name}; --set recipe.NAME=VALUE)")
+        yield from _recipe_lines(track)
+
+
+def _recipe_lines(track: Mapping[str, Any]) -> Iterator[str]:
+    from pmll_methods.recipe import Recipe
+
+    usual = {field.name: field.default for field in dataclasses.fields(Recipe)}
+    for title in ("recipe", "frozen"):
+        if track[title] is not None:
+            own = {k: v for k, v in track[title].items() if v and (tuple(v) if isinstance(v, list) else v) != usual[k]}
+            yield f"  {title:8} " + ", ".join(f"{name} {short(value)}" for name, value in own.items())
+    if track["settings"]:
+        yield "  settings " + ", ".join(_overridden(track["settings"], track["defaults"]))
+    if track["frozen_settings"]:
+        yield "  on a frozen trunk " + ", ".join(f"{n} {short(value)}" for n, value in track["frozen_settings"].items())
+    for values in track["values"]:
+        where = ", ".join([*values["datasets"], *values["regimes"]]) or "everywhere"
+        recipe = {name: value for part in ("recipe", "frozen") for name, value in values[part].items()}
+        changes = [f"{name} {short(value)}" for name, value in recipe.items()]
+        changes += _overridden(values["settings"], track["defaults"])
+        yield f"  {where}: {', '.join(changes) or 'as above'}  [{values['source']}]"
+
+
+def _overridden(settings: Mapping[str, Any], usual: Mapping[str, Any]) -> list[str]:
+    return [f"{name} {short(value)} (default {short(usual[name])})" for name, value in settings.items()]
+
+
+def _section(title: str) -> Iterator[str]:
+    yield ""
+    yield title

@@ -1,0 +1,112 @@
+"""Looks at what a run needs on this machine: packages, devices, threads, the store's file system, data, Slurm."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..machine import cores
+from ..store.environment import PACKAGES, environment
+
+SLURM_TOOLS = ("sbatch", "squeue", "sacct", "scancel")
+ROOM = 1 << 30  # bytes that a store should have left
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at; `hint` says what to do and is empty where all is well."""
+
+    name: str
+    value: str
+    hint: str = ""
+
+
+def examine(store: Path, data: Path | None) -> list[Finding]:
+    """Everything a run depends on, the problems with a hint each."""
+    return [*_software(), *_tokenizers(), *_devices(), *_store(store), *_data(data), *_words(), *_slurm()]
+
+
+def _software() -> Iterator[Finding]:
+    here = environment(threads=cores(), device="cpu")
+    for name in ("python", *PACKAGES):
+        hint = "" if here[name] else "install the project again: pip install ."
+        yield Finding(name, str(here[name] or "missing"), hint)
+    yield Finding("platform", str(here["platform"]))
+    yield Finding("cpu", f"{here['cpu']}, {here['threads']} cores")
+    yield Finding("threads", os.environ.get("PMLL_THREADS", "all cores; one on the smoke track"))
+
+
+def _tokenizers() -> Iterator[Finding]:
+    needed = "only towers with a Hugging Face tokenizer need it"
+    if find_spec("transformers") is None:
+        yield Finding("transformers", f"not here ({needed}: pip install 'pmll-bench[hf]')")
+    else:
+        yield Finding("transformers", f"{version('transformers')} ({needed})")
+
+
+def _devices() -> Iterator[Finding]:
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        yield Finding("device", f"torch doesn't import: {error}", "install torch for this machine first")
+        return
+    cuda = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    yield Finding("device", ", ".join([*cuda, "cpu"]))
+
+
+def _store(folder: Path) -> Iterator[Finding]:
+    """Whether the nearest folder that exists can be written to, links files and has room."""
+    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.is_dir())
+    if blocking := [each for each in (folder, *folder.parents) if each.is_file()]:
+        yield Finding("store", f"{blocking[0]} is a file", "name a folder: --root")
+        return
+    yield Finding("store", str(folder) if folder.is_dir() else f"{folder} (not there yet)")
+    try:
+        with tempfile.TemporaryDirectory(dir=there, prefix=".pmll-doctor-") as name:
+            yield _probe(Path(name))
+    except OSError as error:
+        yield Finding("store probe", f"{there}: {error.strerror}", "choose a folder you may write to: --root")
+    free = shutil.disk_usage(there).free
+    yield Finding("store room", f"{free / 1e9:.1f} GB free", "" if free > ROOM else "make room, or choose --root")
+
+
+def _probe(folder: Path) -> Finding:
+    first = folder / "first"
+    with first.open("wb") as file:
+        file.write(b"probe")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(first, folder / "second")
+    except OSError:
+        return Finding("store probe", "writes, but makes no hard links", "choose a file system with links: --root")
+    return Finding("store probe", "writes, syncs and links")
+
+
+def _data(folder: Path | None) -> Iterator[Finding]:
+    if folder is None:
+        yield Finding("data", "no folder set; `shapes` needs none (--data-root or PMLL_DATA for the others)")
+    elif folder.is_dir():
+        yield Finding("data", str(folder))
+    else:
+        yield Finding("data", f"{folder} is not a folder", "check --data-root or PMLL_DATA")
+
+
+def _words() -> Iterator[Finding]:
+    from pmll_methods.towers.glove import FILES, read_kept
+
+    for name, file in FILES.items():
+        kept = len(read_kept(name).vectors)
+        state = f"{kept} words of {file} are kept" if kept else f"{file} not here (pmll-bench data fetch {name})"
+        yield Finding("word vectors", state)
+
+
+def _slurm() -> Iterator[Finding]:
+    found = [tool for tool in SLURM_TOOLS if shutil.which(tool)]
+    yield Finding("slurm", ", ".join(found) or "not here (only --launcher slurm needs it)")

@@ -1,0 +1,58 @@
+"""What a user should know about the numbers of a plan before anything runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from .planned import DataFacts, MethodFacts
+from .request import Request
+
+KEPT = 0.05
+"""The largest share of the initial weights that a moving average may still hold at the end without a warning."""
+
+
+def caveats(request: Request, data: Sequence[DataFacts], methods: Mapping[str, Sequence[MethodFacts]]) -> Iterator[str]:
+    """Notes on the rows of a request, in the order of its data sets and methods."""
+    for of_data in data:
+        for row in methods[of_data.name]:
+            if request.regime in row.regimes:
+                yield from _average(row, of_data)
+                yield from _corrections(row, of_data)
+
+
+def _average(row: MethodFacts, data: DataFacts) -> Iterator[str]:
+    left = initial_share(row.recipe, data.train)
+    if left > KEPT:
+        yield (
+            f"{row.label} on {data.name}: its averaged weights, which are scored, keep {left:.0%} of the initial ones; "
+            f"lower {row.label}.recipe.ema ({row.recipe['ema']:.6g}) or raise recipe.epochs"
+        )
+
+
+def _corrections(row: MethodFacts, data: DataFacts) -> Iterator[str]:
+    """LL-Cp: where a batch has room for one correction at most, its rate isn't what `delta` says."""
+    permanent, delta = row.settings.get("permanent", "never"), row.settings.get("delta", 0)
+    entries = row.recipe["batch"] * data.classes * delta
+    if permanent != "never" and entries > 0 and math.ceil(entries) < 2:
+        done = "corrects one" if permanent == "reaching" else "corrects none"
+        yield (
+            f"{row.label} on {data.name}: {delta:.2%} of the labels of a batch are {entries:.2g}, fewer than two, so "
+            f"permanent={permanent} {done} per batch; raise {row.label}.delta or recipe.batch"
+        )
+
+
+def initial_share(recipe: Mapping[str, Any], pictures: int) -> float:
+    """The share of the initial weights in the moving average at the end of training, ema^steps; 0 without one.
+
+    Stages count as one: a method that starts its average anew in a later stage keeps more than this.
+
+    >>> round(initial_share({"ema": 0.9997, "batch": 128, "epochs": 60, "drop_last": False}, 5011), 2)
+    0.49
+    """
+    if recipe.get("ema") is None or not recipe["epochs"]:
+        return 0.0
+    batches = pictures / recipe["batch"]
+    steps = recipe["epochs"] * (math.floor(batches) if recipe["drop_last"] else math.ceil(batches))
+    return float(recipe["ema"] ** steps)

@@ -1,0 +1,90 @@
+"""Keeps what planning knows of built-in methods from one plan to the next, so that a second one needs no torch.
+
+Cards and settings stand in the methods' own files, which import torch. What follows from them for a request is plain
+data and changes only with the code, so it is kept in the user's cache under the digest of the code and of the request.
+What depends on other files, such as the digests of towers and word vectors, is never kept.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, fields
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeAlias
+
+from pmll_methods.method import REGISTRY
+
+from ..errors import StoreError
+from ..files import write_whole
+from .cell import digest
+from .planned import MethodFacts
+from .request import Request
+
+Facts: TypeAlias = dict[str, list[MethodFacts]]  # by data set, in the order of a request's rows
+
+PACKAGES = ("datasets", "methods", "bench")
+MOST = 100  # files that stay
+
+
+def folder() -> Path:
+    """Where the facts are kept."""
+    import platformdirs
+
+    return platformdirs.user_cache_path("pmll-bench") / "methods"
+
+
+def kept(request: Request, data: Sequence[str]) -> Facts | None:
+    """The facts of a request's rows on some data sets, from an earlier plan; None where they have to be found anew."""
+    path = _path(request, data)
+    if path is None:
+        return None
+    with suppress(OSError, ValueError, TypeError, LookupError, AttributeError):
+        document = json.loads(path.read_bytes())
+        return {name: [_read(row) for row in document[name]] for name in dict.fromkeys(data)}
+    return None
+
+
+def keep(request: Request, facts: Mapping[str, Sequence[MethodFacts]]) -> None:
+    """Keep a request's facts; where nothing can be written, the next plan finds them anew."""
+    path = _path(request, list(facts))
+    if path is None:
+        return
+    document = {name: [asdict(row) for row in rows] for name, rows in facts.items()}
+    with suppress(OSError, StoreError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, json.dumps(document).encode())
+        for old in sorted(path.parent.glob("*.json"), key=lambda file: file.stat().st_mtime)[:-MOST]:
+            old.unlink(missing_ok=True)
+
+
+def _read(row: Mapping[str, object]) -> MethodFacts:
+    """Facts from JSON, which has no tuples."""
+    if row.keys() != {field.name for field in fields(MethodFacts)}:
+        raise ValueError("not the facts of a method")
+    return MethodFacts(**{name: tuple(value) if name == "regimes" else value for name, value in row.items()})  # type: ignore[arg-type]
+
+
+def _path(request: Request, data: Sequence[str]) -> Path | None:
+    """The file for a request; None where a method isn't built in: its code is not ours to follow."""
+    if not all(row.method in REGISTRY for row in request.rows):
+        return None
+    rows = [[row.method, row.label, row.sets] for row in request.rows]
+    tracks = [[name, request.track_on(name)] for name in data]
+    return folder() / f"{digest([_code(), rows, tracks, request.regime, request.sets])[:32]}.json"
+
+
+@cache
+def _code() -> str:
+    """The digest of all that facts follow from: our three packages, Python, and what checks the settings' types."""
+    total = sha256(f"{sys.version} {version('pydantic')}".encode())
+    for package in PACKAGES:
+        root = Path(str(__import__(f"pmll_{package}").__file__)).parent
+        for path in sorted(each for each in root.rglob("*") if each.suffix in (".py", ".yaml", ".json")):
+            total.update(f"{package}/{path.relative_to(root)} {sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return total.hexdigest()

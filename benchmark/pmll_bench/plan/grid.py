@@ -1,0 +1,214 @@
+"""Planning: from a request and the facts about data sets and methods to cells and groups. Pure data, no disk."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pmll_datasets.view_rules import rules
+
+from ..errors import ConfigError, nearest, raise_all
+from .cell import Cell, check_name, digest, parse_ratio
+from .planned import DataFacts, Group, MaskFacts, MethodFacts, Planned, Where
+from .request import Request, parse_sets
+
+
+def expand(
+    request: Request,
+    data: Sequence[DataFacts],
+    methods: Mapping[str, Sequence[MethodFacts]],
+    mask: MaskFacts | None = None,
+) -> tuple[Planned, ...]:
+    """The cells of a request, in the order of its axes: data set, method, label noise, seeds, ratio.
+
+    A deterministic method is planned once per mask, whatever the training seeds; its own is 0. `methods` has each data
+    set's rows; `mask` is that of the request where it is more than a name. Methods without the regime are left out
+    (`skipped` names them). Raises one `ConfigError` with all problems found.
+    """
+    problems = [*_axis_problems(request), *_name_problems(request, data, methods)]
+    raise_all(problems)
+    mask = mask or MaskFacts(request.mask)
+    planned = [
+        _planned(request, of_data, of_method, mask, noise, seeds, ratio)
+        for of_data in data
+        for of_method in methods[of_data.name]
+        if request.regime in of_method.regimes
+        for noise in request.noise
+        for seeds in _seeds(request, of_method, mask, noise)
+        for ratio in request.ratios_of_regime
+    ]
+    raise_all(list(_repeated(planned)))
+    return tuple(planned[: request.limit])
+
+
+def skipped(request: Request, methods: Mapping[str, Sequence[MethodFacts]]) -> tuple[str, ...]:
+    """The methods that the grid leaves out because they don't support the regime."""
+    return tuple(
+        dict.fromkeys(facts.name for rows in methods.values() for facts in rows if request.regime not in facts.regimes)
+    )
+
+
+def groups(planned: Iterable[Planned]) -> tuple[Group, ...]:
+    """Cells that can train in lockstep, together; the groups of each method cheap first, the methods in turn.
+
+    So a method that fails does so early, and a number from each comes soon. The order changes no result.
+    """
+    members: dict[tuple[object, ...], list[Planned]] = defaultdict(list)
+    for item in planned:
+        shared = replace(item.cell, ratio=1.0, mask="none", mask_seed=0, noise=0.0) if item.grouped else item.cell
+        members[shared.id, item.label, item.where].append(item)
+    of_method: dict[str, list[Group]] = defaultdict(list)
+    for cells in members.values():
+        of_method[cells[0].cell.method].append(Group(tuple(cells)))
+    turns = [enumerate(sorted(found, key=_cost)) for found in of_method.values()]
+    ordered = sorted(itertools.chain(*turns), key=lambda turn: (turn[0], _cost(turn[1])))
+    return tuple(group for _, group in ordered)
+
+
+def _cost(group: Group) -> float:
+    return sum(item.cost for item in group.cells)
+
+
+def _seeds(request: Request, method: MethodFacts, mask: MaskFacts, noise: float) -> list[tuple[int, int]]:
+    """Pairs of mask seed and training seed; each is 0 where nothing is drawn with it."""
+    pairs = _drawn_seeds(request, mask, noise)
+    return list(dict.fromkeys((of_mask, 0) for of_mask, _ in pairs)) if method.deterministic else pairs
+
+
+def _drawn_seeds(request: Request, mask: MaskFacts, noise: float) -> list[tuple[int, int]]:
+    if request.mask_seeds is None and not noise and (request.regime == "full" or not mask.seeded):
+        return [(0, seed) for seed in request.seeds]
+    if request.mask_seeds is None:
+        return [(seed, seed) for seed in request.seeds]
+    return list(itertools.product(request.mask_seeds, request.seeds))
+
+
+def _planned(
+    request: Request,
+    data: DataFacts,
+    method: MethodFacts,
+    mask: MaskFacts,
+    noise: float,
+    seeds: tuple[int, int],
+    ratio: float,
+) -> Planned:
+    cell = Cell(
+        dataset=data.name,
+        options=data.options,
+        fingerprint=data.fingerprint,
+        regime=request.regime,
+        ratio=ratio,
+        mask="none" if request.regime == "full" else mask.name,
+        noise=noise,
+        mask_seed=seeds[0],
+        seed=seeds[1],
+        method=method.name,
+        revision=revision_of(method.revision, method.file_digest),
+        settings=method.changed,
+        recipe=recipe_digest(method.recipe, method.tower_digest),
+    )
+    seen = data.train * method.recipe.get("epochs", 1) * method.recipe.get("resolution", 1) ** 2
+    return Planned(
+        cell=cell,
+        settings=method.settings,
+        recipe=method.recipe,
+        label=method.label,
+        track=request.track_on(data.name),
+        where=Where(data.root, method.target, mask.file),
+        stated=method.stated,
+        grouped=method.grouped,
+        cost=float(seen) if method.uses_labels else 0.0,
+    )
+
+
+def revision_of(number: int, source: str) -> int | str:
+    """A method's revision as identities hold it; `source` is the digest of one that isn't built in."""
+    return f"{number}+{source}" if source else number
+
+
+def recipe_digest(recipe: Mapping[str, Any], towers: str) -> str:
+    """What identities hold of a full recipe and of the towers' and word vectors' digests."""
+    return digest({"recipe": _identified(recipe), "towers": towers})
+
+
+def _identified(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe as identities hold it: a field that is younger than they are is there only where it says something.
+
+    `view_rules` are the numbers of views that have changed under their names.
+    """
+    changed = rules([*recipe.get("views", ()), recipe.get("test_view", "")])
+    stated = {name: value for name, value in recipe.items() if name != "horizon" or value is not None}
+    return stated | ({"view_rules": changed} if changed else {})
+
+
+def _axis_problems(request: Request) -> Iterator[ConfigError]:
+    ratios = []
+    for ratio in request.ratios or ():
+        try:
+            ratios.append(parse_ratio(ratio))
+        except ConfigError as error:
+            yield ConfigError(error.what, where="ratios", hint=error.hint)
+    axes: dict[str, Sequence[float]] = {
+        "ratios": ratios,
+        "noise": request.noise,
+        "seeds": request.seeds,
+        "mask seeds": request.mask_seeds or (),
+    }
+    for axis, values in axes.items():
+        for value, count in Counter(values).items():
+            if count > 1:
+                yield ConfigError(f"{value} is given {count} times", where=axis, hint="give each value once")
+            if axis == "noise" and not 0 <= value < 1:
+                hint = "0.1 flips a tenth of the known labels"
+                yield ConfigError(f"label noise {value} is not a share", where=axis, hint=hint)
+            if "seeds" in axis and not 0 <= value < 2**63:
+                yield ConfigError(f"{value} is not a seed", where=axis, hint="seeds are whole numbers of 0 or more")
+    if request.ratios == () or not request.noise or not request.seeds or request.mask_seeds == ():
+        yield ConfigError("the grid is empty", hint="give at least one ratio, noise, seed and mask seed")
+    if request.regime == "full" and request.mask_seeds is not None and not all(request.noise):
+        yield ConfigError("the regime 'full' hides no label, so it has no mask seeds", where="mask seeds")
+    if request.limit is not None and request.limit < 1:
+        yield ConfigError(f"a limit of {request.limit} leaves no cell", where="limit")
+
+
+def _name_problems(
+    request: Request, data: Sequence[DataFacts], methods: Mapping[str, Sequence[MethodFacts]]
+) -> Iterator[ConfigError]:
+    rows = [facts for of_data in data for facts in methods[of_data.name]]
+    if not rows:
+        yield ConfigError("the grid is empty", hint="give at least one method and one data set")
+    elif not any(request.regime in facts.regimes for facts in rows):
+        known = sorted({regime for facts in rows for regime in facts.regimes})
+        yield ConfigError(
+            f"no method of the grid supports the regime {request.regime!r}", hint=nearest(request.regime, known)
+        )
+    names = {name: None for facts in rows for name in (facts.name, facts.label)}
+    for name in parse_sets(request.sets).per_method:
+        if name not in names:
+            yield ConfigError(f"{name!r} is not a method of the grid", where="--set", hint=nearest(name, names))
+    named = [of_data.name for of_data in data] + [facts.name for facts in rows]
+    for name in dict.fromkeys(named):
+        try:
+            check_name(name)
+        except ConfigError as error:
+            yield error
+    for name, count in Counter(of_data.name for of_data in data).items():
+        if count > 1:
+            yield ConfigError(f"the data set {name!r} is given {count} times", where="datasets")
+
+
+def _repeated(planned: Sequence[Planned]) -> Iterator[ConfigError]:
+    """Rows that are the same cells, each pair named once."""
+    first: dict[str, str] = {}
+    pairs: dict[tuple[str, str, str], None] = {}
+    for item in planned:
+        if item.cell.id in first:
+            pairs[item.cell.dataset, first[item.cell.id], item.label] = None
+        first.setdefault(item.cell.id, item.label)
+    for dataset, one, other in pairs:
+        yield ConfigError(
+            f"{one!r} and {other!r} are the same cells on {dataset}: their settings don't differ", where="methods"
+        )

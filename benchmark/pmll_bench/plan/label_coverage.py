@@ -1,0 +1,110 @@
+"""Can the training labels of a grid teach anything? Refused where they can't, said where those of a class can't."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from pmll_datasets.dataset import DataError, Dataset, Labels
+from pmll_datasets.regimes import mask_labels, training_part
+
+from ..run.train_set import open_mask
+from .planned import MethodFacts, Planned
+
+SIGNS = {"present": 1, "absent": -1}
+MARKS = {"present": "1", "absent": "-1, or 0 in a file of only 0 and 1"}
+NEEDS = {"single-positive": ("present",)}
+"""What has to be known in a regime; both signs in the others."""
+NESTED = ("counter/1", "none")
+"""Masks whose smallest ratio knows least: what is known there is known at every larger one."""
+FEW = 5
+"""How many classes are named."""
+
+
+def refuse_or_note(
+    cells: Iterable[Planned], methods: Mapping[str, MethodFacts], opened: Callable[[Planned], Dataset]
+) -> tuple[str, ...]:
+    """Refuse cells whose training labels lack what is needed; a note for each data set on classes that lack some.
+
+    Methods that have the regime single-positive can learn from present labels alone, in every regime. Of masks with
+    several seeds, the note is on the first that leaves a class without.
+
+    Args:
+        cells: the cells of a grid; those of methods that use no labels are left out.
+        methods: the methods by the labels of their rows.
+        opened: gives the data set of a cell.
+
+    Raises:
+        DataError: no training label of a cell is known, or none present, or none absent where that is needed.
+    """
+    notes: dict[str, str] = {}
+    learning = [planned for planned in cells if methods[planned.label].uses_labels]
+    for planned in _draws(learning, methods):
+        cell, data = planned.cell, opened(planned)
+        labels = known_labels(planned, data)
+        _refuse(labels, planned, data, positives_do=_positives_do(methods[planned.label]))
+        if said := lacking(labels, data.classes, cell.regime):
+            notes.setdefault(cell.dataset, f"{cell.dataset}, {_draw(planned)}: {said}")
+    return tuple(notes.values())
+
+
+def known_labels(planned: Planned, data: Dataset) -> Labels:
+    """The training labels that a cell's mask leaves known, before any noise."""
+    cell, rule = planned.cell, open_mask(planned)
+    labels = mask_labels(data.train, data.classes, regime=cell.regime, ratio=cell.ratio, rule=rule, seed=cell.mask_seed)
+    return labels if cell.regime == "full" else labels[training_part(data.train, rule)]
+
+
+def lacking(labels: Labels, classes: Sequence[str], regime: str) -> str:
+    """For each sign that a regime needs, how many classes have no training label of it, and which; empty for none.
+
+    >>> import numpy as np
+    >>> lacking(np.array([[1, -1], [-1, -1]]), ["cat", "dog"], "full")
+    '1 of 2 classes has no present training label (dog)'
+    """
+    said = []
+    for sign in _needed(regime):
+        there = (labels == SIGNS[sign]).any(axis=0).tolist()
+        without = [name for name, found in zip(classes, there, strict=True) if not found]
+        if without:
+            names = ", ".join(without[:FEW]) + (f" and {len(without) - FEW:,} more" if len(without) > FEW else "")
+            have = "has" if len(without) == 1 else "have"
+            said.append(f"{len(without)} of {len(classes)} classes {have} no {sign} training label ({names})")
+    return "; ".join(said)
+
+
+def _refuse(labels: Labels, planned: Planned, data: Dataset, *, positives_do: bool) -> None:
+    missing = [sign for sign in _needed(planned.cell.regime) if not (labels == SIGNS[sign]).any()]
+    if not missing or (missing == ["absent"] and positives_do):
+        return
+    what = "no training label is known" if len(missing) == len(SIGNS) else f"no known training label is {missing[0]}"
+    hint = f"in the split train, mark {' and '.join(f'{sign} labels with {MARKS[sign]}' for sign in missing)}"
+    if missing == ["absent"]:
+        hint += f"; {planned.label} needs some, methods that have the regime single-positive don't"
+    if all((data.train.labels == SIGNS[sign]).any() for sign in missing):
+        hint = "take a larger ratio or another mask"
+    raise DataError(what, where=f"{planned.cell.dataset}, {_draw(planned)}", hint=hint)
+
+
+def _needed(regime: str) -> tuple[str, ...]:
+    return NEEDS.get(regime, tuple(SIGNS))
+
+
+def _positives_do(method: MethodFacts) -> bool:
+    return "single-positive" in method.regimes
+
+
+def _draws(cells: Iterable[Planned], methods: Mapping[str, MethodFacts]) -> list[Planned]:
+    """One cell for each mask that has to be looked at: of the smallest ratio, and of a method that needs most."""
+    found: dict[tuple[object, ...], Planned] = {}
+    for planned in sorted(cells, key=lambda planned: (planned.cell.ratio, _positives_do(methods[planned.label]))):
+        cell = planned.cell
+        ratio = None if cell.mask in NESTED else cell.ratio
+        found.setdefault((cell.dataset, cell.fingerprint, cell.mask, cell.mask_seed, ratio), planned)
+    return list(found.values())
+
+
+def _draw(planned: Planned) -> str:
+    """What is drawn, for reading: "partial at ratio 0.1, mask seed 0"."""
+    cell = planned.cell
+    ratio = f" at ratio {cell.ratio:g}" if cell.regime in ("partial", "semi") else ""
+    return f"regime {cell.regime}{ratio}" + ("" if cell.regime == "full" else f", mask seed {cell.mask_seed}")

@@ -1,0 +1,40 @@
+"""Masks of data sets: which one a request means, which one a planned cell was given, and writing one to a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pmll_datasets import dataset, mask_files, masks
+from pmll_datasets.registry import REGIMES
+
+from ..errors import ConfigError, nearest
+from .planned import MaskFacts
+from .request import Request
+
+
+def mask_facts(request: Request) -> MaskFacts:
+    """What planning needs to know of the mask.
+
+    Raises `ConfigError` for a rule that doesn't exist or that the regime hasn't, `DataError` for a missing file.
+    """
+    if any(request.noise) and request.regime == "single-positive":
+        raise ConfigError("single-positive has no label noise: a flipped present label is no positive")
+    if mask_files.is_file(request.mask):
+        path = Path(request.mask).expanduser().resolve()
+        return MaskFacts(f"list/{mask_files.digest(path)}", seeded=False, file=str(path))
+    if request.mask not in masks.RULES:
+        raise ConfigError(f"unknown mask {request.mask!r}", where="--mask", hint=nearest(request.mask, masks.RULES))
+    draws = masks.RULES[request.mask].draws
+    if request.regime in REGIMES.keys() - {"full"} and request.regime not in draws:
+        fit = ", ".join(name for name, rule in masks.RULES.items() if request.regime in rule.draws)
+        what = f"the mask {request.mask} is for the regime {' or '.join(draws)}, not {request.regime}"
+        raise ConfigError(what, where="--mask", hint=f"use {fit}")
+    return MaskFacts(request.mask, masks.RULES[request.mask].seeded)
+
+
+def refuse_unfit(request: Request, mask: MaskFacts, data: dataset.Dataset) -> None:
+    """Refuse a file or a published draw that doesn't fit the data set, before any work starts. Raises `DataError`."""
+    if mask.seeded or request.regime not in REGIMES.keys() - {"full"}:
+        return
+    for ratio in request.ratios_of_regime if mask.file else request.ratios_of_regime[:1]:
+        masks.known_entries(mask.file or mask.name, data.train, data.classes, ratio, 0, request.regime)

@@ -1,0 +1,62 @@
+"""Tells which classes a method can't tell apart by their names: they read alike, or have equal word vectors."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Sequence
+from typing import TypeAlias
+
+from pmll_methods import registry
+from pmll_methods.learners.clip_learner import ClipLearner
+from pmll_methods.towers.glove import FILES, read_kept
+from pmll_methods.towers.weights import ONE_HOT, words_path
+from pmll_methods.towers.words import word_vectors
+
+from ..plan.planned import Planned
+from ..plan.planning import open_dataset
+
+Names: TypeAlias = tuple[str, ...]
+SHOWN = 8  # classes of a group that a note names
+
+
+def alike(cells: Iterable[Planned]) -> list[str]:
+    """A note where class names say too little to methods that read them: for each data set and source of meaning."""
+    readers: dict[tuple[str, str, Names], dict[str, None]] = defaultdict(dict)
+    for (dataset, label), planned in {(each.cell.dataset, each.label): each for each in cells}.items():
+        for source in _sources(planned):
+            readers[dataset, source, open_dataset(planned).spoken][label] = None
+    found = {key: _groups(*key[1:]) for key in readers}
+    return [_note(*key[:2], found[key], list(readers[key])) for key in found if found[key]]
+
+
+def read_alike(names: Sequence[str]) -> tuple[Names, ...]:
+    """Names that are one text to a tokenizer: case, underscores and spaces make no difference."""
+    return _equal([" ".join(name.replace("_", " ").lower().split()) for name in names], names)
+
+
+def _sources(planned: Planned) -> list[str]:
+    """Where a method takes what class names mean from: word vectors, a tower's text half, or both."""
+    words, cls = planned.settings.get("words"), registry.find(planned.where.target).cls
+    towers = [str(planned.settings["tower"])] if issubclass(cls, ClipLearner) else []
+    return list(dict.fromkeys([*([str(words)] if words else []), *towers]))
+
+
+def _groups(source: str, names: Names) -> tuple[Names, ...]:
+    """Groups of classes that are one and the same to a source."""
+    if source == ONE_HOT or (source in FILES and read_kept(source).lacks(names)):
+        return ()
+    if source != "tiny" and source not in FILES and words_path(source) is None:
+        return read_alike(names)  # a tower that has read much: only one and the same text is the same to it
+    return _equal([row.tobytes() for row in word_vectors(source, names).numpy()], names)
+
+
+def _equal(meanings: Sequence[Hashable], names: Sequence[str]) -> tuple[Names, ...]:
+    groups: dict[Hashable, list[str]] = defaultdict(list)
+    for meaning, name in zip(meanings, names, strict=True):
+        groups[meaning].append(name)
+    return tuple(tuple(group) for group in groups.values() if len(group) > 1)
+
+
+def _note(dataset: str, source: str, groups: tuple[Names, ...], labels: Sequence[str]) -> str:
+    listed = "; ".join(", ".join(group[:SHOWN]) + (" …" if len(group) > SHOWN else "") for group in groups)
+    return f"{dataset}: {source} has one vector for {listed}: {', '.join(labels)} can't tell them apart by name"

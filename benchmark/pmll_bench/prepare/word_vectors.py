@@ -1,0 +1,123 @@
+"""Brings word vectors here: official GloVe files, read in the data folder or downloaded once; needed words are kept."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TypeAlias
+
+import numpy as np
+
+from pmll_datasets.errors import DataError, unknown
+from pmll_datasets.fetch import check, download
+from pmll_datasets.sources import Archive
+from pmll_methods.towers.glove import FILES, Kept, kept_path, read_kept, read_lines, words_of
+
+from ..errors import StoreError
+from ..files import write_whole
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+
+_STANFORD = "https://nlp.stanford.edu/data"
+ARCHIVES: Mapping[str, Archive] = {  # Stanford publishes no checksums; these are what several projects check by
+    "glove": Archive(
+        f"{_STANFORD}/glove.840B.300d.zip",
+        2_176_768_927,
+        "sha256:c06db255e65095393609f19a4cfca20bf3a71e20cc53e892aafa490347e3849f",
+        "glove.840B.300d.txt",
+    ),
+    "glove-6b": Archive(
+        f"{_STANFORD}/glove.6B.zip",
+        862_182_613,
+        "sha256:617afb2fe6cbd085c235baf7a465b96f4112bd7f7ccb2b2cbd649fed9cbcf2fb",
+        "glove.6B.300d.txt",
+    ),
+}
+SIZES = {"glove": 5_646_236_541, "glove-6b": 1_037_962_819}  # bytes of the text in each archive
+ALWAYS = Path(__file__).with_name("glove_words.txt")  # the words of VOC, COCO, NUS-WIDE, CUB and shapes
+EVERY = 1 << 16  # lines between two reports of progress
+
+
+def missing(name: str, spoken: Sequence[str]) -> bool:
+    """Whether words of these class names have still to be looked up in an official file."""
+    return bool(read_kept(name).lacks(spoken))
+
+
+def whole_file(name: str, data_root: Path | None) -> Path | None:
+    """The official file in the data folder, as the archive or the text in it; None where it isn't there."""
+    if data_root is None:
+        return None
+    archive = ARCHIVES[name]
+    places = [folder / file for folder in (data_root, data_root / "glove") for file in (archive.name, archive.proof)]
+    return next((place for place in places if place.is_file()), None)
+
+
+def keep(name: str, spoken: Iterable[str], data_root: Path | None = None, progress: Progress | None = None) -> Kept:
+    """See to it that the vectors of these class names are kept, and with them those of the built-in data sets.
+
+    The official file is read in the data folder where it lies there, else downloaded and removed again. Raises
+    `DataError` for an unknown name, where the file can't be downloaded, or isn't the official one.
+    """
+    if name not in FILES:
+        raise unknown("word vectors", name, FILES)
+    kept, names = read_kept(name), list(spoken)
+    if kept.vectors and not kept.lacks(names):
+        return kept
+    report = progress or (lambda *_: None)
+    wanted = words_of([*names, *ALWAYS.read_text("utf-8").split()]) | kept.vectors.keys() | kept.absent
+    here = whole_file(name, data_root)
+    source = here or download(ARCHIVES[name], kept_path(name).parent, report)
+    with _official_lines(name, source, checked=here is None) as lines:
+        encoded = {word.encode() for word in wanted}
+        found = dict(read_lines(_told(lines, ARCHIVES[name].proof, SIZES[name], report), encoded))
+    kept = Kept(found, frozenset(wanted - found.keys()))
+    _write(kept, kept_path(name))
+    if here is None:
+        source.unlink(missing_ok=True)  # another process may have fetched it, too
+    return kept
+
+
+@contextmanager
+def _official_lines(name: str, path: Path, *, checked: bool) -> Iterator[IO[bytes]]:
+    """The lines of an official text, in its archive or by itself; `DataError` for any other file."""
+    archive, other = ARCHIVES[name], f"remove it; your own vectors count by their content: --set words={path}"
+    if path.suffix == ".txt":
+        if (size := path.stat().st_size) != SIZES[name]:
+            what = f"{path.name} has {size:,} bytes, the official file {SIZES[name]:,}"
+            raise DataError(what, where=path, hint=other)
+        with path.open("rb") as lines:
+            yield lines
+        return
+    if not checked:
+        check(path, archive, hint=other)
+    try:
+        with zipfile.ZipFile(path) as zipped, zipped.open(archive.proof) as lines:
+            yield lines
+    except (zipfile.BadZipFile, KeyError, EOFError, zlib.error) as error:
+        raise DataError(f"the archive is damaged: {error}", where=path, hint="remove it and fetch again") from error
+
+
+def _told(lines: Iterable[bytes], name: str, total: int, progress: Progress) -> Iterator[bytes]:
+    """The same lines; every so many of them it is reported how much was read."""
+    read = 0
+    for number, line in enumerate(lines, 1):
+        read += len(line)
+        if number % EVERY == 0:
+            progress(name, min(read, total), total)
+        yield line
+    progress(name, total, total)
+
+
+def _write(kept: Kept, path: Path) -> None:
+    """Write the kept part whole or not at all."""
+    rows = np.stack(list(kept.vectors.values())) if kept.vectors else np.zeros((0, 0), np.float32)
+    words, absent = np.array(list(kept.vectors), dtype=str), np.array(sorted(kept.absent), dtype=str)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, lambda file: np.savez(file, words=words, vectors=rows, absent=absent))
+    except (OSError, StoreError) as error:
+        what = f"the word vectors can't be kept: {error.what if isinstance(error, StoreError) else error.strerror}"
+        raise DataError(what, where=path, hint="check space and rights, or set XDG_CACHE_HOME") from error

@@ -1,0 +1,1 @@
+"""Carries out groups of cells: the only package that uses data set, method and store."""

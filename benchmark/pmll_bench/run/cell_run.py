@@ -1,0 +1,183 @@
+"""What the bench lends a method for one cell: its seed, recipe and device, checkpoints, progress, the stop flag."""
+
+from __future__ import annotations
+
+import threading
+import time
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from pickle import UnpicklingError
+
+import numpy as np
+import torch
+
+from pmll_methods.method import ImageSet, Labels, Positions, Scores, State
+from pmll_methods.recipe import Recipe
+
+from ..errors import StoreError
+from ..files import set_aside
+from ..plan.planned import Planned
+from ..store.cell_folder import Attempt, CellFolder
+from .listeners import Listener
+from .pseudo_labels import compared
+from .selection import Selection
+
+DAMAGE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, UnpicklingError, RuntimeError)
+SAVE_RARELY = 200  # times what a save takes: nine cells of a group then spend under 5 % of their time on it
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a saved training state is what was written. torch.load alone isn't enough: it compares no checksums."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            if file.testzip() is not None:
+                return False
+        torch.load(path, map_location="cpu", weights_only=True)
+    except DAMAGE:
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run is carried out; nothing here changes a number."""
+
+    device: str = "cpu"
+    threads: int = 1
+    workers: int = 2
+    save_every: float = 10.0  # seconds between checkpoints, at least
+
+    def apply(self) -> None:
+        """Set the number of threads of this process."""
+        torch.set_num_threads(self.threads)
+
+
+@dataclass
+class CellRun:
+    """The `Run` of one cell; checkpoints live in its attempts and are found again by the next attempt."""
+
+    planned: Planned
+    recipe: Recipe
+    folder: CellFolder
+    attempt: Attempt
+    settings: Settings
+    listener: Listener
+    stop: threading.Event
+    select: Selection | None = None
+    hidden: Callable[[], Labels] | None = None  # what the method doesn't see of its training labels
+
+    def __post_init__(self) -> None:
+        self._saved, self._cost = time.monotonic(), 0.0
+        self._whole: set[Path] = set()  # saved states that were looked at
+        self.trouble: StoreError | None = None  # what the disk said, even where a method caught it
+        self._epochs: dict[int, dict[str, float]] = {}
+        self._epoch: int | None = None  # the one that this attempt reported last
+        self.beliefs: dict[str, dict[str, int | float | None]] = {}  # by name, the newest
+        for attempt in self.folder.attempts():  # what an attempt before this one went through, too
+            for event in attempt.events():
+                if event.get("event") == "epoch":
+                    terms = {name: value for name, value in event.items() if isinstance(value, float)}
+                    self._epochs[event["epoch"]] = {"epoch": event["epoch"], **terms}
+                elif event.get("event") == "belief":
+                    self.beliefs[event["name"]] = event["found"]
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """The mean of each loss term, epoch by epoch."""
+        return [self._epochs[epoch] for epoch in sorted(self._epochs)]
+
+    @property
+    def seed(self) -> int:
+        return self.planned.cell.seed
+
+    @property
+    def device(self) -> str:
+        return self.settings.device
+
+    def at_rate(self, rate: float) -> CellRun:
+        """A try of one of the recipe's rates, with a log and saved states of its own."""
+        folder = CellFolder(self.folder.path / "tries" / f"{rate:g}")
+        attempt = Attempt(folder, self.attempt.number)
+        attempt.make()
+        recipe = self.recipe.at(lr=rate, rates=())
+        return replace(self, recipe=recipe, folder=folder, attempt=attempt, select=None, hidden=None)
+
+    def save(self, state: State, step: int = 0) -> None:
+        started = time.monotonic()
+        with self._noting_trouble():
+            self.attempt.save_state(step, lambda file: torch.save(state, file))
+        self._saved = time.monotonic()
+        self._cost = self._saved - started
+
+    def saved_steps(self) -> tuple[int, ...]:
+        return tuple(sorted({step for step, _ in self._whole_states()}, reverse=True))
+
+    def restore(self, step: int | None = None) -> State | None:
+        for at, path in self._whole_states():
+            if step in (None, at):
+                state: State = torch.load(path, map_location=self.device, weights_only=True)
+                return state
+        return None
+
+    def _whole_states(self) -> list[tuple[int, Path]]:
+        """The saved states, newest first; a damaged one is set aside, so that the one before it is used."""
+        whole = []
+        for step, path in self.folder.states():
+            if path in self._whole or is_whole(path):
+                self._whole.add(path)
+                whole.append((step, path))
+            else:
+                self._set_aside(path, f"the state saved at step {step} is damaged")
+        return whole
+
+    def start_over(self, damaged: Path) -> None:
+        """Train from the start: a file that goes with the saved states is damaged, and what it held is needed."""
+        self._set_aside(damaged, "the best epoch so far is damaged, so the cell trains from the start")
+        self.folder.drop_states()
+
+    def _set_aside(self, path: Path, why: str) -> None:
+        told = f"{why}; set aside: {path.relative_to(self.folder.path)}"
+        with self._noting_trouble():
+            set_aside(path)
+            self.attempt.event({"event": "note", "text": told})
+        self.listener.note(f"{self.planned.cell.id}: {told}")
+
+    def save_due(self) -> bool:
+        return time.monotonic() - self._saved >= max(self.settings.save_every, SAVE_RARELY * self._cost)
+
+    def should_stop(self) -> bool:
+        return self.stop.is_set()
+
+    def report(self, epoch: int, epochs: int, losses: Mapping[str, float]) -> None:
+        self._epochs[epoch], self._epoch = {"epoch": epoch, **losses}, epoch
+        with self._noting_trouble():
+            self.attempt.event({"event": "epoch", "epoch": epoch, "epochs": epochs, **losses})
+        self.listener.cell_progress(self.planned, epoch, epochs, losses)
+
+    def record(self, name: str, positions: Positions, values: np.ndarray) -> None:
+        epoch = max(self._epochs, default=0) if self._epoch is None else self._epoch
+        found: dict[str, int | float | None] = {"epoch": epoch}
+        if values.ndim == 0:
+            found["value"] = float(values)
+        elif self.hidden is not None:
+            found |= compared(name, positions, values, self.hidden())
+        self.beliefs[name] = found
+        with self._noting_trouble():
+            self.attempt.event({"event": "belief", "name": name, "found": found})
+
+    def after_epoch(self, epoch: int, predict: Callable[[ImageSet], Scores]) -> None:
+        if self.select is not None:
+            with self._noting_trouble():
+                self.select(epoch, predict)
+
+    @contextmanager
+    def _noting_trouble(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreError as error:
+            self.trouble = error
+            raise

@@ -1,0 +1,58 @@
+"""Measures what training costs: memory, pictures in a second, parameters. Recorded, never part of an identity."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+import torch
+
+from pmll_datasets.loader import TrainSet
+from pmll_methods.engine.size import size
+from pmll_methods.engine.torch_method import TorchMethod
+from pmll_methods.method import Method
+
+from ..store.cell_folder import Attempt
+from ..store.records import Cost
+
+
+class Meter:
+    """Measures one group: make it before the group begins, and train `with` it."""
+
+    def __init__(self, device: str) -> None:
+        self.device, self.seconds = torch.device(device), 0.0
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+        else:
+            with suppress(OSError):  # Linux forgets the process's peak; elsewhere it is that of all groups so far
+                Path("/proc/self/clear_refs").write_text("5")
+
+    def __enter__(self) -> None:
+        self.seconds -= time.monotonic()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.seconds += time.monotonic()
+
+    def cost(self, method: Method | None, train: TrainSet, attempt: Attempt) -> Cost:
+        """What a cell's attempt took: its epochs over the group's time; and the size of a learner."""
+        learner = method.learner if isinstance(method, TorchMethod) else None
+        parameters = None if learner is None else size(learner)
+        pictures = len(train) * sum(event.get("event") == "epoch" for event in attempt.events())
+        return Cost(
+            trained_parameters=None if parameters is None else parameters.trained,
+            parameters=None if parameters is None else parameters.total,
+            peak_memory=self._peak(),
+            pictures_per_second=pictures / self.seconds if pictures else None,
+        )
+
+    def _peak(self) -> int:
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device)
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

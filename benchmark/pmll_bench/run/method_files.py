@@ -1,0 +1,76 @@
+"""The code of a cell is the code that it was planned with: users' files are kept in the store, changes are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pmll_methods import registry
+from pmll_methods.method import MethodError
+from pmll_methods.own_file import OwnFile
+from pmll_methods.settings import updated
+
+from ..files import store_errors, write_whole
+from ..plan.cell import plain
+from ..plan.grid import recipe_digest, revision_of
+from ..plan.method_facts import changed_settings, pretrained
+from ..plan.planned import Planned
+from ..store.store import Store
+
+
+def keep_method(store: Store, planned: Planned) -> None:
+    """Copy a user's own method file into the store, once, by its digest; `find_method` runs it from there.
+
+    A file that has changed since the cell was planned isn't kept: the cell will say so when its work begins.
+    """
+    copy = _copy_of(store, planned)
+    if copy is None or copy.is_file():
+        return
+    try:
+        own = OwnFile.read(Path(planned.where.target))
+    except MethodError:
+        return
+    if own.digest == copy.stem:
+        with store_errors(copy):
+            copy.parent.mkdir(exist_ok=True)
+        write_whole(copy, own.content)
+
+
+def find_method(store: Store, planned: Planned) -> registry.Kind:
+    """The method of a planned cell, exactly as it was planned.
+
+    Raises `MethodError` where its code, revision, settings' defaults, tower or word vectors are others by now.
+    """
+    copy = _copy_of(store, planned)
+    kept = copy if copy is not None and copy.is_file() else None
+    kind = registry.find(planned.where.target, kept)
+    if differing := ", ".join(_differing(planned, kind)):
+        raise MethodError(
+            f"the method has changed since it was planned: {differing}",
+            where=planned.where.target,
+            hint="plan again: the same pmll-bench run; what is there under the old identity stays",
+        )
+    return kind
+
+
+def _copy_of(store: Store, planned: Planned) -> Path | None:
+    """Where a cell's method file is kept; None for a method that isn't a user's own file."""
+    _, _, digest = str(planned.cell.revision).partition("+")
+    is_file = digest and planned.where.target.endswith(".py")
+    return store.root / "methods" / f"{digest}.py" if is_file else None
+
+
+def _differing(planned: Planned, kind: registry.Kind) -> Iterator[str]:
+    """What of a method is no longer what the cell's identity says."""
+    cell, defaults = planned.cell, kind.settings_class()
+    number, _, source = str(cell.revision).partition("+")
+    if revision_of(kind.card.revision, kind.source) != cell.revision:
+        then = f"revision {number}" if str(kind.card.revision) != number else f"source {source[:12] or 'built in'}"
+        now = f"{kind.card.revision}" if str(kind.card.revision) != number else kind.source[:12] or "built in"
+        yield f"{then} then, {now} now"
+        return
+    chosen = updated(defaults, planned.settings, where="settings")
+    if plain(changed_settings(chosen, defaults)) != plain(cell.settings):
+        yield "the defaults of its settings"
+    if recipe_digest(planned.recipe, pretrained(planned.settings)) != cell.recipe:
+        yield "its tower, its word vectors or its recipe"

@@ -1,0 +1,111 @@
+"""Which epoch's scores count: the last one, the best on held-out training pictures, or (marked oracle) on the test."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool
+
+from pmll_datasets.counter import picture_words, uniform
+from pmll_datasets.dataset import read_only
+from pmll_datasets.errors import DataError
+from pmll_methods.method import ImageSet, Labels, Scores
+
+from ..files import write_whole
+from ..metrics import evaluate
+
+
+def held_out(ids: Sequence[str], share: float) -> Bool[np.ndarray, "n"]:
+    """Which training pictures `recipe.validation` holds out: a picture's id alone decides (rule `validation/1`).
+
+    Raises:
+        DataError: none of so few pictures are held out, or all of them.
+    """
+    chosen: Bool[np.ndarray, "n"] = uniform(picture_words("validation/1", ids)) < share
+    if chosen.all() or not chosen.any():
+        raise DataError(
+            f"{chosen.sum()} of {len(ids)} training pictures are held out, so nothing can be chosen by them",
+            where=f"recipe.validation={share:g}",
+            hint="take more pictures, or a recipe without recipe.rates and with recipe.selection=last",
+        )
+    return chosen
+
+
+def deciding(labels: Labels) -> Labels:
+    """Masked labels of held-out pictures, to rank scores by; an unknown label has no say.
+
+    But where nothing is known to be absent (single-positive), every ranking of the known labels alone is perfect:
+    there unknown labels count as absent, which nearly all of them are.
+    """
+    return labels if (labels < 0).any() else read_only(np.where(labels > 0, labels, -1).astype(np.int8))
+
+
+class Best(NamedTuple):
+    """The best epoch so far: its number, its mAP on the pictures that decide, and its test scores."""
+
+    epoch: int
+    map: float
+    scores: Scores
+
+
+@dataclass
+class Selection:
+    """Watches the epochs of one cell and keeps the scores of the best, in a file that survives a kill.
+
+    `watched` and `labels` are the pictures that decide: held-out training pictures with their masked labels, or
+    (`best-test`) the test pictures. The kept scores are always those of `test`.
+    """
+
+    watched: ImageSet
+    labels: Labels
+    test: ImageSet
+    logits: bool
+    file: Path
+    best: Best | None = None  # of earlier attempts
+
+    def __post_init__(self) -> None:
+        """Raises `DataError` where no label can rank an epoch."""
+        if not (self.labels > 0).any():  # planning refuses a test split without present labels
+            raise DataError(
+                "no known label of the held-out pictures is present, so no epoch can be chosen",
+                where="recipe.selection=best-val",
+                hint="use a larger ratio, more pictures or a larger recipe.validation, or set recipe.selection=last",
+            )
+
+    def __call__(self, epoch: int, predict: Callable[[ImageSet], Scores]) -> None:
+        """Score an epoch; keep its test scores where it is the best so far. The earliest of equals is kept."""
+        deciding = predict(self.watched)
+        value = evaluate(deciding, self.labels, logits=self.logits).values["map"]
+        if self.best is not None and not value > self.best.map:
+            return
+        self.best = Best(epoch, value, deciding if self.watched is self.test else predict(self.test))
+        buffer = io.BytesIO()
+        np.savez(buffer, epoch=epoch, best=value, scores=self.best.scores)
+        write_whole(self.file, buffer.getvalue())
+
+
+class DamagedSelection(Exception):
+    """A file with the best epoch so far isn't what was written."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is damaged")
+        self.path = path
+
+
+def kept_best(files: Sequence[Path]) -> Best | None:
+    """The best epoch so far, from the first of the files that is there. Raises `DamagedSelection`."""
+    path = next((path for path in files if path.is_file()), None)
+    if path is None:
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            return Best(int(kept["epoch"]), float(kept["best"]), kept["scores"])
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise DamagedSelection(path) from error

@@ -1,0 +1,83 @@
+"""What a number was made with: versions, processor, threads, the commit of the code."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import subprocess
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeAlias
+
+Environment: TypeAlias = Mapping[str, str | bool | int | None]
+
+PACKAGES = ("pmll-bench", "torch", "torchvision", "timm", "open_clip_torch", "numpy")
+
+
+@lru_cache
+def environment(threads: int, device: str) -> Environment:
+    """What a number was made with, as far as it can matter; recorded, never part of an identity."""
+    return {
+        "python": platform.python_version(),
+        **{name: _version(name) for name in PACKAGES},
+        "platform": platform.platform(),
+        "cpu": _cpu(),
+        "threads": threads,
+        "device": device,
+        **_gpu(device),
+        "commit": _commit(),
+    }
+
+
+def _gpu(device: str) -> Environment:
+    """The GPU, its libraries and where they may compute in TF32; nothing where the work is done on the CPU."""
+    if not device.startswith("cuda"):
+        return {}
+    import torch
+
+    return {
+        "gpu": torch.cuda.get_device_name(device),
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),  # type: ignore[no-untyped-call]
+        "tf32_matmul": torch.backends.cuda.matmul.allow_tf32,
+        "tf32_convolutions": torch.backends.cudnn.allow_tf32,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
+
+
+def _commit() -> str | None:
+    """The commit of the code where it runs from a checkout, with "-dirty" where files differ from it."""
+    here = Path(__file__)
+    try:
+        _git(here.parent, "ls-files", "--error-unmatch", here.name)  # an installed copy may lie in another's checkout
+        return _git(here.parent, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+
+def version_line() -> str:
+    """Version, commit where there is one, and where the package lies."""
+    here = environment(threads=1, device="cpu")
+    commit = f", commit {here['commit']}" if here["commit"] else ""
+    return f"pmll-bench {here['pmll-bench']}{commit} ({Path(__file__).parents[1]})"

@@ -1,0 +1,275 @@
+"""The store's documents: what `store.json`, `cell.json`, `attempt.json`, `end.json` and `result.json` hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
+
+from pydantic import Field, model_validator
+
+from ..plan.cell import Cell
+from ..plan.planned import Planned, Where
+from .document import Part, Record
+from .environment import Environment
+
+if TYPE_CHECKING:
+    from pmll_datasets.dataset import Dataset
+
+    from ..metrics import Metrics
+
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+EndKind: TypeAlias = Literal["done", "failed", "diverged", "interrupted"]
+
+
+class StoreRecord(Record):
+    """What makes a folder a store."""
+
+    schema_: Literal["pmll.store/1"] = Field(default="pmll.store/1", alias="schema")
+
+
+class CellRecord(Record):
+    """What was asked: the identity, the full settings and recipe, and where data set and method were found."""
+
+    schema_: Literal["pmll.cell/1"] = Field(default="pmll.cell/1", alias="schema")
+    cell_id: str
+    cell: Cell
+    settings: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    label: str
+    track: str
+    where: Where
+    stated: bool = True
+
+    @classmethod
+    def of(cls, planned: Planned) -> Self:
+        return cls(
+            cell_id=planned.cell.id,
+            cell=planned.cell,
+            settings=planned.settings,
+            recipe=planned.recipe,
+            label=planned.label,
+            track=planned.track,
+            where=planned.where,
+            stated=planned.stated,
+        )
+
+    def planned(self) -> Planned:
+        """What was asked, ready to be carried out."""
+        return Planned(self.cell, self.settings, self.recipe, self.label, self.track, self.where, self.stated)
+
+
+class QueueRecord(Record):
+    """A job of a cluster will take the cell up; `attempt` is the newest one at that time."""
+
+    schema_: Literal["pmll.queue/1"] = Field(default="pmll.queue/1", alias="schema")
+    job: str
+    attempt: int
+
+
+class AttemptRecord(Record):
+    """How an attempt started."""
+
+    schema_: Literal["pmll.attempt/1"] = Field(default="pmll.attempt/1", alias="schema")
+    attempt: int
+    host: str
+    pid: int
+    command: tuple[str, ...]
+    environment: Environment
+
+
+class EndRecord(Record):
+    """How an attempt ended."""
+
+    schema_: Literal["pmll.end/1"] = Field(default="pmll.end/1", alias="schema")
+    kind: EndKind
+    message: str = ""
+    hint: str = ""  # what to do: the end of the message
+    traceback: str = ""
+
+
+class Counts(Part):
+    """Pictures and classes of the data set as it was used; how many of its training labels it knows, masks aside.
+
+    `known` is None in results that were made before it was counted.
+    """
+
+    train: int
+    test: int
+    classes: int
+    known: int | None = None
+
+    @classmethod
+    def of(cls, data: Dataset) -> Self:
+        known = int((data.train.labels != 0).sum())
+        return cls(train=len(data.train), test=len(data.test), classes=len(data.classes), known=known)
+
+
+class Support(Part):
+    """Positive pictures of each class: known in training, all in training, in the test split."""
+
+    known: tuple[int, ...]
+    train: tuple[int, ...]
+    test: tuple[int, ...]
+
+
+class ScoresFile(Part):
+    """Where the scores lie, inside the cell's folder."""
+
+    file: Annotated[str, Field(pattern=r"^attempts/\d{4,}/scores\.npz$")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    n: int
+    c: int
+
+
+class Seconds(Part):
+    """Wall time; what a group's cells share is spread over `shared_with` cells."""
+
+    train: float
+    predict: float
+    shared_with: int = 1
+
+
+class Cost(Part):
+    """What training took. Parameters are None where the method is no learner of ours.
+
+    `parameters` counts the frozen tower, too. `peak_memory` is in bytes: what torch held on the GPU, else the
+    process's resident set. `pictures_per_second` are a cell's training pictures, epoch after epoch, over the time that
+    its group trained; None where no epoch is reported.
+    """
+
+    trained_parameters: int | None
+    parameters: int | None
+    peak_memory: int
+    pictures_per_second: float | None
+
+
+class Oracle(Part):
+    """The epoch that was best on the test split, and its metrics; never ranked with the others."""
+
+    metrics: Mapping[str, Share]
+    epoch: int
+
+
+class Try(Part):
+    """One learning rate that was tried, and its mAP on held-out known labels; None where it came to none."""
+
+    rate: float
+    map: Share | None
+
+
+class TriesRecord(Record):
+    """The learning rates that were tried for a cell, in the order of its recipe."""
+
+    schema_: Literal["pmll.tries/1"] = Field(default="pmll.tries/1", alias="schema")
+    tries: Annotated[tuple[Try, ...], Field(min_length=1)]
+
+    @property
+    def best(self) -> Try:
+        """The try that trains on: the best, the first of equals."""
+        return max(self.tries, key=lambda one: -1.0 if one.map is None else one.map)
+
+
+OF_THE_PLAN = ("settings", "recipe", "track", "stated", "label")
+OF_THE_CELL = ("method", "revision", "dataset", "regime", "ratio", "mask", "mask_seed", "seed")
+"""What a result repeats of its cell."""
+
+
+class Result(Record):
+    """One cell's number and all that is needed to read it. Metrics are in 0-1; test labels are not stored."""
+
+    schema_: Literal["pmll.result/1"] = Field(default="pmll.result/1", alias="schema")
+    cell_id: str
+    cell: Cell
+    settings: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    track: str
+    stated: bool = True  # whether the recipe's source gives it for this data set and regime
+    label: str
+    attempt: int
+    method: str
+    revision: int | str
+    dataset: str
+    counts: Counts
+    regime: str
+    ratio: float
+    mask: str
+    mask_seed: int
+    mask_digest: str
+    seed: int
+    selection: str
+    epochs_run: int
+    metrics: Mapping[str, Share]
+    oracle: Oracle | None = None
+    tries: TriesRecord | None = None
+    ap: tuple[Share | None, ...]
+    support: Support
+    classes: tuple[str, ...]
+    pictures: str = ""  # `Dataset.contents`: tells later whether the picture files are still those of this result
+    history: tuple[Mapping[str, int | float | None], ...] = ()
+    beliefs: Mapping[str, Mapping[str, int | float | None]] = {}  # what the method took for true, against the truth
+    scores: ScoresFile
+    seconds: Seconds
+    environment: Environment
+    cost: Cost | None = None  # None: made before it was recorded
+    deterministic: bool = False  # whether the method draws nothing, so that its training seed is of no effect
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.cell_id != self.cell.id:
+            raise ValueError(f"cell_id is {self.cell_id}, but the cell's is {self.cell.id}")
+        for name in OF_THE_CELL:
+            if getattr(self, name) != getattr(self.cell, name):
+                raise ValueError(f"{name} differs from the cell's")
+        lengths = {len(self.classes), len(self.ap), self.scores.c, self.counts.classes}
+        if len(lengths | {len(self.support.known), len(self.support.train), len(self.support.test)}) > 1:
+            raise ValueError("the lists by class differ in length")
+        return self
+
+    @classmethod
+    def of(
+        cls,
+        planned: Planned,
+        *,
+        attempt: int,
+        data: Dataset,
+        mask_digest: str,
+        known_positives: Sequence[int],
+        measured: Metrics,
+        scores: ScoresFile,
+        history: Sequence[Mapping[str, float]],
+        seconds: Seconds,
+        environment: Environment,
+        cost: Cost | None = None,
+        deterministic: bool = False,
+        oracle: Oracle | None = None,
+        tries: TriesRecord | None = None,
+        beliefs: Mapping[str, Mapping[str, int | float | None]] | None = None,
+    ) -> Self:
+        """The result of a planned cell, with what its identity says already filled in."""
+        cell = planned.cell
+        positives = (data.train.labels > 0).sum(axis=0).tolist()
+        return cls(
+            cell_id=cell.id,
+            cell=cell,
+            attempt=attempt,
+            **{name: getattr(planned, name) for name in OF_THE_PLAN},
+            **{name: getattr(cell, name) for name in OF_THE_CELL},
+            counts=Counts.of(data),
+            mask_digest=mask_digest,
+            selection=planned.recipe.get("selection", "last"),
+            epochs_run=int(max((entry["epoch"] for entry in history), default=0)),
+            metrics=measured.values,
+            oracle=oracle,
+            tries=tries,
+            ap=measured.ap,
+            support=Support(known=tuple(known_positives), train=tuple(positives), test=measured.positives),
+            classes=data.classes,
+            pictures=data.contents,
+            history=tuple(history),
+            beliefs=beliefs or {},
+            scores=scores,
+            seconds=seconds,
+            environment=environment,
+            cost=cost,
+            deterministic=deterministic,
+        )

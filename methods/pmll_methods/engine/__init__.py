@@ -1,0 +1,1 @@
+"""The training loop: what every torch method runs in."""

@@ -1,0 +1,114 @@
+"""What a group reads together: the order of pictures, their views, and what the frozen part makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..learners.features import join, take, to_device
+from ..learners.learner import Features, Learner, Stage
+from ..method import ImageSet, Positions, key
+from ..recipe import Recipe
+
+AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def epoch_order(n: int, seed: int, stream: str, epoch: int) -> Positions:
+    """A permutation of `n` that depends on (seed, stream, epoch) alone, so that cells share it.
+
+    It sorts raw 64-bit words of a counter-based generator: those are the same in every version of NumPy.
+    """
+    words = np.random.Philox(key=key(seed, "order", stream, epoch)).random_raw(n)
+    return np.argsort(words, kind="stable").astype(np.int64)
+
+
+def epoch_batches(
+    stage: Stage, sizes: Mapping[str, int], seed: int, epoch: int, *, drop_last: bool
+) -> list[dict[str, Positions]]:
+    """For each step of an epoch, the rows of every stream (positions within the stream)."""
+    main, batch = next(iter(stage.streams.items()))
+    pictures = sizes[main] if stage.pictures is None else stage.pictures
+    count = pictures // batch if drop_last and pictures >= batch else -(-pictures // batch)
+    steps: list[dict[str, Positions]] = [{} for _ in range(count)]
+    for stream, size in stage.streams.items():
+        if sizes[stream] == 0:
+            continue
+        if stream == main and stage.pictures is None:
+            order = epoch_order(sizes[main], seed, main, epoch)
+            batches = [order[i * batch : (i + 1) * batch] for i in range(count)]
+        else:
+            batches = _endless(sizes[stream], size, seed, stream, start=epoch * count, count=count)
+        for step, rows in zip(steps, batches, strict=True):
+            step[stream] = rows
+    return steps
+
+
+def _endless(n: int, size: int, seed: int, stream: str, *, start: int, count: int) -> list[Positions]:
+    """Batches `start` … `start + count` of an endless run through permutations of `n` rows."""
+    first, last = start * size // n, -(-(start + count) * size // n)
+    rows = np.concatenate([epoch_order(n, seed, stream, lap) for lap in range(first, last)])
+    offset = start * size - first * n
+    return [rows[offset + i * size : offset + (i + 1) * size] for i in range(count)]
+
+
+@dataclass
+class Feed:
+    """Turns positions into features, once for all cells of a group.
+
+    With `recipe.cache` (views that never change) every picture goes through the frozen part once; otherwise
+    views are drawn afresh each epoch.
+    """
+
+    images: ImageSet
+    encoder: Learner
+    recipe: Recipe
+    device: str
+    seed: int
+
+    def __post_init__(self) -> None:
+        self._cache: dict[str, Features] = {}
+
+    def __call__(
+        self, batches: Sequence[Positions], views: tuple[str, ...], epoch: int
+    ) -> Iterator[tuple[Features, ...]]:
+        """The features of each batch of positions, one entry a view."""
+        if self.recipe.cache:
+            kept = {view: self._kept(view) for view in views}
+            for positions in batches:
+                rows = torch.from_numpy(positions)
+                yield tuple(to_device(take(kept[view], rows), self.device) for view in views)
+            return
+        yield from self._encoded(batches, views, epoch)
+
+    def _kept(self, view: str) -> Features:
+        if view not in self._cache:
+            everything = in_order(len(self.images), self.recipe.batch)
+            parts = [features[0] for features in self._encoded(everything, (view,), 0)]
+            self._cache[view] = join([to_device(part, "cpu") for part in parts])
+        return self._cache[view]
+
+    def _encoded(
+        self, batches: Sequence[Positions], views: tuple[str, ...], epoch: int
+    ) -> Iterator[tuple[Features, ...]]:
+        pictures = self.images.batches(batches, views, self.recipe.resolution, seed=self.seed, epoch=epoch)
+        for _, pixels in pictures:
+            with torch.no_grad(), autocast(self.recipe, self.device):
+                features = tuple(self.encoder.encode(torch.from_numpy(view).to(self.device)) for view in pixels)
+            yield features  # outside the block: whoever takes the features may want gradients
+
+
+def in_order(n: int, batch: int) -> list[Positions]:
+    """All positions, in order, in batches."""
+    return [np.arange(start, min(start + batch, n), dtype=np.int64) for start in range(0, n, batch)]
+
+
+def autocast(recipe: Recipe, device: str) -> torch.autocast:
+    """The precision of the recipe as a context."""
+    return torch.autocast(
+        torch.device(device).type,
+        dtype=AUTOCAST.get(recipe.precision, torch.bfloat16),
+        enabled=recipe.precision in AUTOCAST,
+    )

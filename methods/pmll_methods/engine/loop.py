@@ -1,0 +1,255 @@
+"""The one training loop and the one prediction loop: cells of a group share pictures, views and frozen towers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..learners.learner import Features, Learner, PseudoLabels, Stage, Sweep, laid_out
+from ..method import Diverged, ImageSet, Positions, Run, Scores, Stopped
+from . import ema
+from .contract import NOT_FINITE, refuse_shape
+from .feed import Feed, autocast, epoch_batches, in_order
+from .isolation import attempted, kept_apart
+from .member import Member, Place
+
+
+class Calendar(NamedTuple):
+    """How the epochs of a stage count in the whole of training."""
+
+    before: int
+    epochs: int
+
+
+def fit_group(learners: Sequence[Learner], images: ImageSet, runs: Sequence[Run]) -> list[Exception | None]:
+    """Train learners of one recipe and seed in lockstep on the same pictures.
+
+    Every cell runs the very kernels, in the very shapes, that it runs alone: a group of one gives the same bits.
+    A cell that fails or diverges drops out and leaves the others untouched; its exception is returned in its
+    place. Raises `Stopped`, everything saved, when a run asks to stop.
+    """
+    members = [Member(learner, run) for learner, run in zip(learners, runs, strict=True)]
+    if not members:
+        return []
+    lead = members[0]
+    feed = Feed(images, lead.learner, lead.recipe, lead.run.device, lead.run.seed)
+    cohorts = _cohorts(members)
+    for cohort in cohorts:
+        place = _fit(cohort, feed)
+        if cohort is not cohorts[-1]:
+            for member in _alive(cohort):
+                member.save(place)  # a stop in a later cohort must not cost what this one has learned
+    return [member.failure for member in members]
+
+
+def _cohorts(members: Sequence[Member]) -> list[list[Member]]:
+    """Members that train in the same stages on the same streams of pictures; only those can share a step.
+
+    Streams follow from labels: where a method has one of unlabelled pictures, each ratio is a cohort.
+    """
+    cohorts: list[tuple[_Plan, list[Member]]] = []
+    for member in members:
+        with kept_apart(member.fail):  # where a method refuses its labels: none of them is known, say
+            plan = _Plan.of(member.learner)
+            mates = next((each for other, each in cohorts if other.same_as(plan)), None)
+            if mates is None:
+                cohorts.append((plan, [member]))
+            else:
+                mates.append(member)
+    return [mates for _, mates in cohorts]
+
+
+class _Plan(NamedTuple):
+    """The stages of a learner, and the training positions of their streams."""
+
+    stages: tuple[Stage, ...]
+    streams: dict[str, Tensor]
+
+    @classmethod
+    def of(cls, learner: Learner) -> _Plan:
+        stages = learner.stages()
+        return cls(stages, {name: learner.stream(name) for stage in stages for name in stage.streams})
+
+    def same_as(self, other: _Plan) -> bool:
+        return self.stages == other.stages and all(
+            torch.equal(rows, other.streams[name]) for name, rows in self.streams.items()
+        )
+
+
+def _fit(members: Sequence[Member], feed: Feed) -> Place:
+    """Train one cohort from where it stands to the end."""
+    place = _resume(members)
+    with torch.random.fork_rng(devices=[]):
+        stages = laid_out(members[0].learner.stages(), members[0].recipe)
+        for number, stage in enumerate(stages):
+            if number < place.stage:
+                continue
+            calendar = Calendar(sum(before.epochs for before in stages[:number]), sum(each.epochs for each in stages))
+            if place == Place(number, 0, 0, place.done):
+                for member in _alive(members):
+                    with kept_apart(member.fail):
+                        if stage.from_average and member.average:
+                            ema.load(member.learner, member.average)
+                        member.begin_stage()
+            for epoch in range(place.epoch, stage.epochs):
+                if not _alive(members):
+                    break
+                place = _epoch(members, feed, stage, calendar, Place(number, epoch, place.step, place.done))
+            place = Place(number + 1, 0, 0, place.done)
+    for member in members:
+        if member.average:
+            ema.load(member.learner, member.average)
+        member.set_mode(training=False)
+    return place
+
+
+def _resume(members: Sequence[Member]) -> Place:
+    """The newest place that all members hold; the start where there is none."""
+    common = set(members[0].run.saved_steps())
+    for member in members[1:]:
+        common &= set(member.run.saved_steps())
+    if not common:
+        return Place()
+    places = []
+    for member in members:
+        with kept_apart(member.fail):
+            places.append(member.restore(max(common)))
+    return places[0] if places else Place()
+
+
+def _epoch(members: Sequence[Member], feed: Feed, stage: Stage, calendar: Calendar, place: Place) -> Place:
+    """One epoch from `place` on: the sweep before it, then its steps. Returns where the next epoch begins."""
+    number = calendar.before + place.epoch  # views and order don't begin again with a stage
+    if place.step == 0:
+        _sweep(members, feed, number)
+    batches: list[dict[str, Tensor]] = []
+    if stage.steps:
+        lead = members[0]
+        rows = {name: lead.learner.stream(name) for name in stage.streams}
+        sizes = {name: len(positions) for name, positions in rows.items()}
+        plan = epoch_batches(stage, sizes, feed.seed, number, drop_last=lead.recipe.drop_last)
+        batches = [{name: rows[name][torch.from_numpy(chosen)] for name, chosen in step.items()} for step in plan]
+    features = _streams(feed, batches[place.step :], stage, number)
+    for step in range(place.step, len(batches)):
+        here = Place(place.stage, place.epoch, step, place.done + step - place.step)
+        views = next(features)
+        for member in _alive(members):
+            with kept_apart(member.fail):
+                member.train_step(member.batch(views, batches[step]), stage, here, len(batches))
+        _pause(members, Place(place.stage, place.epoch, step + 1, here.done + 1), last=step + 1 == len(batches))
+    after = Place(place.stage, place.epoch + 1, 0, place.done + len(batches) - place.step)
+    for member in _alive(members):
+        member.epoch_done(number + 1, calendar.epochs)
+        with kept_apart(member.fail):
+            _hand_over(member)
+            member.run.after_epoch(number + 1, _predictor(member))
+    _pause(members, after, last=after.epoch == stage.epochs)
+    return after
+
+
+def _hand_over(member: Member) -> None:
+    """Let the bench compare what a learner takes for true."""
+    for name, belief in member.learner.beliefs().items():
+        if isinstance(belief, PseudoLabels):
+            member.run.record(name, belief.positions.cpu().numpy(), belief.labels.cpu().numpy())
+        else:
+            member.run.record(name, np.empty(0, np.int64), np.array(belief))
+
+
+def _streams(
+    feed: Feed, batches: Sequence[dict[str, Tensor]], stage: Stage, epoch: int
+) -> Iterator[dict[str, tuple[Features, ...]]]:
+    """The features of each step, by stream."""
+    names = list(batches[0]) if batches else []
+    feeds = {name: feed([step[name].numpy() for step in batches], stage.views, epoch) for name in names}
+    for _ in batches:
+        yield {name: next(feeds[name]) for name in names}
+
+
+def _pause(members: Sequence[Member], place: Place, *, last: bool) -> None:
+    """Between two steps: save when it is time to, stop when asked to."""
+    alive = _alive(members)
+    stop = any(member.run.should_stop() for member in alive)
+    if stop or (not last and any(member.run.save_due() for member in alive)):
+        for member in alive:
+            member.save(place)
+    if stop:
+        raise Stopped
+
+
+def _sweep(members: Sequence[Member], feed: Feed, epoch: int) -> None:
+    """The passes over training pictures that members ask for; members with the same wish share one."""
+    wishes: dict[Sweep, list[Member]] = {}
+    for member in _alive(members):
+        plan = member.learner.sweep_plan(epoch)
+        if plan is not None:
+            wishes.setdefault(plan, []).append(member)
+    for plan, sharing in wishes.items():
+        rows = sharing[0].learner.stream(plan.stream)
+        batches = [rows[torch.from_numpy(part)].numpy() for part in in_order(len(rows), feed.recipe.batch)]
+        view = plan.view or feed.recipe.test_view
+        for positions, views in zip(batches, feed(batches, (view,), epoch), strict=True):
+            for member in _alive(sharing):
+                with kept_apart(member.fail):
+                    _sweep_batch(member, plan, positions, views)
+        for member in _alive(sharing):
+            with kept_apart(member.fail):
+                member.learner.after_sweep()
+
+
+@torch.no_grad()
+def _sweep_batch(member: Member, plan: Sweep, positions: Positions, views: tuple[Features, ...]) -> None:
+    member.set_mode(training=False)
+    with ema.swapped_in(member.learner, member.average if plan.averaged else None):
+        member.learner.sweep(member.batch({plan.stream: views}, {plan.stream: torch.from_numpy(positions)}))
+
+
+def _alive(members: Sequence[Member]) -> list[Member]:
+    return [member for member in members if member.failure is None]
+
+
+def _predictor(member: Member) -> Callable[[ImageSet], Scores]:
+    def predict(images: ImageSet) -> Scores:
+        with ema.swapped_in(member.learner, member.average):
+            scores = predict_group([member.learner], images, [member.run])[0]
+        if isinstance(scores, Exception):
+            raise scores
+        return scores
+
+    return predict
+
+
+@torch.no_grad()
+def predict_group(learners: Sequence[Learner], images: ImageSet, runs: Sequence[Run]) -> list[Scores | Exception]:
+    """Scores float32 [pictures, classes] of each learner; pictures, views and the frozen part are shared.
+
+    The exception of a learner that fails stands in its place, a `Diverged` where its scores are not finite.
+    """
+    recipe, device = runs[0].recipe, runs[0].device
+    for learner in learners:
+        learner.eval()
+    pictures = images.batches(in_order(len(images), recipe.batch), (recipe.test_view,), recipe.resolution)
+    parts: list[list[Tensor]] = [[] for _ in learners]
+    failures: dict[int, Exception] = {}
+    with autocast(recipe, device):
+        heads = [attempted(learner.head) for learner in learners]
+        for _, pixels in pictures:
+            features = learners[0].encode(torch.from_numpy(pixels[0]).to(device))
+            for number, (learner, head) in enumerate(zip(learners, heads, strict=True)):
+                if number not in failures:
+                    with kept_apart(partial(failures.__setitem__, number)):
+                        if isinstance(head, Exception):
+                            raise head
+                        logits = learner(features, head)
+                        refuse_shape(logits, len(pixels[0]), learner)
+                        parts[number].append(logits.float().cpu())
+    return [failures.get(number) or _finite(torch.cat(part).numpy()) for number, part in enumerate(parts)]
+
+
+def _finite(scores: Scores) -> Scores | Exception:
+    return scores if np.isfinite(scores).all() else Diverged("predicted scores are not finite", hint=NOT_FINITE)

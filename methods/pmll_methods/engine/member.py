@@ -1,0 +1,188 @@
+"""One cell while it trains: its learner, optimizer, average and checkpoints; alone or among others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ..learners.learner import Batch, Features, Head, Learner, Stage, Step
+from ..method import MethodError, Run, State, key
+from ..recipe import Recipe
+from . import ema
+from .contract import loss_terms, refuse_detached, refuse_not_finite
+from .feed import autocast
+from .schedule import learning_rate, one_cycle
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """How far training has come: the next step to take. `done` counts the steps taken so far."""
+
+    stage: int = 0
+    epoch: int = 0
+    step: int = 0
+    done: int = 0
+
+
+@dataclass
+class Member:
+    """One learner of a group with all that belongs to it alone."""
+
+    learner: Learner
+    run: Run
+    failure: Exception | None = None
+    average: dict[str, Tensor] = field(default_factory=dict)
+    losses: dict[str, tuple[float, int]] = field(default_factory=dict)  # sum and number of values in this epoch
+
+    def __post_init__(self) -> None:
+        self.recipe = self.run.recipe
+        self.labels = self.learner.problem.labels.to(self.run.device)
+        self.learner.to(self.run.device)
+        self.optimizer: torch.optim.Optimizer | None = None
+        self.trained: dict[str, Tensor] = {}
+
+    def fail(self, error: Exception) -> None:
+        """Drop out: this member trains no further."""
+        self.failure = error
+
+    def begin_stage(self, saved: State | None = None) -> None:
+        """A fresh optimizer (and average) for a stage, or the saved ones."""
+        groups = [
+            {
+                "params": list(parameters),
+                "name": name,
+                "scale": self.recipe.lr_scale.get(name, 1.0),
+                "weight_decay": self.recipe.weight_decay if decayed else 0.0,
+            }
+            for name, parameters, decayed in _by_decay(self.learner.parameter_groups(), self.recipe)
+        ]
+        self.optimizer = _optimizer(self.run, groups) if any(group["params"] for group in groups) else None
+        self.scaler = torch.amp.GradScaler(
+            torch.device(self.run.device).type, enabled=self.recipe.precision == "fp16" and self.run.device != "cpu"
+        )
+        self.trained = ema.averaged(self.learner)
+        if self.recipe.ema is not None:
+            self.average = ema.start(self.learner)
+        if saved is not None:
+            self.average = {name: tensor.to(self.run.device) for name, tensor in saved["average"].items()}
+            self.scaler.load_state_dict(saved["scaler"])
+            if self.optimizer is not None:
+                self.optimizer.load_state_dict(saved["optimizer"])
+
+    def set_mode(self, training: bool, *, first_epoch: bool = False) -> None:
+        """Train or evaluate; batch norm follows the recipe while training."""
+        self.learner.train(training)
+        rests = self.recipe.batch_norm == "eval" or (first_epoch and self.recipe.batch_norm == "train-from-second")
+        if training and rests:
+            for part in self.learner.modules():
+                if isinstance(part, _BatchNorm):
+                    part.eval()
+
+    def batch(self, views: Mapping[str, tuple[Features, ...]], positions: Mapping[str, Tensor]) -> Batch:
+        """Features and labels of one step: the first stream, the others by name."""
+        first, *others = views
+        parts = {name: self._part(views[name], positions[name]) for name in others}
+        return self._part(views[first], positions[first], parts)
+
+    def _part(
+        self, views: tuple[Features, ...], positions: Tensor, streams: Mapping[str, Batch] | None = None
+    ) -> Batch:
+        return Batch(views, self.labels[positions.to(self.labels.device)], positions, streams or {})
+
+    def train_step(self, batch: Batch, stage: Stage, place: Place, steps: int) -> None:
+        """One optimizer step. Raises `Diverged` when the loss is not finite."""
+        seed = key(self.run.seed, "step", place.stage, place.epoch, place.step)
+        torch.manual_seed(seed)  # dropout and the like: the same alone and in a group
+        generator = torch.Generator().manual_seed(seed)
+        self.set_mode(training=True, first_epoch=place.stage == place.epoch == 0)
+        with autocast(self.recipe, self.run.device):
+            head: Head = self.learner.head()
+            step = Step(place.stage, place.epoch, place.step, steps, generator)
+            terms = loss_terms(self.learner.loss(batch, head, step), self.learner)
+        total = torch.stack([term.float() for term in terms.values()]).sum()
+        values = {name: float(term.detach()) for name, term in terms.items()}
+        refuse_not_finite(float(total.detach()), values, self.learner, place.epoch, place.step)
+        for name, value in values.items():
+            before, count = self.losses.get(name, (0.0, 0))
+            self.losses[name] = (before + value, count + 1)
+        if self.optimizer is not None:
+            refuse_detached(total, self.learner)
+            self._descend(total, stage, place, steps)
+
+    def _descend(self, total: Tensor, stage: Stage, place: Place, steps: int) -> None:
+        assert self.optimizer is not None
+        at = place.epoch * steps + place.step
+        epochs = stage.horizon or stage.epochs
+        rate = learning_rate(self.recipe, at, steps, epochs)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * stage.lr_scale * group["scale"]
+            if self.recipe.schedule == "onecycle":
+                group["betas"] = (one_cycle(rate, at, steps * epochs)[1], self.recipe.betas[1])
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
+        if self.recipe.clip is not None:
+            self.scaler.unscale_(self.optimizer)
+            torch.nn.utils.clip_grad_norm_(
+                [parameter for group in self.optimizer.param_groups for parameter in group["params"]], self.recipe.clip
+            )
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if self.recipe.ema is not None:
+            ema.update(self.average, self.trained, self.recipe.ema)
+
+    def epoch_done(self, epoch: int, epochs: int) -> None:
+        """Report the mean of each loss term over the epoch."""
+        self.run.report(epoch, epochs, {name: total / count for name, (total, count) in self.losses.items()})
+        self.losses.clear()
+
+    def save(self, place: Place) -> None:
+        """Keep everything that training needs to go on from `place`."""
+        state: State = {
+            "place": [place.stage, place.epoch, place.step, place.done],
+            "learner": self.learner.state_dict(),
+            "average": self.average,
+            "scaler": self.scaler.state_dict(),
+            "losses": {name: list(kept) for name, kept in self.losses.items()},
+        }
+        if self.optimizer is not None:
+            state["optimizer"] = self.optimizer.state_dict()
+        self.run.save(state, place.done)
+
+    def restore(self, done: int) -> Place:
+        """Take up the state saved after `done` steps. Raises `MethodError` where it is another version's."""
+        state = self.run.restore(done)
+        assert state is not None
+        try:
+            self.learner.load_state_dict(state["learner"])
+            self.begin_stage(state)
+            self.losses = {name: (total, count) for name, (total, count) in state["losses"].items()}
+            return Place(*state["place"])
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise MethodError(
+                f"the state saved after {done} steps doesn't fit the method: {error}",
+                hint="delete the cell's files attempts/*/checkpoint-*.pt to train from the start",
+            ) from error
+
+
+def _by_decay(
+    groups: Mapping[str, Sequence[nn.Parameter]], recipe: Recipe
+) -> Iterator[tuple[str, Sequence[nn.Parameter], bool]]:
+    """Each group with its name and whether weights decay in it; vectors apart where the recipe spares them."""
+    for name, parameters in groups.items():
+        if recipe.decay_vectors or name == "scalars":
+            yield name, parameters, name != "scalars"
+        else:
+            yield name, [each for each in parameters if each.ndim == 1], False
+            yield name, [each for each in parameters if each.ndim != 1], True
+
+
+def _optimizer(run: Run, groups: list[dict[str, object]]) -> torch.optim.Optimizer:
+    recipe = run.recipe
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+    kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
+    return kind(groups, lr=recipe.lr, betas=recipe.betas, weight_decay=recipe.weight_decay)

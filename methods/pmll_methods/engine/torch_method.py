@@ -1,0 +1,76 @@
+"""Makes a learner a method: builds it for a training set, and hands it to the loops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+
+from ..learners.learner import Learner, Problem
+from ..method import ImageSet, Run, Scores, TrainSet, key
+from ..settings import Settings
+from .contract import built
+from .isolation import attempted
+from .loop import fit_group, predict_group
+
+
+class TorchMethod:
+    """A `Method` around one learner class; `fit` is a group of one."""
+
+    def __init__(self, learner_class: type[Learner], settings: Settings) -> None:
+        self.learner_class, self.settings = learner_class, settings
+        self.name = learner_class.card.name
+        self.learner: Learner | None = None
+
+    def build(self, train: TrainSet, run: Run) -> Learner:
+        """The untrained learner of one cell; its start depends on the seed alone."""
+        tower = self.learner_class.load_tower(self.settings, run.recipe)
+        if tower is not None:
+            tower.to(run.device)
+        problem = Problem(
+            classes=train.classes,
+            spoken=train.spoken,
+            labels=torch.from_numpy(train.labels.copy()),
+            regime=train.regime,
+            recipe=run.recipe,
+            tower=tower,
+            device=run.device,
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(key(run.seed, "init"))
+            self.learner = built(self.learner_class, problem, self.settings)
+        return self.learner
+
+    def fit(self, train: TrainSet, run: Run) -> None:
+        _raise_first(fit_methods([self], [train], [run]))
+
+    def predict(self, images: ImageSet, run: Run) -> Scores:
+        scores = predict_methods([self], images, [run])[0]
+        if isinstance(scores, Exception):
+            raise scores
+        return scores
+
+
+def fit_methods(
+    methods: Sequence[TorchMethod], trains: Sequence[TrainSet], runs: Sequence[Run]
+) -> list[Exception | None]:
+    """Build and train a group in lockstep; the exception of a cell that failed stands in its place."""
+    learners = [
+        attempted(partial(method.build, train, run)) for method, train, run in zip(methods, trains, runs, strict=True)
+    ]
+    alive = [(learner, run) for learner, run in zip(learners, runs, strict=True) if isinstance(learner, Learner)]
+    fitted = iter(fit_group([learner for learner, _ in alive], trains[0], [run for _, run in alive]))
+    return [next(fitted) if isinstance(learner, Learner) else learner for learner in learners]
+
+
+def predict_methods(methods: Sequence[TorchMethod], images: ImageSet, runs: Sequence[Run]) -> list[Scores | Exception]:
+    """Scores of trained methods on the same pictures."""
+    learners = [method.learner for method in methods if method.learner is not None]
+    return predict_group(learners, images, runs)
+
+
+def _raise_first(failures: Sequence[Exception | None]) -> None:
+    for failure in failures:
+        if failure is not None:
+            raise failure

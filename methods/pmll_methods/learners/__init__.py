@@ -1,0 +1,1 @@
+"""Base classes that a method derives from."""

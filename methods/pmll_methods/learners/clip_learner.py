@@ -1,0 +1,44 @@
+"""An image-text tower under a learner: which one, and what every learner on it shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..presets.recipes import CONTROLLED
+from ..recipe import Recipe, Track
+from ..settings import Settings, setting
+from ..towers.clip import ClipTower, load_clip
+from ..towers.sources import clip_sources
+from ..towers.weights import Source
+from .learner import Learner
+
+TOWER = "image-text model: an open_clip NAME:TAG, `local-dir:FOLDER`, or `tiny`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipSettings(Settings):
+    """Which image-text tower, with which weights."""
+
+    tower: str = setting("RN101:openai", TOWER)
+    weights: str | None = setting(None, "file with its weights, or `random`; none: those that `tower` names")
+
+
+class ClipLearner(Learner):
+    """Base of learners on a frozen image-text tower; a subclass says how pictures and texts are read."""
+
+    controlled = Track(recipe=CONTROLLED, settings={"tower": "RN101:openai"})
+
+    @classmethod
+    def load_tower(cls, settings: Any, recipe: Recipe) -> ClipTower:
+        return load_clip(settings.tower, settings.weights)
+
+    @classmethod
+    def tower_sources(cls, settings: Any, recipe: Recipe) -> tuple[Source, ...]:
+        return clip_sources(settings.tower, settings.weights, recipe.resolution)
+
+    @property
+    def clip(self) -> ClipTower:
+        """The tower, shared by the cells of a group."""
+        tower: ClipTower = self.problem.tower
+        return tower

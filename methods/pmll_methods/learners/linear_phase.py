@@ -1,0 +1,63 @@
+"""A linear phase: for the first epochs the classifier alone learns, on pictures that don't change.
+
+Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021; mode linear_init of the released code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..ranges import Count, Positive, Share
+from ..settings import Settings, setting
+from .learner import Batch, Problem, Stage, Step
+from .trunk import TrunkClassifier, pool
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearPhaseSettings(Settings):
+    """Settings of a linear phase."""
+
+    linear_phase: Share = setting(
+        0.0, "share of the epochs, the first ones, in which the trunk stays as it is", "released code: 25 of 35"
+    )
+    linear_lr: Positive = setting(1e-4, "learning rate of the linear phase", "released code, mode linear_init")
+    linear_batch: Count | None = setting(None, "batch of the linear phase; none: that of the recipe")
+
+
+class LinearPhase(TrunkClassifier):
+    """A classifier that can learn before its trunk does."""
+
+    def __init__(self, problem: Problem, settings: Any) -> None:
+        super().__init__(problem, settings)
+        epochs = problem.recipe.epochs
+        most = 0 if settings.frozen else max(0, epochs - 1)  # the trunk learns in the last epoch at least
+        self.linear_epochs = min(round(settings.linear_phase * epochs), most)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """The linear phase where there is one; then the trunk learns, too."""
+        (whole,) = super().stages()
+        if not self.linear_epochs:
+            return (whole,)
+        recipe = self.problem.recipe
+        scale = self.settings.linear_lr / recipe.lr
+        linear = replace(whole, epochs=self.linear_epochs, views=(recipe.test_view,), lr_scale=scale)
+        if self.settings.linear_batch is not None:
+            linear = replace(linear, streams=dict.fromkeys(whole.streams, self.settings.linear_batch))
+        return linear, replace(whole, epochs=recipe.epochs - self.linear_epochs)
+
+    def logits(self, batch: Batch, step: Step) -> Float[Tensor, "b c"]:
+        """The logits of a training step; in the linear phase nothing of the trunk learns, its norms included."""
+        logits: Tensor = self._linear(batch) if self.linear_epochs and step.stage == 0 else self(batch.features, None)
+        return logits
+
+    def _linear(self, batch: Batch) -> Any:
+        assert isinstance(batch.features, Tensor)
+        self.top.eval()  # until the next step, for which the loop sets the mode anew
+        with torch.no_grad():
+            pooled = pool(self.feature_map(batch.features), self.settings.pooling)
+        return self.classifier(pooled)

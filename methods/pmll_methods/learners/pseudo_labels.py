@@ -1,0 +1,124 @@
+"""Labelled pictures first, then the others, too, with pseudo-labels from averaged weights: how CAP trains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int8
+from torch import Tensor
+
+from ..losses.asymmetric import partial_asl
+from ..ranges import Share, Weight
+from ..settings import Settings, setting
+from .features import join
+from .learner import Batch, Features, Head, Learner, Problem, PseudoLabels, Stage, Sweep
+
+WARM_UP_BATCH = 5.0  # released code of CAP: 16, 32, 48, 64 labelled pictures at shares of 5, 10, 15, 20 %
+LABELLED_BATCH = 1.25  # released code of CAP: 4, 8, 12, 16 labelled pictures of 64 at those shares
+
+
+@dataclass(frozen=True, kw_only=True)
+class PseudoLabelSettings(Settings):
+    """How long labelled pictures are alone, and the loss of both kinds."""
+
+    warmup: Share = setting(0.3, "share of the epochs on labelled pictures alone", "CAP's code: 12 of 40")
+    later_batch: Share = setting(1.0, "batch after that, as a share of the recipe's", "CAP's code: half on VOC")
+    unlabelled_weight: Weight = setting(1.0, "weight of the loss on pseudo-labels", "CAP's code")
+    gamma_negative: Weight = setting(4.0, "focusing on negatives, γ-", "CAP's code")
+    gamma_positive: Weight = setting(0.0, "focusing on positives, γ+", "CAP's code")
+    clip: Share = setting(0.05, "probability shift of negatives", "CAP's code")
+
+
+class PseudoLabelLearner(Learner):
+    """Base of learners for the regime `semi`; to be named before the base that has the network.
+
+    A recipe's views are the weak one, the strong one of the warm-up and that of later epochs; the last one stands for
+    those that are left out. Before each epoch after the warm-up the averaged weights score weak views of all
+    unlabelled pictures, and `pseudo_labels` turns the scores into labels.
+    """
+
+    pseudo: Tensor
+
+    def __init__(self, problem: Problem, settings: Any) -> None:
+        super().__init__(problem, settings)
+        self.unlabelled = self.stream("unlabelled")
+        self.labelled = len(self.stream("labelled"))
+        self.positives = (problem.labels > 0).sum(dim=0)
+        self.register_buffer("pseudo", torch.zeros_like(problem.labels))
+        self.scored: list[Tensor] = []
+        self.scoring = False
+        self.scoring_head: Head = None
+
+    @property
+    def warmup_epochs(self) -> int:
+        """Epochs on labelled pictures alone: all, where no other pictures are left; else the last is for both kinds."""
+        epochs = self.problem.recipe.epochs
+        share: float = self.settings.warmup
+        if share >= 1 or len(self.unlabelled) == 0 or epochs < 2:
+            return epochs
+        return max(1, min(epochs - 1, round(share * epochs)))
+
+    def stages(self) -> tuple[Stage, ...]:
+        """The warm-up, then both kinds of pictures together; an epoch of the latter sees all unlabelled pictures."""
+        recipe = self.problem.recipe
+        share = self.labelled / self.problem.n_train
+        strong = recipe.views[1:] or recipe.views
+        alone = min(recipe.batch, max(1, round(WARM_UP_BATCH * share * recipe.batch)))
+        warm = Stage(epochs=self.warmup_epochs, views=strong[:1], streams={"labelled": alone})
+        if warm.epochs == recipe.epochs:
+            return (warm,)
+        batch = max(1, round(self.settings.later_batch * recipe.batch))
+        beside = max(1, min(batch - 1, round(LABELLED_BATCH * share * batch)))
+        streams = {"unlabelled": max(1, batch - beside), "labelled": beside}
+        return warm, Stage(epochs=recipe.epochs - warm.epochs, views=strong[-1:], streams=streams)
+
+    def pseudo_labels(self, scores: Float[Tensor, "u c"]) -> Int8[Tensor, "u c"]:
+        """Labels of the unlabelled pictures, 0 where left out, from their scores P(present)."""
+        raise NotImplementedError(f"{type(self).__name__}.pseudo_labels")
+
+    def targets(self, batch: Batch) -> tuple[Features, Int8[Tensor, "b c"], Bool[Tensor, "b"]]:
+        """All pictures of a step: features (first view), true or pseudo-labels, and whether they are the true ones."""
+        parts = (batch, *batch.streams.values())
+        labels = [part.labels + self.pseudo[part.positions.to(self.pseudo.device)] for part in parts]
+        true = [(part.labels != 0).any(dim=1) for part in parts]
+        return join([part.features for part in parts]), torch.cat(labels), torch.cat(true)
+
+    def asl_terms(
+        self, logits: Float[Tensor, "b c"], labels: Int8[Tensor, "b c"], true: Bool[Tensor, "b"]
+    ) -> dict[str, Tensor]:
+        """The asymmetric loss, summed over the entries that have a label, of true and of pseudo-labels."""
+        settings = self.settings
+        shape = {"gamma_neg": settings.gamma_negative, "gamma_pos": settings.gamma_positive, "clip": settings.clip}
+        terms = {"labelled": partial_asl(logits[true], labels[true], reduction="sum", **shape)}
+        if not true.all():
+            pseudo = partial_asl(logits[~true], labels[~true], reduction="sum", **shape)
+            terms["unlabelled"] = settings.unlabelled_weight * pseudo
+        return terms
+
+    def beliefs(self) -> Mapping[str, PseudoLabels | float]:
+        rows = self.unlabelled.to(self.pseudo.device)
+        return {"pseudo": PseudoLabels(rows, self.pseudo[rows])} if self.pseudo.any() else {}
+
+    def sweep_plan(self, epoch: int) -> Sweep | None:
+        self.scoring = epoch >= self.warmup_epochs
+        if not self.scoring:
+            return super().sweep_plan(epoch)
+        return Sweep("unlabelled", self.problem.recipe.views[0], averaged=True)
+
+    def sweep(self, batch: Batch) -> None:
+        if not self.scoring:
+            super().sweep(batch)
+            return
+        if not self.scored:
+            self.scoring_head = self.head()
+        self.scored.append(self(batch.features, self.scoring_head).float().sigmoid())
+
+    def after_sweep(self) -> None:
+        if not self.scoring:
+            super().after_sweep()
+            return
+        self.pseudo[self.unlabelled.to(self.pseudo.device)] = self.pseudo_labels(torch.cat(self.scored))
+        self.scored, self.scoring_head = [], None

@@ -1,0 +1,109 @@
+"""What SST and HST share: label features, a head for pairs of classes, and two ways from known to unknown labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Bool, Float, Int8
+from torch import Tensor
+
+from ..losses.asymmetric import partial_asl
+from ..losses.contrastive import contrastive
+from ..losses.partial_bce import partial_bce
+from ..nn.label_transfer import completed, cross_score, intra_score, pair_labels
+from ..nn.pair_head import PairHead
+from ..ranges import Weight, Whole
+from ..settings import setting
+from .label_features import LabelFeatureLearner, LabelFeatureSettings
+from .learner import Batch, Problem, PseudoLabels, Step, ramp
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferSettings(LabelFeatureSettings):
+    """Which ways are taken, from when on, and how the parts that they rest on learn."""
+
+    intra_image: bool = setting(
+        True, "from present labels to unknown ones of the same picture, by co-occurrence; without it no pair head"
+    )
+    cross_image: bool = setting(
+        True, "from known positives of other pictures, by similar features; without it no contrastive loss"
+    )
+    transfer_from: Whole = setting(5, "first epoch with completed labels", "HCP-MLR-PL, scripts of SST and HST")
+    cooccurrence: Weight = setting(10.0, "weight of the loss of the pair head", "HCP-MLR-PL, scripts of SST and HST")
+    contrastive: Weight = setting(0.05, "weight of the contrastive loss", "HCP-MLR-PL, scripts of SST and HST")
+    pair_unknown: Literal["mask", "negative"] = setting(
+        "mask", "pairs that known labels don't decide: left out, or negative as in the released code"
+    )
+    absent_apart: bool = setting(
+        True, "features of a class that is absent from both pictures are drawn apart, too", "HCP-MLR-PL"
+    )
+
+
+class TransferLearner(LabelFeatureLearner):
+    """L = L_bce + 10 L_cooc + 0.05 L_con, and from `transfer_from` on the terms of both ways.
+
+    The weights of L_cooc and L_con rise over the first epoch. Without both ways it is SSGRL.
+    """
+
+    def __init__(self, problem: Problem, settings: Any) -> None:
+        super().__init__(problem, settings)
+        if settings.intra_image:
+            self.pair_head = PairHead(len(problem.classes), self.width, settings.attention_width, self.width)
+        ways = {"intra": settings.intra_image, "inter": settings.cross_image}
+        self.ways = tuple(way for way, taken in ways.items() if taken)
+        for way in self.ways:
+            self.register_buffer(f"{way}_labels", torch.zeros_like(problem.labels))
+
+    def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
+        labels, settings = batch.labels, self.settings
+        assert isinstance(batch.features, Tensor)
+        features = self.decoupled(batch.features)[0]
+        logits = self.classify(features)
+        rising, late = ramp(step.epoch, step.step, step.steps), step.epoch >= settings.transfer_from
+        terms = {"bce": partial_bce(logits, labels)}
+        if settings.intra_image:
+            pair_logits = self.pair_head(features)
+            known_pairs = pair_labels(labels, settings.pair_unknown)
+            terms["cooccurrence"] = settings.cooccurrence * rising * cooccurrence_loss(pair_logits, known_pairs)
+            if late:
+                terms |= self.transfer_terms("intra", logits, intra_score(pair_logits, labels), batch, step.epoch)
+        if settings.cross_image:
+            apart = contrastive(features, labels, step.generator, absent_apart=settings.absent_apart)
+            terms["contrastive"] = settings.contrastive * rising * apart
+            self.remember(features, labels)
+            if late:
+                score = cross_score(features, self.reference())
+                terms |= self.transfer_terms("inter", logits, score, batch, step.epoch)
+        return terms
+
+    def transfer_terms(
+        self, way: str, logits: Float[Tensor, "b c"], score: Float[Tensor, "b c"], batch: Batch, epoch: int
+    ) -> dict[str, Tensor]:
+        """Partial BCE with the labels that one way completes; a subclass adds how it learns to."""
+        labels = completed(batch.labels, self.accepted(way, score, epoch))
+        made = self.get_buffer(f"{way}_labels")
+        made[batch.positions.to(made.device)] = labels - batch.labels
+        return {way: partial_bce(logits, labels)}
+
+    def accepted(self, way: str, score: Float[Tensor, "b c"], epoch: int) -> Bool[Tensor, "b c"]:
+        """Where the score of a way, `intra` or `inter`, is high enough for a label to be completed."""
+        raise NotImplementedError(f"{type(self).__name__}.accepted")
+
+    def remember(self, features: Float[Tensor, "b c f"], labels: Int8[Tensor, "b c"]) -> None:
+        """Take in the label features of a batch for later ones."""
+
+    def reference(self) -> Float[Tensor, "c f"]:
+        """The mean direction of what is known of each class's positives."""
+        raise NotImplementedError(f"{type(self).__name__}.reference")
+
+    def beliefs(self) -> Mapping[str, PseudoLabels | float]:
+        made = {way: self.get_buffer(f"{way}_labels") for way in self.ways}
+        return {way: PseudoLabels(self.stream("all"), labels) for way, labels in made.items() if labels.any()}
+
+
+def cooccurrence_loss(pair_logits: Float[Tensor, "b p"], known_pairs: Int8[Tensor, "b p"]) -> Float[Tensor, ""]:
+    """The asymmetric loss over known pairs with γ- 2, γ+ 1 and clip 0.05, its weight with gradient (HCP-MLR-PL)."""
+    return partial_asl(pair_logits, known_pairs, gamma_neg=2.0, gamma_pos=1.0, clip=0.05, attached=True)

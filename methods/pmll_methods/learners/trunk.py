@@ -1,0 +1,182 @@
+"""A CNN trunk under a learner: its frozen lower part is shared by the cells of a group, its top is trained."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float, Int8, UInt8
+from torch import Tensor, nn
+
+from ..presets.trunks import CONTROLLED_TRUNK
+from ..recipe import Recipe
+from ..settings import Settings, setting
+from ..towers.clip_trunk import load_clip_trunk
+from ..towers.cnn import Trunk, load_trunk
+from ..towers.sources import clip_sources, trunk_sources
+from ..towers.weights import CLIP, TIMM, Source
+from .learner import Batch, Learner, Problem, Sweep
+
+LAYERED = re.compile(r"(resnet|resnext|wide_resnet)(?!v2)|RN\d|tiny$")  # names of trunks that have a layer4
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrunkSettings(Settings):
+    """Which trunk, with which weights, trained from where on."""
+
+    tower: str = setting(
+        "resnet101",
+        "trunk: a torchvision or timm name, `tiny`, or `clip:` and a CLIP whose image half it is",
+        "HCP-MLR-PL, all scripts",
+    )
+    weights: str | None = setting(None, "file with its weights; none: the library's ImageNet weights; `random`")
+    train_from: str = setting(
+        "auto",
+        "first stage that trains, `all`, or `none`; auto: layer4 of ResNets, no other trunk trains",
+        "HCP-MLR-PL: everything below layer4 is frozen",
+    )
+
+    @property
+    def first_trained(self) -> str | None:
+        """The first stage of the trunk that trains, or `all`; None where it stays as it is."""
+        if self.train_from != "auto":
+            return None if self.train_from == "none" else self.train_from
+        return "layer4" if LAYERED.match(self.tower.removeprefix(TIMM).removeprefix(CLIP)) else None
+
+    @property
+    def frozen(self) -> bool:
+        return self.first_trained is None
+
+
+class TrunkLearner(Learner):
+    """Base of learners on a CNN trunk: `encode` is its frozen part, `feature_map` the trained rest."""
+
+    controlled = CONTROLLED_TRUNK
+
+    def __init__(self, problem: Problem, settings: Any) -> None:
+        super().__init__(problem, settings)
+        self.trunk: Trunk = problem.tower
+        self.top: nn.Module = self.trunk.top(settings.first_trained)
+
+    @classmethod
+    def load_tower(cls, settings: Any, recipe: Recipe) -> Trunk:
+        load = load_clip_trunk if settings.tower.startswith(CLIP) else load_trunk
+        return load(settings.tower.removeprefix(CLIP), settings.weights)
+
+    @classmethod
+    def tower_sources(cls, settings: Any, recipe: Recipe) -> tuple[Source, ...]:
+        needed = clip_sources if settings.tower.startswith(CLIP) else trunk_sources
+        return needed(settings.tower.removeprefix(CLIP), settings.weights, recipe.resolution)
+
+    def encode(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Tensor:
+        return self.trunk.prefix(self.normalise(pixels), self.settings.first_trained)
+
+    def normalise(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+        """Pixels as the trunk sees them."""
+        normalised: Tensor = self.trunk.normalise(pixels)
+        return normalised
+
+    def feature_map(self, features: Float[Tensor, "b k u v"]) -> Float[Tensor, "b d h w"]:
+        """The last feature map of the trunk."""
+        mapped: Tensor = self.top(features)
+        return mapped
+
+    def parameter_groups(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        """The trunk's, the head's, and of the latter apart what is a single number: thresholds, coefficients."""
+        trunk = [parameter for parameter in self.top.parameters() if parameter.requires_grad]
+        below = {id(parameter) for parameter in trunk}
+        head = [p for p in self.parameters() if p.requires_grad and id(p) not in below]
+        groups = {"trunk": trunk, "head": [p for p in head if p.ndim], "scalars": [p for p in head if not p.ndim]}
+        return {name: parameters for name, parameters in groups.items() if parameters}
+
+
+def scalars_joined(groups: Mapping[str, Sequence[nn.Parameter]]) -> dict[str, Sequence[nn.Parameter]]:
+    """Groups of parameters with the scalars back among the head's: one rate, one decay of weights for both."""
+    return {**groups, "head": [*groups["head"], *groups["scalars"]], "scalars": []}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierSettings(TrunkSettings):
+    """A trunk with one linear classifier on pooled features."""
+
+    pooling: Literal["avg", "avg+max"] = setting("avg", "how the map becomes a vector: its mean, or mean and maximum")
+    start: Literal["log-odds", "released"] = setting(
+        "log-odds",
+        "the classifier's biases start at each class's log-odds; or weights and biases as torch draws them, which is "
+        "where a rate of 1e-5 leaves them",
+        "released code of all: torch's defaults",
+    )
+
+
+class TrunkClassifier(TrunkLearner):
+    """A trunk, pooled, with one linear classifier; a subclass adds the loss.
+
+    With `start="log-odds"`, biases start at each class's log-odds among its known labels, so that the first steps don't
+    go into telling every class that it is rare, and on a frozen trunk the weights start at zero. Features of a frozen
+    trunk are brought to unit variance.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, problem: Problem, settings: Any) -> None:
+        super().__init__(problem, settings)
+        width = self.trunk.channels * (2 if settings.pooling == "avg+max" else 1)
+        self.classifier = nn.Linear(width, len(problem.classes))
+        if settings.start == "log-odds":
+            with torch.no_grad():
+                self.classifier.bias.copy_(self.log_odds(problem.labels))
+            if settings.frozen:
+                nn.init.zeros_(self.classifier.weight)
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("deviation", torch.ones(width))
+        self.gathered: list[Tensor] = []
+
+    def log_odds(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, "c"]:
+        """The logits that the biases start from: what the loss asks for if pictures say nothing."""
+        return known_log_odds(labels)
+
+    def encode(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Tensor:
+        """Below the trained stages; where none trains, the pooled vector itself."""
+        features = super().encode(pixels)
+        return pool(features, self.settings.pooling) if self.settings.frozen else features
+
+    def forward(self, features: Tensor, head: None) -> Float[Tensor, "b c"]:
+        if self.settings.frozen:
+            pooled = (features - self.mean) / self.deviation
+        else:
+            pooled = pool(self.feature_map(features), self.settings.pooling)
+        logits: Tensor = self.classifier(pooled)
+        return logits
+
+    def sweep_plan(self, epoch: int) -> Sweep | None:
+        return Sweep() if self.settings.frozen and epoch == 0 else None
+
+    def sweep(self, batch: Batch) -> None:
+        assert isinstance(batch.features, Tensor)
+        self.gathered.append(batch.features)
+
+    def after_sweep(self) -> None:
+        self.mean, self.deviation = moments(torch.cat(self.gathered))
+        self.gathered = []
+
+
+def known_log_odds(labels: Int8[Tensor, "n c"]) -> Float[Tensor, "c"]:
+    """log(p / (1 - p)) with p each class's share of positives among known labels, half an entry added to both sides."""
+    positive, negative = (labels > 0).sum(dim=0), (labels < 0).sum(dim=0)
+    return ((positive + 0.5) / (negative + 0.5)).log()
+
+
+def moments(features: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "d"], Float[Tensor, "d"]]:
+    """Mean and standard deviation of each feature; a feature that never changes keeps its size."""
+    deviation = features.std(dim=0, correction=0)
+    return features.mean(dim=0), torch.where(deviation > 1e-6, deviation, 1.0)
+
+
+def pool(features: Float[Tensor, "b d h w"], how: str) -> Float[Tensor, "b k"]:
+    """Mean over positions, or mean and a third of the maximum (so that both have a similar size)."""
+    mean = features.mean(dim=(2, 3))
+    return torch.cat([mean, features.amax(dim=(2, 3)) / 3], dim=1) if how == "avg+max" else mean

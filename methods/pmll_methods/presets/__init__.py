@@ -1,0 +1,1 @@
+"""Recipes, tracks and statements that several methods share, each with its source."""

@@ -1,0 +1,64 @@
+"""Recipes of the semi-supervised methods by data set: CAP's are released, SSMLL's are inferred from them."""
+
+from __future__ import annotations
+
+from ..recipe import Recipe, Track, Values
+from .recipes import FROZEN_TRUNK
+from .trunks import FROZEN_START, RELEASED_START
+
+DATASETS = ("coco2014", "voc2012", "nuswide")
+VOC = ("voc2007", "voc2012")
+VIEWS = ("flip+bilinear", "flip+bilinear+randaugment", "flip+dualcoop")  # released code of CAP; the last with Cutout
+HALVED = {"later_batch": 0.5}
+
+CAP = Track(
+    recipe=Recipe(
+        resolution=224,
+        views=VIEWS,
+        test_view="bilinear",
+        batch=64,
+        epochs=40,
+        optimizer="adamw",
+        lr=1e-4,
+        weight_decay=1e-4,
+        schedule="onecycle",
+        ema=0.9997,
+        batch_norm="train",
+    ),
+    frozen=FROZEN_TRUNK.at(epochs=40, ema=0.99),
+    settings=RELEASED_START,
+    frozen_settings=FROZEN_START,
+    source="released code",
+    datasets=DATASETS,
+    values=(
+        Values(datasets=("voc2012",), settings=HALVED, source="released code, VOC 2012"),
+        Values(datasets=("voc2007",), settings=HALVED, source="inferred: as on VOC 2012"),
+        Values(datasets=("nuswide",), settings={"second_start": "averaged"}, source="released code, NUS-WIDE"),
+    ),
+)
+
+SSMLL = Track(
+    recipe=Recipe(
+        resolution=448,
+        views=VIEWS,
+        test_view="bilinear",
+        batch=64,
+        epochs=40,
+        optimizer="sgd",
+        lr=2e-3,
+        momentum=0.9,
+        weight_decay=5e-4,
+        schedule="cosine",
+        warmup_epochs=1,
+        warmup_lr=1e-5,
+        ema=0.9997,
+    ),
+    source="inferred: resolution, optimizer and schedule of DualCoOp, the rest of CAP",
+    datasets=DATASETS,
+    values=(
+        Values(datasets=("coco2014",), settings={"k": 6}, source="paper, summary"),
+        Values(datasets=("nuswide",), settings={"k": 6}, source="inferred: about a tenth of the classes"),
+        Values(datasets=VOC, settings={"k": 4}, source="inferred: about a tenth of the classes, at least 4"),
+        Values(datasets=VOC, settings=HALVED, source="inferred: as in CAP's code"),
+    ),
+)

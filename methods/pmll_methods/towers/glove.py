@@ -1,0 +1,119 @@
+"""GloVe vectors of class names: from the official files, of which a cache keeps the words in use. Needs no torch."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from jaxtyping import Float32
+from platformdirs import user_cache_path
+
+from ..method import MethodError
+
+Vector: TypeAlias = Float32[np.ndarray, "w"]
+
+FILES: Mapping[str, str] = {  # what the setting `words` may say, and the official file of 300 numbers a word
+    "glove": "glove.840B.300d",  # HCP-MLR-PL's vectors are of it
+    "glove-6b": "glove.6B.300d",  # ML-GCN's are
+}
+APART = {"diningtable": "dining table", "pottedplant": "potted plant", "tvmonitor": "tv monitor"}
+WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a cache keeps of an official file: vectors by word, and the words that were looked for in vain."""
+
+    vectors: Mapping[str, Vector] = field(default_factory=dict)
+    absent: frozenset[str] = frozenset()
+
+    def lacks(self, spoken: Sequence[str]) -> set[str]:
+        """The words of these names that it can't tell anything about."""
+        return words_of(spoken) - self.vectors.keys() - self.absent
+
+
+def kept_path(name: str) -> Path:
+    """Where the kept part of an official file lies, for a name of `FILES`."""
+    return user_cache_path("pmll-bench") / "words" / f"{FILES[name]}.npz"
+
+
+def read_kept(name: str) -> Kept:
+    """The kept part of an official file; nothing where there is none, or it is damaged."""
+    try:
+        with kept_path(name).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            words, rows, absent = file["words"].tolist(), file["vectors"], file["absent"].tolist()
+            return Kept(dict(zip(words, rows, strict=True)), frozenset(absent))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return Kept()
+
+
+def words_of(spoken: Iterable[str]) -> set[str]:
+    """Every word that may be looked up for these names: those of a name, and the parts of those with hyphens."""
+    words = {word for name in spoken for word in _split(name)}
+    return words | {part for word in words for part in _parts(word)}
+
+
+def kept_vectors(name: str, spoken: Sequence[str]) -> Float32[np.ndarray, "c w"]:
+    """Vectors of class names by the kept part of an official file. Raises `MethodError` where that lacks a word."""
+    kept = read_kept(name)
+    if lacking := kept.lacks(spoken):
+        shown = ", ".join(sorted(lacking)[:5]) + (" …" if len(lacking) > 5 else "")
+        raise MethodError(
+            f"the word vectors {FILES[name]} aren't at hand for: {shown}",
+            where=str(kept_path(name)),
+            hint=f"pmll-bench data fetch {name}, --set words=FILE, or --set words=one-hot",
+        )
+    return _averaged(kept.vectors, spoken, where=FILES[name])
+
+
+def file_vectors(path: Path, spoken: Sequence[str]) -> Float32[np.ndarray, "c w"]:
+    """Vectors of class names by any file in GloVe's form. Raises `MethodError` for another file, or a missing word."""
+    wanted = {word.encode() for word in words_of(spoken)}
+    try:
+        with path.open("rb") as lines:
+            found = dict(read_lines(lines, wanted))
+    except ValueError as error:  # no text, or no numbers
+        raise MethodError(f"not a GloVe text file: {error}", where=str(path)) from error
+    return _averaged(found, spoken, where=str(path))
+
+
+def read_lines(lines: Iterable[bytes], wanted: set[bytes]) -> Iterator[tuple[str, Vector]]:
+    """The wanted words of lines in GloVe's form. A line with more numbers than the first begins with several words."""
+    width = 0
+    for line in lines:
+        word, _, numbers = line.partition(b" ")
+        width = width or numbers.count(b" ")  # word2vec's form has a first line of two numbers: still 0
+        if word in wanted and numbers.count(b" ") == width:
+            yield word.decode(), np.array(numbers.split(), dtype=np.float32)
+
+
+def _averaged(found: Mapping[str, Vector], spoken: Sequence[str], where: str) -> Float32[np.ndarray, "c w"]:
+    """The mean over a name's words; a word with hyphens that isn't known is read as its parts."""
+    names = [
+        [part for word in _split(name) for part in ([word] if word in found else _parts(word) or [word])]
+        for name in spoken
+    ]
+    for name, words in zip(spoken, names, strict=True):
+        if not words:
+            raise MethodError(f"the class name {name!r} has no word to look up", where=where)
+    if missing := sorted({word for words in names for word in words} - found.keys()):
+        raise MethodError(
+            f"no vector for: {', '.join(missing)}",
+            where=where,
+            hint="rename the class, give an .npy matrix with --set words=FILE, or --set words=one-hot",
+        )
+    return np.stack([np.mean([found[word] for word in words], axis=0) for words in names])
+
+
+def _split(name: str) -> list[str]:
+    """The words of a name. VOC's names written as one word are two, as in the released vectors, under any spelling."""
+    return [word for part in WORD.findall(name.lower()) for word in APART.get(part, part).split()]
+
+
+def _parts(word: str) -> list[str]:
+    return re.split(r"['-]", word) if re.search(r"['-]", word) else []

@@ -1,0 +1,68 @@
+"""Word vectors of class names: from a GloVe text file, a matrix, or the text half of an image-text tower."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..method import MethodError
+from . import glove
+from .clip import ClipTower, load_clip
+from .weights import ONE_HOT, words_path
+
+PROMPT = "a photo of a {name}."  # CLIP's text half was trained on captions, not on single words
+
+
+def word_vectors(source: str | ClipTower, spoken: Sequence[str]) -> Float[Tensor, "c w"]:
+    """One vector a class name, in the given order.
+
+    `source`: `glove`, `glove-6b` or a file in their form (a word and its numbers a line; the words of a name are
+    averaged), a matrix [classes, width] as .npy in the order of the classes, an image-text tower (itself, or a name
+    that `load_clip` takes), whose features of a short sentence are of length 1, or `one-hot`, which knows of no
+    likeness between classes. Raises `MethodError` for a file that isn't there, doesn't fit, or lacks a word.
+    """
+    if source == ONE_HOT:
+        return torch.eye(len(spoken))
+    if isinstance(source, ClipTower):
+        return _text_features(source, spoken)
+    if source in glove.FILES:
+        return torch.from_numpy(glove.kept_vectors(source, spoken))
+    path = words_path(source)
+    if path is None:
+        return _text_features(load_clip(source, None), spoken)
+    status = path.stat()
+    return torch.tensor(_file_vectors(path, status.st_size, status.st_mtime_ns, tuple(spoken)))
+
+
+@lru_cache(maxsize=8)
+def _file_vectors(path: Path, size: int, mtime_ns: int, spoken: tuple[str, ...]) -> Float32[np.ndarray, "c w"]:
+    """Vectors from a matrix or a file in GloVe's form, which may be large and is read once as long as it stays."""
+    vectors = _matrix(path, len(spoken)) if path.suffix == ".npy" else glove.file_vectors(path, spoken)
+    wrong = [name for name, vector in zip(spoken, vectors, strict=True) if not np.isfinite(vector).all()]
+    if wrong:
+        what = f"NaN or infinite numbers in {len(wrong)} word vectors, the first of {wrong[0]!r}"
+        raise MethodError(what, where=str(path), hint="repair the file, or take another: --set words=FILE")
+    return vectors
+
+
+def _text_features(tower: ClipTower, spoken: Sequence[str]) -> Float[Tensor, "c w"]:
+    texts = tower.tokenize([PROMPT.format(name=name) for name in spoken])
+    return F.normalize(tower.encode_text(texts), dim=-1)
+
+
+def _matrix(path: Path, classes: int) -> Float32[np.ndarray, "c w"]:
+    try:
+        matrix = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise MethodError(f"not a matrix: {error}", where=str(path)) from error
+    if matrix.ndim != 2 or len(matrix) != classes:
+        raise MethodError(f"word vectors of shape {matrix.shape} for {classes} classes", where=str(path))
+    found: np.ndarray = matrix.astype(np.float32)
+    return found

@@ -161,13 +161,13 @@ def write_canon() -> None:
 
 
 def write_labels() -> None:
-    """The labels of the default draw, one bit each, and the hashes of pictures and labels."""
+    """The labels of the default draw, one bit each, and the hashes of images and labels."""
     packed = {}
     for split, count in shapes.COUNTS.items():
         scenes = [shapes.scene(shapes.VERSION, 0, split, index) for index in range(count)]
         labels = np.stack([scene.labels for scene in scenes])
         packed[split] = np.packbits(labels > 0, axis=1)
-        content = np.stack([scene.picture for scene in scenes]).tobytes() + labels.tobytes()
+        content = np.stack([scene.image for scene in scenes]).tobytes() + labels.tobytes()
         print(split, hashlib.sha256(content).hexdigest())
     np.savez_compressed(DATA / "labels.npz", allow_pickle=False, **packed)
 

@@ -2,7 +2,7 @@
 
 The scenes come from versions `pre/…` of the generator of `shapes`, in three stages from one plain object to full
 clutter, with all thirty shapes equally frequent. Two losses share the image and text towers: a sigmoid contrastive
-loss between pictures and captions (Zhai et al. 2023, SigLIP, Algorithm 1), with exact targets since the scenes are
+loss between images and captions (Zhai et al. 2023, SigLIP, Algorithm 1), with exact targets since the scenes are
 known, and a cross-entropy that names the object in each cell of the 8 x 8 map (region captions: positions are known).
 Five shapes of the benchmark go by other names here than there, so that `tiny` has never read those class names.
 The weights are a function of the seed, the number of steps and of threads, and the kind of CPU.
@@ -34,7 +34,7 @@ from pmll_methods.towers.tiny import TinyCLIP, pack, random_tiny, tokenizer
 OTHER_NAMES = {"crescent": "moon", "rhombus": "diamond", "tear": "drop", "lightning": "bolt", "cog": "gear"}
 NOUNS = tuple(OTHER_NAMES.get(shape, shape) for shape in SHAPES)
 TEMPLATES = (
-    "a photo of a {}.", "a {}.", "a picture of a {}.", "there is a {} here.", "this is a {}.", "a scene with a {}.",
+    "a photo of a {}.", "a {}.", "an image of a {}.", "there is a {} here.", "this is a {}.", "a scene with a {}.",
 )  # fmt: skip
 
 ALIKE = (Group(1, tuple(range(len(SHAPES))), (1,) * len(SHAPES)),)
@@ -59,7 +59,7 @@ CONTRASTIVE_WEIGHT = 5.0
 class Scenes:
     """What pre-training sees of some scenes."""
 
-    pictures: npt.NDArray[np.uint8]
+    images: npt.NDArray[np.uint8]
     """[n, 64, 64, 3]"""
     present: npt.NDArray[np.bool_]
     """[n, 30]"""
@@ -67,7 +67,7 @@ class Scenes:
     """[n, 8, 8]: the shape that fills most of a cell, or `BACKGROUND`."""
 
     def take(self, positions: npt.NDArray[np.int64]) -> Scenes:
-        return Scenes(self.pictures[positions], self.present[positions], self.cells[positions])
+        return Scenes(self.images[positions], self.present[positions], self.cells[positions])
 
 
 class Objective(nn.Module):
@@ -81,13 +81,13 @@ class Objective(nn.Module):
 
     def forward(
         self,
-        pictures: Float[Tensor, "b 3 64 64"],
+        images: Float[Tensor, "b 3 64 64"],
         texts: Int[Tensor, "t 32"],
         shown: Float[Tensor, "b t"],
         cells: Int[Tensor, "b 8 8"],
     ) -> tuple[Tensor, Tensor]:
         """The contrastive and the region loss; the first thirty texts name one noun each, in the order of `NOUNS`."""
-        pooled, dense = pooled_and_dense(self.model, pictures)
+        pooled, dense = pooled_and_dense(self.model, images)
         named = self.model.encode_text(texts, normalize=True)
         scale = self.model.logit_scale.exp()
         contrastive = F.binary_cross_entropy_with_logits(scale * pooled @ named.T + self.bias, shown)
@@ -99,11 +99,11 @@ class Objective(nn.Module):
 
 
 def pooled_and_dense(
-    model: TinyCLIP, pictures: Float[Tensor, "b 3 64 64"]
+    model: TinyCLIP, images: Float[Tensor, "b 3 64 64"]
 ) -> tuple[Float[Tensor, "b 96"], Float[Tensor, "b 64 96"]]:
-    """Unit embeddings of each picture and of each place of its map (the pool's value path, as in DualCoOp)."""
+    """Unit embeddings of each image and of each place of its map (the pool's value path, as in DualCoOp)."""
     visual = model.visual
-    trunk = visual.layer4(visual.layer3(visual.layer2(visual.layer1(visual.stem(pictures)))))
+    trunk = visual.layer4(visual.layer3(visual.layer2(visual.layer1(visual.stem(images)))))
     tokens = trunk.flatten(2).transpose(1, 2) + visual.attnpool.positional_embedding[1:]
     dense = visual.attnpool.c_proj(visual.attnpool.v_proj(tokens))
     return F.normalize(visual.attnpool(trunk), dim=-1), F.normalize(dense, dim=-1)
@@ -121,7 +121,7 @@ def render(stage: str, draw: int, indices: range) -> Scenes:
     """Some scenes of one stage."""
     scenes = [scene(f"pre/{stage}", draw, "train", index, STAGES[stage]) for index in indices]
     return Scenes(
-        np.stack([each.picture for each in scenes]),
+        np.stack([each.image for each in scenes]),
         np.array([[shape in each.present for shape in range(len(SHAPES))] for each in scenes]),
         np.stack([cell_shapes(each.objects, each.shapes) for each in scenes]),
     )
@@ -135,7 +135,7 @@ def render_stages(draw: int, processes: int) -> dict[str, Scenes]:
             chunks = [range(start, start + 500) for start in range(0, count, 500)]
             parts = list(pool.map(partial(render, stage, draw), chunks))
             stages[stage] = Scenes(
-                np.concatenate([part.pictures for part in parts]),
+                np.concatenate([part.images for part in parts]),
                 np.concatenate([part.present for part in parts]),
                 np.concatenate([part.cells for part in parts]),
             )
@@ -160,22 +160,22 @@ def draw_batch(stages: dict[str, Scenes], time_passed: float, rng: np.random.Gen
     """A batch mixed from the stages, mirrored as a whole half of the time."""
     counts = rng.multinomial(BATCH, shares(time_passed))
     parts = [
-        scenes.take(rng.integers(len(scenes.pictures), size=count))
+        scenes.take(rng.integers(len(scenes.images), size=count))
         for scenes, count in zip(stages.values(), counts, strict=True)
     ]
-    pictures = np.concatenate([part.pictures for part in parts])
+    images = np.concatenate([part.images for part in parts])
     cells = np.concatenate([part.cells for part in parts])
     if rng.random() < 0.5:
-        pictures, cells = pictures[:, :, ::-1], cells[:, :, ::-1]
-    return Scenes(pictures, np.concatenate([part.present for part in parts]), cells)
+        images, cells = images[:, :, ::-1], cells[:, :, ::-1]
+    return Scenes(images, np.concatenate([part.present for part in parts]), cells)
 
 
 def draw_captions(present: npt.NDArray[np.bool_], rng: np.random.Generator) -> list[tuple[int, ...]]:
-    """The nouns of each caption: every noun alone, then one or two that a random picture shows."""
+    """The nouns of each caption: every noun alone, then one or two that a random image shows."""
     captions: list[tuple[int, ...]] = [(noun,) for noun in range(len(NOUNS))]
     showing = np.flatnonzero(present.any(axis=1))
-    for picture in rng.choice(showing, CAPTIONS):
-        nouns = rng.permutation(np.flatnonzero(present[picture]))
+    for image in rng.choice(showing, CAPTIONS):
+        nouns = rng.permutation(np.flatnonzero(present[image]))
         captions.append(tuple(nouns[: rng.integers(1, 3)].tolist()))
     return captions
 
@@ -205,7 +205,7 @@ def train(model: TinyCLIP, stages: dict[str, Scenes], steps: int, seed: int) -> 
         sentences = [caption_text(nouns, TEMPLATES[rng.integers(len(TEMPLATES))]) for nouns in captions]
         texts = torch.searchsorted(token_ids, words(sentences)[:, :LONGEST].contiguous())
         shown = np.stack([batch.present[:, list(nouns)].all(axis=1) for nouns in captions], axis=1)
-        pixels = torch.from_numpy(np.ascontiguousarray(batch.pictures)).permute(0, 3, 1, 2) / 127.5 - 1
+        pixels = torch.from_numpy(np.ascontiguousarray(batch.images)).permute(0, 3, 1, 2) / 127.5 - 1
         cells = torch.from_numpy(np.ascontiguousarray(batch.cells))
         contrastive, region = objective(pixels, texts, torch.from_numpy(shown).float(), cells)
         optimizer.zero_grad()
@@ -230,7 +230,7 @@ def write_whole(path: Path, content: bytes) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--out", type=Path, required=True, help="folder that gets weights.safetensors")
-    parser.add_argument("--steps", type=int, default=2_400, help="of 64 pictures each (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=2_400, help="of 64 images each (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--save-every", type=int, default=600, help="steps between saves (default: %(default)s)")

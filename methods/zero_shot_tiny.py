@@ -1,6 +1,6 @@
 """Prints what `tiny` scores on the test split of `shapes` without training: `python methods/zero_shot_tiny.py`.
 
-The prompt is "a photo of a {name}."; a label's score is the cosine of its text with the picture's embedding (image),
+The prompt is "a photo of a {name}."; a label's score is the cosine of its text with the image's embedding (image),
 with the best of the 64 places of the map (dense max), or with their softmax-weighted mean at 20 (dense softmax).
 `--rename crescent=moon …` calls classes by other names.
 """
@@ -21,10 +21,10 @@ from pmll_methods.towers.clip import load_clip
 
 
 def scores(names: Sequence[str], draw: int) -> Mapping[str, Tensor]:
-    """Three kinds of scores [1000, 20] of the test pictures, for labels of these names."""
+    """Three kinds of scores [1000, 20] of the test images, for labels of these names."""
     tower = load_clip("tiny")
     texts = F.normalize(tower.encode_text(tower.tokenize([f"a photo of a {name}." for name in names])), dim=-1)
-    pixels = torch.from_numpy(shapes.pictures("test", draw).copy()).permute(0, 3, 1, 2)
+    pixels = torch.from_numpy(shapes.images("test", draw).copy()).permute(0, 3, 1, 2)
     image, dense = [], []
     for part in torch.split(tower.normalise(pixels), 100):
         image.append(F.normalize(tower.pooled(part), dim=-1) @ texts.T)
@@ -39,8 +39,8 @@ def main() -> None:
     parser.add_argument("--draw", type=int, default=0, help="which draw of shapes (default: %(default)s)")
     parser.add_argument("--rename", nargs="*", default=[], metavar="CLASS=NAME", help="say a class by another name")
     arguments = parser.parse_args()
-    spoken = dict(pair.split("=", 1) for pair in arguments.rename)
-    names = [spoken.get(name, name) for name in shapes.CLASSES]
+    prompt_names = dict(pair.split("=", 1) for pair in arguments.rename)
+    names = [prompt_names.get(name, name) for name in shapes.CLASSES]
     present = shapes.labels("test", arguments.draw) > 0
     print(f"{'chance':13s} mAP {100 * present.mean():.1f}")
     for kind, found in scores(names, arguments.draw).items():

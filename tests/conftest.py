@@ -26,7 +26,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder `shared` beside the checkout, with real pictures and label lists."""
+    """The folder `shared` beside the checkout, with real images and label lists."""
     if not SHARED.is_dir():
         pytest.skip(f"needs the reference data in {SHARED}, which is not there")
     return SHARED

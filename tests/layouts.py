@@ -1,4 +1,4 @@
-"""Writes data sets in their official layouts, with empty files for pictures: labels need none of them decoded."""
+"""Writes data sets in their official layouts, with empty files for images: labels need none of them decoded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def write_voc(root: Path, lists: Mapping[str, Sequence[str]], objects: Mapping[s
     Args:
         root: the data root.
         lists: ids by the name of their list.
-        objects: each picture's objects by id, as XML.
+        objects: each image's objects by id, as XML.
         year: 2007 or 2012.
     """
     home = root / "VOCdevkit" / f"VOC{year}"
@@ -73,8 +73,8 @@ def write_empty(folder: Path, names: Sequence[str]) -> None:
         os.close(handle)
 
 
-def write_picture(path: Path, size: tuple[int, int] = (40, 30), colour: tuple[int, int, int] = (200, 40, 40)) -> None:
-    """A picture of one colour, wide by high."""
+def write_image(path: Path, size: tuple[int, int] = (40, 30), colour: tuple[int, int, int] = (200, 40, 40)) -> None:
+    """An image of one colour, wide by high."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)  # it may be a link that stands for other pictures, too
+    path.unlink(missing_ok=True)  # it may be a link that stands for other images, too
     Image.new("RGB", size, colour).save(path)

@@ -23,7 +23,7 @@ CARD = Card(name="test", title="a test learner", paper="none", trains="a linear 
 
 @dataclass(frozen=True)
 class Noise:
-    """Pictures of noise whose labels follow from their mean colour; every view of an epoch is drawn afresh."""
+    """Images of noise whose labels follow from their mean colour; every view of an epoch is drawn afresh."""
 
     n: int = 40
     labels: np.ndarray = field(default_factory=lambda: make_labels(40))
@@ -31,7 +31,7 @@ class Noise:
     regime: str = "partial"
 
     @property
-    def spoken(self) -> tuple[str, ...]:
+    def prompt_names(self) -> tuple[str, ...]:
         return self.classes
 
     @property
@@ -48,12 +48,12 @@ class Noise:
             yield (
                 rows,
                 tuple(
-                    np.stack([self._picture(int(row), view, resolution, seed, epoch, number) for row in rows])
+                    np.stack([self._image(int(row), view, resolution, seed, epoch, number) for row in rows])
                     for number, view in enumerate(views)
                 ),
             )
 
-    def _picture(self, row: int, view: str, resolution: int, seed: int, epoch: int, number: int) -> np.ndarray:
+    def _image(self, row: int, view: str, resolution: int, seed: int, epoch: int, number: int) -> np.ndarray:
         fixed = np.random.default_rng(key(1, row))
         pixels = fixed.integers(0, 200, size=(3, 1, 1)) + np.zeros((3, resolution, resolution))
         if view != "squash":
@@ -211,7 +211,7 @@ def learner(
     data = images or Noise()
     problem = Problem(
         classes=data.classes,
-        spoken=data.spoken,
+        prompt_names=data.prompt_names,
         labels=torch.from_numpy(data.labels.copy()),
         regime=data.regime,
         recipe=recipe,

@@ -36,7 +36,7 @@ class Plain:
         return self.features(images, run) @ self.weight
 
     def labels(self, train: TrainSet) -> np.ndarray:
-        """What to learn from: int8 [pictures, classes], hidden entries 0."""
+        """What to learn from: int8 [images, classes], hidden entries 0."""
         return train.labels
 
     def start(self, features: int, classes: int, run: Run) -> np.ndarray:
@@ -44,13 +44,13 @@ class Plain:
         return np.random.default_rng(run.seed).normal(0, 0.1, (features, classes)).astype(np.float32)
 
     def features(self, images: ImageSet, run: Run) -> np.ndarray:
-        """Mean colours, and a constant: float32 [pictures, 49]."""
+        """Mean colours, and a constant: float32 [images, 49]."""
         positions: Iterable[np.ndarray] = np.array_split(np.arange(len(images)), -(-len(images) // run.recipe.batch))
         batches = images.batches(positions, (run.recipe.test_view,), run.recipe.resolution)
         return np.concatenate([self.encode(pixels) for _, (pixels,) in batches])
 
     def encode(self, pixels: Pixels) -> np.ndarray:
-        pictures, channels, side, _ = pixels.shape
-        cells = pixels.reshape(pictures, channels, CELLS, side // CELLS, CELLS, side // CELLS).mean(axis=(3, 5))
-        colours = cells.reshape(pictures, -1) / 255 - 0.5
-        return np.concatenate([colours, np.ones((pictures, 1))], axis=1).astype(np.float32)
+        number, channels, side, _ = pixels.shape
+        cells = pixels.reshape(number, channels, CELLS, side // CELLS, CELLS, side // CELLS).mean(axis=(3, 5))
+        colours = cells.reshape(number, -1) / 255 - 0.5
+        return np.concatenate([colours, np.ones((number, 1))], axis=1).astype(np.float32)

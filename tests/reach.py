@@ -20,7 +20,7 @@ OURS = ("pmll_", "learners", "plain_method", "test_reach", "reach")
 
 @dataclass
 class Secrets:
-    """What no method may come across: complete labels int8 [pictures, classes] of both splits, and places on disk."""
+    """What no method may come across: complete labels int8 [images, classes] of both splits, and places on disk."""
 
     train: np.ndarray
     test: np.ndarray

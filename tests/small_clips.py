@@ -51,6 +51,6 @@ def close(found: Tensor, expected: Tensor, tolerance: float = 5e-6) -> None:
     assert float((found - expected).abs().max() / expected.abs().max()) < tolerance
 
 
-def pictures(side: int, count: int = 2) -> Tensor:
-    """Noise that stands for normalised pictures."""
+def images(side: int, count: int = 2) -> Tensor:
+    """Noise that stands for normalised images."""
     return torch.randn(count, 3, side, side, generator=torch.Generator().manual_seed(0))

@@ -26,7 +26,7 @@ def code(page: str, number: int = 0) -> str:
 
 
 def written(page: str, folder: Path) -> str:
-    """The text of a page; the files that its blocks name are written into a folder, with five pictures beside them."""
+    """The text of a page; the files that its blocks name are written into a folder, with five images beside them."""
     text = (DOCS / page).read_text(encoding="utf-8")
     for name, content in re.findall(r"^```(?:csv|json) (\S+)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
         (folder / name).write_text(content, encoding="utf-8")
@@ -74,15 +74,15 @@ def test_the_example_of_a_data_set_is_read_by_its_line_of_the_registry(
     monkeypatch.chdir(tmp_path)
     here = ["--datasets", "ponds", "--data-root", str(home), "--device", "cpu", "--threads", "1"]
     assert ended("run", "--methods", "clip-zeroshot", "--track", "smoke", *here) == 0
-    assert "12 training and 12 test pictures, 3 classes" in capsys.readouterr().out
+    assert "12 training and 12 test images, 3 classes" in capsys.readouterr().out
 
 
-def test_the_commands_for_your_own_pictures_answer_as_the_page_says(
+def test_the_commands_for_your_own_images_answer_as_the_page_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An ellipsis on the page stands for what depends on the place or on the pictures."""
+    """An ellipsis on the page stands for what depends on the place or on the images."""
     monkeypatch.chdir(tmp_path)
-    text = written("your-own-pictures.md", tmp_path)
+    text = written("your-own-images.md", tmp_path)
     sessions = "".join(re.findall(r"^```console\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
     commands = re.findall(r"^\$ pmll-bench (.*)\n((?:(?!\$ ).*\n)*)", sessions, re.MULTILINE)
     assert len(commands) == sessions.count("$ ") == 5
@@ -95,7 +95,7 @@ def test_the_commands_for_your_own_pictures_answer_as_the_page_says(
 
 def test_the_table_of_what_marks_mean_is_what_they_mean(tmp_path: Path) -> None:
     """A data set for each row of the table, with a class for each mark that the row explains."""
-    text = written("your-own-pictures.md", tmp_path)
+    text = written("your-own-images.md", tmp_path)
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
     (_, *marks), _, *rows = rows
     assert marks == ["1", "0", "-1", "empty"]

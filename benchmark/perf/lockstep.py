@@ -29,7 +29,7 @@ from pmll_bench.store.store import Store
 def timed(groups: Sequence[Group], threads: int) -> tuple[float, dict[str, np.ndarray]]:
     """Seconds of process time that the groups take, and the scores of each cell.
 
-    Each group has a process of its own: a tower remembers what it made of pictures, which would serve the next group.
+    Each group has a process of its own: a tower remembers what it made of images, which would serve the next group.
     """
     seconds, scores = 0.0, {}
     for group in groups:
@@ -55,11 +55,11 @@ def main() -> None:
     parser.add_argument("--method", default="dualcoop")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--subset", type=int, default=None, help="pictures of a split")
+    parser.add_argument("--subset", type=int, default=None, help="images of a split")
     asked = parser.parse_args()
     together = plan(Request(methods=(asked.method,), subset=asked.subset)).groups
     alone = [Group((cell,)) for group in together for cell in group.cells]
-    timed(together, asked.threads)  # the first run draws the pictures
+    timed(together, asked.threads)  # the first run draws the images
     sides: dict[str, list[float]] = {"together": [], "a run each": []}
     for _ in range(asked.rounds):
         seconds, scores = timed(together, asked.threads)

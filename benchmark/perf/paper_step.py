@@ -2,7 +2,7 @@
 
     python benchmark/perf/paper_step.py --methods sst sarl --threads 1
 
-Each method trains on four pictures with 80 labels in one step and scores one picture, in a process of its own, with
+Each method trains on four images with 80 labels in one step and scores one image, in a process of its own, with
 its paper's towers, resolution and settings. Printed are seconds (weights and prediction included) and peak memory.
 """
 
@@ -23,21 +23,21 @@ from PIL import Image
 from pmll_methods import registry
 from pmll_methods.towers import glove
 
-PICTURES, LABELS = 4, 80
+IMAGES, LABELS = 4, 80
 WORDS = "words.npy"
-SMALL = ["recipe.epochs=1", f"recipe.batch={PICTURES}", "recipe.views=squash", "weights=random"]
+SMALL = ["recipe.epochs=1", f"recipe.batch={IMAGES}", "recipe.views=squash", "weights=random"]
 
 
 def write_data(folder: Path) -> Path:
-    """Noise with random labels: four pictures to train on, one to test on; returns the CSV file."""
+    """Noise with random labels: four images to train on, one to test on; returns the CSV file."""
     random = np.random.default_rng(0)
     with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["path", "split", *(f"thing {number}" for number in range(LABELS))])
-        for number in range(PICTURES + 1):
+        for number in range(IMAGES + 1):
             Image.fromarray(random.integers(0, 256, (448, 448, 3), np.uint8)).save(folder / f"{number}.png")
             known = np.where(random.random(LABELS) < 0.3, 1, -1)
-            table.writerow([f"{number}.png", "train" if number < PICTURES else "test", *known])
+            table.writerow([f"{number}.png", "train" if number < IMAGES else "test", *known])
     np.save(folder / WORDS, random.standard_normal((LABELS, 300), dtype=np.float32))
     return folder / "labels.csv"
 

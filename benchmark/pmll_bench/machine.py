@@ -18,7 +18,7 @@ def cores() -> int:
 def usual_threads(tracks: Iterable[str]) -> int | None:
     """The default number of threads for cells of these tracks: 1 on the smoke track alone, else None (all cores).
 
-    On the smoke track's small pictures more threads gain little, and on a busy machine they mostly wait for each other.
+    On the smoke track's small images more threads gain little, and on a busy machine they mostly wait for each other.
     With one, numbers don't depend on the number of cores.
     """
     return 1 if set(tracks) == {"smoke"} else None

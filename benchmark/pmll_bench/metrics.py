@@ -1,7 +1,7 @@
 """Metrics of multi-label scores: average precision and overall / per-class precision, recall and F1.
 
 Labels are 1 present, -1 absent, 0 ignored; an ignored entry takes part in nothing. Scores are ranked in the
-dtype given; equal scores form one group, so the order of the pictures never matters. All values are in 0-1.
+dtype given; equal scores form one group, so the order of the images never matters. All values are in 0-1.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ class Metrics:
     """The metrics of one set of scores.
 
     `values` has `map`, `map_hcp` and OP OR OF1 CP CR CF1 CF1_macro at score >= 0, for the three highest of a
-    picture (`top3_…`) and for both at once (`top3_threshold_…`). `ap` is None for a label without positives;
-    `positives` counts each label's positive pictures.
+    image (`top3_…`) and for both at once (`top3_threshold_…`). `ap` is None for a label without positives;
+    `positives` counts each label's positive images.
     """
 
     values: Mapping[str, float]
     ap: tuple[float | None, ...]
     positives: tuple[int, ...]
-    pictures: int
+    images: int
     ignored: int
 
 
@@ -55,7 +55,7 @@ def evaluate(scores: Float[np.ndarray, "n c"], labels: Int[np.ndarray, "n c"], *
         values=values,
         ap=tuple(None if np.isnan(value) else float(value) for value in ap),
         positives=tuple((labels == 1).sum(axis=0).tolist()),
-        pictures=len(labels),
+        images=len(labels),
         ignored=int((labels == 0).sum()),
     )
 
@@ -66,7 +66,7 @@ def average_precision(
     *,
     interpolation: Interpolation = "none",
     ties: Ties = "grouped",
-) -> Float64[np.ndarray, "c"]:
+) -> Float64[np.ndarray, " c"]:
     """Average precision of each label; nan for a label without positives.
 
     `interpolation`: "none" is the mean precision at the positives (scikit-learn's); "envelope" takes the best
@@ -87,21 +87,21 @@ def average_precision(
     return ap
 
 
-def mean_ap(ap: Float64[np.ndarray, "c"]) -> float:
+def mean_ap(ap: Float64[np.ndarray, " c"]) -> float:
     """The mean over the labels that have positives; nan if none has."""
     defined = ap[~np.isnan(ap)]
     return float(defined.mean()) if defined.size else float("nan")
 
 
 def micro_average_precision(scores: Float[np.ndarray, "n c"], labels: Int[np.ndarray, "n c"]) -> float:
-    """Average precision of one ranking over all pairs of picture and label."""
+    """Average precision of one ranking over all pairs of image and label."""
     _require_matching(scores, labels)
     return float(average_precision(scores.reshape(-1, 1), labels.reshape(-1, 1))[0])
 
 
 def _precision_by_group(
-    score: Float[np.ndarray, "n"], positive: Bool[np.ndarray, "n"]
-) -> tuple[Float64[np.ndarray, "p"], Int64[np.ndarray, "p"]]:
+    score: Float[np.ndarray, " n"], positive: Bool[np.ndarray, " n"]
+) -> tuple[Float64[np.ndarray, " p"], Int64[np.ndarray, " p"]]:
     """(precision, number of positives reached) at each positive's score, lowest score first."""
     # Sorting values and searching them is several times cheaper than the argsort of the textbook form.
     everyone, found = np.sort(score), np.sort(score[positive])
@@ -111,23 +111,23 @@ def _precision_by_group(
 
 
 def _precision_in_order(
-    score: Float[np.ndarray, "n"], positive: Bool[np.ndarray, "n"]
-) -> tuple[Float64[np.ndarray, "p"], Int64[np.ndarray, "p"]]:
+    score: Float[np.ndarray, " n"], positive: Bool[np.ndarray, " n"]
+) -> tuple[Float64[np.ndarray, " p"], Int64[np.ndarray, " p"]]:
     """As `_precision_by_group`, but equal scores keep the order they came in."""
     depth = np.flatnonzero(positive[np.argsort(-score, kind="stable")])[::-1] + 1
     hits = np.arange(len(depth), 0, -1)
     return hits / depth, hits
 
 
-def _mean_precision(precision: Float64[np.ndarray, "p"], hits: Int64[np.ndarray, "p"]) -> float:
+def _mean_precision(precision: Float64[np.ndarray, " p"], hits: Int64[np.ndarray, " p"]) -> float:
     return float(precision.mean())
 
 
-def _mean_envelope(precision: Float64[np.ndarray, "p"], hits: Int64[np.ndarray, "p"]) -> float:
+def _mean_envelope(precision: Float64[np.ndarray, " p"], hits: Int64[np.ndarray, " p"]) -> float:
     return float(np.maximum.accumulate(precision).mean())
 
 
-def _mean_eleven_points(precision: Float64[np.ndarray, "p"], hits: Int64[np.ndarray, "p"]) -> float:
+def _mean_eleven_points(precision: Float64[np.ndarray, " p"], hits: Int64[np.ndarray, " p"]) -> float:
     # Whether a recall of j / 10 is reached is decided on integers: 3 * 0.1 > 0.3 in floating point.
     reached = 10 * hits[None, :] >= np.arange(11)[:, None] * len(hits)
     return float(np.where(reached, precision, 0.0).max(axis=1).mean())
@@ -142,17 +142,17 @@ _AVERAGES: Mapping[Interpolation, Callable[[np.ndarray, np.ndarray], float]] = {
 
 @dataclass(frozen=True)
 class Ranking:
-    """One label's pictures from the highest score down: all that `weighted_ap` needs to know of the scores.
+    """One label's images from the highest score down: all that `weighted_ap` needs to know of the scores.
 
-    `order` and `positives` are picture positions, `order` cut after the last positive. A step is a group of
+    `order` and `positives` are image positions, `order` cut after the last positive. A step is a group of
     equal scores with a positive in it: where the stretch of `order` that ends with it begins, and where its
     `positives` begin.
     """
 
-    order: Int64[np.ndarray, "n"]
-    positives: Int64[np.ndarray, "p"]
-    order_starts: Int64[np.ndarray, "s"]
-    positive_starts: Int64[np.ndarray, "s"]
+    order: Int64[np.ndarray, " n"]
+    positives: Int64[np.ndarray, " p"]
+    order_starts: Int64[np.ndarray, " s"]
+    positive_starts: Int64[np.ndarray, " s"]
 
 
 def rank(scores: Float[np.ndarray, "n c"], labels: Int[np.ndarray, "n c"]) -> tuple[Ranking | None, ...]:
@@ -161,7 +161,7 @@ def rank(scores: Float[np.ndarray, "n c"], labels: Int[np.ndarray, "n c"]) -> tu
     return tuple(_rank_label(score, label) for score, label in zip(scores.T, labels.T, strict=True))
 
 
-def _rank_label(score: Float[np.ndarray, "n"], label: Int[np.ndarray, "n"]) -> Ranking | None:
+def _rank_label(score: Float[np.ndarray, " n"], label: Int[np.ndarray, " n"]) -> Ranking | None:
     known = np.flatnonzero(label != 0)
     order = known[np.argsort(-score[known], kind="stable")]
     at = np.flatnonzero(label[order] == 1)
@@ -174,9 +174,9 @@ def _rank_label(score: Float[np.ndarray, "n"], label: Int[np.ndarray, "n"]) -> R
 
 
 def weighted_ap(rankings: tuple[Ranking | None, ...], weights: Int[np.ndarray, "b n"]) -> Float64[np.ndarray, "b c"]:
-    """Average precision of each label in `b` resamples, given as how often each picture was drawn.
+    """Average precision of each label in `b` resamples, given as how often each image was drawn.
 
-    Equals scikit-learn's on the pictures repeated; nan where a resample has no positive of the label. This is
+    Equals scikit-learn's on the images repeated; nan where a resample has no positive of the label. This is
     the inner step of a paired bootstrap: rank once, then a few dozen resamples at a time, small integers.
     """
     drawn = np.ascontiguousarray(weights.T)
@@ -194,7 +194,7 @@ def weighted_ap(rankings: tuple[Ranking | None, ...], weights: Int[np.ndarray, "
 
 
 def top_k(scores: Float[np.ndarray, "n c"], labels: Int[np.ndarray, "n c"], k: int) -> Bool[np.ndarray, "n c"]:
-    """Predict the `k` highest labels of each picture that aren't ignored; all that tie for the last place count."""
+    """Predict the `k` highest labels of each image that aren't ignored; all that tie for the last place count."""
     known: Bool[np.ndarray, "n c"] = labels != 0
     if k >= scores.shape[1]:
         return known
@@ -240,9 +240,9 @@ def _divide_or_zero(numerator: ArrayLike, denominator: ArrayLike) -> np.ndarray:
 
 def _require_matching(scores: np.ndarray, labels: np.ndarray) -> None:
     if scores.ndim != 2 or scores.shape != labels.shape:
-        raise ValueError(f"scores {scores.shape} and labels {labels.shape} must both be [pictures, classes]")
+        raise ValueError(f"scores {scores.shape} and labels {labels.shape} must both be [images, classes]")
     if np.isnan(scores).any():
         row, column = np.argwhere(np.isnan(scores))[0]
-        raise ValueError(f"the score of picture {row}, class {column} is not a number")
+        raise ValueError(f"the score of image {row}, class {column} is not a number")
     if labels.size and (labels.min() < -1 or labels.max() > 1):
         raise ValueError("labels must be 1 present, -1 absent or 0 ignored")

@@ -1,1 +1,1 @@
-"""Pictures and labels of multi-label data sets, and which labels are known; knows nothing of methods."""
+"""Images and labels of multi-label data sets, and which labels are known; knows nothing of methods."""

@@ -1,4 +1,4 @@
-"""Random changes of a whole picture that released training pipelines use: Cutout and two forms of RandAugment."""
+"""Random changes of a whole image that released training pipelines use: Cutout and two forms of RandAugment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BLACK, GREY = (0, 0, 0), (128, 128, 128)
 def cutout(image: Image, share: float, generator: np.random.Generator) -> Image:
     """One box of `share` of the width and of the height, anywhere, in a random colour: CutoutPIL of ASL's code.
 
-    The box is cut off at the border of the picture, and both of its ends are filled: a side of 224 covers 225 pixels.
+    The box is cut off at the border of the image, and both of its ends are filled: a side of 224 covers 225 pixels.
     """
     red, green, blue = (int(level) for level in generator.integers(256, size=3))
     half_width, half_height = (int(share * side + 0.5) // 2 for side in image.size)
@@ -61,8 +61,8 @@ def rand_augment_fixmatch(image: Image, generator: np.random.Generator, changes:
 def fixmatch_box(x: float, y: float, side: float) -> Box:
     """The square cut out round (x, y), as the released code places it.
 
-    A square that leaves the picture at the left or at the top is moved inside, whole; at the right and at the bottom
-    it is cut off. On square pictures it covers 7.6 % of the area on average.
+    A square that leaves the image at the left or at the top is moved inside, whole; at the right and at the bottom
+    it is cut off. On square images it covers 7.6 % of the area on average.
     """
     left, top = int(max(x - side / 2, 0)), int(max(y - side / 2, 0))
     return left, top, int(left + side), int(top + side)
@@ -79,7 +79,7 @@ class Operation:
 
 
 def _fill(image: Image, box: Box, colour: Colour) -> Image:
-    """A copy with `box` in one colour, both ends of each side included; what lies outside the picture is left out."""
+    """A copy with `box` in one colour, both ends of each side included; what lies outside the image is left out."""
     changed = image.copy()
     ImageDraw.Draw(changed).rectangle(box, fill=colour)
     return changed

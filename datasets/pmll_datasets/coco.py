@@ -1,6 +1,6 @@
 """MS-COCO 2014 (Lin et al., ECCV 2014) in its official layout: train2014 is `train`, val2014 is `test`.
 
-Rows follow `images` of the annotation files, columns the ascending category ids; crowds count as present. Pictures
+Rows follow `images` of the annotation files, columns the ascending category ids; crowds count as present. Images
 without any label are kept by default, as in the HCP code (82,783 and 40,504); the option `labelless=drop` leaves
 them out, as ML-GCN and others do (82,081 and 40,137). Either way, masks of the official list are drawn on all 82,783.
 """
@@ -22,7 +22,7 @@ from .registry import DATASETS, Value, check_count, names_of, way_out
 
 FOLDERS = {"train": "train2014", "test": "val2014"}
 LABELLED = {"train": 82_081, "test": 40_137}
-"""How many pictures of the complete data set have a label."""
+"""How many images of the complete data set have a label."""
 
 
 def load(root: Path, options: Mapping[str, Value]) -> Dataset:
@@ -31,7 +31,7 @@ def load(root: Path, options: Mapping[str, Value]) -> Dataset:
 
 
 def load_subset(root: Path, options: Mapping[str, Value]) -> Dataset:
-    """A partial copy: what its annotation files name. Annotation files and pictures have to agree."""
+    """A partial copy: what its annotation files name. Annotation files and images have to agree."""
     return _load("coco2014-subset", root, options)
 
 
@@ -45,18 +45,16 @@ def _load(name: str, root: Path, options: Mapping[str, Value]) -> Dataset:
 
 
 def _refuse_2017(folder: Path) -> None:
-    """Say what a folder with the other release holds: the same pictures under other names, split in another way."""
+    """Say what a folder with the other release holds: the same images under other names, split in another way."""
     files = {year: folder / "annotations" / f"instances_train{year}.json" for year in (2014, 2017)}
     if files[2017].exists() and not files[2014].exists():
-        what = "this is COCO 2017: other names and another split (118,287 and 5,000) of the pictures of 2014"
-        hint = (
-            "published numbers are on 2014: pmll-bench data fetch coco2014; or describe these pictures in a .csv file"
-        )
+        what = "this is COCO 2017: other names and another split (118,287 and 5,000) of the images of 2014"
+        hint = "published numbers are on 2014: pmll-bench data fetch coco2014; or describe these images in a .csv file"
         raise DataError(what, where=files[2017], hint=hint)
 
 
 def _split(name: str, folder: Path, split: str, options: Mapping[str, Value]) -> tuple[tuple[str, ...], Split]:
-    """The class names and one split; with `labelless=drop`, without the pictures that have no label."""
+    """The class names and one split; with `labelless=drop`, without the images that have no label."""
     annotations = folder / "annotations" / f"instances_{FOLDERS[split]}.json"
     classes, files, labels = _annotations(annotations)
     check_count(name, split, len(files), annotations)
@@ -68,7 +66,7 @@ def _split(name: str, folder: Path, split: str, options: Mapping[str, Value]) ->
         refuse_strays(files, found, place, annotations.name)
     labelled = (labels == 1).any(axis=1)
     if complete and labelled.sum() != LABELLED[split]:
-        what = f"{name} has {LABELLED[split]:,} {split} pictures with a label, this copy has {labelled.sum():,}"
+        what = f"{name} has {LABELLED[split]:,} {split} images with a label, this copy has {labelled.sum():,}"
         raise DataError(what, where=annotations, hint=way_out(name))
     official = _official(files, labels) if complete and split == "train" else None
     whole = split_of([Path(file).stem for file in files], [place / file for file in files], labels, official)
@@ -76,13 +74,13 @@ def _split(name: str, folder: Path, split: str, options: Mapping[str, Value]) ->
 
 
 def _official(files: list[str], labels: Labels) -> Official:
-    """All pictures of the training list; published code calls them by their bare numbers."""
+    """All images of the training list; published code calls them by their bare numbers."""
     numbers = tuple(Path(file).stem.rpartition("_")[2].lstrip("0") for file in files)
     return Official(labels, np.arange(len(files)), numbers)
 
 
 def _annotations(path: Path) -> tuple[tuple[str, ...], list[str], Labels]:
-    """Class names by ascending category id, file names, labels in {1, -1} [pictures, classes]."""
+    """Class names by ascending category id, file names, labels in {1, -1} [images, classes]."""
     try:
         found = json.loads(content(path), object_hook=without_outline)
         categories = [(each["id"], str(each["name"])) for each in found["categories"]]

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from jaxtyping import Float64, UInt64
 
-Words = UInt64[np.ndarray, "*shape"]
+Words = UInt64[np.ndarray, " *shape"]
 
 
-def hash64(names: Iterable[str]) -> UInt64[np.ndarray, "n"]:
+def hash64(names: Iterable[str]) -> UInt64[np.ndarray, " n"]:
     """BLAKE2b with an 8-byte digest of each name (NFC, UTF-8), read as a little-endian integer."""
     encoded = (unicodedata.normalize("NFC", name).encode() for name in names)
     digests = b"".join(hashlib.blake2b(name, digest_size=8).digest() for name in encoded)
@@ -29,16 +29,16 @@ def mix(words: Words) -> Words:
     return words
 
 
-def picture_words(key: str, ids: Sequence[str]) -> UInt64[np.ndarray, "n"]:
-    """A word for each picture: mix(hash of the key XOR hash of the id)."""
+def image_words(key: str, ids: Sequence[str]) -> UInt64[np.ndarray, " n"]:
+    """A word for each image: mix(hash of the key XOR hash of the id)."""
     return mix(hash64([key]) ^ hash64(ids))
 
 
 def entry_words(key: str, ids: Sequence[str], classes: Sequence[str]) -> UInt64[np.ndarray, "n c"]:
-    """A word for each picture and class: mix(word of the picture XOR hash of the class name)."""
-    return mix(picture_words(key, ids)[:, None] ^ hash64(classes)[None, :])
+    """A word for each image and class: mix(word of the image XOR hash of the class name)."""
+    return mix(image_words(key, ids)[:, None] ^ hash64(classes)[None, :])
 
 
-def uniform(words: Words) -> Float64[np.ndarray, "*shape"]:
+def uniform(words: Words) -> Float64[np.ndarray, " *shape"]:
     """The upper 53 bits of each word as a number in [0, 1)."""
     return (words >> np.uint64(11)) * 2.0**-53

@@ -1,6 +1,6 @@
 """CUB-200-2011 (Wah et al., 2011) in its official layout, its 312 attributes as labels.
 
-The official split: 5,994 pictures are `train`, 5,794 are `test`. An attribute is present where the annotation says so,
+The official split: 5,994 images are `train`, 5,794 are `test`. An attribute is present where the annotation says so,
 however certain the annotator was, as in Cole et al. (CVPR 2021) and later single-positive work. The option `names` says
 what prompts call an attribute such as has_bill_shape::curved_(up_or_down): `natural` ("bill shape curved (up or down)")
 or `released` ("curved bill"), as SCPNet's code does.
@@ -21,13 +21,13 @@ from .registry import Value, check_count, names_of, stated, way_out
 
 
 def load(root: Path, options: Mapping[str, Value]) -> Dataset:
-    """The complete data set; any other count than 5,994 and 5,794 pictures is refused."""
+    """The complete data set; any other count than 5,994 and 5,794 images is refused."""
     folder = locate(root, names_of("cub"), ("CUB_200_2011", ""), "attributes")
     files = _numbered(folder / "images.txt")
     in_train = _numbered(folder / "train_test_split.txt")
     classes = tuple(_numbered(_names(folder)).values())
     if files.keys() != in_train.keys():
-        raise DataError("it names other pictures than images.txt", where=folder / "train_test_split.txt", hint=AGAIN)
+        raise DataError("it names other images than images.txt", where=folder / "train_test_split.txt", hint=AGAIN)
     labels = _labels(folder / "attributes" / "image_attribute_labels.txt", list(files), len(classes))
     here = np.array([flag == "1" for flag in in_train.values()])
     train, test = (_split(folder, split, [*files.values()], labels, rows) for split, rows in _parts(here))
@@ -78,17 +78,17 @@ def _split(folder: Path, split: str, files: list[str], labels: Labels, rows: np.
 
 
 def _labels(path: Path, numbers: list[int], classes: int) -> Labels:
-    """int8 [pictures, attributes] from lines `PICTURE ATTRIBUTE PRESENT CERTAINTY SECONDS`; some have more columns."""
+    """int8 [images, attributes] from lines `IMAGE ATTRIBUTE PRESENT CERTAINTY SECONDS`; some have more columns."""
     labels = np.zeros((len(numbers), classes), np.int8)
-    places = np.full(max(numbers) + 1, len(numbers))  # beyond the last row: no such picture
+    places = np.full(max(numbers) + 1, len(numbers))  # beyond the last row: no such image
     places[numbers] = np.arange(len(numbers))
     try:
-        picture, attribute, present = np.loadtxt(io.StringIO(text(path)), np.int64, usecols=(0, 1, 2), ndmin=2).T
-        if min(picture.min(), attribute.min()) < 1 or not np.isin(present, (0, 1)).all():
+        image, attribute, present = np.loadtxt(io.StringIO(text(path)), np.int64, usecols=(0, 1, 2), ndmin=2).T
+        if min(image.min(), attribute.min()) < 1 or not np.isin(present, (0, 1)).all():
             raise ValueError("numbers count from 1, and an attribute is 0 or 1")
-        labels[places[picture], attribute - 1] = 2 * present - 1
+        labels[places[image], attribute - 1] = 2 * present - 1
     except (ValueError, IndexError) as error:
-        what = f"lines have to begin with a picture, an attribute and 0 or 1: {error}"
+        what = f"lines have to begin with an image, an attribute and 0 or 1: {error}"
         raise DataError(what, where=path, hint=AGAIN) from error
     if not labels.all():
         raise DataError(f"{np.count_nonzero(labels == 0):,} entries are missing", where=path, hint=AGAIN)

@@ -22,98 +22,114 @@ from .errors import DataError, unknown
 from .registry import ALIASES, DATASETS, FOLDER, Entry, Option, Value, find, place, resolve_options
 
 __all__ = [
-    "ALIASES", "DATASETS", "DataError", "Dataset", "Entry", "Known", "Labels", "Official", "Option", "Picture",
-    "Pictures", "Split", "Value", "find", "load", "read_only", "resolve_options", "unknown",
+    "ALIASES",
+    "DATASETS",
+    "DataError",
+    "Dataset",
+    "Entry",
+    "Image",
+    "Images",
+    "Known",
+    "Labels",
+    "Official",
+    "Option",
+    "Split",
+    "Value",
+    "find",
+    "load",
+    "read_only",
+    "resolve_options",
+    "unknown",
 ]  # fmt: skip
 
-Picture: TypeAlias = UInt8[np.ndarray, "h w 3"]
+Image: TypeAlias = UInt8[np.ndarray, "h w 3"]
 Labels: TypeAlias = Int8[np.ndarray, "n c"]
 Known: TypeAlias = Bool[np.ndarray, "n c"]
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Pictures by position and id; `read(i)` decodes picture i to uint8 RGB [h, w, 3]."""
+class Images:
+    """Images by position and id; `read(i)` decodes image i to uint8 RGB [h, w, 3]."""
 
     ids: tuple[str, ...]
-    read: Callable[[int], Picture]
+    read: Callable[[int], Image]
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def take(self, positions: Sequence[int] | Int64[np.ndarray, "m"]) -> Pictures:
-        """Some of the pictures, in the order of `positions`."""
+    def take(self, positions: Sequence[int] | Int64[np.ndarray, " m"]) -> Images:
+        """Some of the images, in the order of `positions`."""
         rows, read = [int(position) for position in positions], self.read
-        return Pictures(tuple(self.ids[row] for row in rows), lambda i: read(rows[i]))
+        return Images(tuple(self.ids[row] for row in rows), lambda i: read(rows[i]))
 
 
 @dataclass(frozen=True, eq=False)
 class Official:
-    """The complete official training list, for masks that were drawn on it, and where a split's pictures stand in it.
+    """The complete official training list, for masks that were drawn on it, and where a split's images stand in it.
 
-    `labels` are complete, a class of difficult objects only as absent. Where published code sorts the pictures before
+    `labels` are complete, a class of difficult objects only as absent. Where published code sorts the images before
     it draws, it is by `names`, as text; without names it keeps the order of the list.
     """
 
     labels: Labels
-    rows: Int64[np.ndarray, "n"]
+    rows: Int64[np.ndarray, " n"]
     names: tuple[str, ...] = ()
 
-    def sorted(self) -> Int64[np.ndarray, "m"]:
-        """The positions of the pictures that have a label, in the order in which published code draws on them."""
+    def sorted(self) -> Int64[np.ndarray, " m"]:
+        """The positions of the images that have a label, in the order in which published code draws on them."""
         labelled = np.flatnonzero((self.labels == 1).any(axis=1))
         return np.array(sorted(labelled, key=self.names.__getitem__) if self.names else labelled, np.int64)
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Pictures with their complete labels: int8 [pictures, classes], 1 present, -1 absent, 0 unknown or ignored.
+    """Images with their complete labels: int8 [images, classes], 1 present, -1 absent, 0 unknown or ignored.
 
     `labels` is kept as a read-only copy. `official` is None where the complete official list is not at hand. `files`
-    are the pictures' own, in their order; none where the pictures are generated.
+    are the images' own, in their order; none where the images are generated.
     """
 
-    pictures: Pictures
+    images: Images
     labels: Labels
     official: Official | None = None
     files: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", read_only(np.array(self.labels, np.int8, order="C")))
-        if self.labels.ndim != 2 or len(self.labels) != len(self.pictures):
-            raise DataError(f"labels {self.labels.shape} do not fit {len(self.pictures)} pictures")
+        if self.labels.ndim != 2 or len(self.labels) != len(self.images):
+            raise DataError(f"labels {self.labels.shape} do not fit {len(self.images)} images")
         if not ((self.labels >= -1) & (self.labels <= 1)).all():
             raise DataError("labels other than 1, -1 and 0")
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.images)
 
     @property
     def ids(self) -> tuple[str, ...]:
-        return self.pictures.ids
+        return self.images.ids
 
-    def take(self, positions: Int64[np.ndarray, "m"]) -> Split:
-        """Some of the pictures with their labels, in the order of `positions`."""
+    def take(self, positions: Int64[np.ndarray, " m"]) -> Split:
+        """Some of the images with their labels, in the order of `positions`."""
         official = self.official and replace(self.official, rows=self.official.rows[positions])
         files = tuple(self.files[position] for position in positions) if self.files else ()
-        return Split(self.pictures.take(positions), self.labels[positions], official, files)
+        return Split(self.images.take(positions), self.labels[positions], official, files)
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Pictures, complete labels and class names, with `train` and `test` splits.
+    """Images, complete labels and class names, with `train` and `test` splits.
 
-    `classes` are the official names, `spoken` the same as one says them ("dining table"). `version` is that of the
-    program that draws the pictures, for generated ones. `notes` say how a user's file was read. `own` are a user's
-    pictures, for which no official release vouches: what their files hold belongs to the fingerprint.
+    `classes` are the official names, `prompt_names` the same in natural language ("dining table").
+    `version` is that of the program that draws the images, for generated ones. `notes` say how a user's file was read.
+    `own` are a user's images, for which no official release vouches: what their files hold belongs to the fingerprint.
 
     Raises:
-        DataError: a split is empty, or a picture comes twice.
+        DataError: a split is empty, or an image comes twice.
     """
 
     name: str
     classes: tuple[str, ...]
-    spoken: tuple[str, ...]
+    prompt_names: tuple[str, ...]
     train: Split
     test: Split
     options: Mapping[str, Value] = field(default_factory=dict)
@@ -125,13 +141,13 @@ class Dataset:
         seen: dict[str, str] = {}
         for name, split in (("train", self.train), ("test", self.test)):
             if not len(split):
-                raise DataError(f"{self.name} has no {name} pictures")
-            if split.labels.shape[1] != len(self.classes) or len(self.spoken) != len(self.classes):
+                raise DataError(f"{self.name} has no {name} images")
+            if split.labels.shape[1] != len(self.classes) or len(self.prompt_names) != len(self.classes):
                 raise DataError(f"{self.name}: {split.labels.shape[1]} labels, {len(self.classes)} class names")
-            for picture in split.ids:
-                if picture in seen:
-                    raise DataError(f"{self.name}: picture {picture!r} is in {seen[picture]} and again in {name}")
-                seen[picture] = name
+            for image in split.ids:
+                if image in seen:
+                    raise DataError(f"{self.name}: image {image!r} is in {seen[image]} and again in {name}")
+                seen[image] = name
 
     @cached_property
     def fingerprint(self) -> str:
@@ -139,12 +155,12 @@ class Dataset:
 
         It is taken over the UTF-8 JSON, keys sorted and without spaces, of `classes`, `spoken`, `options`,
         `version` and, under `train` and `test`, `ids` and the sha256 (hex) of the `labels`' bytes (int8, row by row).
-        For a user's own pictures, there is also `pictures`: a list of `DECODING`, the number of the decoding rules,
+        For a user's own images, there is also `pictures`: a list of `DECODING`, the number of the decoding rules,
         and `contents`.
         """
         splits = {"train": self.train, "test": self.test}
         content = {name: {"ids": s.ids, "labels": _sha256(s.labels.tobytes())} for name, s in splits.items()}
-        names = {"classes": self.classes, "spoken": self.spoken}
+        names = {"classes": self.classes, "spoken": self.prompt_names}
         whole: dict[str, object] = {**content, **names, "options": dict(self.options), "version": self.version}
         if self.own:
             whole["pictures"] = [DECODING, self.contents]
@@ -153,7 +169,7 @@ class Dataset:
 
     @cached_property
     def seen(self) -> index.Look:
-        """The picture files as they are now, compared with the index of earlier; see `index`.
+        """The image files as they are now, compared with the index of earlier; see `index`.
 
         A user's own are read once and whenever they change, and taken as they are. Of all others, the size is
         compared, and the content where it is known and only the time differs.
@@ -162,28 +178,28 @@ class Dataset:
 
     @property
     def files(self) -> dict[str, Path]:
-        """The picture files of both splits by picture id; none where the pictures are generated."""
+        """The image files of both splits by image id; none where the images are generated."""
         splits = [split for split in (self.train, self.test) if split.files]
         return {each: file for split in splits for each, file in zip(split.ids, split.files, strict=True)}
 
     @cached_property
     def contents(self) -> str:
-        """What tells later whether the picture files are still the same; empty where there are none.
+        """What tells later whether the image files are still the same; empty where there are none.
 
-        It is the sha256 (hex) of the sorted lines "id<tab>sha256 (hex) of the file" for a user's own pictures, and of
+        It is the sha256 (hex) of the sorted lines "id<tab>sha256 (hex) of the file" for a user's own images, and of
         "id<tab>size of the file in bytes" for all others, which planning doesn't read. Each result keeps it.
         """
         seen = self.seen.files.items()
-        return index.digest((picture, file.sha256 if self.own else file.size) for picture, file in seen) if seen else ""
+        return index.digest((image, file.sha256 if self.own else file.size) for image, file in seen) if seen else ""
 
     def subset(self, count: int) -> Dataset:
-        """A fixed part: at most `count` pictures of each split, in the official order.
+        """A fixed part: at most `count` images of each split, in the official order.
 
-        Which ones depends on the data set's name and the picture ids alone (rule `subset/1`): the `count` smallest
+        Which ones depends on the data set's name and the image ids alone (rule `subset/1`): the `count` smallest
         of mix(BLAKE2b-64("subset/1:" + name) XOR BLAKE2b-64(id)). So a smaller part lies within a larger one.
         """
         if count < 1:
-            raise DataError(f"a subset of {count} pictures", hint="give a count of at least 1")
+            raise DataError(f"a subset of {count} images", hint="give a count of at least 1")
         options = {**self.options, "subset": count}
         return replace(self, train=self._part(self.train, count), test=self._part(self.test, count), options=options)
 
@@ -203,9 +219,9 @@ def load(
     Args:
         name: a name of `DATASETS` or `ALIASES`, or the path of a user's own file (see `folder`).
         root: the data set's own folder, or one that holds it by name; else the environment's PMLL_DATA. A user's
-            file needs none, its pictures lie beside it.
+            file needs none, its images lie beside it.
         options: what differs from the data set's defaults.
-        subset: at most so many pictures of each split, see `Dataset.subset`.
+        subset: at most so many images of each split, see `Dataset.subset`.
 
     Raises:
         DataError: unknown name or option, or files that are missing, damaged or not complete.

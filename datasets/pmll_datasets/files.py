@@ -7,14 +7,24 @@ import os
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-from .dataset import Labels, Official, Pictures, Split
+from .dataset import Images, Labels, Official, Split
 from .decode import AGAIN, decode
 from .errors import DataError
 from .missing import cause
 
 __all__ = [
-    "AGAIN", "absent", "content", "decode", "listing", "locate", "pictures", "refuse_strays", "require", "split_of",
-    "text", "there",
+    "AGAIN",
+    "absent",
+    "content",
+    "decode",
+    "images",
+    "listing",
+    "locate",
+    "refuse_strays",
+    "require",
+    "split_of",
+    "text",
+    "there",
 ]  # fmt: skip
 
 
@@ -44,7 +54,7 @@ def require(files: Sequence[str], present: Collection[str], folder: Path, hint: 
     missing = [file for file in files if file not in present]
     if missing:
         more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
-        raise absent(folder / missing[0], f"missing picture {missing[0]}{more}", hint)
+        raise absent(folder / missing[0], f"missing image {missing[0]}{more}", hint)
 
 
 def absent(path: Path, what: str, hint: str, where: str | None = None) -> DataError:
@@ -66,12 +76,12 @@ def there(folder: Path, files: Iterable[str], suffix: str = "") -> set[str]:
 
 
 def refuse_strays(files: Collection[str], present: Iterable[str], folder: Path, lists: str) -> None:
-    """Refuse a folder with pictures that the lists don't name: a cut-off list would make a data set smaller unseen."""
+    """Refuse a folder with images that the lists don't name: a cut-off list would make a data set smaller unseen."""
     strays = sorted(set(present).difference(files))
     if strays:
         more = f" and {len(strays) - 1:,} more" if len(strays) > 1 else ""
-        hint = f"add what is missing to {lists}, or take these pictures out of the folder"
-        raise DataError(f"picture {strays[0]}{more} not listed in {lists}", where=folder / strays[0], hint=hint)
+        hint = f"add what is missing to {lists}, or take these images out of the folder"
+        raise DataError(f"image {strays[0]}{more} not listed in {lists}", where=folder / strays[0], hint=hint)
 
 
 def text(path: Path) -> str:
@@ -94,10 +104,10 @@ def content(path: Path) -> bytes:
         raise absent(path, f"cannot read the file: {error.strerror}", AGAIN) from error
 
 
-def pictures(ids: Iterable[str], paths: Iterable[Path], *, upright: bool = False) -> Pictures:
-    """Picture files by id, decoded when they are read; `upright` as in `decode`."""
+def images(ids: Iterable[str], paths: Iterable[Path], *, upright: bool = False) -> Images:
+    """Image files by id, decoded when they are read; `upright` as in `decode`."""
     found = tuple(paths)
-    return Pictures(tuple(ids), lambda i: decode(found[i], upright=upright))
+    return Images(tuple(ids), lambda i: decode(found[i], upright=upright))
 
 
 def split_of(
@@ -108,6 +118,6 @@ def split_of(
     *,
     upright: bool = False,
 ) -> Split:
-    """A split whose pictures are files; `upright` as in `decode`."""
+    """A split whose images are files; `upright` as in `decode`."""
     found = tuple(paths)
-    return Split(pictures(ids, found, upright=upright), labels, official, found)
+    return Split(images(ids, found, upright=upright), labels, official, found)

@@ -1,9 +1,9 @@
-"""A user's own data set: a file that lists pictures and their labels, with the pictures beside it.
+"""A user's own data set: a file that lists images and their labels, with the images beside it.
 
 The file is a table (.csv, .tsv) with a column for each class or a column of class names (`own.marked`), or a COCO-style
 JSON (`own.objects`). What 1, 0, -1 and an empty cell mean stands in `own.signs`, the splits in `own.splits`. Unknown
 means: never known in training, whatever the regime, and left out of the ranking in the test split. Paths are relative
-to the file's folder or to a folder `images` in it. The data set is called like the file, a picture like its path
+to the file's folder or to a folder `images` in it. The data set is called like the file, an image like its path
 without the extension.
 """
 
@@ -25,7 +25,7 @@ from .own.splits import assign
 from .registry import ALIASES, DATASETS, Value, stated
 
 FIRST = 10
-"""By how many pictures it is decided which folder the paths are relative to."""
+"""By how many images it is decided which folder the paths are relative to."""
 
 
 def load(file: Path, options: Mapping[str, Value]) -> Dataset:
@@ -40,9 +40,9 @@ def load(file: Path, options: Mapping[str, Value]) -> Dataset:
     train, test = (_split(listed, [n for n, each in enumerate(parts) if each == part]) for part in ("train", "test"))
     if not (test.labels == -1).any():
         raise DataError("no label of the test split is absent", where=file, hint=MEANING)
-    spoken = tuple(" ".join(each.replace("_", " ").split()) for each in listed.classes)
+    prompt_names = tuple(" ".join(each.replace("_", " ").split()) for each in listed.classes)
     note = f"{file.name}: {'; '.join([*listed.said, said])}"
-    return Dataset(name, listed.classes, spoken, train, test, stated(file.name, options), notes=(note,))
+    return Dataset(name, listed.classes, prompt_names, train, test, stated(file.name, options), notes=(note,))
 
 
 def _name(file: Path) -> str:
@@ -75,5 +75,5 @@ def _refuse_missing(file: Path, home: Path, rows: Sequence[Row]) -> None:
     for row in rows:
         path = home / row.path
         if path.name not in present.get(path.parent, ()):
-            hint = "add the picture, or take the row out"
-            raise absent(path, f"no picture {row.path}", hint, where=f"{file}, {row.place}")
+            hint = "add the image, or take the row out"
+            raise absent(path, f"no image {row.path}", hint, where=f"{file}, {row.place}")

@@ -1,8 +1,8 @@
-"""The index of a data set's picture files: what they held when last seen, so that replaced ones are noticed.
+"""The index of a data set's image files: what they held when last seen, so that replaced ones are noticed.
 
 It is one JSON file for a data set and its folder, in the user's cache under the folder's own path, since data folders
-are never written to and may be read-only. `files` has, by picture id, the size, the time of change (ns) and, where the
-content has been read, the sha256 of the file; `pictures` has the `Print` of each picture that `verify` decoded. As long
+are never written to and may be read-only. `files` has, by image id, the size, the time of change (ns) and, where the
+content has been read, the sha256 of the file; `images` has the `Print` of each image that `verify` decoded. As long
 as size and time are the same, a file counts as the same and is not read. Losing the index loses nothing but the
 comparison.
 """
@@ -26,7 +26,7 @@ import platformdirs
 from .errors import DataError
 
 Print: TypeAlias = tuple[int, int, str]
-"""What a picture is known by: height, width, sha256 (hex) of its RGB pixels."""
+"""What an image is known by: height, width, sha256 (hex) of its RGB pixels."""
 
 READERS = 8
 """Threads that read files to hash them."""
@@ -42,7 +42,7 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True)
 class Index:
-    """What is recorded about the pictures of a data set; `written` is when, in UTC."""
+    """What is recorded about the images of a data set; `written` is when, in UTC."""
 
     files: Mapping[str, Seen] = field(default_factory=dict)
     prints: Mapping[str, Print] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class Look:
     def said(self) -> str:
         """What has changed, in words."""
         first = ", ".join(self.changed[:3]) + (", …" if len(self.changed) > 3 else "")
-        count = "1 picture has" if len(self.changed) == 1 else f"{len(self.changed):,} pictures have"
+        count = "1 image has" if len(self.changed) == 1 else f"{len(self.changed):,} images have"
         return f"{count} changed since {self.since}: {first}"
 
 
@@ -74,7 +74,7 @@ def place(name: str, files: Mapping[str, Path]) -> Path | None:
 
 
 def forget(folder: Path) -> None:
-    """Remove the indexes of all data sets whose pictures lie in a folder, once that folder is of no more use."""
+    """Remove the indexes of all data sets whose images lie in a folder, once that folder is of no more use."""
     shutil.rmtree(_mirrored(folder.absolute()), ignore_errors=True)
 
 
@@ -84,11 +84,11 @@ def _mirrored(folder: Path) -> Path:
 
 
 def look(name: str, files: Mapping[str, Path], *, hashed: bool, accept: bool) -> Look:
-    """Compare picture files with the index, by size and time first; note those that are new or the same.
+    """Compare image files with the index, by size and time first; note those that are new or the same.
 
     Args:
         name: of the data set.
-        files: path by picture id.
+        files: path by image id.
         hashed: whether to read every file whose content isn't known yet; else only those that may have changed.
         accept: whether to note those that changed, too, so that the next look finds them the same.
     """
@@ -96,9 +96,9 @@ def look(name: str, files: Mapping[str, Path], *, hashed: bool, accept: bool) ->
     if where is None:
         return Look({})
     known = recorded(where)
-    now = {picture: _status(path) for picture, path in files.items()}
+    now = {image: _status(path) for image, path in files.items()}
     unread = [each for each, status in now.items() if _worth_reading(known.files.get(each), status, hashed)]
-    hashes = _hashes({picture: files[picture] for picture in unread})
+    hashes = _hashes({image: files[image] for image in unread})
     found = {each: _seen(known.files.get(each), status, hashes.get(each, "")) for each, status in now.items()}
     changed = frozenset(each for each in found if each in known.files and _differ(known.files[each], found[each]))
     kept = {each: seen for each, seen in found.items() if accept or each not in changed}
@@ -125,14 +125,14 @@ def read(path: Path) -> Index:
     """
     try:
         found = json.loads(path.read_bytes())
-        files = {picture: Seen(size, time, sha) for picture, (size, time, sha) in found.get("files", {}).items()}
-        prints = {picture: (height, width, sha) for picture, (height, width, sha) in found["pictures"].items()}
+        files = {image: Seen(size, time, sha) for image, (size, time, sha) in found.get("files", {}).items()}
+        prints = {image: (height, width, sha) for image, (height, width, sha) in found["pictures"].items()}
         return Index(files, prints, str(found.get("written", "")))
     except FileNotFoundError:
         return Index()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         hint = "remove it, and verify writes it anew"
-        raise DataError(f"index of pictures is damaged: {error}", where=path, hint=hint) from error
+        raise DataError(f"index of images is damaged: {error}", where=path, hint=hint) from error
 
 
 def write(path: Path, index: Index) -> None:
@@ -174,7 +174,7 @@ def _status(path: Path) -> tuple[int, int]:
     try:
         status = path.stat()
     except OSError as error:
-        raise DataError(f"cannot look at the picture: {error.strerror}", where=path) from error
+        raise DataError(f"cannot look at the image: {error.strerror}", where=path) from error
     return status.st_size, status.st_mtime_ns
 
 
@@ -207,4 +207,4 @@ def _sha256(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise DataError(f"cannot read the picture: {error.strerror}", where=path) from error
+        raise DataError(f"cannot read the image: {error.strerror}", where=path) from error

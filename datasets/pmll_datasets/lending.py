@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 from weakref import WeakKeyDictionary
 
-from .dataset import Picture, Pictures
+from .dataset import Image, Images
 
 T = TypeVar("T")
 
@@ -39,15 +39,15 @@ def behind(handle: Handle[T]) -> T:
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Reads pictures without leading to where they lie."""
+    """Reads images without leading to where they lie."""
 
     handle: Handle[Any]
 
-    def __call__(self, position: int) -> Picture:
-        picture: Picture = behind(self.handle)(position)
-        return picture
+    def __call__(self, position: int) -> Image:
+        image: Image = behind(self.handle)(position)
+        return image
 
 
-def lent_pictures(pictures: Pictures) -> Pictures:
-    """The same pictures; what is given leads to no path and to no data set."""
-    return Pictures(pictures.ids, _Reader(lend(pictures.read)))
+def lent_images(images: Images) -> Images:
+    """The same images; what is given leads to no path and to no data set."""
+    return Images(images.ids, _Reader(lend(images.read)))

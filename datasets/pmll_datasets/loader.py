@@ -1,4 +1,4 @@
-"""Batches of views: threads read and render pictures ahead of whoever takes the batches."""
+"""Batches of views: threads read and render images ahead of whoever takes the batches."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 from jaxtyping import Bool, Int64, UInt8
 
-from .dataset import Labels, Picture, Pictures, read_only
+from .dataset import Image, Images, Labels, read_only
 from .errors import DataError
 from .views import parse_view, render, view_generator
 
-Positions: TypeAlias = Int64[np.ndarray, "b"]
+Positions: TypeAlias = Int64[np.ndarray, " b"]
 Pixels: TypeAlias = UInt8[np.ndarray, "b 3 h w"]
 Batch: TypeAlias = tuple[Positions, tuple[Pixels, ...]]
 Task: TypeAlias = Callable[[], None]
@@ -25,22 +25,22 @@ T = TypeVar("T")
 AHEAD = 2
 """Batches prepared beyond the one that is waited for."""
 TOGETHER = 8
-"""Pictures a task: fewer cost more hand-overs between threads, more delay a stop."""
+"""Images a task: fewer cost more hand-overs between threads, more delay a stop."""
 
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Pictures by position and id, without labels and without paths. Without `workers` the caller's thread does all."""
+    """Images by position and id, without labels and without paths. Without `workers` the caller's thread does all."""
 
-    pictures: Pictures
+    images: Images
     workers: int = 2
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.images)
 
     @property
     def ids(self) -> tuple[str, ...]:
-        return self.pictures.ids
+        return self.images.ids
 
     def batches(
         self,
@@ -51,23 +51,23 @@ class ImageSet:
         seed: int = 0,
         epoch: int = 0,
     ) -> Generator[Batch, None, None]:
-        """Each group of positions with its pictures, one uint8 array [b, 3, r, r] a view, in the given order.
+        """Each group of positions with its images, one uint8 array [b, 3, r, r] a view, in the given order.
 
-        A picture is read once for all its views. Closing the generator ends its threads; the number of workers changes
+        An image is read once for all its views. Closing the generator ends its threads; the number of workers changes
         no pixel.
 
         Raises:
-            DataError: an unknown view (at once), or a picture that can't be read (where its batch would come).
+            DataError: an unknown view (at once), or an image that can't be read (where its batch would come).
         """
         parsed = tuple(parse_view(name) for name in views)
 
         def fill(group: Positions, pixels: tuple[Pixels, ...], rows: range) -> None:
             for row in rows:
                 position = int(group[row])
-                picture = read(self.pictures, position)
+                image = read(self.images, position)
                 for number, (view, rendered) in enumerate(zip(parsed, pixels, strict=True)):
                     generator = view_generator(seed, epoch, self.ids[position], number)
-                    rendered[row] = render(picture, view, resolution, generator)
+                    rendered[row] = render(image, view, resolution, generator)
 
         def start(group: Positions) -> tuple[Batch, list[Task]]:
             pixels = tuple(np.empty((len(group), 3, resolution, resolution), np.uint8) for _ in parsed)
@@ -80,20 +80,20 @@ class ImageSet:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TrainSet(ImageSet):
-    """Training pictures with the labels a method may see: hidden entries are 0, the array is a read-only copy."""
+    """Training images with the labels a method may see: hidden entries are 0, the array is a read-only copy."""
 
     labels: Labels
     classes: tuple[str, ...]
-    spoken: tuple[str, ...]
+    prompt_names: tuple[str, ...]
     regime: str
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", read_only(self.labels.copy()))
 
-    def take(self, rows: Bool[np.ndarray, "n"]) -> TrainSet:
-        """Some of the training pictures with their labels."""
+    def take(self, rows: Bool[np.ndarray, " n"]) -> TrainSet:
+        """Some of the training images with their labels."""
         chosen = np.flatnonzero(rows)
-        return replace(self, pictures=self.pictures.take(chosen), labels=self.labels[chosen])
+        return replace(self, images=self.images.take(chosen), labels=self.labels[chosen])
 
 
 def in_order(jobs: Iterable[tuple[T, Sequence[Task]]], workers: int) -> Generator[T, None, None]:
@@ -104,7 +104,7 @@ def in_order(jobs: Iterable[tuple[T, Sequence[Task]]], workers: int) -> Generato
                 task()
             yield result
         return
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="pictures")
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="images")
     pending: deque[tuple[T, list[Future[None]]]] = deque()
     try:
         for result, tasks in jobs:
@@ -123,12 +123,12 @@ def _done(result: T, futures: list[Future[None]]) -> T:
     return result
 
 
-def read(pictures: Pictures, position: int) -> Picture:
-    """A picture; whatever goes wrong is a DataError that names it."""
+def read(images: Images, position: int) -> Image:
+    """An image; whatever goes wrong is a DataError that names it."""
     try:
-        return pictures.read(position)
+        return images.read(position)
     except DataError:
         raise
     except Exception as error:  # a stranger's reader may raise anything
-        picture = pictures.ids[position]
-        raise DataError(f"picture {picture!r} can't be read: {type(error).__name__}: {error}") from error
+        image = images.ids[position]
+        raise DataError(f"image {image!r} can't be read: {type(error).__name__}: {error}") from error

@@ -1,11 +1,11 @@
 """Masks as files: published single-positive lists (.txt), and masks of any rule that are kept and given away (.npz).
 
-A .txt file has a line `picture.jpg,label` a picture: the one present label that is known, as the number of its column
-(from 0) or as a class name. A picture is found by its id or by what follows the last underscore of it, so that
+A .txt file has a line `image.jpg,label` an image: the one present label that is known, as the number of its column
+(from 0) or as a class name. An image is found by its id or by what follows the last underscore of it, so that
 `000000000009.jpg` means COCO_train2014_000000000009.
 
 A .npz file holds `format` ("pmll.mask/1"), `regime`, `ids`, `classes` and, for each ratio, `known_RATIO`: one bit an
-entry [pictures, classes], packed by row. Pictures and classes may stand in any order, and be more than a data set has.
+entry [images, classes], packed by row. Images and classes may stand in any order, and be more than a data set has.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ def read(path: Path, split: Split, classes: Sequence[str], ratio: float, regime:
     """The known entries of a training split under a mask file.
 
     Raises:
-        DataError: a file that is damaged, is for another regime or ratio, or lacks pictures or classes of the split.
+        DataError: a file that is damaged, is for another regime or ratio, or lacks images or classes of the split.
     """
     if path.suffix == ".npz":
         return _read_mask(path, split, classes, ratio, regime)
     if regime != "single-positive":
         hint = f"--regime single-positive, or a mask file of the regime {regime} (.npz)"
-        raise DataError(f"a list with one label a picture is for single-positive, not {regime}", where=path, hint=hint)
+        raise DataError(f"a list with one label an image is for single-positive, not {regime}", where=path, hint=hint)
     return _read_list(path, split, classes)
 
 
@@ -76,7 +76,7 @@ def _read_mask(path: Path, split: Split, classes: Sequence[str], ratio: float, r
     if packed is None:
         there = sorted(name.removeprefix("known_") for name in arrays if name.startswith("known_"))
         raise DataError(f"the file has no mask at ratio {ratio:g}", where=path, hint=f"it has {', '.join(there)}")
-    rows = _places(path, "picture", split.ids, ids)
+    rows = _places(path, "image", split.ids, ids)
     columns = _places(path, "class", classes, names)
     known: Known = np.unpackbits(packed, axis=1, count=len(names)).astype(bool)[np.ix_(rows, columns)]
     return known
@@ -98,38 +98,38 @@ def _read_list(path: Path, split: Split, classes: Sequence[str]) -> Known:
     absent: list[str] = []
     lines = text(path).splitlines()
     for number, line in enumerate(lines, 1):
-        picture, comma, label = (part.strip() for part in line.rpartition(","))
+        image, comma, label = (part.strip() for part in line.rpartition(","))
         if not line.strip():
             continue
         column = int(label) if label.isdecimal() else columns.get(label, -1)
         if not comma or not 0 <= column < len(classes):
-            hint = f"write picture.jpg,label, the label as 0 to {len(classes) - 1} or a class name"
+            hint = f"write image.jpg,label, the label as 0 to {len(classes) - 1} or a class name"
             raise DataError(f"{line!r} names no label", where=f"{path}, line {number}", hint=hint)
-        row = rows.get(str(PurePosixPath(picture).with_suffix("")))
+        row = rows.get(str(PurePosixPath(image).with_suffix("")))
         if row is None:  # of another part of the official list
             continue
         if known[row].any():
-            raise DataError(f"{picture} occurs twice", where=f"{path}, line {number}", hint="one line a picture")
+            raise DataError(f"{image} occurs twice", where=f"{path}, line {number}", hint="one line an image")
         known[row, column] = True
         if split.labels[row, column] != 1:
-            absent.append(f"{picture} with {classes[column]} (line {number})")
+            absent.append(f"{image} with {classes[column]} (line {number})")
     _check(path, split, known, absent)
     return known
 
 
 def _rows_by_name(ids: Sequence[str]) -> dict[str, int]:
-    """Rows by picture id, and by what follows the last underscore of it where that tells the pictures apart."""
-    ends = [picture.rpartition("_")[2] for picture in ids]
+    """Rows by image id, and by what follows the last underscore of it where that tells the images apart."""
+    ends = [image.rpartition("_")[2] for image in ids]
     alone = {end for end, count in Counter(ends).items() if count == 1}
     short = {end: row for row, end in enumerate(ends) if end in alone}
-    return short | {picture: row for row, picture in enumerate(ids)}
+    return short | {image: row for row, image in enumerate(ids)}
 
 
 def _check(path: Path, split: Split, known: Known, absent: Sequence[str]) -> None:
-    """A list that fits the data set names every picture that has a label, and only present labels."""
+    """A list that fits the data set names every image that has a label, and only present labels."""
     unnamed = np.flatnonzero((split.labels == 1).any(axis=1) & ~known.any(axis=1))
     if len(unnamed):
-        what = f"{len(unnamed):,} training pictures with a label are not in the list, {split.ids[unnamed[0]]} the first"
+        what = f"{len(unnamed):,} training images with a label are not in the list, {split.ids[unnamed[0]]} the first"
         raise DataError(what, where=path, hint="is it for another data set?")
     if absent:
         hint = "is the column order another? lists that count difficult objects need --set data.difficult=positive"

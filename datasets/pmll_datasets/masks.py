@@ -1,14 +1,14 @@
 """Masks: the named rules that pick which training labels are known.
 
-A rule gives bool [pictures, classes], True where known. `counter/1`, the default in every regime, is a function of
-picture ids, class names and the seed alone: it depends on no order, no other picture and no machine, and is nested,
+A rule gives bool [images, classes], True where known. `counter/1`, the default in every regime, is a function of
+image ids, class names and the seed alone: it depends on no order, no other image and no machine, and is nested,
 what is known at one ratio is known at every larger one. With mix the finaliser of SplitMix64 and BLAKE2b-64 hashes:
 
 - partial: an entry is known iff u < ratio, u = (mix(mix(key XOR row) XOR col) >> 11) 2^-53; key is the hash of
-  "counter/1:SEED", row that of the picture id, col that of the official class name;
-- single-positive: the present label of a picture with the smallest mix(mix(key XOR row) XOR col) is known, key being
-  the hash of "counter/1:single-positive:SEED"; that is a uniform choice, and a picture without present labels has none;
-- semi: all labels of a picture are known iff u < ratio, u = (mix(key XOR row) >> 11) 2^-53, key being the hash of
+  "counter/1:SEED", row that of the image id, col that of the official class name;
+- single-positive: the present label of an image with the smallest mix(mix(key XOR row) XOR col) is known, key being
+  the hash of "counter/1:single-positive:SEED"; that is a uniform choice, and an image without present labels has none;
+- semi: all labels of an image are known iff u < ratio, u = (mix(key XOR row) >> 11) 2^-53, key being the hash of
   "counter/1:semi:SEED".
 """
 
@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from . import mask_files, published
-from .counter import entry_words, picture_words, uniform
+from .counter import entry_words, image_words, uniform
 from .dataset import Known, Labels, Split
 from .errors import DataError, unknown
 
@@ -33,12 +33,12 @@ Draw: TypeAlias = Callable[[Split, Sequence[str], float, int], Known]
 
 @dataclass(frozen=True)
 class Rule:
-    """A named rule: how it draws in each regime that it has, and which training pictures it leaves in, if not all."""
+    """A named rule: how it draws in each regime that it has, and which training images it leaves in, if not all."""
 
     title: str
     draws: Mapping[str, Draw]
     seeded: bool = True  # else it has one draw for all mask seeds
-    part: Callable[[Split], Bool[np.ndarray, "n"]] | None = None
+    part: Callable[[Split], Bool[np.ndarray, " n"]] | None = None
 
 
 def known_entries(
@@ -48,9 +48,9 @@ def known_entries(
 
     Args:
         rule: a name of `RULES`, or the path of a mask file (see `mask_files`).
-        split: whose pictures and complete labels; a published draw also needs its place in the official list.
+        split: whose images and complete labels; a published draw also needs its place in the official list.
         classes: official class names.
-        ratio: share of known entries (or pictures), in (0, 1].
+        ratio: share of known entries (or images), in (0, 1].
         seed: of the mask.
         regime: `partial`, `single-positive` or `semi`.
 
@@ -77,12 +77,12 @@ def counter(ids: Sequence[str], classes: Sequence[str], ratio: float, seed: int)
 
 
 def counter_uniform(ids: Sequence[str], classes: Sequence[str], seed: int) -> Float64[np.ndarray, "n c"]:
-    """A number in [0, 1) for each picture and class, a function of its id, its official class name and the seed."""
+    """A number in [0, 1) for each image and class, a function of its id, its official class name and the seed."""
     return uniform(entry_words(f"counter/1:{seed}", ids, classes))
 
 
 def counter_single_positive(labels: Labels, ids: Sequence[str], classes: Sequence[str], seed: int) -> Known:
-    """The rule `counter/1` of the regime `single-positive`: one present label a picture, each equally likely."""
+    """The rule `counter/1` of the regime `single-positive`: one present label an image, each equally likely."""
     words = entry_words(f"counter/1:single-positive:{seed}", ids, classes)
     present = labels == 1
     first = np.where(present, words, np.iinfo(np.uint64).max).argmin(axis=1)
@@ -90,9 +90,9 @@ def counter_single_positive(labels: Labels, ids: Sequence[str], classes: Sequenc
     return known
 
 
-def counter_semi(ids: Sequence[str], ratio: float, seed: int) -> Bool[np.ndarray, "n"]:
-    """The rule `counter/1` of the regime `semi`: which pictures are labelled."""
-    labelled: Bool[np.ndarray, "n"] = uniform(picture_words(f"counter/1:semi:{seed}", ids)) < ratio
+def counter_semi(ids: Sequence[str], ratio: float, seed: int) -> Bool[np.ndarray, " n"]:
+    """The rule `counter/1` of the regime `semi`: which images are labelled."""
+    labelled: Bool[np.ndarray, " n"] = uniform(image_words(f"counter/1:semi:{seed}", ids)) < ratio
     return labelled
 
 
@@ -106,14 +106,14 @@ def dualcoop(ids: Sequence[str], classes: Sequence[str], ratio: float, seed: int
     return known
 
 
-def _rows(pictures: Bool[np.ndarray, "n"], classes: Sequence[str]) -> Known:
-    """All entries of some pictures."""
-    return np.repeat(pictures[:, None], len(classes), axis=1)
+def _rows(images: Bool[np.ndarray, " n"], classes: Sequence[str]) -> Known:
+    """All entries of some images."""
+    return np.repeat(images[:, None], len(classes), axis=1)
 
 
 RULES: Mapping[str, Rule] = {
     "counter/1": Rule(
-        "ours: a function of picture id, class name and mask seed; nested over ratios",
+        "ours: a function of image id, class name and mask seed; nested over ratios",
         {
             "partial": lambda split, classes, ratio, seed: counter(split.ids, classes, ratio, seed),
             "single-positive": lambda split, classes, _, seed: counter_single_positive(
@@ -132,7 +132,7 @@ RULES: Mapping[str, Rule] = {
         seeded=False,
     ),
     "cole": Rule(
-        "the draw of Cole et al. and their 80 % of the training pictures, on the official list; one for all mask seeds",
+        "the draw of Cole et al. and their 80 % of the training images, on the official list; one for all mask seeds",
         {"single-positive": lambda split, *_: published.draw_cole(split)},
         seeded=False,
         part=published.draw_cole_part,

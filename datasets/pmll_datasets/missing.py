@@ -1,4 +1,4 @@
-"""Why a listed picture is not there: what the folder has in its place."""
+"""Why a listed image is not there: what the folder has in its place."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _cause(path: Path) -> Cause | None:
         hint = "restore what the links point to, or put the files in their place"
         return Cause(f"it is a broken link to {path.readlink()}", hint)
     if path.is_dir():
-        return Cause("a folder has this name", "list the pictures in it one by one")
+        return Cause("a folder has this name", "list the images in it one by one")
     if path.parent != path and not path.parent.is_dir():
         return _of_folder(path)
     if "\\" in path.name and (path.parent / path.name.replace("\\", "/")).exists():
@@ -39,7 +39,7 @@ def _of_folder(path: Path) -> Cause | None:
     """The folder that is to hold the file isn't there."""
     outer = path.parent.parent
     if (outer / path.name).is_file():
-        hint = "list the picture without this folder"
+        hint = "list the image without this folder"
         return Cause(f"it lies in {outer}: the list names a folder {path.parent.name} that is not there", hint)
     other = _cause(path.parent)
     return other and Cause(f"no folder {path.parent.name}, {other.what}", other.hint)

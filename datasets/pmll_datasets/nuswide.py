@@ -1,7 +1,7 @@
 """NUS-WIDE (Chua et al., CIVR 2009): 81 concepts, its official lists, and the split that ASL's authors published.
 
-The option `split` says which: `official` reads ImageList/ and Groundtruth/TrainTestLabels/, pictures lie in Flickr/;
-`asl` reads nus_wid_data.csv, with its pictures (columns filepath, label, split_name). Pictures without any of the
+The option `split` says which: `official` reads ImageList/ and Groundtruth/TrainTestLabels/, images lie in Flickr/;
+`asl` reads nus_wid_data.csv, with its images (columns filepath, label, split_name). Images without any of the
 concepts are kept by default; the option `labelless=drop` leaves them out, as single-positive work has to.
 """
 
@@ -34,7 +34,7 @@ ASL = {"train": "train", "test": "val"}
 
 
 def load(root: Path, options: Mapping[str, Value]) -> Dataset:
-    """The data set; of the official split, other counts than 161,789 and 107,859 pictures are refused."""
+    """The data set; of the official split, other counts than 161,789 and 107,859 images are refused."""
     official = options["split"] == "official"
     folder = locate(root, names_of("nuswide"), ("",), "ImageList" if official else "images")
     table = {} if official else _table(folder / "nus_wid_data.csv")
@@ -53,7 +53,7 @@ def _split(folder: Path, files: list[str], labels: Labels, labelless: str) -> Sp
 
 
 def _official(folder: Path, split: str) -> tuple[list[str], Labels]:
-    """Picture files below Flickr/ and labels, each concept from a file of its own with a line a picture."""
+    """Image files below Flickr/ and labels, each concept from a file of its own with a line an image."""
     part = OFFICIAL[split]
     listed = folder / "ImageList" / f"{part}Imagelist.txt"
     files = [line.strip().replace("\\", "/") for line in text(listed).split("\n")]
@@ -64,14 +64,14 @@ def _official(folder: Path, split: str) -> tuple[list[str], Labels]:
         path = folder / "Groundtruth" / "TrainTestLabels" / f"Labels_{name}_{part}.txt"
         flags = text(path).split()
         if len(flags) != len(files) or not set(flags) <= {"0", "1"}:
-            what = f"{len(flags):,} lines of 0 and 1 expected for {len(files):,} pictures"
+            what = f"{len(flags):,} lines of 0 and 1 expected for {len(files):,} images"
             raise DataError(what, where=path, hint=AGAIN)
         labels[np.array(flags) == "1", column] = 1
     return files, labels
 
 
 def _table(path: Path) -> dict[str, tuple[list[str], Labels]]:
-    """Picture files and labels of both splits from the published table."""
+    """Image files and labels of both splits from the published table."""
     reader = csv.DictReader(io.StringIO(text(path), newline=""))
     if not {"filepath", "label", "split_name"} <= set(reader.fieldnames or ()):
         raise DataError("no header filepath,label,split_name", where=path, hint=AGAIN)

@@ -18,9 +18,9 @@ def hcp(shape: tuple[int, int], ratio: float) -> Known:
 
 
 def single_positive(labels: Labels, seed: int, positives: int = 1, negatives: int = 0) -> Known:
-    """The draw of Cole et al. (CVPR 2021, arXiv:2106.09708): one legacy stream, picture after picture.
+    """The draw of Cole et al. (CVPR 2021, arXiv:2106.09708): one legacy stream, image after image.
 
-    The present labels of a picture are shuffled and the first `positives` kept (all of them where it is -1), then the
+    The present labels of an image are shuffled and the first `positives` kept (all of them where it is -1), then the
     absent ones likewise; both shuffles are made even where nothing is kept.
     """
     stream = np.random.RandomState(seed)
@@ -35,14 +35,16 @@ def single_positive(labels: Labels, seed: int, positives: int = 1, negatives: in
 
 def train_and_val(
     count: int, seed: int, fraction: float = 0.2
-) -> tuple[Int64[np.ndarray, "t"], Int64[np.ndarray, "v"]]:
+) -> tuple[Int64[np.ndarray, " t"], Int64[np.ndarray, " v"]]:
     """The positions that Cole et al. train on and those that they validate on, each in rising order."""
     held = round(fraction * count)
     order = np.random.RandomState(seed).permutation(count)
     return np.sort(order[: count - held]), np.sort(order[count - held :])
 
 
-def semi_split(count: int, ratio: float, seed: int = CAP_SEED) -> tuple[Int64[np.ndarray, "l"], Int64[np.ndarray, "u"]]:
+def semi_split(
+    count: int, ratio: float, seed: int = CAP_SEED
+) -> tuple[Int64[np.ndarray, " l"], Int64[np.ndarray, " u"]]:
     """The labelled and the unlabelled positions of CAP (NeurIPS 2023, arXiv:2305.02795), in the order of its files."""
     order = np.random.RandomState(seed).permutation(count)
     labelled = int(ratio * count)
@@ -57,7 +59,7 @@ def draw_hcp(split: Split, ratio: float) -> Known:
 
 
 def draw_cole(split: Split) -> Known:
-    """The mask `cole` of a split: the draw on the official training pictures that have a label."""
+    """The mask `cole` of a split: the draw on the official training images that have a label."""
     official = _official(split, "cole")
     order = official.sorted()
     known = np.zeros(official.labels.shape, bool)
@@ -65,8 +67,8 @@ def draw_cole(split: Split) -> Known:
     return _cut(known, official)
 
 
-def draw_cole_part(split: Split) -> Bool[np.ndarray, "n"]:
-    """Which pictures the mask `cole` trains on: four fifths of those that have a label."""
+def draw_cole_part(split: Split) -> Bool[np.ndarray, " n"]:
+    """Which images the mask `cole` trains on: four fifths of those that have a label."""
     official = _official(split, "cole")
     order = official.sorted()
     kept = np.zeros(len(official.labels), bool)
@@ -75,7 +77,7 @@ def draw_cole_part(split: Split) -> Bool[np.ndarray, "n"]:
 
 
 def draw_cap(split: Split, ratio: float) -> Known:
-    """The mask `cap-semi/1` of a split: its labelled pictures among the official ones that have a label."""
+    """The mask `cap-semi/1` of a split: its labelled images among the official ones that have a label."""
     official = _official(split, "cap-semi/1")
     order = official.sorted()
     known = np.zeros(official.labels.shape, bool)
@@ -84,7 +86,7 @@ def draw_cap(split: Split, ratio: float) -> Known:
 
 
 def _cut(whole: np.ndarray, official: Official) -> np.ndarray:
-    """What concerns the split's own pictures."""
+    """What concerns the split's own images."""
     part: np.ndarray = whole[official.rows]
     return part
 

@@ -25,13 +25,13 @@ def mask_labels(
     seed: int = 0,
     noise: float = 0.0,
 ) -> Labels:
-    """The split's labels with the hidden entries 0: int8 [pictures, classes], read-only.
+    """The split's labels with the hidden entries 0: int8 [images, classes], read-only.
 
     Args:
         split: the training split with its complete labels.
         classes: official class names.
         regime: a name of `registry.REGIMES`.
-        ratio: share of known entries (`partial`) or of labelled pictures (`semi`); 1 in the other regimes.
+        ratio: share of known entries (`partial`) or of labelled images (`semi`); 1 in the other regimes.
         rule: mask that picks the known entries, see `masks`; of no effect where the regime is full.
         seed: of the mask and of the noise.
         noise: share of the known labels that are flipped, see `noise`.
@@ -54,8 +54,8 @@ def mask_labels(
     return read_only(labels)
 
 
-def training_part(split: Split, rule: str) -> Bool[np.ndarray, "n"]:
-    """Which training pictures a mask leaves in: all, but for published draws that come with a part of their own."""
+def training_part(split: Split, rule: str) -> Bool[np.ndarray, " n"]:
+    """Which training images a mask leaves in: all, but for published draws that come with a part of their own."""
     part = RULES[rule].part if rule in RULES else None
     return np.ones(len(split), bool) if part is None else part(split)
 

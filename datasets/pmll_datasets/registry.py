@@ -76,7 +76,7 @@ _VG = "{VG_100K,train_list_500.txt,test_list_500.txt,vg_category_200_labels_inde
 _CUB = "{attributes.txt,CUB_200_2011/{images,images.txt,train_test_split.txt,attributes/image_attribute_labels.txt}}"
 _LABELLESS = {
     "labelless": Option(  # kept by HCP-MLR-PL and its kin; left out by Cole et al., Large Loss, SPLC, SCPNet and CAP
-        "pictures without any label", "keep", ("keep", "drop"), {"single-positive": "drop", "semi": "drop"}
+        "images without any label", "keep", ("keep", "drop"), {"single-positive": "drop", "semi": "drop"}
     )
 }
 
@@ -131,8 +131,8 @@ FILES = (".csv", ".tsv", ".json")
 
 FOLDER = Entry(
     "pmll_datasets.folder:load",
-    "your own pictures and a file with their labels",
-    "a table (path,split,<label>… or path,split,labels) or a COCO-style JSON, pictures beside it, turned as EXIF says",
+    "your own images and a file with their labels",
+    "a table (path,split,<label>… or path,split,labels) or a COCO-style JSON, images beside it, turned as EXIF says",
     options={
         "zero": Option("what 0 means", "auto", ("auto", "absent", "unknown"), later=True),
         "minus": Option(
@@ -148,11 +148,9 @@ FOLDER = Entry(
             later=True,
         ),
         "val": Option(
-            "what becomes of the pictures of the split val", "held-out", ("held-out", "train", "test"), later=True
+            "what becomes of the images of the split val", "held-out", ("held-out", "train", "test"), later=True
         ),
-        "test": Option(
-            "share of the pictures drawn for testing, where the file names none", "0", share=True, later=True
-        ),
+        "test": Option("share of the images drawn for testing, where the file names none", "0", share=True, later=True),
     },
 )
 
@@ -175,8 +173,8 @@ REGIMES: Mapping[str, Regime] = {
         "a share of the entries of the label matrix is known (--ratios)",
         (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
     ),
-    "single-positive": Regime("one present label a picture is known, and nothing else"),
-    "semi": Regime("a share of the pictures is fully labelled, the rest not at all (--ratios)", (0.05, 0.1, 0.15, 0.2)),
+    "single-positive": Regime("one present label an image is known, and nothing else"),
+    "semi": Regime("a share of the images is fully labelled, the rest not at all (--ratios)", (0.05, 0.1, 0.15, 0.2)),
 }
 
 
@@ -220,10 +218,10 @@ def way_out(name: str) -> str:
 
 
 def check_count(name: str, split: str, count: int, where: Path) -> None:
-    """Refuse any other number of pictures than the official one, where a data set has to be complete."""
+    """Refuse any other number of images than the official one, where a data set has to be complete."""
     counts = find(name).counts
     if counts and count != counts[split]:
-        what = f"{name} has {counts[split]:,} {split} pictures, this copy lists {count:,}"
+        what = f"{name} has {counts[split]:,} {split} images, this copy lists {count:,}"
         raise DataError(what, where=where, hint=way_out(name))
 
 

@@ -26,7 +26,7 @@ FROZEN: Mapping[str, str] = MappingProxyType(
         "test": "8658e79ef55fe12f62eea2bebd188980f5966d50f52846ef32ad48b704ffc6aa",
     }
 )
-"""sha256 of the pictures' bytes followed by the labels' bytes, draw 0."""
+"""sha256 of the images' bytes followed by the labels' bytes, draw 0."""
 
 CLASSES = (
     "arrow", "circle", "cog", "crescent", "cross", "crown", "fish", "flower", "heart", "house",
@@ -88,9 +88,9 @@ EASY = Knobs(radius=(11, 22), objects=(1, 5), distractors=(0, 1), bars=1, noise=
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture and what is in it."""
+    """One image and what is in it."""
 
-    picture: npt.NDArray[np.uint8]
+    image: npt.NDArray[np.uint8]
     """[64, 64, 3]"""
     objects: npt.NDArray[np.uint8]
     """[64, 64]: 0 where the background shows, else 1 + the object's position in `shapes`."""
@@ -126,38 +126,38 @@ def scene(version: str, draw: int, split: str, index: int, knobs: Knobs = EASY) 
         knobs: how hard the scenes are.
     """
     words = Words(f"{version}/{draw}/{split}/{index}")
-    picture = background(words, knobs.bars, SHAPES.index("bar"))
-    backdrop = picture.reshape(-1, 3).sum(axis=0) // SIZE**2
+    image = background(words, knobs.bars, SHAPES.index("bar"))
+    backdrop = image.reshape(-1, 3).sum(axis=0) // SIZE**2
     objects = np.zeros((SIZE, SIZE), np.uint8)
     shapes = _company(words, knobs)
     stamped = []
     for number, shape in enumerate(shapes, start=1):
-        window, covered = stamp(picture, _mark(words, shape, knobs, backdrop))
+        window, covered = stamp(image, _mark(words, shape, knobs, backdrop))
         objects[window][covered] = number
         stamped.append(int(covered.sum()))
-    return Scene(add_noise(picture, words, knobs.noise), objects, tuple(shapes), tuple(stamped))
+    return Scene(add_noise(image, words, knobs.noise), objects, tuple(shapes), tuple(stamped))
 
 
-def picture_id(split: str, index: int, draw: int = 0) -> str:
-    """The id of one picture: `shapes-train-0007`, in another draw `shapes-3-train-0007`."""
+def image_id(split: str, index: int, draw: int = 0) -> str:
+    """The id of one image: `shapes-train-0007`, in another draw `shapes-3-train-0007`."""
     return f"shapes-{split}-{index:04d}" if draw == 0 else f"shapes-{draw}-{split}-{index:04d}"
 
 
 def labels(split: str, draw: int = 0) -> npt.NDArray[np.int8]:
-    """The complete labels of a split, [pictures, 20] of 1 and -1, read-only; of the default draw without rendering."""
+    """The complete labels of a split, [images, 20] of 1 and -1, read-only; of the default draw without rendering."""
     return _frozen_labels()[split] if draw == 0 else _rendered(split, draw)[1]
 
 
 @lru_cache(maxsize=2 * sum(COUNTS.values()))  # 54 MB: both splits of two draws
-def picture(split: str, index: int, draw: int = 0) -> npt.NDArray[np.uint8]:
-    """One picture of a split, [64, 64, 3], read-only; rendered once a process."""
-    drawn = scene(VERSION, draw, split, index).picture
+def image(split: str, index: int, draw: int = 0) -> npt.NDArray[np.uint8]:
+    """One image of a split, [64, 64, 3], read-only; rendered once a process."""
+    drawn = scene(VERSION, draw, split, index).image
     drawn.flags.writeable = False
     return drawn
 
 
-def pictures(split: str, draw: int = 0) -> npt.NDArray[np.uint8]:
-    """The pictures of a split, [pictures, 64, 64, 3], read-only; rendered once a process (seconds)."""
+def images(split: str, draw: int = 0) -> npt.NDArray[np.uint8]:
+    """The images of a split, [images, 64, 64, 3], read-only; rendered once a process (seconds)."""
     return _rendered(split, draw)[0]
 
 
@@ -216,7 +216,7 @@ def _frozen_labels() -> dict[str, npt.NDArray[np.int8]]:
 @lru_cache(maxsize=4)
 def _rendered(split: str, draw: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int8]]:
     scenes = [scene(VERSION, draw, split, index) for index in range(COUNTS[split])]
-    drawn = np.stack([each.picture for each in scenes])
+    drawn = np.stack([each.image for each in scenes])
     drawn.flags.writeable = False
     return drawn, _signed(np.stack([each.labels > 0 for each in scenes]))
 

@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 SIZE = 64
-"""Width and height of a picture, in pixels."""
+"""Width and height of an image, in pixels."""
 QUARTERS = 4 * SIZE
-"""Width and height of a picture, in quarter pixels."""
+"""Width and height of an image, in quarter pixels."""
 TEXTURES = ("solid", "stripes", "checks", "outline")
 
 OUTLINE_DEPTH = 11  # of the 64 steps of the bitmap from the centre to the border
@@ -67,7 +67,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Mark:
-    """One shape as it lands in a picture."""
+    """One shape as it lands in an image."""
 
     shape: int
     """Position in `pmll_datasets.shapes.SHAPES`."""
@@ -88,15 +88,15 @@ def background(words: Words, bars: int, bar: int) -> Integers:
     share = _value_noise(words, MIXING_LATTICES)[..., None]
     shade = (_value_noise(words, SHADING_LATTICES)[..., None] - 128) // 4
     mixed = (np.array(first, np.int32) * (255 - share) + np.array(second, np.int32) * share) // 255
-    picture = np.clip(mixed + shade, 0, 255)
+    image = np.clip(mixed + shade, 0, 255)
     for _ in range(words.below(bars + 1)):
         centre = words.below(QUARTERS), words.below(QUARTERS)
         mark = Mark(bar, centre, words.between(40, 140), words.below(256), "solid", (words.colour(), (0, 0, 0)))
-        stamp(picture, mark)
-    return picture
+        stamp(image, mark)
+    return image
 
 
-def stamp(picture: Integers, mark: Mark) -> tuple[Window, npt.NDArray[np.bool_]]:
+def stamp(image: Integers, mark: Mark) -> tuple[Window, npt.NDArray[np.bool_]]:
     """Draw one mark into [64, 64, 3] in place.
 
     Returns the window that it touches and, inside that window, the pixels that belong to it: those with two or more
@@ -104,15 +104,15 @@ def stamp(picture: Integers, mark: Mark) -> tuple[Window, npt.NDArray[np.bool_]]
     """
     window, first, second = _coverage(mark)
     free = 4 - first - second
-    old = picture[window]
+    old = image[window]
     colours = np.array(mark.colours, np.int32)
-    picture[window] = (old * free[..., None] + first[..., None] * colours[0] + second[..., None] * colours[1]) // 4
+    image[window] = (old * free[..., None] + first[..., None] * colours[0] + second[..., None] * colours[1]) // 4
     return window, free <= 2
 
 
-def add_noise(picture: Integers, words: Words, noise: int) -> Bytes:
-    """The finished picture: every channel moved by a value in ±noise."""
-    moved = picture + (words.bytes(*picture.shape) * (2 * noise + 1) >> 8) - noise
+def add_noise(image: Integers, words: Words, noise: int) -> Bytes:
+    """The finished image: every channel moved by a value in ±noise."""
+    moved = image + (words.bytes(*image.shape) * (2 * noise + 1) >> 8) - noise
     finished: Bytes = np.clip(moved, 0, 255).astype(np.uint8)
     return finished
 

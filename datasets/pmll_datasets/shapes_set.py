@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from . import shapes
-from .dataset import Dataset, Pictures, Split
+from .dataset import Dataset, Images, Split
 from .registry import Value
 
 
@@ -18,5 +18,5 @@ def load(root: Path | None, options: Mapping[str, Value]) -> Dataset:
 
 
 def _split(split: str, draw: int) -> Split:
-    ids = tuple(shapes.picture_id(split, index, draw) for index in range(shapes.COUNTS[split]))
-    return Split(Pictures(ids, lambda i: shapes.picture(split, i, draw)), shapes.labels(split, draw))
+    ids = tuple(shapes.image_id(split, index, draw) for index in range(shapes.COUNTS[split]))
+    return Split(Images(ids, lambda i: shapes.image(split, i, draw)), shapes.labels(split, draw))

@@ -1,4 +1,4 @@
-"""Decodes every picture of a data set and compares it with an index of earlier: the slow, complete check."""
+"""Decodes every image of a data set and compares it with an index of earlier: the slow, complete check."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import index as indices
-from .dataset import Dataset, Pictures
+from .dataset import Dataset, Images
 from .errors import DataError
 from .index import Print
 from .loader import TOGETHER, Task, in_order, read
@@ -18,13 +18,13 @@ from .loader import TOGETHER, Task, in_order, read
 
 @dataclass(frozen=True)
 class Verdict:
-    """`digest` is a sha256 (hex) over the id and `Print` of every picture; None where there are problems.
+    """`digest` is a sha256 (hex) over the id and `Print` of every image; None where there are problems.
 
-    `equal` are pairs of a training and a test picture with the same pixels, by id: what a method has learned by heart
-    counts for it in such a test picture.
+    `equal` are pairs of a training and a test image with the same pixels, by id: what a method has learned by heart
+    counts for it in such a test image.
     """
 
-    pictures: int
+    images: int
     problems: tuple[str, ...]
     digest: str | None
     equal: tuple[tuple[str, str], ...] = ()
@@ -39,11 +39,11 @@ def verify(
     *,
     renew: bool = False,
 ) -> Verdict:
-    """Decode every picture of both splits; report all that fail or differ from the index.
+    """Decode every image of both splits; report all that fail or differ from the index.
 
     Pixels are compared, not files, so that embedded data sets are verified, too, and a file may be stored anew
-    without loss. Where nothing fails, pictures that the index lacks are added to it; a missing index is written. With
-    `renew`, pictures may differ from the index, which then has them as they are.
+    without loss. Where nothing fails, images that the index lacks are added to it; a missing index is written. With
+    `renew`, images may differ from the index, which then has them as they are.
 
     Raises:
         DataError: the index can't be read.
@@ -59,7 +59,7 @@ def verify_files(dataset: Dataset, *, renew: bool = False) -> Verdict:
     """Verify a data set against the index of its files in the user's cache, and note there what was seen.
 
     A file that has changed is a problem, too, where nobody has decoded it before; with the pixels of before it is
-    none. A user's own pictures may change, which is a note. With `renew`, everything is read and noted anew.
+    none. A user's own images may change, which is a note. With `renew`, everything is read and noted anew.
     """
     seen, where = dataset.seen, indices.place(dataset.name, dataset.files)
     if where is None:
@@ -85,18 +85,18 @@ def _decoded(
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Verdict, dict[str, Print]]:
-    """The verdict over all pictures, and the prints of those that are as recorded, or not recorded."""
+    """The verdict over all images, and the prints of those that are as recorded, or not recorded."""
     found: dict[str, Print] = {}
     problems: list[str] = []
     total = len(dataset.train) + len(dataset.test)
     for split in (dataset.train, dataset.test):
-        for picture, seen in _look_at_all(split.pictures, workers):
+        for image, seen in _look_at_all(split.images, workers):
             if isinstance(seen, DataError):
-                problems.append(f"{picture}: {seen}")
-            elif recorded.get(picture, seen) != seen:
-                problems.append(f"{picture}: other pixels than when it was last verified")
+                problems.append(f"{image}: {seen}")
+            elif recorded.get(image, seen) != seen:
+                problems.append(f"{image}: other pixels than when it was last verified")
             else:
-                found[picture] = seen
+                found[image] = seen
             if progress:
                 progress(len(found) + len(problems), total)
     equal = tuple(_equal(dataset, found))
@@ -104,38 +104,38 @@ def _decoded(
 
 
 def digest(prints: Mapping[str, Print]) -> str:
-    """sha256 (hex) of a line "id<tab>height<tab>width<tab>sha256" for each picture, sorted by id."""
-    lines = ("\t".join(map(str, (picture, *prints[picture]))) + "\n" for picture in sorted(prints))
+    """sha256 (hex) of a line "id<tab>height<tab>width<tab>sha256" for each image, sorted by id."""
+    lines = ("\t".join(map(str, (image, *prints[image]))) + "\n" for image in sorted(prints))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _equal(dataset: Dataset, prints: Mapping[str, Print]) -> Iterator[tuple[str, str]]:
-    """Pairs of a training and a test picture with the same pixels."""
+    """Pairs of a training and a test image with the same pixels."""
     by_print: dict[Print, list[str]] = defaultdict(list)
-    for picture in dataset.train.ids:
-        if picture in prints:
-            by_print[prints[picture]].append(picture)
-    for picture in dataset.test.ids:
-        for twin in by_print.get(prints[picture], ()) if picture in prints else ():
-            yield twin, picture
+    for image in dataset.train.ids:
+        if image in prints:
+            by_print[prints[image]].append(image)
+    for image in dataset.test.ids:
+        for twin in by_print.get(prints[image], ()) if image in prints else ():
+            yield twin, image
 
 
-def _look_at_all(pictures: Pictures, workers: int) -> Iterator[tuple[str, Print | DataError]]:
-    """The print of each picture, or why there is none."""
+def _look_at_all(images: Images, workers: int) -> Iterator[tuple[str, Print | DataError]]:
+    """The print of each image, or why there is none."""
 
     def start(rows: range) -> tuple[list[tuple[str, Print | DataError]], list[Task]]:
         seen: list[tuple[str, Print | DataError]] = []
-        return seen, [lambda: seen.extend((pictures.ids[row], _look_at(pictures, row)) for row in rows)]
+        return seen, [lambda: seen.extend((images.ids[row], _look_at(images, row)) for row in rows)]
 
-    everything = range(len(pictures))
+    everything = range(len(images))
     for seen in in_order((start(everything[first : first + TOGETHER]) for first in everything[::TOGETHER]), workers):
         yield from seen
 
 
-def _look_at(pictures: Pictures, position: int) -> Print | DataError:
+def _look_at(images: Images, position: int) -> Print | DataError:
     try:
-        picture = read(pictures, position)
+        image = read(images, position)
     except DataError as error:
         return error
-    height, width, _ = picture.shape
-    return height, width, hashlib.sha256(picture.tobytes()).hexdigest()
+    height, width, _ = image.shape
+    return height, width, hashlib.sha256(image.tobytes()).hexdigest()

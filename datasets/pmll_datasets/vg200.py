@@ -1,7 +1,7 @@
 """VG-200: the 200 most frequent labels of Visual Genome (Krishna et al., IJCV 2017), in the layout of the HCP code.
 
-train_list_500.txt and test_list_500.txt name the pictures, vg_category_200_labels_index.json the numbers of each
-picture's labels; pictures lie in VG_100K (or VG_100K_2, as Visual Genome ships them). The labels were published as
+train_list_500.txt and test_list_500.txt name the images, vg_category_200_labels_index.json the numbers of each
+image's labels; images lie in VG_100K (or VG_100K_2, as Visual Genome ships them). The labels were published as
 numbers alone, so that their names have to be given: vg_category_200_names.txt, one a line in the order of the numbers.
 """
 
@@ -51,7 +51,7 @@ def _index(path: Path) -> Mapping[str, Sequence[int]]:
     except ValueError as error:
         raise DataError(f"the labels are damaged or cut off: {error}", where=path, hint=AGAIN) from error
     if not isinstance(found, dict):
-        raise DataError("no mapping of pictures to numbers", where=path, hint=AGAIN)
+        raise DataError("no mapping of images to numbers", where=path, hint=AGAIN)
     return found
 
 
@@ -62,7 +62,7 @@ def _split(folder: Path, listed: Path, present: Mapping[str, Sequence[int]], hom
     for row, file in enumerate(files):
         numbers = present.get(file)
         if numbers is None or not all(isinstance(each, int) and 0 <= each < CLASSES for each in numbers):
-            what = f"picture {file} has no labels, or others than 0 to {CLASSES - 1}"
+            what = f"image {file} has no labels, or others than 0 to {CLASSES - 1}"
             raise DataError(what, where=folder / "vg_category_200_labels_index.json", hint=AGAIN)
         labels[row, list(numbers)] = 1
     return split_of([Path(file).stem for file in files], [homes[file] / file for file in files], labels)

@@ -1,4 +1,4 @@
-"""Views: named transforms of one picture, each a function of (seed, epoch, picture, view number) and nothing else."""
+"""Views: named transforms of one image, each a function of (seed, epoch, image, view number) and nothing else."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from .errors import DataError, unknown
 Transform: TypeAlias = Callable[[Image.Image, int, np.random.Generator], Image.Image]
 
 BICUBIC, BILINEAR = Resampling.BICUBIC, Resampling.BILINEAR
-HCP_CROPS = (512, 448, 384, 320, 256)  # sides at resolution 448, from a picture of side 512
-SCALES = (1, 0.875, 0.75, 0.66, 0.5)  # lengths of ML-GCN's crops, of the shorter side of the picture
+HCP_CROPS = (512, 448, 384, 320, 256)  # sides at resolution 448, from an image of side 512
+SCALES = (1, 0.875, 0.75, 0.66, 0.5)  # lengths of ML-GCN's crops, of the shorter side of the image
 DISTORTION = 2  # how many places of `SCALES` width and height may lie apart
 PLACES = (*itertools.product((0, 2, 4), repeat=2), *itertools.product((1, 3), repeat=2))  # in quarters of the margin
 
@@ -49,7 +49,7 @@ class View:
 
 
 def parse_view(name: str) -> View:
-    """The view of that name: steps of `STEPS` joined by "+", one of which brings the picture to the resolution.
+    """The view of that name: steps of `STEPS` joined by "+", one of which brings the image to the resolution.
 
     Raises:
         DataError: an unknown step, or not exactly one step that gives the resolution.
@@ -61,22 +61,22 @@ def parse_view(name: str) -> View:
     sizing = sum(step.sizes for step in steps)
     if sizing != 1:
         hint = "take exactly one of " + ", ".join(word for word, step in STEPS.items() if step.sizes)
-        raise DataError(f"{sizing} steps of view {name!r} give the picture its size", hint=hint)
+        raise DataError(f"{sizing} steps of view {name!r} give the image its size", hint=hint)
     return View(name, steps)
 
 
-def view_generator(seed: int, epoch: int, picture: str, view: int) -> np.random.Generator:
-    """The randomness of one view of one picture: Philox keyed by BLAKE2b-128 of "seed/epoch/picture id/view number"."""
-    text = f"{seed}/{epoch}/{picture}/{view}"
+def view_generator(seed: int, epoch: int, image: str, view: int) -> np.random.Generator:
+    """The randomness of one view of one image: Philox keyed by BLAKE2b-128 of "seed/epoch/image id/view number"."""
+    text = f"{seed}/{epoch}/{image}/{view}"
     key = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "little")
     return np.random.Generator(np.random.Philox(key=key))
 
 
 def render(
-    picture: UInt8[np.ndarray, "h w 3"], view: View, resolution: int, generator: np.random.Generator
+    pixels: UInt8[np.ndarray, "h w 3"], view: View, resolution: int, generator: np.random.Generator
 ) -> UInt8[np.ndarray, "3 r r"]:
-    """The view of an RGB picture. Normalisation is the towers' business, so pixels stay uint8."""
-    image = Image.fromarray(picture)
+    """The view of an RGB image. Normalisation is the towers' business, so pixels stay uint8."""
+    image = Image.fromarray(pixels)
     for step in view.steps:
         image = step.transform(image, resolution, generator)
     return np.asarray(image).transpose(2, 0, 1).copy()
@@ -169,7 +169,7 @@ def _weak(image: Image.Image, resolution: int, generator: np.random.Generator) -
 
 
 def _scpnet_strong(image: Image.Image, resolution: int, generator: np.random.Generator) -> Image.Image:
-    """Strong view of SCPNet: RandAugment on the picture in full size, then the weak view."""
+    """Strong view of SCPNet: RandAugment on the image in full size, then the weak view."""
     return _weak(rand_augment_fixmatch(image, generator), resolution, generator)
 
 

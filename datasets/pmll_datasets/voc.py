@@ -34,22 +34,22 @@ DIFFICULT = {"negative": -1, "ignored": 0, "positive": 1}
 
 
 def load(root: Path, options: Mapping[str, Value]) -> Dataset:
-    """VOC 2007, complete; any other count than 5,011 and 4,952 pictures is refused."""
+    """VOC 2007, complete; any other count than 5,011 and 4,952 images is refused."""
     return _load("voc2007", root, options)
 
 
 def load_subset(root: Path, options: Mapping[str, Value]) -> Dataset:
-    """A partial copy of VOC 2007: what its lists name. Lists, pictures and annotations have to agree."""
+    """A partial copy of VOC 2007: what its lists name. Lists, images and annotations have to agree."""
     return _load("voc2007-subset", root, options)
 
 
 def load_2012(root: Path, options: Mapping[str, Value]) -> Dataset:
-    """VOC 2012, complete; any other count than 5,717 and 5,823 pictures is refused."""
+    """VOC 2012, complete; any other count than 5,717 and 5,823 images is refused."""
     return _load("voc2012", root, options)
 
 
 def load_2012_subset(root: Path, options: Mapping[str, Value]) -> Dataset:
-    """A partial copy of VOC 2012: what its lists name. Lists, pictures and annotations have to agree."""
+    """A partial copy of VOC 2012: what its lists name. Lists, images and annotations have to agree."""
     return _load("voc2012-subset", root, options)
 
 
@@ -62,7 +62,7 @@ def _load(name: str, root: Path, options: Mapping[str, Value]) -> Dataset:
         check_count(name, split, len(listed), folder / "ImageSets" / "Main")
     complete = DATASETS[name].counts is not None
     found = listing(folder / "JPEGImages", ".jpg")
-    files = [f"{picture}.jpg" for listed in ids.values() for picture in listed]
+    files = [f"{image}.jpg" for listed in ids.values() for image in listed]
     require(files, found, folder / "JPEGImages", way_out(name))
     if not complete:  # with a full count, none can be missing from the lists
         named = " or ".join(f"ImageSets/Main/{path.name}" for path in lists.values())
@@ -74,21 +74,21 @@ def _load(name: str, root: Path, options: Mapping[str, Value]) -> Dataset:
 
 
 def _split(folder: Path, ids: list[str], difficult: int, official: bool) -> Split:
-    """Pictures and labels of one list; with `official`, it is the complete training list."""
-    rows = [_labels(folder / "Annotations" / f"{picture}.xml") for picture in ids]
+    """Images and labels of one list; with `official`, it is the complete training list."""
+    rows = [_labels(folder / "Annotations" / f"{image}.xml") for image in ids]
     labels = np.array(rows, np.int8).reshape(len(ids), len(CLASSES))
     drawn = Official(np.where(labels == 0, -1, labels), np.arange(len(ids)), tuple(ids)) if official else None
-    files = [folder / "JPEGImages" / f"{picture}.jpg" for picture in ids]
+    files = [folder / "JPEGImages" / f"{image}.jpg" for image in ids]
     return split_of(ids, files, np.where(labels == 0, difficult, labels), drawn)
 
 
 def _ids(path: Path) -> list[str]:
-    """The picture ids of a list, one a line."""
+    """The image ids of a list, one a line."""
     lines = [line.split() for line in text(path).splitlines()]
     for number, words in enumerate(lines, 1):
         if len(words) > 1:
-            hint = "give the list of all pictures, with one id a line; lists of one class have a second column"
-            raise DataError(f"{' '.join(words)!r} is no picture id", where=f"{path}, line {number}", hint=hint)
+            hint = "give the list of all images, with one id a line; lists of one class have a second column"
+            raise DataError(f"{' '.join(words)!r} is no image id", where=f"{path}, line {number}", hint=hint)
     return [word for words in lines for word in words]
 
 

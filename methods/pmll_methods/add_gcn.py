@@ -1,4 +1,4 @@
-"""`add-gcn`: semantic attention gathers a feature for each label, and each picture draws a graph of its own over them.
+"""`add-gcn`: semantic attention gathers a feature for each label, and each image draws a graph of its own over them.
 
 Ye et al., "Attention-Driven Dynamic Graph Convolutional Network for Multi-Label Image Recognition", ECCV 2020, with
 masked cross-entropy. Zero means unknown here: the released code takes a zero for a difficult object and trains it as

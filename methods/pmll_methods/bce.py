@@ -1,6 +1,6 @@
 """`bce`: masked binary cross-entropy on a CNN trunk, the baseline of the field.
 
-The mean runs over the known labels of the batch; `normalisation: durand` weights each picture by its share of
+The mean runs over the known labels of the batch; `normalisation: durand` weights each image by its share of
 known labels instead (Durand, Mehrasa and Mori, "Learning a Deep ConvNet for Multi-Label Classification with
 Partial Labels", CVPR 2019, eq. 1-2).
 """
@@ -26,7 +26,7 @@ from .settings import setting
 class BceSettings(ClassifierSettings):
     """Settings of `bce`."""
 
-    normalisation: Literal["known", "durand"] = setting("known", "mean over known labels, or Durand's g(p) per picture")
+    normalisation: Literal["known", "durand"] = setting("known", "mean over known labels, or Durand's g(p) per image")
 
 
 class Bce(TrunkClassifier):

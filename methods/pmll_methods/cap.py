@@ -1,4 +1,4 @@
-"""`cap`: class-aware pseudo-labels for pictures without any label, on a CNN trunk.
+"""`cap`: class-aware pseudo-labels for images without any label, on a CNN trunk.
 
 Xie et al., "Class-Distribution-Aware Pseudo-Labeling for Semi-Supervised Multi-Label Learning", NeurIPS 2023, in the
 form of the released code (milkxie/SSMLL-CAP).
@@ -35,7 +35,7 @@ class CapSettings(PseudoLabelSettings, PixelSettings, ClassifierSettings):
     tower: str = setting("resnet50", "trunk, see `bce`", "released code")
     train_from: str = setting("all", "first stage that trains, `all`, or `none`", "released code")
     absent: Literal["guard", "released"] = setting(
-        "guard", "a class no labelled picture has: no pseudo-positives, or, as released, present in all pictures"
+        "guard", "a class no labelled image has: no pseudo-positives, or, as released, present in all images"
     )
     horizon: Literal["all", "stage"] = setting(
         "all", "epochs that the rate of the second stage is laid out for; with all it never reaches its end", "released"
@@ -59,14 +59,14 @@ class Cap(PseudoLabelLearner, PlainPixels, TrunkClassifier):
         paper="Xie et al., NeurIPS 2023",
         trains="the trunk and a linear classifier; the classifier alone on a frozen trunk",
         regimes=("semi",),
-        inferred=("batches at other shares of labelled pictures than 5, 10, 15 and 20 % follow the same line",),
+        inferred=("batches at other shares of labelled images than 5, 10, 15 and 20 % follow the same line",),
         differs=(
-            "a class that no labelled picture has gets no pseudo-positives: in the code it is present in all "
-            "unlabelled pictures (absent=released)",
+            "a class that no labelled image has gets no pseudo-positives: in the code it is present in all "
+            "unlabelled images (absent=released)",
             LAST_AVERAGE,
-            "fp32: the code trains and scores pictures for pseudo-labels in half precision, which ties many "
+            "fp32: the code trains and scores images for pseudo-labels in half precision, which ties many "
             "(recipe.precision=fp16)",
-            "pictures are shuffled every epoch: the code keeps the order of its split (no setting)",
+            "images are shuffled every epoch: the code keeps the order of its split (no setting)",
         ),
         tracks={
             "paper": CAP,
@@ -107,7 +107,7 @@ class Cap(PseudoLabelLearner, PlainPixels, TrunkClassifier):
         return cap_labels(scores, thresholds)
 
     def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
-        """Σ ASL of the labelled pictures + Σ ASL of the trusted pseudo-labels, on strong views."""
+        """Σ ASL of the labelled images + Σ ASL of the trusted pseudo-labels, on strong views."""
         features, labels, true = self.targets(batch)
         weak = [view for view in batch.views[1:] if isinstance(view, Tensor)]
         assert isinstance(features, Tensor)

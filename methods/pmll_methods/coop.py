@@ -1,4 +1,4 @@
-"""`coop`, `coop-csp`: one learned prompt per class over frozen CLIP towers, the picture read as a whole.
+"""`coop`, `coop-csp`: one learned prompt per class over frozen CLIP towers, the image read as a whole.
 
 Zhou et al., "Learning to Prompt for Vision-Language Models", IJCV 2022, in the form of the first two rows of the
 ablation of SARL (Ruan et al., "Learning Semantic-Aware Representation in Visual-Language Models for Multi-Label
@@ -41,7 +41,7 @@ class CoOpSettings(ClipSettings):
     scale: Positive | None = setting(None, "logits per unit of cosine, 1/τ; none: the tower's own", "CoOp's code")
     readout: Literal["sigmoid", "softmax"] = setting("sigmoid", "P(present): of each label alone, or over labels")
     loss: Literal["asl", "bce", "durand"] = setting(
-        "asl", "P-ASL; cross-entropy over known labels; the same weighted by picture (P-BCE)", "SARL, eq. 10-11, Fig. 7"
+        "asl", "P-ASL; cross-entropy over known labels; the same weighted by image (P-BCE)", "SARL, eq. 10-11, Fig. 7"
     )
     gamma_negative: Weight = setting(2.0, "focusing on negatives, γ-", "SARL, 4.2")
     gamma_positive: Weight = setting(1.0, "focusing on positives, γ+", "SARL, 4.2")
@@ -57,7 +57,7 @@ class CoOpCspSettings(CoOpSettings):
 
 
 class CoOp(ClipLearner):
-    """The cosine between the picture's global feature and the text behind each class's learned context."""
+    """The cosine between the image's global feature and the text behind each class's learned context."""
 
     Settings = CoOpSettings
     card = Card(
@@ -77,7 +77,7 @@ class CoOp(ClipLearner):
             raise MethodError("a softmax over one class says nothing", hint="--set readout=sigmoid")
         self.prompts = PromptContexts(
             self.clip,
-            problem.spoken,
+            problem.prompt_names,
             n_ctx=settings.n_ctx,
             class_specific=settings.class_specific,
             sd=settings.context_sd,
@@ -96,8 +96,8 @@ class CoOp(ClipLearner):
         texts: Tensor = self.prompts()[0]
         return texts
 
-    def visual(self, features: Tensor) -> Float[Tensor, "b #c e"]:
-        """f_c^v, what each class sees of a picture: here all see the same."""
+    def visual(self, features: Tensor) -> Float[Tensor, " b #c e"]:
+        """f_c^v, what each class sees of an image: here all see the same."""
         return features[:, None]
 
     def forward(self, features: Tensor, head: Float[Tensor, "c e"]) -> Float[Tensor, "b c"]:
@@ -110,7 +110,7 @@ class CoOp(ClipLearner):
         logits, labels, settings = self(batch.features, head), batch.labels, self.settings
         if settings.loss == "asl":
             shape = {"gamma_neg": settings.gamma_negative, "gamma_pos": settings.gamma_positive, "clip": settings.clip}
-            return {"asl": partial_asl(logits, labels, reduction="pictures", **shape)}
+            return {"asl": partial_asl(logits, labels, reduction="images", **shape)}
         return {settings.loss: (partial_bce if settings.loss == "bce" else durand_bce)(logits, labels)}
 
 

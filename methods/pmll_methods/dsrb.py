@@ -1,4 +1,4 @@
-"""`dsrb`: dual-perspective representation blending, prototypes by class and by place in the picture.
+"""`dsrb`: dual-perspective representation blending, prototypes by class and by place in the image.
 
 Pu et al., "Dual-Perspective Semantic-Aware Representation Blending for Multi-Label Image Recognition with Partial
 Labels", Expert Systems with Applications 249, 2024; the released files (HCP-MLR-PL) don't run, but can be read.
@@ -32,7 +32,7 @@ QUADRANTS = 4
 class DsrbSettings(BlendingSettings):
     """Settings of `dsrb`."""
 
-    top_k: Count = setting(1, "unknown labels of a picture that get a prototype", "HCP-MLR-PL, script of DSRB")
+    top_k: Count = setting(1, "unknown labels of an image that get a prototype", "HCP-MLR-PL, script of DSRB")
     per_quadrant: Count = setting(
         100, "known positives of a class and quadrant in its prototype, at most", "HCP-MLR-PL"
     )
@@ -150,7 +150,7 @@ class Dsrb(BlendingLearner):
     def prototypes_for(
         self, location: Float[Tensor, "b c h w"], labels: Int8[Tensor, "b c"], generator: torch.Generator
     ) -> tuple[Float[Tensor, "b c f"], Bool[Tensor, "b c"]]:
-        """For each label the prototype of another quadrant than its own; `top_k` random unknown labels a picture."""
+        """For each label the prototype of another quadrant than its own; `top_k` random unknown labels an image."""
         turn = torch.randint(1, QUADRANTS, labels.shape, generator=generator).to(labels.device)
         rand = torch.rand(labels.shape, generator=generator).to(labels.device)
         where = drawn(rand, (labels == 0) & self.exists, self.settings.top_k)

@@ -82,7 +82,7 @@ class DualCoOp(ClipLearner):
             PROMPT_NAMES,
             "fp32: the code trains in half precision (recipe.precision=fp16; unlike it, with a scaled loss)",
             "the last epoch is scored: the code takes the best one on the test set (recipe.selection=best-test)",
-            "pictures of COCO without any label are trained on: the code leaves them out (data.labelless=drop)",
+            "images of COCO without any label are trained on: the code leaves them out (data.labelless=drop)",
         ),
         tracks={
             "paper": Track(
@@ -107,7 +107,7 @@ class DualCoOp(ClipLearner):
         super().__init__(problem, settings)
         self.prompts = PromptContexts(  # negatives first, as in the released code
             self.clip,
-            problem.spoken,
+            problem.prompt_names,
             prompts=2,
             n_ctx=settings.n_ctx,
             class_specific=settings.class_specific,

@@ -99,7 +99,7 @@ class GcnMl(TrunkLearner):
 
     def __init__(self, problem: Problem, settings: Any) -> None:
         super().__init__(problem, settings)
-        words = word_vectors(settings.words, problem.spoken)
+        words = word_vectors(settings.words, problem.prompt_names)
         self.gcn = LabelGcn([words.shape[1], settings.hidden, self.trunk.channels])
         probability = adjacency(problem.labels, settings.graph)  # eq. 6
         graph = symmetric(reweighted(probability, settings.threshold, settings.share, settings.sums))  # eq. 7-8

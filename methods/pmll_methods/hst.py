@@ -1,8 +1,8 @@
 """`hst`: heterogeneous semantic transfer, SST with learned thresholds and with prototypes in place of a memory.
 
 Chen et al., "Heterogeneous Semantic Transfer for Multi-Label Recognition with Partial Labels", IJCV 2024; values and
-details of HCP-MLR-PL. A label is completed where its score exceeds θ, one θ within a picture and one across
-pictures. Both learn from known labels above them: a present one pulls θ down, an absent one pushes it up.
+details of HCP-MLR-PL. A label is completed where its score exceeds θ, one θ within an image and one across
+images. Both learn from known labels above them: a present one pulls θ down, an absent one pushes it up.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Hst(TransferLearner):
             TEST_VIEW,
             OPEN_PAIRS,
             LAST_EPOCH,
-            "all test pictures are scored: the code leaves out those of the last incomplete batch (no setting)",
+            "all test images are scored: the code leaves out those of the last incomplete batch (no setting)",
         ),
         tracks={
             "paper": replace(
@@ -137,7 +137,7 @@ class Hst(TransferLearner):
     def transfer_terms(
         self, way: str, logits: Float[Tensor, "b c"], score: Float[Tensor, "b c"], batch: Batch, epoch: int
     ) -> dict[str, Tensor]:
-        """Also the loss of the threshold, and across pictures that of the prototypes."""
+        """Also the loss of the threshold, and across images that of the prototypes."""
         settings, labels = self.settings, batch.labels
         terms = super().transfer_terms(way, logits, score, batch, epoch)
         terms[f"theta_{way}"] = settings.theta_weight * partial_bce(above(score, self.theta(way)), labels)

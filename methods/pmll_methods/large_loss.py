@@ -20,14 +20,14 @@ from .learners.learner import Batch, Problem, PseudoLabels, Step
 from .learners.single_positive import SinglePositiveLearner, SinglePositiveSettings
 from .losses.large_loss import Doubt, assume_negative, clean_rate, corrected, large_losses, rejected
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
-from .presets.departures import ALL_PICTURES, DIFFICULT_PRESENT
+from .presets.departures import ALL_IMAGES, DIFFICULT_PRESENT
 from .presets.single_positive import REGIMES, TRAINS, large_loss
 from .ranges import Share
 from .settings import setting
 
 DIFFERS = (
     "known labels are never doubted: in the code they are, where fewer are unknown than to be doubted (candidates=all)",
-    ALL_PICTURES,
+    ALL_IMAGES,
     "training runs to its end: the code stops where the validation mAP falls 3 points behind its best (no setting)",
     DIFFICULT_PRESENT,
 )

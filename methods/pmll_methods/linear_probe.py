@@ -1,6 +1,6 @@
 """`linear-probe`: regularised logistic regression on the pooled features of a frozen tower, one problem per class.
 
-The baseline that papers leave out. One sweep gathers the features of all training pictures; each class is then
+The baseline that papers leave out. One sweep gathers the features of all training images; each class is then
 solved to its optimum on its own known labels, so all ratios take seconds.
 """
 
@@ -60,7 +60,7 @@ class LinearProbe(TrunkLearner):
         self.gathered: list[Tensor] = []
 
     def stages(self) -> tuple[Stage, ...]:
-        """One pass over the pictures, which no further epoch would change; none where the recipe has no epoch."""
+        """One pass over the images, which no further epoch would change; none where the recipe has no epoch."""
         recipe = self.problem.recipe
         return (
             Stage(epochs=min(1, recipe.epochs), views=(recipe.test_view,), streams={"all": recipe.batch}, steps=False),
@@ -93,7 +93,7 @@ class LinearProbe(TrunkLearner):
 
 def logistic_regression(
     features: Float64[Tensor, "n d"], labels: Int8[Tensor, "n c"], strength: float
-) -> tuple[Float64[Tensor, "d c"], Float64[Tensor, "c"]]:
+) -> tuple[Float64[Tensor, "d c"], Float64[Tensor, " c"]]:
     """All classes' regularised logistic regressions over their known labels, solved together by L-BFGS.
 
     The bias is not regularised. A class that lacks known positives or known negatives keeps weight and bias 0.

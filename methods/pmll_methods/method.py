@@ -13,7 +13,7 @@ from jaxtyping import Float32, Int8, Int64, UInt8
 
 from .recipe import Recipe, Track
 
-Positions: TypeAlias = Int64[np.ndarray, "_"]  # the batches of a list may differ in length
+Positions: TypeAlias = Int64[np.ndarray, " _"]  # the batches of a list may differ in length
 Pixels: TypeAlias = UInt8[np.ndarray, "b 3 h w"]
 Labels: TypeAlias = Int8[np.ndarray, "n c"]
 Scores: TypeAlias = Float32[np.ndarray, "n c"]
@@ -22,7 +22,7 @@ State: TypeAlias = dict[str, Any]
 
 @runtime_checkable
 class ImageSet(Protocol):
-    """Pictures by position and id, without labels and without paths."""
+    """Images by position and id, without labels and without paths."""
 
     @property
     def ids(self) -> tuple[str, ...]: ...
@@ -38,16 +38,16 @@ class ImageSet(Protocol):
         seed: int = 0,
         epoch: int = 0,
     ) -> Iterator[tuple[Positions, tuple[Pixels, ...]]]:
-        """Yield each group of positions with its pictures, one uint8 array a view, in the given order.
+        """Yield each group of positions with its images, one uint8 array a view, in the given order.
 
-        A view is a function of (seed, epoch, picture, view number); decoding runs ahead in the background.
+        A view is a function of (seed, epoch, image, view number); decoding runs ahead in the background.
         """
         ...
 
 
 @runtime_checkable
 class TrainSet(ImageSet, Protocol):
-    """Training pictures with the labels a method may see: hidden entries are 0, the array is read-only."""
+    """Training images with the labels a method may see: hidden entries are 0, the array is read-only."""
 
     @property
     def labels(self) -> Labels: ...
@@ -57,7 +57,7 @@ class TrainSet(ImageSet, Protocol):
         ...
 
     @property
-    def spoken(self) -> tuple[str, ...]:
+    def prompt_names(self) -> tuple[str, ...]:
         """Class names as one says them: "dining table"."""
         ...
 
@@ -118,7 +118,7 @@ class Method(Protocol):
 
     def fit(self, train: TrainSet, run: Run) -> None: ...
     def predict(self, images: ImageSet, run: Run) -> Scores:
-        """float32 logits [pictures, classes] in the order of `images`; P(present) = sigmoid(score)."""
+        """float32 logits [images, classes] in the order of `images`; P(present) = sigmoid(score)."""
         ...
 
 
@@ -199,7 +199,7 @@ REGISTRY: Mapping[str, Entry] = {
     "kggr": Entry("pmll_methods.kggr:Kggr", "CNN", "SSGRL with a graph over classifiers, reconstructed", inferred=True),
     "sarb": Entry("pmll_methods.sarb:Sarb", "CNN", "features blended into unknown labels", inferred=True),
     "dsrb": Entry("pmll_methods.dsrb:Dsrb", "CNN", "SARB with prototypes by class and place", inferred=True),
-    "sst": Entry("pmll_methods.sst:Sst", "CNN", "labels completed within and across pictures", inferred=True),
+    "sst": Entry("pmll_methods.sst:Sst", "CNN", "labels completed within and across images", inferred=True),
     "hst": Entry("pmll_methods.hst:Hst", "CNN", "SST with learned thresholds and prototypes", inferred=True),
     "clip-zeroshot": Entry("pmll_methods.zero_shot:ClipZeroShot", "CLIP", "a hand-written prompt per class"),
     "coop": Entry("pmll_methods.coop:CoOp", "CLIP", "one learned prompt for all classes", inferred=True),

@@ -15,9 +15,9 @@ class Recipe:
 
     `views` names one deterministic transform per training view (`pmll_datasets.views`); `lr_scale`
     multiplies `lr` for a learner's named parameter groups. `cache` computes what a learner's frozen part
-    makes of each picture once: only for views that never change. `validation` is the share of the training
-    pictures that is held out for `best-val` selection and for `rates`, their labels masked like the others'. `rates`
-    replace `lr`: each is tried without the held-out pictures, and the one that does best on these trains on all.
+    makes of each image once: only for views that never change. `validation` is the share of the training
+    images that is held out for `best-val` selection and for `rates`, their labels masked like the others'. `rates`
+    replace `lr`: each is tried without the held-out images, and the one that does best on these trains on all.
     """
 
     resolution: Count

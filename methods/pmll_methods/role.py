@@ -1,4 +1,4 @@
-"""`role`: a classifier and a table of estimated labels, one a training picture and class, teach each other.
+"""`role`: a classifier and a table of estimated labels, one a training image and class, teach each other.
 
 Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021 (regularised online label estimation), in the
 form of the released code.
@@ -69,7 +69,7 @@ class Role(LinearPhase, Epr):
         super().__init__(problem, settings)
         self.estimates = nn.Parameter(start_estimates(problem.labels))
 
-    def log_odds(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, "c"]:
+    def log_odds(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, " c"]:
         return torch.logit((0.5 + 0.495 * labels).mean(dim=0))  # of the estimates, lest each first pull the other away
 
     def parameter_groups(self) -> Mapping[str, Sequence[nn.Parameter]]:

@@ -1,8 +1,8 @@
-"""`sarb`: semantic-aware representation blending, unknown labels taught by features of other pictures.
+"""`sarb`: semantic-aware representation blending, unknown labels taught by features of other images.
 
 Pu et al., "Semantic-Aware Representation Blending for Multi-Label Image Recognition with Partial Labels", AAAI 2022;
 values and details of HCP-MLR-PL. On SSGRL's label features. Instance-level blending borrows the features of labels
-that the partner picture is known to show; prototype-level blending borrows k-means centres of a class's known
+that the partner image is known to show; prototype-level blending borrows k-means centres of a class's known
 positives. Whatever a label received a share of, that share is its soft target.
 """
 
@@ -32,13 +32,13 @@ class SarbSettings(BlendingSettings):
     prototypes: Count = setting(10, "prototypes of a class, at most; one for each known positive where these are fewer")
     known_rows: Literal["skip", "first-label"] = setting(
         "skip",
-        "a picture without an unknown label: left as it is, or its first label blended although it is known, as the "
+        "an image without an unknown label: left as it is, or its first label blended although it is known, as the "
         "released mask does",
     )
 
 
 class Sarb(BlendingLearner):
-    """L = L_bce + 0.05 L_con + L_inst + L_prot; f ← β f + (1 - β) P_ck for one unknown label c a picture."""
+    """L = L_bce + 0.05 L_con + L_inst + L_prot; f ← β f + (1 - β) P_ck for one unknown label c an image."""
 
     Settings = SarbSettings
     card = Card(
@@ -55,7 +55,7 @@ class Sarb(BlendingLearner):
         ),
         differs=(
             WORDS_OF_NAMES,
-            "a picture without an unknown label is left as it is: in the code its first label is blended "
+            "an image without an unknown label is left as it is: in the code its first label is blended "
             "(known_rows=first-label)",
             NO_DECAY,
             TEST_VIEW,
@@ -78,7 +78,7 @@ class Sarb(BlendingLearner):
     def prototypes_for(
         self, location: Float[Tensor, "b c h w"], labels: Int8[Tensor, "b c"], generator: torch.Generator
     ) -> tuple[Float[Tensor, "c f"], Bool[Tensor, "b c"]]:
-        """Of each class the k-th prototype, k one number a batch; one random unknown label a picture."""
+        """Of each class the k-th prototype, k one number a batch; one random unknown label an image."""
         centres, count = self.prototypes.centres, self.prototypes.count
         k = torch.randint(self.settings.prototypes, (), generator=generator).to(count) % count.clamp_min(1)
         rand = torch.rand(labels.shape, generator=generator).to(labels.device)
@@ -89,10 +89,10 @@ class Sarb(BlendingLearner):
 def one_unknown(
     rand: Float[Tensor, "b c"],
     labels: Int8[Tensor, "b c"],
-    exists: Bool[Tensor, "c"],
+    exists: Bool[Tensor, " c"],
     known_rows: Literal["skip", "first-label"],
 ) -> Bool[Tensor, "b c"]:
-    """In each picture the unknown label with the largest random number, among the classes that have prototypes."""
+    """In each image the unknown label with the largest random number, among the classes that have prototypes."""
     where = drawn(rand, (labels == 0) & exists)
     if known_rows == "first-label":
         where[:, 0] |= (labels != 0).all(dim=1) & exists[0]

@@ -1,4 +1,4 @@
-"""`coop-sd`, `sarl`: each class looks at the picture for itself before it is compared with its learned prompt.
+"""`coop-sd`, `sarl`: each class looks at the image for itself before it is compared with its learned prompt.
 
 Ruan et al., "Learning Semantic-Aware Representation in Visual-Language Models for Multi-Label Recognition with
 Partial Labels", 2024: semantic decoupling of the last map of a frozen CLIP (3.1), category-specific prompts (3.2),
@@ -44,7 +44,7 @@ INFERRED_DECOUPLING = (
 
 @dataclass(frozen=True, kw_only=True)
 class CoOpSdSettings(CoOpSettings):
-    """Settings of `coop-sd`: those of `coop`, and how pictures are decoupled."""
+    """Settings of `coop-sd`: those of `coop`, and how images are decoupled."""
 
     decoupling: Literal["semantic", "attention", "none"] = setting(
         "semantic", "semantic decoupling, ADD-GCN's semantic attention, or the global feature", "SARL, 3.1, Fig. 4"
@@ -66,7 +66,7 @@ class SarlSettings(CoOpSdSettings):
 
 
 class CoOpSd(CoOp):
-    """The cosine between what each class sees of a picture and the text behind the learned context.
+    """The cosine between what each class sees of an image and the text behind the learned context.
 
     In the paper's letters, `encode` gives f^g = Enc_v(I) (eq. 1) and `words` holds x_c (eq. 2). `decoupling` has U
     (its `fc1`), V (`fc2`) and P with b (`fc3`, where `projection` keeps it) of eq. 3, F_att (`fc4`) of eq. 4, the
@@ -89,13 +89,13 @@ class CoOpSd(CoOp):
         super().__init__(problem, settings)
         if settings.decoupling == "none":
             return
-        texts = word_vectors(self.clip, problem.spoken)
+        texts = word_vectors(self.clip, problem.prompt_names)
         channels = self.clip.channels
         width = settings.width or channels
         if settings.decoupling == "attention":  # ADD-GCN's module comes with its own map to the width
             self.decoupling: nn.Module = SemanticAttention(channels, len(problem.classes), width)
         else:
-            words = texts if settings.words is None else word_vectors(settings.words, problem.spoken)
+            words = texts if settings.words is None else word_vectors(settings.words, problem.prompt_names)
             self.register_buffer("words", words)
             self.reduce = nn.Conv2d(channels, width, 1) if settings.width else nn.Identity()
             self.decoupling = SemanticDecoupling(
@@ -118,7 +118,7 @@ class CoOpSd(CoOp):
         gathered, attention = self.decoupling(self.reduce(features), self.words)
         return gathered, attention
 
-    def visual(self, features: Tensor) -> Float[Tensor, "b #c e"]:
+    def visual(self, features: Tensor) -> Float[Tensor, " b #c e"]:
         """f_c^v, mapped to the width of f_c^t: what eq. 9 compares."""
         if self.settings.decoupling == "none":
             return super().visual(features)

@@ -1,4 +1,4 @@
-"""`scinet`: labels and pictures inform each other, and each view of a picture teaches a harder one.
+"""`scinet`: labels and images inform each other, and each view of an image teaches a harder one.
 
 Wu et al., "Exploring Partial Multi-Label Learning via Integrating Semantic Co-occurrence Knowledge", IEEE TMM 2025.
 `variant=paper` is rebuilt from its figures and summary: the equations of its method section were not at hand.
@@ -40,7 +40,7 @@ SMOKE_FROZEN = SMOKE.at(lr=2e-2, lr_scale={"graph": 0.5})  # SMOKE itself: for a
 SMOKE_SETTINGS = {"tower": "tiny", "unknown": "ignored", "hard_k": 3, "lambda_u": 0.03, "lambda_c": 0.06}
 INFERRED = (
     "variant paper is rebuilt from figures: prompter, fusion and the losses a, b and c, on frozen towers",
-    "fusion is a closed-form smoothing over a graph of pictures and one of labels",
+    "fusion is a closed-form smoothing over a graph of images and one of labels",
     "loss weights, rates and schedule are the released code's, which trains the image tower; frozen towers take the "
     "same ones, as in scpnet-frozen",
     "partial labels: the code reads their share and never uses it; an unknown label counts as absent until SPLC "
@@ -76,12 +76,12 @@ class ScinetSettings(SelfTaughtSettings):
     fusion: Literal["off", "instance", "label", "both"] = setting("both", "what label confidence is smoothed over")
     lambda_n: Weight = setting(0.1, "weight of the instance graph", "best of the paper's sweep")
     lambda_q: Weight = setting(0.4, "weight of the label graph", "best of the paper's sweep")
-    nearest: Count = setting(5, "neighbours of a picture in the instance graph", "inferred")
+    nearest: Count = setting(5, "neighbours of an image in the instance graph", "inferred")
     augmentation: Literal["weak", "weak+medium", "all"] = setting("all", "views that are trained on")
     losses: tuple[Literal["a", "b", "c"], ...] = setting(("a", "b", "c"), "which terms of the augmentation count")
     lambda_u: Weight = setting(0.125, "weight of pseudo-labels", "released code")
     lambda_c: Weight = setting(0.25, "weight of what related labels say", "released code: lambda_u * kl_lambda")
-    hard_k: Whole = setting(5, "pseudo-labels per picture, at most", "released code")
+    hard_k: Whole = setting(5, "pseudo-labels per image, at most", "released code")
     cutoff: Share = setting(0.95, "threshold of a class that is learned", "released code")
     known_negatives: Literal["keep", "ignore"] = setting("keep", "ignore: as unknown ones, as released")
     scale: Positive = setting(10.0, "logits per unit of cosine", "released code")
@@ -101,11 +101,11 @@ class Head(NamedTuple):
     """The classifier: refined texts of unit length, and what the image side takes in of texts."""
 
     texts: Float[Tensor, "c e"]
-    shift: Float[Tensor, "#e"]
+    shift: Float[Tensor, " #e"]
 
 
 class Scinet(SelfTaughtLearner):
-    """Prompted and graph-refined texts classify pictures; fused confidences of easier views teach harder ones."""
+    """Prompted and graph-refined texts classify images; fused confidences of easier views teach harder ones."""
 
     Settings = ScinetSettings
     card = Card(
@@ -130,10 +130,10 @@ class Scinet(SelfTaughtLearner):
         of = settings
         part = {"auto": "none" if of.frozen else "all"}.get(of.train_from, of.train_from)
         super().__init__(problem, replace(of, train_from=part))
-        names = word_vectors(self.clip, problem.spoken).cpu()
+        names = word_vectors(self.clip, problem.prompt_names).cpu()
         classes, width = names.shape
         self.prompter = BiPrompter(
-            self.clip, problem.spoken, width, n_ctx=of.n_ctx, start=of.start, crossed=of.cross_prompt
+            self.clip, problem.prompt_names, width, n_ctx=of.n_ctx, start=of.start, crossed=of.cross_prompt
         )
         self.graph = LabelGcn((width, 2 * width, 2 * width, width))
         affinity = cosine_similarity(names).clamp(0, 1).fill_diagonal_(0)
@@ -157,9 +157,9 @@ class Scinet(SelfTaughtLearner):
     def parameter_groups(self) -> Mapping[str, Sequence[nn.Parameter]]:
         return {"prompter": [*self.top.parameters(), *self.prompter.parameters()], "graph": [*self.graph.parameters()]}
 
-    def head(self, picture: Float[Tensor, "e"] | None = None) -> Head:
-        """The classifier of every class from its text and its neighbours' (`picture`: see the prompter)."""
-        texts, shift = self.prompter(picture)
+    def head(self, image: Float[Tensor, " e"] | None = None) -> Head:
+        """The classifier of every class from its text and its neighbours' (`image`: see the prompter)."""
+        texts, shift = self.prompter(image)
         return Head(refined(self.graph, texts, self.bar), shift)
 
     def images(self, pooled: Float[Tensor, "b e"], head: Head) -> Float[Tensor, "b e"]:

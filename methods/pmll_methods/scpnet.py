@@ -36,14 +36,14 @@ SMOKE = Recipe(resolution=64, batch=64, epochs=4, optimizer="adamw", lr=3e-3, sc
 SMOKE_FROZEN = SMOKE.at(epochs=20, lr=6e-3)
 SMOKE_SETTINGS = {"tower": "tiny", "neighbours": 8, "unknown": "ignored"}
 INFERRED = (
-    "partial labels: the paper names the tower alone, RN101; the recipe is that for one positive label a picture, "
+    "partial labels: the paper names the tower alone, RN101; the recipe is that for one positive label an image, "
     "VOC 2012's on VOC 2007 and COCO's on VG-200; 224 px is the only resolution in the code, though the paper compares "
     "with rows at 448 px (`recipe.resolution`)",
     "an unknown label counts as absent until SPLC corrects it, as the paper follows SPLC (`unknown`); what is known to "
     "be absent is never corrected and never believed to be present",
     "RN101's graph has layers of d, 2d, 2d and d as RN50's: 2.1 M values",
     "where paper and code differ, the code holds: graph convolutions take Ā (eq. 3), in eq. 6 A* (`sam_graph`); a "
-    "picture without a confident label is left out, in eq. 10 it counts",
+    "image without a confident label is left out, in eq. 10 it counts",
     "dynamic graphs (`sam_graph`, `pessl_graph`) carry no gradient",
 )
 
@@ -53,7 +53,7 @@ class ScpNetSettings(SelfTaughtSettings):
     """Settings of `scpnet`: COCO's values; `tracks.scpnet` has those of other data sets."""
 
     tower: str = setting("RN101:openai", TOWER, "paper, 4.1, with partial labels")
-    prompter: bool = setting(True, "cross-modality prompter (CMP); off: a linear layer on the picture's feature", "3.2")
+    prompter: bool = setting(True, "cross-modality prompter (CMP); off: a linear layer on the image's feature", "3.2")
     n_ctx: Count = setting(4, "context vectors, m; those of `start` where it is given", "released code")
     start: str | None = setting("a photo of a", "words the contexts start from; none: noise", "released code")
     layers: Whole = setting(3, "graph convolutions of the semantic association module, L; 0: no module", "Table 7")
@@ -64,7 +64,7 @@ class ScpNetSettings(SelfTaughtSettings):
     temperature: Positive = setting(0.2, "τ' of eq. 4", "released code, COCO")
     sam_graph: Literal["bar", "star", "dynamic"] = setting("bar", "Ā, A*, or the learned texts' Ā", "released; Table 4")
     pessl_graph: Literal["static", "dynamic", "none"] = setting("static", "A*, the learned texts', or none", "Table 4")
-    hard_k: Whole = setting(2, "most confident labels of a picture", "released code, COCO")
+    hard_k: Whole = setting(2, "most confident labels of an image", "released code, COCO")
     cutoff: Share = setting(0.95, "confidence threshold of a class that is learned", "released code")
     lambda_cst: Weight = setting(1 / 8, "weight of the consistency loss", "Table 8")
     lambda_dstl: Weight = setting(1 / 8, "weight of the distillation loss", "Table 8; released code, COCO")
@@ -78,7 +78,7 @@ class ScpNetFrozenSettings(ScpNetSettings):
 
 
 class Texts(NamedTuple):
-    """What depends on no picture: the classes' texts and the weights of the calibration, where there are any."""
+    """What depends on no image: the classes' texts and the weights of the calibration, where there are any."""
 
     refined: Float[Tensor, "c e"] | None
     weights: Float[Tensor, "c c"] | None
@@ -110,13 +110,15 @@ class ScpNet(SelfTaughtLearner):
         super().__init__(problem, settings)
         if not settings.prompter and (settings.layers or settings.pessl_graph == "dynamic"):
             raise MethodError("without the prompter no texts are learned", hint="set layers=0 and pessl_graph=static")
-        names = word_vectors(self.clip, problem.spoken)
-        prior = self.prior(names if settings.words is None else word_vectors(settings.words, problem.spoken))
+        names = word_vectors(self.clip, problem.prompt_names)
+        prior = self.prior(names if settings.words is None else word_vectors(settings.words, problem.prompt_names))
         self.register_buffer("bar", prior.bar)
         self.register_buffer("star", prior.star)
         width = names.shape[1]
         if settings.prompter:
-            self.prompts = PromptContexts(self.clip, problem.spoken, n_ctx=settings.n_ctx, words=(settings.start,))
+            self.prompts = PromptContexts(
+                self.clip, problem.prompt_names, n_ctx=settings.n_ctx, words=(settings.start,)
+            )
         else:
             self.classifier = nn.Linear(width, len(problem.classes))
         if settings.layers:

@@ -1,4 +1,4 @@
-"""`an`, `an-ls`, `wan`, `epr`: losses for training pictures of which one label alone is known to be present.
+"""`an`, `an-ls`, `wan`, `epr`: losses for training images of which one label alone is known to be present.
 
 Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021, in the form of the released code. Known
 absent labels, which the paper hasn't got, cost what a plain negative costs.
@@ -79,7 +79,7 @@ class AnLs(LinearPhase, SinglePositiveLearner):
         tracks={**TRACKS, "paper": replace(PAPER, values=(*PAPER.values, *LINEAR_BATCHES))},
     )
 
-    def log_odds(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, "c"]:
+    def log_odds(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, " c"]:
         share = super().log_odds(labels).sigmoid()
         return torch.logit(share + self.settings.smoothing * (1 - 2 * share))  # the share that the loss asks for
 
@@ -98,7 +98,7 @@ class Wan(SinglePositiveLearner):
 
 
 class Epr(SinglePositiveLearner):
-    """Unknown labels are bound only by how many a picture has on average."""
+    """Unknown labels are bound only by how many an image has on average."""
 
     Settings = ExpectationSettings
     card = replace(

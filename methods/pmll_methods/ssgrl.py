@@ -27,7 +27,7 @@ class Ssgrl(LabelFeatureLearner):
         trains="layer4 of the trunk, decoupling, graph, classifiers; all but the trunk where it is frozen",
         inferred=("the MLR-PL tables' rows come from an unreleased adaptation: masked cross-entropy and HCP's recipe",),
         differs=(
-            "widths, pictures, batch and decay are HCP-MLR-PL's: SSGRL's own code has width=none attention_width=1024 "
+            "widths, images, batch and decay are HCP-MLR-PL's: SSGRL's own code has width=none attention_width=1024 "
             "recipe.resolution=576 recipe.batch=4 recipe.weight_decay=0 recipe.schedule=constant",
             "the reset gate has a U of its own: SSGRL's code takes the update gate's (shared_reset=true)",
             "the last epoch is scored: both codes take the best one on the test set (recipe.selection=best-test)",

@@ -44,7 +44,7 @@ class SsmllSettings(PseudoLabelSettings, ClipSettings):
     start: str | None = setting(None, "words the contexts start from; none: Gaussian noise")
     context_sd: Weight | None = setting(0.02, "size of the noise; none: that of the token table")
     alignment: Literal["label-specific", "global"] = setting(
-        "label-specific", "each class's own feature, or the picture's for all", "paper, summary"
+        "label-specific", "each class's own feature, or the image's for all", "paper, summary"
     )
     prompts: Literal["two", "shared"] = setting(
         "two", "one prompt that selects regions and one that is aligned, or one for both", "paper, summary"
@@ -57,7 +57,7 @@ class SsmllSettings(PseudoLabelSettings, ClipSettings):
     )
     positive_share: Share = setting(1.0, "share of the expected positives that become pseudo-positives, η+")
     negative_share: Share = setting(1.0, "share of the expected negatives that become pseudo-negatives, η-")
-    contexts: bool = setting(True, "tell which contexts a picture shows, as a second task", "paper, summary")
+    contexts: bool = setting(True, "tell which contexts an image shows, as a second task", "paper, summary")
     k: Count | None = setting(None, "number of contexts K; none: 6 from 80 classes on, else 4", "paper: 6 on COCO")
     affinity: Literal["cond_sym", "jaccard", "count"] = setting("cond_sym", "how closely classes go together")
     context_target: Literal["multi_hot", "share", "majority"] = setting(
@@ -67,7 +67,7 @@ class SsmllSettings(PseudoLabelSettings, ClipSettings):
 
 
 class Ssmll(PseudoLabelLearner, ClipLearner):
-    """Each class gathers its own feature of the picture, which is compared with the class's own prompt."""
+    """Each class gathers its own feature of the image, which is compared with the class's own prompt."""
 
     Settings = SsmllSettings
     card = Card(
@@ -84,7 +84,7 @@ class Ssmll(PseudoLabelLearner, ClipLearner):
             "local features are CLIP's value and output projection at each position; their mean is the global feature",
             "a learned offset of all logits, κ = α = 20, M = 16",
             "loss, batches, stages, views and averaged weights are CAP's; tower, resolution and optimizer DualCoOp's",
-            "thresholds are CAP's ranks, with no pseudo-positives for a class that no labelled picture has",
+            "thresholds are CAP's ranks, with no pseudo-positives for a class that no labelled image has",
         ),
         tracks={
             "paper": SSMLL,
@@ -101,7 +101,7 @@ class Ssmll(PseudoLabelLearner, ClipLearner):
         number = 2 if settings.prompts == "two" else 1  # the one that selects first, the one that is aligned last
         self.prompts = PromptContexts(
             self.clip,
-            problem.spoken,
+            problem.prompt_names,
             prompts=number,
             n_ctx=settings.n_ctx,
             class_specific=True,
@@ -112,7 +112,7 @@ class Ssmll(PseudoLabelLearner, ClipLearner):
         if settings.contexts:
             classes = len(problem.classes)
             self.k = min(classes, settings.k or (6 if classes >= LARGE else 4))
-            self.context_head = nn.Linear(word_vectors(self.clip, problem.spoken[:1]).shape[1], self.k)
+            self.context_head = nn.Linear(word_vectors(self.clip, problem.prompt_names[:1]).shape[1], self.k)
             self.register_buffer("of_class", contexts(affinity(problem.labels, settings.affinity), self.k))
 
     def encode(self, pixels: Tensor) -> Float[Tensor, "b n e"]:
@@ -127,13 +127,17 @@ class Ssmll(PseudoLabelLearner, ClipLearner):
 
     def label_features(
         self, features: Float[Tensor, "b n e"], semantic: Float[Tensor, "c e"]
-    ) -> Float[Tensor, "b #c e"]:
-        """h_k, what each class sees of a picture; the mean of all positions where alignment is global."""
+    ) -> Float[Tensor, " b #c e"]:
+        """h_k, what each class sees of an image; the mean of all positions where alignment is global."""
         if self.settings.alignment == "global":
             return features.mean(dim=1, keepdim=True)
         return region_attention(features, semantic, self.settings.attention_scale) @ features
 
-    def aligned(self, gathered: Float[Tensor, "b #c e"], texts: Float[Tensor, "c e"]) -> Float[Tensor, "b c"]:
+    def aligned(
+        self,
+        gathered: Float[Tensor, " b #c e"],
+        texts: Float[Tensor, "c e"],
+    ) -> Float[Tensor, "b c"]:
         """z_k = κ cos(h_k, T_k) + b."""
         return cosine_logits(gathered, texts, self.settings.scale) + self.offset
 
@@ -141,7 +145,7 @@ class Ssmll(PseudoLabelLearner, ClipLearner):
         return self.aligned(self.label_features(features, head[0]), head[-1])
 
     def pseudo_labels(self, scores: Float[Tensor, "u c"]) -> Int8[Tensor, "u c"]:
-        """By rank, as often as in the labelled pictures; or at 0.5."""
+        """By rank, as often as in the labelled images; or at 0.5."""
         settings, positives = self.settings, self.positives.to(scores.device)
         shares = {"positive_share": settings.positive_share, "negative_share": settings.negative_share}
         if settings.thresholds == "cap":

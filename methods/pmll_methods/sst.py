@@ -1,8 +1,8 @@
-"""`sst`: structured semantic transfer, unknown labels completed where known ones of this or other pictures say so.
+"""`sst`: structured semantic transfer, unknown labels completed where known ones of this or other images say so.
 
 Chen et al., "Structured Semantic Transfer for Multi-Label Recognition with Partial Labels", AAAI 2022; values and
-details of HCP-MLR-PL. On SSGRL's label features. Within a picture, a label is completed where it mostly occurs
-together with the present ones; across pictures, where its feature is like those of its last known positives. The
+details of HCP-MLR-PL. On SSGRL's label features. Within an image, a label is completed where it mostly occurs
+together with the present ones; across images, where its feature is like those of its last known positives. The
 score that this takes falls from epoch to epoch.
 """
 

@@ -1,7 +1,7 @@
-"""`clip-zeroshot`: the cosine between a picture and a hand prompt per class; nothing is trained.
+"""`clip-zeroshot`: the cosine between an image and a hand prompt per class; nothing is trained.
 
 Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021, zero-shot transfer.
-Each class is ranked by its own cosine: a softmax over classes would change the order of pictures.
+Each class is ranked by its own cosine: a softmax over classes would change the order of images.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class ClipZeroShot(ClipLearner):
         deterministic=True,
         logits=False,
         differs=(
-            "pictures are squashed to a square: CLIP's code crops the centre (recipe.test_view=centre)",
+            "images are squashed to a square: CLIP's code crops the centre (recipe.test_view=centre)",
             "fp32: CLIP's code computes in half precision on a GPU (recipe.precision=fp16)",
         ),
         tracks={
@@ -61,7 +61,7 @@ class ClipZeroShot(ClipLearner):
     def head(self) -> Float[Tensor, "c e"]:
         if "{name}" not in self.settings.prompt:
             raise MethodError("the prompt has no {name}", where=f"prompt = {self.settings.prompt!r}")
-        texts = [self.settings.prompt.format(name=name) for name in self.problem.spoken]
+        texts = [self.settings.prompt.format(name=name) for name in self.problem.prompt_names]
         return F.normalize(self.clip.encode_text(self.clip.tokenize(texts)), dim=-1)
 
     def forward(self, features: Float[Tensor, "b e"], head: Float[Tensor, "c e"]) -> Float[Tensor, "b c"]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from command_line import Command
-from layouts import write_picture
+from layouts import write_image
 from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
 from pmll_bench.prepare.class_names import alike, read_alike
@@ -17,12 +17,12 @@ from pmll_methods.towers.glove import kept_path
 SHAPES = "shapes: tiny has one vector for cog, crescent, lightning, tear: "
 
 
-def own_pictures(folder: Path, *classes: str) -> str:
-    """A data set with a picture a class in each split."""
+def own_images(folder: Path, *classes: str) -> str:
+    """A data set with an image a class in each split."""
     rows = []
     for split in ("train", "test"):
         for number in range(len(classes)):
-            write_picture(folder / f"{split}{number}.png")
+            write_image(folder / f"{split}{number}.png")
             rows.append(
                 f"{split}{number}.png,{split},{','.join(str(int(each == number)) for each in range(len(classes)))}"
             )
@@ -68,13 +68,13 @@ def test_names_that_read_alike(names: tuple[str, ...], groups: tuple[tuple[str, 
 
 
 def test_names_of_a_users_folder_that_read_alike_in_a_prompt(tmp_path: Path) -> None:
-    data = own_pictures(tmp_path, "C++", "c++", "plain C")
+    data = own_images(tmp_path, "C++", "c++", "plain C")
     (note,) = notes("dualcoop", "sarl", data=data, sets=("tower=RN101:openai", "sarl.words=one-hot"))
     assert "RN101:openai has one vector for C++, c++: dualcoop, sarl can't tell them apart" in note
 
 
 def test_equal_rows_of_a_file_are_named(tmp_path: Path) -> None:
-    data, words = own_pictures(tmp_path, "cat", "dog", "boat"), tmp_path / "words.npy"
+    data, words = own_images(tmp_path, "cat", "dog", "boat"), tmp_path / "words.npy"
     np.save(words, np.array([[1, 0], [0, 1], [1, 0]], np.float32))
     (note,) = notes("gcn-ml", "ssgrl", data=data, sets=(f"words={words}",))
     assert note.endswith(f"{words} has one vector for cat, boat: gcn-ml, ssgrl can't tell them apart by name")
@@ -84,7 +84,7 @@ def test_equal_rows_of_a_file_are_named(tmp_path: Path) -> None:
 
 def test_means_of_the_same_words_are_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    data = own_pictures(tmp_path, "dog house", "house dog", "cat")
+    data = own_images(tmp_path, "dog house", "house dog", "cat")
     assert notes("ssgrl", data=data, sets=("words=glove",)) == []  # nothing is known yet
     kept_path("glove").parent.mkdir(parents=True)
     rows = np.array([[1, 0], [0, 1], [1, 1]], np.float32)
@@ -101,7 +101,7 @@ def test_released_vectors_tell_all_classes_apart(labels: str, shared: Path) -> N
 
 
 def test_words_that_do_not_fit_are_refused_at_planning(command: Command, tmp_path: Path) -> None:
-    data = own_pictures(tmp_path, "cat", "dog")
+    data = own_images(tmp_path, "cat", "dog")
     np.save(tmp_path / "three.npy", np.eye(3, dtype=np.float32))
     (tmp_path / "glove.txt").write_text("cat 1 2\n")
     for words, message in (("three.npy", "shape (3, 3) for 2 classes"), ("glove.txt", "no vector for: dog")):

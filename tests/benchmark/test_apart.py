@@ -137,7 +137,7 @@ def test_best_val_without_a_known_positive_to_rank_by_is_a_failure_of_that_cell(
     outcome = run(tmp_path / "store", "bce", ratios=(0.02, 0.8), sets=("recipe.epochs=2", *BEST_VAL))
     assert (len(outcome.failed), len(outcome.done)) == (1, 1)
     message = states(tmp_path / "store")[0.02].message
-    assert message.startswith("DataError: no known label of the held-out pictures is present")
+    assert message.startswith("DataError: no known label of the held-out images is present")
     assert "set recipe.selection=last" in message
 
 

@@ -1,4 +1,4 @@
-"""What a method takes for true of its training pictures, compared by the bench with the labels hidden from it."""
+"""What a method takes for true of its training images, compared by the bench with the labels hidden from it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def of(values: list[list[int]], rows: tuple[int, ...] = (0, 1)) -> dict[str, int
 
 
 def test_pseudo_labels_are_compared_where_the_truth_is_hidden_alone() -> None:
-    found = of([[1, 1, 1], [1, 0, -1]])  # the last class of the first picture is known: it counts for nothing
+    found = of([[1, 1, 1], [1, 0, -1]])  # the last class of the first image is known: it counts for nothing
     assert found == {"pictures": 2, "present": 3, "precision": 2 / 3, "recall": 2 / 3}
 
 
@@ -58,7 +58,7 @@ def a_run(root: Path) -> CellRun:
     return CellRun(planned, recipe_of(planned), folder, attempt, Settings(), Silent(), stop, hidden=lambda: HIDDEN)
 
 
-def test_only_what_a_method_does_not_see_is_hidden_and_rows_follow_its_pictures(tmp_path: Path) -> None:
+def test_only_what_a_method_does_not_see_is_hidden_and_rows_follow_its_images(tmp_path: Path) -> None:
     planned = a_run(tmp_path).planned
     data = open_dataset(planned)
     train = train_set(data, planned, 0)

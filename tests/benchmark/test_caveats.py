@@ -10,7 +10,7 @@ from pmll_bench.plan.request import Request
 
 
 @pytest.mark.parametrize(
-    ("ema", "pictures", "batch", "epochs", "drop_last", "share"),
+    ("ema", "images", "batch", "epochs", "drop_last", "share"),
     [
         (0.5, 10, 4, 1, False, 0.125),
         (0.5, 10, 4, 1, True, 0.25),
@@ -20,10 +20,10 @@ from pmll_bench.plan.request import Request
     ],
 )
 def test_what_a_moving_average_keeps_of_the_initial_weights(
-    ema: float | None, pictures: int, batch: int, epochs: int, drop_last: bool, share: float
+    ema: float | None, images: int, batch: int, epochs: int, drop_last: bool, share: float
 ) -> None:
     recipe = {"ema": ema, "batch": batch, "epochs": epochs, "drop_last": drop_last}
-    assert initial_share(recipe, pictures) == share
+    assert initial_share(recipe, images) == share
 
 
 def test_a_moving_average_that_keeps_much_of_the_initial_weights_is_told_at_planning() -> None:

@@ -40,14 +40,14 @@ SMALL_CASES = {
     "an all-unknown row",
     "a label without positives",
     "a label never known",
-    "one training picture",
+    "one training image",
     "one class",
 }
 CAUGHT_BY = {
     "reads_hidden_labels": {"hidden labels altered on disk: scores unchanged"},
     "reads_test_labels": {"test labels altered on disk: scores unchanged"},
     "forgets_on_resume": {"stop and resume equals unbroken"},
-    "normalises_over_batch": {"test order permuted, scores permuted alike", "picture batch size doesn't matter"},
+    "normalises_over_batch": {"test order permuted, scores permuted alike", "image batch size doesn't matter"},
     "depends_on_position": {"test order permuted, scores permuted alike"},
     "ignores_seed": {"another seed, other scores"},
     "ignores_labels": {"known labels flipped: scores change"},
@@ -113,7 +113,7 @@ def test_hidden_labels_are_not_within_reach() -> None:
 
 def test_a_method_that_is_never_the_same_twice_is_caught() -> None:
     seen = failures(cheater("draws_from_anywhere"))
-    assert "pictures differ, by up to" in seen["same seed, same scores"]
+    assert "images differ, by up to" in seen["same seed, same scores"]
 
 
 def test_the_first_line_of_an_error_is_what_was_seen() -> None:
@@ -125,12 +125,12 @@ def test_a_clear_error_in_a_small_case_is_fine(tmp_path: Path) -> None:
     polite = (
         "def fit(self, train, run):",
         "    if len(train) < 2:",
-        "        raise MethodError('two pictures, please')",
+        "        raise MethodError('two images, please')",
         "    super().fit(train, run)",
     )
     found = list(check(own(tmp_path, *polite)))
     assert named(found, "failed") == {}
-    assert named(found, "ok")["one training picture"].seen.startswith("refused: MethodError: two pictures, please")
+    assert named(found, "ok")["one training image"].seen.startswith("refused: MethodError: two images, please")
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def test_every_rule_and_regime_that_there_is_is_listed(command: Command) -> None
 
 def test_a_data_set_is_shown_with_counts_and_options(command: Command) -> None:
     shown = command("show", "voc").out
-    assert "5,011 pictures" in shown
+    assert "5,011 images" in shown
     assert "difficult = negative" in shown
     assert command("show", "voc2007", "--json").document["counts"] == {"train": 5011, "test": 4952}
 

@@ -50,11 +50,11 @@ def test_show_counts_them_where_the_data_set_is_at_hand(command: Command, tmp_pa
     assert away.code == 0
     assert "labels: not counted; no data folder given for voc2007" in away.out
     own = command("show", own_data(tmp_path, TRAIN), "--classes").out
-    assert "  train    4 pictures\n  test     2 pictures\n  classes  2\n" in own
+    assert "  train    4 images\n  test     2 images\n  classes  2\n" in own
     assert "cat" in own
 
 
-def test_a_class_that_no_training_picture_has_is_named(command: Command, tmp_path: Path) -> None:
+def test_a_class_that_no_training_image_has_is_named(command: Command, tmp_path: Path) -> None:
     answer = command("data", "status", own_data(tmp_path, ["1,-1", "-1,-1"]))
     assert "toys: 1 of 2 classes has no present training label (dog)" in answer.err
 

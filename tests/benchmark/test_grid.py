@@ -202,7 +202,7 @@ def test_a_new_revision_of_a_user_file_counts_as_well_as_its_content() -> None:
 def test_the_embedded_data_set_is_run_on_the_smoke_track() -> None:
     assert Request().track_on("shapes") == "smoke"
     assert Request().track_on("voc2007") == "paper"
-    assert Request().track_on("my-pictures") == "smoke"
+    assert Request().track_on("my-images") == "smoke"
     assert Request(track="controlled").track_on("shapes") == "controlled"
     assert plan()[0].track == "paper"
 

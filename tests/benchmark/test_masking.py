@@ -110,7 +110,7 @@ def test_a_mask_that_was_written_gives_the_scores_of_its_rule(
 def test_a_mask_file_that_changed_since_the_cell_was_planned_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
     data = load("shapes", subset=60)
-    lines = [f"{picture},{row.argmax()}\n" for picture, row in zip(data.train.ids, data.train.labels, strict=True)]
+    lines = [f"{image},{row.argmax()}\n" for image, row in zip(data.train.ids, data.train.labels, strict=True)]
     path.write_text("".join(lines))
     (item,) = plan(Request(methods=(method(tmp_path),), regime="single-positive", mask=str(path), subset=60)).cells
     assert (train_set(data, item, 0).labels == 1).sum() == (data.train.labels == 1).any(axis=1).sum()
@@ -131,7 +131,7 @@ def test_a_published_draw_with_a_part_of_its_own_trains_on_that_part() -> None:
     train = train_set(data, item, 0)
     labelled = (data.train.labels == 1).any(axis=1).sum()
     assert len(train) == labelled - round(0.2 * labelled)
-    rows = [data.train.ids.index(picture) for picture in train.ids]
+    rows = [data.train.ids.index(image) for image in train.ids]
     whole = mask_labels(data.train, data.classes, regime="single-positive", rule="cole")
     np.testing.assert_array_equal(train.labels, whole[rows])
 

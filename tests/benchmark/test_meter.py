@@ -37,19 +37,19 @@ def test_a_learner_s_size_memory_and_pace_are_recorded(tmp_path: Path) -> None:
     assert cost.parameters is not None
     assert 0 < cost.trained_parameters < cost.parameters
     assert cost.peak_memory > 50_000_000  # torch alone takes more
-    assert cost.pictures_per_second is not None
-    assert cost.pictures_per_second >= 2 * 48 / result.seconds.train  # which counts what comes before training, too
+    assert cost.images_per_second is not None
+    assert cost.images_per_second >= 2 * 48 / result.seconds.train  # which counts what comes before training, too
     assert not result.deterministic
 
 
 def test_without_an_epoch_there_is_no_pace(tmp_path: Path) -> None:
-    assert cost_of(result_of("bce", tmp_path, "recipe.epochs=0")).pictures_per_second is None
+    assert cost_of(result_of("bce", tmp_path, "recipe.epochs=0")).images_per_second is None
 
 
 def test_a_method_of_one_s_own_has_no_size_that_we_know(tmp_path: Path) -> None:
     cost = cost_of(result_of(method_file(tmp_path), tmp_path / "runs"))
     assert (cost.trained_parameters, cost.parameters) == (None, None)
-    assert cost.pictures_per_second is not None  # it reports its epochs
+    assert cost.images_per_second is not None  # it reports its epochs
 
 
 @pytest.mark.parametrize(("sets", "expected"), [((), True), (("recipe.views=hcp", "recipe.cache=false"), False)])

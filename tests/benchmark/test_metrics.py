@@ -74,7 +74,7 @@ def test_golden_ap_hcp(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", cases("ap_hcp"))
-def test_no_order_of_tied_pictures_leaves_the_golden_bounds(path: Path) -> None:
+def test_no_order_of_tied_images_leaves_the_golden_bounds(path: Path) -> None:
     arrays, meta = load(path)
     labels = signed(arrays["in.targets"])
     for c in range(labels.shape[1]):
@@ -128,7 +128,7 @@ def test_average_precision_is_that_of_scikit_learn_ties_and_ignored_entries_incl
 
 
 @given(problems(), st.randoms(use_true_random=False))
-def test_the_order_of_the_pictures_changes_no_metric(problem: tuple[np.ndarray, np.ndarray], random: Any) -> None:
+def test_the_order_of_the_images_changes_no_metric(problem: tuple[np.ndarray, np.ndarray], random: Any) -> None:
     scores, labels = problem
     order = list(range(len(scores)))
     random.shuffle(order)
@@ -151,7 +151,7 @@ def test_the_score_of_an_ignored_entry_never_matters(problem: tuple[np.ndarray, 
 
 
 @given(problems(), st.integers(0, 2**32 - 1))
-def test_a_resample_scores_like_the_pictures_repeated(problem: tuple[np.ndarray, np.ndarray], seed: int) -> None:
+def test_a_resample_scores_like_the_images_repeated(problem: tuple[np.ndarray, np.ndarray], seed: int) -> None:
     scores, labels = problem
     weights = np.random.default_rng(seed).integers(0, 4, (3, len(scores)))
     for draw, ap in zip(weights, weighted_ap(rank(scores, labels), weights), strict=True):
@@ -177,7 +177,7 @@ def test_a_label_without_positives_is_left_out_of_the_mean_and_shows_in_the_coun
     metrics = evaluate(scores, labels)
     assert metrics.ap[0] == metrics.values["map"] == pytest.approx(5 / 6)
     assert metrics.ap[1] is None
-    assert (metrics.positives, metrics.pictures, metrics.ignored) == ((2, 0), 3, 1)
+    assert (metrics.positives, metrics.images, metrics.ignored) == ((2, 0), 3, 1)
 
 
 def test_without_any_positive_the_mean_is_undefined_and_the_rest_is_zero() -> None:
@@ -216,8 +216,8 @@ def test_nothing_predicted_is_zero_and_no_warning() -> None:
     ("scores", "labels", "said"),
     [
         (np.zeros((2, 3)), np.zeros((3, 2), np.int8), r"scores \(2, 3\) and labels \(3, 2\)"),
-        (np.zeros(2), np.zeros(2, np.int8), r"\[pictures, classes\]"),
-        (np.array([[0.0, np.nan]]), np.ones((1, 2), np.int8), "picture 0, class 1 is not a number"),
+        (np.zeros(2), np.zeros(2, np.int8), r"\[images, classes\]"),
+        (np.array([[0.0, np.nan]]), np.ones((1, 2), np.int8), "image 0, class 1 is not a number"),
         (np.zeros((1, 2)), np.full((1, 2), 2, np.int8), "1 present, -1 absent or 0 ignored"),
     ],
 )
@@ -229,4 +229,4 @@ def test_what_cannot_be_scored_says_why(scores: np.ndarray, labels: np.ndarray, 
 def assert_same(one: Any, other: Any) -> None:
     assert one.values == pytest.approx(other.values, abs=1e-12, nan_ok=True)
     assert one.ap == pytest.approx(other.ap, abs=1e-12)
-    assert (one.positives, one.pictures, one.ignored) == (other.positives, other.pictures, other.ignored)
+    assert (one.positives, one.images, one.ignored) == (other.positives, other.images, other.ignored)

@@ -39,7 +39,7 @@ INIT = "def __init__(self, problem, settings):"
 NAMED = 'return named terms, each a single number: {"bce": loss.mean()}'
 CONNECTED = "keep .detach(), .item() and torch.no_grad() away"
 SUPER = "begin __init__ with super().__init__(problem, settings)"
-ARRAY = "return a float32 NumPy array [pictures, classes]"
+ARRAY = "return a float32 NumPy array [images, classes]"
 
 MISTAKES = {
     # what the file holds besides its head; where; what is wrong; what to do

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from command_line import Command
-from layouts import write_picture
+from layouts import write_image
 from loopback import Files, serving
 from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
@@ -68,12 +68,12 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> str:
+def images(tmp_path: Path) -> str:
     """A user's own data set with three classes."""
     table = tmp_path / "own" / "labels.csv"
     rows = ["a.png,train,1,0,0", "b.png,train,0,1,0", "c.png,train,0,0,1", "d.png,test,1,0,0", "e.png,test,0,1,1"]
     for row in rows:
-        write_picture(table.parent / row.partition(",")[0])
+        write_image(table.parent / row.partition(",")[0])
     table.write_text("\n".join(["path,split,cat,dog,boat", *rows]) + "\n")
     return str(table)
 
@@ -83,8 +83,8 @@ def planned_methods(out: str) -> set[str]:
 
 
 @pytest.mark.usefixtures("offline")
-def test_all_leaves_out_by_name_what_can_not_be_had_and_plans_the_rest(command: Command, pictures: str) -> None:
-    answer = command("run", "--methods", "all", "--datasets", pictures, *TINY, "--dry-run")
+def test_all_leaves_out_by_name_what_can_not_be_had_and_plans_the_rest(command: Command, images: str) -> None:
+    answer = command("run", "--methods", "all", "--datasets", images, *TINY, "--dry-run")
     assert answer.code == 0
     left_out = next(line for line in answer.err.splitlines() if line.startswith("left out: ssgrl"))
     methods, _, reason = left_out.removeprefix("left out: ").partition(": ")
@@ -102,8 +102,8 @@ def test_all_leaves_out_by_name_what_can_not_be_had_and_plans_the_rest(command: 
 
 @pytest.mark.usefixtures("offline")
 @pytest.mark.parametrize("methods", [("ssgrl",), ("bce", "ssgrl")])
-def test_a_method_that_is_named_is_refused(methods: tuple[str, ...], command: Command, pictures: str) -> None:
-    answer = command("run", "--methods", *methods, "--datasets", pictures, *TINY)
+def test_a_method_that_is_named_is_refused(methods: tuple[str, ...], command: Command, images: str) -> None:
+    answer = command("run", "--methods", *methods, "--datasets", images, *TINY)
     assert answer.code == 3
     assert "error: ssgrl: the word vectors glove.840B.300d can't be downloaded" in answer.err
     assert "pmll-bench data fetch glove " in answer.err
@@ -111,26 +111,24 @@ def test_a_method_that_is_named_is_refused(methods: tuple[str, ...], command: Co
 
 @pytest.mark.usefixtures("offline")
 @pytest.mark.parametrize("words", ["one-hot", "tiny"])
-def test_other_words_may_be_stated(words: str, command: Command, pictures: str) -> None:
-    answer = command(
-        *("run", "--methods", "all", "--datasets", pictures, *TINY, "--set", f"words={words}", "--dry-run")
-    )
+def test_other_words_may_be_stated(words: str, command: Command, images: str) -> None:
+    answer = command(*("run", "--methods", "all", "--datasets", images, *TINY, "--set", f"words={words}", "--dry-run"))
     assert answer.code == 0
     assert planned_methods(answer.out) >= WORDY
     assert "left out: ssgrl" not in answer.err
 
 
-def test_what_is_within_reach_is_planned_without_being_fetched(command: Command, pictures: str, server: Files) -> None:
-    answer = command("run", "--methods", "all", "--datasets", pictures, *TINY, "--dry-run")
+def test_what_is_within_reach_is_planned_without_being_fetched(command: Command, images: str, server: Files) -> None:
+    answer = command("run", "--methods", "all", "--datasets", images, *TINY, "--dry-run")
     assert answer.code == 0
     assert planned_methods(answer.out) >= WORDY
     assert set(server.asked) == {"HEAD /glove.zip", "HEAD /glove-6b.zip"}
 
 
-def test_a_run_fetches_word_vectors_once(command: Command, pictures: str, server: Files) -> None:
+def test_a_run_fetches_word_vectors_once(command: Command, images: str, server: Files) -> None:
     small = ["resolution=64", "epochs=1", "batch=2", "views=squash", "drop_last=false"]
     sets = [part for change in small for part in ("--set", f"recipe.{change}")]
-    asked = ["run", "--methods", "gcn-ml", "--datasets", pictures, *TINY, *sets, "--device", "cpu", "--threads", "1"]
+    asked = ["run", "--methods", "gcn-ml", "--datasets", images, *TINY, *sets, "--device", "cpu", "--threads", "1"]
     first = command(*asked)
     assert first.code == 0, first.err
     assert server.asked == ["HEAD /glove-6b.zip", "GET /glove-6b.zip"]
@@ -142,10 +140,10 @@ def test_a_run_fetches_word_vectors_once(command: Command, pictures: str, server
 
 @pytest.mark.usefixtures("offline")
 def test_towers_that_can_not_be_had_are_left_out_as_well(
-    command: Command, pictures: str, monkeypatch: pytest.MonkeyPatch
+    command: Command, images: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(obtainable, "unreachable", lambda urls: {url: "no network" for url in urls if "hugging" in url})
-    asked = ["run", "--datasets", pictures, "--track", "paper", "--regime", "full", "--dry-run"]
+    asked = ["run", "--datasets", images, "--track", "paper", "--regime", "full", "--dry-run"]
     answer = command(*asked, "--methods", "all")
     assert answer.code == 0
     assert "dualcoop" in next(line for line in answer.err.splitlines() if "the weights openai of RN101" in line)
@@ -158,11 +156,11 @@ def test_towers_that_can_not_be_had_are_left_out_as_well(
 
 @pytest.mark.usefixtures("offline")
 def test_where_nothing_can_be_had_all_is_refused_with_each_reason_once(
-    command: Command, pictures: str, monkeypatch: pytest.MonkeyPatch
+    command: Command, images: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(obtainable, "unreachable", lambda urls: dict.fromkeys(urls, "no network"))
     monkeypatch.setattr("pmll_methods.towers.sources.try_to_load_from_cache", lambda repository, file: None)
-    answer = command("run", "--methods", "all", "--datasets", pictures, "--track", "paper", "--regime", "full")
+    answer = command("run", "--methods", "all", "--datasets", images, "--track", "paper", "--regime", "full")
     assert answer.code == 3
     assert answer.err.count("the weights openai of RN101 can't be downloaded, no network") == 1
     assert answer.err.count("the word vectors glove.840B.300d can't be downloaded, no network") == 1

@@ -85,7 +85,7 @@ def test_a_method_that_needs_a_setting_is_tried_without_and_with_it() -> None:
 
 def texts_of_their_own(given: overfit.Given) -> int:
     """How many different texts the class names give the embedded tower."""
-    texts = word_vectors("tiny", overfit.fully_labelled("full", given.names).spoken)
+    texts = word_vectors("tiny", overfit.fully_labelled("full", given.names).prompt_names)
     return len({tuple(text) for text in texts.mul(1000).round().int().tolist()})
 
 

@@ -18,14 +18,14 @@ CATEGORIES = {1: "person", 18: "dog"}
 
 @pytest.fixture
 def coco(tmp_path: Path) -> str:
-    """Two training pictures, one of them without labels, and a test picture."""
+    """Two training images, one of them without labels, and a test image."""
     write_coco(tmp_path, "train2014", [30, 20], [(30, 1)], CATEGORIES)
     write_coco(tmp_path, "val2014", [42], [(42, 18)], CATEGORIES)
     return str(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("changes", "labelless", "pictures"),
+    ("changes", "labelless", "images"),
     [
         ({"ratios": (1.0,)}, "keep", 2),
         ({"regime": "single-positive"}, "drop", 1),
@@ -35,13 +35,13 @@ def coco(tmp_path: Path) -> str:
     ],
     ids=["partial", "single-positive", "semi", "another track", "as told"],
 )
-def test_on_the_paper_track_pictures_without_labels_are_treated_as_in_the_papers_of_the_regime(
-    changes: dict[str, Any], labelless: str, pictures: int, coco: str
+def test_on_the_paper_track_images_without_labels_are_treated_as_in_the_papers_of_the_regime(
+    changes: dict[str, Any], labelless: str, images: int, coco: str
 ) -> None:
     given = {"methods": ("bce", "an", "cap"), "datasets": ("coco-subset",), "data_root": coco, **changes}
     planned = plan(Request(**given))
     assert {cell.cell.options["labelless"] for cell in planned.cells} == {labelless}
-    assert {facts.train for facts in planned.data} == {pictures}
+    assert {facts.train for facts in planned.data} == {images}
 
 
 @pytest.mark.parametrize(("dataset", "regime"), [("voc", "partial"), ("coco2014", "full")])

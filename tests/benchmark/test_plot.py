@@ -42,7 +42,7 @@ def test_equal_results_give_equal_bytes_in_whatever_order_they_come() -> None:
     assert curves(table_of(made)) == curves(table_of(made[::-1]))
 
 
-def test_a_picture_says_what_it_shows() -> None:
+def test_an_image_says_what_it_shows() -> None:
     svg = curves(table_of([*results(), *results(dataset="voc2007")]))["svg"].decode()
     ElementTree.fromstring(svg)
     said = ("Known labels (%)", "mAP (%)", "shapes, partial labels", "voc2007, partial labels", "for $1 or $2")

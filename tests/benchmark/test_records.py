@@ -94,7 +94,7 @@ def test_a_result_keeps_its_identity_on_disk(settings: dict[str, Any]) -> None:
 
 
 class Labelled:
-    """A split of which only the labels and the number of pictures are looked at."""
+    """A split of which only the labels and the number of images are looked at."""
 
     def __init__(self, labels: np.ndarray) -> None:
         self.labels = labels
@@ -121,7 +121,7 @@ def test_a_result_is_made_from_plan_data_and_metrics() -> None:
     assert (made.counts.train, made.counts.test, made.epochs_run) == (3, 3, 2)
     assert (made.support.known, made.support.train, made.support.test) == ((1, 0), (2, 0), (2, 0))
     assert (made.regime, made.mask, made.selection, made.ap[1]) == ("full", "none", "last", None)
-    assert made.pictures == "ab"
+    assert made.images == "ab"
 
 
 def test_the_environment_says_what_a_number_was_made_with() -> None:
@@ -141,9 +141,10 @@ def test_on_a_gpu_the_environment_says_which_and_with_what(monkeypatch: pytest.M
     assert Result.model_validate_json(on_disk.as_bytes()).environment == found
 
 
-@pytest.mark.parametrize(
-    "module", ["plan.cell", "plan.request", "plan.grid", "plan.grid_files", "store.store", "store.lease"]
-)
+PURE = ("plan.cell", "plan.request", "plan.grid")
+
+
+@pytest.mark.parametrize("module", [*PURE, "plan.grid_files", "store.store", "store.lease"])
 def test_planning_and_reading_import_nothing_heavy(module: str) -> None:
     heavy = {"torch", "pandas", "sklearn", "matplotlib"}
     if module in PURE:

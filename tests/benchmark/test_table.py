@@ -83,7 +83,7 @@ def test_the_caption_says_what_the_numbers_are() -> None:
     block = only_block(grid("sst", 0.7, options={"subset": 1200}, track="paper"))
     assert block.title == "shapes, partial labels"
     assert block.caption == (
-        "mAP (%) on shapes (1,200 training and 800 test pictures, 2 classes, subset=1200). Labels: all 2."
+        "mAP (%) on shapes (1,200 training and 800 test images, 2 classes, subset=1200). Labels: all 2."
         " Regime: partial, mask counter/1. Track: paper, tested at 64 px, view squash. Selection: last."
         " Mean ± sd (ddof 1) over 3 masks, one seed each."
     )
@@ -113,7 +113,7 @@ def test_a_ratio_of_labels_that_are_not_all_known_says_so() -> None:
     block = only_block(grid("sst", 0.7, dataset="toys", known=900))
     assert "Regime: partial (the data set knows 37.5% of its training labels), mask counter/1." in block.caption
     semi = only_block(grid("cap", 0.7, dataset="toys", known=900, regime="semi")).caption
-    assert "(share of pictures whose labels are not hidden; the data set knows 37.5% of its training labels)" in semi
+    assert "(share of images whose labels are not hidden; the data set knows 37.5% of its training labels)" in semi
 
 
 def test_methods_that_resize_in_their_own_way_share_a_table_that_names_the_ways() -> None:
@@ -268,7 +268,7 @@ def test_rows_that_may_not_be_compared_never_share_a_block(other: dict[str, Any]
 def test_a_caption_says_what_is_known_of_the_labels() -> None:
     assert "Regime: partial, mask counter/1." in only_block(grid("sst", 0.7)).caption
     semi = only_block(grid("cap", 0.7, regime="semi", mask="cap-semi/1", ratios=[0.05, 0.1]))
-    assert "Regime: semi (share of fully labelled pictures), mask cap-semi/1." in semi.caption
+    assert "Regime: semi (share of fully labelled images), mask cap-semi/1." in semi.caption
     assert semi.headers == ("5%", "10%", "Avg.")
     noisy = only_block(grid("sst", 0.7, noise=0.2))
     assert "mask counter/1, 20% of the known labels flipped." in noisy.caption

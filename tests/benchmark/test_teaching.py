@@ -61,7 +61,7 @@ def test_single_positive_without_a_present_label_is_refused(tmp_path: Path) -> N
         planned(own_data(tmp_path, ["-1,-1"] * 4), "single-positive", methods=("an",))
 
 
-def test_semi_without_a_labelled_picture_is_refused(tmp_path: Path) -> None:
+def test_semi_without_a_labelled_image_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no training label is known") as caught:
         planned(own_data(tmp_path, COMPLETE), "semi", methods=("cap",), ratios=(0.0001,))
     assert caught.value.where == "toys, regime semi at ratio 0.0001, mask seed 0"

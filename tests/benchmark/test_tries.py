@@ -39,7 +39,7 @@ import numpy as np
 class Mine:
     def fit(self, train, run):
         with Path(os.environ["SEEN"]).open("a") as file:
-            file.write(json.dumps([run.recipe.lr, sorted(train.pictures.ids)]) + "\\n")
+            file.write(json.dumps([run.recipe.lr, sorted(train.images.ids)]) + "\\n")
         if run.recipe.lr in map(float, os.environ.get("FAILS", "").split()):
             raise RuntimeError("too steep")
         self.learned, self.classes = run.recipe.lr == 1e-2, len(train.classes)
@@ -69,14 +69,14 @@ def tried(root: Path) -> TriesRecord:
 
 @pytest.fixture
 def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A user's own method that tells pictures apart at one rate alone, and notes what it is trained with."""
+    """A user's own method that tells images apart at one rate alone, and notes what it is trained with."""
     monkeypatch.setenv("SEEN", str(tmp_path / "seen.jsonl"))
     path = tmp_path / "mine.py"
     path.write_text(LEARNS_AT_A_HUNDREDTH)
     return str(path)
 
 
-def test_the_rate_that_does_best_on_held_out_labels_trains_on_all_pictures(mine: str, tmp_path: Path) -> None:
+def test_the_rate_that_does_best_on_held_out_labels_trains_on_all_images(mine: str, tmp_path: Path) -> None:
     assert len(carry_out(tmp_path / "store", mine, sets=SMALL).done) == 1
     seen = [json.loads(line) for line in (tmp_path / "seen.jsonl").read_text().splitlines()]
     tries = tried(tmp_path / "store")
@@ -148,19 +148,19 @@ def test_where_nothing_is_known_to_be_absent_unknown_labels_count_as_absent(tmp_
     assert all(one.map is not None and one.map < 1 for one in only.tries)
 
 
-def test_rates_without_held_out_pictures_are_refused() -> None:
+def test_rates_without_held_out_images_are_refused() -> None:
     with pytest.raises(ConfigError, match="holds none out"):
         plan(Request(methods=("bce",), ratios=(0.5,), subset=48, sets=(RATES[0],)))
 
 
 @pytest.mark.parametrize("sets", [RATES, ("recipe.selection=best-val",)], ids=["rates", "best epoch"])
-def test_too_few_pictures_to_hold_any_out_are_a_failure_that_says_so(sets: tuple[str, ...], tmp_path: Path) -> None:
+def test_too_few_images_to_hold_any_out_are_a_failure_that_says_so(sets: tuple[str, ...], tmp_path: Path) -> None:
     outcome = carry_out(tmp_path / "store", "bce", sets=(*QUICK, *sets, "recipe.validation=0.0001"))
     (folder,) = Store.open(tmp_path / "store").folders()
     assert outcome.failed == [folder.id]
     message = folder.state().message or ""
-    assert message.startswith("DataError: 0 of 48 training pictures are held out")
-    assert "take more pictures" in message
+    assert message.startswith("DataError: 0 of 48 training images are held out")
+    assert "take more images" in message
 
 
 def test_on_the_controlled_track_every_method_has_the_same_rates_and_the_same_budget() -> None:
@@ -172,12 +172,12 @@ def test_on_the_controlled_track_every_method_has_the_same_rates_and_the_same_bu
     assert len(set(map(repr, recipes.values()))) == 1
 
 
-def test_a_training_set_gives_some_of_its_pictures(tmp_path: Path) -> None:
+def test_a_training_set_gives_some_of_its_images(tmp_path: Path) -> None:
     (planned,) = plan(Request(methods=("bce",), ratios=(0.5,), subset=48)).cells
     whole: TrainSet = carrying_out.train_set(carrying_out.open_dataset(planned), planned, workers=0)
     rows = np.arange(48) % 3 == 0
     some = whole.take(rows)
-    assert some.pictures.ids == whole.pictures.ids[::3]
+    assert some.images.ids == whole.images.ids[::3]
     np.testing.assert_array_equal(some.labels, whole.labels[::3])
 
 

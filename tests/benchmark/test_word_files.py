@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from command_line import Command
-from layouts import write_picture
+from layouts import write_image
 from loopback import Files, serving
 from pmll_bench.prepare import word_vectors as word_files
 from pmll_bench.prepare.word_vectors import ALWAYS, ARCHIVES, SIZES, keep, missing
@@ -154,7 +154,7 @@ def test_the_command_keeps_the_words_of_a_users_own_classes(command: Command, se
     table = tmp_path / "labels.csv"
     table.write_text("path,split,crane (bird)\na.png,train,1\nb.png,test,1\nc.png,test,-1\n")
     for name in ("a.png", "b.png", "c.png"):
-        write_picture(tmp_path / name)
+        write_image(tmp_path / name)
     answer = command("data", "fetch", "glove", str(table))
     assert answer.code == 0
     assert answer.out.strip().endswith("glove.840B.300d.npz")

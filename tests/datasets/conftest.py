@@ -15,7 +15,7 @@ from pmll_datasets.dataset import Dataset, load
 
 @pytest.fixture(scope="session")
 def complete_voc(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A data root with all 9,963 pictures of VOC 2007, as many objects in each as the official annotations have."""
+    """A data root with all 9,963 images of VOC 2007, as many objects in each as the official annotations have."""
     with np.load(shared / "data/labels/voc2007.npz", allow_pickle=False) as file:
         ids, test, names = file["ids"].tolist(), file["split"] == "test", file["names"]
         clear, difficult = file["n_objects"], file["n_difficult"]
@@ -41,9 +41,9 @@ def voc2007(complete_voc: Path) -> Dataset:
 
 @pytest.fixture(scope="session")
 def complete_coco(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A data root with as many pictures as COCO 2014 has.
+    """A data root with as many images as COCO 2014 has.
 
-    The label-less pictures are made up (702 and 367, ids from 600,001 on) and stand first, categories in falling
+    The label-less images are made up (702 and 367, ids from 600,001 on) and stand first, categories in falling
     order: neither rows nor columns may rely on the order of the ids in the file.
     """
     root = tmp_path_factory.mktemp("coco")
@@ -61,7 +61,7 @@ def complete_coco(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture(scope="session")
 def complete_voc2012(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A data root with all 11,540 pictures of VOC 2012 train and val, one object a label; difficult where only such."""
+    """A data root with all 11,540 images of VOC 2012 train and val, one object a label; difficult where only such."""
     with np.load(shared / "data/labels/voc2012.npz", allow_pickle=False) as file:
         ids, split, names, labels = file["ids"].tolist(), file["split"], file["names"], file["labels"]
     objects = {

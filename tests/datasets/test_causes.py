@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from layouts import voc_objects, write_coco, write_picture, write_voc
+from layouts import voc_objects, write_coco, write_image, write_voc
 from pmll_bench.cli.data_status import data_status
 from pmll_datasets.dataset import DataError, load
 
@@ -18,13 +18,13 @@ OBJECTS = {"000001": voc_objects("cat"), "000002": voc_objects("dog"), "000003":
 
 @pytest.fixture
 def voc(tmp_path: Path) -> Path:
-    """A partial copy of VOC 2007 with three pictures: VOCdevkit/VOC2007."""
+    """A partial copy of VOC 2007 with three images: VOCdevkit/VOC2007."""
     return write_voc(tmp_path, {"trainval": ["000001", "000002"], "test": ["000003"]}, OBJECTS)
 
 
 @pytest.fixture
 def coco(tmp_path: Path) -> Path:
-    """A partial copy of COCO 2014 with three pictures."""
+    """A partial copy of COCO 2014 with three images."""
     write_coco(tmp_path, "train2014", [30, 20], [(30, 1)], CATEGORIES)
     write_coco(tmp_path, "val2014", [42], [(42, 18)], CATEGORIES)
     return tmp_path
@@ -37,9 +37,9 @@ def own(folder: Path, listed: str) -> None:
 
 @pytest.fixture
 def toys(tmp_path: Path) -> Path:
-    """A folder with two pictures."""
-    write_picture(tmp_path / "a.jpg")
-    write_picture(tmp_path / "b.png")
+    """A folder with two images."""
+    write_image(tmp_path / "a.jpg")
+    write_image(tmp_path / "b.png")
     return tmp_path
 
 
@@ -51,11 +51,11 @@ def toys(tmp_path: Path) -> Path:
         ("a.png", "the folder has a.jpg"),
         ("a.jpg.jpg", "the folder has a.jpg"),
         ("a", "the folder has a.jpg"),
-        ("pictures/a.jpg", "the list names a folder pictures that is not there"),
+        ("images/a.jpg", "the list names a folder images that is not there"),
     ],
 )
-def test_a_name_that_nearly_is_a_pictures_is_told_with_it(toys: Path, listed: str, cause: str) -> None:
-    with pytest.raises(DataError, match=f"no picture {listed}") as caught:
+def test_a_name_that_nearly_is_an_images_is_told_with_it(toys: Path, listed: str, cause: str) -> None:
+    with pytest.raises(DataError, match=f"no image {listed}") as caught:
         own(toys, listed)
     assert cause in caught.value.what
     assert str(caught.value.where).endswith("toys.csv, line 2")
@@ -64,13 +64,13 @@ def test_a_name_that_nearly_is_a_pictures_is_told_with_it(toys: Path, listed: st
 def test_a_name_that_nothing_is_like_is_only_missing(toys: Path) -> None:
     with pytest.raises(DataError) as caught:
         own(toys, "other.jpg")
-    assert caught.value.what == "no picture other.jpg"
+    assert caught.value.what == "no image other.jpg"
 
 
 @pytest.mark.parametrize(("listed", "stored"), [("NFC", "NFD"), ("NFD", "NFC")])
 def test_names_in_two_unicode_forms_are_told_apart(toys: Path, listed: str, stored: str) -> None:
     names = {"NFC": "caf\u00e9.jpg", "NFD": "cafe\u0301.jpg"}
-    write_picture(toys / names[stored])
+    write_image(toys / names[stored])
     with pytest.raises(DataError, match=f"in the Unicode form {listed}, the folder in {stored}"):
         own(toys, names[listed])
 
@@ -79,28 +79,28 @@ def test_a_broken_link_is_told_with_what_it_points_to(toys: Path) -> None:
     (toys / "link.jpg").symlink_to(toys / "gone.jpg")
     with pytest.raises(DataError, match=r"broken link to .*gone\.jpg"):
         own(toys, "link.jpg")
-    write_picture(toys / "gone.jpg")
+    write_image(toys / "gone.jpg")
     own(toys, "link.jpg")
 
 
-def test_a_folder_of_a_pictures_name_is_no_picture(toys: Path) -> None:
+def test_a_folder_of_an_images_name_is_no_image(toys: Path) -> None:
     (toys / "c.jpg").mkdir()
-    with pytest.raises(DataError, match=r"no picture c\.jpg: a folder has this name"):
+    with pytest.raises(DataError, match=r"no image c\.jpg: a folder has this name"):
         own(toys, "c.jpg")
 
 
 @pytest.mark.parametrize("ending", [".JPG", ".png", ".jpeg"])
-def test_official_pictures_with_another_ending_are_told(voc: Path, ending: str) -> None:
-    for picture in (voc / "JPEGImages").iterdir():
-        picture.rename(picture.with_suffix(ending))
-    with pytest.raises(DataError, match=f"missing picture 000001.jpg and 2 more: the folder has 000001{ending}"):
+def test_official_images_with_another_ending_are_told(voc: Path, ending: str) -> None:
+    for image in (voc / "JPEGImages").iterdir():
+        image.rename(image.with_suffix(ending))
+    with pytest.raises(DataError, match=f"missing image 000001.jpg and 2 more: the folder has 000001{ending}"):
         load("voc-subset", voc)
 
 
-def test_a_broken_link_among_official_pictures_is_found_before_training(voc: Path) -> None:
+def test_a_broken_link_among_official_images_is_found_before_training(voc: Path) -> None:
     (voc / "JPEGImages/000002.jpg").unlink()
     (voc / "JPEGImages/000002.jpg").symlink_to("elsewhere.jpg")
-    with pytest.raises(DataError, match=r"missing picture 000002\.jpg: it is a broken link to elsewhere\.jpg"):
+    with pytest.raises(DataError, match=r"missing image 000002\.jpg: it is a broken link to elsewhere\.jpg"):
         load("voc-subset", voc)
 
 
@@ -111,7 +111,7 @@ def test_a_folder_in_file_name_is_told(coco: Path, folder: str) -> None:
     for image in content["images"]:
         image["file_name"] = f"{folder}/{image['file_name']}"
     file.write_text(json.dumps(content))
-    with pytest.raises(DataError, match=f"missing picture {folder}/COCO_train2014.* and 1 more") as caught:
+    with pytest.raises(DataError, match=f"missing image {folder}/COCO_train2014.* and 1 more") as caught:
         load("coco-subset", coco)
     if folder == "train2014":
         assert "the list names a folder train2014 that is not there" in caught.value.what
@@ -150,9 +150,9 @@ def test_a_list_in_utf_16_is_told(voc: Path) -> None:
         load("voc-subset", voc)
 
 
-def test_the_list_of_a_class_is_told_from_that_of_all_pictures(voc: Path) -> None:
+def test_the_list_of_a_class_is_told_from_that_of_all_images(voc: Path) -> None:
     (voc / "ImageSets/Main/trainval.txt").write_text("000001 -1\n000002  1\n")
-    with pytest.raises(DataError, match="'000001 -1' is no picture id") as caught:
+    with pytest.raises(DataError, match="'000001 -1' is no image id") as caught:
         load("voc-subset", voc)
     assert str(caught.value.where).endswith("trainval.txt, line 1")
 
@@ -216,7 +216,7 @@ def test_an_empty_folder_is_no_cause(tmp_path: Path, voc: Path) -> None:
     (voc / "JPEGImages").mkdir()
     with pytest.raises(DataError) as caught:
         load("voc-subset", voc)
-    assert caught.value.what == "missing picture 000001.jpg and 2 more"
+    assert caught.value.what == "missing image 000001.jpg and 2 more"
 
 
 @pytest.mark.parametrize(

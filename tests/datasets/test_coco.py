@@ -1,4 +1,4 @@
-"""COCO 2014: complete or refused, rows as in the file, columns by category id, label-less pictures by option."""
+"""COCO 2014: complete or refused, rows as in the file, columns by category id, label-less images by option."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TRAIN = "annotations/instances_train2014.json"
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    """Three training pictures, ids in falling order, the middle one without labels, and a test picture."""
+    """Three training images, ids in falling order, the middle one without labels, and a test image."""
     write_coco(tmp_path, "train2014", [30, 20, 9], [(9, 90), (30, 1), (30, 18), (30, 1)], CATEGORIES)
     write_coco(tmp_path, "val2014", [42], [(42, 18)], CATEGORIES)
     return tmp_path
@@ -43,7 +43,7 @@ def test_the_complete_data_set_has_the_official_counts_and_labels(
         np.testing.assert_array_equal(split.labels[labelless:], labels)
         assert list(split.ids[labelless:]) == ids
     assert data.train.official is not None
-    assert len(data.train.official.names) == 82_783  # masks of the official list don't move when pictures are dropped
+    assert len(data.train.official.names) == 82_783  # masks of the official list don't move when images are dropped
     np.testing.assert_array_equal(data.train.official.rows[-82_081:], np.arange(702, 82_783))
 
 
@@ -53,24 +53,24 @@ def test_a_partial_copy_takes_what_is_there(shared: Path) -> None:
     assert [(split.labels == 1).sum() for split in (data.train, data.test)] == [494, 833]
     assert data.train.ids[0] == "COCO_train2014_000000000009"
     assert data.train.official is None
-    assert data.train.pictures.read(0).shape == (252, 336, 3)
+    assert data.train.images.read(0).shape == (252, 336, 3)
     assert len(load("coco-subset", shared / "data", {"labelless": "drop"}).train) == 159
 
 
 def test_a_partial_copy_is_refused_under_the_complete_name(small: Path) -> None:
-    with pytest.raises(DataError, match="82,783 train pictures, this copy lists 3") as caught:
+    with pytest.raises(DataError, match="82,783 train images, this copy lists 3") as caught:
         load("coco2014", small)
     assert "coco2014-subset" in str(caught.value.hint)
 
 
 def test_rows_follow_the_file_and_columns_the_category_ids(small: Path) -> None:
     data = load("coco-subset", small)
-    assert data.classes == data.spoken == ("person", "dog", "toothbrush")
+    assert data.classes == data.prompt_names == ("person", "dog", "toothbrush")
     assert [each[-2:] for each in data.train.ids] == ["30", "20", "09"]
     np.testing.assert_array_equal(data.train.labels, [[1, 1, -1], [-1, -1, -1], [-1, -1, 1]])
 
 
-def test_label_less_pictures_are_kept_unless_told_otherwise(small: Path) -> None:
+def test_label_less_images_are_kept_unless_told_otherwise(small: Path) -> None:
     assert len(load("coco-subset", small).train) == 3
     assert [each[-2:] for each in load("coco-subset", small, {"labelless": "drop"}).train.ids] == ["30", "09"]
 
@@ -136,10 +136,10 @@ def test_a_cut_off_annotation_file_is_named(small: Path) -> None:
     assert caught.value.where == str(small / TRAIN)
 
 
-def test_a_missing_picture_is_named(small: Path) -> None:
+def test_a_missing_image_is_named(small: Path) -> None:
     missing = small / "train2014/COCO_train2014_000000000009.jpg"
     missing.unlink()
-    with pytest.raises(DataError, match="missing picture COCO_train2014_000000000009") as caught:
+    with pytest.raises(DataError, match="missing image COCO_train2014_000000000009") as caught:
         load("coco-subset", small)
     assert caught.value.where == str(missing)
 

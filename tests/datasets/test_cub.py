@@ -36,7 +36,7 @@ def write_cub(root: Path, files: list[str], in_train: list[bool], labels: np.nda
 
 @pytest.fixture(scope="module")
 def complete(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """All 11,788 pictures by their official names; of the training pictures only the published positive is known."""
+    """All 11,788 images by their official names; of the training images only the published positive is known."""
     with np.load(shared / "data/labels/single_positive/splc_setup-cub312.npz", allow_pickle=False) as file:
         train, val = file["train_name"].tolist(), file["val_name"].tolist()
         labels = np.full((len(train) + len(val), 312), -1, np.int8)
@@ -65,7 +65,7 @@ def test_its_test_labels_are_those_of_the_literature(cub: Dataset, shared: Path)
     with np.load(shared / "data/labels/single_positive/splc_setup-cub312.npz", allow_pickle=False) as file:
         labels = np.unpackbits(file["val_labels_packed"], axis=1)[:, :312].astype(np.int8) * 2 - 1
         rows = {name.removesuffix(".jpg"): row for row, name in enumerate(file["val_name"].tolist())}
-    np.testing.assert_array_equal(cub.test.labels, labels[[rows[picture] for picture in cub.test.ids]])
+    np.testing.assert_array_equal(cub.test.labels, labels[[rows[image] for image in cub.test.ids]])
 
 
 def test_the_published_single_positive_list_fits(cub: Dataset, shared: Path, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_the_published_single_positive_list_fits(cub: Dataset, shared: Path, tmp
 
 
 def test_attributes_have_a_spoken_form(cub: Dataset) -> None:
-    assert (cub.classes[0], cub.spoken[0]) == ("has_part_1::a_(b)", "part 1 a (b)")
+    assert (cub.classes[0], cub.prompt_names[0]) == ("has_part_1::a_(b)", "part 1 a (b)")
 
 
 def small(tmp_path: Path) -> Path:
@@ -86,7 +86,7 @@ def small(tmp_path: Path) -> Path:
 
 def test_a_partial_copy_is_refused(tmp_path: Path) -> None:
     small(tmp_path)
-    with pytest.raises(DataError, match="5,994 train pictures, this copy lists 1") as caught:
+    with pytest.raises(DataError, match="5,994 train images, this copy lists 1") as caught:
         load("cub", tmp_path)
     assert "-subset" not in str(caught.value.hint)
 
@@ -94,13 +94,13 @@ def test_a_partial_copy_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "text", "message"),
     [
-        ("attributes/image_attribute_labels.txt", "1 1 1 3 1.5\n1 2\n", "a picture, an attribute and 0 or 1.*row 2"),
+        ("attributes/image_attribute_labels.txt", "1 1 1 3 1.5\n1 2\n", "an image, an attribute and 0 or 1.*row 2"),
         ("attributes/image_attribute_labels.txt", "1 1 1 3 1.5\n", "3 entries are missing"),
-        ("attributes/image_attribute_labels.txt", "3 1 1 3 1.5\n", "a picture, an attribute and 0 or 1"),
-        ("train_test_split.txt", "1 1\n", "other pictures than images.txt"),
+        ("attributes/image_attribute_labels.txt", "3 1 1 3 1.5\n", "an image, an attribute and 0 or 1"),
+        ("train_test_split.txt", "1 1\n", "other images than images.txt"),
         ("images.txt", "1 001.A/A_1.jpg\n2\n", "not a number followed by a name"),
     ],
-    ids=["a cut-off line", "a cut-off file", "another picture", "a cut-off split", "a cut-off list"],
+    ids=["a cut-off line", "a cut-off file", "another image", "a cut-off split", "a cut-off list"],
 )
 def test_damage_names_the_file(tmp_path: Path, file: str, text: str, message: str) -> None:
     home = small(tmp_path)

@@ -1,4 +1,4 @@
-"""Data sets by name: options, subsets, fingerprints, and pictures that do not decode."""
+"""Data sets by name: options, subsets, fingerprints, and images that do not decode."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
-from layouts import voc_objects, write_picture, write_voc
+from layouts import voc_objects, write_image, write_voc
 from pmll_datasets.dataset import (
     ALIASES,
     DATASETS,
     DataError,
     Dataset,
+    Images,
     Official,
-    Pictures,
     Split,
     load,
     resolve_options,
@@ -30,11 +30,11 @@ from pmll_datasets.dataset import (
 
 
 def never(i: int) -> np.ndarray:
-    raise AssertionError("labels need no picture")
+    raise AssertionError("labels need no image")
 
 
 def split_of(ids: list[str], label: int = 1) -> Split:
-    return Split(Pictures(tuple(ids), never), np.full((len(ids), 2), label, np.int8))
+    return Split(Images(tuple(ids), never), np.full((len(ids), 2), label, np.int8))
 
 
 def toy(train: int = 6, test: int = 4, name: str = "toy") -> Dataset:
@@ -114,7 +114,7 @@ def test_the_fingerprint_can_be_made_again_from_its_description() -> None:
     content = {
         "classes": ["cat", "dog"],
         "options": {"a": "ü", "b": 1},
-        "spoken": ["cat", "dog"],
+        "prompt_names": ["cat", "dog"],
         "test": {"ids": ["0002"], "labels": labels[1]},
         "train": {"ids": ["0000", "0001"], "labels": labels[0]},
         "version": "",
@@ -127,7 +127,7 @@ def test_whatever_may_change_a_number_changes_the_fingerprint() -> None:
     data = toy()
     others = [
         replace(data, classes=("cat", "cow")),
-        replace(data, spoken=("cat", "hound")),
+        replace(data, prompt_names=("cat", "hound")),
         replace(data, options={"difficult": "ignored"}),
         replace(data, version="toy/2"),
         replace(data, train=data.train.take(np.array([1, 0, 2, 3, 4, 5]))),
@@ -161,10 +161,10 @@ def test_a_subset_is_no_prefix_and_another_one_in_another_data_set() -> None:
     assert one[-1] > "0020"
 
 
-def test_a_subset_keeps_labels_and_official_rows_with_their_pictures() -> None:
+def test_a_subset_keeps_labels_and_official_rows_with_their_images() -> None:
     ids = [f"{i:04d}" for i in range(50)]
     labels = np.where(np.arange(50)[:, None] % [2, 3] == 0, 1, -1).astype(np.int8)
-    train = Split(Pictures(tuple(ids), never), labels, Official(np.ones((90, 2), np.int8), np.arange(40, 90)))
+    train = Split(Images(tuple(ids), never), labels, Official(np.ones((90, 2), np.int8), np.arange(40, 90)))
     part = Dataset("toy", ("even", "third"), ("even", "third"), train, split_of(["t"])).subset(9).train
     assert part.official is not None
     for row, each in enumerate(part.ids):
@@ -179,16 +179,16 @@ def test_a_subset_of_nothing_is_refused(count: int) -> None:
         load("shapes", subset=count)
 
 
-def test_a_part_of_the_pictures_reads_its_own() -> None:
-    pictures = Pictures(("a", "b", "c"), lambda i: np.full((1, 1, 3), i, np.uint8))
-    part = pictures.take(np.array([2, 0])).take([1, 0])
+def test_a_part_of_the_images_reads_its_own() -> None:
+    images = Images(("a", "b", "c"), lambda i: np.full((1, 1, 3), i, np.uint8))
+    part = images.take(np.array([2, 0])).take([1, 0])
     assert part.ids == ("a", "c")
     assert [int(part.read(i)[0, 0, 0]) for i in range(2)] == [0, 2]
 
 
 def test_labels_cannot_be_written_to_and_are_a_copy() -> None:
     labels = np.ones((1, 2), np.int8)
-    split = Split(Pictures(("a",), never), labels)
+    split = Split(Images(("a",), never), labels)
     labels[:] = -1
     assert split.labels.tolist() == [[1, 1]]
     with pytest.raises(ValueError, match="read-only"):
@@ -200,62 +200,62 @@ def test_labels_in_another_encoding_are_refused() -> None:
         split_of(["a"], 2)
 
 
-def test_labels_for_other_pictures_are_refused() -> None:
-    with pytest.raises(DataError, match="do not fit 1 pictures"):
-        Split(Pictures(("a",), never), np.ones((2, 2), np.int8))
+def test_labels_for_other_images_are_refused() -> None:
+    with pytest.raises(DataError, match="do not fit 1 images"):
+        Split(Images(("a",), never), np.ones((2, 2), np.int8))
 
 
 def test_an_empty_split_is_refused() -> None:
-    with pytest.raises(DataError, match="toy has no test pictures"):
+    with pytest.raises(DataError, match="toy has no test images"):
         toy(3, 0)
 
 
 def test_an_error_says_what_where_and_what_to_do() -> None:
-    assert str(DataError("no picture", where=Path("a/b"), hint="add it")) == "no picture (a/b); add it"
-    assert str(DataError("no picture")) == "no picture"
+    assert str(DataError("no image", where=Path("a/b"), hint="add it")) == "no image (a/b); add it"
+    assert str(DataError("no image")) == "no image"
 
 
-def one_picture(folder: Path) -> Path:
-    """A CSV file with a photograph-like training picture, whose path is returned beside it."""
+def one_image(folder: Path) -> Path:
+    """A CSV file with a photograph-like training image, whose path is returned beside it."""
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
-    write_picture(folder / "b.png")
+    write_image(folder / "b.png")
     Image.fromarray(noise).save(folder / "a.jpg", quality=90)
     (folder / "toys.csv").write_text("path,split,cat\na.jpg,train,1\nb.png,test,-1\n")
     return folder / "a.jpg"
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.9])
-def test_a_cut_off_picture_is_named_when_it_is_read(tmp_path: Path, share: float) -> None:
-    path = one_picture(tmp_path)
+def test_a_cut_off_image_is_named_when_it_is_read(tmp_path: Path, share: float) -> None:
+    path = one_image(tmp_path)
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
     data = load(str(tmp_path / "toys.csv"))
-    with pytest.raises(DataError, match="picture does not decode") as caught:
-        data.train.pictures.read(0)
+    with pytest.raises(DataError, match="image does not decode") as caught:
+        data.train.images.read(0)
     assert caught.value.where == str(path)
 
 
-def test_a_picture_that_went_away_is_named_when_it_is_read(tmp_path: Path) -> None:
-    path = one_picture(tmp_path)
+def test_an_image_that_went_away_is_named_when_it_is_read(tmp_path: Path) -> None:
+    path = one_image(tmp_path)
     data = load(str(tmp_path / "toys.csv"))
     path.unlink()
-    with pytest.raises(DataError, match="picture does not decode") as caught:
-        data.train.pictures.read(0)
+    with pytest.raises(DataError, match="image does not decode") as caught:
+        data.train.images.read(0)
     assert caught.value.where == str(path)
 
 
-def test_pillow_told_to_let_cut_off_pictures_pass_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    one_picture(tmp_path)
+def test_pillow_told_to_let_cut_off_images_pass_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one_image(tmp_path)
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
-    with pytest.raises(DataError, match="cut-off picture") as caught:
-        load(str(tmp_path / "toys.csv")).train.pictures.read(0)
+    with pytest.raises(DataError, match="cut-off image") as caught:
+        load(str(tmp_path / "toys.csv")).train.images.read(0)
     assert caught.value.where == "PIL.ImageFile.LOAD_TRUNCATED_IMAGES"
 
 
-def test_grey_and_transparent_pictures_become_rgb(tmp_path: Path) -> None:
-    one_picture(tmp_path)
+def test_grey_and_transparent_images_become_rgb(tmp_path: Path) -> None:
+    one_image(tmp_path)
     Image.new("LA", (5, 4), (7, 200)).save(tmp_path / "b.png")
-    picture = load(str(tmp_path / "toys.csv")).test.pictures.read(0)
-    assert picture.shape == (4, 5, 3)
-    assert picture.dtype == np.uint8
-    assert (picture == 60).all()  # 200 parts of 7 and 55 parts of white, of 255
+    image = load(str(tmp_path / "toys.csv")).test.images.read(0)
+    assert image.shape == (4, 5, 3)
+    assert image.dtype == np.uint8
+    assert (image == 60).all()  # 200 parts of 7 and 55 parts of white, of 255

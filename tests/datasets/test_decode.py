@@ -1,4 +1,4 @@
-"""Decoding: what each stored form of a picture means, and the forms that are refused by name."""
+"""Decoding: what each stored form of an image means, and the forms that are refused by name."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pmll_datasets.decode import LIMIT, decode
 from pmll_datasets.errors import DataError
 
 
-def saved(path: Path, picture: Image.Image, **options: object) -> Path:
-    picture.save(path, **options)
+def saved(path: Path, image: Image.Image, **options: object) -> Path:
+    image.save(path, **options)
     return path
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
 def test_16_bit_grey_is_scaled_by_257(tmp_path: Path, name: str) -> None:
     levels = np.array([[0, 257, 25_700, 65_535], [128, 129, 30_000, 65_407]], np.uint16)
-    picture = decode(saved(tmp_path / name, Image.fromarray(levels)))
-    np.testing.assert_array_equal(picture[:, :, 0], [[0, 1, 100, 255], [0, 1, 117, 255]])  # 30,000 / 257 = 116.7
-    assert (picture == picture[:, :, :1]).all()
+    image = decode(saved(tmp_path / name, Image.fromarray(levels)))
+    np.testing.assert_array_equal(image[:, :, 0], [[0, 1, 100, 255], [0, 1, 117, 255]])  # 30,000 / 257 = 116.7
+    assert (image == image[:, :, :1]).all()
 
 
 def test_16_bit_grey_of_a_portable_grey_map_is_scaled_by_its_maximum(tmp_path: Path) -> None:
@@ -33,13 +33,13 @@ def test_16_bit_grey_of_a_portable_grey_map_is_scaled_by_its_maximum(tmp_path: P
 @pytest.mark.parametrize(("mode", "said"), [("F", "32-bit floating-point"), ("I", "32-bit integer")])
 def test_values_without_a_known_range_are_refused_by_name(tmp_path: Path, mode: str, said: str) -> None:
     path = saved(tmp_path / "a.tif", Image.new(mode, (3, 2), 1))
-    with pytest.raises(DataError, match=f"{said} picture: the range of its values is not known") as caught:
+    with pytest.raises(DataError, match=f"{said} image: the range of its values is not known") as caught:
         decode(path)
     assert caught.value.where == str(path)
 
 
 def test_a_colour_space_without_a_way_to_rgb_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"CIE L\*a\*b\* picture"):
+    with pytest.raises(DataError, match=r"CIE L\*a\*b\* image"):
         decode(saved(tmp_path / "a.tif", Image.new("LAB", (3, 2))))
 
 
@@ -47,13 +47,13 @@ def test_a_black_drawing_on_clear_ground_lies_on_white(tmp_path: Path) -> None:
     drawing = Image.new("RGBA", (4, 1), (0, 0, 0, 0))
     drawing.putpixel((1, 0), (0, 0, 0, 255))
     drawing.putpixel((2, 0), (0, 0, 0, 51))  # a fifth black
-    picture = decode(saved(tmp_path / "a.png", drawing))
-    np.testing.assert_array_equal(picture[0, :, 0], [255, 0, 204, 255])
+    image = decode(saved(tmp_path / "a.png", drawing))
+    np.testing.assert_array_equal(image[0, :, 0], [255, 0, 204, 255])
 
 
 def test_grey_with_transparency_lies_on_white(tmp_path: Path) -> None:
-    picture = decode(saved(tmp_path / "a.png", Image.new("LA", (5, 4), (0, 51))))
-    assert (picture == 204).all()
+    image = decode(saved(tmp_path / "a.png", Image.new("LA", (5, 4), (0, 51))))
+    assert (image == 204).all()
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.gif"])
@@ -62,21 +62,21 @@ def test_a_palette_is_looked_up_and_its_clear_entry_lies_on_white(tmp_path: Path
     drawing.putpalette([0, 0, 0, 250, 10, 20, 0, 0, 200])
     for x in range(3):
         drawing.putpixel((x, 0), x)
-    picture = decode(saved(tmp_path / name, drawing, transparency=0))
-    np.testing.assert_array_equal(picture[0], [[255, 255, 255], [250, 10, 20], [0, 0, 200]])
+    image = decode(saved(tmp_path / name, drawing, transparency=0))
+    np.testing.assert_array_equal(image[0], [[255, 255, 255], [250, 10, 20], [0, 0, 200]])
     opaque = decode(saved(tmp_path / f"opaque-{name}", drawing))
     np.testing.assert_array_equal(opaque[0], [[0, 0, 0], [250, 10, 20], [0, 0, 200]])
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "RGB", "CMYK"])
-def test_other_pictures_are_as_pillow_converts_them(tmp_path: Path, mode: str) -> None:
+def test_other_images_are_as_pillow_converts_them(tmp_path: Path, mode: str) -> None:
     colours = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
     path = saved(tmp_path / "a.tif", Image.fromarray(colours).convert(mode))
     with Image.open(path) as stored:
         np.testing.assert_array_equal(decode(path), np.asarray(stored.convert("RGB")))
 
 
-def test_a_picture_is_turned_as_exif_says_only_where_that_is_asked_for(tmp_path: Path) -> None:
+def test_an_image_is_turned_as_exif_says_only_where_that_is_asked_for(tmp_path: Path) -> None:
     colours = np.zeros((8, 16, 3), np.uint8)
     colours[:, 8:] = 255  # the right half is white
     exif = Image.Exif()
@@ -89,7 +89,7 @@ def test_a_picture_is_turned_as_exif_says_only_where_that_is_asked_for(tmp_path:
     assert (turned[8:] == 255).all()
 
 
-def test_a_picture_over_the_limit_names_the_option_that_raises_it(
+def test_an_image_over_the_limit_names_the_option_that_raises_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40)

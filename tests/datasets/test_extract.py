@@ -26,7 +26,7 @@ def test_two_archives_share_a_folder_and_the_proof_comes_last(tmp_path: Path, mo
     monkeypatch.setattr(Path, "replace", spy)
     for name, proof in (("one", "Main/trainval.txt"), ("two", "Main/test.txt")):
         path = tmp_path / f"{name}.tar"
-        path.write_bytes(tar_of({proof: b"list", **{f"JPEGImages/{name}{i}.jpg": b"picture" for i in range(5)}}))
+        path.write_bytes(tar_of({proof: b"list", **{f"JPEGImages/{name}{i}.jpg": b"image" for i in range(5)}}))
         moved.clear()
         fetch.extract(path, tmp_path, proof)
         assert moved[-1] == proof
@@ -36,13 +36,13 @@ def test_two_archives_share_a_folder_and_the_proof_comes_last(tmp_path: Path, mo
 
 
 def test_a_killed_unpacking_leaves_nothing_that_a_rerun_would_take(tmp_path: Path) -> None:
-    path = tmp_path / "pictures.tar"
+    path = tmp_path / "images.tar"
     path.write_bytes(tar_of({"list.txt": b"000005"}))
-    stale = tmp_path / ".pictures.tar.extracting" / "half.jpg"
+    stale = tmp_path / ".images.tar.extracting" / "half.jpg"
     stale.parent.mkdir()
     stale.write_bytes(b"hal")
     fetch.extract(path, tmp_path, "list.txt")
-    assert names(tmp_path) == {"pictures.tar", "list.txt"}
+    assert names(tmp_path) == {"images.tar", "list.txt"}
 
 
 def unsafe_tar(folder: Path, name: str, kind: bytes = tarfile.REGTYPE) -> Path:
@@ -91,7 +91,7 @@ def test_a_zip_file_with_a_link_unpacks_nothing(tmp_path: Path) -> None:
     assert names(tmp_path) == {"bad.zip"}
 
 
-@pytest.mark.parametrize("name", ["pictures.zip", "pictures.tar"])
+@pytest.mark.parametrize("name", ["images.zip", "images.tar"])
 def test_a_damaged_archive_is_named_and_unpacks_nothing(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     if name.endswith("zip"):

@@ -68,7 +68,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
         thread = threading.Thread(target=http.serve_forever, args=(0.01,))
         thread.start()
-        served.url = f"http://127.0.0.1:{http.server_port}/pictures.tar"
+        served.url = f"http://127.0.0.1:{http.server_port}/images.tar"
         yield served
         http.shutdown()
         thread.join()
@@ -83,12 +83,12 @@ def test_a_download_arrives_whole_and_reports_its_progress(server: Server, tmp_p
     seen: list[tuple[str, int, int]] = []
     path = fetch.download(archive_of(server, algorithm=algorithm), tmp_path / "new", lambda *call: seen.append(call))
     assert path.read_bytes() == BYTES
-    assert names(tmp_path) == {"new/pictures.tar"}
-    assert seen[-1] == ("pictures.tar", len(BYTES), len(BYTES))
+    assert names(tmp_path) == {"new/images.tar"}
+    assert seen[-1] == ("images.tar", len(BYTES), len(BYTES))
 
 
 def test_a_whole_file_is_not_asked_for_again(server: Server, tmp_path: Path) -> None:
-    (tmp_path / "pictures.tar").write_bytes(BYTES)
+    (tmp_path / "images.tar").write_bytes(BYTES)
     fetch.download(archive_of(server), tmp_path)
     assert not server.asked
 
@@ -115,16 +115,16 @@ def test_without_a_network_it_says_so_at_once(server: Server, tmp_path: Path, mo
 
 
 def test_a_rerun_goes_on_from_the_part_that_an_earlier_run_left(server: Server, tmp_path: Path) -> None:
-    (tmp_path / "pictures.tar.part").write_bytes(BYTES[:123])
+    (tmp_path / "images.tar.part").write_bytes(BYTES[:123])
     assert fetch.download(archive_of(server), tmp_path).read_bytes() == BYTES
     assert server.asked == ["bytes=123-"]
 
 
 def test_a_part_that_is_whole_already_is_only_checked(server: Server, tmp_path: Path) -> None:
-    (tmp_path / "pictures.tar.part").write_bytes(BYTES)
+    (tmp_path / "images.tar.part").write_bytes(BYTES)
     fetch.download(archive_of(server), tmp_path)
     assert not server.asked
-    assert names(tmp_path) == {"pictures.tar"}
+    assert names(tmp_path) == {"images.tar"}
 
 
 def test_a_server_without_ranges_starts_again_cleanly(server: Server, tmp_path: Path) -> None:
@@ -149,11 +149,11 @@ def test_a_connection_that_brings_nothing_new_is_given_up_and_what_came_is_kept(
         fetch.download(archive_of(server), tmp_path)
     assert server.url == raised.value.where
     assert len(server.asked) == fetch.TRIES + 1
-    assert names(tmp_path) == {"pictures.tar.part"}
+    assert names(tmp_path) == {"images.tar.part"}
 
 
 def test_a_server_that_is_not_there_is_an_error_that_says_so(server: Server, tmp_path: Path) -> None:
-    nowhere = replace(archive_of(server), url="http://127.0.0.1:1/pictures.tar")
+    nowhere = replace(archive_of(server), url="http://127.0.0.1:1/images.tar")
     with pytest.raises(DataError, match="refused"):
         fetch.download(nowhere, tmp_path)
 
@@ -170,16 +170,16 @@ def test_wrong_bytes_name_the_file_and_both_digests_and_are_removed(server: Serv
     server.content = bytes(len(BYTES))
     with pytest.raises(DataError) as raised:
         fetch.download(archive_of(server), tmp_path)
-    for word in ("pictures.tar", hashlib.md5(BYTES).hexdigest(), hashlib.md5(server.content).hexdigest()):
+    for word in ("images.tar", hashlib.md5(BYTES).hexdigest(), hashlib.md5(server.content).hexdigest()):
         assert word in raised.value.what
     assert names(tmp_path) == set()
 
 
 def test_a_users_own_wrong_file_is_refused_but_left_alone(server: Server, tmp_path: Path) -> None:
-    (tmp_path / "pictures.tar").write_bytes(b"mine")
+    (tmp_path / "images.tar").write_bytes(b"mine")
     with pytest.raises(DataError, match="not the file it should be"):
         fetch.download(archive_of(server), tmp_path)
-    assert (tmp_path / "pictures.tar").read_bytes() == b"mine"
+    assert (tmp_path / "images.tar").read_bytes() == b"mine"
 
 
 def test_a_login_page_in_its_place_never_reaches_the_disk(server: Server, tmp_path: Path) -> None:
@@ -202,12 +202,12 @@ def test_a_full_disk_is_one_clear_error(server: Server, tmp_path: Path, monkeypa
 def test_a_data_set_is_fetched_once_into_a_folder_of_its_name(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server.content = tar_of({"VOC/list.txt": b"000005", "VOC/JPEGImages/000005.jpg": b"picture"})
+    server.content = tar_of({"VOC/list.txt": b"000005", "VOC/JPEGImages/000005.jpg": b"image"})
     archive = replace(archive_of(server, server.content), proof="VOC/list.txt")
     monkeypatch.setitem(SOURCES, "voc2007", (archive,))
     folder = fetch.fetch("voc", tmp_path)
     assert folder == tmp_path / "voc2007"
-    assert names(folder) == {"VOC/list.txt", "VOC/JPEGImages/000005.jpg", "pictures.tar"}
+    assert names(folder) == {"VOC/list.txt", "VOC/JPEGImages/000005.jpg", "images.tar"}
     assert fetch.fetch("voc2007", tmp_path) == folder
     assert len(server.asked) == 1
 
@@ -220,7 +220,7 @@ def test_what_lies_in_the_root_itself_is_completed_there(
     monkeypatch.setitem(SOURCES, "voc2007", (replace(here, proof="trainval.txt"), here))
     (tmp_path / "trainval.txt").write_text("000005")
     assert fetch.fetch("voc2007", tmp_path) == tmp_path
-    assert names(tmp_path) == {"trainval.txt", "test.txt", "pictures.tar"}
+    assert names(tmp_path) == {"trainval.txt", "test.txt", "images.tar"}
 
 
 def test_a_data_set_without_archives_is_refused_with_those_that_have_some(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A user's own pictures with a table of labels: what it may say, and what is answered where it can't be used."""
+"""A user's own images with a table of labels: what it may say, and what is answered where it can't be used."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from layouts import write_picture
+from layouts import write_image
 from pmll_datasets.dataset import DataError, load
 
 GOOD = """path,split,red_ball,cube
@@ -19,9 +19,9 @@ b/1.png,test,-1,1
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    """A CSV file with three pictures beside it."""
+    """A CSV file with three images beside it."""
     for name in ("a/1.png", "a/2.png", "b/1.png"):
-        write_picture(tmp_path / name, size=(16, 8))
+        write_image(tmp_path / name, size=(16, 8))
     (tmp_path / "My Toys.csv").write_text(GOOD)
     return tmp_path / "My Toys.csv"
 
@@ -30,18 +30,18 @@ def test_a_csv_file_is_a_data_set(table: Path) -> None:
     data = load(str(table))
     assert data.name == "my-toys"
     assert data.classes == ("red_ball", "cube")
-    assert data.spoken == ("red ball", "cube")
+    assert data.prompt_names == ("red ball", "cube")
     assert data.train.ids == ("a/1", "a/2")
     np.testing.assert_array_equal(data.train.labels, [[1, -1], [0, 0]])
     np.testing.assert_array_equal(data.test.labels, [[-1, 1]])
-    assert data.train.pictures.read(1).shape == (8, 16, 3)
+    assert data.train.images.read(1).shape == (8, 16, 3)
     assert data.train.official is None
 
 
 def test_it_is_the_same_data_set_wherever_it_lies(table: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     for name in ("a/1.png", "a/2.png", "b/1.png"):
-        write_picture(elsewhere / name, size=(16, 8))
+        write_image(elsewhere / name, size=(16, 8))
     (elsewhere / table.name).write_text(GOOD)
     assert load(str(elsewhere / table.name)).fingerprint == load(str(table)).fingerprint
 
@@ -66,10 +66,10 @@ def test_a_byte_order_mark_windows_lines_and_blank_lines_are_fine(table: Path) -
         ("C:/1.png,train,1,1", "not a path inside the folder"),
         ("a\\2.png,train,1,1", "not a path inside the folder"),
         (",train,1,1", "not a path inside the folder"),
-        ("a/3.png,train,1,1", r"no picture a/3\.png"),
-        ("gone/3.png,train,1,1", r"no picture gone/3\.png"),
-        ("a/1.png,train,1,1", "picture a/1 is in line 2, too"),
-        ("./a//1.png,test,1,1", "picture a/1 is in line 2, too"),
+        ("a/3.png,train,1,1", r"no image a/3\.png"),
+        ("gone/3.png,train,1,1", r"no image gone/3\.png"),
+        ("a/1.png,train,1,1", "image a/1 is in line 2, too"),
+        ("./a//1.png,test,1,1", "image a/1 is in line 2, too"),
     ],
 )
 def test_a_row_that_cannot_be_used_is_named_by_its_line(table: Path, row: str, message: str) -> None:
@@ -98,7 +98,7 @@ def test_a_header_that_cannot_be_used_is_line_1(table: Path, header: str, messag
 @pytest.mark.parametrize("content", ["", GOOD.splitlines()[0]], ids=["nothing", "header only"])
 def test_an_empty_file_is_refused(table: Path, content: str) -> None:
     table.write_text(content)
-    with pytest.raises(DataError, match=r"no header; the file is empty|the file lists 0 pictures"):
+    with pytest.raises(DataError, match=r"no header; the file is empty|the file lists 0 images"):
         load(str(table))
 
 
@@ -135,7 +135,7 @@ def test_a_missing_csv_file_is_named(tmp_path: Path) -> None:
     assert caught.value.where == str(tmp_path / "toys.csv")
 
 
-def test_a_test_picture_may_not_be_a_training_picture(table: Path) -> None:
+def test_a_test_image_may_not_be_a_training_image(table: Path) -> None:
     table.write_text(GOOD + "a/1.png,test,1,1\n")
-    with pytest.raises(DataError, match="picture a/1 is in line 2, too"):
+    with pytest.raises(DataError, match="image a/1 is in line 2, too"):
         load(str(table))

@@ -1,4 +1,4 @@
-"""The index of picture files: what is replaced is noticed, what is the same isn't read again."""
+"""The index of image files: what is replaced is noticed, what is the same isn't read again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from layouts import voc_objects, write_picture, write_voc
+from layouts import voc_objects, write_image, write_voc
 from pmll_datasets import index
 from pmll_datasets.dataset import Dataset, load
 
@@ -18,20 +18,20 @@ RED, BLUE = (200, 40, 40), (40, 40, 200)
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    """A user's own data set with three pictures."""
+    """A user's own data set with three images."""
     for name in ("a.bmp", "b.bmp", "c.bmp"):
-        write_picture(tmp_path / name, (8, 6), RED)
+        write_image(tmp_path / name, (8, 6), RED)
     (tmp_path / "toys.csv").write_text("path,split,cat\na.bmp,train,1\nb.bmp,train,-1\nc.bmp,test,-1\n")
     return tmp_path / "toys.csv"
 
 
 @pytest.fixture
 def voc(tmp_path: Path) -> Path:
-    """A partial copy of VOC 2007 with two pictures."""
+    """A partial copy of VOC 2007 with two images."""
     home = write_voc(tmp_path, {"trainval": ["000001"], "test": ["000002"]}, dict.fromkeys(("000001", "000002"), ""))
     (home / "Annotations" / "000002.xml").write_text(f"<annotation>{voc_objects('cat')}</annotation>")
     for name in ("000001", "000002"):
-        write_picture(home / "JPEGImages" / f"{name}.jpg", (8, 6), RED)
+        write_image(home / "JPEGImages" / f"{name}.jpg", (8, 6), RED)
     return tmp_path
 
 
@@ -45,31 +45,31 @@ def later(path: Path) -> None:
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1_000_000_000))
 
 
-def test_own_pictures_that_are_replaced_make_another_data_set_and_are_named(table: Path) -> None:
+def test_own_images_that_are_replaced_make_another_data_set_and_are_named(table: Path) -> None:
     before = own(table)
     fingerprint = before.fingerprint
     assert before.seen.changed == ()
-    write_picture(table.parent / "b.bmp", (8, 6), BLUE)  # of the same size
+    write_image(table.parent / "b.bmp", (8, 6), BLUE)  # of the same size
     later(table.parent / "b.bmp")
     after = own(table)
     assert after.fingerprint != fingerprint
     assert after.seen.changed == ("b",)
-    assert "1 picture has changed since 20" in after.seen.said
+    assert "1 image has changed since 20" in after.seen.said
     assert own(table).seen.changed == ()  # said once
-    write_picture(table.parent / "b.bmp", (8, 6), RED)
+    write_image(table.parent / "b.bmp", (8, 6), RED)
     later(table.parent / "b.bmp")
     assert own(table).fingerprint == fingerprint
 
 
-def test_the_pictures_of_others_with_other_content_are_no_part_of_the_fingerprint(voc: Path) -> None:
+def test_the_images_of_others_with_other_content_are_no_part_of_the_fingerprint(voc: Path) -> None:
     fingerprint = load("voc2007-subset", voc).fingerprint
-    write_picture(voc / "VOCdevkit/VOC2007/JPEGImages/000001.jpg", (50, 60), BLUE)
+    write_image(voc / "VOCdevkit/VOC2007/JPEGImages/000001.jpg", (50, 60), BLUE)
     assert load("voc2007-subset", voc).fingerprint == fingerprint
 
 
-def test_official_pictures_that_are_replaced_stay_named_until_they_are_accepted(voc: Path) -> None:
+def test_official_images_that_are_replaced_stay_named_until_they_are_accepted(voc: Path) -> None:
     assert load("voc2007-subset", voc).seen.changed == ()
-    write_picture(voc / "VOCdevkit/VOC2007/JPEGImages/000001.jpg", (50, 60), BLUE)
+    write_image(voc / "VOCdevkit/VOC2007/JPEGImages/000001.jpg", (50, 60), BLUE)
     for _ in range(2):
         data = load("voc2007-subset", voc)
         assert data.seen.changed == ("000001",)
@@ -77,15 +77,15 @@ def test_official_pictures_that_are_replaced_stay_named_until_they_are_accepted(
     assert load("voc2007-subset", voc).seen.changed == ()
 
 
-def test_an_official_picture_of_the_same_size_is_compared_where_its_content_is_known(voc: Path) -> None:
+def test_an_official_image_of_the_same_size_is_compared_where_its_content_is_known(voc: Path) -> None:
     data = load("voc2007-subset", voc)
-    picture = data.files["000001"]
-    content = picture.read_bytes()
+    image = data.files["000001"]
+    content = image.read_bytes()
     index.look(data.name, data.files, hashed=True, accept=True)
-    later(picture)
+    later(image)
     assert load("voc2007-subset", voc).seen.changed == ()  # only its time has changed
-    picture.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    later(picture)
+    image.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    later(image)
     assert load("voc2007-subset", voc).seen.changed == ("000001",)
 
 
@@ -99,7 +99,7 @@ def test_a_file_of_the_same_size_and_time_is_not_read_again(table: Path, monkeyp
     assert own(table).fingerprint == fingerprint
 
 
-def test_official_pictures_are_not_read_at_all(voc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_official_images_are_not_read_at_all(voc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def never(path: Path) -> str:
         raise AssertionError(f"{path} is read")
 
@@ -107,14 +107,14 @@ def test_official_pictures_are_not_read_at_all(voc: Path, monkeypatch: pytest.Mo
     assert load("voc2007-subset", voc).seen.changed == ()
 
 
-def test_a_digest_tells_other_pictures_apart(voc: Path, table: Path) -> None:
+def test_a_digest_tells_other_images_apart(voc: Path, table: Path) -> None:
     before = load("voc2007-subset", voc).contents
     assert load("voc2007-subset", voc).contents == before
     sizes = "".join(
         f"{each}\t{file.stat().st_size}\n" for each, file in sorted(load("voc2007-subset", voc).files.items())
     )
     assert before == hashlib.sha256(sizes.encode()).hexdigest()
-    write_picture(voc / "VOCdevkit/VOC2007/JPEGImages/000002.jpg", (50, 60), BLUE)
+    write_image(voc / "VOCdevkit/VOC2007/JPEGImages/000002.jpg", (50, 60), BLUE)
     assert load("voc2007-subset", voc).contents != before
     red = hashlib.sha256((table.parent / "a.bmp").read_bytes()).hexdigest()
     lines = f"a\t{red}\nb\t{red}\nc\t{red}\n"
@@ -122,7 +122,7 @@ def test_a_digest_tells_other_pictures_apart(voc: Path, table: Path) -> None:
     assert load("shapes").contents == ""
 
 
-def test_the_fingerprint_of_own_pictures_can_be_made_again_from_its_description(table: Path) -> None:
+def test_the_fingerprint_of_own_images_can_be_made_again_from_its_description(table: Path) -> None:
     data = own(table)
     splits = {
         name: {"ids": split.ids, "labels": hashlib.sha256(split.labels.tobytes()).hexdigest()}
@@ -159,11 +159,11 @@ def test_nothing_is_written_into_the_data_folder(table: Path) -> None:
     assert sorted(table.parent.iterdir()) == before
 
 
-def test_a_part_of_a_user_s_pictures_depends_on_its_own_alone(table: Path) -> None:
+def test_a_part_of_a_user_s_images_depends_on_its_own_alone(table: Path) -> None:
     part = load(str(table), subset=1)
     assert len(part.files) == 2
     left_out = next(name for name in ("a", "b") if name not in part.files)
-    write_picture(table.parent / f"{left_out}.bmp", (9, 9), BLUE)
+    write_image(table.parent / f"{left_out}.bmp", (9, 9), BLUE)
     assert load(str(table), subset=1).fingerprint == part.fingerprint
 
 

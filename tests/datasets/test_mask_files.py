@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pmll_datasets import dataset, mask_files
-from pmll_datasets.dataset import DataError, Dataset, Pictures, Split
+from pmll_datasets.dataset import DataError, Dataset, Images, Split
 from pmll_datasets.masks import known_entries
 from pmll_datasets.regimes import mask_labels
 
@@ -19,7 +19,7 @@ LABELS = [[1, 1, -1], [-1, 1, 1], [-1, -1, -1]]
 
 
 def split_of(ids: Sequence[str] = IDS, labels: Sequence[Sequence[int]] = LABELS) -> Split:
-    return Split(Pictures(tuple(ids), lambda i: np.zeros((2, 2, 3), np.uint8)), np.array(labels, np.int8))
+    return Split(Images(tuple(ids), lambda i: np.zeros((2, 2, 3), np.uint8)), np.array(labels, np.int8))
 
 
 def listed(tmp_path: Path, text: str, split: Split | None = None) -> np.ndarray:
@@ -33,14 +33,14 @@ def test_a_published_list_names_the_one_label_that_is_known(tmp_path: Path) -> N
     np.testing.assert_array_equal(known, [[True, False, False], [False, False, True], [False, False, False]])
 
 
-def test_a_list_may_name_pictures_by_id_and_labels_by_name(tmp_path: Path) -> None:
+def test_a_list_may_name_images_by_id_and_labels_by_name(tmp_path: Path) -> None:
     known = listed(tmp_path, "COCO_train2014_000000000009,dog\nCOCO_train2014_000000000025.jpg,cow\n\n")
     assert known.sum() == 2
     assert known[0, 1]
     assert known[1, 2]
 
 
-def test_pictures_of_another_part_of_the_official_list_are_passed_over(tmp_path: Path) -> None:
+def test_images_of_another_part_of_the_official_list_are_passed_over(tmp_path: Path) -> None:
     known = listed(tmp_path, "000000000009.jpg,0\n000000000025.jpg,1\n000000581921.jpg,2\n")
     assert known.sum() == 2
 
@@ -48,13 +48,13 @@ def test_pictures_of_another_part_of_the_official_list_are_passed_over(tmp_path:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("000000000009.jpg,0\n", "1 training pictures with a label are not in the list"),
+        ("000000000009.jpg,0\n", "1 training images with a label are not in the list"),
         ("000000000009.jpg,2\n000000000025.jpg,1\n", r"1 labels of the list are not present.*with cow \(line 1\)"),
         ("000000000009.jpg,3\n", "names no label"),
         ("000000000009.jpg\n", "names no label"),
         ("000000000009.jpg,0\n000000000009.jpg,1\n", "occurs twice"),
     ],
-    ids=["a picture too few", "an absent label", "no such label", "no label", "a picture twice"],
+    ids=["an image too few", "an absent label", "no such label", "no label", "an image twice"],
 )
 def test_a_list_that_does_not_fit_says_where(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(DataError, match=message) as caught:
@@ -69,13 +69,13 @@ def test_a_list_is_for_single_positive_labels_alone(tmp_path: Path) -> None:
         known_entries(str(tmp_path / "list.txt"), split_of(), CLASSES, 0.5, 0, "partial")
 
 
-def test_the_published_list_of_coco_gives_each_labelled_picture_its_positive(
+def test_the_published_list_of_coco_gives_each_labelled_image_its_positive(
     complete_coco: Path, shared: Path, tmp_path: Path
 ) -> None:
     data = dataset.load("coco2014", complete_coco)
     with np.load(shared / "data/labels/single_positive/splc_setup-coco2014_train.npz", allow_pickle=False) as file:
         pairs = list(zip(file["image_id"].tolist(), file["label"].tolist(), strict=True))
-    (tmp_path / "coco.txt").write_text("".join(f"{picture:012d}.jpg,{label}\n" for picture, label in pairs))
+    (tmp_path / "coco.txt").write_text("".join(f"{image:012d}.jpg,{label}\n" for image, label in pairs))
     seen = mask_labels(data.train, data.classes, regime="single-positive", rule=str(tmp_path / "coco.txt"))
     assert (seen == 1).sum() == 82_081
     assert not (seen == -1).any()
@@ -128,9 +128,9 @@ def test_the_same_masks_give_the_same_bytes() -> None:
     [
         ("semi", 0.5, IDS, "for the regime partial, not semi"),
         ("partial", 0.3, IDS, r"no mask at ratio 0\.3"),
-        ("partial", 0.5, ("another", *IDS[:2]), "no picture another in the mask"),
+        ("partial", 0.5, ("another", *IDS[:2]), "no image another in the mask"),
     ],
-    ids=["regime", "ratio", "picture"],
+    ids=["regime", "ratio", "image"],
 )
 def test_a_mask_file_that_does_not_fit_says_why(
     tmp_path: Path, regime: str, ratio: float, ids: Sequence[str], message: str

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golden import cases, load
-from pmll_datasets.dataset import DataError, Official, Pictures, Split
+from pmll_datasets.dataset import DataError, Images, Official, Split
 from pmll_datasets.masks import (
     RULES,
     counter,
@@ -58,9 +58,9 @@ NINE = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
 
 def split_of(ids: list[str], classes: int, official: Official | None = None) -> Split:
     def never(i: int) -> np.ndarray:
-        raise AssertionError("masks need no picture")
+        raise AssertionError("masks need no image")
 
-    return Split(Pictures(tuple(ids), never), np.ones((len(ids), classes), np.int8), official)
+    return Split(Images(tuple(ids), never), np.ones((len(ids), classes), np.int8), official)
 
 
 def official_of(count: int, classes: int, rows: np.ndarray | None = None) -> Official:
@@ -135,7 +135,7 @@ def test_what_is_known_at_one_ratio_is_known_at_a_larger_one(
 
 
 @given(IDS, IDS, SEEDS, st.data())
-def test_an_entry_depends_on_no_other_picture_class_or_order(
+def test_an_entry_depends_on_no_other_image_class_or_order(
     ids: list[str], classes: list[str], seed: int, data: st.DataObject
 ) -> None:
     rows = data.draw(st.lists(st.sampled_from(range(len(ids))), unique=True))
@@ -145,7 +145,7 @@ def test_an_entry_depends_on_no_other_picture_class_or_order(
 
 
 @given(st.lists(st.integers(0, 49), unique=True, max_size=50).map(np.array), RATIOS)
-def test_the_released_draw_is_cut_to_the_pictures_at_hand(rows: np.ndarray, ratio: float) -> None:
+def test_the_released_draw_is_cut_to_the_images_at_hand(rows: np.ndarray, ratio: float) -> None:
     places = rows.astype(np.int64)
     split = split_of([str(row) for row in rows], 3, official_of(50, 3, places))
     np.testing.assert_array_equal(known_entries("hcp", split, "abc", ratio, 0), hcp((50, 3), ratio)[places])
@@ -155,7 +155,7 @@ LABELS = st.lists(st.lists(st.sampled_from([-1, 1]), min_size=4, max_size=4), mi
 
 
 @given(LABELS, SEEDS)
-def test_of_a_picture_one_present_label_is_known_and_of_one_without_none(rows: list[list[int]], seed: int) -> None:
+def test_of_an_image_one_present_label_is_known_and_of_one_without_none(rows: list[list[int]], seed: int) -> None:
     labels, ids = np.array(rows, np.int8), [str(row) for row in range(len(rows))]
     known = counter_single_positive(labels, ids, "abcd", seed)
     np.testing.assert_array_equal(known.sum(axis=1), (labels == 1).any(axis=1))
@@ -163,9 +163,7 @@ def test_of_a_picture_one_present_label_is_known_and_of_one_without_none(rows: l
 
 
 @given(LABELS, SEEDS, st.data())
-def test_the_single_positive_depends_on_its_picture_alone(
-    rows: list[list[int]], seed: int, data: st.DataObject
-) -> None:
+def test_the_single_positive_depends_on_its_image_alone(rows: list[list[int]], seed: int, data: st.DataObject) -> None:
     labels, ids = np.array(rows, np.int8), [str(row) for row in range(len(rows))]
     order = data.draw(st.permutations(range(len(rows))).map(lambda order: np.array(order[: 1 + len(order) // 2])))
     columns = np.array(data.draw(st.permutations(range(4))))
@@ -190,9 +188,9 @@ def test_the_single_positive_is_the_present_label_with_the_smallest_word() -> No
     np.testing.assert_array_equal(known.argmax(axis=1), words.argmin(axis=1))
 
 
-def reference_word(key: str, picture: str, name: str) -> int:
+def reference_word(key: str, image: str, name: str) -> int:
     """mix(mix(key XOR row) XOR col), in Python's own integers."""
-    hashed = [int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little") for text in (key, picture, name)]
+    hashed = [int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little") for text in (key, image, name)]
     return reference_mix(reference_mix(hashed[0] ^ hashed[1]) ^ hashed[2])
 
 
@@ -203,7 +201,7 @@ def reference_mix(word: int) -> int:
 
 
 @given(IDS, RATIOS, RATIOS, SEEDS)
-def test_pictures_labelled_at_one_ratio_are_labelled_at_a_larger_one(
+def test_images_labelled_at_one_ratio_are_labelled_at_a_larger_one(
     ids: list[str], one: float, other: float, seed: int
 ) -> None:
     small, large = (counter_semi(ids, ratio, seed) for ratio in sorted((one, other)))
@@ -212,7 +210,7 @@ def test_pictures_labelled_at_one_ratio_are_labelled_at_a_larger_one(
     np.testing.assert_array_equal(known, np.repeat(counter_semi(ids, one, seed)[:, None], 3, axis=1))
 
 
-def test_about_the_stated_share_of_the_pictures_is_labelled() -> None:
+def test_about_the_stated_share_of_the_images_is_labelled() -> None:
     ids = [f"{i:06d}" for i in range(5000)]
     assert counter_semi(ids, 0.2, 0).mean() == pytest.approx(0.2, abs=0.02)
     assert (counter_semi(ids, 0.2, 0) != counter_semi(ids, 0.2, 1)).mean() == pytest.approx(2 * 0.2 * 0.8, abs=0.03)

@@ -17,7 +17,7 @@ TRAIN = {"actor/0001_2124494179": {"sky", "person"}, "zoo/0002_13": set(), "zoo/
 TEST = {"actor/0004_15": {"airport", "sky"}, "bay/0005_16": {"ocean"}}
 
 
-def write_pictures(folder: Path, files: Sequence[str]) -> None:
+def write_images(folder: Path, files: Sequence[str]) -> None:
     for parent in {str(Path(file).parent) for file in files}:
         (folder / parent).mkdir(parents=True, exist_ok=True)
         write_empty(folder / parent, [Path(file).name for file in files if str(Path(file).parent) == parent])
@@ -25,17 +25,17 @@ def write_pictures(folder: Path, files: Sequence[str]) -> None:
 
 @pytest.fixture
 def official(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The official layout with five pictures, which count as complete."""
+    """The official layout with five images, which count as complete."""
     monkeypatch.setitem(registry.DATASETS, "nuswide", counted({"train": 3, "test": 2}))
     (tmp_path / "ImageList").mkdir()
     (tmp_path / "Groundtruth/TrainTestLabels").mkdir(parents=True)
     for part, present in (("Train", TRAIN), ("Test", TEST)):
-        lines = "".join(f"{picture}.jpg\r\n".replace("/", "\\") for picture in present)
+        lines = "".join(f"{image}.jpg\r\n".replace("/", "\\") for image in present)
         (tmp_path / "ImageList" / f"{part}Imagelist.txt").write_bytes(lines.encode())
         for name in CLASSES:
             flags = "".join(f"{int(name in own)}\n" for own in present.values())
             (tmp_path / f"Groundtruth/TrainTestLabels/Labels_{name}_{part}.txt").write_text(flags)
-    write_pictures(tmp_path / "Flickr", [f"{picture}.jpg" for picture in (*TRAIN, *TEST)])
+    write_images(tmp_path / "Flickr", [f"{image}.jpg" for image in (*TRAIN, *TEST)])
     return tmp_path
 
 
@@ -46,14 +46,14 @@ def counted(counts: Mapping[str, int]) -> registry.Entry:
 
 @pytest.fixture
 def asl(tmp_path: Path) -> Path:
-    """The layout of ASL's table with two training pictures and one test picture."""
+    """The layout of ASL's table with two training images and one test image."""
     (tmp_path / "nus_wid_data.csv").write_text(
         "filepath,label,split_name\n"
         "images/0_21_b3_m.jpg,\"['sky', 'person']\",train\n"
         "images/1_22_b4_m.jpg,['tiger'],train\n"
         "images/2_23_b5_m.jpg,\"['ocean', 'sky']\",val\n"
     )
-    write_pictures(tmp_path, [f"images/{name}.jpg" for name in ("0_21_b3_m", "1_22_b4_m", "2_23_b5_m")])
+    write_images(tmp_path, [f"images/{name}.jpg" for name in ("0_21_b3_m", "1_22_b4_m", "2_23_b5_m")])
     return tmp_path
 
 
@@ -61,7 +61,7 @@ def present(labels: np.ndarray) -> list[set[str]]:
     return [{CLASSES[column] for column in np.flatnonzero(row == 1)} for row in labels]
 
 
-def test_the_official_lists_give_pictures_and_concepts_in_their_order(official: Path) -> None:
+def test_the_official_lists_give_images_and_concepts_in_their_order(official: Path) -> None:
     data = load("nuswide", official)
     assert (data.train.ids, data.test.ids) == (tuple(TRAIN), tuple(TEST))
     assert present(data.train.labels) == list(TRAIN.values())
@@ -69,7 +69,7 @@ def test_the_official_lists_give_pictures_and_concepts_in_their_order(official: 
     assert not (data.train.labels == 0).any()
 
 
-def test_pictures_without_concepts_are_kept_or_dropped_as_asked(official: Path) -> None:
+def test_images_without_concepts_are_kept_or_dropped_as_asked(official: Path) -> None:
     dropped = load("nuswide", official, {"labelless": "drop"})
     assert dropped.train.ids == ("actor/0001_2124494179", "zoo/0003_14")
     assert dropped.fingerprint != load("nuswide", official).fingerprint
@@ -89,20 +89,20 @@ def test_its_classes_are_those_of_the_literature(shared: Path) -> None:
 
 def test_another_count_than_the_official_one_is_refused(official: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.DATASETS, "nuswide", counted({"train": 161_789, "test": 107_859}))
-    with pytest.raises(DataError, match="161,789 train pictures, this copy lists 3"):
+    with pytest.raises(DataError, match="161,789 train images, this copy lists 3"):
         load("nuswide", official)
 
 
-def test_a_missing_picture_is_named(official: Path) -> None:
+def test_a_missing_image_is_named(official: Path) -> None:
     (official / "Flickr/zoo/0003_14.jpg").unlink()
-    with pytest.raises(DataError, match=r"missing picture zoo/0003_14\.jpg"):
+    with pytest.raises(DataError, match=r"missing image zoo/0003_14\.jpg"):
         load("nuswide", official)
 
 
 def test_a_cut_off_label_file_is_named(official: Path) -> None:
     path = official / "Groundtruth/TrainTestLabels/Labels_sky_Train.txt"
     path.write_text("1\n0\n")
-    with pytest.raises(DataError, match="2 lines of 0 and 1 expected for 3 pictures") as caught:
+    with pytest.raises(DataError, match="2 lines of 0 and 1 expected for 3 images") as caught:
         load("nuswide", official)
     assert caught.value.where == str(path)
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layouts import write_picture
+from layouts import write_image
 from pmll_datasets.dataset import DataError, Dataset, load
 from pmll_datasets.registry import Value
 
-PICTURES = tuple(f"{number}.png" for number in range(6))
+IMAGES = tuple(f"{number}.png" for number in range(6))
 PLAIN = """path,split,cat,dog
 0.png,train,1,0
 1.png,train,0,1
@@ -24,9 +24,9 @@ PLAIN = """path,split,cat,dog
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with six pictures."""
-    for name in PICTURES:
-        write_picture(tmp_path / name)
+    """A folder with six images."""
+    for name in IMAGES:
+        write_image(tmp_path / name)
     return tmp_path
 
 
@@ -136,19 +136,19 @@ def test_names_that_differ_only_in_case_are_refused(folder: Path) -> None:
 
 
 def test_a_file_without_splits_is_refused_until_a_share_is_drawn(folder: Path) -> None:
-    text = "filename,labels\n" + "".join(f"{name},{'cat' if n % 2 else 'dog'}\n" for n, name in enumerate(PICTURES))
-    with pytest.raises(DataError, match="no test pictures; the file lists 6 pictures and no splits") as caught:
+    text = "filename,labels\n" + "".join(f"{name},{'cat' if n % 2 else 'dog'}\n" for n, name in enumerate(IMAGES))
+    with pytest.raises(DataError, match="no test images; the file lists 6 images and no splits") as caught:
         own(folder, text)
     assert "--set data.test=0.2" in str(caught.value.hint)
     data = own(folder, text, test="50%")
     assert data.options == {"test": "0.5"}
     assert sorted(data.train.ids + data.test.ids) == ["0", "1", "2", "3", "4", "5"]
-    assert "test pictures drawn by the rule test/1 at 0.5" in data.notes[0]
+    assert "test images drawn by the rule test/1 at 0.5" in data.notes[0]
 
 
 def test_the_draw_is_pinned_and_no_other_row_changes_it(folder: Path) -> None:
     """Computed once from the definition: u = (mix(BLAKE2b-64("test/1") ^ BLAKE2b-64(id)) >> 11) / 2^53 < share."""
-    lines = [f"{name},{'cat' if n % 2 else 'dog'}\n" for n, name in enumerate(PICTURES)]
+    lines = [f"{name},{'cat' if n % 2 else 'dog'}\n" for n, name in enumerate(IMAGES)]
     data = own(folder, "filename,labels\n" + "".join(lines), test="0.5")
     turned = own(folder, "filename,labels\n" + "".join(lines[::-1]), test="0.5")
     assert set(data.test.ids) == set(turned.test.ids) == DRAWN
@@ -165,13 +165,13 @@ def test_a_share_that_is_none_is_refused(folder: Path, share: str) -> None:
         own(folder, PLAIN, test=share)
 
 
-def test_a_draw_beside_test_pictures_of_the_file_is_refused(folder: Path) -> None:
-    with pytest.raises(DataError, match="the file says which pictures are for testing"):
+def test_a_draw_beside_test_images_of_the_file_is_refused(folder: Path) -> None:
+    with pytest.raises(DataError, match="the file says which images are for testing"):
         own(folder, PLAIN, test="0.2")
 
 
 @pytest.mark.parametrize("word", ["val", "valid", "Validation", "dev"])
-def test_validation_pictures_are_held_out_unless_an_option_says_more(folder: Path, word: str) -> None:
+def test_validation_images_are_held_out_unless_an_option_says_more(folder: Path, word: str) -> None:
     text = PLAIN + f"4.png,{word},1,0\n"
     held = own(folder, text)
     assert (held.train.ids, held.test.ids) == (("0", "1"), ("2", "3"))
@@ -183,7 +183,7 @@ def test_validation_pictures_are_held_out_unless_an_option_says_more(folder: Pat
 def test_a_file_with_train_and_val_alone_is_told_its_ways(folder: Path) -> None:
     text = PLAIN.replace("test", "val")
     with pytest.raises(
-        DataError, match="no test pictures; the file has 2 of the split train, 2 of the split val"
+        DataError, match="no test images; the file has 2 of the split train, 2 of the split val"
     ) as caught:
         own(folder, text)
     assert "--set data.val=test" in str(caught.value.hint)
@@ -193,10 +193,10 @@ def test_a_file_with_train_and_val_alone_is_told_its_ways(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a,b\n1,0\n", "no column of pictures; the file has 'a', 'b'"),
+        ("a,b\n1,0\n", "no column of images; the file has 'a', 'b'"),
         (
             "image,path,split,cat\n0.png,0.png,train,1\n",
-            "each of the columns 'image', 'path' could be the column of pictures",
+            "each of the columns 'image', 'path' could be the column of images",
         ),
         ("path,split\n0.png,train\n1.png,test\n", "no column of labels; the file has 'path', 'split'"),
         ("path,split,text\n0.png,train,good\n1.png,test,bad\n", "no column of labels; the file has 'path', 'split'"),
@@ -217,20 +217,20 @@ def test_what_is_no_known_form_is_refused_with_what_was_found(folder: Path, text
     assert caught.value.hint
 
 
-def test_pictures_may_lie_in_a_folder_images_beside_the_file(folder: Path) -> None:
+def test_images_may_lie_in_a_folder_images_beside_the_file(folder: Path) -> None:
     before = own(folder, PLAIN).fingerprint
     (folder / "images").mkdir()
-    for name in PICTURES:
+    for name in IMAGES:
         (folder / name).rename(folder / "images" / name)
     assert own(folder, PLAIN).fingerprint == before
 
 
-def test_a_picture_that_is_missing_is_named_where_the_others_lie(folder: Path) -> None:
+def test_an_image_that_is_missing_is_named_where_the_others_lie(folder: Path) -> None:
     (folder / "images").mkdir()
-    for name in PICTURES[1:]:
+    for name in IMAGES[1:]:
         (folder / name).rename(folder / "images" / name)
     (folder / "0.png").rename(folder / "images" / "0.PNG")
-    with pytest.raises(DataError, match=r"no picture 0\.png") as caught:
+    with pytest.raises(DataError, match=r"no image 0\.png") as caught:
         own(folder, PLAIN)
     assert "0.PNG" in str(caught.value)
     assert str(caught.value.where).endswith("line 2")
@@ -240,11 +240,11 @@ def test_paths_may_begin_with_the_name_of_the_file_s_folder(folder: Path) -> Non
     """As those of CheXpert do."""
     home = folder / "CheXpert-v1.0-small"
     home.mkdir()
-    for name in PICTURES:
+    for name in IMAGES:
         (folder / name).rename(home / name)
     data = own(home, PLAIN.replace("\n", "\nCheXpert-v1.0-small/", 4))
     assert data.train.ids == ("CheXpert-v1.0-small/0", "CheXpert-v1.0-small/1")
-    assert data.train.pictures.read(0).ndim == 3
+    assert data.train.images.read(0).ndim == 3
 
 
 def test_chexpert_s_own_table_is_read(folder: Path) -> None:
@@ -282,7 +282,7 @@ def test_an_empty_split_is_refused_by_its_line(folder: Path) -> None:
 def coco(**changes: Any) -> str:
     found = {
         "images": [
-            {"id": n, "file_name": name, "split": s} for n, (name, s) in enumerate(zip(PICTURES, SPLITS, strict=False))
+            {"id": n, "file_name": name, "split": s} for n, (name, s) in enumerate(zip(IMAGES, SPLITS, strict=False))
         ],
         "categories": [{"id": 7, "name": "dog"}, {"id": 3, "name": "cat"}],
         "annotations": [
@@ -307,13 +307,13 @@ def test_a_coco_style_json_of_one_s_own_is_a_data_set(folder: Path) -> None:
     assert "categories with an object present, all others absent" in data.notes[0]
 
 
-def test_a_json_without_splits_draws_its_test_pictures(folder: Path) -> None:
-    images = [{"id": n, "file_name": name} for n, name in enumerate(PICTURES)]
+def test_a_json_without_splits_draws_its_test_images(folder: Path) -> None:
+    images = [{"id": n, "file_name": name} for n, name in enumerate(IMAGES)]
     data = own(folder, coco(images=images), name="toys.json", test="0.5")
     assert set(data.test.ids) == DRAWN
 
 
-def test_where_pictures_name_what_they_lack_the_rest_is_unknown(folder: Path) -> None:
+def test_where_images_name_what_they_lack_the_rest_is_unknown(folder: Path) -> None:
     """As in LVIS."""
     images = json.loads(coco())["images"]
     for image, absent in zip(images, ([7], [], [3], [3, 7]), strict=True):

@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from layouts import write_picture
+from layouts import write_image
 from pmll_datasets.dataset import DataError, Dataset, load
 from pmll_datasets.registry import Value
 
 
 def own(folder: Path, cells: str, **options: Value) -> Dataset:
-    """A data set of two classes: `cells` holds the labels of two training and two test pictures, by rows."""
+    """A data set of two classes: `cells` holds the labels of two training and two test images, by rows."""
     rows = cells.split()
     splits = ("train", "train", "test", "test")
     for number in range(len(rows)):
-        write_picture(folder / f"{number}.png")
+        write_image(folder / f"{number}.png")
     lines = [f"{number}.png,{split},{row}\n" for number, (split, row) in enumerate(zip(splits, rows, strict=True))]
     (folder / "toys.csv").write_text("path,split,cat,dog\n" + "".join(lines))
     return load(str(folder / "toys.csv"), options=options)

@@ -21,7 +21,7 @@ from pmll_datasets.voc import CLASSES as VOC
 
 @pytest.fixture
 def voc(tmp_path: Path) -> str:
-    """A partial copy with two training pictures and a test picture."""
+    """A partial copy with two training images and a test image."""
     objects = {"000005": voc_objects("tvmonitor"), "000007": voc_objects("car"), "000001": voc_objects("dog")}
     write_voc(tmp_path, {"trainval": ["000005", "000007"], "test": ["000001"]}, objects)
     return str(tmp_path)
@@ -33,8 +33,8 @@ def published(shared: Path, labels: str) -> list[str]:
 
 def test_released_names_of_voc_are_those_of_the_code(voc: str, shared: Path) -> None:
     data = load("voc2007-subset", voc, {"names": "released"})
-    assert data.spoken == VOC == tuple(published(shared, "voc2012-scpnet"))
-    assert data.spoken[10] == "diningtable"
+    assert data.prompt_names == VOC == tuple(published(shared, "voc2012-scpnet"))
+    assert data.prompt_names[10] == "diningtable"
 
 
 def test_released_names_of_cub_are_those_of_the_code(shared: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from golden import cases, load
 from pmll_datasets import dataset
-from pmll_datasets.dataset import DataError, Dataset, Pictures, Split
+from pmll_datasets.dataset import DataError, Dataset, Images, Split
 from pmll_datasets.masks import known_entries
 from pmll_datasets.published import semi_split, single_positive, train_and_val
 from pmll_datasets.regimes import mask_labels, training_part
@@ -85,7 +85,7 @@ def test_the_published_semi_split_of_coco_is_met(ratio: float, sha: str) -> None
     assert sha256(semi_split(82_081, ratio)[0]) == sha
 
 
-def test_the_labelled_pictures_of_voc2012_are_the_published_ones(voc2012: Dataset) -> None:
+def test_the_labelled_images_of_voc2012_are_the_published_ones(voc2012: Dataset) -> None:
     known = known_entries("cap-semi/1", voc2012.train, voc2012.classes, 0.05, 0, "semi")
     assert known.all(axis=1).sum() == known.any(axis=1).sum() == 285
     labelled = np.array(voc2012.train.ids)[known.all(axis=1)].tolist()
@@ -93,7 +93,7 @@ def test_the_labelled_pictures_of_voc2012_are_the_published_ones(voc2012: Datase
 
 
 @pytest.mark.parametrize("choice", ["keep", "drop"])
-def test_the_labelled_pictures_of_coco_are_the_published_ones_with_or_without_label_less_ones(
+def test_the_labelled_images_of_coco_are_the_published_ones_with_or_without_label_less_ones(
     complete_coco: Path, choice: str
 ) -> None:
     data = dataset.load("coco2014", complete_coco, {"labelless": choice})
@@ -106,7 +106,7 @@ def test_the_labelled_pictures_of_coco_are_the_published_ones_with_or_without_la
     assert (data.train.labels[kept] == 1).any(axis=1).all()
 
 
-def test_the_draw_of_cole_on_voc2012_is_one_positive_for_each_picture_that_it_trains_on(voc2012: Dataset) -> None:
+def test_the_draw_of_cole_on_voc2012_is_one_positive_for_each_image_that_it_trains_on(voc2012: Dataset) -> None:
     labels = mask_labels(voc2012.train, voc2012.classes, regime="single-positive", rule="cole")
     assert (labels == 1).sum() == 5717
     assert not (labels == -1).any()
@@ -126,7 +126,7 @@ def test_a_part_of_a_data_set_is_masked_like_the_whole(voc2012: Dataset, rule: s
 
 @pytest.mark.parametrize(("rule", "regime"), [("cole", "single-positive"), ("cap-semi/1", "semi")])
 def test_a_published_draw_without_the_official_list_is_refused(rule: str, regime: str) -> None:
-    split = Split(Pictures(("1",), lambda i: np.zeros((2, 2, 3), np.uint8)), np.ones((1, 1), np.int8))
+    split = Split(Images(("1",), lambda i: np.zeros((2, 2, 3), np.uint8)), np.ones((1, 1), np.int8))
     with pytest.raises(DataError, match="complete official training list") as caught:
         known_entries(rule, split, ["cat"], 1.0, 0, regime)
     assert "counter/1" in str(caught.value.hint)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pmll_datasets.dataset import DataError, Dataset, Pictures, Split
+from pmll_datasets.dataset import DataError, Dataset, Images, Split
 from pmll_datasets.masks import counter
 from pmll_datasets.regimes import mask_digest, mask_labels
 
@@ -16,7 +16,7 @@ CLASSES = ("cat", "dog", "cow")
 
 def split_of(labels: list[list[int]]) -> Split:
     ids = tuple(f"{row:06d}" for row in range(len(labels)))
-    return Split(Pictures(ids, lambda i: np.zeros((2, 2, 3), np.uint8)), np.array(labels, np.int8))
+    return Split(Images(ids, lambda i: np.zeros((2, 2, 3), np.uint8)), np.array(labels, np.int8))
 
 
 ROWS = st.lists(st.lists(st.sampled_from([-1, 0, 1]), min_size=3, max_size=3), min_size=1, max_size=20)
@@ -102,7 +102,7 @@ def test_a_single_positive_is_seen_and_nothing_else(rows: list[list[int]], seed:
 
 
 @given(ROWS, st.floats(0.01, 1.0), st.integers(0, 9))
-def test_a_picture_is_fully_labelled_or_not_at_all(rows: list[list[int]], ratio: float, seed: int) -> None:
+def test_an_image_is_fully_labelled_or_not_at_all(rows: list[list[int]], ratio: float, seed: int) -> None:
     split = split_of(rows)
     seen = mask_labels(split, CLASSES, regime="semi", ratio=ratio, seed=seed)
     whole = (seen == split.labels).all(axis=1)

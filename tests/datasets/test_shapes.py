@@ -18,12 +18,12 @@ ALIKE = replace(EASY, distractors=(0, 0), groups=(Group(1, tuple(range(len(SHAPE
 
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_the_default_draw_is_frozen(split: str) -> None:
-    pictures, labels = shapes.pictures(split), shapes.labels(split)
-    assert pictures.shape == (COUNTS[split], 64, 64, 3)
-    assert pictures.dtype == np.uint8
+    images, labels = shapes.images(split), shapes.labels(split)
+    assert images.shape == (COUNTS[split], 64, 64, 3)
+    assert images.dtype == np.uint8
     assert labels.shape == (COUNTS[split], 20)
     assert labels.dtype == np.int8
-    assert hashlib.sha256(pictures.tobytes() + labels.tobytes()).hexdigest() == FROZEN[split]
+    assert hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest() == FROZEN[split]
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
@@ -31,7 +31,7 @@ def test_the_frozen_labels_are_those_of_the_scenes(split: str) -> None:
     for index in range(0, COUNTS[split], 13):
         drawn = scene(VERSION, 0, split, index)
         np.testing.assert_array_equal(drawn.labels, shapes.labels(split)[index])
-        np.testing.assert_array_equal(drawn.picture, shapes.pictures(split)[index])
+        np.testing.assert_array_equal(drawn.image, shapes.images(split)[index])
 
 
 def test_the_labels_of_the_default_draw_need_no_rendering(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,10 +45,10 @@ def test_the_labels_of_the_default_draw_need_no_rendering(monkeypatch: pytest.Mo
 def test_a_scene_is_the_same_in_another_process_and_another_order() -> None:
     code = (
         "import hashlib; from pmll_datasets.shapes import VERSION, scene\n"
-        "for i in reversed(range(20)): print(hashlib.sha256(scene(VERSION, 7, 'test', i).picture).hexdigest())"
+        "for i in reversed(range(20)): print(hashlib.sha256(scene(VERSION, 7, 'test', i).image).hexdigest())"
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    here = [hashlib.sha256(scene(VERSION, 7, "test", index).picture.tobytes()).hexdigest() for index in range(20)]
+    here = [hashlib.sha256(scene(VERSION, 7, "test", index).image.tobytes()).hexdigest() for index in range(20)]
     assert printed.split()[::-1] == here
     assert len(set(here)) == 20
 
@@ -57,7 +57,7 @@ def test_a_scene_is_the_same_in_another_process_and_another_order() -> None:
     "other", [("shapes/2", 0, "train", 0), (VERSION, 1, "train", 0), (VERSION, 0, "test", 0), (VERSION, 0, "train", 1)]
 )
 def test_each_part_of_the_key_makes_another_scene(other: tuple[str, int, str, int]) -> None:
-    assert not np.array_equal(scene(*other).picture, scene(VERSION, 0, "train", 0).picture)
+    assert not np.array_equal(scene(*other).image, scene(VERSION, 0, "train", 0).image)
 
 
 def test_another_draw_is_a_fresh_data_set_of_the_same_kind() -> None:
@@ -67,13 +67,13 @@ def test_another_draw_is_a_fresh_data_set_of_the_same_kind() -> None:
     np.testing.assert_allclose(first.mean(axis=0), second.mean(axis=0), atol=0.05)
 
 
-def test_a_picture_id_names_its_split_its_place_and_any_other_draw() -> None:
-    assert shapes.picture_id("train", 7, 0) == "shapes-train-0007"
-    assert shapes.picture_id("test", 999, 3) == "shapes-3-test-0999"
+def test_an_image_id_names_its_split_its_place_and_any_other_draw() -> None:
+    assert shapes.image_id("train", 7, 0) == "shapes-train-0007"
+    assert shapes.image_id("test", 999, 3) == "shapes-3-test-0999"
 
 
 def test_what_is_handed_out_cannot_be_changed() -> None:
-    for array in (shapes.pictures("test"), shapes.labels("test"), shapes.labels("test", 1)):
+    for array in (shapes.images("test"), shapes.labels("test"), shapes.labels("test", 1)):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0
 
@@ -83,8 +83,8 @@ def two_objects(first_kept: int, first: str = "star", second: str = "fish") -> S
     objects = np.zeros(64 * 64, np.uint8)
     objects[:first_kept] = 1
     objects[1000:1100] = 2
-    picture = np.zeros((64, 64, 3), np.uint8)
-    return Scene(picture, objects.reshape(64, 64), (SHAPES.index(first), SHAPES.index(second)), (100, 100))
+    image = np.zeros((64, 64, 3), np.uint8)
+    return Scene(image, objects.reshape(64, 64), (SHAPES.index(first), SHAPES.index(second)), (100, 100))
 
 
 @pytest.mark.parametrize(("kept", "present"), [(0, False), (44, False), (45, True), (100, True)])

@@ -1,4 +1,4 @@
-"""Verification: every picture is decoded, every fault is reported, and another pixel is found again by the index."""
+"""Verification: every image is decoded, every fault is reported, and another pixel is found again by the index."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pmll_datasets.dataset import Dataset, Pictures, Split
+from pmll_datasets.dataset import Dataset, Images, Split
 from pmll_datasets.errors import DataError
 from pmll_datasets.verify import verify
 
@@ -22,7 +22,7 @@ def dataset_of(broken: tuple[int, ...] = (), changed: tuple[int, ...] = (), trai
 
     def split(name: str, count: int, first: int) -> Split:
         ids = tuple(f"{name}{i}" for i in range(count))
-        return Split(Pictures(ids, lambda i: read(first + i)), np.ones((count, 1), np.int8))
+        return Split(Images(ids, lambda i: read(first + i)), np.ones((count, 1), np.int8))
 
     return Dataset("own", ("cat",), ("cat",), split("train", train, 0), split("test", 5, 50))
 
@@ -31,12 +31,12 @@ def test_a_sound_data_set_has_one_digest_whatever_the_number_of_workers() -> Non
     verdicts = {verify(dataset_of(), workers=workers) for workers in (0, 1, 3)}
     assert len(verdicts) == 1
     verdict = verdicts.pop()
-    assert (verdict.pictures, verdict.problems) == (25, ())
+    assert (verdict.images, verdict.problems) == (25, ())
     assert verdict.digest is not None
     assert verdict.digest != verify(dataset_of(changed=(3,))).digest
 
 
-def test_every_picture_that_does_not_decode_is_reported(tmp_path: Path) -> None:
+def test_every_image_that_does_not_decode_is_reported(tmp_path: Path) -> None:
     verdict = verify(dataset_of(broken=(0, 7, 52)), tmp_path / "index.json")
     assert [problem.partition(":")[0] for problem in verdict.problems] == ["train0", "train7", "test2"]
     assert all("truncated" in problem for problem in verdict.problems)
@@ -44,7 +44,7 @@ def test_every_picture_that_does_not_decode_is_reported(tmp_path: Path) -> None:
     assert not (tmp_path / "index.json").exists()
 
 
-def test_a_picture_that_changed_since_the_index_was_written_is_reported(tmp_path: Path) -> None:
+def test_an_image_that_changed_since_the_index_was_written_is_reported(tmp_path: Path) -> None:
     index = tmp_path / "index.json"
     first = verify(dataset_of(), index)
     assert verify(dataset_of(), index) == first
@@ -55,7 +55,7 @@ def test_a_picture_that_changed_since_the_index_was_written_is_reported(tmp_path
     assert index.read_bytes() == written
 
 
-def test_the_index_records_height_width_and_hash_and_is_completed_by_later_pictures(tmp_path: Path) -> None:
+def test_the_index_records_height_width_and_hash_and_is_completed_by_later_images(tmp_path: Path) -> None:
     index = tmp_path / "index.json"
     verify(dataset_of(train=2), index)
     recorded = json.loads(index.read_text())["pictures"]
@@ -81,7 +81,7 @@ def test_an_index_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> N
         verify(dataset_of(), tmp_path / "file" / "index.json")
 
 
-def test_progress_counts_up_to_all_pictures() -> None:
+def test_progress_counts_up_to_all_images() -> None:
     seen: list[tuple[int, int]] = []
     verify(dataset_of(broken=(3,)), progress=lambda *call: seen.append(call))
     assert seen == [(done, 25) for done in range(1, 26)]

@@ -18,7 +18,7 @@ PRESENT = {"5.jpg": [0, 199], "3.jpg": [7], "9.jpg": []}
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    """Two training pictures, in either folder of Visual Genome, and a test picture."""
+    """Two training images, in either folder of Visual Genome, and a test image."""
     (tmp_path / "VG_100K").mkdir()
     (tmp_path / "VG_100K_2").mkdir()
     write_empty(tmp_path / "VG_100K", ["5.jpg", "9.jpg", "11.jpg"])
@@ -30,12 +30,12 @@ def small(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_pictures_follow_the_lists_and_labels_the_numbers(small: Path) -> None:
+def test_images_follow_the_lists_and_labels_the_numbers(small: Path) -> None:
     data = load("vg200", small)
     assert (data.train.ids, data.test.ids) == (("5", "3"), ("9",))
     assert [np.flatnonzero(row == 1).tolist() for row in data.train.labels] == [[0, 199], [7]]
     assert (data.test.labels == -1).all()
-    assert (data.classes[7], data.spoken[7]) == ("thing_7", "thing 7")
+    assert (data.classes[7], data.prompt_names[7]) == ("thing_7", "thing 7")
 
 
 def test_the_released_draw_is_made_on_its_training_list(small: Path) -> None:
@@ -59,11 +59,11 @@ def test_without_names_it_says_what_to_write(small: Path) -> None:
         (
             "vg_category_200_labels_index.json",
             '{"5.jpg": [200], "3.jpg": [], "9.jpg": []}',
-            r"picture 5\.jpg has no labels",
+            r"image 5\.jpg has no labels",
         ),
-        ("train_list_500.txt", "5.jpg\n4.jpg\n", r"missing picture 4\.jpg"),
+        ("train_list_500.txt", "5.jpg\n4.jpg\n", r"missing image 4\.jpg"),
     ],
-    ids=["too few names", "cut-off labels", "a number too large", "a missing picture"],
+    ids=["too few names", "cut-off labels", "a number too large", "a missing image"],
 )
 def test_what_does_not_fit_is_named(small: Path, file: str, text: str, message: str) -> None:
     (small / file).write_text(text)

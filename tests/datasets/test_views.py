@@ -1,4 +1,4 @@
-"""Views: the right size for any picture, the same pixels for the same (seed, epoch, picture, view number)."""
+"""Views: the right size for any image, the same pixels for the same (seed, epoch, image, view number)."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ NAMES = [*(name for name, step in STEPS.items() if step.sizes), "squash+flip", "
 sides, seeds = st.integers(1, 40), st.integers(0, 2**40)
 
 
-def picture_of(height: int, width: int, seed: int = 0) -> np.ndarray:
+def image_of(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def rendered(picture: np.ndarray, name: str, side: int, seed: int = 0, epoch: int = 0, number: int = 0) -> np.ndarray:
-    return render(picture, parse_view(name), side, view_generator(seed, epoch, "000005", number))
+def rendered(image: np.ndarray, name: str, side: int, seed: int = 0, epoch: int = 0, number: int = 0) -> np.ndarray:
+    return render(image, parse_view(name), side, view_generator(seed, epoch, "000005", number))
 
 
 @settings(max_examples=150, deadline=None)
 @given(name=st.sampled_from(NAMES), height=sides, width=sides, resolution=st.integers(1, 33), seed=seeds)
-def test_any_picture_gets_the_resolution_and_the_same_pixels_again(
+def test_any_image_gets_the_resolution_and_the_same_pixels_again(
     name: str, height: int, width: int, resolution: int, seed: int
 ) -> None:
-    picture = picture_of(height, width)
-    before = picture.copy()
-    first = rendered(picture, name, resolution, seed)
+    image = image_of(height, width)
+    before = image.copy()
+    first = rendered(image, name, resolution, seed)
     assert first.shape == (3, resolution, resolution)
     assert first.dtype == np.uint8
     assert first.flags.c_contiguous
-    np.testing.assert_array_equal(first, rendered(picture, name, resolution, seed))
-    np.testing.assert_array_equal(picture, before)
+    np.testing.assert_array_equal(first, rendered(image, name, resolution, seed))
+    np.testing.assert_array_equal(image, before)
 
 
 @settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 9), epoch=st.integers(0, 9), picture=st.text(max_size=9), number=st.integers(0, 3))
-def test_a_generator_depends_on_all_four_and_on_nothing_else(seed: int, epoch: int, picture: str, number: int) -> None:
-    def draw(seed: int, epoch: int, picture: str, number: int) -> bytes:
-        return view_generator(seed, epoch, picture, number).bytes(16)
+@given(seed=st.integers(0, 9), epoch=st.integers(0, 9), image=st.text(max_size=9), number=st.integers(0, 3))
+def test_a_generator_depends_on_all_four_and_on_nothing_else(seed: int, epoch: int, image: str, number: int) -> None:
+    def draw(seed: int, epoch: int, image: str, number: int) -> bytes:
+        return view_generator(seed, epoch, image, number).bytes(16)
 
-    here = draw(seed, epoch, picture, number)
-    assert here == draw(seed, epoch, picture, number)
-    others = [(seed + 1, epoch, picture, number), (seed, epoch + 1, picture, number)]
-    others += [(seed, epoch, picture + "/", number), (seed, epoch, picture, number + 1)]
+    here = draw(seed, epoch, image, number)
+    assert here == draw(seed, epoch, image, number)
+    others = [(seed + 1, epoch, image, number), (seed, epoch + 1, image, number)]
+    others += [(seed, epoch, image + "/", number), (seed, epoch, image, number + 1)]
     assert here not in [draw(*other) for other in others]
 
 
@@ -63,67 +63,67 @@ def test_a_generator_is_philox_keyed_by_blake2b() -> None:
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not parse_view(name).fixed])
 def test_random_views_change_with_epoch_and_view_number(name: str) -> None:
-    picture = picture_of(30, 40)
-    seen = {rendered(picture, name, 32, epoch=epoch, number=n).tobytes() for epoch in range(8) for n in range(2)}
+    image = image_of(30, 40)
+    seen = {rendered(image, name, 32, epoch=epoch, number=n).tobytes() for epoch in range(8) for n in range(2)}
     assert len(seen) >= (2 if "flip" in name else 8)
 
 
 @pytest.mark.parametrize("name", ["squash", "bilinear", "centre", "centre-bilinear"])
 def test_fixed_views_never_touch_randomness(name: str) -> None:
     view, generator = parse_view(name), view_generator(0, 0, "a", 0)
-    render(picture_of(30, 40), view, 16, generator)
+    render(image_of(30, 40), view, 16, generator)
     assert view.fixed
     assert generator.random() == view_generator(0, 0, "a", 0).random()
 
 
 @pytest.mark.parametrize(("name", "filtered"), [("squash", "BICUBIC"), ("bilinear", "BILINEAR")])
 def test_a_plain_resize_is_pillows(name: str, filtered: str) -> None:
-    picture = picture_of(30, 50)
-    expected = np.asarray(Image.fromarray(picture).resize((24, 24), Image.Resampling[filtered]))
-    np.testing.assert_array_equal(rendered(picture, name, 24), expected.transpose(2, 0, 1))
+    image = image_of(30, 50)
+    expected = np.asarray(Image.fromarray(image).resize((24, 24), Image.Resampling[filtered]))
+    np.testing.assert_array_equal(rendered(image, name, 24), expected.transpose(2, 0, 1))
 
 
-def test_squash_keeps_a_picture_that_has_the_resolution_and_shares_no_memory_with_it() -> None:
-    picture = picture_of(24, 24)
-    view = rendered(picture, "squash", 24)
-    np.testing.assert_array_equal(view, picture.transpose(2, 0, 1))
-    assert not np.shares_memory(view, picture)
+def test_squash_keeps_an_image_that_has_the_resolution_and_shares_no_memory_with_it() -> None:
+    image = image_of(24, 24)
+    view = rendered(image, "squash", 24)
+    np.testing.assert_array_equal(view, image.transpose(2, 0, 1))
+    assert not np.shares_memory(view, image)
 
 
 @pytest.mark.parametrize("name", ["centre", "centre-bilinear"])
 @pytest.mark.parametrize(("height", "width"), [(20, 50), (50, 20)])
 def test_centre_takes_the_middle_of_the_longer_side(height: int, width: int, name: str) -> None:
-    picture = picture_of(height, width)
-    middle = picture[:, 15:35] if width > height else picture[15:35]
-    np.testing.assert_array_equal(rendered(picture, name, 20), middle.transpose(2, 0, 1))
+    image = image_of(height, width)
+    middle = image[:, 15:35] if width > height else image[15:35]
+    np.testing.assert_array_equal(rendered(image, name, 20), middle.transpose(2, 0, 1))
 
 
 @pytest.mark.parametrize(("name", "filtered"), [("centre", "BICUBIC"), ("centre-bilinear", "BILINEAR")])
 def test_centre_brings_the_shorter_side_to_the_resolution_by_its_filter(name: str, filtered: str) -> None:
-    picture = picture_of(375, 500)
-    resized = Image.fromarray(picture).resize((298, 224), Image.Resampling[filtered])  # int(224 · 500 / 375) by 224
+    image = image_of(375, 500)
+    resized = Image.fromarray(image).resize((298, 224), Image.Resampling[filtered])  # int(224 · 500 / 375) by 224
     expected = np.asarray(resized.crop((37, 0, 261, 224)))
-    np.testing.assert_array_equal(rendered(picture, name, 224), expected.transpose(2, 0, 1))
+    np.testing.assert_array_equal(rendered(image, name, 224), expected.transpose(2, 0, 1))
 
 
 def test_flip_mirrors_about_half_of_the_time() -> None:
-    picture = picture_of(16, 16)
-    upright, mirrored = picture.transpose(2, 0, 1), picture[:, ::-1].transpose(2, 0, 1)
-    views = [rendered(picture, "squash+flip", 16, seed=seed) for seed in range(200)]
+    image = image_of(16, 16)
+    upright, mirrored = image.transpose(2, 0, 1), image[:, ::-1].transpose(2, 0, 1)
+    views = [rendered(image, "squash+flip", 16, seed=seed) for seed in range(200)]
     flips = sum(np.array_equal(view, mirrored) for view in views)
     assert flips + sum(np.array_equal(view, upright) for view in views) == 200
     assert 70 < flips < 130
 
 
 def test_hcp_takes_the_whole_or_a_random_crop_of_the_published_sides() -> None:
-    squashed = Image.fromarray(picture_of(90, 120)).resize((64, 64), Image.Resampling.BICUBIC)
+    squashed = Image.fromarray(image_of(90, 120)).resize((64, 64), Image.Resampling.BICUBIC)
     expected = set()
     for side in (64, 56, 48, 40, 32):
         for left in range(64 - side + 1):
             for top in range(64 - side + 1):
                 crop = squashed.crop((left, top, left + side, top + side)).resize((56, 56), Image.Resampling.BICUBIC)
                 expected |= {np.asarray(crop).tobytes(), np.asarray(ImageOps.mirror(crop)).tobytes()}
-    views = {rendered(picture_of(90, 120), "hcp", 56, seed=seed).transpose(1, 2, 0).tobytes() for seed in range(60)}
+    views = {rendered(image_of(90, 120), "hcp", 56, seed=seed).transpose(1, 2, 0).tobytes() for seed in range(60)}
     assert views <= expected
     assert len(views) > 40
 
@@ -143,32 +143,32 @@ def crops_of_ml_gcn(image: Image.Image, lengths: list[int], side: int) -> list[b
 
 @pytest.mark.parametrize(("height", "width"), [(50, 80), (80, 50)])
 def test_multi_scale_takes_crops_of_like_sides_at_places_of_a_grid(height: int, width: int) -> None:
-    picture = picture_of(height, width)
-    possible = set(crops_of_ml_gcn(Image.fromarray(picture), [50, 43, 37, 33, 25], 20))
-    views = {rendered(picture, "multi-scale", 20, seed=seed).transpose(1, 2, 0).tobytes() for seed in range(2500)}
+    image = image_of(height, width)
+    possible = set(crops_of_ml_gcn(Image.fromarray(image), [50, 43, 37, 33, 25], 20))
+    views = {rendered(image, "multi-scale", 20, seed=seed).transpose(1, 2, 0).tobytes() for seed in range(2500)}
     assert views == possible
 
 
 @pytest.mark.parametrize(("resolution", "lengths"), [(40, [48, 40, 36, 31, 24]), (49, [48, 42, 36, 31, 24])])
-def test_a_crop_that_nearly_has_the_resolution_gets_it_within_the_picture(resolution: int, lengths: list[int]) -> None:
-    picture = picture_of(48, 48)
-    possible = set(crops_of_ml_gcn(Image.fromarray(picture), lengths, resolution))
-    views = {rendered(picture, "multi-scale", resolution, seed=seed).transpose(1, 2, 0).tobytes() for seed in range(99)}
+def test_a_crop_that_nearly_has_the_resolution_gets_it_within_the_image(resolution: int, lengths: list[int]) -> None:
+    image = image_of(48, 48)
+    possible = set(crops_of_ml_gcn(Image.fromarray(image), lengths, resolution))
+    views = {rendered(image, "multi-scale", resolution, seed=seed).transpose(1, 2, 0).tobytes() for seed in range(99)}
     assert views <= possible
 
 
 def test_oversize_squashes_to_64_pixels_more_than_the_resolution() -> None:
-    squashed = Image.fromarray(picture_of(30, 50)).resize((80, 80), Image.Resampling.BILINEAR)
+    squashed = Image.fromarray(image_of(30, 50)).resize((80, 80), Image.Resampling.BILINEAR)
     possible = set(crops_of_ml_gcn(squashed, [80, 70, 60, 52, 40], 16))
-    views = [rendered(picture_of(30, 50), "oversize+multi-scale", 16, seed=seed) for seed in range(40)]
+    views = [rendered(image_of(30, 50), "oversize+multi-scale", 16, seed=seed) for seed in range(40)]
     assert {view.transpose(1, 2, 0).tobytes() for view in views} <= possible
 
 
 @settings(max_examples=100, deadline=None)
 @given(height=sides, width=sides, seed=seeds, share=st.sampled_from([0.25, 0.5]))
 def test_cutout_fills_one_box_of_one_colour_within_its_size(height: int, width: int, seed: int, share: float) -> None:
-    picture = np.zeros((height, width, 3), np.uint8)
-    cut = np.asarray(augment.cutout(Image.fromarray(picture), share, view_generator(seed, 0, "a", 0)))
+    image = np.zeros((height, width, 3), np.uint8)
+    cut = np.asarray(augment.cutout(Image.fromarray(image), share, view_generator(seed, 0, "a", 0)))
     rows, columns = np.nonzero(cut.any(axis=2))
     if len(rows):
         box = cut[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
@@ -178,8 +178,8 @@ def test_cutout_fills_one_box_of_one_colour_within_its_size(height: int, width: 
 
 
 def test_cutout_fills_both_ends_of_its_sides_and_is_cut_off_at_the_border() -> None:
-    picture = Image.new("RGB", (40, 20))
-    cuts = [augment.cutout(picture, 0.5, view_generator(seed, 0, "a", 0)) for seed in range(60)]
+    image = Image.new("RGB", (40, 20))
+    cuts = [augment.cutout(image, 0.5, view_generator(seed, 0, "a", 0)) for seed in range(60)]
     areas = [int(np.asarray(cut).any(axis=2).sum()) for cut in cuts]
     assert max(areas) == 11 * 21  # sides of 10 and 20: from 5 and 10 before the middle to 5 and 10 behind it
     assert 6 * 11 <= min(areas) < 8 * 15
@@ -202,24 +202,22 @@ def test_the_square_that_fixmatch_cuts_out_is_moved_inside_at_the_left_and_at_th
 
 
 def test_the_square_that_fixmatch_cuts_out_covers_as_much_as_the_released_code() -> None:
-    """With s = side / width uniform on (0, 1/2), E[(s - s²/8)²] = 1/12 - 1/128 + 1/5120 = 0.0757 of a square picture.
+    """With s = side / width uniform on (0, 1/2), E[(s - s²/8)²] = 1/12 - 1/128 + 1/5120 = 0.0757 of a square image.
 
     A square cut off at all four borders would cover E[(s - s²/4)²] = 0.0685.
     """
-    picture, shares = Image.new("RGB", (300, 300)), []
+    image, shares = Image.new("RGB", (300, 300)), []
     for seed in range(2500):
-        cut = augment.rand_augment_fixmatch(picture, view_generator(seed, 0, "a", 0), changes=0)
+        cut = augment.rand_augment_fixmatch(image, view_generator(seed, 0, "a", 0), changes=0)
         shares.append(np.asarray(cut).any(axis=2).mean())
     assert abs(float(np.mean(shares)) - 0.0757) < 0.0035  # three standard errors; sd 0.058
 
 
 def test_the_small_square_of_randaugment_has_an_even_side() -> None:
     square = next(operation for operation in augment.PAIR if operation.high == 20)
-    picture = Image.new("RGB", (64, 64))
+    image = Image.new("RGB", (64, 64))
     for magnitude, side in {1: 2, 2: 4, 3: 6, 4: 8, 5: 10, 6: 12, 7: 16, 8: 18, 9: 20}.items():  # 7, 9, 11, 13: odd
-        cuts = [
-            square.change(picture, 20 * magnitude / 9, view_generator(seed, 0, "a", magnitude)) for seed in range(30)
-        ]
+        cuts = [square.change(image, 20 * magnitude / 9, view_generator(seed, 0, "a", magnitude)) for seed in range(30)]
         assert max(int(np.asarray(cut).any(axis=2).sum()) for cut in cuts) == side**2
 
 
@@ -232,19 +230,19 @@ def test_solarize_inverts_the_levels_from_its_threshold_on(table: tuple[augment.
     np.testing.assert_array_equal(changed[200:], 255 - np.arange(200, 256))
 
 
-def test_rand_augment_leaves_a_quarter_of_the_pictures_alone_and_covers_all_operations() -> None:
+def test_rand_augment_leaves_a_quarter_of_the_images_alone_and_covers_all_operations() -> None:
     assert (len(augment.PAIR), len(augment.FIXMATCH)) == (15, 14)
-    picture = Image.fromarray(picture_of(16, 16))
-    same = sum(augment.rand_augment(picture, view_generator(seed, 0, "a", 0)) == picture for seed in range(400))
+    image = Image.fromarray(image_of(16, 16))
+    same = sum(augment.rand_augment(image, view_generator(seed, 0, "a", 0)) == image for seed in range(400))
     assert 80 < same < 160  # (1/2)² of them, and those that an operation happens not to change
 
 
 @pytest.mark.parametrize("table", [augment.PAIR, augment.FIXMATCH])
-@pytest.mark.parametrize("picture", [picture_of(1, 1), picture_of(17, 23), np.full((5, 5, 3), 128, np.uint8)])
+@pytest.mark.parametrize("pixels", [image_of(1, 1), image_of(17, 23), np.full((5, 5, 3), 128, np.uint8)])
 def test_every_operation_keeps_size_and_mode_over_its_whole_range(
-    table: tuple[augment.Operation, ...], picture: np.ndarray
+    table: tuple[augment.Operation, ...], pixels: np.ndarray
 ) -> None:
-    image = Image.fromarray(picture)
+    image = Image.fromarray(pixels)
     for operation in table:
         ends = {operation.low, operation.high, *([-operation.high] if operation.signed else [])}
         for value in ends:

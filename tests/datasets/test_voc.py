@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from layouts import voc_objects, write_picture, write_voc
+from layouts import voc_objects, write_image, write_voc
 from pmll_datasets.dataset import DataError, Dataset, Split, load
 
 LISTS = {"trainval": ["000005", "000007"], "test": ["000001"]}
@@ -21,7 +21,7 @@ OBJECTS = {
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    """VOCdevkit/VOC2007 with three pictures, in tmp_path."""
+    """VOCdevkit/VOC2007 with three images, in tmp_path."""
     return write_voc(tmp_path, LISTS, OBJECTS)
 
 
@@ -71,7 +71,7 @@ def test_the_complete_data_set_always_has_the_same_fingerprint(voc2007: Dataset)
 
 
 def test_a_partial_copy_is_refused_under_the_complete_name(small: Path) -> None:
-    with pytest.raises(DataError, match="5,011 train pictures, this copy lists 2") as caught:
+    with pytest.raises(DataError, match="5,011 train images, this copy lists 2") as caught:
         load("voc2007", small)
     assert caught.value.hint is not None
     assert "voc2007-subset" in caught.value.hint
@@ -82,7 +82,7 @@ def test_a_partial_copy_takes_what_is_there(shared: Path) -> None:
     assert (len(data.train), len(data.test)) == (1085, 1041)
     assert [(split.labels == 1).sum() for split in (data.train, data.test)] == [1536, 1433]
     assert data.train.official is None
-    assert data.train.pictures.read(0).shape == (252, 336, 3)
+    assert data.train.images.read(0).shape == (252, 336, 3)
 
 
 def test_labels_of_difficult_objects_in_the_partial_copy(shared: Path) -> None:
@@ -104,11 +104,11 @@ def test_ids_follow_the_lists(tmp_path: Path) -> None:
 
 def test_class_names_have_a_spoken_form(small: Path) -> None:
     data = load("voc-subset", small)
-    spoken = dict(zip(data.classes, data.spoken, strict=True))
-    assert spoken["diningtable"] == "dining table"
-    assert spoken["pottedplant"] == "potted plant"
-    assert spoken["tvmonitor"] == "tv monitor"
-    assert spoken["aeroplane"] == "aeroplane"
+    prompt_names = dict(zip(data.classes, data.prompt_names, strict=True))
+    assert prompt_names["diningtable"] == "dining table"
+    assert prompt_names["pottedplant"] == "potted plant"
+    assert prompt_names["tvmonitor"] == "tv monitor"
+    assert prompt_names["aeroplane"] == "aeroplane"
 
 
 @pytest.mark.parametrize("levels", [0, 1, 2], ids=["VOC2007", "VOCdevkit", "its parent"])
@@ -129,12 +129,12 @@ def cut_off(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "file", "message"),
     [
-        (Path.unlink, "JPEGImages/000007.jpg", "missing picture 000007.jpg"),
+        (Path.unlink, "JPEGImages/000007.jpg", "missing image 000007.jpg"),
         (Path.unlink, "Annotations/000007.xml", "cannot read the file"),
         (cut_off, "Annotations/000007.xml", "damaged or cut off"),
         (Path.unlink, "ImageSets/Main/test.txt", "cannot read the file"),
     ],
-    ids=["missing picture", "missing annotation", "cut-off annotation", "missing list"],
+    ids=["missing image", "missing annotation", "cut-off annotation", "missing list"],
 )
 def test_a_missing_or_damaged_file_is_named(
     small: Path, damage: Callable[[Path], None], file: str, message: str
@@ -147,8 +147,8 @@ def test_a_missing_or_damaged_file_is_named(
 
 
 def test_a_missing_folder_is_named(small: Path) -> None:
-    for picture in (small / "JPEGImages").iterdir():
-        picture.unlink()
+    for image in (small / "JPEGImages").iterdir():
+        image.unlink()
     (small / "JPEGImages").rmdir()
     with pytest.raises(DataError, match="cannot list the folder") as caught:
         load("voc-subset", small)
@@ -157,18 +157,18 @@ def test_a_missing_folder_is_named(small: Path) -> None:
 
 def test_a_list_that_lost_a_line_does_not_make_the_data_set_smaller(small: Path) -> None:
     (small / "ImageSets/Main/trainval.txt").write_text("000005\n")
-    with pytest.raises(DataError, match=r"picture 000007\.jpg not listed") as caught:
+    with pytest.raises(DataError, match=r"image 000007\.jpg not listed") as caught:
         load("voc-subset", small)
     assert "trainval.txt" in str(caught.value.hint)
 
 
 def test_a_list_that_was_cut_within_a_line_is_refused(small: Path) -> None:
     (small / "ImageSets/Main/trainval.txt").write_text("000005\n0000")
-    with pytest.raises(DataError, match=r"missing picture 0000\.jpg"):
+    with pytest.raises(DataError, match=r"missing image 0000\.jpg"):
         load("voc-subset", small)
 
 
-def test_a_picture_in_both_splits_is_refused(small: Path) -> None:
+def test_an_image_in_both_splits_is_refused(small: Path) -> None:
     (small / "ImageSets/Main/test.txt").write_text("000001\n000005\n")
     with pytest.raises(DataError, match="'000005' is in train and again in test"):
         load("voc-subset", small)
@@ -185,7 +185,7 @@ def test_nothing_of_voc_in_the_folder_says_what_is_missing(tmp_path: Path) -> No
         load("voc2007", tmp_path)
 
 
-def test_pictures_are_read_in_the_order_of_the_ids(small: Path) -> None:
+def test_images_are_read_in_the_order_of_the_ids(small: Path) -> None:
     (small / "JPEGImages/000007.jpg").unlink()
-    write_picture(small / "JPEGImages/000007.jpg", size=(20, 10))
-    assert load("voc-subset", small).train.pictures.read(1).shape == (10, 20, 3)
+    write_image(small / "JPEGImages/000007.jpg", size=(20, 10))
+    assert load("voc-subset", small).train.images.read(1).shape == (10, 20, 3)

@@ -46,13 +46,13 @@ def test_a_partial_copy_takes_what_is_there(shared: Path) -> None:
     assert (len(data.train), len(data.test)) == (189, 194)
     assert [(split.labels == 1).sum() for split in (data.train, data.test)] == [481, 475]
     assert data.train.official is None
-    assert data.train.pictures.read(0).ndim == 3
+    assert data.train.images.read(0).ndim == 3
 
 
 def test_a_partial_copy_is_refused_under_the_complete_name(tmp_path: Path) -> None:
     objects = {"2008_000002": voc_objects("tvmonitor"), "2008_000003": voc_objects("train")}
     write_voc(tmp_path, {"train": ["2008_000002"], "val": ["2008_000003"]}, objects, year=2012)
-    with pytest.raises(DataError, match="5,717 train pictures, this copy lists 1") as caught:
+    with pytest.raises(DataError, match="5,717 train images, this copy lists 1") as caught:
         load("voc2012", tmp_path)
     assert "voc2012-subset" in str(caught.value.hint)
     assert len(load("voc2012-subset", tmp_path).test) == 1

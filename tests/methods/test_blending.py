@@ -103,7 +103,7 @@ def small(cls: type[Sarb | Dsrb], labels: Tensor = LABELS, **settings: Any) -> B
     torch.manual_seed(0)
     recipe = BLENDING["smoke"].recipe.at(views=("hcp",))
     problem = Problem(
-        classes=CLASSES, spoken=CLASSES, labels=labels, regime="partial", recipe=recipe, tower=load_trunk("tiny")
+        classes=CLASSES, prompt_names=CLASSES, labels=labels, regime="partial", recipe=recipe, tower=load_trunk("tiny")
     )
     usual = {"tower": "tiny", "words": "tiny", "width": 16, "attention_width": 8, "blend_from": 0}
     built: Any = cls.Settings(**{**usual, **settings})
@@ -165,7 +165,7 @@ def test_without_prototypes_or_unknown_labels_both_terms_are_the_plain_loss(cls:
 
 
 @pytest.mark.parametrize("changed", [(), (1,), (0, 1, 2, 3)])
-def test_leaving_unchanged_pictures_out_of_the_graph_changes_neither_loss_nor_gradient(changed: Sequence[int]) -> None:
+def test_leaving_unchanged_images_out_of_the_graph_changes_neither_loss_nor_gradient(changed: Sequence[int]) -> None:
     learner = small(Sarb).double().eval()
     features = torch.randn(len(LABELS), len(CLASSES), learner.width, dtype=torch.float64)
     where = torch.zeros(LABELS.shape, dtype=torch.bool)
@@ -215,7 +215,7 @@ def test_absent_labels_may_be_left_alone_by_the_contrastive_loss(cls: type[Sarb 
 def test_each_setting_of_the_prototypes_changes_their_term_alone(
     cls: type[Sarb | Dsrb], setting: dict[str, Any]
 ) -> None:
-    labels = LABELS.repeat(8, 1)  # enough pictures for every quadrant
+    labels = LABELS.repeat(8, 1)  # enough images for every quadrant
     usual, other = (terms(swept(small(cls, labels, **each), labels), labels) for each in ({}, setting))
     assert {name for name in usual if not torch.equal(usual[name], other[name])} == {"prototype"}
 
@@ -287,7 +287,7 @@ def test_parameter_counts_are_the_released_ones(
     settings: Any = cls.Settings(weights="random", words=str(tmp_path / "words.npy"))
     problem = Problem(
         classes=names,
-        spoken=names,
+        prompt_names=names,
         labels=torch.ones(1, classes, dtype=torch.int8),
         regime="partial",
         recipe=BLENDING["paper"].recipe,

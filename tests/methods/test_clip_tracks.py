@@ -200,15 +200,15 @@ def test_what_a_method_takes_on_a_data_set(name: str, dataset: str, regime: str,
 
 @pytest.mark.parametrize("name", SELF_TAUGHT)
 @pytest.mark.parametrize(
-    ("dataset", "pictures"),
+    ("dataset", "images"),
     [("coco2014", 82_081), ("voc2007", 5_011), ("voc2012", 5_717), ("nuswide", 119_103), ("cub", 5_994)],
 )
 def test_next_to_nothing_of_the_start_is_left_in_the_average_that_is_scored(
-    name: str, dataset: str, pictures: int
+    name: str, dataset: str, images: int
 ) -> None:
     recipe = on(name, dataset, "partial").recipe
     assert recipe.ema is not None
-    assert recipe.ema ** (recipe.epochs * pictures // recipe.batch) < 1e-4
+    assert recipe.ema ** (recipe.epochs * images // recipe.batch) < 1e-4
 
 
 @pytest.mark.parametrize("dataset", ALL)

@@ -29,7 +29,7 @@ def loaded(tower: str, weights: str | None = None) -> Trunk:
     return TrunkLearner.load_tower(TrunkSettings(tower=tower, weights=weights), SMOKE_TRUNK)
 
 
-def pictures(side: int = 64) -> Tensor:
+def images(side: int = 64) -> Tensor:
     return torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))
 
 
@@ -45,26 +45,26 @@ def test_its_stages_have_names_and_end_in_the_last_map_before_pooling(
 ) -> None:
     tower, trunk, stages = built
     assert list(trunk.stages) == stages
-    expected = tower.feature_map(pictures())
+    expected = tower.feature_map(images())
     assert expected.shape[1] == trunk.channels
     for at in (None, "all", stages[-1]):
-        found = trunk.top(at).eval()(trunk.prefix(pictures(), at)).detach()
+        found = trunk.top(at).eval()(trunk.prefix(images(), at)).detach()
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_its_top_trains_and_the_tower_stays(built: tuple[ClipTower, Trunk, list[str]]) -> None:
     tower, trunk, stages = built
-    before = tower.pooled(pictures())
+    before = tower.pooled(images())
     top = trunk.top(stages[-1]).train()
-    top(trunk.prefix(pictures(), stages[-1])).square().mean().backward()
+    top(trunk.prefix(images(), stages[-1])).square().mean().backward()
     assert any(parameter.grad is not None and parameter.grad.any() for parameter in top.parameters())
     with torch.no_grad():
         for parameter in top.parameters():
             parameter.zero_()
-    assert torch.equal(tower.pooled(pictures()), before)
+    assert torch.equal(tower.pooled(images()), before)
 
 
-def test_pictures_are_normalised_as_clips(built: tuple[ClipTower, Trunk, list[str]]) -> None:
+def test_images_are_normalised_as_clips(built: tuple[ClipTower, Trunk, list[str]]) -> None:
     tower, trunk, _ = built
     assert (trunk.mean, trunk.std, trunk.digest) == (tower.mean, tower.std, tower.digest)
     assert trunk.mean[0] == pytest.approx(0.48145466)

@@ -17,7 +17,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def unit(*angles: float) -> Tensor:
-    """One class; a picture's feature points in the given direction, in degrees."""
+    """One class; an image's feature points in the given direction, in degrees."""
     turned = torch.tensor(angles, dtype=torch.float64).deg2rad()
     return torch.stack([turned.cos(), turned.sin()], dim=1)[:, None]
 

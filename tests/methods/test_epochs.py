@@ -28,7 +28,7 @@ ONCE = {"clip-zeroshot": 0, "linear-probe": 1}  # methods for which more epochs 
 
 
 def data(regime: str) -> TrainSet:
-    """Twelve scenes with all labels, every other one, one present one a picture, or those of every other picture."""
+    """Twelve scenes with all labels, every other one, one present one an image, or those of every other image."""
     labels = SCENES.train.labels.copy()
     if regime == "partial":
         labels[np.indices(labels.shape).sum(axis=0) % 2 == 1] = 0
@@ -38,11 +38,11 @@ def data(regime: str) -> TrainSet:
     if regime == "semi":
         labels[::2] = 0
     return TrainSet(
-        pictures=SCENES.train.pictures,
+        images=SCENES.train.images,
         workers=0,
         labels=labels,
         classes=SCENES.classes,
-        spoken=SCENES.spoken,
+        prompt_names=SCENES.prompt_names,
         regime=regime,
     )
 

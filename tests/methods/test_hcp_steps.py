@@ -53,7 +53,7 @@ def a_problem(labels: Tensor, features: Tensor) -> Problem:
     """Whose trunk leaves the given map as it is."""
     names = tuple(f"class {number}" for number in range(labels.shape[1]))
     trunk = Trunk("none", {"all": nn.Identity()}, features.shape[1], (0, 0, 0), (1, 1, 1), digest="")
-    return Problem(classes=names, spoken=names, labels=labels, regime="partial", recipe=HCP, tower=trunk)
+    return Problem(classes=names, prompt_names=names, labels=labels, regime="partial", recipe=HCP, tower=trunk)
 
 
 def the_learner(arrays: Arrays, options: dict[str, Any], words: Path) -> LabelFeatureLearner:

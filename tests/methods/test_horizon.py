@@ -17,7 +17,7 @@ from pmll_methods.method import MethodError
 from pmll_methods.recipe import Recipe
 from pmll_methods.settings import Settings, updated
 
-COCO_STEPS = 642  # 82,081 pictures in batches of 128
+COCO_STEPS = 642  # 82,081 images in batches of 128
 
 
 @pytest.mark.parametrize(("horizon", "expected"), [(80, 7.28e-6), (None, 3.2e-8)], ids=["released", "no horizon"])

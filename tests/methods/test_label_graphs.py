@@ -95,19 +95,19 @@ def learner(cls: type[Learner], labels: Tensor = LABELS, seed: int = 0, **change
     settings, recipe, *_ = resolve(cls.card, cls.Settings(), "smoke", given, {})
     names = ("red ring", "blue cross", "green star", "pink disc")[: labels.shape[1]]
     tower = cls.load_tower(settings, recipe)
-    problem = Problem(classes=names, spoken=names, labels=labels, regime="partial", recipe=recipe, tower=tower)
+    problem = Problem(classes=names, prompt_names=names, labels=labels, regime="partial", recipe=recipe, tower=tower)
     torch.manual_seed(seed)
     return cls(problem, settings)
 
 
-def pictures(count: int = 3) -> Tensor:
+def images(count: int = 3) -> Tensor:
     return torch.randint(0, 256, (count, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 
 
 def scores(made: Any) -> Tensor:
     made.eval()
     with torch.no_grad():
-        logits: Tensor = made(made.encode(pictures()), made.head())
+        logits: Tensor = made(made.encode(images()), made.head())
     return logits
 
 
@@ -178,7 +178,7 @@ def test_kggr_without_its_classifier_graph_is_ssgrl() -> None:
 
 def test_kggr_trains_the_first_classifiers_through_their_graph() -> None:
     made = learner(Kggr)
-    made(made.encode(pictures()), made.head()).square().sum().backward()
+    made(made.encode(images()), made.head()).square().sum().backward()
     assert all(parameter.grad is not None for parameter in made.classifier_ggnn.parameters())
     assert made.graph.classifiers.weight.grad.any()
 
@@ -194,7 +194,7 @@ def test_the_smoke_track_starts_at_each_classs_log_odds_and_no_other_does(cls: t
 @pytest.mark.parametrize("cls", METHODS)
 def test_an_unknown_label_trains_nothing(cls: type[Learner]) -> None:
     made = learner(cls)
-    unknown = Batch((made.encode(pictures()),), torch.zeros(3, 4, dtype=torch.int8), torch.arange(3))
+    unknown = Batch((made.encode(images()),), torch.zeros(3, 4, dtype=torch.int8), torch.arange(3))
     made.loss(unknown, made.head(), Step(0, 0, 0, 1, torch.Generator()))["bce"].backward()
     assert not any(parameter.grad is not None and parameter.grad.any() for parameter in made.parameters())
 
@@ -205,13 +205,13 @@ def test_a_label_never_seen_present_leaves_the_graph_finite(cls: type[Learner]) 
     assert scores(learner(cls, labels=torch.zeros((4, 4), dtype=torch.int8))).isfinite().all()
 
 
-def test_a_picture_alone_can_train_a_dynamic_graph() -> None:
-    assert learner(AddGcn).train()(learner(AddGcn).encode(pictures(1)), None).isfinite().all()
+def test_an_image_alone_can_train_a_dynamic_graph() -> None:
+    assert learner(AddGcn).train()(learner(AddGcn).encode(images(1)), None).isfinite().all()
 
 
-def test_ml_gcn_on_a_frozen_trunk_keeps_one_vector_a_picture() -> None:
+def test_ml_gcn_on_a_frozen_trunk_keeps_one_vector_an_image() -> None:
     whole, frozen = learner(GcnMl, train_from="layer4"), learner(GcnMl, train_from="none")
-    assert frozen.encode(pictures()).shape == (3, frozen.trunk.channels)
+    assert frozen.encode(images()).shape == (3, frozen.trunk.channels)
     torch.testing.assert_close(scores(frozen), scores(whole), rtol=1e-3, atol=1e-4)
 
 

@@ -40,7 +40,9 @@ def learner_on(scheme: type[LlR], labels: Tensor, **settings: Any) -> LlR:
     """The method itself, but for its features, which are taken for its logits."""
     classes = tuple(str(number) for number in range(labels.shape[1]))
     tower = load_trunk("tiny")
-    problem = Problem(classes=classes, spoken=classes, labels=labels, regime="partial", recipe=SMOKE_TRUNK, tower=tower)
+    problem = Problem(
+        classes=classes, prompt_names=classes, labels=labels, regime="partial", recipe=SMOKE_TRUNK, tower=tower
+    )
 
     class Given(scheme):  # type: ignore[misc, valid-type]
         def forward(self, features: Tensor, head: None) -> Tensor:

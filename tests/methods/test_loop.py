@@ -46,7 +46,7 @@ def train(cls: type[Learner], images: Noise, recipe: Recipe, seed: int = 0) -> n
 
 
 def mixed() -> Noise:
-    """Some pictures have no known label at all."""
+    """Some images have no known label at all."""
     labels = make_labels(40)
     labels[::4] = 0
     return Noise(labels=labels)
@@ -172,21 +172,21 @@ def test_the_head_is_built_once_a_step_and_once_a_predict() -> None:
     assert model.asked == 3 * 5 + 1
 
 
-def test_a_sweep_sees_every_picture_once_before_each_epoch() -> None:
+def test_a_sweep_sees_every_image_once_before_each_epoch() -> None:
     model, run = learner(Sweeping), MemoryRun()
     assert isinstance(model, Sweeping)
     fit_group([model], Noise(), [run])
     assert model.swept == [40, 40, 40]
 
 
-def test_unlabelled_pictures_come_in_their_own_stream() -> None:
+def test_unlabelled_images_come_in_their_own_stream() -> None:
     run = MemoryRun(recipe=EMA)
     fit_group([learner(TwoStages, mixed(), EMA)], mixed(), [run])
     assert [("agree" in report) for report in run.reports] == [False, True, True]
 
 
 class Watching(Linear):
-    """Keeps the positions of each of its steps; takes every class of the first two pictures for present."""
+    """Keeps the positions of each of its steps; takes every class of the first two images for present."""
 
     def __init__(self, problem: Problem, settings: Settings) -> None:
         super().__init__(problem, settings)
@@ -201,13 +201,13 @@ class Watching(Linear):
 
 
 def semi(labelled: int) -> Noise:
-    """The first pictures are fully labelled, the others not at all."""
+    """The first images are fully labelled, the others not at all."""
     labels = make_labels(40, hidden=0)
     labels[labelled:] = 0
     return Noise(labels=labels, regime="semi")
 
 
-def test_in_semi_batches_are_full_of_labelled_pictures_in_as_many_steps_as_all_would_make() -> None:
+def test_in_semi_batches_are_full_of_labelled_images_in_as_many_steps_as_all_would_make() -> None:
     model, all_labelled = learner(Watching, semi(10)), learner(Watching, semi(40))
     assert isinstance(model, Watching)
     assert isinstance(all_labelled, Watching)
@@ -227,11 +227,11 @@ def test_cells_of_semi_train_in_a_group_as_they_do_alone() -> None:
         np.testing.assert_array_equal(scores_of(model, run, images), train(Linear, images, RECIPE))
 
 
-def test_semi_without_a_labelled_picture_is_a_clear_error_of_that_cell_alone() -> None:
+def test_semi_without_a_labelled_image_is_a_clear_error_of_that_cell_alone() -> None:
     cells = [semi(0), semi(10)]
     empty, other = fit_group([learner(images=images) for images in cells], cells[0], [MemoryRun(), MemoryRun()])
     assert isinstance(empty, MethodError)
-    assert "no training picture is labelled" in str(empty)
+    assert "no training image is labelled" in str(empty)
     assert other is None
 
 

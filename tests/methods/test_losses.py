@@ -66,7 +66,7 @@ def test_golden_asl(path: Path) -> None:
     close(asymmetric(logits, targets, **shape), arrays["out.partial_elementwise"], meta)
     names: dict[Reduction, str] = {
         "known": "partial_mean_known",
-        "pictures": "partial_sum_per_example_mean",
+        "images": "partial_sum_per_example_mean",
         "entries": "partial_mean_all_entries",
         "sum": "partial_sum",
     }

@@ -97,7 +97,7 @@ def test_a_class_that_was_never_seen_present_has_an_empty_row_in_the_graph() -> 
         assert graph.diagonal().tolist() == [1, 1, 1, 0]
 
 
-def test_the_corrected_graph_counts_only_pictures_where_the_other_label_is_known() -> None:
+def test_the_corrected_graph_counts_only_images_where_the_other_label_is_known() -> None:
     assert adjacency(LABELS, "released")[0, 1] == pytest.approx(1 / 3)
     assert adjacency(LABELS, "corrected")[0, 1] == pytest.approx(1 / 2)
 

@@ -38,7 +38,7 @@ def test_a_class_has_at_most_as_many_prototypes_as_known_positives() -> None:
     assert not centres[2].any()
 
 
-def test_pictures_that_are_all_alike_raise_no_warning() -> None:
+def test_images_that_are_all_alike_raise_no_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = k_means(torch.ones(5, 2), 3)

@@ -1,4 +1,4 @@
-"""Learners with pseudo-labels in groups: cells with other labelled pictures, stages, schedules."""
+"""Learners with pseudo-labels in groups: cells with other labelled images, stages, schedules."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def plain(labelled: int, cls: type[Plain] = Plain) -> Plain:
     labels[labelled:] = 0
     classes = Noise().classes
     torch.manual_seed(0)
-    problem = Problem(classes=classes, spoken=classes, labels=labels, regime="semi", recipe=RECIPE)
+    problem = Problem(classes=classes, prompt_names=classes, labels=labels, regime="semi", recipe=RECIPE)
     return cls(problem, PseudoLabelSettings())
 
 
@@ -55,7 +55,7 @@ def trained(*learners: Plain) -> tuple[Plain, ...]:
     return learners
 
 
-def test_cells_with_other_labelled_pictures_train_in_a_group_as_they_do_alone() -> None:
+def test_cells_with_other_labelled_images_train_in_a_group_as_they_do_alone() -> None:
     together = trained(plain(8), plain(20))
     alone = (*trained(plain(8)), *trained(plain(20)))
     for one, other in zip(alone, together, strict=True):

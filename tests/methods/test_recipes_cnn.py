@@ -142,7 +142,7 @@ def test_the_loader_of_cole_et_al_goes_no_further_than_their_methods(name: str) 
     ("dataset", "expected"),
     [("voc2012", 1.5), ("coco2014", 2.9), ("nuswide", 1.9), ("cub", 31.4), ("voc2012-subset", 1.5), ("voc2007", 1.5)],
 )
-def test_how_many_labels_a_picture_has_is_known_on_the_papers_data_sets(
+def test_how_many_labels_an_image_has_is_known_on_the_papers_data_sets(
     name: str, track: str, dataset: str, expected: float
 ) -> None:
     kind = registry.find(name)
@@ -150,7 +150,7 @@ def test_how_many_labels_a_picture_has_is_known_on_the_papers_data_sets(
     assert found.settings.expected_positives == expected
 
 
-def test_where_absent_labels_are_known_how_many_labels_a_picture_has_is_counted() -> None:
+def test_where_absent_labels_are_known_how_many_labels_an_image_has_is_counted() -> None:
     assert on("epr", "voc2012", PARTIAL).settings.expected_positives is None
 
 
@@ -199,20 +199,20 @@ def test_settings_have_the_values_of_the_data_set(
     assert found.sources[setting]
 
 
-BATCHES = {  # of the released code: labelled alone, then labelled and unlabelled, by share of labelled pictures
+BATCHES = {  # of the released code: labelled alone, then labelled and unlabelled, by share of labelled images
     "coco2014": {0.05: (16, 4, 60), 0.1: (32, 8, 56), 0.15: (48, 12, 52), 0.2: (64, 16, 48)},
     "voc2012": {0.05: (16, 2, 30), 0.1: (32, 4, 28), 0.15: (48, 6, 26), 0.2: (64, 8, 24)},
 }
 
 
-@pytest.mark.parametrize(("dataset", "pictures"), [("coco2014", 82081), ("voc2012", 5717)])
-def test_batches_of_cap_are_the_released_ones_at_every_share(dataset: str, pictures: int) -> None:
+@pytest.mark.parametrize(("dataset", "images"), [("coco2014", 82081), ("voc2012", 5717)])
+def test_batches_of_cap_are_the_released_ones_at_every_share(dataset: str, images: int) -> None:
     found = on("cap", dataset, SEMI, tower="tiny")
     tower, classes = load_trunk("tiny"), ("a", "b")
     for share, (alone, labelled, unlabelled) in BATCHES[dataset].items():
-        labels = torch.zeros(pictures, 2, dtype=torch.int8)
-        labels[: int(share * pictures)] = 1
-        on_data = {"classes": classes, "spoken": classes, "labels": labels, "regime": SEMI}
+        labels = torch.zeros(images, 2, dtype=torch.int8)
+        labels[: int(share * images)] = 1
+        on_data = {"classes": classes, "prompt_names": classes, "labels": labels, "regime": SEMI}
         warm, later = Cap(Problem(**on_data, recipe=found.recipe, tower=tower), found.settings).stages()
         assert (warm.epochs, later.epochs, later.horizon) == (12, 28, 40)
         assert warm.streams == {"labelled": alone}

@@ -38,19 +38,19 @@ def build(cls: type[CoOp], names: tuple[str, ...] = NAMES, tower: ClipTower | No
     assert isinstance(full, CoOpSettings)
     labels = torch.ones(len(LABELS), len(names), dtype=torch.int8)
     towers = load_clip("tiny") if tower is None else tower
-    problem = Problem(classes=names, spoken=names, labels=labels, regime="partial", recipe=recipe, tower=towers)
+    problem = Problem(classes=names, prompt_names=names, labels=labels, regime="partial", recipe=recipe, tower=towers)
     torch.manual_seed(0)
     return cls(problem, full)
 
 
-def pictures(side: int = 64) -> Tensor:
+def images(side: int = 64) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     return torch.randint(0, 256, (3, 3, side, side), dtype=torch.uint8, generator=generator)
 
 
 def outcome(learner: CoOp) -> tuple[Tensor, Tensor]:
-    """The logits of three pictures and the loss of their labels."""
-    features, head = learner.encode(pictures()), learner.head()
+    """The logits of three images and the loss of their labels."""
+    features, head = learner.encode(images()), learner.head()
     terms = learner.loss(Batch((features,), LABELS, torch.arange(3)), head, STEP)
     return learner(features, head), torch.stack(list(terms.values())).sum()
 
@@ -184,7 +184,7 @@ def test_a_switch_of_the_loss_changes_the_loss_alone(changes: dict[str, Any]) ->
     assert not torch.isclose(usual[1], changed[1])
 
 
-def test_p_asl_without_focus_and_shift_is_the_cross_entropy_summed_per_picture() -> None:
+def test_p_asl_without_focus_and_shift_is_the_cross_entropy_summed_per_image() -> None:
     logits, loss = outcome(build(Sarl, loss="asl", gamma_negative=0, gamma_positive=0, clip=0))
     torch.testing.assert_close(loss, known_bce(logits, LABELS).sum() / 3)
 
@@ -218,12 +218,12 @@ def test_folding_p_into_the_attention_leaves_the_functions_alone() -> None:
 @pytest.mark.parametrize("decoupling", ["semantic", "attention"])
 def test_where_each_class_is_looked_for_is_a_map(decoupling: str) -> None:
     learner = build(Sarl, decoupling=decoupling)
-    seen = learner.attention(learner.encode(pictures()))
+    seen = learner.attention(learner.encode(images()))
     assert seen is not None
     assert seen.shape == (3, 4, 4, 4)
     if decoupling == "semantic":
         torch.testing.assert_close(seen.sum(dim=(2, 3)), torch.ones(3, 4))
-    assert build(Sarl, decoupling="none").attention(learner.encode(pictures())) is None
+    assert build(Sarl, decoupling="none").attention(learner.encode(images())) is None
 
 
 def test_prompts_and_decoupling_are_groups_that_hold_every_trained_value_once() -> None:
@@ -238,15 +238,15 @@ def test_prompts_and_decoupling_are_groups_that_hold_every_trained_value_once() 
 @pytest.mark.parametrize("vision", [RESNET, VIT, MOBILENET], ids=["resnet", "vit", "timm"])
 def test_the_last_map_of_any_tower_is_decoupled(vision: dict[str, Any]) -> None:
     tower = tower_of(small_clip(vision))
-    found = tower.feature_map(tower.normalise(pictures(128)))
+    found = tower.feature_map(tower.normalise(images(128)))
     assert found.shape[:2] == (3, tower.channels)
     assert found.shape[2] == found.shape[3] == (8 if vision is VIT else 4)
     learner = build(Sarl, tower=tower)
-    assert learner(learner.encode(pictures(128)), learner.head()).shape == (3, 4)
+    assert learner(learner.encode(images(128)), learner.head()).shape == (3, 4)
 
 
-def test_the_map_of_a_vit_lies_as_the_picture_does() -> None:
+def test_the_map_of_a_vit_lies_as_the_image_does() -> None:
     tower = tower_of(small_clip(VIT))
-    images = tower.normalise(pictures())
-    tokens = tower.feature_map(images).flatten(2).mT @ tower.model.visual.proj
-    torch.testing.assert_close(tokens, tower.dense(images))
+    pixels = tower.normalise(images())
+    tokens = tower.feature_map(pixels).flatten(2).mT @ tower.model.visual.proj
+    torch.testing.assert_close(tokens, tower.dense(pixels))

@@ -30,7 +30,7 @@ def tower() -> ClipTower:
 def scinet(
     tower: ClipTower, labels: Tensor = LABELS, recipe: Recipe = RECIPE, regime: str = "partial", **settings: Any
 ) -> Scinet:
-    problem = Problem(classes=CLASSES, spoken=CLASSES, labels=labels, regime=regime, recipe=recipe, tower=tower)
+    problem = Problem(classes=CLASSES, prompt_names=CLASSES, labels=labels, regime=regime, recipe=recipe, tower=tower)
     torch.manual_seed(0)
     return Scinet(problem, ScinetSettings(**{"hard_k": 2, **settings}))
 
@@ -86,7 +86,7 @@ def test_every_switch_changes_the_loss(tower: ClipTower, switch: dict[str, Any])
 
 
 def fused_by(learner: Scinet) -> Tensor:
-    """What fusion makes of random probabilities of 8 random pictures whose labels nobody knows."""
+    """What fusion makes of random probabilities of 8 random images whose labels nobody knows."""
     generator = torch.Generator().manual_seed(1)
     images, p = torch.randn(8, 24, generator=generator), torch.rand(8, len(CLASSES), generator=generator)
     confidence: Tensor = learner.fusion(images, p, torch.zeros(p.shape, dtype=torch.int8))
@@ -128,7 +128,7 @@ def test_crossed_prompts_start_as_plain_ones(tower: ClipTower) -> None:
     assert not crossed.shift.any()
 
 
-def test_crossed_prompts_score_a_picture_alone_as_among_others(tower: ClipTower) -> None:
+def test_crossed_prompts_score_an_image_alone_as_among_others(tower: ClipTower) -> None:
     learner = scinet(tower, cross_prompt="both")
     two_steps(learner)
     features = learner.encode(torch.randint(0, 256, (5, 3, 64, 64), dtype=torch.uint8))
@@ -149,7 +149,7 @@ def test_pairs_of_labels_hardly_seen_together_take_the_similarity_of_their_names
     assert label_correlation(-labels * torch.tensor([1, -1], dtype=torch.int8), names, least=4)[0, 1] == 0
 
 
-def test_pictures_that_are_all_alike_are_smoothed_to_their_mean() -> None:
+def test_images_that_are_all_alike_are_smoothed_to_their_mean() -> None:
     instances = spectrum(instance_affinity(torch.ones(3, 4).double(), neighbours=5))
     lonely = spectrum(torch.zeros(2, 2).double())
     p = torch.tensor([[0.0, 1.0], [0.3, 1.0], [0.9, 1.0]]).double()
@@ -197,8 +197,8 @@ def test_what_is_believed_is_told(tower: ClipTower) -> None:
 
 
 @pytest.mark.parametrize("variant", ["paper", "released"])
-def test_a_picture_without_any_label_keeps_what_was_last_believed_of_it(tower: ClipTower, variant: str) -> None:
-    """With partial labels many pictures have no known positive, and some views of them are unsure of everything."""
+def test_an_image_without_any_label_keeps_what_was_last_believed_of_it(tower: ClipTower, variant: str) -> None:
+    """With partial labels many images have no known positive, and some views of them are unsure of everything."""
     learner = scinet(tower, -torch.ones_like(LABELS), variant=variant, train_from="none")  # nothing may be believed
     learner.believed[:8, 2] = True
     before = learner.believed.clone()

@@ -30,7 +30,7 @@ def problem(tower: Any = None, regime: str = "partial", classes: tuple[str, ...]
     labels[0] = 0
     return Problem(
         classes=classes,
-        spoken=classes,
+        prompt_names=classes,
         labels=labels,
         regime=regime,
         recipe=RECIPE,
@@ -57,8 +57,8 @@ def views() -> tuple[Tensor, ...]:
 
 
 def terms(trained: ScpNet, epoch: int = 0) -> dict[str, Tensor]:
-    """The loss of one step on four pictures."""
-    trained.eval()  # one picture's norm doesn't depend on the others'
+    """The loss of one step on four images."""
+    trained.eval()  # one image's norm doesn't depend on the others'
     positions = torch.arange(4)
     features = tuple(trained.encode(view) for view in views())
     batch = Batch(features, trained.problem.labels[positions], positions)
@@ -131,7 +131,7 @@ def test_training_from_layer4_on_leaves_the_layers_below_to_the_group() -> None:
         {"neighbours": 2},
         {"share": 0.5},
         {"scale": None},
-        {"start": "a picture of the"},
+        {"start": "an image of the"},
     ],
     ids=str,
 )
@@ -158,8 +158,8 @@ def test_a_switch_of_the_training_changes_its_term(change: dict[str, Any], term:
 
 def test_the_prior_of_other_words_is_another_prior(tmp_path: Any) -> None:
     words = tmp_path / "words.txt"
-    spoken = sorted({word for name in CLASSES for word in name.split()})
-    words.write_text("\n".join(f"{word} {i % 3} {i % 2} 1" for i, word in enumerate(spoken)))
+    prompt_names = sorted({word for name in CLASSES for word in name.split()})
+    words.write_text("\n".join(f"{word} {i % 3} {i % 2} 1" for i, word in enumerate(prompt_names)))
     assert not torch.allclose(learner(words=str(words)).star, learner().star)
 
 
@@ -184,7 +184,7 @@ def test_half_of_l_cst_and_l_dstl_is_half_of_the_terms() -> None:
 
 
 def test_what_is_unknown_is_absent_to_l_cls_until_splc_corrects_it() -> None:
-    """The paper follows SPLC, with one positive label a picture and with partial labels."""
+    """The paper follows SPLC, with one positive label an image and with partial labels."""
     trained = learner()
     labels = trained.problem.labels[:4]
     features = trained.encode(views()[0])
@@ -195,7 +195,7 @@ def test_what_is_unknown_is_absent_to_l_cls_until_splc_corrects_it() -> None:
     assert terms(unknown, 0)["cls"] == terms(trained, 0)["cls"]  # unknown or absent is the same before any correction
 
 
-def test_with_one_positive_a_picture_unknown_labels_are_never_ignored() -> None:
+def test_with_one_positive_an_image_unknown_labels_are_never_ignored() -> None:
     single = problem(regime="single-positive")
     assert terms(learner(of=single, unknown="ignored"))["cls"] == terms(learner(of=single))["cls"]
 

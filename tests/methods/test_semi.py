@@ -118,7 +118,7 @@ def test_more_contexts_than_classes_give_each_class_its_own() -> None:
 
 
 def semi_labels(n: int = 24, labelled: int = 12) -> Tensor:
-    """The first pictures are labelled; the last class is in none of them. Each affinity gives other contexts."""
+    """The first images are labelled; the last class is in none of them. Each affinity gives other contexts."""
     frequency = torch.linspace(0.7, 0.1, len(NAMES))
     labels = torch.where(torch.rand(n, len(NAMES), generator=torch.Generator().manual_seed(12)) < frequency, 1, -1)
     labels[:, -1] = -1
@@ -131,7 +131,7 @@ def build(cls: type[PseudoLabelLearner], labels: Tensor | None = None, **setting
     full, recipe, *_ = resolve(cls.card, cls.Settings(), "smoke", settings, {})
     problem = Problem(
         classes=NAMES,
-        spoken=NAMES,
+        prompt_names=NAMES,
         labels=semi_labels() if labels is None else labels,
         regime="semi",
         recipe=recipe,
@@ -141,7 +141,7 @@ def build(cls: type[PseudoLabelLearner], labels: Tensor | None = None, **setting
     return cls(problem, full)
 
 
-def pictures(learner: Learner, rows: Tensor) -> Batch:
+def images(learner: Learner, rows: Tensor) -> Batch:
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (24, 3, 64, 64), dtype=torch.uint8, generator=generator)[rows]
     return Batch((learner.encode(pixels),), learner.problem.labels[rows], rows)
@@ -152,9 +152,9 @@ def outcome(learner: PseudoLabelLearner) -> tuple[dict[str, Tensor], Tensor]:
     assert learner.sweep_plan(learner.warmup_epochs) is not None
     with torch.no_grad():
         for rows in (torch.arange(12, 19), torch.arange(19, 24)):
-            learner.eval().sweep(pictures(learner, rows))
+            learner.eval().sweep(images(learner, rows))
         learner.after_sweep()
-    labelled, unlabelled = (pictures(learner, torch.arange(start, start + 4)) for start in (0, 12))
+    labelled, unlabelled = (images(learner, torch.arange(start, start + 4)) for start in (0, 12))
     batch = replace(unlabelled, streams={"labelled": labelled})
     terms = learner.loss(batch, learner.head(), Step(1, 0, 0, 1, torch.Generator()))
     return {name: term.detach() for name, term in terms.items()}, learner.pseudo
@@ -165,7 +165,7 @@ def differ(one: tuple[dict[str, Tensor], Tensor], other: tuple[dict[str, Tensor]
 
 
 @pytest.mark.parametrize("cls", [Cap, Ssmll])
-def test_pseudo_labels_are_for_unlabelled_pictures_as_often_as_in_the_labelled_ones(
+def test_pseudo_labels_are_for_unlabelled_images_as_often_as_in_the_labelled_ones(
     cls: type[PseudoLabelLearner],
 ) -> None:
     learner = build(cls)
@@ -177,7 +177,7 @@ def test_pseudo_labels_are_for_unlabelled_pictures_as_often_as_in_the_labelled_o
 
 
 @pytest.mark.parametrize("cls", [Cap, Ssmll])
-def test_pseudo_labels_are_told_of_the_unlabelled_pictures_once_there_are_some(cls: type[PseudoLabelLearner]) -> None:
+def test_pseudo_labels_are_told_of_the_unlabelled_images_once_there_are_some(cls: type[PseudoLabelLearner]) -> None:
     learner = build(cls)
     assert learner.beliefs() == {}
     _, pseudo = outcome(learner)
@@ -202,12 +202,12 @@ def test_batches_are_those_of_the_released_code(cls: type[PseudoLabelLearner]) -
         assert later.views == ("flip+dualcoop",)
 
 
-def test_without_labelled_pictures_there_is_a_clear_error() -> None:
-    with pytest.raises(MethodError, match="no training picture is labelled"):
+def test_without_labelled_images_there_is_a_clear_error() -> None:
+    with pytest.raises(MethodError, match="no training image is labelled"):
         build(Cap, semi_labels(24, 0))
 
 
-def test_without_unlabelled_pictures_the_warm_up_is_all() -> None:
+def test_without_unlabelled_images_the_warm_up_is_all() -> None:
     stages = build(Cap, semi_labels(24, 24)).stages()
     assert [list(stage.streams) for stage in stages] == [["labelled"]]
 
@@ -243,6 +243,6 @@ def test_the_paper_trains_1_313_799_values_on_rn101() -> None:
     classes = tuple(f"class {number}" for number in range(80))
     labels = torch.ones(4, 80, dtype=torch.int8)
     recipe = Ssmll.card.tracks["paper"].recipe
-    problem = Problem(classes=classes, spoken=classes, labels=labels, regime="semi", recipe=recipe, tower=tower)
+    problem = Problem(classes=classes, prompt_names=classes, labels=labels, regime="semi", recipe=recipe, tower=tower)
     learner = Ssmll(problem, Ssmll.Settings())
     assert sum(parameter.numel() for parameter in learner.parameters()) == 1_313_799

@@ -130,7 +130,7 @@ def built(name: str, recipe: Recipe = SMOKE_TRUNK, /, **settings: Any) -> Any:
     track = kind.card.tracks["smoke"]
     problem = Problem(
         classes=("a", "b", "c", "d"),
-        spoken=("a", "b", "c", "d"),
+        prompt_names=("a", "b", "c", "d"),
         labels=LABELS,
         regime="partial",
         recipe=recipe,
@@ -140,21 +140,21 @@ def built(name: str, recipe: Recipe = SMOKE_TRUNK, /, **settings: Any) -> Any:
     return kind.cls(problem, kind.settings_class(**{**track.settings, **settings}))
 
 
-def pictures(learner: Any, positions: Tensor | None = None) -> Batch:
-    """All of the labels, on pictures of noise."""
+def images(learner: Any, positions: Tensor | None = None) -> Batch:
+    """All of the labels, on images of noise."""
     pixels = torch.randint(256, (4, 3, 64, 64), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
     rows = torch.arange(4) if positions is None else positions
     return Batch((learner.encode(pixels),), learner.problem.labels[rows], rows)
 
 
 def terms(learner: Any, epoch: int = 1, positions: Tensor | None = None) -> float:
-    """The loss on fixed pictures, summed over its terms."""
-    found = learner.loss(pictures(learner, positions), None, Step(0, epoch, 0, 1, torch.Generator()))
+    """The loss on fixed images, summed over its terms."""
+    found = learner.loss(images(learner, positions), None, Step(0, epoch, 0, 1, torch.Generator()))
     return float(sum(value.item() for value in found.values()))
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_biases_start_where_the_loss_wants_them_if_pictures_say_nothing(name: str) -> None:
+def test_biases_start_where_the_loss_wants_them_if_images_say_nothing(name: str) -> None:
     if name == "role":
         learner: Role = built(name)
         mean = learner.estimates.sigmoid().mean(dim=0)
@@ -238,7 +238,7 @@ def test_role_starts_sure_of_what_is_known_and_unsure_of_the_rest() -> None:
     assert len(set(unknown.tolist())) == unknown.numel()
 
 
-def test_the_number_of_labels_a_picture_is_expected_to_have_is_told() -> None:
+def test_the_number_of_labels_an_image_is_expected_to_have_is_told() -> None:
     assert built("epr").beliefs() == {"expected_positives": 1.9}
     estimated = built("epr", expected_positives=None)
     known = LABELS[LABELS != 0]
@@ -292,17 +292,17 @@ def test_a_linear_phase_trains_the_classifier_on_a_trunk_that_stays_as_it_is(nam
     def changed() -> set[str]:
         return {name.split(".")[0] for name, value in learner.state_dict().items() if not value.equal(before[name])}
 
-    member.train_step(pictures(learner), linear, Place(stage=0), 1)
+    member.train_step(images(learner), linear, Place(stage=0), 1)
     assert changed() == learned
     member.begin_stage()
-    member.train_step(pictures(learner), whole, Place(stage=1), 1)
+    member.train_step(images(learner), whole, Place(stage=1), 1)
     assert changed() == learned | {"top"}
 
 
 def test_what_the_linear_phase_is_sure_of_can_still_change_after_it() -> None:
     learner, member = linear_first()
     learner.estimates.data.fill_(50.0)
-    member.train_step(pictures(learner), learner.stages()[1], Place(stage=1), 1)
+    member.train_step(images(learner), learner.stages()[1], Place(stage=1), 1)
     assert learner.estimates.abs().max() <= math.log(1e5)
 
 

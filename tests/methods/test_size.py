@@ -22,7 +22,7 @@ def size_of(method: str, **settings: Any) -> Size:
     tower = kind.cls.load_tower(resolved.settings, resolved.recipe)
     labels = torch.tensor([[1, -1, 0], [0, 1, -1], [-1, 0, 1]], dtype=torch.int8)
     problem = Problem(
-        classes=CLASSES, spoken=CLASSES, labels=labels, regime="partial", recipe=resolved.recipe, tower=tower
+        classes=CLASSES, prompt_names=CLASSES, labels=labels, regime="partial", recipe=resolved.recipe, tower=tower
     )
     return size(kind.cls(problem, resolved.settings))
 

@@ -30,7 +30,7 @@ def sizes(cls: type[Learner], classes: int, folder: Path, **changes: Any) -> tup
     names = tuple(f"class {i}" for i in range(classes))
     labels = torch.ones((2, classes), dtype=torch.int8)
     tower = cls.load_tower(settings, recipe)
-    problem = Problem(classes=names, spoken=names, labels=labels, regime="partial", recipe=recipe, tower=tower)
+    problem = Problem(classes=names, prompt_names=names, labels=labels, regime="partial", recipe=recipe, tower=tower)
     made = cls(problem, settings)
     whole, top = count(made), made.get_submodule("top")
     return whole - count(top), count(top)

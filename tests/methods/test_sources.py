@@ -111,7 +111,7 @@ def test_a_hugging_face_tokenizer_is_downloaded_too(monkeypatch: pytest.MonkeyPa
 )
 def test_a_tower_that_sees_one_size_alone_is_refused_at_another(look: object, tower: str, side: int) -> None:
     assert callable(look)
-    with pytest.raises(MethodError, match=f"takes only pictures of {side} pixels, the recipe has 448") as caught:
+    with pytest.raises(MethodError, match=f"takes only images of {side} pixels, the recipe has 448") as caught:
         look(tower, "random", 448)
     assert hint_of(caught) == f"--set recipe.resolution={side}"
     look(tower, "random", side)
@@ -125,7 +125,7 @@ def test_other_image_halves_see_any_size(tower: str) -> None:
 def test_a_folder_is_looked_at_as_well(tmp_path: Path) -> None:
     shape = {"vision_cfg": {"timm_model_name": "vit_base_patch16_224", "image_size": 224}, "text_cfg": {}}
     (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": shape}))
-    with pytest.raises(MethodError, match="only pictures of 224 pixels"):
+    with pytest.raises(MethodError, match="only images of 224 pixels"):
         clip_sources(f"local-dir:{tmp_path}", None, 448)
     assert clip_sources(f"local-dir:{tmp_path}", None, 224) == ()
 

@@ -33,7 +33,7 @@ def small(cls: type[Any], labels: Tensor = LABELS, **settings: Any) -> Any:
     given = {name: value for name, value in {**SMALL, **settings}.items() if name in fields}
     resolved, recipe, *_ = resolve(cls.card, cls.Settings(), "smoke", given, {"views": ("hcp",), "cache": False})
     problem = Problem(
-        classes=CLASSES, spoken=CLASSES, labels=labels, regime="partial", recipe=recipe, tower=load_trunk("tiny")
+        classes=CLASSES, prompt_names=CLASSES, labels=labels, regime="partial", recipe=recipe, tower=load_trunk("tiny")
     )
     return cls(problem, resolved).eval()
 
@@ -196,7 +196,7 @@ def test_prototypes_come_from_the_test_view_or_as_released_from_the_training_vie
     assert small(Hst).sweep_plan(1) is None
 
 
-def test_before_the_first_prototypes_nothing_is_completed_across_pictures() -> None:
+def test_before_the_first_prototypes_nothing_is_completed_across_images() -> None:
     found = terms(small(Hst, theta=0.0))
     assert torch.equal(found["inter"], found["bce"])
 
@@ -226,7 +226,7 @@ def test_parameter_counts_are_the_released_ones(cls: type[Any], classes: int, re
     settings = cls.Settings(weights="random", words=str(tmp_path / "words.npy"))
     problem = Problem(
         classes=names,
-        spoken=names,
+        prompt_names=names,
         labels=torch.ones(2, classes, dtype=torch.int8),
         regime="partial",
         recipe=cls.card.tracks["paper"].recipe,

@@ -51,7 +51,7 @@ def pretraining() -> Iterator[ModuleType]:
 
 
 def pixels(count: int) -> Tensor:
-    return torch.from_numpy(shapes.pictures("test")[:count].copy()).permute(0, 3, 1, 2) / 127.5 - 1
+    return torch.from_numpy(shapes.images("test")[:count].copy()).permute(0, 3, 1, 2) / 127.5 - 1
 
 
 def test_the_image_tower_has_the_stages_of_an_open_clip_resnet(model: TinyCLIP) -> None:
@@ -66,7 +66,7 @@ def test_the_image_tower_has_the_stages_of_an_open_clip_resnet(model: TinyCLIP) 
     torch.testing.assert_close(model.encode_image(pixels(2), normalize=True).norm(dim=-1), torch.ones(2))
 
 
-def test_open_clips_own_code_encodes_texts_and_pictures_alike(model: TinyCLIP) -> None:
+def test_open_clips_own_code_encodes_texts_and_images_alike(model: TinyCLIP) -> None:
     ids = tokenizer()(["a photo of a key.", "there is a tree and a house here."])
     ours = model.encode_text(ids, normalize=True)
     torch.testing.assert_close(open_clip.CLIP.encode_text(model, ids, normalize=True), ours)
@@ -131,7 +131,7 @@ def test_weights_are_packed_in_half_precision_with_the_read_tokens_alone() -> No
         assert torch.equal(value, model.state_dict()[name].half().to(value.dtype)), name
 
 
-def test_known_names_find_their_pictures_and_unread_ones_do_not(model: TinyCLIP) -> None:
+def test_known_names_find_their_images_and_unread_ones_do_not(model: TinyCLIP) -> None:
     texts = model.encode_text(tokenizer()([f"a photo of a {name}." for name in shapes.CLASSES]), normalize=True)
     scores = model.encode_image(pixels(1000), normalize=True) @ texts.T
     precisions = average_precision_score(shapes.labels("test") > 0, scores.numpy(), average=None)

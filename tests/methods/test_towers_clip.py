@@ -1,4 +1,4 @@
-"""CLIP towers give open_clip's own features, one a picture or one a position, at any resolution they can take."""
+"""CLIP towers give open_clip's own features, one an image or one a position, at any resolution they can take."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pmll_methods.towers.dense import TimmImages, VitImages, attention_pool, cha
 from pmll_methods.towers.frozen import normalise
 from pmll_methods.towers.tiny import load_tiny, random_tiny
 from pmll_methods.towers.weights import tower_identity
-from small_clips import MOBILENET, RESNET, VIT, close, pictures, small_clip, tower_of
+from small_clips import MOBILENET, RESNET, VIT, close, images, small_clip, tower_of
 
 MNV2 = "mnv2-text256"
 
@@ -31,25 +31,25 @@ MNV2 = "mnv2-text256"
 @pytest.mark.parametrize("vision", [RESNET, VIT, {**VIT, "pool_type": "avg", "final_ln_after_pool": True}, MOBILENET])
 def test_pooled_features_are_open_clips_own(vision: dict[str, Any]) -> None:
     model = small_clip(vision)
-    expected = copy.deepcopy(model).encode_image(pictures(64)).detach()
+    expected = copy.deepcopy(model).encode_image(images(64)).detach()
     tower = tower_of(model)
     assert tower.resolution == 64
-    close(tower.pooled(pictures(64)), expected)
+    close(tower.pooled(images(64)), expected)
 
 
 def test_a_resnet_clip_runs_at_another_resolution_than_its_own() -> None:
     model = small_clip(RESNET)
     plain = copy.deepcopy(model).visual
-    features = plain.forward_intermediates(pictures(128), indices=1, intermediates_only=True)["image_intermediates"][-1]
+    features = plain.forward_intermediates(images(128), indices=1, intermediates_only=True)["image_intermediates"][-1]
     plain.attnpool.positional_embedding = nn.Parameter(
         resized(plain.attnpool.positional_embedding, (4, 4), antialias=False)
     )
     tower = tower_of(model)
-    close(tower.pooled(pictures(128)), plain.attnpool(features).detach())
-    tokens = tower.dense(pictures(128))
+    close(tower.pooled(images(128)), plain.attnpool(features).detach())
+    tokens = tower.dense(images(128))
     assert tokens.shape == (2, 1 + 16, 24)
     with pytest.raises(RuntimeError):
-        copy.deepcopy(small_clip(RESNET)).visual(pictures(128))
+        copy.deepcopy(small_clip(RESNET)).visual(images(128))
 
 
 def test_a_vit_clip_runs_at_another_resolution_as_if_loaded_for_it() -> None:
@@ -58,25 +58,25 @@ def test_a_vit_clip_runs_at_another_resolution_as_if_loaded_for_it() -> None:
     larger = small_clip({**VIT, "image_size": 96})
     resize_pos_embed(state, larger)
     larger.load_state_dict(state)
-    close(tower_of(model).pooled(pictures(96)), larger.encode_image(pictures(96)).detach())
+    close(tower_of(model).pooled(images(96)), larger.encode_image(images(96)).detach())
 
 
 def test_dense_resnet_features_are_the_attention_pool_without_attention() -> None:
     model = small_clip(RESNET)
     plain = copy.deepcopy(model).visual
-    features = plain.forward_intermediates(pictures(64), indices=1, intermediates_only=True)["image_intermediates"][-1]
+    features = plain.forward_intermediates(images(64), indices=1, intermediates_only=True)["image_intermediates"][-1]
     tokens = features.flatten(2).mT
     tower, pool = tower_of(model), plain.attnpool
-    close(tower.dense(pictures(64), "maskclip"), pool.c_proj(pool.v_proj(tokens)).detach())
+    close(tower.dense(images(64), "maskclip"), pool.c_proj(pool.v_proj(tokens)).detach())
     with_mean = torch.cat([tokens.mean(1, keepdim=True), tokens], dim=1) + pool.positional_embedding
-    close(tower.dense(pictures(64)), pool.c_proj(pool.v_proj(with_mean)).detach())
+    close(tower.dense(images(64)), pool.c_proj(pool.v_proj(with_mean)).detach())
 
 
 def test_dense_vit_features_are_open_clips_patch_tokens_in_the_joint_space() -> None:
     model = small_clip(VIT)
     plain = copy.deepcopy(model).visual
     plain.output_tokens = True
-    close(tower_of(model).dense(pictures(64)), (plain(pictures(64))[1] @ plain.proj).detach())
+    close(tower_of(model).dense(images(64)), (plain(images(64))[1] @ plain.proj).detach())
 
 
 @pytest.mark.parametrize("pool", ["avg", "token", "map"])
@@ -85,15 +85,15 @@ def test_a_timm_positions_vector_is_what_the_head_makes_of_it_alone(pool: str) -
     projection = {"timm_proj": "linear" if pool == "avg" else ""}
     vision = {"timm_model_name": names[pool], "timm_model_pretrained": False, "timm_pool": pool, **projection}
     tower = tower_of(small_clip({**vision, "image_size": 224}))
-    dense = tower.dense(pictures(224, 1))
+    dense = tower.dense(images(224, 1))
     assert isinstance(tower.images, TimmImages)
     trunk = tower.images.trunk
-    features = trunk.forward_features(pictures(224, 1)).detach()
+    features = trunk.forward_features(images(224, 1)).detach()
     if pool == "avg":
         head = tower.model.visual.head(trunk.head.norm(features).permute(0, 2, 3, 1)).flatten(1, 2)
     elif pool == "token":
         head = trunk.head(trunk.fc_norm(features))
-        close(head[:, 0], tower.pooled(pictures(224, 1)))
+        close(head[:, 0], tower.pooled(images(224, 1)))
         head = head[:, 1:]
     else:
         latent, tokens = trunk.attn_pool, features[:, trunk.num_prefix_tokens :]
@@ -104,19 +104,19 @@ def test_a_timm_positions_vector_is_what_the_head_makes_of_it_alone(pool: str) -
 
 def test_the_mean_over_positions_is_the_pooled_vector_of_an_averaging_tower() -> None:
     tower = tower_of(small_clip(MOBILENET))
-    close(tower.dense(pictures(64)).mean(dim=1), tower.pooled(pictures(64)))
+    close(tower.dense(images(64)).mean(dim=1), tower.pooled(images(64)))
 
 
 def test_a_tower_of_one_resolution_refuses_another() -> None:
     vision = {"timm_model_name": "vit_tiny_patch16_224", "timm_model_pretrained": False, "image_size": 224}
     tower = tower_of(small_clip({**vision, "timm_pool": "token", "timm_proj": ""}))
-    with pytest.raises(MethodError, match="can't see pictures of this size"):
-        tower.dense(pictures(64))
+    with pytest.raises(MethodError, match="can't see images of this size"):
+        tower.dense(images(64))
 
 
 def test_unknown_dense_features_are_refused_with_those_there_are() -> None:
     with pytest.raises(MethodError, match="no dense features 'values'") as caught:
-        tower_of(small_clip(VIT)).dense(pictures(64), "values")
+        tower_of(small_clip(VIT)).dense(images(64), "values")
     assert caught.value.hint == "there are: ln_proj, value, value_residual"
 
 
@@ -208,9 +208,9 @@ def test_a_configuration_and_a_weights_file_apart_are_the_same_model(shared: Pat
 @pytest.mark.parametrize("weights", [None, "random"])
 def test_the_embedded_tiny_is_a_clip_too(weights: str | None) -> None:
     tower, plain = load_clip("tiny", weights), (random_tiny(seed=0) if weights else load_tiny()).eval()
-    images = pictures(64)
-    close(tower.pooled(images), plain.encode_image(images).detach())
-    assert tower.dense(images).shape == (2, 1 + 64, 96)
+    pixels = images(64)
+    close(tower.pooled(pixels), plain.encode_image(pixels).detach())
+    assert tower.dense(pixels).shape == (2, 1 + 64, 96)
     ids = tower.tokenize(["a photo of a ring.", "something it has never read"])
     assert ids.shape == (2, 32)
     close(tower.encode_text(ids), plain.encode_text(ids).detach())

@@ -18,7 +18,7 @@ from pmll_methods.towers.cnn import Trunk, load_trunk
 from pmll_methods.towers.frozen import fold_batch_norm
 
 
-def pictures(side: int = 64) -> Tensor:
+def images(side: int = 64) -> Tensor:
     return torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(0))
 
 
@@ -65,8 +65,8 @@ def test_a_resnet_has_the_stages_of_its_paper(weights: str) -> None:
 @pytest.mark.parametrize("at", [None, "stem", "layer3", "layer4"])
 def test_wherever_it_is_cut_the_two_parts_give_the_networks_last_map(weights: str, at: str | None) -> None:
     trunk = load_trunk("resnet18", weights)
-    found = trunk.top(at).eval()(trunk.prefix(pictures(), at))
-    close(found.detach(), last_map(network_of(weights), pictures()))
+    found = trunk.top(at).eval()(trunk.prefix(images(), at))
+    close(found.detach(), last_map(network_of(weights), images()))
 
 
 def test_the_frozen_part_is_shared_and_gets_no_gradient_the_top_is_ones_own(weights: str) -> None:
@@ -74,26 +74,26 @@ def test_the_frozen_part_is_shared_and_gets_no_gradient_the_top_is_ones_own(weig
     assert load_trunk("resnet18", weights) is trunk
     one, other = trunk.top("layer4"), trunk.top("layer4")
     assert all(parameter.requires_grad for parameter in one.parameters())
-    features = trunk.prefix(pictures(), "layer4")
+    features = trunk.prefix(images(), "layer4")
     assert not features.requires_grad
     with torch.no_grad():
         next(one.parameters()).zero_()
     assert next(other.parameters()).any()
-    close(trunk.top("layer4").eval()(features).detach(), last_map(network_of(weights), pictures()))
+    close(trunk.top("layer4").eval()(features).detach(), last_map(network_of(weights), images()))
 
 
 def test_a_top_in_training_mode_keeps_its_own_batch_norm(weights: str) -> None:
     trunk = load_trunk("resnet18", weights)
     top = trunk.top("layer4").train()
-    before = trunk.prefix(pictures(), "layer4")
+    before = trunk.prefix(images(), "layer4")
     top(before)
     assert any(isinstance(module, nn.BatchNorm2d) and module.num_batches_tracked for module in top.modules())
-    assert torch.equal(trunk.prefix(pictures(), "layer4"), before)
+    assert torch.equal(trunk.prefix(images(), "layer4"), before)
 
 
 def test_a_top_that_begins_with_an_in_place_activation_leaves_the_shared_features_alone() -> None:
     trunk = load_trunk("squeezenet1_1", "random")
-    features = trunk.prefix(pictures(), "features.1")
+    features = trunk.prefix(images(), "features.1")
     kept = features.clone()
     trunk.top("features.1")(features)
     assert torch.equal(features, kept)
@@ -113,11 +113,11 @@ def test_folding_batch_norm_changes_nothing(build: type[nn.Module]) -> None:
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean.normal_(std=0.1)
             module.running_var.uniform_(0.5, 1.5)
-    expected = network(pictures()).detach()
+    expected = network(images()).detach()
     folded = fold_batch_norm(network)
     norms = [module for module in folded.modules() if isinstance(module, nn.BatchNorm2d)]
     assert len(norms) < 64
-    close(folded(pictures()), expected)
+    close(folded(images()), expected)
 
 
 def test_other_torchvision_networks_are_cut_between_their_blocks(shared: Path) -> None:
@@ -126,9 +126,9 @@ def test_other_torchvision_networks_are_cut_between_their_blocks(shared: Path) -
     assert list(trunk.stages) == [f"features.{block}" for block in range(19)]
     network = torchvision.models.mobilenet_v2()
     network.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()})
-    expected = network.eval().features(pictures()).detach()
-    close(trunk.prefix(pictures(), None), expected)
-    found = trunk.top("features.18").eval()(trunk.prefix(pictures(), "features.18")).detach()
+    expected = network.eval().features(images()).detach()
+    close(trunk.prefix(images(), None), expected)
+    found = trunk.top("features.18").eval()(trunk.prefix(images(), "features.18")).detach()
     close(found, expected)
     assert trunk.channels == found.shape[1] == 1280
     assert found.dtype == torch.float32
@@ -138,7 +138,7 @@ def test_other_torchvision_networks_are_cut_between_their_blocks(shared: Path) -
 def test_random_weights_are_the_same_every_time(name: str) -> None:
     first, second = load_trunk.__wrapped__(name, "random"), load_trunk.__wrapped__(name, "random")
     assert first.digest == second.digest
-    assert first.prefix(pictures(), None).shape[1] == first.channels
+    assert first.prefix(images(), None).shape[1] == first.channels
 
 
 @pytest.mark.parametrize("name", ["swin_tiny_patch4_window7_224", "vit_tiny_patch16_224", "resnet18"])
@@ -146,9 +146,9 @@ def test_a_timm_network_gives_its_features_as_a_map(name: str) -> None:
     trunk = load_trunk(f"timm:{name}", "random")
     torch.manual_seed(0)
     network = timm.create_model(name, num_classes=0, global_pool="").eval()
-    images = pictures(224)[:1]
-    features = network.forward_features(images).detach()
-    found = trunk.prefix(images, None)
+    shown = images(224)[:1]
+    features = network.forward_features(shown).detach()
+    found = trunk.prefix(shown, None)
     if name.startswith("swin"):
         features = features.permute(0, 3, 1, 2)
     elif name.startswith("vit"):
@@ -212,4 +212,4 @@ def test_the_embedded_tiny_is_a_trunk_too(weights: str | None) -> None:
     trunk: Trunk = load_trunk("tiny", weights)
     assert list(trunk.stages) == ["stem", "layer1", "layer2", "layer3", "layer4"]
     assert (trunk.channels, trunk.mean) == (144, (0.5, 0.5, 0.5))
-    assert trunk.prefix(pictures(), "layer4").shape == (2, 112, 8, 8)
+    assert trunk.prefix(images(), "layer4").shape == (2, 112, 8, 8)

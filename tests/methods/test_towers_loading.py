@@ -18,7 +18,7 @@ from pmll_methods.method import MethodError
 from pmll_methods.towers import clip
 from pmll_methods.towers.clip import load_clip
 from pmll_methods.towers.weights import content_digest, tower_identity
-from small_clips import VIT, close, pictures, small_clip, tower_of
+from small_clips import VIT, close, images, small_clip, tower_of
 
 
 def test_towers_of_different_weights_have_different_digests() -> None:
@@ -110,9 +110,7 @@ def test_a_file_of_each_kind_in_use_is_read(kind: str, tmp_path: Path) -> None:
     )
     tower = load_clip(str(config), str(saved_as(kind, model, tmp_path / "weights")))
     assert not any(parameter.dtype != torch.float32 for parameter in tower.model.parameters())
-    close(
-        tower.pooled(pictures(64)), model.encode_image(pictures(64)).detach(), 3e-3 if kind == "torchscript" else 5e-6
-    )
+    close(tower.pooled(images(64)), model.encode_image(images(64)).detach(), 3e-3 if kind == "torchscript" else 5e-6)
 
 
 def test_a_file_with_code_in_it_is_refused(tmp_path: Path) -> None:

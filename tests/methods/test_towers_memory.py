@@ -23,8 +23,8 @@ class Network:
         return images.mean(dim=(2, 3))
 
 
-def images(seed: int, pictures: int = 2) -> Tensor:
-    return torch.from_numpy(np.random.default_rng(seed).normal(size=(pictures, 3, 8, 8)).astype(np.float32))
+def images(seed: int, number: int = 2) -> Tensor:
+    return torch.from_numpy(np.random.default_rng(seed).normal(size=(number, 3, 8, 8)).astype(np.float32))
 
 
 def test_a_batch_that_was_seen_is_not_computed_again() -> None:
@@ -60,17 +60,17 @@ def test_beyond_its_limit_what_was_not_used_for_longest_is_forgotten() -> None:
 @pytest.mark.parametrize("read", ["pooled", "dense", "feature_map"])
 def test_a_tower_gives_the_same_bits_from_memory_as_computed(read: str) -> None:
     tower = load_clip("tiny")
-    pictures = tower.normalise(torch.randint(0, 256, (3, 3, 64, 64), dtype=torch.uint8))
-    first = getattr(tower, read)(pictures)
+    images = tower.normalise(torch.randint(0, 256, (3, 3, 64, 64), dtype=torch.uint8))
+    first = getattr(tower, read)(images)
     tower.memory.__init__()  # type: ignore[misc]
-    computed = getattr(tower, read)(pictures)
+    computed = getattr(tower, read)(images)
     assert torch.equal(first, computed)
-    assert torch.equal(getattr(tower, read)(pictures.clone()), computed)
+    assert torch.equal(getattr(tower, read)(images.clone()), computed)
 
 
 def test_stages_of_a_trunk_are_not_taken_for_one_another() -> None:
     trunk = load_trunk("tiny")
-    pictures = trunk.normalise(torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8))
-    below, all_of_it = trunk.prefix(pictures, "layer4"), trunk.prefix(pictures, None)
+    images = trunk.normalise(torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8))
+    below, all_of_it = trunk.prefix(images, "layer4"), trunk.prefix(images, None)
     assert below.shape != all_of_it.shape
-    assert torch.equal(trunk.prefix(pictures, "layer4"), below)
+    assert torch.equal(trunk.prefix(images, "layer4"), below)

@@ -20,7 +20,7 @@ import torch
 from pmll_bench.errors import ConfigError
 from pmll_bench.metrics import average_precision, mean_ap
 from pmll_bench.plan.request import Request, Row
-from pmll_datasets.dataset import Pictures, load
+from pmll_datasets.dataset import Images, load
 from pmll_datasets.loader import ImageSet, TrainSet
 from pmll_methods import registry
 from pmll_methods.method import REGISTRY, MethodError, Positions, Scores, State
@@ -107,10 +107,10 @@ class Fit:
     given: Given = NOTHING
 
     def train(self, data: TrainSet) -> tuple[float, int]:
-        """mAP on the training pictures, and the epochs that were done."""
+        """mAP on the training images, and the epochs that were done."""
         run, method = Alone(self.recipe), self.kind.build(self.settings)
         method.fit(data, run)
-        scores = method.predict(ImageSet(data.pictures, data.workers), run)
+        scores = method.predict(ImageSet(data.images, data.workers), run)
         return mean_ap(average_precision(scores, data.labels)), run.epochs
 
     def row(self, reached: float, epochs: int) -> str:
@@ -139,13 +139,13 @@ def plan(names: Iterable[str], epochs: int, sets: Sequence[str] = ()) -> Iterato
 def fully_labelled(regime: str, names: Mapping[str, str]) -> TrainSet:
     """The scenes of `--subset 64` with all their labels, drawn once; some classes may be called by other names."""
     data = load("shapes", subset=SCENES)
-    drawn = [data.train.pictures.read(i) for i in range(SCENES)]
+    drawn = [data.train.images.read(i) for i in range(SCENES)]
     return TrainSet(
-        pictures=Pictures(data.train.ids, drawn.__getitem__),
+        images=Images(data.train.ids, drawn.__getitem__),
         workers=0,
         labels=data.train.labels,
         classes=data.classes,
-        spoken=tuple(names.get(each, each) for each in data.spoken),
+        prompt_names=tuple(names.get(each, each) for each in data.prompt_names),
         regime=regime,
     )
 

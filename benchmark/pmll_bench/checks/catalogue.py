@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import rules
-from .scenes import label_set, one_class, one_picture, row_unknown
+from .scenes import label_set, one_class, one_image, row_unknown
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Check:
 NEEDED = Check(
     "finite float32 scores of the right shape",
     rules.scores_as_promised,
-    "every number of the bench comes from one float32 score per test picture and class",
-    "return a float32 array [pictures, classes] in the order of `images`, without NaN and infinity",
+    "every number of the bench comes from one float32 score per test image and class",
+    "return a float32 array [images, classes] in the order of `images`, without NaN and infinity",
 )
 """Comes first: without scores no other check can say anything."""
 
@@ -60,20 +60,20 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "test order permuted, scores permuted alike",
-        rules.order_of_pictures,
-        "a picture's score must not depend on its place in the list",
-        "score each picture by itself, in the order of `images`; keep no state from picture to picture in predict",
+        rules.order_of_images,
+        "an image's score must not depend on its place in the list",
+        "score each image by itself, in the order of `images`; keep no state from image to image in predict",
     ),
     Check(
-        "picture batch size doesn't matter",
-        rules.batches_of_pictures,
-        "a picture's score must not depend on the pictures beside it (batch norm left in training mode does that)",
-        "call eval() before predicting, and normalise nothing over a batch or over the test pictures",
+        "image batch size doesn't matter",
+        rules.batches_of_images,
+        "an image's score must not depend on the images beside it (batch norm left in training mode does that)",
+        "call eval() before predicting, and normalise nothing over a batch or over the test images",
     ),
     Check(
         "an all-unknown row",
         rules.copes_with(row_unknown),
-        "at low ratios many pictures have no known label at all",
+        "at low ratios many images have no known label at all",
         "divide by no count of known labels without a lower bound, or raise MethodError with a message",
     ),
     Check(
@@ -85,12 +85,12 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "a label never known",
         rules.copes_with(lambda data: label_set(data, 0)),
-        "a label may be unknown in every training picture",
+        "a label may be unknown in every training image",
         "guard means over a label's known entries, or raise MethodError with a message",
     ),
     Check(
-        "one training picture",
-        rules.copes_with(one_picture),
+        "one training image",
+        rules.copes_with(one_image),
         "small data sets and small shares must not end in an obscure error",
         "guard against an empty or tiny batch, or raise MethodError with a message",
     ),

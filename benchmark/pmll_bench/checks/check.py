@@ -66,7 +66,7 @@ def check(target: str, full: bool = False, regime: str | None = None) -> Iterato
 
 @contextmanager
 def _scratch() -> Iterator[Path]:
-    """A folder for data sets and stores; it goes away, and with it what the index of pictures knows of it."""
+    """A folder for data sets and stores; it goes away, and with it what the index of images knows of it."""
     with TemporaryDirectory(prefix="pmll-check-") as folder:
         try:
             yield Path(folder)

@@ -44,7 +44,7 @@ def difference(found: Scores, expected: Scores, tolerance: float = 0.0) -> str:
     differing = gap > tolerance * max(1.0, float(np.abs(expected).max()))
     if not differing.any():
         return ""
-    return f"{differing.any(axis=1).sum()} of {len(found)} pictures differ, by up to {gap.max():.2g}"
+    return f"{differing.any(axis=1).sum()} of {len(found)} images differ, by up to {gap.max():.2g}"
 
 
 def expect_same(found: Scores, expected: Scores, tolerance: float = 0.0) -> None:
@@ -54,8 +54,8 @@ def expect_same(found: Scores, expected: Scores, tolerance: float = 0.0) -> None
 
 
 def scores_as_promised(trials: Trials) -> str:
-    pictures, classes = trials.baseline.scores.shape
-    return f"{pictures} pictures, {classes} classes"
+    images, classes = trials.baseline.scores.shape
+    return f"{images} images, {classes} classes"
 
 
 def same_seed(trials: Trials) -> str:
@@ -105,13 +105,13 @@ def _as_stated(seen: str, states: str, *, without: str) -> str:
     return ""
 
 
-def order_of_pictures(trials: Trials) -> str:
+def order_of_images(trials: Trials) -> str:
     order = np.arange(len(trials.data.test))[::-1]
     expect_same(trials.run(tested_on(trials.data, order)).scores, trials.baseline.scores[order], TOLERANCE)
     return ""
 
 
-def batches_of_pictures(trials: Trials) -> str:
+def batches_of_images(trials: Trials) -> str:
     alone = np.array([0])
     expect_same(trials.run(tested_on(trials.data, alone)).scores, trials.baseline.scores[alone], TOLERANCE)
     return ""

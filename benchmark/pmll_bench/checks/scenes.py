@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from pmll_datasets import shapes
-from pmll_datasets.dataset import Dataset, Labels, Pictures, Split
+from pmll_datasets.dataset import Dataset, Images, Labels, Split
 from pmll_datasets.masks import counter, counter_semi
 
 RATIO = 0.5
@@ -26,13 +26,13 @@ def scenes(train: int, test: int) -> Dataset:
 
 
 def _split(name: str, count: int) -> Split:
-    ids = tuple(shapes.picture_id(name, index) for index in range(count))
-    pictures = Pictures(ids, lambda i: shapes.scene(shapes.VERSION, 0, name, i).picture)
-    return Split(pictures, shapes.labels(name)[:count])
+    ids = tuple(shapes.image_id(name, index) for index in range(count))
+    images = Images(ids, lambda i: shapes.scene(shapes.VERSION, 0, name, i).image)
+    return Split(images, shapes.labels(name)[:count])
 
 
 def relabelled(data: Dataset, *, train: Labels | None = None, test: Labels | None = None) -> Dataset:
-    """The same pictures with other labels."""
+    """The same images with other labels."""
     return replace(
         data,
         train=data.train if train is None else replace(data.train, labels=train),
@@ -41,14 +41,14 @@ def relabelled(data: Dataset, *, train: Labels | None = None, test: Labels | Non
 
 
 def row_unknown(data: Dataset) -> Dataset:
-    """Nothing is known about the first training picture."""
+    """Nothing is known about the first training image."""
     labels = data.train.labels.copy()
     labels[0] = 0
     return relabelled(data, train=labels)
 
 
 def label_set(data: Dataset, value: int) -> Dataset:
-    """The commonest label has one value in all training pictures."""
+    """The commonest label has one value in all training images."""
     labels = data.train.labels.copy()
     labels[:, COMMON] = value
     return relabelled(data, train=labels)
@@ -57,33 +57,35 @@ def label_set(data: Dataset, value: int) -> Dataset:
 def one_class(data: Dataset) -> Dataset:
     """The commonest label alone."""
     train, test = (replace(split, labels=split.labels[:, [COMMON]]) for split in (data.train, data.test))
-    return replace(data, classes=(data.classes[COMMON],), spoken=(data.spoken[COMMON],), train=train, test=test)
+    return replace(
+        data, classes=(data.classes[COMMON],), prompt_names=(data.prompt_names[COMMON],), train=train, test=test
+    )
 
 
-def one_picture(data: Dataset) -> Dataset:
-    """One training picture, the first of which the masks of all regimes leave a present label known."""
+def one_image(data: Dataset) -> Dataset:
+    """One training image, the first of which the masks of all regimes leave a present label known."""
     train = data.train
     known = counter(train.ids, data.classes, RATIO, 0) & counter_semi(train.ids, RATIO, 0)[:, None]
     return replace(data, train=train.take(np.flatnonzero((known & (train.labels == 1)).any(axis=1))[:1]))
 
 
 def tested_on(data: Dataset, positions: np.ndarray) -> Dataset:
-    """Some of the test pictures, in that order."""
+    """Some of the test images, in that order."""
     return replace(data, test=data.test.take(positions))
 
 
 def write(data: Dataset, folder: Path, drawn: Path) -> Path:
-    """The data set as `folder/labels.csv` with its pictures beside it; they are drawn once, in the folder `drawn`."""
+    """The data set as `folder/labels.csv` with its images beside it; they are drawn once, in the folder `drawn`."""
     folder.mkdir()
     table = folder / "labels.csv"
     with table.open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file)
         lines.writerow(["path", "split", *data.classes])
         for name, split in (("train", data.train), ("test", data.test)):
-            for position, (picture, labels) in enumerate(zip(split.ids, split.labels.tolist(), strict=True)):
-                path = drawn / f"{picture}.png"
+            for position, (image, labels) in enumerate(zip(split.ids, split.labels.tolist(), strict=True)):
+                path = drawn / f"{image}.png"
                 if not path.exists():
-                    Image.fromarray(split.pictures.read(position)).save(path)
+                    Image.fromarray(split.images.read(position)).save(path)
                 os.link(path, folder / path.name)
                 lines.writerow([path.name, name, *(label or "" for label in labels)])
     return table

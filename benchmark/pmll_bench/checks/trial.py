@@ -90,13 +90,13 @@ class Trial:
 
     @property
     def scores(self) -> Scores:
-        """The last cell's scores [pictures, classes]. Raises `Broken` where any cell has none."""
+        """The last cell's scores [images, classes]. Raises `Broken` where any cell has none."""
         self.require_scores()
         return self.folder.scores().scores
 
     @property
     def visible(self) -> Labels:
-        """The training labels that the method was given: int8 [pictures, classes], hidden entries 0."""
+        """The training labels that the method was given: int8 [images, classes], hidden entries 0."""
         last = self.cells[-1]
         return train_set(open_dataset(last), last, workers=0).labels
 
@@ -115,7 +115,7 @@ class Trials:
     asked: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("data", "pictures", "stores"):
+        for name in ("data", "images", "stores"):
             (self.root / name).mkdir()
 
     @property
@@ -183,7 +183,7 @@ class Trials:
     def _written(self, data: Dataset) -> Path:
         """The CSV file of a data set, written once."""
         folder = self.root / "data" / data.fingerprint[:16]
-        return folder / "labels.csv" if folder.exists() else write(data, folder, self.root / "pictures")
+        return folder / "labels.csv" if folder.exists() else write(data, folder, self.root / "images")
 
 
 def _with_seed(planned: Planned, seed: int) -> Planned:

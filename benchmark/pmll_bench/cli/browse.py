@@ -70,7 +70,7 @@ def show(
       pmll-bench show dualcoop
       pmll-bench show scpnet --datasets voc2007 coco2014 --regime single-positive
       pmll-bench show voc2007
-      pmll-bench show pictures/labels.csv --classes
+      pmll-bench show images/labels.csv --classes
     """
     from .data_status import data_status
     from .describe import as_text, describe

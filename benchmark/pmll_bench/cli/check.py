@@ -24,7 +24,7 @@ def check(
     """Check that a method keeps the rules.
 
     It reads no hidden label, resumes exactly, doesn't depend on the order of
-    pictures, and more; each check says why it is made. Ends with 4 when one fails.
+    images, and more; each check says why it is made. Ends with 4 when one fails.
     That finds mistakes, not deliberate evasion.
 
     \b

@@ -1,4 +1,4 @@
-"""`data`: is a data set at hand, is every picture of it whole, and download what is missing."""
+"""`data`: is a data set at hand, is every image of it whole, and download what is missing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def status(
     Examples:
       pmll-bench data status
       pmll-bench data status voc2007 --data-root ~/data
-      pmll-bench data status pictures/labels.csv --classes
+      pmll-bench data status images/labels.csv --classes
     """
     from .data_status import data_status
 
@@ -67,18 +67,18 @@ def verify(
     name: Name,
     data_root: DataRoot = None,
     root: Root = STORE,
-    renew: Annotated[bool, typer.Option("--renew", metavar="", help="Accept changed pictures as they are.")] = False,
+    renew: Annotated[bool, typer.Option("--renew", metavar="", help="Accept changed images as they are.")] = False,
     sets: DataSets = None,
     as_json: Json = False,
 ) -> None:
-    """Decode every picture; ends with 3 where one is damaged or has changed since it was last verified.
+    """Decode every image; ends with 3 where one is damaged or has changed since it was last verified.
 
-    Says which pictures are both in train and in test, and which results of the store were made from other pictures.
+    Says which images are both in train and in test, and which results of the store were made from other images.
 
     \b
     Examples:
       pmll-bench data verify voc2007 --data-root ~/data
-      pmll-bench data verify pictures/labels.csv
+      pmll-bench data verify images/labels.csv
     """
     from .data_status import verify as look
 
@@ -86,19 +86,19 @@ def verify(
     if as_json:
         print_json("data-verify", found)
     elif not found["problems"]:
-        print(f"{found['dataset']}: {found['pictures']:,} pictures decode, digest {found['digest']}")
+        print(f"{found['dataset']}: {found['images']:,} images decode, digest {found['digest']}")
     for note in found["notes"]:
         tell(f"note: {note}")
     for one, other in found["equal"]:
         tell(f"warning: {one} of train and {other} of test have the same pixels")
     if others := found["results_of_others"]:
         was = "was" if len(others) == 1 else "were"
-        made = f"{counted(len(others), 'result')} in {root} {was} made from other pictures"
+        made = f"{counted(len(others), 'result')} in {root} {was} made from other images"
         tell(f"warning: {made}: {', '.join(others)}")
     for problem in found["problems"]:
         tell(f"error: {problem}")
     if found["problems"]:
-        tell("  hint:  restore or repair these pictures; --renew accepts changed ones as they are")
+        tell("  hint:  restore or repair these images; --renew accepts changed ones as they are")
         raise typer.Exit(Exit.INVALID)
 
 
@@ -152,7 +152,7 @@ def fetch(
     \b
     Examples:
       pmll-bench data fetch voc2007 --data-root ~/data
-      pmll-bench data fetch glove pictures/labels.csv
+      pmll-bench data fetch glove images/labels.csv
     """
     from ..run.progress import downloading
 
@@ -177,5 +177,10 @@ def _fetch_words(
 
     from ..prepare.word_vectors import keep
 
-    keep(name, [spoken for each in classes for spoken in load(each, data_root).spoken], data_root, progress)
+    keep(
+        name,
+        [prompt_names for each in classes for prompt_names in load(each, data_root).prompt_names],
+        data_root,
+        progress,
+    )
     return kept_path(name)

@@ -1,4 +1,4 @@
-"""What is at hand of a data set: its pictures, and how many labels of each split are present, absent and unknown."""
+"""What is at hand of a data set: its images, and how many labels of each split are present, absent and unknown."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def data_status(
 ) -> list[dict[str, Any]]:
     """Which data sets are at hand and complete, with their labels; all of them by default.
 
-    Reads every label and decodes no picture. Each data set takes the options that it has.
+    Reads every label and decodes no image. Each data set takes the options that it has.
     """
     from pmll_datasets.registry import DATASETS, find
 
@@ -111,7 +111,7 @@ def class_rows(labels: dict[str, Any]) -> list[list[object]]:
 
 
 SIGNS = ("present", "absent", "unknown")
-LABEL_HEADER = ("data set", "split", "pictures", *SIGNS, "known")
+LABEL_HEADER = ("data set", "split", "images", *SIGNS, "known")
 CLASS_HEADER = ("class", *(f"{split} {sign}" for split in SPLITS for sign in SIGNS))
 
 
@@ -123,10 +123,10 @@ def _counts(counts: dict[str, int]) -> list[object]:
 
 
 def verify(name: str, data_root: Path | None, root: Path, sets: Sequence[str], *, renew: bool) -> dict[str, Any]:
-    """Decode every picture of a data set, and compare with earlier looks and with the results in the store `root`.
+    """Decode every image of a data set, and compare with earlier looks and with the results in the store `root`.
 
     Returns the fields of `pmll_datasets.verify.Verdict` and, as `results_of_others`, the cells whose results were made
-    when the picture files held something else. Results made before they recorded that are left out.
+    when the image files held something else. Results made before they recorded that are left out.
     """
     from pmll_datasets.verify import verify_files
 

@@ -20,7 +20,7 @@ REPRODUCED = "never reproduced at paper scale"
 TRACKS = {
     "paper": "each method's own recipe; the default on the data sets that papers report",
     "controlled": "one trunk, resolution, augmentation and budget for all, so that rows differ by the method",
-    "smoke": "seconds per cell, with the embedded tower; the default on shapes and on your own pictures",
+    "smoke": "seconds per cell, with the embedded tower; the default on shapes and on your own images",
 }
 
 
@@ -196,7 +196,7 @@ def _dataset_lines(about: Mapping[str, Any]) -> Iterator[str]:
     yield f"{about['name']}{aliases}: {about['title']}"
     yield ""
     for split in ("train", "test"):
-        yield f"  {split:8} {f'{counts[split]:,} pictures' if counts else 'what is there'}"
+        yield f"  {split:8} {f'{counts[split]:,} images' if counts else 'what is there'}"
     if not about["verified"]:
         yield f"  {UNVERIFIED}: no official list was at hand to test the reader on"
     yield f"  {'classes':8} {about['classes'] or 'what is there'}"

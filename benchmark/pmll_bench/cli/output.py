@@ -39,8 +39,8 @@ def print_json(kind: str, content: Mapping[str, Any]) -> None:
 def columns(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Rows as aligned text, as wide as they need to be; numbers to the right, nothing for None.
 
-    >>> print(columns(["name", "pictures"], [["shapes", 1200], ["yours", None]]))
-    name    pictures
+    >>> print(columns(["name", "images"], [["shapes", 1200], ["yours", None]]))
+    name    images
     shapes      1200
     yours
     """

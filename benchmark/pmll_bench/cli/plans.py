@@ -69,10 +69,10 @@ def fetch_words(planned: Plan, request: Request, root: Path) -> None:
     from ..prepare.word_vectors import keep
     from ..run.progress import downloading
 
-    for name, spoken in words_to_fetch(waiting).items():
+    for name, prompt_names in words_to_fetch(waiting).items():
         try:
             with downloading() as progress:
-                keep(name, spoken, Path(request.data_root) if request.data_root else None, progress)
+                keep(name, prompt_names, Path(request.data_root) if request.data_root else None, progress)
         except DataError as error:
             tell(f"the word vectors {name} could not be fetched: {error}")
         for note in alike(each for each in waiting if each.settings["words"] == name):

@@ -69,7 +69,7 @@ Regime: TypeAlias = Annotated[
 ]
 Subset: TypeAlias = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", rich_help_panel=WHAT, help="At most N pictures of each split."),
+    typer.Option(min=1, metavar="N", rich_help_panel=WHAT, help="At most N images of each split."),
 ]
 Limit: TypeAlias = Annotated[
     int | None,

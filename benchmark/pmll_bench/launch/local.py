@@ -26,7 +26,7 @@ from ..store.store import Store
 from .slot import ERROR, OUTCOME, as_error
 
 COMMAND = (sys.executable, "-P", "-u", "-m", "pmll_bench.launch.slot")
-MOST = 8  # slots, unless more are asked for: each holds towers and pictures of its own in memory
+MOST = 8  # slots, unless more are asked for: each holds towers and images of its own in memory
 LOOK = 0.2  # seconds between two looks at the stop flag
 
 

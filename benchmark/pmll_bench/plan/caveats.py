@@ -43,7 +43,7 @@ def _corrections(row: MethodFacts, data: DataFacts) -> Iterator[str]:
         )
 
 
-def initial_share(recipe: Mapping[str, Any], pictures: int) -> float:
+def initial_share(recipe: Mapping[str, Any], images: int) -> float:
     """The share of the initial weights in the moving average at the end of training, ema^steps; 0 without one.
 
     Stages count as one: a method that starts its average anew in a later stage keeps more than this.
@@ -53,6 +53,6 @@ def initial_share(recipe: Mapping[str, Any], pictures: int) -> float:
     """
     if recipe.get("ema") is None or not recipe["epochs"]:
         return 0.0
-    batches = pictures / recipe["batch"]
+    batches = images / recipe["batch"]
     steps = recipe["epochs"] * (math.floor(batches) if recipe["drop_last"] else math.ceil(batches))
     return float(recipe["ema"] ** steps)

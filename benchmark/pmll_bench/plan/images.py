@@ -1,4 +1,4 @@
-"""Pictures that were replaced under their old names: what planning says of them, and which results knew others."""
+"""Images that were replaced under their old names: what planning says of them, and which results knew others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pmll_datasets.dataset import DataError, Dataset
 
 
 def replaced(data: Dataset) -> tuple[str, ...]:
-    """What to say where pictures of a user's own data set hold something else than when they were last seen.
+    """What to say where images of a user's own data set hold something else than when they were last seen.
 
     Raises `DataError` where those of any other data set do: its numbers would go by an identity that is not theirs.
     """
@@ -14,6 +14,6 @@ def replaced(data: Dataset) -> tuple[str, ...]:
     if not seen.changed:
         return ()
     if data.own:
-        return (f"{data.name}: {seen.said}; this is another data set now; results of the old pictures stay separate",)
-    hint = f"restore the pictures; or check and accept them as they are: pmll-bench data verify {data.name} --renew"
+        return (f"{data.name}: {seen.said}; this is another data set now; results of the old images stay separate",)
+    hint = f"restore the images; or check and accept them as they are: pmll-bench data verify {data.name} --renew"
     raise DataError(f"{data.name}: {seen.said}", where=str(data.files[seen.changed[0]]), hint=hint)

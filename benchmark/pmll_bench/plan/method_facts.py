@@ -135,7 +135,7 @@ def _check_recipe(recipe: Recipe, method: str) -> None:
         )
     if recipe.rates and not 0 < recipe.validation < 1:
         raise ConfigError(
-            "recipe.rates are chosen on held-out training pictures, but recipe.validation holds none out",
+            "recipe.rates are chosen on held-out training images, but recipe.validation holds none out",
             where=f"recipe of {method}",
             hint="set recipe.validation=0.2",
         )

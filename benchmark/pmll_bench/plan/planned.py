@@ -23,7 +23,7 @@ class DataFacts:
     train: int = 0
     test: int = 0
     classes: int = 0
-    pictures: str = ""  # `Dataset.contents`
+    images: str = ""  # `Dataset.contents`
     notes: tuple[str, ...] = ()  # what the user should know
 
 

@@ -88,7 +88,7 @@ def data_facts(name: str, request: Request, options: Mapping[str, Any], mask: Ma
     own = usual | {option: value for option, value in options.items() if option in dataset.find(name).options}
     loaded = _load(name, root, tuple(sorted(own.items())), request.subset)
     if not (loaded.test.labels > 0).any():
-        raise ConfigError(f"no test picture of {loaded.name} has a positive label: there is nothing to score")
+        raise ConfigError(f"no test image of {loaded.name} has a positive label: there is nothing to score")
     refuse_unfit(request, mask, loaded)
     return DataFacts(
         name=loaded.name,
@@ -98,13 +98,13 @@ def data_facts(name: str, request: Request, options: Mapping[str, Any], mask: Ma
         train=len(loaded.train),
         test=len(loaded.test),
         classes=len(loaded.classes),
-        pictures=loaded.contents,
+        images=loaded.contents,
         notes=(*loaded.notes, *replaced(loaded), *trying_out(name, request)),
     )
 
 
 def trying_out(name: str, request: Request) -> tuple[str, ...]:
-    """What to say of a user's own pictures on a track that nobody has chosen."""
+    """What to say of a user's own images on a track that nobody has chosen."""
     if request.track is not None or not is_file(name):
         return ()
     what = f"{Path(name).name}: the smoke track (small recipe, tiny tower) is for trying things out"

@@ -108,7 +108,7 @@ class Request:
     def track_on(self, dataset: str) -> str:
         """The track on a data set: the one asked for, else `paper` on those that papers report and `smoke` elsewhere.
 
-        So the embedded one and a user's own pictures run at once, offline.
+        So the embedded one and a user's own images run at once, offline.
         """
         return self.track or ("paper" if ALIASES.get(dataset, dataset) in DATASETS.keys() - {"shapes"} else "smoke")
 

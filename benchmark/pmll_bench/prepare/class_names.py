@@ -24,7 +24,7 @@ def alike(cells: Iterable[Planned]) -> list[str]:
     readers: dict[tuple[str, str, Names], dict[str, None]] = defaultdict(dict)
     for (dataset, label), planned in {(each.cell.dataset, each.label): each for each in cells}.items():
         for source in _sources(planned):
-            readers[dataset, source, open_dataset(planned).spoken][label] = None
+            readers[dataset, source, open_dataset(planned).prompt_names][label] = None
     found = {key: _groups(*key[1:]) for key in readers}
     return [_note(*key[:2], found[key], list(readers[key])) for key in found if found[key]]
 

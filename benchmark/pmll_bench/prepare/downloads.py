@@ -57,8 +57,8 @@ def words_to_fetch(cells: Iterable[Planned]) -> dict[str, list[str]]:
     names: dict[str, dict[str, None]] = defaultdict(dict)
     for each in cells:
         if (words := str(each.settings.get("words"))) in FILES:
-            names[words] |= dict.fromkeys(open_dataset(each).spoken)
-    return {words: list(spoken) for words, spoken in names.items() if missing(words, list(spoken))}
+            names[words] |= dict.fromkeys(open_dataset(each).prompt_names)
+    return {words: list(prompt_names) for words, prompt_names in names.items() if missing(words, list(prompt_names))}
 
 
 def unreachable(urls: Iterable[str]) -> dict[str, str]:
@@ -116,18 +116,18 @@ def _sources(planned: Planned, data_root: Path | None) -> Iterator[Source]:
         learner: Any = kind.cls
         yield from learner.tower_sources(settings, recipe_of(planned))
     words = str(planned.settings.get("words"))
-    spoken = open_dataset(planned).spoken
-    if words not in FILES or not missing(words, spoken):
-        _check_words(planned.settings.get("words"), spoken)
+    prompt_names = open_dataset(planned).prompt_names
+    if words not in FILES or not missing(words, prompt_names):
+        _check_words(planned.settings.get("words"), prompt_names)
     elif whole_file(words, data_root) is None:
         hint = f"pmll-bench data fetch {words} where there is a network, --set words=FILE, or --set words=one-hot"
         yield Source(f"the word vectors {FILES[words]}", ARCHIVES[words].url, hint)
 
 
-def _check_words(words: str | None, spoken: Sequence[str]) -> None:
+def _check_words(words: str | None, prompt_names: Sequence[str]) -> None:
     """Read word vectors that are here; `MethodError` where they don't fit the classes."""
     if words and (words in FILES or (words != ONE_HOT and words_path(words) is not None)):
-        word_vectors(words, spoken)
+        word_vectors(words, prompt_names)
 
 
 def _spelled_out(request: Request) -> set[str]:

@@ -41,9 +41,9 @@ ALWAYS = Path(__file__).with_name("glove_words.txt")  # the words of VOC, COCO, 
 EVERY = 1 << 16  # lines between two reports of progress
 
 
-def missing(name: str, spoken: Sequence[str]) -> bool:
+def missing(name: str, prompt_names: Sequence[str]) -> bool:
     """Whether words of these class names have still to be looked up in an official file."""
-    return bool(read_kept(name).lacks(spoken))
+    return bool(read_kept(name).lacks(prompt_names))
 
 
 def whole_file(name: str, data_root: Path | None) -> Path | None:
@@ -55,7 +55,9 @@ def whole_file(name: str, data_root: Path | None) -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
-def keep(name: str, spoken: Iterable[str], data_root: Path | None = None, progress: Progress | None = None) -> Kept:
+def keep(
+    name: str, prompt_names: Iterable[str], data_root: Path | None = None, progress: Progress | None = None
+) -> Kept:
     """See to it that the vectors of these class names are kept, and with them those of the built-in data sets.
 
     The official file is read in the data folder where it lies there, else downloaded and removed again. Raises
@@ -63,7 +65,7 @@ def keep(name: str, spoken: Iterable[str], data_root: Path | None = None, progre
     """
     if name not in FILES:
         raise unknown("word vectors", name, FILES)
-    kept, names = read_kept(name), list(spoken)
+    kept, names = read_kept(name), list(prompt_names)
     if kept.vectors and not kept.lacks(names):
         return kept
     report = progress or (lambda *_: None)

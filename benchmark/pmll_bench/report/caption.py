@@ -34,7 +34,7 @@ def caption(identity: Mapping[str, Any], part: pd.DataFrame, metric: str, over: 
     options = f", {identity['options']}" if identity["options"] else ""
     rules = sorted(set(part["selection"]))
     return (
-        f"{metric} (%) on {identity['dataset']} ({identity['train']:,} training and {identity['test']:,} test pictures,"
+        f"{metric} (%) on {identity['dataset']} ({identity['train']:,} training and {identity['test']:,} test images,"
         f" {identity['classes']} classes{options}{_unverified(identity['dataset'])}). Labels: {_labels(identity)}."
         f" Regime: {identity['regime']}{_regime(identity, known_of(part))}."
         f" Track: {identity['track']}, tested at {identity['resolution']} px, {_views(part)}{_rates(identity)}."
@@ -49,7 +49,7 @@ def _unverified(dataset: str) -> str:
 
 def _regime(identity: Mapping[str, Any], known: float) -> str:
     """What the ratio is a share of where it isn't entries, what is known at all, the mask, and the noise if any."""
-    labelled = "fully labelled pictures" if known == 1 else "pictures whose labels are not hidden"
+    labelled = "fully labelled images" if known == 1 else "images whose labels are not hidden"
     of = f"share of {labelled}" if identity["regime"] == "semi" else ""
     facts = "; ".join(fact for fact in (of, said(known)) if fact)
     share = f" ({facts})" if facts else ""
@@ -66,7 +66,7 @@ def _labels(identity: Mapping[str, Any]) -> str:
 
 
 def _views(part: pd.DataFrame) -> str:
-    """How test pictures get their size: each method's own way on the paper track, which doesn't part its rows."""
+    """How test images get their size: each method's own way on the paper track, which doesn't part its rows."""
     views = sorted(set(part["view"]))
     return f"view{'s' if len(views) > 1 else ''} {', '.join(views)}"
 

@@ -18,7 +18,7 @@ class Line(NamedTuple):
     inferred: bool
     stated: bool  # whether its recipe's source gives it for this data set and regime
     row: Row
-    view: str  # how its test pictures get their size
+    view: str  # how its test images get their size
 
     @property
     def name(self) -> str:

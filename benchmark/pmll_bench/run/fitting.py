@@ -16,7 +16,7 @@ from pmll_methods.method import Diverged, Method, MethodError, Scores
 from .cell_run import CellRun
 from .lent import LentRun
 
-SCORES = "return a float32 NumPy array [pictures, classes] in the order of `images`: scores.detach().cpu().numpy()"
+SCORES = "return a float32 NumPy array [images, classes] in the order of `images`: scores.detach().cpu().numpy()"
 
 
 def fit(methods: Sequence[Method], trains: Sequence[TrainSet], runs: Sequence[CellRun]) -> list[Exception | None]:
@@ -43,7 +43,7 @@ def predict(
     runs: Sequence[CellRun],
     classes: int,
 ) -> list[Scores | Exception]:
-    """Scores float32 [pictures, classes] of the methods that trained; no label has been read yet."""
+    """Scores float32 [images, classes] of the methods that trained; no label has been read yet."""
     lent = [LentRun(run) for run in runs]
     alive = [number for number, failure in enumerate(failures) if failure is None]
     together = [method for number in alive if isinstance(method := methods[number], TorchMethod)]
@@ -74,7 +74,7 @@ def _checked(scores: Scores | Exception, shape: tuple[int, int], method: Method)
     if not isinstance(scores, np.ndarray):
         return MethodError(f"predict returned {kind_of(scores)}", where=where, hint=SCORES)
     if scores.shape != shape:
-        what = f"predict returned shape {scores.shape}, expected {shape} (pictures, classes)"
+        what = f"predict returned shape {scores.shape}, expected {shape} (images, classes)"
         return MethodError(what, where=where, hint=SCORES)
     if scores.dtype != np.float32:
         return MethodError(f"predict returned {scores.dtype}, expected float32", where=where, hint=SCORES)

@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from pmll_datasets.dataset import Labels
-from pmll_datasets.lending import lent_pictures
+from pmll_datasets.lending import lent_images
 from pmll_datasets.loader import ImageSet, TrainSet
 from pmll_methods.engine.isolation import as_exception, attempted
 from pmll_methods.method import Diverged, Method, Scores, Stopped
@@ -96,7 +96,7 @@ def run_group(
 
 @dataclass
 class _Started:
-    """One cell under way: all its training pictures, those that it trains on, and its method once it is made."""
+    """One cell under way: all its training images, those that it trains on, and its method once it is made."""
 
     run: CellRun
     whole: TrainSet
@@ -124,7 +124,7 @@ class _Work:
             for planned in self.cells:
                 self._begin(planned)
             self.data = open_dataset(self.cells[0])
-            self.test = ImageSet(lent_pictures(self.data.test.pictures), workers=self.settings.workers)
+            self.test = ImageSet(lent_images(self.data.test.images), workers=self.settings.workers)
             cells = [cell for run in tuple(self.runs) if (cell := self._kept(run, partial(self._start, run)))]
             if not cells:
                 return
@@ -159,14 +159,14 @@ class _Work:
         self.runs.append(run)
 
     def _start(self, run: CellRun) -> _Started:
-        """Give a cell the method that it was planned with, and the training pictures and labels that it may see."""
+        """Give a cell the method that it was planned with, and the training images and labels that it may see."""
         self.kind = find_method(self.store, run.planned)  # the same for all cells of a group, or an error
         train, recipe = train_set(self.data, run.planned, self.settings.workers), run.recipe
         left = _left(train, recipe)
         run.hidden = cache(partial(hidden_labels, self.data.train, left))
         if recipe.selection == "best-val":
             held = held_out(train.ids, recipe.validation)
-            watched = ImageSet(train.pictures.take(np.flatnonzero(held)), workers=self.settings.workers)
+            watched = ImageSet(train.images.take(np.flatnonzero(held)), workers=self.settings.workers)
             run.select = self._selection(run, watched, deciding(train.labels[held]))
         elif recipe.selection == "best-test":
             run.select = self._selection(run, self.test, self.data.test.labels)
@@ -226,5 +226,5 @@ class _Work:
 
 
 def _left(train: TrainSet, recipe: Recipe) -> TrainSet:
-    """What there is to train on: `best-val` goes on holding pictures out."""
+    """What there is to train on: `best-val` goes on holding images out."""
     return train.take(~held_out(train.ids, recipe.validation)) if recipe.selection == "best-val" else train

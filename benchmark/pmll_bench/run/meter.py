@@ -1,4 +1,4 @@
-"""Measures what training costs: memory, pictures in a second, parameters. Recorded, never part of an identity."""
+"""Measures what training costs: memory, images in a second, parameters. Recorded, never part of an identity."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class Meter:
         """What a cell's attempt took: its epochs over the group's time; and the size of a learner."""
         learner = method.learner if isinstance(method, TorchMethod) else None
         parameters = None if learner is None else size(learner)
-        pictures = len(train) * sum(event.get("event") == "epoch" for event in attempt.events())
+        images = len(train) * sum(event.get("event") == "epoch" for event in attempt.events())
         return Cost(
             trained_parameters=None if parameters is None else parameters.trained,
             parameters=None if parameters is None else parameters.total,
             peak_memory=self._peak(),
-            pictures_per_second=pictures / self.seconds if pictures else None,
+            images_per_second=images / self.seconds if images else None,
         )
 
     def _peak(self) -> int:

@@ -1,4 +1,4 @@
-"""What a method takes for true of its training pictures, against the labels that are hidden from it."""
+"""What a method takes for true of its training images, against the labels that are hidden from it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pmll_methods.method import MethodError, Positions
 
 
 def hidden_labels(complete: Split, train: TrainSet) -> Labels:
-    """The labels that a cell's method doesn't see, int8 [training pictures, classes]; 0 where it does."""
-    row = {picture: number for number, picture in enumerate(complete.ids)}
-    labels = complete.labels[[row[picture] for picture in train.ids]]
+    """The labels that a cell's method doesn't see, int8 [training images, classes]; 0 where it does."""
+    row = {image: number for number, image in enumerate(complete.ids)}
+    labels = complete.labels[[row[image] for image in train.ids]]
     return np.where(train.labels == 0, labels, 0).astype(np.int8)
 
 
@@ -20,7 +20,7 @@ def compared(name: str, positions: Positions, values: np.ndarray, hidden: Labels
     """How true pseudo-labels int8 [positions, classes] are where the true ones are hidden.
 
     `present` counts those that say present, `precision` is the share of them that is right, `recall` the share of
-    the hidden present labels of these pictures that they find; None where there is nothing to share.
+    the hidden present labels of these images that they find; None where there is nothing to share.
 
     Raises `MethodError` where `values` have another shape.
     """

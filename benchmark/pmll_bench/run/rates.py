@@ -1,4 +1,4 @@
-"""Chooses a cell's learning rate: every rate of the recipe is tried, held-out training pictures decide."""
+"""Chooses a cell's learning rate: every rate of the recipe is tried, held-out training images decide."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def choose_rates(
 ) -> None:
     """Try the recipe's rates where a cell hasn't yet, and set each run's `lr` to the rate that did best.
 
-    The tries of a group train in lockstep on the training pictures that `held_out` leaves; the held-out ones' known
+    The tries of a group train in lockstep on the training images that `held_out` leaves; the held-out ones' known
     labels, masked like the others', decide by mAP. Every cell has as many tries as the recipe has rates, and a try
     that fails or diverges is one of them. `trains` are whole: the chosen rate then trains on all of them.
     """
@@ -41,7 +41,7 @@ def choose_rates(
 def _try(runs: Sequence[CellRun], trains: Sequence[TrainSet], build: Callable[[CellRun], Method], logits: bool) -> None:
     recipe, whole = runs[0].recipe, trains[0]
     held = held_out(whole.ids, recipe.validation)
-    watched = ImageSet(whole.pictures.take(np.flatnonzero(held)), workers=whole.workers)
+    watched = ImageSet(whole.images.take(np.flatnonzero(held)), workers=whole.workers)
     tried = [run.at_rate(rate) for run in runs for rate in recipe.rates]
     seen = [train.take(~held) for train in trains for _ in recipe.rates]
     methods = [build(run) for run in tried]

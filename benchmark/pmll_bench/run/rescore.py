@@ -29,7 +29,7 @@ class Rescored:
 def rescore(folder: CellFolder, data_root: str | None = None) -> Rescored:
     """Score a cell again; its data set is looked for in `data_root`, else where it was.
 
-    Raises `StoreError` for a cell without a result or with other test pictures, `DataError` for a changed data set.
+    Raises `StoreError` for a cell without a result or with other test images, `DataError` for a changed data set.
     """
     stored = folder.scores()
     result, record = folder.result(), folder.record()
@@ -38,6 +38,6 @@ def rescore(folder: CellFolder, data_root: str | None = None) -> Rescored:
     where = record.where if data_root is None else type(record.where)(data_root, record.where.target)
     data = open_dataset(Planned(result.cell, result.settings, result.recipe, result.label, result.track, where))
     if stored.ids != data.test.ids or stored.classes != data.classes:
-        raise StoreError("the scores belong to other pictures or classes", where=str(folder.path))
+        raise StoreError("the scores belong to other images or classes", where=str(folder.path))
     measured = evaluate(stored.scores, data.test.labels, logits="OF1" in result.metrics)
     return Rescored(folder.id, result.metrics, measured.values)

@@ -23,7 +23,7 @@ def chosen_scores(run: CellRun, last: Scores) -> Scores:
         return last
     if run.select.best is None:
         raise MethodError(
-            "no epoch could be ranked on the held-out pictures: the method handed none over (run.after_epoch)",
+            "no epoch could be ranked on the held-out images: the method handed none over (run.after_epoch)",
             where="recipe.selection=best-val",
             hint="set recipe.selection=last",
         )

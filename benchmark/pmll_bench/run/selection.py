@@ -1,4 +1,4 @@
-"""Which epoch's scores count: the last one, the best on held-out training pictures, or (marked oracle) on the test."""
+"""Which epoch's scores count: the last one, the best on held-out training images, or (marked oracle) on the test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool
 
-from pmll_datasets.counter import picture_words, uniform
+from pmll_datasets.counter import image_words, uniform
 from pmll_datasets.dataset import read_only
 from pmll_datasets.errors import DataError
 from pmll_methods.method import ImageSet, Labels, Scores
@@ -22,24 +22,24 @@ from ..files import write_whole
 from ..metrics import evaluate
 
 
-def held_out(ids: Sequence[str], share: float) -> Bool[np.ndarray, "n"]:
-    """Which training pictures `recipe.validation` holds out: a picture's id alone decides (rule `validation/1`).
+def held_out(ids: Sequence[str], share: float) -> Bool[np.ndarray, " n"]:
+    """Which training images `recipe.validation` holds out: an image's id alone decides (rule `validation/1`).
 
     Raises:
-        DataError: none of so few pictures are held out, or all of them.
+        DataError: none of so few images are held out, or all of them.
     """
-    chosen: Bool[np.ndarray, "n"] = uniform(picture_words("validation/1", ids)) < share
+    chosen: Bool[np.ndarray, " n"] = uniform(image_words("validation/1", ids)) < share
     if chosen.all() or not chosen.any():
         raise DataError(
-            f"{chosen.sum()} of {len(ids)} training pictures are held out, so nothing can be chosen by them",
+            f"{chosen.sum()} of {len(ids)} training images are held out, so nothing can be chosen by them",
             where=f"recipe.validation={share:g}",
-            hint="take more pictures, or a recipe without recipe.rates and with recipe.selection=last",
+            hint="take more images, or a recipe without recipe.rates and with recipe.selection=last",
         )
     return chosen
 
 
 def deciding(labels: Labels) -> Labels:
-    """Masked labels of held-out pictures, to rank scores by; an unknown label has no say.
+    """Masked labels of held-out images, to rank scores by; an unknown label has no say.
 
     But where nothing is known to be absent (single-positive), every ranking of the known labels alone is perfect:
     there unknown labels count as absent, which nearly all of them are.
@@ -48,7 +48,7 @@ def deciding(labels: Labels) -> Labels:
 
 
 class Best(NamedTuple):
-    """The best epoch so far: its number, its mAP on the pictures that decide, and its test scores."""
+    """The best epoch so far: its number, its mAP on the images that decide, and its test scores."""
 
     epoch: int
     map: float
@@ -59,8 +59,8 @@ class Best(NamedTuple):
 class Selection:
     """Watches the epochs of one cell and keeps the scores of the best, in a file that survives a kill.
 
-    `watched` and `labels` are the pictures that decide: held-out training pictures with their masked labels, or
-    (`best-test`) the test pictures. The kept scores are always those of `test`.
+    `watched` and `labels` are the images that decide: held-out training images with their masked labels, or
+    (`best-test`) the test images. The kept scores are always those of `test`.
     """
 
     watched: ImageSet
@@ -74,9 +74,9 @@ class Selection:
         """Raises `DataError` where no label can rank an epoch."""
         if not (self.labels > 0).any():  # planning refuses a test split without present labels
             raise DataError(
-                "no known label of the held-out pictures is present, so no epoch can be chosen",
+                "no known label of the held-out images is present, so no epoch can be chosen",
                 where="recipe.selection=best-val",
-                hint="use a larger ratio, more pictures or a larger recipe.validation, or set recipe.selection=last",
+                hint="use a larger ratio, more images or a larger recipe.validation, or set recipe.selection=last",
             )
 
     def __call__(self, epoch: int, predict: Callable[[ImageSet], Scores]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from pmll_datasets import mask_files
 from pmll_datasets.dataset import Dataset
 from pmll_datasets.errors import DataError
-from pmll_datasets.lending import lent_pictures
+from pmll_datasets.lending import lent_images
 from pmll_datasets.loader import TrainSet
 from pmll_datasets.regimes import mask_labels, training_part
 
@@ -25,7 +25,7 @@ def open_mask(planned: Planned) -> str:
 
 
 def train_set(data: Dataset, planned: Planned, workers: int) -> TrainSet:
-    """The training pictures of a cell with the labels that its method may see; nothing leads to the others."""
+    """The training images of a cell with the labels that its method may see; nothing leads to the others."""
     cell, rule = planned.cell, open_mask(planned)
     labels = mask_labels(
         data.train,
@@ -38,11 +38,11 @@ def train_set(data: Dataset, planned: Planned, workers: int) -> TrainSet:
     )
     rows = training_part(data.train, rule)
     whole = TrainSet(
-        pictures=lent_pictures(data.train.pictures),
+        images=lent_images(data.train.images),
         workers=workers,
         labels=labels,
         classes=data.classes,
-        spoken=data.spoken,
+        prompt_names=data.prompt_names,
         regime=cell.regime,
     )
     return whole if rows.all() else whole.take(rows)

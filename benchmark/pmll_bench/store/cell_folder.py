@@ -40,7 +40,7 @@ class State(NamedTuple):
 
 
 class StoredScores(NamedTuple):
-    """What a method said about each test picture: float32 logits [pictures, classes] with ids and classes."""
+    """What a method said about each test image: float32 logits [images, classes] with ids and classes."""
 
     scores: np.ndarray[Any, np.dtype[np.float32]]
     ids: tuple[str, ...]
@@ -232,7 +232,7 @@ class Attempt:
     def write_scores(
         self, scores: np.ndarray[Any, np.dtype[np.float32]], ids: Sequence[str], classes: Sequence[str]
     ) -> ScoresFile:
-        """Keep the scores, float32 [pictures, classes] in the order given; equal ones give equal bytes."""
+        """Keep the scores, float32 [images, classes] in the order given; equal ones give equal bytes."""
         buffer = io.BytesIO()
         np.savez(buffer, scores=scores, ids=np.array(ids, dtype=np.str_), classes=np.array(classes, dtype=np.str_))
         path = self.path / "scores.npz"

@@ -19,10 +19,17 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
+def stored_as(name: str, *, default: Any = ...) -> Any:
+    """A field that documents hold under the name that it had when their schema was fixed."""
+    return Field(default=default, validation_alias=name, serialization_alias=name)
+
+
 class Part(BaseModel):
     """A part of a document: every field is known, every number finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, serialize_by_alias=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, serialize_by_alias=True, populate_by_name=True
+    )
 
 
 class Record(Part):

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from ..plan.cell import Cell
 from ..plan.planned import Planned, Where
-from .document import Part, Record
+from .document import Part, Record, stored_as
 from .environment import Environment
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class EndRecord(Record):
 
 
 class Counts(Part):
-    """Pictures and classes of the data set as it was used; how many of its training labels it knows, masks aside.
+    """Images and classes of the data set as it was used; how many of its training labels it knows, masks aside.
 
     `known` is None in results that were made before it was counted.
     """
@@ -105,7 +105,7 @@ class Counts(Part):
 
 
 class Support(Part):
-    """Positive pictures of each class: known in training, all in training, in the test split."""
+    """Positive images of each class: known in training, all in training, in the test split."""
 
     known: tuple[int, ...]
     train: tuple[int, ...]
@@ -133,14 +133,14 @@ class Cost(Part):
     """What training took. Parameters are None where the method is no learner of ours.
 
     `parameters` counts the frozen tower, too. `peak_memory` is in bytes: what torch held on the GPU, else the
-    process's resident set. `pictures_per_second` are a cell's training pictures, epoch after epoch, over the time that
+    process's resident set. `images_per_second` are a cell's training images, epoch after epoch, over the time that
     its group trained; None where no epoch is reported.
     """
 
     trained_parameters: int | None
     parameters: int | None
     peak_memory: int
-    pictures_per_second: float | None
+    images_per_second: float | None = stored_as("pictures_per_second")
 
 
 class Oracle(Part):
@@ -204,7 +204,7 @@ class Result(Record):
     ap: tuple[Share | None, ...]
     support: Support
     classes: tuple[str, ...]
-    pictures: str = ""  # `Dataset.contents`: tells later whether the picture files are still those of this result
+    images: str = stored_as("pictures", default="")  # `Dataset.contents`: tells whether image files have changed
     history: tuple[Mapping[str, int | float | None], ...] = ()
     beliefs: Mapping[str, Mapping[str, int | float | None]] = {}  # what the method took for true, against the truth
     scores: ScoresFile
@@ -264,7 +264,7 @@ class Result(Record):
             ap=measured.ap,
             support=Support(known=tuple(known_positives), train=tuple(positives), test=measured.positives),
             classes=data.classes,
-            pictures=data.contents,
+            images=data.contents,
             history=tuple(history),
             beliefs=beliefs or {},
             scores=scores,

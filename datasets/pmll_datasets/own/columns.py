@@ -1,4 +1,4 @@
-"""What each column of a table is, by its name and its cells: pictures, split, labels, or none of these."""
+"""What each column of a table is, by its name and its cells: images, split, labels, or none of these."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ..errors import DataError
 from .listed import quoted
 from .signs import is_mark
 from .splits import SPLITS
-from .table import PICTURE, Table
+from .table import IMAGE, Table
 
 # As `_key` writes them: in lower case, letters and digits only.
-PICTURES = frozenset(("path", "file", "filename", "filepath", "picture", "photo")).union(
+IMAGES = frozenset(("path", "file", "filename", "filepath", "picture", "photo")).union(
     ("image", "imagename", "imagepath", "imagefile", "imageindex", "imageid", "img", "imgname", "imgpath")
 )
 SPLIT = frozenset(("split", "splitname", "set", "subset", "partition"))
@@ -29,7 +29,7 @@ FEW = 0.1
 class Columns:
     """Numbers of columns: `names` holds class names, else each of `marks` is a class. `rest` is left out, by name."""
 
-    picture: int
+    image: int
     split: int | None
     names: int | None
     marks: tuple[int, ...]
@@ -40,12 +40,12 @@ def recognise(table: Table) -> Columns:
     """What the columns of a table are; their order and the case of their names don't matter.
 
     Raises:
-        DataError: no column of pictures or of labels is found, or more than one could be it.
+        DataError: no column of images or of labels is found, or more than one could be it.
     """
-    picture = _picture(table)
+    image = _image(table)
     split = _split(table)
     others = [
-        number for number in range(len(table.header)) if number not in (picture, split) and not _is_index(table, number)
+        number for number in range(len(table.header)) if number not in (image, split) and not _is_index(table, number)
     ]
     names = _names(table, others)
     marks = () if names is not None else tuple(number for number in others if _is_label(table, number))
@@ -53,20 +53,20 @@ def recognise(table: Table) -> Columns:
         hint = "add a column for each label with 1 and 0, or a column 'labels' with names between |"
         raise DataError(f"no column of labels; {_found(table)}", where=f"{table.file}, line 1", hint=hint)
     rest = tuple(table.header[number] for number in others if number != names and number not in marks)
-    return Columns(picture, split, names, marks, rest)
+    return Columns(image, split, names, marks, rest)
 
 
-def _picture(table: Table) -> int:
-    named = _called(table, PICTURES)
+def _image(table: Table) -> int:
+    named = _called(table, IMAGES)
     if len(named) == 1:
         return named[0]
-    filled = [n for n in named or range(len(table.header)) if _all(table, n, lambda cell: bool(PICTURE.search(cell)))]
+    filled = [n for n in named or range(len(table.header)) if _all(table, n, lambda cell: bool(IMAGE.search(cell)))]
     if len(filled) == 1:
         return filled[0]
     if filled or named:
-        raise _several(table, filled or named, "column of pictures", "path")
-    hint = "call the column with the pictures' paths 'path'"
-    raise DataError(f"no column of pictures; {_found(table)}", where=f"{table.file}, line 1", hint=hint)
+        raise _several(table, filled or named, "column of images", "path")
+    hint = "call the column with the images' paths 'path'"
+    raise DataError(f"no column of images; {_found(table)}", where=f"{table.file}, line 1", hint=hint)
 
 
 def _split(table: Table) -> int | None:

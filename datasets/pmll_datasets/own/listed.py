@@ -1,4 +1,4 @@
-"""What a user's file lists, whatever its form: classes, pictures and their labels, and how the file was read."""
+"""What a user's file lists, whatever its form: classes, images and their labels, and how the file was read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..errors import DataError
 
 @dataclass(frozen=True)
 class Row:
-    """One picture of a file: where it stands there ("line 3"), its path and its split as written, if it has one."""
+    """One image of a file: where it stands there ("line 3"), its path and its split as written, if it has one."""
 
     place: str
     path: str
@@ -33,7 +33,7 @@ class Listed:
     """The content of a file: int8 `labels` [rows, classes], 1 present, -1 absent, 0 unknown; `said`, how it was read.
 
     Raises:
-        DataError: a path that leads out of the folder, or a picture that is listed twice.
+        DataError: a path that leads out of the folder, or an image that is listed twice.
     """
 
     file: Path
@@ -47,8 +47,8 @@ class Listed:
         for row in self.rows:
             _refuse_outside(self.file, row)
             if row.id in first:
-                what = f"picture {row.id} is in {first[row.id]}, too"
-                hint = "give each picture one row, with all of its labels; paths must differ in more than the extension"
+                what = f"image {row.id} is in {first[row.id]}, too"
+                hint = "give each image one row, with all of its labels; paths must differ in more than the extension"
                 raise at(self.file, row.place, what, hint)
             first[row.id] = row.place
 

@@ -26,9 +26,9 @@ def read(file: Path, options: Mapping[str, Value]) -> Listed:
     """What a table lists. Raises `DataError` where it can't be read in one way only."""
     table = read_table(file)
     columns = recognise(table)
-    pictures = table.columns[columns.picture]
-    splits = (None,) * len(pictures) if columns.split is None else table.columns[columns.split]
-    rows = tuple(Row(*row) for row in zip(table.places, pictures, splits, strict=True))
+    images = table.columns[columns.image]
+    splits = (None,) * len(images) if columns.split is None else table.columns[columns.split]
+    rows = tuple(Row(*row) for row in zip(table.places, images, splits, strict=True))
     classes, labels, said = (_by_mark if columns.names is None else _by_name)(table, columns, options)
     by = "" if table.separator == "," else f"columns separated by {SEPARATORS[table.separator]}"
     rest = f"left out: {quoted(columns.rest)}" if columns.rest else ""

@@ -1,4 +1,4 @@
-"""A COCO-style JSON file of one's own: `images`, `categories` and `annotations`, with the pictures beside it."""
+"""A COCO-style JSON file of one's own: `images`, `categories` and `annotations`, with the images beside it."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ NEEDED = ("images", "categories", "annotations")
 
 
 def read(file: Path) -> Listed:
-    """The pictures with the categories of their objects.
+    """The images with the categories of their objects.
 
-    A category is present in a picture that has an object of it, else absent. Where pictures name the categories that
+    A category is present in an image that has an object of it, else absent. Where images name the categories that
     were looked for and not found (`neg_category_ids`, as LVIS does), those are absent and the others unknown. An image
     may have a `split`. Classes stand in the order of their ids.
 
     Raises:
-        DataError: no such JSON, an entry that is missing, twins, or an object of an unknown picture or category.
+        DataError: no such JSON, an entry that is missing, twins, or an object of an unknown image or category.
     """
     found = _parsed(file)
     names = _names(file, found["categories"])
     columns = {key: column for column, key in enumerate(sorted(names))}
-    pictures = {image["id"]: number for number, image in enumerate(found["images"])}
-    if len(pictures) < len(found["images"]):
+    images = {image["id"]: number for number, image in enumerate(found["images"])}
+    if len(images) < len(found["images"]):
         raise DataError("two images have the same id", where=file, hint="give each image an id of its own")
     negatives = [image.get("neg_category_ids") for image in found["images"]]
     verified = any(each is not None for each in negatives)
-    labels = np.full((len(pictures), len(columns)), 0 if verified else -1, np.int8)
+    labels = np.full((len(images), len(columns)), 0 if verified else -1, np.int8)
     for number, each in enumerate(negatives):
         labels[number, [columns[key] for key in each or () if key in columns]] = -1
     for number, each in enumerate(found["annotations"], 1):
-        if each["image_id"] not in pictures or each["category_id"] not in columns:
+        if each["image_id"] not in images or each["category_id"] not in columns:
             what = f"it names image {each['image_id']!r} and category {each['category_id']!r}, not both are listed"
             raise at(file, f"annotation {number:,}", what, "list all images and categories, or take the object out")
-        labels[pictures[each["image_id"]], columns[each["category_id"]]] = 1
+        labels[images[each["image_id"]], columns[each["category_id"]]] = 1
     split = any("split" in image for image in found["images"])
     rows = tuple(
         Row(f"image {number:,}", str(image["file_name"]), str(image.get("split", "")) if split else None)

@@ -1,4 +1,4 @@
-"""Which pictures of a user's file are for training and which for testing."""
+"""Which images of a user's file are for training and which for testing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
-from ..counter import picture_words, uniform
+from ..counter import image_words, uniform
 from ..errors import DataError, unknown
 from ..registry import Value
 from .listed import Listed
@@ -22,12 +22,12 @@ HELD = {"held-out": "held out", "train": "for training", "test": "for testing"}
 
 
 def drawn(ids: Sequence[str], share: float) -> list[bool]:
-    """Which pictures the rule `test/1` draws for testing: those with u < share.
+    """Which images the rule `test/1` draws for testing: those with u < share.
 
-    u = (mix(hash("test/1") XOR hash(id)) >> 11) 2^-53, see `counter`. It depends on a picture's id alone: on no order
-    and no other picture. A larger share draws the same pictures and more.
+    u = (mix(hash("test/1") XOR hash(id)) >> 11) 2^-53, see `counter`. It depends on an image's id alone: on no order
+    and no other image. A larger share draws the same images and more.
     """
-    found: list[bool] = (uniform(picture_words(RULE, ids)) < share).tolist()
+    found: list[bool] = (uniform(image_words(RULE, ids)) < share).tolist()
     return found
 
 
@@ -35,7 +35,7 @@ def assign(listed: Listed, options: Mapping[str, Value]) -> tuple[list[Part | No
     """Each row's part, None where it is held out, and how the parts came about.
 
     Raises:
-        DataError: an unknown split, no picture to train on or to test on, or a draw where the file has test pictures.
+        DataError: an unknown split, no image to train on or to test on, or a draw where the file has test images.
     """
     parts: list[Part | None] = [_part(listed, number) for number in range(len(listed.rows))]
     held, share, written = str(options["val"]), float(options["test"]), Counter(parts)
@@ -43,15 +43,15 @@ def assign(listed: Listed, options: Mapping[str, Value]) -> tuple[list[Part | No
     said = [f"val: {written['val']:,} {HELD[held]}"] if written["val"] else []
     if share:
         if "test" in parts:
-            hint = "leave data.test out; it draws test pictures where the file names none"
-            raise DataError("the file says which pictures are for testing", where=listed.file, hint=hint)
+            hint = "leave data.test out; it draws test images where the file names none"
+            raise DataError("the file says which images are for testing", where=listed.file, hint=hint)
         draw = drawn([row.id for row in listed.rows], share)
         parts = ["test" if part and chosen else part for part, chosen in zip(parts, draw, strict=True)]
-        said.append(f"test pictures drawn by the rule {RULE} at {share:g}")
+        said.append(f"test images drawn by the rule {RULE} at {share:g}")
     for part in ("train", "test"):
         if part not in parts:
             raise DataError(
-                f"no {part} pictures; {_found(listed, written)}", where=listed.file, hint=_hint(part, written)
+                f"no {part} images; {_found(listed, written)}", where=listed.file, hint=_hint(part, written)
             )
     return parts, "; ".join([f"{parts.count('train'):,} train, {parts.count('test'):,} test", *said])
 
@@ -71,7 +71,7 @@ def _as(held: str) -> Part:
 
 def _found(listed: Listed, written: Mapping[Part | None, int]) -> str:
     if not listed.rows or listed.rows[0].split is None:
-        return f"the file lists {len(listed.rows):,} pictures and no splits"
+        return f"the file lists {len(listed.rows):,} images and no splits"
     return "the file has " + ", ".join(f"{count:,} of the split {part}" for part, count in written.items())
 
 
@@ -80,4 +80,4 @@ def _hint(part: str, written: Mapping[Part | None, int]) -> str:
         use = "score on val: --set data.val=test, or " if written["val"] else ""
         draw = "draw some for testing, for example 20 %: --set data.test=0.2"
         return f"{use}{draw}; or add a column split with train and test"
-    return "name at least one picture of each of train and test; a larger file or another share of data.test draws some"
+    return "name at least one image of each of train and test; a larger file or another share of data.test draws some"

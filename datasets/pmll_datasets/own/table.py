@@ -14,7 +14,7 @@ from ..files import content
 from .listed import at
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
-PICTURE = re.compile(r"\.(jpe?g|png|bmp|gif|webp|tiff?|ppm|pgm)$", re.IGNORECASE)
+IMAGE = re.compile(r"\.(jpe?g|png|bmp|gif|webp|tiff?|ppm|pgm)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def read(file: Path) -> Table:
         raise DataError(f"not UTF-8: {error.reason}", where=file, hint="save the file as UTF-8") from error
     separator = _separator(text)
     (place, header), *lines = _lines(file, text, separator) or [("line 1", ())]
-    if not header or any(PICTURE.search(cell) for cell in header):
+    if not header or any(IMAGE.search(cell) for cell in header):
         what = f"no header; the file begins with {', '.join(header)!r}" if header else "no header; the file is empty"
         raise at(file, place, what, "begin the file with the names of its columns: path, split and the labels")
     for place, cells in lines:

@@ -68,16 +68,16 @@ def refuse_detached(total: Tensor, learner: Learner) -> None:
         raise MethodError(what, where=place_of(learner.loss), hint=CONNECTED)
 
 
-def refuse_shape(logits: Any, pictures: int, learner: Learner) -> None:
-    """Raise `MethodError` where `forward` doesn't give one logit a picture and class."""
-    expected = (pictures, len(learner.problem.classes))
+def refuse_shape(logits: Any, images: int, learner: Learner) -> None:
+    """Raise `MethodError` where `forward` doesn't give one logit an image and class."""
+    expected = (images, len(learner.problem.classes))
     if isinstance(logits, Tensor) and logits.shape == expected:
         return
     got = f"shape {tuple(logits.shape)}" if isinstance(logits, Tensor) else kind_of(logits)
     raise MethodError(
-        f"forward returned {got}, expected {expected} (pictures, classes)",
+        f"forward returned {got}, expected {expected} (images, classes)",
         where=place_of(learner.forward),
-        hint="return one logit per picture and class, the classes in the order of problem.classes",
+        hint="return one logit per image and class, the classes in the order of problem.classes",
     )
 
 

@@ -1,4 +1,4 @@
-"""What a group reads together: the order of pictures, their views, and what the frozen part makes of them."""
+"""What a group reads together: the order of images, their views, and what the frozen part makes of them."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def epoch_batches(
 ) -> list[dict[str, Positions]]:
     """For each step of an epoch, the rows of every stream (positions within the stream)."""
     main, batch = next(iter(stage.streams.items()))
-    pictures = sizes[main] if stage.pictures is None else stage.pictures
-    count = pictures // batch if drop_last and pictures >= batch else -(-pictures // batch)
+    images = sizes[main] if stage.images is None else stage.images
+    count = images // batch if drop_last and images >= batch else -(-images // batch)
     steps: list[dict[str, Positions]] = [{} for _ in range(count)]
     for stream, size in stage.streams.items():
         if sizes[stream] == 0:
             continue
-        if stream == main and stage.pictures is None:
+        if stream == main and stage.images is None:
             order = epoch_order(sizes[main], seed, main, epoch)
             batches = [order[i * batch : (i + 1) * batch] for i in range(count)]
         else:
@@ -58,7 +58,7 @@ def _endless(n: int, size: int, seed: int, stream: str, *, start: int, count: in
 class Feed:
     """Turns positions into features, once for all cells of a group.
 
-    With `recipe.cache` (views that never change) every picture goes through the frozen part once; otherwise
+    With `recipe.cache` (views that never change) every image goes through the frozen part once; otherwise
     views are drawn afresh each epoch.
     """
 
@@ -93,8 +93,8 @@ class Feed:
     def _encoded(
         self, batches: Sequence[Positions], views: tuple[str, ...], epoch: int
     ) -> Iterator[tuple[Features, ...]]:
-        pictures = self.images.batches(batches, views, self.recipe.resolution, seed=self.seed, epoch=epoch)
-        for _, pixels in pictures:
+        loaded = self.images.batches(batches, views, self.recipe.resolution, seed=self.seed, epoch=epoch)
+        for _, pixels in loaded:
             with torch.no_grad(), autocast(self.recipe, self.device):
                 features = tuple(self.encoder.encode(torch.from_numpy(view).to(self.device)) for view in pixels)
             yield features  # outside the block: whoever takes the features may want gradients

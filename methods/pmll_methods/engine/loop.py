@@ -1,4 +1,4 @@
-"""The one training loop and the one prediction loop: cells of a group share pictures, views and frozen towers."""
+"""The one training loop and the one prediction loop: cells of a group share images, views and frozen towers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Calendar(NamedTuple):
 
 
 def fit_group(learners: Sequence[Learner], images: ImageSet, runs: Sequence[Run]) -> list[Exception | None]:
-    """Train learners of one recipe and seed in lockstep on the same pictures.
+    """Train learners of one recipe and seed in lockstep on the same images.
 
     Every cell runs the very kernels, in the very shapes, that it runs alone: a group of one gives the same bits.
     A cell that fails or diverges drops out and leaves the others untouched; its exception is returned in its
@@ -48,9 +48,9 @@ def fit_group(learners: Sequence[Learner], images: ImageSet, runs: Sequence[Run]
 
 
 def _cohorts(members: Sequence[Member]) -> list[list[Member]]:
-    """Members that train in the same stages on the same streams of pictures; only those can share a step.
+    """Members that train in the same stages on the same streams of images; only those can share a step.
 
-    Streams follow from labels: where a method has one of unlabelled pictures, each ratio is a cohort.
+    Streams follow from labels: where a method has one of unlabelled images, each ratio is a cohort.
     """
     cohorts: list[tuple[_Plan, list[Member]]] = []
     for member in members:
@@ -183,7 +183,7 @@ def _pause(members: Sequence[Member], place: Place, *, last: bool) -> None:
 
 
 def _sweep(members: Sequence[Member], feed: Feed, epoch: int) -> None:
-    """The passes over training pictures that members ask for; members with the same wish share one."""
+    """The passes over training images that members ask for; members with the same wish share one."""
     wishes: dict[Sweep, list[Member]] = {}
     for member in _alive(members):
         plan = member.learner.sweep_plan(epoch)
@@ -226,19 +226,19 @@ def _predictor(member: Member) -> Callable[[ImageSet], Scores]:
 
 @torch.no_grad()
 def predict_group(learners: Sequence[Learner], images: ImageSet, runs: Sequence[Run]) -> list[Scores | Exception]:
-    """Scores float32 [pictures, classes] of each learner; pictures, views and the frozen part are shared.
+    """Scores float32 [images, classes] of each learner; images, views and the frozen part are shared.
 
     The exception of a learner that fails stands in its place, a `Diverged` where its scores are not finite.
     """
     recipe, device = runs[0].recipe, runs[0].device
     for learner in learners:
         learner.eval()
-    pictures = images.batches(in_order(len(images), recipe.batch), (recipe.test_view,), recipe.resolution)
+    batches = images.batches(in_order(len(images), recipe.batch), (recipe.test_view,), recipe.resolution)
     parts: list[list[Tensor]] = [[] for _ in learners]
     failures: dict[int, Exception] = {}
     with autocast(recipe, device):
         heads = [attempted(learner.head) for learner in learners]
-        for _, pixels in pictures:
+        for _, pixels in batches:
             features = learners[0].encode(torch.from_numpy(pixels[0]).to(device))
             for number, (learner, head) in enumerate(zip(learners, heads, strict=True)):
                 if number not in failures:

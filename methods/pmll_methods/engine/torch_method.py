@@ -30,7 +30,7 @@ class TorchMethod:
             tower.to(run.device)
         problem = Problem(
             classes=train.classes,
-            spoken=train.spoken,
+            prompt_names=train.prompt_names,
             labels=torch.from_numpy(train.labels.copy()),
             regime=train.regime,
             recipe=run.recipe,
@@ -65,7 +65,7 @@ def fit_methods(
 
 
 def predict_methods(methods: Sequence[TorchMethod], images: ImageSet, runs: Sequence[Run]) -> list[Scores | Exception]:
-    """Scores of trained methods on the same pictures."""
+    """Scores of trained methods on the same images."""
     learners = [method.learner for method in methods if method.learner is not None]
     return predict_group(learners, images, runs)
 

@@ -1,4 +1,4 @@
-"""Blending label features into unknown labels: of another picture, or of a class's prototypes (SARB and DSRB)."""
+"""Blending label features into unknown labels: of another image, or of a class's prototypes (SARB and DSRB)."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from .trunk import scalars_joined
 
 
 class Blended(NamedTuple):
-    """Label features after blending, the soft labels that they ask for, and which pictures received any."""
+    """Label features after blending, the soft labels that they ask for, and which images received any."""
 
     features: Float[Tensor, "b c f"]
     targets: Float[Tensor, "b c"]
-    changed: Bool[Tensor, "b"]
+    changed: Bool[Tensor, " b"]
 
 
 def blend(
@@ -42,8 +42,8 @@ def blend(
 
 
 def instance_blend(features: Float[Tensor, "b c f"], labels: Int8[Tensor, "b c"], alpha: Float[Tensor, ""]) -> Blended:
-    """Each picture takes from its partner, its mirror image in the batch, what that one is known to show and it
-    itself may: labels unknown here and present there. A middle picture, its own partner, stays as it is."""
+    """Each image takes from its partner, its mirror image in the batch, what that one is known to show and it
+    itself may: labels unknown here and present there. A middle image, its own partner, stays as it is."""
     return blend(features, features.flip(0), labels, (labels == 0) & (labels.flip(0) > 0), alpha)
 
 
@@ -65,7 +65,7 @@ def clamped(coefficient: nn.Parameter) -> nn.Parameter:
 class BlendingSettings(PrototypeSettings, LabelFeatureSettings):
     """When, how much and from where label features are blended."""
 
-    instance_blend: bool = setting(True, "blend label features of another picture into unknown labels")
+    instance_blend: bool = setting(True, "blend label features of another image into unknown labels")
     prototype_blend: bool = setting(True, "blend prototypes of classes into unknown labels")
     alpha: Share = setting(0.5, "a label's own share in instance blending, at the start: it is learned", "HCP-MLR-PL")
     beta: Share = setting(0.5, "a label's own share in prototype blending, at the start: it is learned", "HCP-MLR-PL")
@@ -122,7 +122,7 @@ class BlendingLearner(LabelFeatureLearner):
     def blended_loss(self, blended: Blended, logits: Float[Tensor, "b c"]) -> Float[Tensor, ""]:
         """Cross-entropy over known and blended labels, the targets' gradient to α and β included.
 
-        Only pictures that received something go through the graph again, the others keep their `logits`.
+        Only images that received something go through the graph again, the others keep their `logits`.
         """
         again = self.classify(blended.features[blended.changed])
         return partial_bce(logits.index_put((blended.changed,), again), blended.targets)

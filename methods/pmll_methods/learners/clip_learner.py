@@ -25,7 +25,7 @@ class ClipSettings(Settings):
 
 
 class ClipLearner(Learner):
-    """Base of learners on a frozen image-text tower; a subclass says how pictures and texts are read."""
+    """Base of learners on a frozen image-text tower; a subclass says how images and texts are read."""
 
     controlled = Track(recipe=CONTROLLED, settings={"tower": "RN101:openai"})
 

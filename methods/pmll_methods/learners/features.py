@@ -11,7 +11,7 @@ from .learner import Features
 
 
 def take(features: Features, rows: Tensor) -> Features:
-    """Some pictures' features."""
+    """Some images' features."""
     return features[rows] if isinstance(features, Tensor) else tuple(part[rows] for part in features)
 
 

@@ -61,7 +61,7 @@ class LabelFeatureLearner(TrunkLearner):
         if settings.width is not None:
             self.change_channel.append(nn.Conv2d(self.trunk.channels, width, 1, bias=False))
             self.change_channel.append(nn.BatchNorm2d(width))
-        words = word_vectors(settings.words, problem.spoken)
+        words = word_vectors(settings.words, problem.prompt_names)
         self.decoupling = (
             SemanticDecoupling(width, words.shape[1], settings.attention_width)
             if settings.decoupling == "semantic"

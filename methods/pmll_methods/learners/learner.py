@@ -15,7 +15,7 @@ from ..recipe import Recipe, Track
 from ..settings import Settings
 from ..towers.weights import Source
 
-Features: TypeAlias = Tensor | tuple[Tensor, ...]  # first dimension: pictures
+Features: TypeAlias = Tensor | tuple[Tensor, ...]  # first dimension: images
 Head: TypeAlias = Any
 Logits: TypeAlias = Float[Tensor, "b c"]
 
@@ -25,7 +25,7 @@ class Problem:
     """What a learner is built for. Frozen towers stay here and never become submodules of a learner."""
 
     classes: tuple[str, ...]
-    spoken: tuple[str, ...]
+    prompt_names: tuple[str, ...]
     labels: Int8[Tensor, "n c"]  # masked: hidden entries are 0
     regime: str
     recipe: Recipe
@@ -39,16 +39,16 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One part of training: how long, from which streams of pictures, in which views.
+    """One part of training: how long, from which streams of images, in which views.
 
-    The first stream decides how long an epoch is; the others go round as often as needed. Where `pictures` is given,
+    The first stream decides how long an epoch is; the others go round as often as needed. Where `images` is given,
     an epoch takes as many of the first stream, which goes round, too.
     """
 
     epochs: int
     views: tuple[str, ...]
-    streams: Mapping[str, int]  # name -> pictures of it in a batch
-    pictures: int | None = None  # of the first stream in an epoch; None: each of it once
+    streams: Mapping[str, int]  # name -> images of it in a batch
+    images: int | None = None  # of the first stream in an epoch; None: each of it once
     steps: bool = True  # False: only sweeps, nothing is trained by gradient
     horizon: int | None = None  # epochs that the schedule is laid out for; None: those of the stage
     from_average: bool = False  # begins with the averaged weights of the stage before, where it has any
@@ -69,11 +69,11 @@ def laid_out(stages: tuple[Stage, ...], recipe: Recipe) -> tuple[Stage, ...]:
 
 @dataclass(frozen=True)
 class Batch:
-    """Features, masked labels and training positions of some pictures; other streams of the stage by name."""
+    """Features, masked labels and training positions of some images; other streams of the stage by name."""
 
     views: tuple[Features, ...]
     labels: Int8[Tensor, "b c"]
-    positions: Int64[Tensor, "b"]
+    positions: Int64[Tensor, " b"]
     streams: Mapping[str, Batch] = field(default_factory=dict)
 
     @property
@@ -82,9 +82,9 @@ class Batch:
 
 
 class PseudoLabels(NamedTuple):
-    """Labels that a learner has made for the pictures at `positions`: 1 present, -1 absent, 0 none."""
+    """Labels that a learner has made for the images at `positions`: 1 present, -1 absent, 0 none."""
 
-    positions: Int64[Tensor, "m"]
+    positions: Int64[Tensor, " m"]
     labels: Int8[Tensor, "m c"]
 
 
@@ -101,7 +101,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Sweep:
-    """One pass over training pictures without gradient: of which stream, in which view, with which weights."""
+    """One pass over training images without gradient: of which stream, in which view, with which weights."""
 
     stream: str = "all"
     view: str | None = None  # None: the recipe's test view
@@ -109,7 +109,7 @@ class Sweep:
 
 
 class Learner(nn.Module):
-    """A torch method. Shapes: `b` pictures, `c` classes.
+    """A torch method. Shapes: `b` images, `c` classes.
 
     State that must survive a stop (banks, thresholds, estimates) belongs in buffers or parameters; what a
     sweep gathers belongs in plain attributes.
@@ -137,8 +137,8 @@ class Learner(nn.Module):
     def stages(self) -> tuple[Stage, ...]:
         """The parts of training; one by default, as long as the recipe says.
 
-        In the regime `semi` batches come from the labelled pictures alone, and an epoch is as many steps as all
-        pictures would make: the budget is the same at every ratio.
+        In the regime `semi` batches come from the labelled images alone, and an epoch is as many steps as all
+        images would make: the budget is the same at every ratio.
         """
         recipe = self.problem.recipe
         semi = self.problem.regime == "semi"
@@ -146,20 +146,20 @@ class Learner(nn.Module):
             epochs=recipe.epochs,
             views=recipe.views,
             streams={"labelled" if semi else "all": recipe.batch},
-            pictures=self.problem.n_train if semi else None,
+            images=self.problem.n_train if semi else None,
         )
         return (stage,)
 
-    def stream(self, name: str) -> Int64[Tensor, "m"]:
+    def stream(self, name: str) -> Int64[Tensor, " m"]:
         """Training positions of a stream: `all`, or those with (`labelled`) or without (`unlabelled`) a known label.
 
-        Raises `MethodError` where no picture is labelled.
+        Raises `MethodError` where no image is labelled.
         """
         if name == "all":
             return torch.arange(self.problem.n_train)
         known = (self.problem.labels != 0).any(dim=1)
         if name == "labelled" and not known.any():
-            raise MethodError("no training picture is labelled", hint="take a larger ratio, or another mask seed")
+            raise MethodError("no training image is labelled", hint="take a larger ratio, or another mask seed")
         return torch.nonzero(known if name == "labelled" else ~known).flatten()
 
     def parameter_groups(self) -> Mapping[str, Sequence[nn.Parameter]]:
@@ -172,7 +172,7 @@ class Learner(nn.Module):
         return pixels
 
     def head(self) -> Head:
-        """All that depends on no picture (label texts, graph): once a step, once a predict."""
+        """All that depends on no image (label texts, graph): once a step, once a predict."""
         return None
 
     def forward(self, features: Any, head: Head) -> Logits:
@@ -184,7 +184,7 @@ class Learner(nn.Module):
         raise NotImplementedError(f"{type(self).__name__}.loss")
 
     def sweep_plan(self, epoch: int) -> Sweep | None:
-        """Which pass over training pictures to make before this epoch, counted over all stages, if any."""
+        """Which pass over training images to make before this epoch, counted over all stages, if any."""
         return None
 
     def sweep(self, batch: Batch) -> None:

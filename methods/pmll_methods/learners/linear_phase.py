@@ -1,4 +1,4 @@
-"""A linear phase: for the first epochs the classifier alone learns, on pictures that don't change.
+"""A linear phase: for the first epochs the classifier alone learns, on images that don't change.
 
 Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021; mode linear_init of the released code.
 """

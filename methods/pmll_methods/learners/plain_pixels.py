@@ -14,7 +14,7 @@ from .trunk import TrunkLearner
 
 @dataclass(frozen=True, kw_only=True)
 class PixelSettings(Settings):
-    """How pictures are shown to the trunk."""
+    """How images are shown to the trunk."""
 
     normalise: bool | None = setting(
         None, "pixels as the trunk was trained to see them; none: on a frozen trunk alone", "released code: never"

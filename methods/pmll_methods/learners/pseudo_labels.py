@@ -1,4 +1,4 @@
-"""Labelled pictures first, then the others, too, with pseudo-labels from averaged weights: how CAP trains."""
+"""Labelled images first, then the others, too, with pseudo-labels from averaged weights: how CAP trains."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ..settings import Settings, setting
 from .features import join
 from .learner import Batch, Features, Head, Learner, Problem, PseudoLabels, Stage, Sweep
 
-WARM_UP_BATCH = 5.0  # released code of CAP: 16, 32, 48, 64 labelled pictures at shares of 5, 10, 15, 20 %
-LABELLED_BATCH = 1.25  # released code of CAP: 4, 8, 12, 16 labelled pictures of 64 at those shares
+WARM_UP_BATCH = 5.0  # released code of CAP: 16, 32, 48, 64 labelled images at shares of 5, 10, 15, 20 %
+LABELLED_BATCH = 1.25  # released code of CAP: 4, 8, 12, 16 labelled images of 64 at those shares
 
 
 @dataclass(frozen=True, kw_only=True)
 class PseudoLabelSettings(Settings):
-    """How long labelled pictures are alone, and the loss of both kinds."""
+    """How long labelled images are alone, and the loss of both kinds."""
 
-    warmup: Share = setting(0.3, "share of the epochs on labelled pictures alone", "CAP's code: 12 of 40")
+    warmup: Share = setting(0.3, "share of the epochs on labelled images alone", "CAP's code: 12 of 40")
     later_batch: Share = setting(1.0, "batch after that, as a share of the recipe's", "CAP's code: half on VOC")
     unlabelled_weight: Weight = setting(1.0, "weight of the loss on pseudo-labels", "CAP's code")
     gamma_negative: Weight = setting(4.0, "focusing on negatives, γ-", "CAP's code")
@@ -37,7 +37,7 @@ class PseudoLabelLearner(Learner):
 
     A recipe's views are the weak one, the strong one of the warm-up and that of later epochs; the last one stands for
     those that are left out. Before each epoch after the warm-up the averaged weights score weak views of all
-    unlabelled pictures, and `pseudo_labels` turns the scores into labels.
+    unlabelled images, and `pseudo_labels` turns the scores into labels.
     """
 
     pseudo: Tensor
@@ -54,7 +54,7 @@ class PseudoLabelLearner(Learner):
 
     @property
     def warmup_epochs(self) -> int:
-        """Epochs on labelled pictures alone: all, where no other pictures are left; else the last is for both kinds."""
+        """Epochs on labelled images alone: all, where no other images are left; else the last is for both kinds."""
         epochs = self.problem.recipe.epochs
         share: float = self.settings.warmup
         if share >= 1 or len(self.unlabelled) == 0 or epochs < 2:
@@ -62,7 +62,7 @@ class PseudoLabelLearner(Learner):
         return max(1, min(epochs - 1, round(share * epochs)))
 
     def stages(self) -> tuple[Stage, ...]:
-        """The warm-up, then both kinds of pictures together; an epoch of the latter sees all unlabelled pictures."""
+        """The warm-up, then both kinds of images together; an epoch of the latter sees all unlabelled images."""
         recipe = self.problem.recipe
         share = self.labelled / self.problem.n_train
         strong = recipe.views[1:] or recipe.views
@@ -76,18 +76,18 @@ class PseudoLabelLearner(Learner):
         return warm, Stage(epochs=recipe.epochs - warm.epochs, views=strong[-1:], streams=streams)
 
     def pseudo_labels(self, scores: Float[Tensor, "u c"]) -> Int8[Tensor, "u c"]:
-        """Labels of the unlabelled pictures, 0 where left out, from their scores P(present)."""
+        """Labels of the unlabelled images, 0 where left out, from their scores P(present)."""
         raise NotImplementedError(f"{type(self).__name__}.pseudo_labels")
 
-    def targets(self, batch: Batch) -> tuple[Features, Int8[Tensor, "b c"], Bool[Tensor, "b"]]:
-        """All pictures of a step: features (first view), true or pseudo-labels, and whether they are the true ones."""
+    def targets(self, batch: Batch) -> tuple[Features, Int8[Tensor, "b c"], Bool[Tensor, " b"]]:
+        """All images of a step: features (first view), true or pseudo-labels, and whether they are the true ones."""
         parts = (batch, *batch.streams.values())
         labels = [part.labels + self.pseudo[part.positions.to(self.pseudo.device)] for part in parts]
         true = [(part.labels != 0).any(dim=1) for part in parts]
         return join([part.features for part in parts]), torch.cat(labels), torch.cat(true)
 
     def asl_terms(
-        self, logits: Float[Tensor, "b c"], labels: Int8[Tensor, "b c"], true: Bool[Tensor, "b"]
+        self, logits: Float[Tensor, "b c"], labels: Int8[Tensor, "b c"], true: Bool[Tensor, " b"]
     ) -> dict[str, Tensor]:
         """The asymmetric loss, summed over the entries that have a label, of true and of pseudo-labels."""
         settings = self.settings

@@ -26,7 +26,7 @@ class SelfTaughtSettings(TrainedClipSettings):
 
 
 class SelfTaughtLearner(TrainedClipLearner):
-    """`believed` bool [n, c] holds the labels last believed or known to be present in each training picture."""
+    """`believed` bool [n, c] holds the labels last believed or known to be present in each training image."""
 
     believed: Tensor
 

@@ -26,17 +26,17 @@ class SinglePositiveLearner(TrunkClassifier):
 
     Settings = SinglePositiveSettings
 
-    def log_odds(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, "c"]:
+    def log_odds(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, " c"]:
         return known_log_odds(labels.masked_fill(labels == 0, -1))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExpectationSettings(SinglePositiveSettings):
-    """How many labels a picture is expected to have."""
+    """How many labels an image is expected to have."""
 
     expected_positives: Positive | None = setting(
         None,
-        "present labels per picture, k; none: from the known labels, where absent ones are known, too",
+        "present labels per image, k; none: from the known labels, where absent ones are known, too",
         "counted; released code: a number a data set",
     )
 
@@ -50,7 +50,7 @@ def expected_positives(labels: Int8[Tensor, "n c"], given: float | None) -> floa
         return given
     if not (labels < 0).any():
         raise MethodError(
-            "how many labels a picture has can't be told from present labels alone",
-            hint="--set expected_positives=K, as many as a picture has on average",
+            "how many labels an image has can't be told from present labels alone",
+            hint="--set expected_positives=K, as many as an image has on average",
         )
     return labels.shape[1] * float((labels > 0).sum() / (labels != 0).sum())

@@ -43,6 +43,6 @@ class TrainedClipLearner(ClipLearner):
         return self.clip.pooled(images) if self.settings.frozen else self.trunk.prefix(images, self.first)
 
     def pooled(self, features: Tensor) -> Float[Tensor, "b e"]:
-        """f = F(x): one vector for each picture in the joint space, not yet of unit length."""
+        """f = F(x): one vector for each image in the joint space, not yet of unit length."""
         vectors: Tensor = self.top(features)
         return vectors

@@ -26,10 +26,10 @@ class TransferSettings(LabelFeatureSettings):
     """Which ways are taken, from when on, and how the parts that they rest on learn."""
 
     intra_image: bool = setting(
-        True, "from present labels to unknown ones of the same picture, by co-occurrence; without it no pair head"
+        True, "from present labels to unknown ones of the same image, by co-occurrence; without it no pair head"
     )
     cross_image: bool = setting(
-        True, "from known positives of other pictures, by similar features; without it no contrastive loss"
+        True, "from known positives of other images, by similar features; without it no contrastive loss"
     )
     transfer_from: Whole = setting(5, "first epoch with completed labels", "HCP-MLR-PL, scripts of SST and HST")
     cooccurrence: Weight = setting(10.0, "weight of the loss of the pair head", "HCP-MLR-PL, scripts of SST and HST")
@@ -38,7 +38,7 @@ class TransferSettings(LabelFeatureSettings):
         "mask", "pairs that known labels don't decide: left out, or negative as in the released code"
     )
     absent_apart: bool = setting(
-        True, "features of a class that is absent from both pictures are drawn apart, too", "HCP-MLR-PL"
+        True, "features of a class that is absent from both images are drawn apart, too", "HCP-MLR-PL"
     )
 
 

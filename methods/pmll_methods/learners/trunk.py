@@ -135,8 +135,8 @@ class TrunkClassifier(TrunkLearner):
         self.register_buffer("deviation", torch.ones(width))
         self.gathered: list[Tensor] = []
 
-    def log_odds(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, "c"]:
-        """The logits that the biases start from: what the loss asks for if pictures say nothing."""
+    def log_odds(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, " c"]:
+        """The logits that the biases start from: what the loss asks for if images say nothing."""
         return known_log_odds(labels)
 
     def encode(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Tensor:
@@ -164,13 +164,13 @@ class TrunkClassifier(TrunkLearner):
         self.gathered = []
 
 
-def known_log_odds(labels: Int8[Tensor, "n c"]) -> Float[Tensor, "c"]:
+def known_log_odds(labels: Int8[Tensor, "n c"]) -> Float[Tensor, " c"]:
     """log(p / (1 - p)) with p each class's share of positives among known labels, half an entry added to both sides."""
     positive, negative = (labels > 0).sum(dim=0), (labels < 0).sum(dim=0)
     return ((positive + 0.5) / (negative + 0.5)).log()
 
 
-def moments(features: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "d"], Float[Tensor, "d"]]:
+def moments(features: Float[Tensor, "n d"]) -> tuple[Float[Tensor, " d"], Float[Tensor, " d"]]:
     """Mean and standard deviation of each feature; a feature that never changes keeps its size."""
     deviation = features.std(dim=0, correction=0)
     return features.mean(dim=0), torch.where(deviation > 1e-6, deviation, 1.0)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-Reduction = Literal["known", "pictures", "entries", "sum"]
+Reduction = Literal["known", "images", "entries", "sum"]
 
 
 class Asymmetry(TypedDict, total=False):
@@ -59,11 +59,11 @@ def partial_asl(
     reduction: Reduction = "known",
     **asymmetry: Unpack[Asymmetry],
 ) -> Float[Tensor, ""]:
-    """`asymmetric` over the batch: the mean over known entries, the sum per picture (SARL's P-ASL), the mean over
+    """`asymmetric` over the batch: the mean over known entries, the sum per image (SARL's P-ASL), the mean over
     all entries (HCP-MLR-PL: its scale falls with the ratio), or the sum (ASL, DualCoOp)."""
     loss = asymmetric(logits, targets, **asymmetry)
     if reduction == "known":
         return loss.sum() / (targets != 0).sum().clamp_min(1)
-    if reduction == "pictures":
+    if reduction == "images":
         return loss.sum() / len(loss)
     return loss.mean() if reduction == "entries" else loss.sum()

@@ -17,7 +17,7 @@ def contrastive(
     *,
     absent_apart: bool = True,
 ) -> Float[Tensor, ""]:
-    """The mean over pictures a < b and classes of 1 - cos where both are present and 1 + cos where one is absent and
+    """The mean over images a < b and classes of 1 - cos where both are present and 1 + cos where one is absent and
     the other known; 0 where there is no such pair (Chen et al., "SST", AAAI 2022, as HCP-MLR-PL computes it).
 
     With n > 0 pairs of present ones, each other group keeps 2n members at random and its n largest. The paper
@@ -37,7 +37,7 @@ def contrastive(
     return terms.sum() / max(len(terms), 1)
 
 
-def _sampled(group: Float[Tensor, "m"], n: int, generator: torch.Generator) -> Float[Tensor, "k"]:
+def _sampled(group: Float[Tensor, " m"], n: int, generator: torch.Generator) -> Float[Tensor, " k"]:
     """2n members at random and the n largest, which may be among them."""
     chosen = torch.randperm(len(group), generator=generator)[: 2 * n].to(group.device)
     return torch.cat([group[chosen], group.topk(min(n, len(group))).values])

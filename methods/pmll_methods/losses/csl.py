@@ -17,7 +17,7 @@ FLOOR = 1e-8  # of a probability under the logarithm
 def selected(
     logits: Float[Tensor, "b c"],
     labels: Int[Tensor, "b c"],
-    prior: Float[Tensor, "c"] | None = None,
+    prior: Float[Tensor, " c"] | None = None,
     *,
     mode: Literal["selective", "ignore", "negative"] = "selective",
     topk: int = 5,

@@ -1,4 +1,4 @@
-"""Binary cross-entropy over known labels: the mean over them, or Durand's weighting by picture."""
+"""Binary cross-entropy over known labels: the mean over them, or Durand's weighting by image."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def durand_bce(
     beta: float = 5.45,
     gamma: float = 1.0,
 ) -> Float[Tensor, ""]:
-    """The mean over pictures of g(p) / c · Σ over known labels, p the picture's share of known labels.
+    """The mean over images of g(p) / c · Σ over known labels, p the image's share of known labels.
 
     g(p) = α pᵞ + β; the defaults give g(0.1) ≈ 5 and g(1) = 1; g(0) = 0. Durand, Mehrasa and Mori, "Learning a Deep
     ConvNet for Multi-Label Classification with Partial Labels", CVPR 2019, eq. 1-2.

@@ -1,4 +1,4 @@
-"""SCINet's intrinsic semantic augmentation: each view of a picture is taught by what is believed of another one.
+"""SCINet's intrinsic semantic augmentation: each view of an image is taught by what is believed of another one.
 
 Wu et al., "Exploring Partial Multi-Label Learning via Integrating Semantic Co-occurrence Knowledge"
 (arXiv:2507.05992). The three terms of the paper are rebuilt from its figures; the released code has SCPNet's two.
@@ -19,9 +19,9 @@ RELEASED_CALLS = 2  # both criteria of the code are the same one
 
 
 def view_loss(
-    logits: Float[Tensor, "b c"], target: Float[Tensor, "b c"] | Bool[Tensor, "b c"], rows: Bool[Tensor, "b"]
+    logits: Float[Tensor, "b c"], target: Float[Tensor, "b c"] | Bool[Tensor, "b c"], rows: Bool[Tensor, " b"]
 ) -> Float[Tensor, ""]:
-    """Cross-entropy summed over all classes of the pictures in `rows`."""
+    """Cross-entropy summed over all classes of the images in `rows`."""
     return F.binary_cross_entropy_with_logits(logits[rows], target[rows].to(logits), reduction="sum")
 
 
@@ -39,7 +39,7 @@ def view_losses(
     logits: Sequence[Float[Tensor, "b c"]],
     confidence: Float[Tensor, "b c"],
     labels: Int8[Tensor, "b c"],
-    least: Float[Tensor, "c"],
+    least: Float[Tensor, " c"],
     relation: Float[Tensor, "c c"],
     hard_k: int,
 ) -> tuple[dict[str, Float[Tensor, ""]], Belief]:
@@ -66,7 +66,7 @@ def view_losses(
 def released_losses(
     logits: Sequence[Float[Tensor, "b c"]],
     labels: Int8[Tensor, "b c"],
-    positions: Int64[Tensor, "b"],
+    positions: Int64[Tensor, " b"],
     relation: Float[Tensor, "c c"],
     believed: Bool[Tensor, "n c"],
     *,
@@ -76,7 +76,7 @@ def released_losses(
     """The code's terms without their weights: the strong view's pseudo-labels and related labels teach the medium view.
 
     Both are taken twice, the second time with the thresholds that the first one left. `believed` holds the last pseudo
-    labels of all training pictures; those at `positions` are replaced where there are new ones.
+    labels of all training images; those at `positions` are replaced where there are new ones.
     """
     _, medium, strong = logits
     p = strong.detach().sigmoid()

@@ -1,7 +1,7 @@
 """Losses where only presence is labelled: what is unknown counts as absent, counts little, or is estimated.
 
 Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021. With p = σ(logit) and
-cost(x) = -log(x + 1e-5), a function returns the loss of each entry [pictures, classes], whose mean over all entries is
+cost(x) = -log(x + 1e-5), a function returns the loss of each entry [images, classes], whose mean over all entries is
 the paper's loss; R(p), `epr` and `role` are losses of a whole batch. The paper knows no absent labels; where some are
 known (-1), they cost what a plain negative costs.
 """
@@ -46,14 +46,14 @@ def iun(logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"], truth: Int[Ten
 
 
 def pr(logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"]) -> Float[Tensor, "b c"]:
-    """Pairwise ranking: Σ over a picture's unknown entries l of max(0, 1 - p + p_l), charged to its present ones."""
+    """Pairwise ranking: Σ over an image's unknown entries l of max(0, 1 - p + p_l), charged to its present ones."""
     p = logits.sigmoid()
     behind = (1 - p[:, :, None] + p[:, None, :]).relu()  # b, present, unknown
     return behind.where((labels == 0)[:, None, :], 0.0).sum(dim=2).where(labels > 0, 0.0)
 
 
 def expectation(logits: Float[Tensor, "b c"], expected: float) -> Float[Tensor, ""]:
-    """R(p) = ((mean over the batch of Σ p - k) / classes)², k = `expected` present labels a picture."""
+    """R(p) = ((mean over the batch of Σ p - k) / classes)², k = `expected` present labels an image."""
     return ((logits.sigmoid().sum(dim=1).mean() - expected) / logits.shape[1]).square()
 
 

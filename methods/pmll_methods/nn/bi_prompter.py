@@ -15,13 +15,13 @@ from ..towers.text import encode
 from .prompts import PromptContexts
 
 Crossed = Literal["off", "text", "image", "both"]
-KEPT = 0.99  # of the running mean picture at a training step
+KEPT = 0.99  # of the running mean image at a training step
 
 
 class BiPrompter(nn.Module):
     """Texts of classes behind a shared context, and a shift of image features.
 
-    `crossed` adds a linear map of the mean picture to the context (`text`), one of the mean text to every image feature
+    `crossed` adds a linear map of the mean image to the context (`text`), one of the mean text to every image feature
     (`image`), or both. The maps start at zero, so that training begins at plain prompts. Reconstructed from the arrows
     between the two encoders in the paper's figure.
     """
@@ -39,16 +39,16 @@ class BiPrompter(nn.Module):
         self.register_buffer("running", torch.zeros(width))
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
 
-    def forward(self, picture: Float[Tensor, "e"] | None = None) -> tuple[Float[Tensor, "c e"], Float[Tensor, "#e"]]:
-        """Text features, not of unit length, and the shift. `picture`: what texts take in; none: the running mean."""
+    def forward(self, image: Float[Tensor, " e"] | None = None) -> tuple[Float[Tensor, "c e"], Float[Tensor, " #e"]]:
+        """Text features, not of unit length, and the shift. `image`: what texts take in; none: the running mean."""
         contexts = self.prompts.contexts
         if self.to_text is not None:
-            contexts = contexts + self.to_text(self.running if picture is None else picture)
+            contexts = contexts + self.to_text(self.running if image is None else image)
         texts = encode(self.prompts.tower, self.prompts.plan, contexts)[0]
         return texts, texts.new_zeros(1) if self.to_image is None else self.to_image(texts.mean(dim=0))
 
     @torch.no_grad()
-    def see(self, images: Float[Tensor, "b e"]) -> Float[Tensor, "e"]:
+    def see(self, images: Float[Tensor, "b e"]) -> Float[Tensor, " e"]:
         """The mean of a batch of image features, taken into the running mean that is used outside training."""
         mean = F.normalize(images.float(), dim=-1).mean(dim=0)
         self.steps += 1

@@ -1,4 +1,4 @@
-"""Label confidence from two graphs: pictures that look alike and labels that go together agree (SCINet's fusion)."""
+"""Label confidence from two graphs: images that look alike and labels that go together agree (SCINet's fusion)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Over = Literal["off", "instance", "label", "both"]
 class Spectrum(NamedTuple):
     """Eigenvalues and eigenvectors (columns) of a graph's Laplacian."""
 
-    values: Float[Tensor, "k"]
+    values: Float[Tensor, " k"]
     vectors: Float[Tensor, "k k"]
 
 
@@ -33,16 +33,16 @@ def instance_affinity(
     near = torch.zeros_like(squared, dtype=torch.bool).scatter_(1, nearest, value=True)
     kept = (near | near.mT).fill_diagonal_(False)
     spread = squared[kept].mean() if variance is None else torch.full((), variance).to(squared)
-    tiny = torch.finfo(squared.dtype).tiny  # pictures that are all the same are fully alike
+    tiny = torch.finfo(squared.dtype).tiny  # images that are all the same are fully alike
     return torch.exp(-squared / (2 * spread).clamp_min(tiny)).where(kept, 0.0)
 
 
 def label_correlation(
     labels: Int8[Tensor, "n c"], otherwise: Float[Tensor, "c c"] | None = None, least: int = 5
 ) -> Float[Tensor, "c c"]:
-    """Pearson's correlation of each two labels over the pictures where both are known, at least 0; the diagonal is 0.
+    """Pearson's correlation of each two labels over the images where both are known, at least 0; the diagonal is 0.
 
-    It is 0 where one of the two never changes. A pair known together in fewer than `least` pictures takes its value
+    It is 0 where one of the two never changes. A pair known together in fewer than `least` images takes its value
     from `otherwise` (in [0, 1]) instead.
     """
     signs, known = labels.double(), (labels != 0).double()
@@ -82,7 +82,7 @@ def fused(
 
 
 class ConfidenceFusion(nn.Module):
-    """Probabilities smoothed over similar pictures of a batch and over labels that go together."""
+    """Probabilities smoothed over similar images of a batch and over labels that go together."""
 
     values: Tensor
     vectors: Tensor

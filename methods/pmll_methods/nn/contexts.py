@@ -1,4 +1,4 @@
-"""Contexts: groups of classes that occur together in the labelled pictures, and which of them a picture shows."""
+"""Contexts: groups of classes that occur together in the labelled images, and which of them an image shows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Form = Literal["multi_hot", "share", "majority"]
 def affinity(labels: Int[Tensor, "n c"], form: Affinity = "cond_sym") -> Float64[Tensor, "c c"]:
     """How closely classes go together, symmetric, with a zero diagonal.
 
-    C counts the pictures with both classes. `cond_sym`: mean of P(j | i) and P(i | j); `jaccard`: C_ij / |i or j|;
+    C counts the images with both classes. `cond_sym`: mean of P(j | i) and P(i | j); `jaccard`: C_ij / |i or j|;
     `count`: C.
     """
     present = (labels > 0).double()
@@ -34,14 +34,14 @@ def affinity(labels: Int[Tensor, "n c"], form: Affinity = "cond_sym") -> Float64
     return close.fill_diagonal_(0)
 
 
-def spectrum(close: Float64[np.ndarray, "a a"]) -> tuple[Float64[np.ndarray, "a"], Float64[np.ndarray, "a a"]]:
+def spectrum(close: Float64[np.ndarray, "a a"]) -> tuple[Float64[np.ndarray, " a"], Float64[np.ndarray, "a a"]]:
     """Eigenvalues, ascending, and eigenvectors of the normalised Laplacian I - D^-½ A D^-½. No row may sum to zero."""
     laplacian = np.eye(len(close)) - symmetric(torch.from_numpy(close)).numpy()
     values, vectors = np.linalg.eigh(laplacian)
     return values, vectors
 
 
-def contexts(close: Float64[Tensor, "c c"], k: int) -> Int64[Tensor, "c"]:
+def contexts(close: Float64[Tensor, "c c"], k: int) -> Int64[Tensor, " c"]:
     """The context of each class, at most `k` of them, numbered by first appearance.
 
     Normalised spectral clustering: k-means on the first k eigenvectors, scaled by D^-½. Classes that go with no other
@@ -58,23 +58,23 @@ def contexts(close: Float64[Tensor, "c c"], k: int) -> Int64[Tensor, "c"]:
     return _numbered(found)
 
 
-def _grouped(close: Float64[np.ndarray, "a a"], k: int) -> Int64[np.ndarray, "a"]:
+def _grouped(close: Float64[np.ndarray, "a a"], k: int) -> Int64[np.ndarray, " a"]:
     k = min(k, len(close))
     points = spectrum(close)[1][:, :k] / np.sqrt(close.sum(axis=1))[:, None]
     groups = KMeans(k, n_init=10, random_state=0).fit_predict(points)
     return _numbered(torch.from_numpy(groups.astype(np.int64))).numpy()
 
 
-def _numbered(groups: Int64[Tensor, "c"]) -> Int64[Tensor, "c"]:
+def _numbered(groups: Int64[Tensor, " c"]) -> Int64[Tensor, " c"]:
     """The same groups, numbered by first appearance."""
     number: dict[int, int] = {}
     return torch.tensor([number.setdefault(group, len(number)) for group in groups.tolist()])
 
 
 def context_targets(
-    labels: Int8[Tensor, "b c"], of_class: Int64[Tensor, "c"], k: int, form: Form = "multi_hot"
-) -> tuple[Float64[Tensor, "b k"], Bool[Tensor, "b"]]:
-    """Which contexts each picture shows, and whether it has any positive at all; without one its row is zero.
+    labels: Int8[Tensor, "b c"], of_class: Int64[Tensor, " c"], k: int, form: Form = "multi_hot"
+) -> tuple[Float64[Tensor, "b k"], Bool[Tensor, " b"]]:
+    """Which contexts each image shows, and whether it has any positive at all; without one its row is zero.
 
     `multi_hot`: those with a positive; `share`: the share of the positives in each; `majority`: the one with the most,
     the first of equals.

@@ -27,7 +27,10 @@ def adjacency(
     return conditional(together, present.mT @ (labels != 0).double())
 
 
-def conditional(together: Shaped[Tensor, "c c"], seen: Shaped[Tensor, "c #c"]) -> Float64[Tensor, "c c"]:
+def conditional(
+    together: Shaped[Tensor, "c c"],
+    seen: Shaped[Tensor, " c #c"],
+) -> Float64[Tensor, "c c"]:
     """`together` as a share of `seen`, both counts; 0 where nothing was seen."""
     return torch.where(seen > 0, together.double() / seen.clamp_min(1), 0.0)
 

@@ -1,4 +1,4 @@
-"""Known labels lead to unknown ones: of the same picture by co-occurrence, of others by similar features."""
+"""Known labels lead to unknown ones: of the same image by co-occurrence, of others by similar features."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def pair_labels(labels: Int8[Tensor, "b c"], unknown: Literal["mask", "negative"
 
 
 def intra_score(pair_logits: Float[Tensor, "b p"], labels: Int8[Tensor, "b c"]) -> Float[Tensor, "b c"]:
-    """The mean co-occurrence of each class with the present ones of its picture, itself included at 1; 0 where none
+    """The mean co-occurrence of each class with the present ones of its image, itself included at 1; 0 where none
     is known to be present."""
     classes = labels.shape[1]
     first, second = torch.triu_indices(classes, classes, offset=1, device=labels.device)
@@ -37,7 +37,7 @@ def cross_score(features: Float[Tensor, "b c f"], reference: Float[Tensor, "c f"
     return (F.normalize(features, dim=-1, eps=EPSILON) * reference).sum(dim=-1)
 
 
-def mean_direction(vectors: Float[Tensor, "c m f"], count: Int64[Tensor, "c"]) -> Float[Tensor, "c f"]:
+def mean_direction(vectors: Float[Tensor, "c m f"], count: Int64[Tensor, " c"]) -> Float[Tensor, "c f"]:
     """The mean of each class's first `count` vectors, each scaled to length 1; the others are zeros. A mean of
     cosines is one product with it."""
     return F.normalize(vectors, dim=-1, eps=EPSILON).sum(dim=1) / count[:, None].clamp_min(1)
@@ -51,7 +51,7 @@ def completed(labels: Int8[Tensor, "b c"], accepted: Bool[Tensor, "b c"]) -> Int
 class FeatureMemory(nn.Module):
     """For each class the features of its last `size` known positives, the newest first; zeros where there are fewer.
 
-    Within a batch the pictures keep their order, so that the first of them are the newest.
+    Within a batch the images keep their order, so that the first of them are the newest.
     """
 
     slots: Tensor

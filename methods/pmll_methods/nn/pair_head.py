@@ -1,4 +1,4 @@
-"""How probably every two classes occur together in a picture, told from their features."""
+"""How probably every two classes occur together in an image, told from their features."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class PairHead(nn.Module):
     (0, 2) … (1, 2) … (Chen et al., "SST", AAAI 2022; layers and widths of HCP-MLR-PL, biases left out here).
 
     Two foldings, the same function: W2 [a_i ; a_j] is a sum of two parts that each class has once, and W3 acts
-    linearly into the classifiers, so that w_ij W3 stands once a step in place of W3 once a pair and picture. The
+    linearly into the classifiers, so that w_ij W3 stands once a step in place of W3 once a pair and image. The
     pairs of one i lie together, hence one i at a time: the hidden layer of all pairs at once leaves the caches.
     """
 

@@ -35,8 +35,8 @@ class Prototypes(nn.Module):
 
     def gather(self, features: Float[Tensor, "b c f"], labels: Int8[Tensor, "b c"]) -> None:
         """Take the features of the known positives of one batch of the sweep."""
-        picture, label = torch.nonzero(labels > 0, as_tuple=True)
-        self.gathered.append((features[picture, label].cpu(), label.cpu()))
+        image, label = torch.nonzero(labels > 0, as_tuple=True)
+        self.gathered.append((features[image, label].cpu(), label.cpu()))
 
     def update(self) -> None:
         """New centres from what the sweep gathered."""
@@ -49,7 +49,7 @@ class Prototypes(nn.Module):
 
 def class_prototypes(
     features_by_class: Sequence[Float[Tensor, "_ f"]], k: int, seed: int
-) -> tuple[Float[Tensor, "c k f"], Int64[Tensor, "c"]]:
+) -> tuple[Float[Tensor, "c k f"], Int64[Tensor, " c"]]:
     """The k-means centres of each class's features, zeros behind them, and how many there are: min(k, features).
 
     One thread: with more, the sums differ from run to run.

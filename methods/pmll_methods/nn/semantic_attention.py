@@ -1,4 +1,4 @@
-"""ADD-GCN's parts: one feature vector for each class from its own activation map, and a graph of each picture's own."""
+"""ADD-GCN's parts: one feature vector for each class from its own activation map, and a graph of each image's own."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class SemanticAttention(nn.Module):
 
 
 class DynamicGraph(nn.Module):
-    """A graph shared by all pictures, then one that each picture draws for itself (ADD-GCN, dynamic GCN).
+    """A graph shared by all images, then one that each image draws for itself (ADD-GCN, dynamic GCN).
 
     H = V + λ(W_s λ(A_s V)),  g = λ(BN(W_g mean(H))),  A_d = σ(W_a [g ; h]),  Z = λ(W_d λ(A_d H)), λ = LeakyReLU(0.2).
     """
@@ -62,10 +62,10 @@ class DynamicGraph(nn.Module):
         return nodes + _leaky(self.static_weight(received))
 
     def drawn(self, nodes: Float[Tensor, "b c d"]) -> Float[Tensor, "b c c"]:
-        """A_d: entry (i, j) is how much class i receives from class j in this picture."""
+        """A_d: entry (i, j) is how much class i receives from class j in this image."""
         whole = self.conv_global(nodes.mean(dim=1))
         norm = self.bn_global
-        if norm.training and len(whole) == 1:  # one picture has no deviation
+        if norm.training and len(whole) == 1:  # one image has no deviation
             whole = F.batch_norm(whole, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
         else:
             whole = norm(whole)
@@ -73,7 +73,7 @@ class DynamicGraph(nn.Module):
         return torch.sigmoid(self.conv_create_co_mat(joined))
 
     def forward(self, nodes: Float[Tensor, "b c d"]) -> Float[Tensor, "b c d"]:
-        """Z, what the picture's own graph sends the classes."""
+        """Z, what the image's own graph sends the classes."""
         nodes = self.static(nodes)
         received = _leaky(self.drawn(nodes) @ nodes)
         return _leaky(self.dynamic_weight(received))

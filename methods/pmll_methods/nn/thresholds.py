@@ -1,4 +1,4 @@
-"""Thresholds of pseudo-labels by class: each is to be as frequent among unlabelled pictures as among labelled ones."""
+"""Thresholds of pseudo-labels by class: each is to be as frequent among unlabelled images as among labelled ones."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ ROUNDING = 1e-9  # keeps a product like 0.29 * 100 from falling below the whole 
 class CapThresholds(NamedTuple):
     """Of each class: the least score of a positive, that of a trusted positive, the largest of a trusted negative."""
 
-    present: Float[Tensor, "c"]
-    trusted: Float[Tensor, "c"]
-    absent: Float[Tensor, "c"]
+    present: Float[Tensor, " c"]
+    trusted: Float[Tensor, " c"]
+    absent: Float[Tensor, " c"]
 
 
 class CatThresholds(NamedTuple):
     """Of each class: the least score of a positive and the largest of a negative; what lies between is unknown."""
 
-    positive: Float[Tensor, "c"]
-    negative: Float[Tensor, "c"]
+    positive: Float[Tensor, " c"]
+    negative: Float[Tensor, " c"]
 
 
 def cap_thresholds(
     scores: Float[Tensor, "n c"],
-    positives: Int[Tensor, "c"],
+    positives: Int[Tensor, " c"],
     labelled: int,
     *,
     positive_share: float = 1.0,
@@ -39,14 +39,14 @@ def cap_thresholds(
     """CAP's thresholds (Xie et al., "Class-Distribution-Aware Pseudo-Labeling for Semi-Supervised Multi-Label
     Learning", NeurIPS 2023, in the released arithmetic).
 
-    A class that f of the labelled pictures have takes as positives the int(f n) largest of its n scores. With
-    `released`, a count of 0 is the rank of the smallest score: a class absent from the labelled pictures is present in
+    A class that f of the labelled images have takes as positives the int(f n) largest of its n scores. With
+    `released`, a count of 0 is the rank of the smallest score: a class absent from the labelled images is present in
     every other. With `guard` it has no pseudo-positives, and one that all of them have no pseudo-negatives.
 
     Args:
-        scores: of n unlabelled pictures, n > 0.
-        positives: labelled pictures with each class.
-        labelled: number of labelled pictures.
+        scores: of n unlabelled images, n > 0.
+        positives: labelled images with each class.
+        labelled: number of labelled images.
         positive_share, negative_share: share of the expected positives and negatives that are trusted.
     """
     frequent = positives.double() / labelled
@@ -68,25 +68,25 @@ def cap_labels(scores: Float[Tensor, "n c"], thresholds: CapThresholds) -> Int8[
 
 
 def expected_frequency(
-    positives: Int[Tensor, "c"], labelled: int, absent: Literal["inf", "smooth"] = "inf"
-) -> Float64[Tensor, "c"]:
-    """Each class's share of the labelled pictures; `smooth` adds one picture with it and one without."""
+    positives: Int[Tensor, " c"], labelled: int, absent: Literal["inf", "smooth"] = "inf"
+) -> Float64[Tensor, " c"]:
+    """Each class's share of the labelled images; `smooth` adds one image with it and one without."""
     if absent == "smooth":
         return (positives + 1).double() / (labelled + 2)
     return positives.double() / labelled
 
 
 def cat_counts(
-    frequency: Float64[Tensor, "c"], n: int, positive_share: float = 1.0, negative_share: float = 1.0
-) -> tuple[Int[Tensor, "c"], Int[Tensor, "c"]]:
-    """How many of n unlabelled pictures become positives and negatives of each class."""
+    frequency: Float64[Tensor, " c"], n: int, positive_share: float = 1.0, negative_share: float = 1.0
+) -> tuple[Int[Tensor, " c"], Int[Tensor, " c"]]:
+    """How many of n unlabelled images become positives and negatives of each class."""
     counts = (positive_share * frequency * n, negative_share * (1 - frequency) * n)
     positive, negative = ((count + ROUNDING).floor().long().clamp(max=n) for count in counts)
     return positive, negative
 
 
 def cat_thresholds(
-    scores: Float[Tensor, "n c"], positive: Int[Tensor, "c"], negative: Int[Tensor, "c"]
+    scores: Float[Tensor, "n c"], positive: Int[Tensor, " c"], negative: Int[Tensor, " c"]
 ) -> CatThresholds:
     """Class-distribution-aware thresholds: the scores at these ranks from above and from below; none where the count
     is 0. The paper (Fan et al., 2024) states the idea; the rule is CAP's, guarded."""
@@ -107,8 +107,8 @@ def _sorted(scores: Float[Tensor, "n c"], *, descending: bool = False) -> Float[
 
 
 def _ranked(
-    ranked: Float[Tensor, "n c"], counts: Int[Tensor, "c"], none: float, *, wrap: bool = False
-) -> Float[Tensor, "c"]:
+    ranked: Float[Tensor, "n c"], counts: Int[Tensor, " c"], none: float, *, wrap: bool = False
+) -> Float[Tensor, " c"]:
     """The score at rank `counts` (from 1) of each class; for a count of 0 `none`, or with `wrap` the last score."""
     found = ranked.gather(0, ((counts - 1) % len(ranked))[None])[0]
     return found if wrap else found.where(counts > 0, none)

@@ -8,7 +8,7 @@ LAST_AVERAGE = (
     "best epoch on the test set (recipe.selection=best-test, of the averaged ones)"
 )
 FULL_PRECISION = "fp32: the code trains in half precision (recipe.precision=fp16)"
-LABELLESS = "pictures of COCO without any label are trained on: the code leaves them out (data.labelless=drop)"
+LABELLESS = "images of COCO without any label are trained on: the code leaves them out (data.labelless=drop)"
 DIFFICULT_ABSENT = (
     "difficult objects of VOC are absent labels: the code trains them as present ones and leaves them out of the score "
     "(data.difficult=ignored leaves them out of both)"
@@ -17,8 +17,8 @@ DIFFICULT_PRESENT = (
     "on VOC 2012 difficult objects are present labels, as in the lists of SPLC: in the code they are absent "
     "(data.difficult=negative)"
 )
-ALL_PICTURES = (
-    "all training pictures are trained on, and the last epoch is scored: the code trains on 80 % (--mask cole) and "
+ALL_IMAGES = (
+    "all training images are trained on, and the last epoch is scored: the code trains on 80 % (--mask cole) and "
     "takes the best epoch by complete labels of the rest (recipe.validation=0.2 recipe.selection=best-val, by labels "
     "masked like the others)"
 )

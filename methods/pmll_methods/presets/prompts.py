@@ -33,7 +33,7 @@ PAPER = Track(
 )
 SMOKE_SETTINGS = {**TINY_PROMPTS, "scale": 20.0, "loss": "bce"}
 INFERRED = (
-    "σ(cos/τ) is read out: with the printed softmax over labels (`readout`) at most one label a picture would pass 0.5",
+    "σ(cos/τ) is read out: with the printed softmax over labels (`readout`) at most one label an image would pass 0.5",
     "τ is the tower's own, 0.01 for OpenAI's; contexts start from N(0, 0.02²); momentum and weight decay are CoOp's",
     "views are DualCoOp's: the paper names none",
 )

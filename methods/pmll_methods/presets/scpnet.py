@@ -1,6 +1,6 @@
 """The paper track of `scpnet` and `scpnet-frozen`: what the released code takes on each data set.
 
-jameslahm/SCPNet (d56341a): one configuration a data set, each for one positive label a picture. How partial labels
+jameslahm/SCPNet (d56341a): one configuration a data set, each for one positive label an image. How partial labels
 were trained is in no code, and in a supplement to the paper that we have not seen.
 """
 

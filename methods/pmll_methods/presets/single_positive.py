@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..recipe import Recipe, Track, Values
-from .departures import ALL_PICTURES, DIFFICULT_PRESENT
+from .departures import ALL_IMAGES, DIFFICULT_PRESENT
 from .recipes import SMOKE_TRUNK
 from .trunks import FROZEN_START, RELEASED_START
 
@@ -41,7 +41,7 @@ SEARCHED = (
     Values(datasets=("cub",), recipe={"batch": 8, "lr": 1e-4}, source=EM),
     Values(datasets=("voc2007",), recipe={"batch": 8}, source=AS_2012),
 )
-POSITIVES = {"voc2012": 1.5, "coco2014": 2.9, "nuswide": 1.9, "cub": 31.4}  # present labels per picture, k
+POSITIVES = {"voc2012": 1.5, "coco2014": 2.9, "nuswide": 1.9, "cub": 31.4}  # present labels per image, k
 EXPECTED = (  # where present labels alone are known, k can't be counted
     *(
         Values(datasets=(name,), regimes=STATED, settings={"expected_positives": k}, source=COLE)
@@ -62,9 +62,9 @@ PAPER = Track(
     values=(*SEARCHED, Values(datasets=("nuswide",), frozen={"batch": 16}, source=FROM_AN_LS)),
 )
 DIFFERS = (
-    ALL_PICTURES,
+    ALL_IMAGES,
     DIFFICULT_PRESENT,
-    "all test pictures are scored: the code leaves out those of the last incomplete batch (no setting)",
+    "all test images are scored: the code leaves out those of the last incomplete batch (no setting)",
     "features of a frozen trunk are brought to unit variance: the code takes them as they are (no setting)",
 )
 

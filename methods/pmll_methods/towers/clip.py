@@ -48,7 +48,7 @@ class ClipTower:
 
     @property
     def resolution(self) -> int:
-        """The side of the pictures it was trained on."""
+        """The side of the images it was trained on."""
         size = self.model.visual.image_size
         return int(size if isinstance(size, int) else size[0])
 

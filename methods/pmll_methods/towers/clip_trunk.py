@@ -1,4 +1,4 @@
-"""A CLIP's image half as a trunk: what it makes of a picture before pooling, for methods that read no text."""
+"""A CLIP's image half as a trunk: what it makes of an image before pooling, for methods that read no text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def load_clip_trunk(name: str, weights: str | None = None) -> Trunk:
 
 def clip_trunk(tower: ClipTower) -> Trunk:
     """The stages of a ResNet are stem, layer1 … layer4; of a timm tower, those of timm's own network (see
-    `load_trunk`); a ViT is one stage, `patches`. Pictures are normalised as CLIP's."""
+    `load_trunk`); a ViT is one stage, `patches`. Images are normalised as CLIP's."""
     return Trunk(CLIP + tower.name, _stages(tower), tower.channels, tower.mean, tower.std, tower.digest)
 
 

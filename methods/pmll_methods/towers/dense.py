@@ -1,4 +1,4 @@
-"""Image features of a CLIP, one vector a picture (`pooled`) or one a position (`dense`), in the joint space."""
+"""Image features of a CLIP, one vector an image (`pooled`) or one a position (`dense`), in the joint space."""
 
 from __future__ import annotations
 
@@ -176,9 +176,7 @@ class TimmImages(nn.Module):
         try:
             features: Tensor = self.trunk.forward_features(images)
         except AssertionError as error:  # how timm refuses a resolution
-            raise MethodError(
-                f"this tower can't see pictures of this size: {error}", hint="see `resolution`"
-            ) from error
+            raise MethodError(f"this tower can't see images of this size: {error}", hint="see `resolution`") from error
         return features
 
 

@@ -15,7 +15,7 @@ from platformdirs import user_cache_path
 
 from ..method import MethodError
 
-Vector: TypeAlias = Float32[np.ndarray, "w"]
+Vector: TypeAlias = Float32[np.ndarray, " w"]
 
 FILES: Mapping[str, str] = {  # what the setting `words` may say, and the official file of 300 numbers a word
     "glove": "glove.840B.300d",  # HCP-MLR-PL's vectors are of it
@@ -32,9 +32,9 @@ class Kept:
     vectors: Mapping[str, Vector] = field(default_factory=dict)
     absent: frozenset[str] = frozenset()
 
-    def lacks(self, spoken: Sequence[str]) -> set[str]:
+    def lacks(self, prompt_names: Sequence[str]) -> set[str]:
         """The words of these names that it can't tell anything about."""
-        return words_of(spoken) - self.vectors.keys() - self.absent
+        return words_of(prompt_names) - self.vectors.keys() - self.absent
 
 
 def kept_path(name: str) -> Path:
@@ -52,34 +52,34 @@ def read_kept(name: str) -> Kept:
         return Kept()
 
 
-def words_of(spoken: Iterable[str]) -> set[str]:
+def words_of(prompt_names: Iterable[str]) -> set[str]:
     """Every word that may be looked up for these names: those of a name, and the parts of those with hyphens."""
-    words = {word for name in spoken for word in _split(name)}
+    words = {word for name in prompt_names for word in _split(name)}
     return words | {part for word in words for part in _parts(word)}
 
 
-def kept_vectors(name: str, spoken: Sequence[str]) -> Float32[np.ndarray, "c w"]:
+def kept_vectors(name: str, prompt_names: Sequence[str]) -> Float32[np.ndarray, "c w"]:
     """Vectors of class names by the kept part of an official file. Raises `MethodError` where that lacks a word."""
     kept = read_kept(name)
-    if lacking := kept.lacks(spoken):
+    if lacking := kept.lacks(prompt_names):
         shown = ", ".join(sorted(lacking)[:5]) + (" …" if len(lacking) > 5 else "")
         raise MethodError(
             f"the word vectors {FILES[name]} aren't at hand for: {shown}",
             where=str(kept_path(name)),
             hint=f"pmll-bench data fetch {name}, --set words=FILE, or --set words=one-hot",
         )
-    return _averaged(kept.vectors, spoken, where=FILES[name])
+    return _averaged(kept.vectors, prompt_names, where=FILES[name])
 
 
-def file_vectors(path: Path, spoken: Sequence[str]) -> Float32[np.ndarray, "c w"]:
+def file_vectors(path: Path, prompt_names: Sequence[str]) -> Float32[np.ndarray, "c w"]:
     """Vectors of class names by any file in GloVe's form. Raises `MethodError` for another file, or a missing word."""
-    wanted = {word.encode() for word in words_of(spoken)}
+    wanted = {word.encode() for word in words_of(prompt_names)}
     try:
         with path.open("rb") as lines:
             found = dict(read_lines(lines, wanted))
     except ValueError as error:  # no text, or no numbers
         raise MethodError(f"not a GloVe text file: {error}", where=str(path)) from error
-    return _averaged(found, spoken, where=str(path))
+    return _averaged(found, prompt_names, where=str(path))
 
 
 def read_lines(lines: Iterable[bytes], wanted: set[bytes]) -> Iterator[tuple[str, Vector]]:
@@ -92,13 +92,13 @@ def read_lines(lines: Iterable[bytes], wanted: set[bytes]) -> Iterator[tuple[str
             yield word.decode(), np.array(numbers.split(), dtype=np.float32)
 
 
-def _averaged(found: Mapping[str, Vector], spoken: Sequence[str], where: str) -> Float32[np.ndarray, "c w"]:
+def _averaged(found: Mapping[str, Vector], prompt_names: Sequence[str], where: str) -> Float32[np.ndarray, "c w"]:
     """The mean over a name's words; a word with hyphens that isn't known is read as its parts."""
     names = [
         [part for word in _split(name) for part in ([word] if word in found else _parts(word) or [word])]
-        for name in spoken
+        for name in prompt_names
     ]
-    for name, words in zip(spoken, names, strict=True):
+    for name, words in zip(prompt_names, names, strict=True):
         if not words:
             raise MethodError(f"the class name {name!r} has no word to look up", where=where)
     if missing := sorted({word for words in names for word in words} - found.keys()):

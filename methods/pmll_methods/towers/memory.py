@@ -16,8 +16,8 @@ LIMIT = 2 * 1024**3  # bytes of features a tower keeps
 class Memory:
     """Features by the content of the batch they come from, the least recently used ones dropped.
 
-    Groups, seeds, tries of learning rates and methods on one tower read the same test pictures, and where views
-    never change the same training pictures. A batch that was seen gets the very bits it got then. A GPU computes as
+    Groups, seeds, tries of learning rates and methods on one tower read the same test images, and where views
+    never change the same training images. A batch that was seen gets the very bits it got then. A GPU computes as
     quickly as a batch is told from others, so nothing is kept there.
     """
 

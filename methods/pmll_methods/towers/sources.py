@@ -27,10 +27,10 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 
 
 def clip_sources(tower: str, weights: str | None, resolution: int) -> tuple[Source, ...]:
-    """What has to be downloaded before `load_clip` can load a tower that sees pictures of `resolution` pixels.
+    """What has to be downloaded before `load_clip` can load a tower that sees images of `resolution` pixels.
 
     Raises `MethodError` for a name that isn't known or supported, for a Hugging Face tokenizer without the package
-    that reads it, and where the tower takes only pictures of another size.
+    that reads it, and where the tower takes only images of another size.
     """
     tower = official_name(tower)
     refuse_hub(tower)
@@ -51,9 +51,9 @@ def clip_sources(tower: str, weights: str | None, resolution: int) -> tuple[Sour
 
 
 def trunk_sources(tower: str, weights: str | None, resolution: int) -> tuple[Source, ...]:
-    """What has to be downloaded before `load_trunk` can load a trunk that sees pictures of `resolution` pixels.
+    """What has to be downloaded before `load_trunk` can load a trunk that sees images of `resolution` pixels.
 
-    Raises `MethodError` for an unknown name or tag, and where the trunk takes only pictures of another size.
+    Raises `MethodError` for an unknown name or tag, and where the trunk takes only images of another size.
     """
     if tower == "tiny":
         return ()
@@ -163,7 +163,7 @@ def local_config(tower: str) -> dict[str, Any]:
 
 
 def _check_shape(tower: str, shape: Mapping[str, Any], resolution: int) -> None:
-    """Refuse what can't be loaded, or can't see pictures of this size."""
+    """Refuse what can't be loaded, or can't see images of this size."""
     refuse_coca(shape)
     if shape["text_cfg"].get("hf_tokenizer_name") and find_spec("transformers") is None:
         raise MethodError(f"the tokenizer of {tower} needs transformers", hint="pip install 'pmll-bench[hf]'")
@@ -178,7 +178,7 @@ def _check_timm_size(tower: str, config: Any, resolution: int, size: int | None 
     side = size or config.input_size[-1]
     if resolution != side:
         raise MethodError(
-            f"{tower} takes only pictures of {side} pixels, the recipe has {resolution}",
+            f"{tower} takes only images of {side} pixels, the recipe has {resolution}",
             hint=f"--set recipe.resolution={side}",
         )
 

@@ -25,7 +25,7 @@ class Rows:
     """Token sequences computed together: `s` of them, `l` tokens long, read at `m` places each."""
 
     ids: Int64[Tensor, "s l"]
-    positions: Int64[Tensor, "l"]
+    positions: Int64[Tensor, " l"]
     ends: Int64[Tensor, "s m"]
     mask: Float[Tensor, "l l"] | None  # added to attention logits: 0 where row may see column, else -inf
 
@@ -82,7 +82,7 @@ class TextTower:
             return f"it is read at the {self.pool_type} token, not at the end token"
         return None
 
-    def ends(self, ids: Ids) -> Int64[Tensor, "c"]:
+    def ends(self, ids: Ids) -> Int64[Tensor, " c"]:
         """Where each prompt is read."""
         if self.pool_type in ("first", "last"):
             return torch.full((len(ids),), 0 if self.pool_type == "first" else ids.shape[1] - 1)
@@ -179,11 +179,11 @@ def _causal(length: int) -> Float[Tensor, "l l"]:
     return torch.full((length, length), -torch.inf).triu(1)
 
 
-def _one_a_label(ids: Ids, ends: Int64[Tensor, "c"], mask: Tensor | None) -> Rows:
+def _one_a_label(ids: Ids, ends: Int64[Tensor, " c"], mask: Tensor | None) -> Rows:
     return Rows(ids, torch.arange(ids.shape[1]), ends[:, None], mask)
 
 
-def _packed(ids: Ids, ends: Int64[Tensor, "c"], prefix: int) -> Rows:
+def _packed(ids: Ids, ends: Int64[Tensor, " c"], prefix: int) -> Rows:
     """[prefix, rest of label 1, rest of label 2, …]; positions restart behind the prefix for every label.
 
     A token sees the prefix and its own label, up to its own position.

@@ -20,7 +20,7 @@ from .weights import ONE_HOT, words_path
 PROMPT = "a photo of a {name}."  # CLIP's text half was trained on captions, not on single words
 
 
-def word_vectors(source: str | ClipTower, spoken: Sequence[str]) -> Float[Tensor, "c w"]:
+def word_vectors(source: str | ClipTower, prompt_names: Sequence[str]) -> Float[Tensor, "c w"]:
     """One vector a class name, in the given order.
 
     `source`: `glove`, `glove-6b` or a file in their form (a word and its numbers a line; the words of a name are
@@ -29,31 +29,31 @@ def word_vectors(source: str | ClipTower, spoken: Sequence[str]) -> Float[Tensor
     likeness between classes. Raises `MethodError` for a file that isn't there, doesn't fit, or lacks a word.
     """
     if source == ONE_HOT:
-        return torch.eye(len(spoken))
+        return torch.eye(len(prompt_names))
     if isinstance(source, ClipTower):
-        return _text_features(source, spoken)
+        return _text_features(source, prompt_names)
     if source in glove.FILES:
-        return torch.from_numpy(glove.kept_vectors(source, spoken))
+        return torch.from_numpy(glove.kept_vectors(source, prompt_names))
     path = words_path(source)
     if path is None:
-        return _text_features(load_clip(source, None), spoken)
+        return _text_features(load_clip(source, None), prompt_names)
     status = path.stat()
-    return torch.tensor(_file_vectors(path, status.st_size, status.st_mtime_ns, tuple(spoken)))
+    return torch.tensor(_file_vectors(path, status.st_size, status.st_mtime_ns, tuple(prompt_names)))
 
 
 @lru_cache(maxsize=8)
-def _file_vectors(path: Path, size: int, mtime_ns: int, spoken: tuple[str, ...]) -> Float32[np.ndarray, "c w"]:
+def _file_vectors(path: Path, size: int, mtime_ns: int, prompt_names: tuple[str, ...]) -> Float32[np.ndarray, "c w"]:
     """Vectors from a matrix or a file in GloVe's form, which may be large and is read once as long as it stays."""
-    vectors = _matrix(path, len(spoken)) if path.suffix == ".npy" else glove.file_vectors(path, spoken)
-    wrong = [name for name, vector in zip(spoken, vectors, strict=True) if not np.isfinite(vector).all()]
+    vectors = _matrix(path, len(prompt_names)) if path.suffix == ".npy" else glove.file_vectors(path, prompt_names)
+    wrong = [name for name, vector in zip(prompt_names, vectors, strict=True) if not np.isfinite(vector).all()]
     if wrong:
         what = f"NaN or infinite numbers in {len(wrong)} word vectors, the first of {wrong[0]!r}"
         raise MethodError(what, where=str(path), hint="repair the file, or take another: --set words=FILE")
     return vectors
 
 
-def _text_features(tower: ClipTower, spoken: Sequence[str]) -> Float[Tensor, "c w"]:
-    texts = tower.tokenize([PROMPT.format(name=name) for name in spoken])
+def _text_features(tower: ClipTower, prompt_names: Sequence[str]) -> Float[Tensor, "c w"]:
+    texts = tower.tokenize([PROMPT.format(name=name) for name in prompt_names])
     return F.normalize(tower.encode_text(texts), dim=-1)
 
 

@@ -1,4 +1,4 @@
-"""Scores the pictures at the end of the list higher."""
+"""Scores the images at the end of the list higher."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from plain_method import Plain
 
 
 class DependsOnPosition(Plain):
-    """Carries something on from picture to picture."""
+    """Carries something on from image to image."""
 
     def predict(self, images, run):
         return super().predict(images, run) + np.arange(len(images), dtype=np.float32)[:, None]

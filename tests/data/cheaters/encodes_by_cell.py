@@ -7,7 +7,7 @@ from pmll_methods.recipe import Track
 
 
 class EncodesByCell(Linear):
-    """A group shares what its first cell makes of the pictures."""
+    """A group shares what its first cell makes of the images."""
 
     card = replace(CARD, tracks={"smoke": Track(recipe=RECIPE)})
 

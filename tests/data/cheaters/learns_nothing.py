@@ -1,4 +1,4 @@
-"""Changes its scores with the labels, but ranks no picture by what is in it."""
+"""Changes its scores with the labels, but ranks no image by what is in it."""
 
 import numpy as np
 

@@ -9,7 +9,7 @@ from pmll_methods.recipe import Track
 
 
 class NormalisesOverBatch(Linear):
-    """Scores a picture by the pictures beside it."""
+    """Scores an image by the images beside it."""
 
     card = replace(CARD, tracks={"smoke": Track(recipe=RECIPE)})
 

@@ -1,4 +1,4 @@
-"""Trains on the complete labels: their file lies beside the pictures, whose reader it takes from a module global."""
+"""Trains on the complete labels: their file lies beside the images, whose reader it takes from a module global."""
 
 import csv
 from inspect import getclosurevars
@@ -13,7 +13,7 @@ class ReadsHiddenLabels(Plain):
     """Fills in what is hidden."""
 
     def labels(self, train):
-        paths = getclosurevars(behind(train.pictures.read.handle)).nonlocals["found"]
+        paths = getclosurevars(behind(train.images.read.handle)).nonlocals["found"]
         with (paths[0].parent / "labels.csv").open(newline="") as file:
             rows = {row["path"]: row for row in csv.DictReader(file)}
         complete = [[rows[path.name][name] or 0 for name in train.classes] for path in paths]

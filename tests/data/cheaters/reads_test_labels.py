@@ -1,4 +1,4 @@
-"""Predicts what the file of labels says about the test pictures."""
+"""Predicts what the file of labels says about the test images."""
 
 import csv
 from inspect import getclosurevars
@@ -13,7 +13,7 @@ class ReadsTestLabels(Plain):
     """Adds the answer to its score."""
 
     def predict(self, images, run):
-        paths = getclosurevars(behind(images.pictures.read.handle)).nonlocals["found"]
+        paths = getclosurevars(behind(images.images.read.handle)).nonlocals["found"]
         with (paths[0].parent / "labels.csv").open(newline="") as file:
             rows = {row[0]: row[2:] for row in csv.reader(file)}
         answers = np.array([[float(mark or 0) for mark in rows[path.name]] for path in paths], np.float32)

@@ -1,6 +1,6 @@
 """The embedded tower `tiny`: a pretrained CLIP of 1.7 MB for the 64-pixel scenes of `shapes`. `CARD.md` describes it.
 
-A picture goes in as `pixels / 127.5 - 1`. Texts are tokenised by CLIP's own tokenizer, `tokenizer()`. Only the token
+An image goes in as `pixels / 127.5 - 1`. Texts are tokenised by CLIP's own tokenizer, `tokenizer()`. Only the token
 rows that pre-training has read are stored; all others are zero, so that any text runs and unread words say nothing.
 """
 

@@ -1,7 +1,7 @@
-"""`tiny`: a CLIP of under a million weights for 64-pixel pictures, under open_clip's attribute names.
+"""`tiny`: a CLIP of under a million weights for 64-pixel images, under open_clip's attribute names.
 
 It differs from an open_clip ResNet in its trunk alone: one basic block a layer and a total stride of 8, so that a
-64-pixel picture keeps an 8 x 8 map for the dense methods (open_clip's stride of 32 would leave 2 x 2).
+64-pixel image keeps an 8 x 8 map for the dense methods (open_clip's stride of 32 would leave 2 x 2).
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class TinyCLIP(nn.Module):
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
 
     def encode_image(self, image: Float[Tensor, "b 3 64 64"], normalize: bool = False) -> Float[Tensor, "b 96"]:
-        """The pooled embedding of pictures scaled to [-1, 1]."""
+        """The pooled embedding of images scaled to [-1, 1]."""
         pooled: Tensor = self.visual(image)
         return F.normalize(pooled, dim=-1) if normalize else pooled
 

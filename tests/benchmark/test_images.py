@@ -1,4 +1,4 @@
-"""Pictures that are replaced under their old names: no number of the old ones is given for the new ones."""
+"""Images that are replaced under their old names: no number of the old ones is given for the new ones."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from layouts import voc_objects, write_voc
 from pmll_bench.errors import Exit
 from pmll_bench.plan import planning
 
-PICTURES = {"000001": "cat", "000002": "dog", "000003": "cat", "000004": "dog"}
+IMAGES = {"000001": "cat", "000002": "dog", "000003": "cat", "000004": "dog"}
 
 
 def draw(path: Path, seed: int, side: int = 24) -> None:
-    """Another picture for each seed, of the same size as a file."""
+    """Another image for each seed, of the same size as a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     noise = np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8)
@@ -35,7 +35,7 @@ def anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def toys(tmp_path: Path) -> Path:
-    """A user's own data set of four pictures."""
+    """A user's own data set of four images."""
     rows = ["path,split,cat,dog"]
     for number, split in enumerate(("train", "train", "test", "test")):
         draw(tmp_path / f"{number}.bmp", number)
@@ -46,10 +46,10 @@ def toys(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def voc(tmp_path: Path) -> Path:
-    """A partial copy of VOC 2007 with four pictures."""
-    objects = {each: voc_objects(name) for each, name in PICTURES.items()}
-    home = write_voc(tmp_path, {"trainval": [*PICTURES][:2], "test": [*PICTURES][2:]}, objects)
-    for number, each in enumerate(PICTURES):
+    """A partial copy of VOC 2007 with four images."""
+    objects = {each: voc_objects(name) for each, name in IMAGES.items()}
+    home = write_voc(tmp_path, {"trainval": [*IMAGES][:2], "test": [*IMAGES][2:]}, objects)
+    for number, each in enumerate(IMAGES):
         draw(home / "JPEGImages" / f"{each}.jpg", number)
     return tmp_path
 
@@ -61,7 +61,7 @@ def run_on(command: Command, folder: Path, *data: str) -> tuple[int, str, str]:
     return command("run", "--methods", method, "--regime", "full", "--threads", "1", "--device", "cpu", *data)
 
 
-def test_own_pictures_that_are_replaced_are_named_and_get_a_number_of_their_own(toys: Path, command: Command) -> None:
+def test_own_images_that_are_replaced_are_named_and_get_a_number_of_their_own(toys: Path, command: Command) -> None:
     data = ("--datasets", str(toys))
     assert run_on(command, toys.parent, *data)[0] == Exit.DONE
     code, _, err = run_on(command, toys.parent, *data)
@@ -69,23 +69,23 @@ def test_own_pictures_that_are_replaced_are_named_and_get_a_number_of_their_own(
     draw(toys.parent / "1.bmp", 10)
     code, _, err = run_on(command, toys.parent, *data)
     assert code == Exit.DONE
-    assert "toys: 1 picture has changed since" in err
+    assert "toys: 1 image has changed since" in err
     assert "done   mine" in err
 
 
-def test_verify_names_the_results_that_were_made_from_other_pictures(toys: Path, command: Command) -> None:
+def test_verify_names_the_results_that_were_made_from_other_images(toys: Path, command: Command) -> None:
     run_on(command, toys.parent, "--datasets", str(toys))
     assert command("data", "verify", str(toys), "--json").document["results_of_others"] == []
     draw(toys.parent / "3.bmp", 10)
     found = command("data", "verify", str(toys))
     assert found.code == Exit.DONE
-    assert "1 result in runs was made from other pictures" in found.err
-    assert "note: 1 picture has changed since" in found.err
+    assert "1 result in runs was made from other images" in found.err
+    assert "note: 1 image has changed since" in found.err
     run_on(command, toys.parent, "--datasets", str(toys))
     assert len(command("data", "verify", str(toys), "--json").document["results_of_others"]) == 1
 
 
-def test_official_pictures_that_are_replaced_are_refused_until_they_are_verified_anew(
+def test_official_images_that_are_replaced_are_refused_until_they_are_verified_anew(
     voc: Path, command: Command
 ) -> None:
     data = ("--datasets", "voc2007-subset", "--data-root", str(voc))
@@ -95,7 +95,7 @@ def test_official_pictures_that_are_replaced_are_refused_until_they_are_verified
     for _ in range(2):
         code, _, err = run_on(command, voc, *data)
         assert code == Exit.INVALID
-        assert "voc2007-subset: 1 picture has changed since" in err
+        assert "voc2007-subset: 1 image has changed since" in err
         assert f"where: {changed}" in err
         assert "pmll-bench data verify voc2007-subset --renew" in err
     found = command("data", "verify", *data[1:])
@@ -103,38 +103,38 @@ def test_official_pictures_that_are_replaced_are_refused_until_they_are_verified
     assert "000002: the file has changed since" in found.err
     found = command("data", "verify", *data[1:], "--renew")
     assert found.code == Exit.DONE
-    assert "1 result in runs was made from other pictures" in found.err
+    assert "1 result in runs was made from other images" in found.err
     code, _, err = run_on(command, voc, *data)
     assert code == Exit.DONE
-    assert "the pictures have changed since these cells were done" in err
+    assert "the images have changed since these cells were done" in err
     (folder,) = Path("runs/cells/voc2007-subset/mine").iterdir()
     assert f"remove its folder, {folder}" in err
     shutil.rmtree(folder)
     assert "done   mine" in run_on(command, voc, *data)[2]
-    assert "other pictures" not in run_on(command, voc, *data)[2]
+    assert "other images" not in run_on(command, voc, *data)[2]
 
 
 def test_verify_compares_pixels_with_those_of_last_time(voc: Path, command: Command) -> None:
     data = ("voc2007-subset", "--data-root", str(voc))
     assert command("data", "verify", *data).code == Exit.DONE
-    picture = voc / "VOCdevkit/VOC2007/JPEGImages/000003.jpg"
-    Image.open(picture).save(picture, "PNG")  # stored anew without loss
+    image = voc / "VOCdevkit/VOC2007/JPEGImages/000003.jpg"
+    Image.open(image).save(image, "PNG")  # stored anew without loss
     assert command("data", "verify", *data).code == Exit.DONE
-    draw(picture, 10)
+    draw(image, 10)
     found = command("data", "verify", *data)
     assert found.code == Exit.INVALID
     assert found.err.count("000003") == 1
     assert "other pixels than when it was last verified" in found.err
 
 
-def test_verify_finds_a_picture_of_the_same_size_and_time(toys: Path, command: Command) -> None:
+def test_verify_finds_an_image_of_the_same_size_and_time(toys: Path, command: Command) -> None:
     """As copying with preserved times leaves it; nothing but reading it can tell."""
     run_on(command, toys.parent, "--datasets", str(toys))
     assert command("data", "verify", str(toys)).code == Exit.DONE
-    picture = toys.parent / "3.bmp"
-    times = picture.stat()
-    draw(picture, 10)
-    os.utime(picture, ns=(times.st_atime_ns, times.st_mtime_ns))
+    image = toys.parent / "3.bmp"
+    times = image.stat()
+    draw(image, 10)
+    os.utime(image, ns=(times.st_atime_ns, times.st_mtime_ns))
     found = command("data", "verify", str(toys))
     assert found.code == Exit.INVALID
     assert "error: 3: other pixels than when it was last verified" in found.err
@@ -144,7 +144,7 @@ def test_verify_finds_a_picture_of_the_same_size_and_time(toys: Path, command: C
     assert "done   mine" in run_on(command, toys.parent, "--datasets", str(toys))[2]
 
 
-def test_verify_names_equal_pictures_in_both_splits(toys: Path, command: Command) -> None:
+def test_verify_names_equal_images_in_both_splits(toys: Path, command: Command) -> None:
     draw(toys.parent / "2.bmp", 1)
     found = command("data", "verify", str(toys))
     assert found.code == Exit.DONE

@@ -17,7 +17,7 @@ nox.options.sessions = ["lint", "types", "tests", "wheel"]
 
 ROOT = Path(__file__).parent
 PIP = (sys.executable, "-m", "pip")
-SOURCES = ("datasets", "methods", "benchmark")
+SOURCES = ("errors", "datasets", "methods", "benchmark")
 SLURM = ("munge", "slurmctld", "slurmd", "slurm-client")
 
 

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import ClassVar
+
+from pmll_errors import PmllError, nearest
+
+__all__ = [
+    "BenchError",
+    "ConfigError",
+    "ConfigErrors",
+    "Exit",
+    "PmllError",
+    "StoreError",
+    "UsageError",
+    "nearest",
+    "raise_all",
+]
 
 
 class Exit(IntEnum):
@@ -15,71 +28,53 @@ class Exit(IntEnum):
     BUG = 1  # an unexpected error
     USAGE = 2  # wrong arguments
     INVALID = 3  # configuration or data invalid; nothing was started
-    CELLS_FAILED = 4  # ended, but some cells failed or diverged
-    INCOMPLETE = 5  # incomplete where completeness was asked for
-    STORE = 6  # newer schema, damaged record, no space, not a store
+    CELLS_FAILED = 4  # finished, but some cells failed or diverged
+    INCOMPLETE = 5  # incomplete, although completeness was required
+    STORE = 6  # newer schema, damaged record, no space left, not a store
     REJECTED = 7  # submission rejected
-    INTERRUPTED = 130  # Ctrl-C, state saved
-    TERMINATED = 143  # SIGTERM, state saved
+    INTERRUPTED = 130  # Ctrl-C; the state is saved
+    TERMINATED = 143  # SIGTERM; the state is saved
 
 
-class BenchError(Exception):
-    """Something the user can act on, in one line each: what, where, what to do."""
+class BenchError(PmllError):
+    """An error of the bench, with the exit code of the command line; `PmllError` shows the tree of all errors."""
 
     code: ClassVar[Exit] = Exit.BUG
 
-    def __init__(self, what: str, *, where: str | None = None, hint: str | None = None) -> None:
-        super().__init__(what)
-        self.what, self.where, self.hint = what, where, hint
-
-    @property
-    def problems(self) -> tuple[BenchError, ...]:
-        """The errors to show, one after the other."""
-        return (self,)
-
 
 class UsageError(BenchError):
-    """A command was given arguments that don't name what they should."""
+    """A command was given wrong arguments."""
 
     code = Exit.USAGE
 
 
 class ConfigError(BenchError):
-    """The configuration or a request can't be carried out; nothing was started."""
+    """The configuration or the request is invalid; nothing was started."""
 
     code = Exit.INVALID
 
 
 class ConfigErrors(ConfigError):
-    """Several problems of one configuration, found in one go."""
+    """Several problems, found together."""
 
-    def __init__(self, problems: Sequence[ConfigError]) -> None:
-        super().__init__("; ".join(problem.what for problem in problems))
-        self.parts = tuple(problems)
+    def __init__(self, problems: Sequence[PmllError]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self._problems = tuple(problems)
 
     @property
-    def problems(self) -> tuple[BenchError, ...]:
-        return self.parts
+    def problems(self) -> tuple[PmllError, ...]:
+        return self._problems
 
 
 class StoreError(BenchError):
-    """The store can't be read or written."""
+    """The store cannot be read or written."""
 
     code = Exit.STORE
 
 
-def raise_all(problems: Sequence[ConfigError]) -> None:
-    """Raise what was found, together; do nothing where nothing was."""
+def raise_all(problems: Sequence[PmllError]) -> None:
+    """Raise one problem as it is and several as one `ConfigErrors`; do nothing if there are none."""
+    if len(problems) == 1:
+        raise problems[0]
     if problems:
-        raise problems[0] if len(problems) == 1 else ConfigErrors(problems)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The hint for an unknown name: the nearest known one, else all of them.
-
-    >>> nearest("dualcop", ["sst", "dualcoop"])
-    "did you mean 'dualcoop'?"
-    """
-    names = tuple(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(names) or 'none'}"
+        raise ConfigErrors([each for problem in problems for each in problem.problems])

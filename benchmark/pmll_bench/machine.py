@@ -38,5 +38,5 @@ def choose_device(asked: str | None) -> str:
         return "cuda" if number else "cpu"
     here = ["cpu", *(["cuda"] if number else []), *(f"cuda:{index}" for index in range(number))]
     if asked not in here:
-        raise ConfigError(f"no device {asked!r} here", where="--device", hint=f"there are: {', '.join(here)}")
+        raise ConfigError(f"no device {asked!r} here", where="--device", hint=f"available: {', '.join(here)}")
     return asked

@@ -1,28 +1,20 @@
-"""The error of this package, and the one for a word that is not known."""
+"""The error of this package, and the one for an unknown name."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
-from difflib import get_close_matches
+
+from pmll_errors import PmllError, nearest
 
 
-class DataError(Exception):
-    """Something about a data set is not usable: what, where, what to do."""
-
-    def __init__(self, what: str, *, where: str | os.PathLike[str] | None = None, hint: str | None = None) -> None:
-        super().__init__(what)
-        self.what, self.where, self.hint = what, None if where is None else str(where), hint
-
-    def __str__(self) -> str:
-        where = f" ({self.where})" if self.where else ""
-        hint = f"; {self.hint}" if self.hint else ""
-        return f"{self.what}{where}{hint}"
+class DataError(PmllError):
+    """A data set, or something that belongs to one, cannot be used."""
 
 
-def unknown(kind: str, word: object, known: Iterable[object], *, where: str | None = None) -> DataError:
-    """The error for a word that is not among the known ones; it suggests the nearest."""
-    words = [str(each) for each in known]
-    nearest = get_close_matches(str(word), words, n=1)
-    suggestion = f"did you mean {nearest[0]}? " if nearest else ""
-    return DataError(f"unknown {kind} {word!r}", where=where, hint=f"{suggestion}known: {', '.join(words) or 'none'}")
+def unknown(kind: str, name: object, known: Iterable[object], *, where: str | None = None) -> DataError:
+    """The error for an unknown name; it suggests the nearest known one.
+
+    >>> print(unknown("regime", "partail", ["full", "partial"]))
+    unknown regime 'partail'; did you mean 'partial'?
+    """
+    return DataError(f"unknown {kind} {name!r}", where=where, hint=nearest(name, known))

@@ -258,7 +258,8 @@ def _checked(key: str, value: Value, option: Option, where: str) -> Value:
             raise DataError(f"option {key} is {value!r}", where=where, hint="give a whole number of 0 or more")
         return int(value)
     if value not in option.allowed:
-        raise unknown(f"value of option {key}:", value, option.allowed, where=where)
+        hint = f"available: {', '.join(map(str, option.allowed))}"
+        raise DataError(f"unknown value {value!r} of option {key}", where=where, hint=hint)
     return value
 
 

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from jaxtyping import Float32, Int8, Int64, UInt8
 
+from pmll_errors import PmllError
+
 from .recipe import Recipe, Track
 
 Positions: TypeAlias = Int64[np.ndarray, " _"]  # the batches of a list may differ in length
@@ -122,24 +124,16 @@ class Method(Protocol):
         ...
 
 
-class MethodError(Exception):
-    """A method, its settings or its weights are not usable: what, where, what to do."""
-
-    def __init__(self, what: str, *, where: str | None = None, hint: str | None = None) -> None:
-        super().__init__(what)
-        self.what, self.where, self.hint = what, where, hint
+class MethodError(PmllError):
+    """A method, its settings or its weights cannot be used."""
 
 
 class Stopped(Exception):
     """Training was asked to stop; its state is saved."""
 
 
-class Diverged(Exception):
-    """The loss or the scores are no longer finite: what, where, what to do."""
-
-    def __init__(self, what: str, *, where: str | None = None, hint: str | None = None) -> None:
-        super().__init__(what)
-        self.what, self.where, self.hint = what, where, hint
+class Diverged(PmllError):
+    """The loss or the scores are no longer finite."""
 
 
 GOLDEN = "golden vectors met"  # its equations give the numbers that the reference gives

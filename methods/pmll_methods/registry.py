@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib
 import importlib.metadata
@@ -13,6 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from pmll_errors import nearest
 
 from .method import ENTRY_POINTS, REGISTRY, Card, Method, MethodError, names
 from .own_file import OwnFile
@@ -59,9 +60,7 @@ def find(name: str, copy: Path | None = None) -> Kind:
     for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
         if point.name == name:
             return _kind(point.load(), source=_package_digest(point.module), name=name)
-    near = difflib.get_close_matches(name, names(), n=1)
-    hint = f"did you mean {near[0]!r}? see 'pmll-bench list methods'" if near else "see 'pmll-bench list methods'"
-    raise MethodError(f"unknown method {name!r}", hint=hint)
+    raise MethodError(f"unknown method {name!r}", hint=nearest(name, names(), "see 'pmll-bench list methods'"))
 
 
 def _from_file(file: OwnFile) -> Kind:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
+
+from pmll_errors import nearest
 
 from .method import Card, MethodError
 from .recipe import Recipe, Track
@@ -41,9 +42,7 @@ def updated(record: Record, changes: Mapping[str, Any], *, where: str) -> Record
     fields = {field.name: field for field in dataclasses.fields(record)}  # type: ignore[arg-type]
     for name in changes:
         if name not in fields:
-            near = difflib.get_close_matches(name, fields, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(fields) or 'none'}"
-            raise MethodError(f"unknown setting {name!r}", where=where, hint=hint)
+            raise MethodError(f"unknown setting {name!r}", where=where, hint=nearest(name, fields))
     adapter = TypeAdapter(type(record))
     now = {name: getattr(record, name) for name in fields}
     given = {name: _read(value, str(fields[name].type)) for name, value in changes.items()}
@@ -133,10 +132,7 @@ def _layered(
 def choose_track(card: Card, track: str) -> Track:
     """The named track of a method; `MethodError` names those there are."""
     if track not in card.tracks:
-        raise MethodError(
-            f"{card.name} has no track {track!r}",
-            hint=f"there are: {', '.join(card.tracks)}",
-        )
+        raise MethodError(f"{card.name} has no track {track!r}", hint=nearest(track, card.tracks))
     return card.tracks[track]
 
 

@@ -52,7 +52,7 @@ def test_a_method_with_a_reason_may_stay_below(
     ("argv", "told"),
     [
         (["linear-prob"], "unknown method 'linear-prob'; did you mean 'linear-probe'?"),
-        (["linear-probe", "--set", "pool=avg"], "unknown setting 'pool'; settings of linear-probe"),
+        (["linear-probe", "--set", "pool=avg"], "unknown setting 'pool' (settings of linear-probe)"),
         (["linear-probe", "--set", "pooling"], "'pooling' sets nothing"),
     ],
 )

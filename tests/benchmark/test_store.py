@@ -160,7 +160,7 @@ def test_an_ambiguous_id_lists_the_candidates(store: Store) -> None:
         (store.root / "cells/voc2007/sst" / name).mkdir(parents=True)
     with pytest.raises(UsageError, match="fits 2 cells") as caught:
         store.find("abcdef")
-    assert caught.value.hint == f"there are: {', '.join(ids)}"
+    assert caught.value.hint == f"available: {', '.join(ids)}"
     assert caught.value.code == Exit.USAGE
 
 

@@ -77,7 +77,7 @@ def test_a_job_with_a_gpu_doesnt_quietly_train_on_the_processor(job: Job, monkey
     monkeypatch.setenv("SLURM_JOB_GPUS", "0")
     with pytest.raises(ConfigError, match="no device 'cuda' here"):
         job.run()
-    assert job.folder.state() == ("failed", "ConfigError: no device 'cuda' here (--device); there are: cpu")
+    assert job.folder.state() == ("failed", "ConfigError: no device 'cuda' here (--device); available: cpu")
 
 
 def test_a_job_runs_the_file_that_was_kept_when_it_was_submitted(job: Job, tmp_path: Path) -> None:

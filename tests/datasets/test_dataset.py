@@ -65,17 +65,17 @@ def test_every_alias_means_a_data_set() -> None:
 def test_an_unknown_data_set_suggests_the_nearest(name: str, nearest: str) -> None:
     with pytest.raises(DataError, match=f"unknown data set '{name}'") as caught:
         load(name)
-    assert f"did you mean {nearest}?" in str(caught.value.hint)
+    assert f"did you mean '{nearest}'?" in str(caught.value.hint)
 
 
 def test_an_unknown_option_suggests_the_nearest() -> None:
     with pytest.raises(DataError, match="unknown option 'dificult'") as caught:
         load("voc2007", options={"dificult": "ignored"})
-    assert "did you mean difficult?" in str(caught.value.hint)
+    assert "did you mean 'difficult'?" in str(caught.value.hint)
 
 
 def test_an_unknown_value_of_an_option_names_the_allowed_ones() -> None:
-    with pytest.raises(DataError, match="unknown value of option difficult: 'ignore'") as caught:
+    with pytest.raises(DataError, match="unknown value 'ignore' of option difficult") as caught:
         load("voc2007", options={"difficult": "ignore"})
     assert "negative, ignored, positive" in str(caught.value.hint)
 
@@ -114,7 +114,7 @@ def test_the_fingerprint_can_be_made_again_from_its_description() -> None:
     content = {
         "classes": ["cat", "dog"],
         "options": {"a": "ü", "b": 1},
-        "prompt_names": ["cat", "dog"],
+        "spoken": ["cat", "dog"],
         "test": {"ids": ["0002"], "labels": labels[1]},
         "train": {"ids": ["0000", "0001"], "labels": labels[0]},
         "version": "",

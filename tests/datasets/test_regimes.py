@@ -84,7 +84,7 @@ def test_the_full_regime_at_a_ratio_is_refused() -> None:
 def test_an_unknown_regime_suggests_the_nearest() -> None:
     with pytest.raises(DataError, match="unknown regime 'partly'") as caught:
         mask_labels(split_of([[1, 1, 1]]), CLASSES, regime="partly")
-    assert "did you mean partial?" in str(caught.value.hint)
+    assert "did you mean 'partial'?" in str(caught.value.hint)
 
 
 def test_the_digest_of_a_mask_tells_every_entry() -> None:

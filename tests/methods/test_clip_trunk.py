@@ -91,7 +91,7 @@ def test_a_clip_that_is_not_known_or_has_no_such_weights_is_refused(tower: str, 
 def test_a_stage_that_is_not_there_is_refused_with_those_that_are() -> None:
     with pytest.raises(MethodError, match="no stage 'layer9'") as error:
         loaded("clip:tiny").top("layer9")
-    assert error.value.hint == "there are: stem, layer1, layer2, layer3, layer4"
+    assert error.value.hint == "available: stem, layer1, layer2, layer3, layer4"
 
 
 @pytest.mark.parametrize(

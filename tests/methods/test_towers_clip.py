@@ -117,7 +117,7 @@ def test_a_tower_of_one_resolution_refuses_another() -> None:
 def test_unknown_dense_features_are_refused_with_those_there_are() -> None:
     with pytest.raises(MethodError, match="no dense features 'values'") as caught:
         tower_of(small_clip(VIT)).dense(images(64), "values")
-    assert caught.value.hint == "there are: ln_proj, value, value_residual"
+    assert caught.value.hint == "available: ln_proj, value, value_residual"
 
 
 @pytest.mark.parametrize("path", cases("dense_attnpool"))

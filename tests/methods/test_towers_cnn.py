@@ -168,7 +168,7 @@ def test_pixels_are_normalised_as_the_trunk_was_trained(weights: str) -> None:
 def test_an_unknown_stage_is_refused_with_those_there_are(weights: str) -> None:
     with pytest.raises(MethodError, match="resnet18 has no stage 'layer5'") as caught:
         load_trunk("resnet18", weights).top("layer5")
-    assert caught.value.hint == "there are: stem, layer1, layer2, layer3, layer4"
+    assert caught.value.hint == "available: stem, layer1, layer2, layer3, layer4"
 
 
 @pytest.mark.parametrize(

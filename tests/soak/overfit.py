@@ -165,7 +165,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         fits = list(plan(asked.methods or REGISTRY, asked.epochs, asked.set))
     except (MethodError, ConfigError) as error:
-        parser.error("; ".join(filter(None, (error.what, error.where, error.hint))))
+        parser.error(str(error))
 
     print("| method | trains | epochs | training mAP |\n|---|---|---:|---:|", flush=True)
     best: dict[str, float] = {}

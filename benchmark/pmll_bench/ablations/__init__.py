@@ -21,7 +21,7 @@ def ablation(name: str) -> Request:
     """The grid of one ablation. Raises `ConfigError` for an unknown name, with the nearest."""
     files = _files()
     if name not in files:
-        raise ConfigError(f"unknown ablation {name!r}", hint=f"{nearest(name, files)} see 'pmll-bench list ablations'")
+        raise ConfigError(f"unknown ablation {name!r}", hint=nearest(name, files))
     return read_request(files[name])
 
 

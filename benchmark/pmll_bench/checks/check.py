@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 from pmll_datasets.index import forget
+from pmll_errors import one_line
 from pmll_methods import registry
 
 from ..errors import ConfigError, StoreError, nearest
@@ -94,5 +95,5 @@ def carry_out(each: Check, trials: Trials) -> Finding:
             hint, trace = broken.hint or raised, broken.trace
     except Exception as error:
         told = tell_of(error, trials.target)
-        seen, trace = told.what.partition("\n")[0] + (f" ({told.where})" if told.where else ""), told.trace
+        seen, trace = one_line(told.what, told.where), told.trace
     return Finding(each.name, result, seen, time.monotonic() - started, each.reason, hint, trace)

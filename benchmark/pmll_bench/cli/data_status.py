@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ConfigError, nearest
+from ..errors import ConfigError, PmllError, nearest
 from ..plan.request import parse_sets
 
 if TYPE_CHECKING:
@@ -58,13 +58,12 @@ def data_status(
 
 def _data_status(name: str, root: Path | None, options: dict[str, str], *, classes: bool) -> dict[str, Any]:
     from pmll_datasets.dataset import load
-    from pmll_datasets.errors import DataError
 
     try:
         found = load(name, root, options)
         what = f"fingerprint {found.fingerprint[:16]}"
     except Exception as error:  # one broken data set is never the end of the list
-        told = str(error) if isinstance(error, DataError) else f"unexpected {type(error).__name__}: {error}"
+        told = str(error) if isinstance(error, PmllError) else f"unexpected {type(error).__name__}: {error}"
         missing = {"train": None, "test": None, "classes": None, "what": told, "labels": None, "notes": ()}
         return {"name": name, "ready": "no", **missing}
     counts = {"train": len(found.train), "test": len(found.test), "classes": len(found.classes)}

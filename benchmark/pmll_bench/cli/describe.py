@@ -107,8 +107,8 @@ def describe(name: str, datasets: Sequence[str] = (), regime: str = "", track: s
             recipes.check(datasets, kind, own, track)
         on = [recipes.resolved(kind, each, own, track) for each in datasets]
         return describe_method(kind) | {"resolved": on}
-    hint = nearest(name, [*known, *DATASETS, *ALIASES])
-    raise ConfigError(f"no method and no data set is called {name!r}", hint=f"{hint} see 'pmll-bench list methods'")
+    hint = nearest(name, [*known, *DATASETS, *ALIASES], "see 'pmll-bench list methods' and 'pmll-bench list datasets'")
+    raise ConfigError(f"no method and no data set is called {name!r}", hint=hint)
 
 
 def describe_dataset(name: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ..errors import BenchError, Exit
+from ..errors import BenchError, Exit, PmllError
 from ..files import NO_SPACE
 from ..streams import as_printed, print_line
 from ..wording import counted
@@ -100,15 +100,11 @@ def report_error(error: Exception, *, debug: bool, as_json: bool) -> Exit:
 
 def _described(error: Exception) -> tuple[Exit, list[Problem]]:
     """The exit code and the problems of an error; an unexpected one leaves its traceback in a file."""
-    from pmll_datasets.errors import DataError
-    from pmll_methods.method import MethodError
-
     if isinstance(error, ParserError):
         return Exit.USAGE, _usage(error)
-    if isinstance(error, BenchError):
-        return error.code, [Problem(each.what, each.where, each.hint) for each in error.problems]
-    if isinstance(error, DataError | MethodError):
-        return Exit.INVALID, [Problem(error.what, error.where, error.hint)]
+    if isinstance(error, PmllError):
+        code = error.code if isinstance(error, BenchError) else Exit.INVALID
+        return code, [Problem(each.what, each.where, each.hint) for each in error.problems]
     if isinstance(error, OSError) and error.errno in NO_SPACE:
         where = error.filename or "stdout"  # the store's own files say so by themselves
         return Exit.STORE, [Problem("no space left", str(where), "free some space and run again")]

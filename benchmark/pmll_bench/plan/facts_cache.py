@@ -28,7 +28,7 @@ from .request import Request
 
 Facts: TypeAlias = dict[str, list[MethodFacts]]  # by data set, in the order of a request's rows
 
-PACKAGES = ("datasets", "methods", "bench")
+PACKAGES = ("errors", "datasets", "methods", "bench")
 MOST = 100  # files that stay
 
 
@@ -81,7 +81,7 @@ def _path(request: Request, data: Sequence[str]) -> Path | None:
 
 @cache
 def _code() -> str:
-    """The digest of all that facts follow from: our three packages, Python, and what checks the settings' types."""
+    """The digest of all that facts follow from: our packages, Python, and what checks the settings' types."""
     total = sha256(f"{sys.version} {version('pydantic')}".encode())
     for package in PACKAGES:
         root = Path(str(__import__(f"pmll_{package}").__file__)).parent

@@ -1,4 +1,4 @@
-"""Collects what is wrong with a request, so that a user hears of all of it at once."""
+"""Collects the problems of a request, so that one error names them all."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from types import TracebackType
 from pmll_datasets.errors import DataError
 from pmll_methods.method import MethodError
 
-from ..errors import ConfigError, ConfigErrors
+from ..errors import ConfigError, PmllError, raise_all
 
 
 class Problems:
-    """A block `with problems:` that goes wrong is noted, and what comes after it is looked at, too."""
+    """A block `with problems:` records the error that ends it; the code after the block runs all the same."""
 
     def __init__(self) -> None:
-        self.found: dict[str, ConfigError | DataError | MethodError] = {}  # by what they say: each once
+        self.found: dict[str, PmllError] = {}  # by message: each once
 
     def __enter__(self) -> None: ...
 
@@ -27,14 +27,5 @@ class Problems:
         return True
 
     def raise_all(self) -> None:
-        """Raise a single problem as it is and several as one `ConfigErrors`; do nothing where there is none."""
-        if len(self.found) == 1:
-            raise next(iter(self.found.values()))
-        if self.found:
-            raise ConfigErrors([each for error in self.found.values() for each in _parts(error)])
-
-
-def _parts(error: ConfigError | DataError | MethodError) -> list[ConfigError]:
-    if isinstance(error, ConfigErrors):
-        return list(error.parts)
-    return [error if isinstance(error, ConfigError) else ConfigError(error.what, where=error.where, hint=error.hint)]
+        """Raise one problem as it is and several as one `ConfigErrors`; do nothing if there are none."""
+        raise_all(list(self.found.values()))

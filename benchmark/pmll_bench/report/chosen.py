@@ -58,6 +58,6 @@ def choose(store: Store, methods: Collection[str] = (), datasets: Collection[str
             without.append(found)
     chosen = Chosen(results, without)
     if not results:
-        known = f"there are: {', '.join(sorted(there))}" if there else "'pmll-bench run' makes some"
+        known = f"available: {', '.join(sorted(there))}" if there else "'pmll-bench run' makes some"
         raise ConfigError("no results to show", where=str(store.root), hint="; ".join([*chosen.warnings, known]))
     return chosen

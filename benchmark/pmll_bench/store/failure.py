@@ -7,6 +7,7 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
+from pmll_errors import one_line
 from pmll_methods.own_file import OWN
 
 LENT = "seed, device, recipe, save, restore, saved_steps, save_due, should_stop, report, record and after_epoch"
@@ -40,7 +41,7 @@ class Told:
     @property
     def line(self) -> str:
         """All of it in one line, but for the traceback."""
-        return self.what + (f" ({self.where})" if self.where else "") + (f"; {self.hint}" if self.hint else "")
+        return one_line(self.what, self.where, self.hint)
 
 
 def tell_of(error: BaseException, target: str = "") -> Told:

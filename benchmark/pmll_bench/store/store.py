@@ -61,7 +61,7 @@ class Store:
         if not found:
             raise UsageError(f"no cell {prefix!r}", where=str(self.root), hint="see 'pmll-bench status'")
         candidates = ", ".join(folder.id for folder in found)
-        raise UsageError(f"{prefix!r} fits {len(found)} cells", where=str(self.root), hint=f"there are: {candidates}")
+        raise UsageError(f"{prefix!r} fits {len(found)} cells", where=str(self.root), hint=f"available: {candidates}")
 
     def scores(self, prefix: str) -> StoredScores:
         """The scores of a cell that is done."""

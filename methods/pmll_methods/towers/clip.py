@@ -88,7 +88,7 @@ class ClipTower:
         chosen = variant or self.variants[0]
         if chosen not in self.variants:
             raise MethodError(
-                f"{self.name} has no dense features {chosen!r}", hint=f"there are: {', '.join(self.variants)}"
+                f"{self.name} has no dense features {chosen!r}", hint=f"available: {', '.join(self.variants)}"
             )
         return self.memory(("dense", chosen), images, partial(self.images.dense, variant=chosen))
 

@@ -82,7 +82,7 @@ class Trunk:
         names = list(self.stages)
         at = names[0] if at == "all" else at
         if at is not None and at not in names:
-            raise MethodError(f"{self.name} has no stage {at!r}", hint=f"there are: {', '.join(names)}")
+            raise MethodError(f"{self.name} has no stage {at!r}", hint=f"available: {', '.join(names)}")
         cut = len(names) if at is None else names.index(at)
         return {name: self.stages[name] for name in names[:cut]}, {name: self.stages[name] for name in names[cut:]}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -15,6 +14,8 @@ import torch
 from huggingface_hub import hf_hub_url, try_to_load_from_cache
 from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
 from torchvision import models
+
+from pmll_errors import nearest
 
 from ..method import MethodError
 from .weights import CONFIG, HUB, LOCAL_DIR, TIMM, Source, official_name, split_tag
@@ -95,8 +96,7 @@ def published_config(name: str) -> dict[str, Any]:
             f"{name} is a CNN without a text half",
             hint="take a CLIP on one, --set tower=RN101:openai, or a method of the CNN family, such as bce",
         )
-    near = difflib.get_close_matches(name, open_clip.list_models(), n=1)
-    hint = f"did you mean {near[0]!r}?" if near else "give an open_clip name, local-dir:FOLDER or tiny"
+    hint = nearest(name, open_clip.list_models(), "give an open_clip name, local-dir:FOLDER or tiny")
     raise MethodError(f"unknown image-text model {name!r}", hint=hint)
 
 
@@ -112,7 +112,7 @@ def torchvision_url(name: str, tag: str) -> str:
     """Where torchvision's weights lie. Raises `MethodError` for an unknown tag."""
     known = models.get_model_weights(name).__members__
     if tag not in known:
-        raise MethodError(f"torchvision has no weights {tag!r} for {name}", hint=f"there are: {', '.join(known)}")
+        raise MethodError(f"torchvision has no weights {tag!r} for {name}", hint=f"available: {', '.join(known)}")
     url: str = known[tag].url
     return url
 
@@ -131,8 +131,7 @@ def refuse_unknown_trunk(tower: str) -> None:
         hint = f"{tower} is an image-text model; its image half is --set tower=clip:{tower}"
         raise MethodError(f"unknown trunk {tower!r}", hint=hint)
     known = [*models.list_models(module=models), *timm.list_models()]
-    near = difflib.get_close_matches(tower, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else "give a torchvision or timm name, tiny, or clip:NAME"
+    hint = nearest(tower, known, "give a torchvision or timm name, tiny, or clip:NAME")
     raise MethodError(f"unknown trunk {tower!r}", hint=hint)
 
 
@@ -190,7 +189,7 @@ def _timm_config(name: str) -> Any:
     except RuntimeError as error:
         architecture = name.partition(".")[0]
         known = ", ".join(timm.list_pretrained(f"{architecture}.*")) or "none"
-        raise MethodError(f"timm has no weights {name}", hint=f"there are: {known}") from error
+        raise MethodError(f"timm has no weights {name}", hint=f"available: {known}") from error
 
 
 def _published_weights(name: str, tag: str | None) -> Source | None:

@@ -1,0 +1,74 @@
+"""The errors that a user can act on: what is wrong, where, and what to do about it.
+
+Every package derives its errors from `PmllError` and imports nothing else from here but `nearest`, the hint for an
+unknown name. This package imports no other.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = ["PmllError", "nearest", "one_line"]
+
+
+class PmllError(Exception):
+    """Something that the user can act on.
+
+    ::
+
+        PmllError
+        ├── DataError            pmll_datasets.errors    a data set cannot be used
+        ├── MethodError          pmll_methods.method     a method, its settings or its weights cannot be used
+        ├── Diverged             pmll_methods.method     the loss or the scores are no longer finite
+        └── BenchError           pmll_bench.errors       an error with an exit code of the command line
+            ├── UsageError       pmll_bench.errors       wrong arguments
+            ├── ConfigError      pmll_bench.errors       an invalid configuration or request
+            │   └── ConfigErrors pmll_bench.errors       several of them, found together
+            ├── StoreError       pmll_bench.errors       the store cannot be read or written
+            └── LeaseHeld        pmll_bench.store.lease  another process works on the cell
+
+    Args:
+        what: What is wrong.
+        where: The file, line, class or option in question.
+        hint: What to do about it.
+    """
+
+    def __init__(self, what: str, *, where: str | os.PathLike[str] | None = None, hint: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = None if where is None else str(where)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return one_line(self.what, self.where, self.hint)
+
+    @property
+    def problems(self) -> tuple[PmllError, ...]:
+        """The errors to show one by one: this one, unless it stands for several."""
+        return (self,)
+
+
+def one_line(what: str, where: str | None = None, hint: str | None = None) -> str:
+    """An error in one line.
+
+    >>> one_line("no column 'split'", "labels.csv, line 1", "add one")
+    "no column 'split' (labels.csv, line 1); add one"
+    """
+    return what + (f" ({where})" if where else "") + (f"; {hint}" if hint else "")
+
+
+def nearest(name: object, known: Iterable[object], otherwise: str | None = None) -> str:
+    """The hint for an unknown name: the nearest known one; if none is near, `otherwise`, or all known ones.
+
+    >>> nearest("dualcop", ["sst", "dualcoop"])
+    "did you mean 'dualcoop'?"
+    >>> nearest("clip", ["sst", "dualcoop"])
+    'available: sst, dualcoop'
+    """
+    names = [str(each) for each in known]
+    near = get_close_matches(str(name), names, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return otherwise or f"available: {', '.join(names) or 'none'}"

@@ -101,6 +101,61 @@ def test_json_holds_the_same_table_with_null_for_what_is_missing(paper: Table) -
     assert rows["kggr"]["inferred"] is True
 
 
+def numbers_of(text: str, form: str) -> dict[str, list[str]]:
+    """The cells of each row, with whatever marks them in this format."""
+    rows = {}
+    for line in text.splitlines():
+        if form == "terminal" and re.match(r"(first|second|third) ", line):
+            name, *_ = line.split()
+            rows[name] = [number.strip() for number in re.findall(r"\d\d\.\d ± \d\.\d.?", line)]
+        elif form != "terminal" and re.match(r"(\| )?(first|second|third) [|&]", line):
+            name, *cells = [cell.strip() for cell in re.split(r"[|&]", line.strip("| ").removesuffix(r" \\"))]
+            rows[name] = cells
+    return rows
+
+
+MARKS = {
+    "terminal": ("{} ± {}*", "{} ± {}+", "{} ± {}"),
+    "markdown": ("**{} ± {}**", "*{} ± {}*", "{} ± {}"),
+    "latex": (
+        r"\textbf{{{}}}\,{{\scriptsize$\pm${}}}",
+        r"\underline{{{}}}\,{{\scriptsize$\pm${}}}",
+        r"{}\,{{\scriptsize$\pm${}}}",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def three() -> Table:
+    """Three methods at two ratios: the first is best at 10 % and on average, the second at 20 %."""
+    results = [*grid("first", 0.70, ratios=[0.1]), *grid("first", 0.50, ratios=[0.2])]
+    results += [*grid("second", 0.60, ratios=[0.1]), *grid("second", 0.55, ratios=[0.2])]
+    return table_of([*results, *grid("third", 0.4, ratios=[0.1, 0.2])])
+
+
+SHOWN = {  # numbers and ranks, from 0: at 10 %, at 20 %, on average
+    "first": [("71.5", 0), ("52.5", 1), ("62.0", 0)],
+    "second": [("61.5", 1), ("57.5", 0), ("59.5", 1)],
+    "third": [("41.5", 2), ("42.5", 2), ("42.0", 2)],
+}
+
+
+@pytest.mark.parametrize("form", MARKS)
+def test_best_and_second_best_of_each_column_are_marked_in_text(form: str, three: Table) -> None:
+    expected = {name: [MARKS[form][rank].format(number, "0.5") for number, rank in row] for name, row in SHOWN.items()}
+    assert numbers_of(FORMATS[form](three), form) == expected
+
+
+def test_best_and_second_best_of_each_column_are_marked_in_json(three: Table) -> None:
+    (block,) = json.loads(FORMATS["json"](three))["blocks"]
+    ranks = ("best", "second", "")
+    for row in block["rows"]:
+        found = [(cell["text"], cell["mark"]) for cell in (*row["cells"], row["average"])]
+        assert found == [(f"{number} ± 0.5", ranks[rank]) for number, rank in SHOWN[row["method"]]]
+    assert [row["method"] for row in block["rows"]] == list(SHOWN)
+    assert [cell["ratio"] for cell in block["rows"][0]["cells"]] == [0.1, 0.2]
+
+
 def test_no_results_are_no_table() -> None:
     assert table_of([]).blocks == ()
     assert terminal(table_of([])) == "no results\n"

@@ -6,9 +6,11 @@ import hashlib
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
+from torchvision.transforms import RandomResizedCrop
 
 from pmll_datasets import augment
 from pmll_datasets.errors import DataError
@@ -155,6 +157,39 @@ def test_a_crop_that_nearly_has_the_resolution_gets_it_within_the_image(resoluti
     possible = set(crops_of_ml_gcn(Image.fromarray(image), lengths, resolution))
     views = {rendered(image, "multi-scale", resolution, seed=seed).transpose(1, 2, 0).tobytes() for seed in range(99)}
     assert views <= possible
+
+
+def crops(name: str, side: int = 240, draws: int = 1500) -> tuple[np.ndarray, np.ndarray]:
+    """Share of the area and aspect ratio of the crops that a view takes, read off an image that shows its places."""
+    across, down = np.meshgrid(np.arange(side), np.arange(side))
+    places = np.stack([across, down, np.zeros_like(across)], axis=2).astype(np.uint8)
+    views = [rendered(places, name, 8, seed=seed).astype(float) for seed in range(draws)]
+    widths = np.array([abs(view[0, 4, 6] - view[0, 4, 1]) * 8 / 5 for view in views])
+    heights = np.array([abs(view[1, 6, 4] - view[1, 1, 4]) * 8 / 5 for view in views])
+    return widths * heights / side**2, widths / heights
+
+
+@pytest.mark.parametrize("name", ["rrc", "weak"])
+def test_a_random_resized_crop_is_torchvisions(name: str) -> None:
+    """8 to 100 % of the area, at an aspect ratio of 3/4 to 4/3, as often as there."""
+    areas, aspects = crops(name)
+    torch.manual_seed(0)
+    image = torch.zeros(3, 240, 240)
+    taken = [RandomResizedCrop.get_params(image, (0.08, 1.0), (3 / 4, 4 / 3)) for _ in range(1500)]
+    heights, widths = np.array([crop[2:] for crop in taken], dtype=float).T
+    for share in (0.001, 0.1, 0.3, 0.5, 0.7, 0.9, 0.999):
+        assert np.quantile(areas, share) == pytest.approx(np.quantile(widths * heights / 240**2, share), abs=0.05)
+        assert np.quantile(aspects, share) == pytest.approx(np.quantile(widths / heights, share), abs=0.05)
+    assert 0.07 < areas.min() < 0.1
+
+
+@pytest.mark.parametrize(("height", "width", "box"), [(9, 400, (194, 0, 206, 9)), (400, 9, (0, 194, 9, 206))])
+def test_where_no_crop_fits_the_middle_is_taken(height: int, width: int, box: tuple[int, int, int, int]) -> None:
+    image = image_of(height, width)
+    middle = Image.fromarray(image).crop(box).resize((16, 16), Image.Resampling.BILINEAR)
+    possible = [np.asarray(each).transpose(2, 0, 1) for each in (middle, ImageOps.mirror(middle))]
+    views = [rendered(image, "weak", 16, seed=seed) for seed in range(20)]
+    assert all(any(np.array_equal(view, each) for each in possible) for view in views)
 
 
 def test_oversize_squashes_to_64_pixels_more_than_the_resolution() -> None:

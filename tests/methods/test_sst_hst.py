@@ -12,10 +12,11 @@ from torch import Tensor
 
 from learners import MemoryRun, Noise
 from pmll_methods.engine.member import Member
-from pmll_methods.hst import Hst
+from pmll_methods.hst import Hst, prototype_loss
 from pmll_methods.learners.learner import Batch, Problem, PseudoLabels, Step, Sweep
 from pmll_methods.learners.transfer import TransferLearner
 from pmll_methods.losses.partial_bce import partial_bce
+from pmll_methods.nn.label_transfer import cross_score
 from pmll_methods.settings import resolve
 from pmll_methods.ssgrl import Ssgrl
 from pmll_methods.sst import Sst, SstSettings
@@ -185,9 +186,30 @@ def test_the_thresholds_of_hst_follow_known_labels_above_them() -> None:
     assert torch.autograd.grad(absent["theta_inter"], learner.theta_inter)[0] < 0
 
 
-def test_the_loss_of_prototypes_has_the_released_sign_where_asked_for() -> None:
-    fixed, released = terms(ready(Hst)), terms(ready(Hst, prototype_loss="released"))
-    assert not torch.equal(fixed["prototype"], released["prototype"])
+def test_known_positives_are_drawn_to_their_prototypes_and_known_negatives_away() -> None:
+    """The mean of 1 - t cos over known labels t; as released, of 1 + t cos over all."""
+    score, labels = torch.tensor([[0.75, -0.5], [0.25, 0.5]]), torch.tensor([[1, -1], [0, 1]], dtype=torch.int8)
+    assert prototype_loss(score, labels).item() == pytest.approx((0.25 + 0.5 + 0.5) / 3)
+    assert prototype_loss(score, labels, "released").item() == pytest.approx((1.75 + 1.5 + 1 + 1.5) / 4)
+    assert prototype_loss(score, torch.zeros_like(labels)).item() == 0.0
+
+
+@pytest.mark.parametrize(("form", "drawn"), [("corrected", 1), ("released", -1)])
+def test_the_gradient_of_the_prototypes_draws_features_as_the_setting_says(form: str, drawn: int) -> None:
+    learner = ready(Hst, prototype_loss=form)
+    found: list[Tensor] = []
+
+    def score_of(features: Tensor, reference: Tensor) -> Tensor:
+        found.append(cross_score(features, reference))
+        found[0].retain_grad()
+        return found[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pmll_methods.learners.transfer.cross_score", score_of)
+        terms(learner)["prototype"].backward()  # type: ignore[no-untyped-call]
+    gradient = found[0].grad
+    assert gradient is not None
+    assert torch.equal(-drawn * gradient.sign(), LABELS.float())  # a step against it raises what is present
 
 
 def test_prototypes_come_from_the_test_view_or_as_released_from_the_training_view() -> None:

@@ -83,7 +83,7 @@ def test_a_run_ends_with_the_table_and_says_the_rest_on_stderr(command: Command,
     assert answer.code == 0
     assert "mine" in answer.out
     assert "10%" in answer.out
-    assert "done   mine shapes 10 % seed 0" in answer.err
+    assert "done   mine shapes 10% seed 0" in answer.err
     assert "done   mine" not in answer.out
 
 
@@ -174,8 +174,8 @@ def test_a_signal_saves_and_stops_and_the_same_command_goes_on(
         (["run", "--methods", "dualcop"], 3, "unknown method 'dualcop'", "dualcoop"),
         (["run", "--datasets", "shape"], 3, "unknown data set 'shape'", "shapes"),
         (["run", "--methods", "nowhere.py"], 3, "no such file: nowhere.py", "path"),
-        (["run", "--set", "x"], 3, "'x' sets nothing", "NAME=VALUE"),
-        (["run", "--config", "nowhere.yaml"], 3, "the grid file can't be read", ""),
+        (["run", "--set", "x"], 3, "invalid setting 'x'", "NAME=VALUE"),
+        (["run", "--config", "nowhere.yaml"], 3, "cannot read the grid file", ""),
         (["run", "--seeds", "a"], 2, "Invalid value for '--seeds'", "pmll-bench run --help"),
         (["run", "--sets", "a=b"], 2, "No such option", "pmll-bench run --help"),
         (["tabel"], 2, "No such command 'tabel'", "pmll-bench --help"),

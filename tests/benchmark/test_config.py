@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
+from command_line import Command
+from pmll_bench.cli.grid_options import RunOptions
 from pmll_bench.errors import ConfigError
 from pmll_bench.plan.grid_files import read_request
-from pmll_bench.plan.request import Request, Row
+from pmll_bench.plan.overrides import Overrides, parse_sets
+from pmll_bench.plan.planning import plan
+from pmll_bench.plan.request import MethodRow, Request, declared
 
 EXAMPLE = """\
 schema: 1
@@ -52,9 +60,9 @@ def test_a_grid_file_is_a_request(tmp_path: Path) -> None:
         mask_seeds=(0,),
         track="paper",
         methods=(
-            Row("sst"),
-            Row("sarb", sets=("lr=1e-05",)),
-            Row("sarb", label="sarb-noblend", sets=("blend=false", "recipe.decay_epochs=5,10")),
+            MethodRow("sst"),
+            MethodRow("sarb", sets=("lr=1e-05",)),
+            MethodRow("sarb", label="sarb-noblend", sets=("blend=false", "recipe.decay_epochs=5,10")),
         ),
         sets=("recipe.epochs=3", "sst.lr=0.0001", "data.difficult=negative"),
     )
@@ -76,7 +84,7 @@ def test_json_says_the_same(tmp_path: Path) -> None:
         {"datasets": ["voc2007"], "methods": [{"method": "sst", "params": {"lr": 1e-5}}], "seeds": [1]}, indent="\t"
     )
     request = read(tmp_path, text, "grid.json")
-    assert (request.methods, request.seeds) == ((Row("sst", sets=("lr=1e-05",)),), (1,))
+    assert (request.methods, request.seeds) == ((MethodRow("sst", sets=("lr=1e-05",)),), (1,))
 
 
 @pytest.mark.parametrize(
@@ -127,16 +135,17 @@ def test_all_mistakes_are_told_with_their_lines(tmp_path: Path) -> None:
 
 
 def test_a_repeated_key_is_refused_with_line_and_column(tmp_path: Path) -> None:
-    assert problems(tmp_path, "seeds: [0]\nset:\n  lr: 1\n  lr: 2\n") == [
-        ("the key 'lr' occurs twice", "grid.yaml:4:3", None)
-    ]
-    assert problems(tmp_path, '{"seeds": [0], "seeds": [1]}', "grid.json")[0][0] == "the key 'seeds' occurs twice"
+    assert problems(tmp_path, "seeds: [0]\nset:\n  lr: 1\n  lr: 2\n") == [("duplicate key 'lr'", "grid.yaml:4:3", None)]
+    assert problems(tmp_path, '{"seeds": [0], "seeds": [1]}', "grid.json")[0][0] == "duplicate key 'seeds'"
 
 
-@pytest.mark.parametrize("key", ["1", "1.5", "true", "null", "[a]", "{a: b}"])
-def test_a_key_that_is_no_text_is_refused(tmp_path: Path, key: str) -> None:
-    [(what, where, _)] = problems(tmp_path, f"set:\n  ? {key}\n  : 1\n")
-    assert "is no text" in what
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [("1", "1"), ("1.5", "1.5"), ("true", "true"), ("null", "null"), ("[a]", "[…]"), ("{a: b}", "{…}")],
+)
+def test_a_key_that_is_not_a_string_is_refused(tmp_path: Path, key: str, shown: str) -> None:
+    [(what, where, hint)] = problems(tmp_path, f"set:\n  ? {key}\n  : 1\n")
+    assert (what, hint) == (f"key {shown} is not a string", "put it in quotes")
     assert where == "grid.yaml:2:5"
 
 
@@ -157,7 +166,7 @@ def test_broken_yaml_is_told_with_its_place(tmp_path: Path, text: str, place: st
 
 def test_broken_json_is_told_with_its_place(tmp_path: Path) -> None:
     [(what, where, _)] = problems(tmp_path, '{"seeds": [0,]}', "grid.json")
-    assert what.startswith("no valid JSON")
+    assert what.startswith("invalid JSON")
     assert where.startswith("grid.json:1:1")
 
 
@@ -166,7 +175,7 @@ def test_broken_json_is_told_with_its_place(tmp_path: Path) -> None:
     ["x: !!python/name:os.system", "x: !!binary aGk=", "x: !mine 3", "x: !!set {a}", "x: !!timestamp 2014-01-01"],
 )
 def test_no_tag_makes_an_object(tmp_path: Path, text: str) -> None:
-    assert "isn't read" in problems(tmp_path, text)[0][0]
+    assert "unsupported YAML tag" in problems(tmp_path, text)[0][0]
 
 
 def test_aliases_are_read_but_not_multiplied_without_end(tmp_path: Path) -> None:
@@ -176,18 +185,18 @@ def test_aliases_are_read_but_not_multiplied_without_end(tmp_path: Path) -> None
         for previous, name in zip("abcdef", "bcdefg", strict=True)
     )
     for text in (bomb, "a: &a [*a]\n", "a: " + "[" * 50 + "]" * 50):
-        assert "without end" in problems(tmp_path, text)[0][0]
+        assert "too deeply" in problems(tmp_path, text)[0][0]
 
 
 @pytest.mark.parametrize("text", ["[sst]", "sst", "", "# nothing", "3"])
-def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_a_mapping_is_refused(tmp_path: Path, text: str) -> None:
     assert "mapping" in problems(tmp_path, text)[0][0]
 
 
 def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes(b"name: gr\xf6\xdfe\n")
     (tmp_path / "large.yaml").write_bytes(b"#" * 1_000_001)
-    for name, reason in (("missing", "No such file"), ("latin", "not UTF-8"), ("large", "at most 1,000,000")):
+    for name, reason in (("missing", "No such file"), ("latin", "not valid UTF-8"), ("large", "at most 1,000,000")):
         with pytest.raises(ConfigError, match=reason) as caught:
             read_request(tmp_path / f"{name}.yaml")
         assert caught.value.where == str(tmp_path / f"{name}.yaml")
@@ -195,3 +204,79 @@ def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
 
 def test_a_newer_grid_file_is_refused(tmp_path: Path) -> None:
     assert problems(tmp_path, "schema: 2\n")[0][1] == "grid.yaml:1:1, schema"
+
+
+GIVEN = {
+    "methods": ["bce", "sst"],
+    "datasets": ["voc2007", "shapes"],
+    "ratios": ["10%", "0.5"],
+    "seeds": [1, 2],
+    "mask_seeds": [3],
+    "mask": "hcp",
+    "noise": [0.1, 0.2],
+    "regime": "semi",
+    "subset": 60,
+    "limit": 5,
+    "track": "controlled",
+    "set": ["lr=1", "recipe.epochs=2"],
+    "data_root": "data",
+}
+"""A value for every key that is an option, too."""
+
+
+def options(given: dict[str, Any]) -> list[str]:
+    """The options of the command line that say the same as the keys of a grid file."""
+    argv: list[str] = []
+    for key, value in given.items():
+        values = [str(each) for each in (value if isinstance(value, list) else [value])]
+        flag = f"--{key.replace('_', '-')}"
+        argv += [part for each in values for part in (flag, each)] if key == "set" else [flag, *values]
+    return argv
+
+
+@pytest.fixture
+def requests(monkeypatch: pytest.MonkeyPatch) -> list[Request]:
+    """The requests that `run` and `ablate` plan; nothing is planned."""
+    found: list[Request] = []
+
+    def planned(request: Request, how: RunOptions) -> None:
+        found.append(request)
+        raise typer.Exit
+
+    for name in ("run", "ablate"):
+        monkeypatch.setattr(import_module(f"pmll_bench.cli.{name}"), "run_grid", planned)
+    return found
+
+
+def test_every_option_of_run_is_a_key_of_grid_files_and_means_the_same(
+    command: Command, requests: list[Request], tmp_path: Path
+) -> None:
+    assert GIVEN.keys() == {field.key for field in declared() if field.option is not None}
+    assert command("run", *options(GIVEN)).code == 0
+    (given,) = requests
+    assert replace(given, methods=given.rows) == read(tmp_path, json.dumps(GIVEN), "grid.json")
+    assert all(getattr(given, field.name) != field.default for field in declared() if field.option is not None)
+
+
+def test_ablate_takes_the_options_of_run_except_its_methods(command: Command, requests: list[Request]) -> None:
+    own = {key: value for key, value in GIVEN.items() if key != "methods"}
+    assert command("ablate", "dualcoop-contexts", *options(own)).code == 0
+    assert command("run", *options(own)).code == 0
+    ablation, run = requests
+    changed = {field.name for field in declared() if field.option is not None} - {"methods", "sets"}
+    assert {name: getattr(ablation, name) for name in changed} == {name: getattr(run, name) for name in changed}
+    assert ablation.sets[-2:] == run.sets
+    assert command("ablate", "dualcoop-contexts", "--methods", "bce").code == 2
+
+
+def test_set_is_parsed_once_for_a_whole_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[tuple[str, ...]] = []
+
+    def counted(sets: tuple[str, ...]) -> Overrides:
+        parsed.append(sets)
+        return parse_sets(sets)
+
+    monkeypatch.setattr("pmll_bench.plan.request.parse_sets", counted)
+    asked = Request(methods=("bce", MethodRow("bce", "again", ("pooling=avg",))), sets=("recipe.epochs=1",), subset=40)
+    plan(asked)
+    assert sorted(parsed) == [("pooling=avg",), ("recipe.epochs=1",)]

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from pmll_bench.errors import ConfigError
 from pmll_bench.plan.grid import expand, groups, skipped
+from pmll_bench.plan.overrides import parse_sets
 from pmll_bench.plan.planned import DataFacts, MaskFacts, MethodFacts, Planned
-from pmll_bench.plan.request import Request, Row, parse_sets
+from pmll_bench.plan.request import MethodRow, Request
 
 VOC = DataFacts(
     name="voc2007", options={"difficult": "ignored"}, fingerprint="a" * 64, root="data", train=5011, test=4952
@@ -129,12 +130,22 @@ def test_shares_of_label_noise_train_together_and_without_noise_nothing_is_drawn
     assert problems(regime="full", noise=(0.0, 0.1), mask_seeds=(1, 2)) == [
         "the regime 'full' hides no label, so it has no mask seeds"
     ]
-    assert problems(noise=(0.1, 0.1)) == ["0.1 is given 2 times"]
+    assert problems(noise=(0.1, 0.1)) == ["noise 0.1 is given 2 times"]
     assert problems(noise=()) == ["the grid is empty"]
 
 
-def test_label_noise_that_is_no_share_is_refused() -> None:
-    assert problems(noise=(0.1, 1.5)) == ["label noise 1.5 is not a share"]
+@pytest.mark.parametrize(
+    ("axis", "value", "expected"),
+    [
+        ("noise", 1.5, "invalid noise 1.5 (expected a number <= 0.9999)"),
+        ("noise", -0.1, "invalid noise -0.1 (expected a number >= 0)"),
+        ("seeds", 3.5, "invalid seed 3.5 (expected a whole number >= 0)"),
+        ("seeds", -1, "invalid seed -1 (expected a whole number >= 0)"),
+        ("mask_seeds", 2**63, f"invalid mask seed {2**63} (expected a whole number <= {2**63 - 1})"),
+    ],
+)
+def test_a_value_outside_the_range_of_its_axis_is_refused(axis: str, value: float, expected: str) -> None:
+    assert problems(**{axis: (0, value)}) == [expected]
 
 
 def test_with_full_labels_there_is_one_cell_a_seed_and_no_mask() -> None:
@@ -226,23 +237,23 @@ def test_all_problems_are_told_at_once() -> None:
     )
     assert found == [
         "the ratio 10 is outside (0, 1]",
-        "0.1 is given 2 times",
-        "0 is given 2 times",
-        "-1 is not a seed",
+        "ratio 0.1 is given 2 times",
+        "invalid seed -1 (expected a whole number >= 0)",
+        "seed 0 is given 2 times",
         "the grid is empty",
-        "a limit of 0 leaves no cell",
+        "invalid limit 0 (expected a whole number >= 1)",
         "'hst' is not a method of the grid",
-        "the data set 'voc2007' is given 2 times",
+        "data set 'voc2007' is given 2 times",
     ]
 
 
 def test_ratios_that_are_the_same_after_rounding_are_refused() -> None:
-    assert problems(ratios=(0.3, 0.30000000000000004)) == ["0.3 is given 2 times"]
+    assert problems(ratios=(0.3, 0.30000000000000004)) == ["ratio 0.3 is given 2 times"]
 
 
 def test_rows_that_are_the_same_cells_are_refused_once() -> None:
     found = problems(facts(), facts(label="sst-again"), facts("hst"), seeds=(0, 1))
-    assert found == ["'sst' and 'sst-again' are the same cells on voc2007: their settings don't differ"]
+    assert found == ["'sst' and 'sst-again' are the same cells on voc2007: their settings are equal"]
 
 
 def test_an_unknown_regime_suggests_the_nearest() -> None:
@@ -255,8 +266,8 @@ def test_mask_seeds_mean_nothing_with_full_labels() -> None:
     assert problems(regime="full", mask_seeds=(1,)) == ["the regime 'full' hides no label, so it has no mask seeds"]
 
 
-def test_a_name_that_is_no_folder_is_refused_before_anything_runs() -> None:
-    assert problems(facts("../MyMethod")) == ["'../MyMethod' can't be the name of a data set or method"]
+def test_a_name_that_is_not_a_folder_name_is_refused_before_anything_runs() -> None:
+    assert problems(facts("../MyMethod")) == ["invalid name of a data set or method: '../MyMethod'"]
 
 
 # --set
@@ -282,18 +293,18 @@ def test_sets_reach_settings_recipe_data_and_single_methods() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["lr", "=1", "a.b.c.d=1", ".lr=1", "recipe.a.b=1", "sst..lr=1", "data.recipe.x=1"])
-def test_a_set_that_sets_nothing_is_refused(wrong: str) -> None:
-    with pytest.raises(ConfigError, match="sets nothing") as caught:
+def test_an_invalid_set_is_refused(wrong: str) -> None:
+    with pytest.raises(ConfigError, match="invalid setting") as caught:
         parse_sets(["good=1", wrong, wrong])
     assert len(caught.value.problems) == 2
 
 
 def test_the_more_special_set_holds() -> None:
     request = Request(
-        methods=(Row("sst"), Row("sst", label="plain", sets=("d=row",))),
+        methods=(MethodRow("sst"), MethodRow("sst", label="plain", sets=("d=row",))),
         sets=("a=all", "b=all", "c=all", "d=all", "sst.b=method", "sst.c=method", "plain.c=label", "hst.a=other"),
     )
-    one, other = (request.overrides(row, "sst").settings for row in request.rows)
+    one, other = (request.overrides_of(row, "sst").settings for row in request.rows)
     assert one == {"a": "all", "b": "method", "c": "method", "d": "all"}
     assert other == {"a": "all", "b": "method", "c": "label", "d": "row"}
 

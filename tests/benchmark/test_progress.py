@@ -35,8 +35,8 @@ class Clock:
 
 
 def test_a_cell_is_named_as_a_reader_calls_it() -> None:
-    assert cell_name(planned(ratio=0.1)) == "SST voc2007 10 % seed 0"
-    assert cell_name(planned(ratio=0.125, mask_seed=3)) == "SST voc2007 12.5 % seed 0 mask 3"
+    assert cell_name(planned(ratio=0.1)) == "SST voc2007 10% seed 0"
+    assert cell_name(planned(ratio=0.125, mask_seed=3)) == "SST voc2007 12.5% seed 0 mask 3"
 
 
 def test_the_time_left_is_what_the_rest_will_take_at_this_pace() -> None:
@@ -56,10 +56,10 @@ def test_plain_lines_say_how_a_cell_goes_at_most_every_30_seconds() -> None:
         listener.cell_progress(GROUP.cells[0], epoch, 90, {"bce": 0.25, "reg": 0.5})
     listener.cell_finished(GROUP.cells[0], "done", 90.0)
     assert stream.getvalue().splitlines() == [
-        "start  SST voc2007 10 % seed 0 and 1 more in lockstep",
-        "train  SST voc2007 10 % seed 0: epoch 30/90, loss 0.75, 1 min 00 s left",
-        "train  SST voc2007 10 % seed 0: epoch 60/90, loss 0.75, 30.0 s left",
-        "done   SST voc2007 10 % seed 0 (1 min 30 s for all 2 together, 1/2)",
+        "start  SST voc2007 10% seed 0 and 1 more in lockstep",
+        "train  SST voc2007 10% seed 0: epoch 30/90, loss 0.75, 1 min 00 s left",
+        "train  SST voc2007 10% seed 0: epoch 60/90, loss 0.75, 30.0 s left",
+        "done   SST voc2007 10% seed 0 (1 min 30 s for all 2 together, 1/2)",
     ]
 
 
@@ -74,10 +74,10 @@ def test_a_terminal_has_a_bar_for_the_grid_and_a_line_for_every_running_cell() -
         listener.cell_finished(GROUP.cells[0], "failed", 2.0)
         listener.progress.refresh()
     assert "cell  0/2" in live
-    assert "SST voc2007 10 % seed 0" in live
-    assert "SST voc2007 50 % seed 0" in live
+    assert "SST voc2007 10% seed 0" in live
+    assert "SST voc2007 50% seed 0" in live
     assert re.search(r"epoch +3/20 +loss 0.25", live)
-    assert "failed: SST voc2007 10 % seed 0 after 2.0 s" in stream.getvalue()
+    assert "failed: SST voc2007 10% seed 0 after 2.0 s" in stream.getvalue()
     assert "1 failed" in stream.getvalue()
     assert stream.getvalue().rindex("\x1b[?25h") > stream.getvalue().rindex("\x1b[?25l")  # the cursor is back
 

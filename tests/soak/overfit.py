@@ -19,7 +19,7 @@ import torch
 
 from pmll_bench.errors import ConfigError
 from pmll_bench.metrics import average_precision, mean_ap
-from pmll_bench.plan.request import Request, Row
+from pmll_bench.plan.request import MethodRow, Request
 from pmll_datasets.dataset import Images, load
 from pmll_datasets.loader import ImageSet, TrainSet
 from pmll_methods import registry
@@ -131,7 +131,7 @@ def plan(names: Iterable[str], epochs: int, sets: Sequence[str] = ()) -> Iterato
             raise MethodError(f"{name} has no regime in which all labels are known: {', '.join(kind.card.regimes)}")
         request = Request(sets=(f"recipe.epochs={epochs}", f"recipe.batch={BATCH}", *sets))
         for given in (NOTHING, HELPED[name]) if name in HELPED else (NOTHING,):
-            changes = request.overrides(Row(name, sets=given.sets), name)
+            changes = request.overrides_of(MethodRow(name, sets=given.sets), name)
             settings, recipe, *_ = resolve(kind.card, kind.settings_class(), "smoke", changes.settings, changes.recipe)
             yield Fit(name, kind, settings, recipe, regime, given)
 

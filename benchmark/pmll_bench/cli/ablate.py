@@ -1,4 +1,4 @@
-"""`ablate`: a paper's ablation by name, from its grid to its plot."""
+"""`ablate`: runs a paper's ablation by name, from its grid to its plot."""
 
 from __future__ import annotations
 
@@ -7,36 +7,28 @@ from typing import Annotated
 
 import typer
 
-from . import run_options as options
-from .grids import How, changed, do, table_of
-from .options import STORE
+from .completion import names_of
+from .grid_options import Change, Launcher, RunOptions, grid_options
 from .output import tell
-from .run import ratios_of
+from .run_grid import run_grid, table_of
 
 
+@grid_options(without=["methods"])
 def ablate(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="One of 'pmll-bench list ablations'.")],
-    datasets: options.Datasets = None,
-    ratios: options.Ratios = None,
-    seeds: options.Seeds = None,
-    subset: options.Subset = None,
-    track: options.Track = None,
-    sets: options.Sets = None,
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the plot goes.")] = Path("plots"),
-    root: options.Root = STORE,
-    data_root: options.DataRoot = None,
-    device: options.Device = None,
-    threads: options.Threads = None,
-    launcher: options.Launch = options.Launcher.inline,
-    slots: options.Slots = None,
-    slurm: options.Slurm = None,
-    wait: options.Wait = False,
-    dry_run: options.DryRun = False,
-    as_json: options.Json = False,
+    change: Change,
+    how: RunOptions,
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="An ablation; see 'pmll-bench list ablations'.", autocompletion=names_of("ablations")
+        ),
+    ],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder for the plot.")] = Path("plots"),
 ) -> None:
-    """Do what is missing of a paper's ablation, print its table and draw its plot.
+    """Run the missing cells of a paper's ablation, print the results table and draw the plot.
 
-    Each row changes some settings; all else is as in 'pmll-bench run'.
+    Each row of the table changes some settings of a method. All other options are
+    those of 'pmll-bench run'.
 
     \b
     Examples:
@@ -47,27 +39,7 @@ def ablate(
     from ..report.ablation import write_ablation
     from ..store.store import Store
 
-    given = {
-        "datasets": datasets,
-        "ratios": ratios_of(ratios),
-        "seeds": seeds,
-        "subset": subset,
-        "track": track,
-        "sets": sets,
-        "data_root": data_root and str(data_root),
-    }
-    how = How(
-        root=root,
-        device=device,
-        threads=threads,
-        launcher=launcher,
-        slots=slots,
-        slurm=slurm,
-        wait=wait,
-        dry_run=dry_run,
-        as_json=as_json,
-    )
-    planned = do(changed(ablation(name), given), how)
-    if not dry_run and (wait or launcher != options.Launcher.slurm):
-        for path in write_ablation(table_of(planned, Store.open(root)), name, out):
-            tell(f"drawn: {path}")
+    planned = run_grid(change(ablation(name)), how)
+    if not how.dry_run and (how.wait or how.launcher != Launcher.slurm):
+        for path in write_ablation(table_of(planned, Store.open(how.root)), name, out):
+            tell(f"written: {path}")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-LISTS = frozenset({"--methods", "--datasets", "--ratios", "--seeds", "--mask-seeds", "--noise"})
+from ..plan.request import declared
+
+LISTS = frozenset(field.flag for field in declared() if field.many and field.option and field.option.listed)
 
 
 def spread_lists(argv: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, PmllError, nearest
-from ..plan.request import parse_sets
+from ..plan.overrides import parse_sets
 
 if TYPE_CHECKING:
     from pmll_datasets.dataset import Dataset

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import ConfigError
 from ..files import write_whole
-from ..plan.request import parse_sets
+from ..plan.overrides import parse_sets
 
 
 def export(

@@ -81,6 +81,7 @@ def fetch_words(planned: Plan, request: Request, root: Path) -> None:
 
 def show_plan(planned: Plan, root: Path, as_json: bool) -> None:
     """Print the cells of a plan and their states."""
+    from ..plan.cell import AXES, percent
     from ..plan.planning import as_listed
 
     store = _store_in(root)
@@ -95,12 +96,13 @@ def show_plan(planned: Plan, root: Path, as_json: bool) -> None:
         print_json("plan", {"cells": listed, "notes": planned.notes})
         return
     cells = [each.cell for each in planned.cells]
+    varied = [name for name in AXES if any(name in cell.varied for cell in cells)]
     shown = {
         "cell": [cell.id for cell in cells],
         "method": [each.label for each in planned.cells],
         "data set": [cell.dataset for cell in cells],
-        "ratio": [f"{100 * cell.ratio:g}%" for cell in cells],
-        **({"noise": [f"{100 * cell.noise:g}%" for cell in cells]} if any(cell.noise for cell in cells) else {}),
+        "ratio": [percent(cell.ratio) for cell in cells],
+        **{AXES[name].column: [AXES[name].shown(getattr(cell, name)) for cell in cells] for name in varied},
         "mask seed": [cell.mask_seed for cell in cells],
         "seed": [cell.seed for cell in cells],
         "track": [each.track for each in planned.cells],

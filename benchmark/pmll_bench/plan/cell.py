@@ -1,4 +1,4 @@
-"""A cell's identity: canonical JSON, digests, ratios and the `Cell` whose hash names a number's origin."""
+"""The identity of a cell: canonical JSON, digests, ratios, and `Cell`, whose hash identifies a number."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -16,10 +16,10 @@ from ..errors import ConfigError
 
 
 def canonical(value: object) -> str:
-    """The one JSON text of a value: keys sorted, no spaces, floats as their shortest float64 text, text in NFC.
+    """The canonical JSON text of a value: keys sorted, no spaces, floats as their shortest float64 text, text in NFC.
 
-    Raises `ConfigError` for NaN, infinity and whatever JSON can't hold. An int and a float of equal value stay
-    different: their type is a matter of the field that holds them.
+    Raises `ConfigError` for NaN, infinity and other values that JSON cannot represent. An int and a float of equal
+    value have different texts; the field that holds them determines the type.
 
     >>> canonical({"b": -0.0, "a": (1, 1e-5)})
     '{"a":[1,1e-05],"b":0.0}'
@@ -33,14 +33,14 @@ def digest(value: object) -> str:
 
 
 def plain(value: object, where: str = "value") -> Any:
-    """A value as what JSON gives back: dicts with text keys, lists, NFC text, finite floats without -0.0."""
+    """A value as JSON returns it: dicts with string keys, lists, NFC text, finite floats without -0.0."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
         return int(value)
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise ConfigError(f"{value} can't be part of an identity", where=where)
+            raise ConfigError(f"{value} cannot be part of an identity", where=where)
         return float(value) + 0.0  # -0.0 + 0.0 is 0.0
     if isinstance(value, str):
         return _text(value, where)
@@ -49,7 +49,7 @@ def plain(value: object, where: str = "value") -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
     raise ConfigError(
-        f"{type(value).__name__} can't be part of an identity",
+        f"a value of type {type(value).__name__} cannot be part of an identity",
         where=where,
         hint="use numbers, text, true/false, none, and lists or mappings of them",
     )
@@ -59,7 +59,7 @@ def _text(value: str, where: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise ConfigError(f"{value!r} is no valid Unicode text", where=where) from None
+        raise ConfigError(f"{value!r} is not valid Unicode", where=where) from None
     return unicodedata.normalize("NFC", value)
 
 
@@ -67,10 +67,10 @@ def _mapping(value: Mapping[Any, object], where: str) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for name, item in value.items():
         if not isinstance(name, str):
-            raise ConfigError(f"the key {name!r} is no text", where=where)
+            raise ConfigError(f"key {name!r} is not a string", where=where)
         key = _text(name, where)
         if key in result:
-            raise ConfigError(f"the key {key!r} occurs twice", where=where)
+            raise ConfigError(f"duplicate key {key!r}", where=where)
         result[key] = plain(item, f"{where}.{key}")
     return result
 
@@ -78,7 +78,7 @@ def _mapping(value: Mapping[Any, object], where: str) -> dict[str, Any]:
 def parse_ratio(value: str | float) -> float:
     """A ratio as a fraction in (0, 1] with four decimals, from `0.1`, `"0.1"` or `"10%"`.
 
-    A bare `10` is refused: it could be meant as percent or by mistake.
+    A bare `10` is rejected because it is ambiguous.
 
     >>> parse_ratio("10%"), parse_ratio("0.33333")
     (0.1, 0.3333)
@@ -90,7 +90,7 @@ def parse_ratio(value: str | float) -> float:
     except ValueError:
         number = math.nan
     if isinstance(value, bool) or math.isnan(number):
-        raise ConfigError(f"{text!r} is no ratio", hint="write it as 0.1 or 10%")
+        raise ConfigError(f"invalid ratio {text!r}", hint="write it as 0.1 or 10%")
     ratio = round(number, 4)
     if 0 < ratio <= 1:
         return ratio
@@ -100,24 +100,55 @@ def parse_ratio(value: str | float) -> float:
 
 
 def check_name(name: str) -> None:
-    """Refuse a data set's or method's name that can't be the name of a folder everywhere."""
+    """Reject a name of a data set or method that is not a valid folder name on every system."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", name):
-        hint = "use a-z, 0-9, '.', '_' and '-'; begin with a letter or digit"
-        raise ConfigError(f"{name!r} can't be the name of a data set or method", hint=hint)
+        hint = "use a-z, 0-9, '.', '_' and '-', and start with a letter or digit"
+        raise ConfigError(f"invalid name of a data set or method: {name!r}", hint=hint)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """How an optional axis of the grid is shown. At its default it is neither shown nor part of the identity."""
+
+    default: Any
+    column: str  # of the list of cells; before the value in a cell's name
+    title: str  # of a table that it distinguishes from others, with {} for the value
+    caption: str  # of a table, with {} for the value
+    shown: Callable[[Any], str] = str  # the value as text
+
+    def titled(self, value: Any) -> str:
+        return self.title.format(self.shown(value))
+
+    def captioned(self, value: Any) -> str:
+        return self.caption.format(self.shown(value))
+
+
+def axis(default: Any, **shown: Any) -> Any:
+    """A field of `Cell` that is an optional axis of the grid."""
+    return field(default=default, metadata={"axis": Axis(default=default, **shown)})
+
+
+def percent(share: float) -> str:
+    """A share as a percentage.
+
+    >>> percent(0.29), percent(0.125)
+    ('29%', '12.5%')
+    """
+    return f"{100 * share:.6g}%"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """All that may change a number, and nothing else; equal cells have equal ids on every machine.
+    """Everything that can change a number, and nothing else; equal cells have equal ids on every machine.
 
-    `options` are the data set's, resolved; `fingerprint` hashes its ids, labels and classes. `mask` names the
-    rule that picks the known entries ("none" in the regime `full`; "list/" and its digest for a file). `noise` is the
-    share of them that is flipped: 0 stands in no identity. `revision` is a built-in method's number; a
-    user's file adds the digest of its content. `settings` holds only what differs from that revision's defaults;
-    `recipe` is the digest of the full recipe and the towers' hashes.
+    `options` are those of the data set, resolved; `fingerprint` hashes its ids, labels and classes. `mask` names the
+    rule that selects the known entries ("none" in the regime `full`; "list/" and its digest for a file). `noise` is
+    the share of them that is flipped. `revision` is the number of a built-in method; for a user's file the digest of
+    its content is appended. `settings` contains only what differs from the defaults of that revision; `recipe` is the
+    digest of the full recipe and of the tower hashes.
     """
 
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # a stored cell with more fields is another's
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # more fields would mean another identity
 
     dataset: str
     fingerprint: str
@@ -126,7 +157,9 @@ class Cell:
     ratio: float
     options: Mapping[str, Any]
     settings: Mapping[str, Any]
-    noise: float = 0.0
+    noise: float = axis(
+        0.0, column="noise", title="label noise {}", caption="{} of the known labels flipped", shown=percent
+    )
     regime: str = "partial"
     mask: str = "counter/1"
     mask_seed: int = 0
@@ -139,13 +172,19 @@ class Cell:
         check_name(self.method)
         object.__setattr__(self, "ratio", parse_ratio(self.ratio))
         object.__setattr__(self, "noise", round(float(self.noise), 4))
-        for field in fields(self):
-            object.__setattr__(self, field.name, plain(getattr(self, field.name), field.name))
+        for each in fields(self):
+            object.__setattr__(self, each.name, plain(getattr(self, each.name), each.name))
 
     def as_plain(self) -> dict[str, Any]:
-        """The cell as data that JSON can hold."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return values if self.noise else {name: value for name, value in values.items() if name != "noise"}
+        """The cell as data for JSON, without the optional axes that are at their defaults."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in values.items() if name not in AXES or name in self.varied}
+
+    @property
+    def varied(self) -> dict[str, str]:
+        """The optional axes that are not at their defaults, with their values as text."""
+        values = {name: getattr(self, name) for name in AXES}
+        return {name: axis.shown(values[name]) for name, axis in AXES.items() if values[name] != axis.default}
 
     @cached_property
     def id(self) -> str:
@@ -154,3 +193,7 @@ class Cell:
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+
+AXES: Mapping[str, Axis] = {each.name: each.metadata["axis"] for each in fields(Cell) if "axis" in each.metadata}
+"""The optional axes of the grid by the field of `Cell`. Tables, cell names and lists of cells show them."""

@@ -1,8 +1,9 @@
-"""Planning: from a request and the facts about data sets and methods to cells and groups. Pure data, no disk."""
+"""Planning: turns a request and the facts about data sets and methods into cells and groups. Pure data, no disk."""
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,9 +12,9 @@ from typing import Any
 from pmll_datasets.view_rules import rules
 
 from ..errors import ConfigError, nearest, raise_all
-from .cell import Cell, check_name, digest, parse_ratio
+from .cell import Cell, check_name, digest
 from .planned import DataFacts, Group, MaskFacts, MethodFacts, Planned, Where
-from .request import Request, parse_sets
+from .request import Declared, Option, Request, declared
 
 
 def expand(
@@ -24,11 +25,11 @@ def expand(
 ) -> tuple[Planned, ...]:
     """The cells of a request, in the order of its axes: data set, method, label noise, seeds, ratio.
 
-    A deterministic method is planned once per mask, whatever the training seeds; its own is 0. `methods` has each data
-    set's rows; `mask` is that of the request where it is more than a name. Methods without the regime are left out
-    (`skipped` names them). Raises one `ConfigError` with all problems found.
+    A deterministic method is planned once per mask with training seed 0. `methods` maps each data set to its rows;
+    `mask` is needed where the mask of the request is more than a name. Methods that do not support the regime are
+    left out (see `skipped`). Raises one `ConfigError` with all problems.
     """
-    problems = [*_axis_problems(request), *_name_problems(request, data, methods)]
+    problems = [*axis_problems(request), *_name_problems(request, data, methods)]
     raise_all(problems)
     mask = mask or MaskFacts(request.mask)
     planned = [
@@ -45,16 +46,16 @@ def expand(
 
 
 def skipped(request: Request, methods: Mapping[str, Sequence[MethodFacts]]) -> tuple[str, ...]:
-    """The methods that the grid leaves out because they don't support the regime."""
+    """The methods that are left out because they do not support the regime."""
     return tuple(
         dict.fromkeys(facts.name for rows in methods.values() for facts in rows if request.regime not in facts.regimes)
     )
 
 
 def groups(planned: Iterable[Planned]) -> tuple[Group, ...]:
-    """Cells that can train in lockstep, together; the groups of each method cheap first, the methods in turn.
+    """The groups of cells that can train in lockstep; cheap groups first, methods in turn.
 
-    So a method that fails does so early, and a number from each comes soon. The order changes no result.
+    A method that fails thus fails early, and the first numbers of all methods come soon. The order changes no result.
     """
     members: dict[tuple[object, ...], list[Planned]] = defaultdict(list)
     for item in planned:
@@ -73,7 +74,7 @@ def _cost(group: Group) -> float:
 
 
 def _seeds(request: Request, method: MethodFacts, mask: MaskFacts, noise: float) -> list[tuple[int, int]]:
-    """Pairs of mask seed and training seed; each is 0 where nothing is drawn with it."""
+    """Pairs of mask seed and training seed; a seed without effect is 0."""
     pairs = _drawn_seeds(request, mask, noise)
     return list(dict.fromkeys((of_mask, 0) for of_mask, _ in pairs)) if method.deterministic else pairs
 
@@ -125,12 +126,12 @@ def _planned(
 
 
 def revision_of(number: int, source: str) -> int | str:
-    """A method's revision as identities hold it; `source` is the digest of one that isn't built in."""
+    """The revision of a method in identities; `source` is the digest of a user's own file."""
     return f"{number}+{source}" if source else number
 
 
 def recipe_digest(recipe: Mapping[str, Any], towers: str) -> str:
-    """What identities hold of a full recipe and of the towers' and word vectors' digests."""
+    """The part of an identity that stands for the full recipe and the digests of towers and word vectors."""
     return digest({"recipe": _identified(recipe), "towers": towers})
 
 
@@ -144,34 +145,45 @@ def _identified(recipe: Mapping[str, Any]) -> dict[str, Any]:
     return stated | ({"view_rules": changed} if changed else {})
 
 
-def _axis_problems(request: Request) -> Iterator[ConfigError]:
-    ratios = []
-    for ratio in request.ratios or ():
-        try:
-            ratios.append(parse_ratio(ratio))
-        except ConfigError as error:
-            yield ConfigError(error.what, where="ratios", hint=error.hint)
-    axes: dict[str, Sequence[float]] = {
-        "ratios": ratios,
-        "noise": request.noise,
-        "seeds": request.seeds,
-        "mask seeds": request.mask_seeds or (),
-    }
-    for axis, values in axes.items():
-        for value, count in Counter(values).items():
+def axis_problems(request: Request) -> Iterator[ConfigError]:
+    """What is wrong with the values of a request's axes and limits."""
+    for field in (field for field in declared() if field.type in (int, float)):
+        value = getattr(request, field.name)
+        if value == ():
+            yield ConfigError("the grid is empty", where=field.key, hint="give at least one value")
+        values = [] if value is None else list(value) if field.many else [value]
+        valid, problems = _valid(field, values)
+        yield from problems
+        for each, count in Counter(valid).items():
             if count > 1:
-                yield ConfigError(f"{value} is given {count} times", where=axis, hint="give each value once")
-            if axis == "noise" and not 0 <= value < 1:
-                hint = "0.1 flips a tenth of the known labels"
-                yield ConfigError(f"label noise {value} is not a share", where=axis, hint=hint)
-            if "seeds" in axis and not 0 <= value < 2**63:
-                yield ConfigError(f"{value} is not a seed", where=axis, hint="seeds are whole numbers of 0 or more")
-    if request.ratios == () or not request.noise or not request.seeds or request.mask_seeds == ():
-        yield ConfigError("the grid is empty", hint="give at least one ratio, noise, seed and mask seed")
+                yield ConfigError(f"{field.noun} {each} is given {count} times", where=field.key)
     if request.regime == "full" and request.mask_seeds is not None and not all(request.noise):
-        yield ConfigError("the regime 'full' hides no label, so it has no mask seeds", where="mask seeds")
-    if request.limit is not None and request.limit < 1:
-        yield ConfigError(f"a limit of {request.limit} leaves no cell", where="limit")
+        yield ConfigError("the regime 'full' hides no label, so it has no mask seeds", where="mask_seeds")
+
+
+def _valid(field: Declared, values: Iterable[Any]) -> tuple[list[float], list[ConfigError]]:
+    """The valid ones among the values of an axis or a limit, and the problems of the others."""
+    valid: list[float] = []
+    problems = []
+    for value in values:
+        try:
+            valid.append(_checked(field, value))
+        except ConfigError as error:
+            problems.append(ConfigError(error.what, where=field.key, hint=error.hint))
+    return valid, problems
+
+
+def _checked(field: Declared, value: float) -> float:
+    option = field.option or Option(help="", metavar="")
+    if option.parse is not None:
+        return float(option.parse(value))
+    number = isinstance(value, int) or field.type is float
+    least, most = option.least if option.least is not None else -math.inf, option.most or math.inf
+    if number and least <= value <= most:
+        return value
+    bound = f"<= {most}" if number and value > most else f">= {least}"
+    kind = "a whole number" if field.type is int else "a number"
+    raise ConfigError(f"invalid {field.noun} {value} (expected {kind} {bound})")
 
 
 def _name_problems(
@@ -186,7 +198,7 @@ def _name_problems(
             f"no method of the grid supports the regime {request.regime!r}", hint=nearest(request.regime, known)
         )
     names = {name: None for facts in rows for name in (facts.name, facts.label)}
-    for name in parse_sets(request.sets).per_method:
+    for name in request.overrides.per_method:
         if name not in names:
             yield ConfigError(f"{name!r} is not a method of the grid", where="--set", hint=nearest(name, names))
     named = [of_data.name for of_data in data] + [facts.name for facts in rows]
@@ -197,11 +209,11 @@ def _name_problems(
             yield error
     for name, count in Counter(of_data.name for of_data in data).items():
         if count > 1:
-            yield ConfigError(f"the data set {name!r} is given {count} times", where="datasets")
+            yield ConfigError(f"data set {name!r} is given {count} times", where="datasets")
 
 
 def _repeated(planned: Sequence[Planned]) -> Iterator[ConfigError]:
-    """Rows that are the same cells, each pair named once."""
+    """Rows with the same cells, each pair once."""
     first: dict[str, str] = {}
     pairs: dict[tuple[str, str, str], None] = {}
     for item in planned:
@@ -210,5 +222,5 @@ def _repeated(planned: Sequence[Planned]) -> Iterator[ConfigError]:
         first.setdefault(item.cell.id, item.label)
     for dataset, one, other in pairs:
         yield ConfigError(
-            f"{one!r} and {other!r} are the same cells on {dataset}: their settings don't differ", where="methods"
+            f"{one!r} and {other!r} are the same cells on {dataset}: their settings are equal", where="methods"
         )

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import PydanticCustomError
 
 from ..errors import ConfigError, nearest, raise_all
-from .cell import parse_ratio
-from .request import Request, Row
+from .request import Declared, MethodRow, Request, declared
 
 MAX_BYTES = 1_000_000
 MAX_VALUES = 100_000  # aliases count each time they are used
@@ -32,27 +31,28 @@ def read_request(path: Path) -> Request:
     data = _read(path)
     document, marks = _load_json(data, path) if path.suffix == ".json" else _load_yaml(data, path)
     if not isinstance(document, dict):
-        raise ConfigError("a grid file is a mapping of names to values", where=str(path), hint="datasets: [voc2007]")
+        raise ConfigError(
+            "a grid file must be a mapping of keys to values", where=str(path), hint="datasets: [voc2007]"
+        )
     try:
-        parsed = _Document.model_validate(document)
+        return _request(document)
     except ValidationError as error:
         found = sorted(error.errors(), key=lambda problem: _mark(problem["loc"], marks))
         raise_all([_problem(dict(problem), path, marks) for problem in found])
         raise
-    return parsed.request()
 
 
 def _read(path: Path) -> str:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"the grid file can't be read: {error.strerror}", where=str(path)) from None
+        raise ConfigError(f"cannot read the grid file: {error.strerror}", where=str(path)) from None
     if len(data) > MAX_BYTES:
-        raise ConfigError(f"the grid file has {len(data):,} bytes; at most {MAX_BYTES:,} are read", where=str(path))
+        raise ConfigError(f"the grid file has {len(data):,} bytes (at most {MAX_BYTES:,} are allowed)", where=str(path))
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"the grid file is not UTF-8 text: byte {error.start}", where=str(path)) from None
+        raise ConfigError(f"the grid file is not valid UTF-8 (byte {error.start})", where=str(path)) from None
 
 
 class _Core(yaml.SafeLoader):
@@ -86,18 +86,20 @@ def _value(node: yaml.Node, place: Place, marks: dict[Place, tuple[int, int]], p
     marks[place] = line, column
     where = f"{path}:{line}:{column}"
     if len(marks) > MAX_VALUES or len(place) > MAX_DEPTH:
-        raise ConfigError("the grid file is nested or repeated without end", where=where)
+        raise ConfigError("the grid file is nested too deeply or has too many values", where=where)
     if isinstance(node, yaml.SequenceNode) and node.tag.endswith(":seq"):
         return [_value(item, (*place, index), marks, path) for index, item in enumerate(node.value)]
     if isinstance(node, yaml.MappingNode) and node.tag.endswith(":map"):
         return _mapping(node, place, marks, path)
     convert = _SCALARS.get(node.tag.removeprefix("tag:yaml.org,2002:"))
     if convert is None or not isinstance(node, yaml.ScalarNode):
-        raise ConfigError(f"the tag {node.tag} isn't read", where=where, hint="plain text, numbers, lists, mappings")
+        raise ConfigError(
+            f"unsupported YAML tag {node.tag}", where=where, hint="use plain text, numbers, lists and mappings"
+        )
     try:
         return convert(node.value)
     except ValueError:
-        raise ConfigError(f"{node.value!r} doesn't fit its tag", where=where) from None
+        raise ConfigError(f"invalid value {node.value!r} for the tag {node.tag}", where=where) from None
 
 
 def _mapping(node: yaml.MappingNode, place: Place, marks: dict[Place, tuple[int, int]], path: Path) -> dict[str, Any]:
@@ -105,9 +107,16 @@ def _mapping(node: yaml.MappingNode, place: Place, marks: dict[Place, tuple[int,
     for key, item in node.value:
         where = f"{path}:{key.start_mark.line + 1}:{key.start_mark.column + 1}"
         if not key.tag.endswith(":str"):
-            raise ConfigError(f"the key {key.value!r} is no text", where=where, hint="put it in quotes")
+            shown = (
+                key.value
+                if isinstance(key, yaml.ScalarNode)
+                else "[…]"
+                if isinstance(key, yaml.SequenceNode)
+                else "{…}"
+            )
+            raise ConfigError(f"key {shown} is not a string", where=where, hint="put it in quotes")
         if key.value in result:
-            raise ConfigError(f"the key {key.value!r} occurs twice", where=where)
+            raise ConfigError(f"duplicate key {key.value!r}", where=where)
         result[key.value] = _value(item, (*place, key.value), marks, path)
         marks[(*place, key.value)] = key.start_mark.line + 1, key.start_mark.column + 1
     return result
@@ -126,29 +135,35 @@ def _load_json(text: str, path: Path) -> tuple[Any, Marks]:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         for index, (key, _) in enumerate(pairs):
             if key in dict(pairs[:index]):
-                raise ConfigError(f"the key {key!r} occurs twice", where=str(path))
+                raise ConfigError(f"duplicate key {key!r}", where=str(path))
         return dict(pairs)
 
     try:
         return json.loads(text, object_pairs_hook=unique), {}
     except json.JSONDecodeError as error:
         where = f"{path}:{error.lineno}:{error.colno}"
-        raise ConfigError(f"no valid JSON: {error.msg}", where=where) from None
+        raise ConfigError(f"invalid JSON: {error.msg}", where=where) from None
     except RecursionError:
-        raise ConfigError("the grid file is nested without end", where=str(path)) from None
+        raise ConfigError("the grid file is nested too deeply", where=str(path)) from None
 
 
 def _listed(value: Any) -> Any:
+    """A single value stands for a list of one."""
     return [value] if isinstance(value, (str, int, float)) else value
 
 
-def _ratio(value: Any) -> float:
-    if not isinstance(value, (str, int, float)):
-        raise PydanticCustomError("ratio", "not a ratio", {"hint": "write it as 0.1 or 10%"})
-    try:
-        return parse_ratio(value)
-    except ConfigError as error:
-        raise PydanticCustomError("ratio", "{what}", {"what": error.what, "hint": error.hint}) from None
+def _parsed(parse: Callable[[str | float], Any]) -> BeforeValidator:
+    """A value that is read from text or a number, its error with a hint."""
+
+    def validate(value: Any) -> Any:
+        if not isinstance(value, (str, int, float)):
+            raise PydanticCustomError("parsed", "neither text nor a number", {})
+        try:
+            return parse(value)
+        except ConfigError as error:
+            raise PydanticCustomError("parsed", "{what}", {"what": error.what, "hint": error.hint}) from None
+
+    return BeforeValidator(validate)
 
 
 def _sets(value: Any, prefix: str = "") -> Any:
@@ -157,13 +172,13 @@ def _sets(value: Any, prefix: str = "") -> Any:
         return value
     texts: list[str] = []
     for name, item in value.items():
-        texts += _sets(item, f"{prefix}{name}.") if isinstance(item, Mapping) else [f"{prefix}{name}={_shown(item)}"]
+        texts += _sets(item, f"{prefix}{name}.") if isinstance(item, Mapping) else [f"{prefix}{name}={_as_text(item)}"]
     return texts
 
 
-def _shown(value: Any) -> str:
+def _as_text(value: Any) -> str:
     if isinstance(value, list):
-        return ",".join(_shown(item) for item in value)
+        return ",".join(_as_text(item) for item in value)
     return value if isinstance(value, str) else json.dumps(value)
 
 
@@ -171,61 +186,58 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class _Row(_Strict):
+Sets: TypeAlias = Annotated[list[str], BeforeValidator(_sets)]
+
+
+class _MethodRow(_Strict):
+    """A row of `methods` that is more than a name."""
+
     method: str
     label: str = Field("", alias="as")
-    params: Annotated[list[str], BeforeValidator(_sets)] = []
+    params: Sets = []
+
+    def row(self) -> MethodRow:
+        return MethodRow(self.method, self.label, tuple(self.params))
 
 
 def _named(value: Any) -> Any:
     return {"method": value} if isinstance(value, str) else value
 
 
-Names: TypeAlias = Annotated[list[str], BeforeValidator(_listed)]
-Numbers: TypeAlias = Annotated[list[int], BeforeValidator(_listed)]
-Ratios: TypeAlias = Annotated[list[Annotated[float, BeforeValidator(_ratio)]], BeforeValidator(_listed)]
-Shares: TypeAlias = Annotated[list[Annotated[float, Field(ge=0, lt=1)]], BeforeValidator(_listed)]
-Rows: TypeAlias = Annotated[list[Annotated[_Row, BeforeValidator(_named)]], BeforeValidator(_listed)]
+Rows: TypeAlias = list[Annotated[_MethodRow, BeforeValidator(_named)]]
+FORMS = {"methods": Annotated[Rows, BeforeValidator(_listed)], "sets": Sets}
+"""The fields of a request that have a form of their own in a grid file."""
 
 
-class _Document(_Strict):
-    """The keys of a grid file."""
+def _type_in_file(field: Declared) -> Any:
+    if field.name in FORMS:
+        return FORMS[field.name]
+    option = field.option
+    each: Any = field.type
+    if option is not None:
+        each = Annotated[each, Field(ge=option.least, le=option.most)]
+    if option is not None and option.parse is not None:
+        each = Annotated[each, _parsed(option.parse)]
+    whole: Any = Annotated[list[each], BeforeValidator(_listed)] if field.many else each
+    return whole | None if field.default is None else whole
 
-    schema_: Literal[1] = Field(1, alias="schema")
-    name: str = ""
-    about: str = ""
-    datasets: Names = ["shapes"]
-    methods: Rows = [_Row.model_validate({"method": "default"})]
-    ratios: Ratios | None = None
-    seeds: Numbers = [0]
-    mask_seeds: Numbers | None = None
-    regime: str = "partial"
-    mask: str = "counter/1"
-    noise: Shares = [0.0]
-    track: str | None = None
-    set: Annotated[list[str], BeforeValidator(_sets)] = []
-    subset: Annotated[int, Field(ge=1)] | None = None
-    data_root: str | None = None
-    limit: Annotated[int, Field(ge=1)] | None = None
 
-    def request(self) -> Request:
-        return Request(
-            name=self.name,
-            about=self.about,
-            datasets=tuple(self.datasets),
-            methods=tuple(Row(row.method, row.label, tuple(row.params)) for row in self.methods),
-            ratios=None if self.ratios is None else tuple(self.ratios),
-            seeds=tuple(self.seeds),
-            mask_seeds=None if self.mask_seeds is None else tuple(self.mask_seeds),
-            regime=self.regime,
-            mask=self.mask,
-            noise=tuple(self.noise),
-            track=self.track,
-            sets=tuple(self.set),
-            subset=self.subset,
-            data_root=self.data_root,
-            limit=self.limit,
-        )
+_KEYS: dict[str, Any] = {
+    field.name: (_type_in_file(field), Field(field.default, alias=field.key)) for field in declared()
+}
+_GridFile = create_model("_GridFile", __base__=_Strict, schema_=(Literal[1], Field(1, alias="schema")), **_KEYS)
+"""The keys of a grid file: the fields of `Request`."""
+
+
+def _request(document: Mapping[str, Any]) -> Request:
+    given = _GridFile.model_validate(document)
+    values = {name: getattr(given, name) for name in given.model_fields_set - {"schema_"}}
+    if "methods" in values:
+        values["methods"] = [row.row() for row in values["methods"]]
+    fields: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
+    return Request(**fields)
 
 
 def _mark(place: Place, marks: Marks) -> tuple[int, int]:
@@ -240,7 +252,7 @@ def _problem(found: Mapping[str, Any], path: Path, marks: Marks) -> ConfigError:
     inside = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
     where = f"{path}:{line}:{column}, {inside}" if line else f"{path}, {inside}"
     if found["type"] == "extra_forbidden":
-        model = _Row if len(place) > 1 else _Document
+        model = _MethodRow if len(place) > 1 else _GridFile
         keys = [info.alias or name for name, info in model.model_fields.items()]
         return ConfigError(f"unknown key {place[-1]!r}", where=where, hint=nearest(str(place[-1]), keys))
     return ConfigError(f"{inside}: {found['msg']}", where=where, hint=found.get("ctx", {}).get("hint"))

@@ -16,15 +16,16 @@ from pmll_methods.towers.weights import ONE_HOT, tower_identity, words_identity
 
 from ..errors import ConfigError, nearest
 from .facts_cache import Facts, keep, kept
+from .overrides import Overrides
 from .planned import MethodFacts, Planned
 from .problems import Problems
-from .request import Overrides, Request, Row, parse_sets
+from .request import MethodRow, Request
 
 if TYPE_CHECKING:
     from pmll_methods.registry import Kind
 
 
-def check_method(row: Row) -> None:
+def check_method(row: MethodRow) -> None:
     """See whether there is a row's method. Raises `MethodError` as `registry.find` does."""
     if row.method not in REGISTRY:
         from pmll_methods import registry
@@ -70,10 +71,10 @@ def _found(request: Request, data: Sequence[str], problems: Problems) -> Facts:
     return facts
 
 
-def _facts(row: Row, kind: Kind, request: Request, data_name: str) -> MethodFacts:
+def _facts(row: MethodRow, kind: Kind, request: Request, data_name: str) -> MethodFacts:
     """A row's settings and recipe on a data set, with the user's overrides; its tower isn't looked at."""
     name, defaults = kind.card.name, kind.settings_class()
-    changes = request.overrides(row, name)
+    changes = request.overrides_of(row, name)
     own = _meant_for(changes.settings, defaults, request, name)
     track, on = request.track_on(data_name), {"dataset": data_name, "regime": request.regime}
     resolved, recipe, _, stated = settings.resolve(kind.card, defaults, track, own, changes.recipe, **on)
@@ -119,7 +120,7 @@ def _meant_for(
 ) -> dict[str, Any]:
     """A bare `NAME=V` reaches the methods that have NAME; `METHOD.NAME=V` must fit its method."""
     fields = {field.name for field in dataclasses.fields(defaults)}
-    sets = parse_sets(request.sets)
+    sets = request.overrides
     bare = sets.settings.keys() - sets.per_method.get(method, Overrides()).settings.keys()
     return {name: value for name, value in changes.items() if name in fields or name not in bare}
 
@@ -146,6 +147,6 @@ def _check_recipe(recipe: Recipe, method: str) -> None:
 def _check_names(request: Request, kinds: Sequence[Kind]) -> None:
     """Every bare `--set NAME=V` must mean something to at least one method."""
     known = {field.name for kind in kinds for field in dataclasses.fields(kind.settings_class)}
-    for name in parse_sets(request.sets).settings:
+    for name in request.overrides.settings:
         if name not in known:
             raise ConfigError(f"no method of the grid has a setting {name!r}", where="--set", hint=nearest(name, known))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .cell import Cell
+from .cell import AXES, Cell, percent
 
 if TYPE_CHECKING:
     from pmll_methods.recipe import Recipe
@@ -93,16 +93,16 @@ class Group:
 
 
 def cell_name(planned: Planned) -> str:
-    """A cell as a reader calls it: "dualcoop shapes 30 % seed 0"."""
+    """The name of a cell in messages: "dualcoop shapes 30% seed 0"."""
     cell = planned.cell
-    crossed = f" mask {cell.mask_seed}" if cell.mask_seed != cell.seed else ""
-    share = f"{100 * cell.ratio:g} %" if cell.regime in ("partial", "semi") else cell.regime
-    noise = f" noise {100 * cell.noise:g} %" if cell.noise else ""
-    return f"{planned.label} {cell.dataset} {share}{noise} seed {cell.seed}{crossed}"
+    share = percent(cell.ratio) if cell.regime in ("partial", "semi") else cell.regime
+    varied = [f"{AXES[name].column} {value}" for name, value in cell.varied.items()]
+    mask = [f"mask {cell.mask_seed}"] if cell.mask_seed != cell.seed else []
+    return " ".join([planned.label, cell.dataset, share, *varied, f"seed {cell.seed}", *mask])
 
 
 def group_name(group: Group) -> str:
-    """A group as a reader calls it: its first cell, and how many more learn with it."""
+    """The name of a group in messages: its first cell and the number of the others."""
     first, others = cell_name(group.cells[0]), len(group.cells) - 1
     return f"{first} and {others} more in lockstep" if others else first
 

@@ -23,7 +23,7 @@ from .mask import mask_facts, refuse_unfit
 from .method_facts import check_method, method_facts
 from .planned import DataFacts, Group, MaskFacts, Planned
 from .problems import Problems
-from .request import DEFAULT, Request, Row, parse_sets
+from .request import DEFAULT, MethodRow, Request
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def plan(request: Request) -> Plan:
         with problems:
             dataset.find(name)
     with problems:
-        options = parse_sets(request.sets).data
+        options = request.overrides.data
     problems.raise_all()
     with problems:
         _check_options(request, options)
@@ -70,12 +70,12 @@ def plan(request: Request) -> Plan:
     return Plan(cells, groups(cells), tuple(data), notes)
 
 
-def _all_methods(request: Request) -> tuple[Row, ...]:
+def _all_methods(request: Request) -> tuple[MethodRow, ...]:
     """The rows, `all` and `default` spelled out."""
     several = {"all": names(), "default": DEFAULT}
-    rows: list[Row] = []
+    rows: list[MethodRow] = []
     for row in request.rows:
-        rows += [Row(name) for name in several[row.method]] if row.method in several else [row]
+        rows += [MethodRow(name) for name in several[row.method]] if row.method in several else [row]
     return tuple(rows)
 
 

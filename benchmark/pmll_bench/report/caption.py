@@ -9,6 +9,7 @@ import pandas as pd
 
 from pmll_datasets.registry import DATASETS
 
+from ..plan.cell import AXES
 from ..store.environment import Environment
 from .aggregate import MISSING
 from .frame import LABEL_FILTERS, ORACLE, ROW
@@ -18,15 +19,6 @@ from .repetitions import Repetitions
 
 NO_LOGITS = "the scores are no logits of P(present), so a threshold says nothing"
 MACHINE = ("cpu", "gpu", "torch", "torchvision", "timm", "open_clip_torch", "numpy", "cuda", "cudnn", "tf32_matmul")
-
-
-def percent(ratio: float) -> str:
-    """A ratio as a table shows it.
-
-    >>> percent(0.29), percent(0.125)
-    ('29%', '12.5%')
-    """
-    return f"{100 * ratio:.6g}%"
 
 
 def caption(identity: Mapping[str, Any], part: pd.DataFrame, metric: str, over: Repetitions) -> str:
@@ -53,8 +45,9 @@ def _regime(identity: Mapping[str, Any], known: float) -> str:
     of = f"share of {labelled}" if identity["regime"] == "semi" else ""
     facts = "; ".join(fact for fact in (of, said(known)) if fact)
     share = f" ({facts})" if facts else ""
-    noise = f", {percent(identity['noise'])} of the known labels flipped" if identity["noise"] else ""
-    return f"{share}, mask {identity['mask']}{noise}"
+    shown = [(axis, identity[name]) for name, axis in AXES.items()]
+    varied = "".join(f", {axis.captioned(value)}" for axis, value in shown if value != axis.default)
+    return f"{share}, mask {identity['mask']}{varied}"
 
 
 def _labels(identity: Mapping[str, Any]) -> str:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from rich.console import Console
 from rich.text import Text
 
+from ..plan.cell import percent
 from .aggregate import MISSING, Mark, Shown
-from .caption import percent
 from .line import ELSEWHERE, INFERRED
 from .table import Block, Table
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from ..errors import ConfigError, nearest
-from ..plan.cell import digest
+from ..plan.cell import AXES, digest
 from .known import known_share
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Lines that agree in all of these may stand in one block of a table ...
 COMPARABLE = (
     *("dataset", "options", "fingerprint", "train", "test", "classes"),
-    *("regime", "mask", "noise", "track", "resolution", "rates", "labels", "scored"),
+    *("regime", "mask", *AXES, "track", "resolution", "rates", "labels", "scored"),
 )
 # ... and, if they agree in these, too, in one row of it; seed and mask seed tell a row's repetitions apart.
 ROW = ("label", "selection")
@@ -78,7 +78,7 @@ def _identity(result: Result) -> dict[str, Any]:
         "known": known_share(result),
         "regime": result.regime,
         "mask": result.mask,
-        "noise": result.cell.noise,
+        **{name: getattr(result.cell, name) for name in AXES},
         "track": result.track,
         "stated": result.stated,
         "resolution": result.recipe["resolution"],

@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from ..errors import ConfigError, nearest
+from ..plan.cell import AXES, percent
 from .aggregate import Shown, aggregate
-from .caption import NO_LOGITS, caption, notes, percent
+from .caption import NO_LOGITS, caption, notes
 from .frame import COMPARABLE, ORACLE, ROW
 from .known import kind_of, known_of
 from .line import Line
@@ -151,7 +152,7 @@ _TELLS_APART: Mapping[str, Callable[[Any], str]] = {
     "options": lambda options: options or "no options",
     "fingerprint": lambda fingerprint: f"data {fingerprint[:8]}",
     "mask": lambda mask: f"mask {mask}",
-    "noise": lambda noise: f"label noise {percent(noise)}",
+    **{name: axis.titled for name, axis in AXES.items()},
     "track": lambda track: f"track {track}",
     "resolution": lambda resolution: f"{resolution} px",
     "rates": lambda rates: f"the best of {rates} learning rates" if rates else "one learning rate",

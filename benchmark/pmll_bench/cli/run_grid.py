@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from ..errors import Exit, UsageError
 from ..wording import counted
+from .grid_options import Launcher, RunOptions
 from .output import failure_text, print_json, print_table, tell
 from .plans import fetch_words, plan_of, show_plan
-from .run_options import Launcher
 
 if TYPE_CHECKING:
     from ..plan.planning import Plan
@@ -25,22 +24,7 @@ if TYPE_CHECKING:
     from ..store.store import Store
 
 
-@dataclass(frozen=True, kw_only=True)
-class How:
-    """Where and how a plan is carried out."""
-
-    root: Path
-    device: str | None
-    threads: int | None
-    launcher: Launcher
-    slots: int | None
-    slurm: list[str] | None
-    wait: bool
-    dry_run: bool
-    as_json: bool
-
-
-def do(request: Request, how: How) -> Plan:
+def run_grid(request: Request, how: RunOptions) -> Plan:
     """Plan, then show, submit or carry out what is missing. Ends the command where that doesn't end well.
 
     Returns the plan, whose cells are done if it was carried out here or waited for.
@@ -61,16 +45,7 @@ def do(request: Request, how: How) -> Plan:
     return planned
 
 
-def changed(base: Request, given: Mapping[str, Any]) -> Request:
-    """A request with what was given on the command line; its `--set` stand after the file's, and the last one holds."""
-    changes: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in given.items() if value
-    }
-    changes["sets"] = (*base.sets, *changes.get("sets", ()))
-    return replace(base, **changes)
-
-
-def _submit(planned: Plan, how: How) -> None:
+def _submit(planned: Plan, how: RunOptions) -> None:
     """Submit what is missing; then name the jobs, or wait for them."""
     from ..launch.slurm import submit
     from ..store.store import Store
@@ -129,7 +104,7 @@ def _tell_how_to_follow(root: Path) -> None:
     tell(f"how it goes:  pmll-bench status --root {store}\nthe results:  pmll-bench table --root {store}")
 
 
-def _carry_out(planned: Plan, how: How) -> None:
+def _carry_out(planned: Plan, how: RunOptions) -> None:
     from ..run.progress import listening
     from ..run.stopping import stop_on_signals
     from ..store.store import Store
@@ -158,7 +133,7 @@ def _tell_done(planned: Plan, store: Store, as_json: bool) -> None:
     _report(planned, store, Outcome(), as_json)
 
 
-def _launcher(how: How, planned: Plan) -> Callable[..., Outcome]:
+def _launcher(how: RunOptions, planned: Plan) -> Callable[..., Outcome]:
     """What carries out groups here: this process, or several."""
     from ..machine import choose_device, cores
 
@@ -173,7 +148,7 @@ def _launcher(how: How, planned: Plan) -> Callable[..., Outcome]:
     return partial(run_groups, settings=Settings(device=choose_device(how.device), threads=threads or cores()))
 
 
-def _threads(planned: Plan, how: How) -> int | None:
+def _threads(planned: Plan, how: RunOptions) -> int | None:
     """The threads that were asked for, else the usual ones; None for all that are there."""
     from ..machine import usual_threads
 

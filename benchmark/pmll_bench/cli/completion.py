@@ -1,0 +1,68 @@
+"""Shell completion: the names of methods, data sets, regimes, masks, tracks, ablations and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+
+def _methods() -> Iterable[str]:
+    from pmll_methods.method import REGISTRY
+
+    return (*REGISTRY, "all", "default")
+
+
+def _datasets() -> Iterable[str]:
+    from pmll_datasets.registry import ALIASES, DATASETS
+
+    return (*DATASETS, *ALIASES)
+
+
+def _regimes() -> Iterable[str]:
+    from pmll_datasets.registry import REGIMES
+
+    return REGIMES
+
+
+def _masks() -> Iterable[str]:
+    from pmll_datasets.masks import RULES
+
+    return RULES
+
+
+def _tracks() -> Iterable[str]:
+    from .describe import TRACKS
+
+    return TRACKS
+
+
+def _ablations() -> Iterable[str]:
+    from ..ablations import names
+
+    return names()
+
+
+def _metrics() -> Iterable[str]:
+    from ..report.table import METRICS
+
+    return METRICS
+
+
+def _shown() -> Iterable[str]:
+    return (name for name in (*_methods(), *_datasets()) if name not in ("all", "default"))
+
+
+NAMES: dict[str, Callable[[], Iterable[str]]] = {
+    "methods": _methods,
+    "datasets": _datasets,
+    "regimes": _regimes,
+    "masks": _masks,
+    "tracks": _tracks,
+    "ablations": _ablations,
+    "metrics": _metrics,
+    "shown": _shown,
+}
+
+
+def names_of(kind: str) -> Callable[[str], list[str]]:
+    """The completion of an option or an argument: the names of a kind that begin with what is typed."""
+    return lambda incomplete: [name for name in NAMES[kind]() if name.startswith(incomplete)]

@@ -1,0 +1,140 @@
+"""The options that `run` and `ablate` share: the fields of a request, and how the grid is run."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias, get_type_hints
+
+import typer
+
+from ..plan.request import EXECUTION, Declared, Request, declared
+from .completion import names_of
+from .options import STORE
+
+Change: TypeAlias = Callable[[Request], Request]
+
+
+class Launcher(StrEnum):
+    """Where the cells run."""
+
+    inline = "inline"
+    local = "local"
+    slurm = "slurm"
+
+
+def _option(help: str, metavar: str = "", *names: str, **option: Any) -> Any:
+    return typer.Option(*names, help=help, metavar=metavar, rich_help_panel=EXECUTION, **option)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """Where and how a grid is run. Each field is an option of `run` and `ablate`."""
+
+    root: Annotated[Path, _option("Store: the folder for results.", "FOLDER", envvar="PMLL_STORE")] = STORE
+    device: Annotated[
+        str | None, _option("cpu, cuda or cuda:1; default: a GPU if there is one, else the CPU.", "NAME")
+    ] = None
+    threads: Annotated[
+        int | None,
+        _option(
+            "CPU threads per process; default: all cores, divided among the slots; 1 on the smoke track.",
+            "N",
+            min=1,
+            envvar="PMLL_THREADS",
+        ),
+    ] = None
+    launcher: Annotated[
+        Launcher,
+        _option(
+            "inline: in this process; local: several groups of cells in parallel; slurm: one job per group.", "NAME"
+        ),
+    ] = Launcher.inline
+    slots: Annotated[
+        int | None,
+        _option(
+            "With local: number of parallel processes; default: one per GPU, else one per core, at most 8.",
+            "N",
+            min=1,
+        ),
+    ] = None
+    slurm: Annotated[
+        list[str] | None,
+        _option(
+            "With slurm: a resource of each job, such as gpus=1, cpus=8, mem=32G, time=240, partition, account or "
+            "setup, or any other option of sbatch. Repeatable.",
+            "KEY=VALUE",
+        ),
+    ] = None
+    wait: Annotated[bool, _option("With slurm: wait for the jobs and print the results table.", "", "--wait")] = False
+    dry_run: Annotated[bool, _option("List the cells with their ids and run nothing.", "", "--dry-run")] = False
+    as_json: Annotated[bool, _option("Print JSON lines, one per event.", "", "--json")] = False
+
+
+def grid_options(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add the options of a grid to a command: the fields of `Request`, except those in `without`, and `RunOptions`.
+
+    The command is called with `change`, which applies the given options to a request, with `how`, a `RunOptions`,
+    and with its other parameters.
+    """
+    fields = {each.name: each for each in declared() if each.option is not None and each.name not in without}
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        def parsed(**values: Any) -> None:
+            given = {name: _values(field, values.pop(name)) for name, field in fields.items()}
+            how = RunOptions(**{name: values.pop(name) for name in hints})
+            command(lambda request: _changed(request, given), how, **values)
+
+        hints = get_type_hints(RunOptions, include_extras=True)
+        execution = [_parameter(each.name, hints[each.name], each.default) for each in dataclasses.fields(RunOptions)]
+        _, _, *own = inspect.signature(command, eval_str=True).parameters.values()
+        own = [each.replace(kind=each.KEYWORD_ONLY) for each in own]
+        arguments, options = (
+            [each for each in own if (each.default is each.empty) == wanted] for wanted in (True, False)
+        )
+        parsed.__name__, parsed.__doc__ = command.__name__, command.__doc__
+        grid = [_parameter(field.name, _annotation(field), None) for field in fields.values()]
+        parsed.__signature__ = inspect.Signature([*arguments, *grid, *options, *execution])  # type: ignore[attr-defined]
+        return parsed
+
+    return decorate
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _annotation(field: Declared) -> Any:
+    """The parameter of a field of `Request`, as typer reads it."""
+    given = field.option
+    assert given is not None
+    option = typer.Option(
+        field.flag,
+        metavar=given.metavar,
+        help=given.help,
+        rich_help_panel=given.panel,
+        envvar=given.envvar,
+        min=given.least,
+        autocompletion=names_of(given.completion) if given.completion else None,
+    )
+    text = given.parse is not None or field.type not in (int, float)
+    each: Any = str if text else field.type
+    return Annotated[list[each] | None if field.many else each | None, option]
+
+
+def _values(field: Declared, value: Any) -> Any:
+    """A value of the command line as the field holds it; None where the option isn't given."""
+    if not field.many or not value:
+        return None if value == [] else value
+    parse = field.option and field.option.parse
+    return tuple(map(parse, value)) if parse else tuple(value)
+
+
+def _changed(request: Request, given: dict[str, Any]) -> Request:
+    """A request with the given options; `--set` is added to the request's own, and the last value counts."""
+    changes = {name: value for name, value in given.items() if value is not None}
+    return replace(request, **changes | {"sets": (*request.sets, *changes.get("sets", ()))})

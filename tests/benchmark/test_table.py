@@ -229,6 +229,12 @@ def test_an_oracle_is_named_and_never_ranked() -> None:
     assert any("never ranked" in note for note in block.notes)
 
 
+def test_a_run_with_best_test_has_a_row_of_its_last_epoch_and_one_of_its_oracle() -> None:
+    block = only_block([*grid("sst", 0.7, oracle=0.95, selection="best-test"), *grid("bce", 0.6)])
+    assert shown(block)["sst"].startswith("71.5")
+    assert marks(block) == {"bce": "second", "sst": "best", "sst [best-test, oracle]": ""}
+
+
 def test_a_cell_selected_on_the_test_labels_is_an_oracle_too() -> None:
     assert marks(only_block(grid("sst", 0.7, selection="best-test"))) == {"sst [best-test, oracle]": ""}
 

@@ -58,10 +58,11 @@ def _lines(result: Result, labels: str) -> Iterator[dict[str, Any]]:
         if value is not None and train >= least.train and test >= least.test
     }
     shared = _identity(result) | {"labels": labels, "scored": tuple(ap)}
+    own = result.selection if result.oracle is None else "last"  # beside an oracle, the metrics are the last epoch's
     if labels != "all":
-        yield shared | {"selection": result.selection, "map": fmean(ap.values()) if ap else float("nan")}
+        yield shared | {"selection": own, "map": fmean(ap.values()) if ap else float("nan")}
         return
-    yield shared | {"selection": result.selection, **result.metrics}
+    yield shared | {"selection": own, **result.metrics}
     if result.oracle is not None:
         yield shared | {"selection": ORACLE, **result.oracle.metrics}
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pmll_methods.learners.learner import Batch, Learner, Problem, Stage, Step, Sweep
+from pmll_methods.learners.learner import Batch, Learner, Phase, Problem, Step, Sweep
 from pmll_methods.losses.partial_bce import partial_bce
 from pmll_methods.method import Card, ImageSet, Pixels, Positions, Scores, State, key
 from pmll_methods.recipe import Recipe
@@ -139,13 +139,13 @@ class Linear(Learner):
         return {"bce": partial_bce(self(batch.features, head), batch.labels)}
 
 
-class TwoStages(Linear):
-    """Two stages of different length, the second with two views and an unlabelled stream."""
+class TwoPhases(Linear):
+    """Two phases of different length, the second with two views and an unlabelled stream."""
 
-    def stages(self) -> tuple[Stage, ...]:
+    def phases(self) -> tuple[Phase, ...]:
         return (
-            Stage(epochs=1, views=("squash",), streams={"all": 8}),
-            Stage(epochs=2, views=("weak", "strong"), streams={"labelled": 4, "unlabelled": 6}),
+            Phase(epochs=1, views=("squash",), streams={"all": 8}),
+            Phase(epochs=2, views=("weak", "strong"), streams={"labelled": 4, "unlabelled": 6}),
         )
 
     def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:

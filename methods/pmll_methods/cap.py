@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int8
 from torch import Tensor
 
-from .learners.learner import Batch, Stage, Step
+from .learners.learner import Batch, Phase, Step
 from .learners.plain_pixels import PixelSettings, PlainPixels
 from .learners.pseudo_labels import PseudoLabelLearner, PseudoLabelSettings
 from .learners.trunk import ClassifierSettings, TrunkClassifier
@@ -38,10 +38,10 @@ class CapSettings(PseudoLabelSettings, PixelSettings, ClassifierSettings):
         "guard", "a class no labelled image has: no pseudo-positives, or, as released, present in all images"
     )
     horizon: Literal["all", "stage"] = setting(
-        "all", "epochs that the rate of the second stage is laid out for; with all it never reaches its end", "released"
+        "all", "epochs that the rate of the second phase is laid out for; with all it never reaches its end", "released"
     )
     second_start: Literal["raw", "averaged"] = setting(
-        "raw", "weights of the warm-up that the second stage starts from", "released code, COCO and VOC"
+        "raw", "weights of the warm-up that the second phase starts from", "released code, COCO and VOC"
     )
     positive_share: Share = setting(1.0, "share of the expected positives that is trusted", "released code")
     negative_share: Share = setting(1.0, "share of the expected negatives that is trusted", "released code")
@@ -84,17 +84,17 @@ class Cap(PseudoLabelLearner, PlainPixels, TrunkClassifier):
         },
     )
 
-    def stages(self) -> tuple[Stage, ...]:
+    def phases(self) -> tuple[Phase, ...]:
         """As released: batch norm sees weak views, too, in the warm-up; the later rate is laid out for all epochs."""
         recipe = self.problem.recipe
-        warm, *later = super().stages()
+        warm, *later = super().phases()
         if recipe.batch_norm != "eval":
             warm = replace(warm, views=(*warm.views, recipe.views[0]))
         horizon = recipe.epochs if self.settings.horizon == "all" else None
         averaged = self.settings.second_start == "averaged"
-        return warm, *(replace(stage, horizon=horizon, from_average=averaged) for stage in later)
+        return warm, *(replace(phase, horizon=horizon, from_average=averaged) for phase in later)
 
-    def pseudo_labels(self, scores: Float[Tensor, "u c"]) -> Int8[Tensor, "u c"]:
+    def assign_labels(self, scores: Float[Tensor, "u c"]) -> Int8[Tensor, "u c"]:
         """ŷ = [p >= τ_k], where p lies above the trusted rank of positives or below that of negatives."""
         thresholds = cap_thresholds(
             scores,

@@ -80,7 +80,7 @@ class LlR(SinglePositiveLearner):
             self.after(batch, labels, doubt)
         return {"an": losses.mean()}
 
-    def beliefs(self) -> Mapping[str, PseudoLabels | float]:
+    def pseudo_labels(self) -> Mapping[str, PseudoLabels | float]:
         """What the last epoch rejected, or corrected to present."""
         return {"doubted": PseudoLabels(self.stream("all"), self.doubted)} if self.doubted.any() else {}
 
@@ -171,9 +171,9 @@ class LlCp(LlCt):
         changed = labels.masked_fill(present & (labels == 0), 1)
         self.labels[batch.positions.to(self.labels.device)] = changed
 
-    def beliefs(self) -> Mapping[str, PseudoLabels | float]:
+    def pseudo_labels(self) -> Mapping[str, PseudoLabels | float]:
         """What has been corrected so far, told even where it is nothing: that would be worth knowing."""
         if self.settings.permanent == "never":
-            return super().beliefs()
+            return super().pseudo_labels()
         corrected = PseudoLabels(self.stream("all"), self.labels.cpu() - self.problem.labels)
-        return {**super().beliefs(), "corrected": corrected}
+        return {**super().pseudo_labels(), "corrected": corrected}

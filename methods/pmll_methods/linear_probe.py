@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Float64, Int8
 from torch import Tensor
 
-from .learners.learner import Batch, Problem, Stage, Sweep
+from .learners.learner import Batch, Phase, Problem, Sweep
 from .learners.trunk import TrunkLearner, TrunkSettings, moments, pool
 from .method import PAPER_STEP, PHOTOGRAPHS, Card
 from .ranges import Positive
@@ -59,11 +59,11 @@ class LinearProbe(TrunkLearner):
         self.register_buffer("bias", torch.zeros(len(problem.classes), dtype=torch.float64))
         self.gathered: list[Tensor] = []
 
-    def stages(self) -> tuple[Stage, ...]:
+    def phases(self) -> tuple[Phase, ...]:
         """One pass over the images, which no further epoch would change; none where the recipe has no epoch."""
         recipe = self.problem.recipe
         return (
-            Stage(epochs=min(1, recipe.epochs), views=(recipe.test_view,), streams={"all": recipe.batch}, steps=False),
+            Phase(epochs=min(1, recipe.epochs), views=(recipe.test_view,), streams={"all": recipe.batch}, steps=False),
         )
 
     def encode(self, pixels: Tensor) -> Float[Tensor, "b d"]:

@@ -78,15 +78,15 @@ class Role(LinearPhase, Epr):
         return {**groups, "head": head, "estimates": [self.estimates]}
 
     def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
-        if step.stage == 1 and step.epoch == step.step == 0:
+        if step.phase == 1 and step.epoch == step.step == 0:
             with torch.no_grad():
                 self.estimates.clamp_(-SUREST, SUREST)
         estimates = self.estimates[batch.positions.to(self.estimates.device)]
         return {"role": role(self.logits(batch, step), estimates, batch.labels, expected=self.expected)}
 
-    def beliefs(self) -> Mapping[str, PseudoLabels | float]:
+    def pseudo_labels(self) -> Mapping[str, PseudoLabels | float]:
         labels = self.estimates.detach().sign().to(torch.int8)
-        return {**super().beliefs(), "estimates": PseudoLabels(self.stream("all"), labels)}
+        return {**super().pseudo_labels(), "estimates": PseudoLabels(self.stream("all"), labels)}
 
 
 def start_estimates(labels: Int8[Tensor, "n c"]) -> Float[Tensor, "n c"]:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .learners.clip_learner import TOWER
-from .learners.learner import Batch, Problem, Stage, Step
+from .learners.learner import Batch, Phase, Problem, Step
 from .learners.self_training import SelfTaughtLearner, SelfTaughtSettings
 from .losses.scinet import RELEASED_CALLS, released_losses, view_losses
 from .losses.scpnet import classification, learning_status, remember, thresholds
@@ -146,13 +146,13 @@ class Scinet(SelfTaughtLearner):
         for name, edges in {"bar": prior.bar, "star": prior.star}.items():
             self.register_buffer(name, edges.float(), persistent=False)
 
-    def stages(self) -> tuple[Stage, ...]:
+    def phases(self) -> tuple[Phase, ...]:
         """The recipe's views, weakest first; a single one serves for all of them (features of it can be cached)."""
         views = self.problem.recipe.views
         wanted = 3 if self.settings.variant == "released" else VIEWS[self.settings.augmentation]
         if 1 < len(views) < wanted:
             raise MethodError(f"{wanted} views are needed, the recipe has {len(views)}", hint="give one, or all")
-        return (replace(super().stages()[0], views=views * wanted if len(views) == 1 else views[:wanted]),)
+        return (replace(super().phases()[0], views=views * wanted if len(views) == 1 else views[:wanted]),)
 
     def parameter_groups(self) -> Mapping[str, Sequence[nn.Parameter]]:
         return {"prompter": [*self.top.parameters(), *self.prompter.parameters()], "graph": [*self.graph.parameters()]}

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .learners.clip_learner import TOWER
-from .learners.learner import Batch, Problem, Stage, Step
+from .learners.learner import Batch, Phase, Problem, Step
 from .learners.self_training import SelfTaughtLearner, SelfTaughtSettings
 from .losses.scpnet import believe, classification, learning_status, remember, soft_cross_entropy, thresholds
 from .losses.targets import calibrated
@@ -126,12 +126,12 @@ class ScpNet(SelfTaughtLearner):
         if settings.scale is None:
             self.log_scale = nn.Parameter(torch.tensor(math.log(self.clip.logit_scale)))
 
-    def stages(self) -> tuple[Stage, ...]:
+    def phases(self) -> tuple[Phase, ...]:
         """The recipe's two weak views and a strong one; a single view stands for all three."""
-        (stage,) = super().stages()
-        if len(stage.views) not in (1, 3):
-            raise MethodError(f"{len(stage.views)} views", hint="recipe.views: two weak views and a strong one")
-        return (replace(stage, views=stage.views * (3 // len(stage.views))),)
+        (phase,) = super().phases()
+        if len(phase.views) not in (1, 3):
+            raise MethodError(f"{len(phase.views)} views", hint="recipe.views: two weak views and a strong one")
+        return (replace(phase, views=phase.views * (3 // len(phase.views))),)
 
     def parameter_groups(self) -> Mapping[str, Sequence[nn.Parameter]]:
         graph = list(self.graph.parameters()) if self.settings.layers else []

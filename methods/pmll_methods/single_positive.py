@@ -119,5 +119,5 @@ class Epr(SinglePositiveLearner):
     def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
         return {"epr": epr(self(batch.features, head), batch.labels, expected=self.expected)}
 
-    def beliefs(self) -> Mapping[str, PseudoLabels | float]:
+    def pseudo_labels(self) -> Mapping[str, PseudoLabels | float]:
         return {"expected_positives": self.expected}

@@ -144,7 +144,7 @@ class Ssmll(PseudoLabelLearner, ClipLearner):
     def forward(self, features: Tensor, head: Float[Tensor, "prompts c e"]) -> Float[Tensor, "b c"]:
         return self.aligned(self.label_features(features, head[0]), head[-1])
 
-    def pseudo_labels(self, scores: Float[Tensor, "u c"]) -> Int8[Tensor, "u c"]:
+    def assign_labels(self, scores: Float[Tensor, "u c"]) -> Int8[Tensor, "u c"]:
         """By rank, as often as in the labelled images; or at 0.5."""
         settings, positives = self.settings, self.positives.to(scores.device)
         shares = {"positive_share": settings.positive_share, "negative_share": settings.negative_share}

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .learners.clip_learner import ClipLearner, ClipSettings
-from .learners.learner import Stage
+from .learners.learner import Phase
 from .method import PHOTOGRAPHS, Card, MethodError
 from .recipe import Recipe, Track
 from .settings import setting
@@ -52,7 +52,7 @@ class ClipZeroShot(ClipLearner):
         },
     )
 
-    def stages(self) -> tuple[Stage, ...]:
+    def phases(self) -> tuple[Phase, ...]:
         return ()
 
     def encode(self, pixels: Tensor) -> Float[Tensor, "b e"]:

@@ -123,7 +123,7 @@ def swept(learner: BlendingLearner, labels: Tensor = LABELS) -> BlendingLearner:
 
 
 def terms(learner: BlendingLearner, labels: Tensor = LABELS, epoch: int = 1) -> dict[str, Tensor]:
-    step = Step(stage=0, epoch=epoch, step=1, steps=4, generator=torch.Generator().manual_seed(2))
+    step = Step(phase=0, epoch=epoch, step=1, steps=4, generator=torch.Generator().manual_seed(2))
     return learner.eval().loss(a_batch(learner, labels), None, step)
 
 

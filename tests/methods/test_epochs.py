@@ -16,7 +16,7 @@ from pmll_datasets.loader import TrainSet
 from pmll_methods import registry
 from pmll_methods.engine.schedule import learning_rate, one_cycle
 from pmll_methods.engine.torch_method import TorchMethod, fit_methods
-from pmll_methods.learners.learner import Stage
+from pmll_methods.learners.learner import Phase
 from pmll_methods.method import REGISTRY, MethodError
 from pmll_methods.recipe import Recipe
 from pmll_methods.settings import resolve
@@ -49,7 +49,7 @@ def data(regime: str) -> TrainSet:
 
 @pytest.mark.parametrize("epochs", [0, 1, 2])
 @pytest.mark.parametrize(("name", "regime"), CASES)
-def test_as_many_epochs_as_asked_for_in_all_stages_together(name: str, regime: str, epochs: int) -> None:
+def test_as_many_epochs_as_asked_for_in_all_phases_together(name: str, regime: str, epochs: int) -> None:
     kind = registry.find(name)
     fields = {field.name for field in dataclasses.fields(kind.settings_class)}
     phases = {field: share for field, share in PHASES.items() if field in fields}
@@ -65,9 +65,9 @@ def test_as_many_epochs_as_asked_for_in_all_stages_together(name: str, regime: s
         assert all(torch.equal(start[key], value) for key, value in method.learner.state_dict().items())
 
 
-def test_a_stage_has_no_negative_length() -> None:
-    with pytest.raises(MethodError, match="a stage of -1 epochs"):
-        Stage(epochs=-1, views=("squash",), streams={"all": 8})
+def test_a_phase_has_no_negative_length() -> None:
+    with pytest.raises(MethodError, match="a phase of -1 epochs"):
+        Phase(epochs=-1, views=("squash",), streams={"all": 8})
 
 
 @pytest.mark.parametrize("warmup", [0, 1, 2])

@@ -181,11 +181,11 @@ def test_a_negative_that_hill_is_sure_is_present_pulls_no_more() -> None:
 
 def test_labels_that_are_corrected_for_good_are_told() -> None:
     learner = learner_on(LlCp, torch.tensor([[1, 0, -1], [0, 1, 0]], dtype=torch.int8), delta=0.1, permanent="reaching")
-    told = learner.beliefs()["corrected"]
+    told = learner.pseudo_labels()["corrected"]
     assert isinstance(told, PseudoLabels)
     assert not told.labels.any()  # told all the same: that nothing is corrected would be worth knowing
     step(learner, torch.tensor([[0.0, 5.0, 0.0], [4.0, 0.0, 0.0]]), torch.arange(2), epoch=1)
-    told = learner.beliefs()["corrected"]
+    told = learner.pseudo_labels()["corrected"]
     assert isinstance(told, PseudoLabels)
     assert told.labels.tolist() == [[0, 1, 0], [0, 0, 0]]
 
@@ -194,13 +194,13 @@ def test_labels_that_are_corrected_for_good_are_told() -> None:
 def test_what_an_epoch_doubts_is_told_until_the_next_epoch_doubts_anew(scheme: type[LlR]) -> None:
     learner = learner_on(scheme, LABELS, delta=0.05)
     step(learner, LOGITS, ROWS, 0)
-    assert "doubted" not in learner.beliefs()
+    assert "doubted" not in learner.pseudo_labels()
     step(learner, LOGITS, ROWS, 1)
-    told = learner.beliefs()["doubted"]
+    told = learner.pseudo_labels()["doubted"]
     assert isinstance(told, PseudoLabels)
     assert told.labels.tolist() == [[0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]
     step(learner, -LOGITS, ROWS, 2)
-    told = learner.beliefs()["doubted"]
+    told = learner.pseudo_labels()["doubted"]
     assert isinstance(told, PseudoLabels)
     assert told.labels[0].tolist() == [0, 0, 0, 0]
 

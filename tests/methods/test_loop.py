@@ -1,4 +1,4 @@
-"""The loop: lockstep, stop and resume, stages and streams, sweeps, heads, averages, failures."""
+"""The loop: lockstep, stop and resume, phases and streams, sweeps, heads, averages, failures."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from learners import RECIPE, Diverging, Headed, Linear, MemoryRun, Noise, Sweeping, TwoStages, learner, make_labels
+from learners import RECIPE, Diverging, Headed, Linear, MemoryRun, Noise, Sweeping, TwoPhases, learner, make_labels
 from pmll_methods.engine.loop import fit_group, predict_group
 from pmll_methods.engine.member import Member
-from pmll_methods.learners.learner import Batch, Learner, Problem, PseudoLabels, Stage, Step
+from pmll_methods.learners.learner import Batch, Learner, Phase, Problem, PseudoLabels, Step
 from pmll_methods.method import Diverged, MethodError, Stopped
 from pmll_methods.recipe import Recipe
 from pmll_methods.settings import Settings
 
 EMA = replace(RECIPE, ema=0.9)
 KINDS = [
-    pytest.param(Linear, RECIPE, id="one stage"),
+    pytest.param(Linear, RECIPE, id="one phase"),
     pytest.param(Linear, replace(RECIPE, cache=True), id="cached features"),
     pytest.param(Linear, replace(RECIPE, views=("weak",), schedule="cosine", clip=1.0), id="fresh views, cosine, clip"),
     pytest.param(Linear, replace(RECIPE, optimizer="sgd", schedule="onecycle", momentum=0.0), id="sgd"),
     pytest.param(Linear, replace(RECIPE, schedule="onecycle"), id="one cycle"),
-    pytest.param(TwoStages, EMA, id="stages, streams, views, average"),
+    pytest.param(TwoPhases, EMA, id="phases, streams, views, average"),
     pytest.param(Sweeping, EMA, id="sweep with the average"),
     pytest.param(Headed, RECIPE, id="head"),
     pytest.param(Linear, replace(RECIPE, precision="bf16"), id="bf16"),
@@ -136,7 +136,7 @@ class Grouped(Linear):
 def optimizer_groups(recipe: Recipe) -> list[tuple[str, float, float, list[int]]]:
     """Name, scale, decay of weights and dimensions of the parameters of each group."""
     member = Member(learner(Grouped, recipe=recipe), MemoryRun(recipe=recipe))
-    member.begin_stage()
+    member.begin_phase()
     assert member.optimizer is not None
     return [
         (group["name"], group["scale"], group["weight_decay"], [each.ndim for each in group["params"]])
@@ -152,13 +152,13 @@ def test_biases_are_spared_the_decay_of_weights_where_the_recipe_says_so() -> No
 
 
 class Slower(Linear):
-    """One stage at a quarter of the recipe's rate."""
+    """One phase at a quarter of the recipe's rate."""
 
-    def stages(self) -> tuple[Stage, ...]:
-        return tuple(replace(stage, lr_scale=0.25) for stage in super().stages())
+    def phases(self) -> tuple[Phase, ...]:
+        return tuple(replace(phase, lr_scale=0.25) for phase in super().phases())
 
 
-def test_a_stage_scales_the_learning_rate() -> None:
+def test_a_phase_scales_the_learning_rate() -> None:
     quarter = train(Linear, Noise(), replace(RECIPE, lr=RECIPE.lr / 4))
     np.testing.assert_array_equal(train(Slower, Noise(), RECIPE), quarter)
 
@@ -181,7 +181,7 @@ def test_a_sweep_sees_every_image_once_before_each_epoch() -> None:
 
 def test_unlabelled_images_come_in_their_own_stream() -> None:
     run = MemoryRun(recipe=EMA)
-    fit_group([learner(TwoStages, mixed(), EMA)], mixed(), [run])
+    fit_group([learner(TwoPhases, mixed(), EMA)], mixed(), [run])
     assert [("agree" in report) for report in run.reports] == [False, True, True]
 
 
@@ -196,7 +196,7 @@ class Watching(Linear):
         self.seen.append(batch.positions.tolist())
         return super().loss(batch, head, step)
 
-    def beliefs(self) -> Mapping[str, PseudoLabels | float]:
+    def pseudo_labels(self) -> Mapping[str, PseudoLabels | float]:
         return {"pseudo": PseudoLabels(torch.arange(2), torch.ones(2, 3, dtype=torch.int8)), "share": 0.5}
 
 
@@ -252,12 +252,12 @@ def test_a_learner_without_pseudo_labels_hands_nothing_over() -> None:
 
 
 class Rested(Linear):
-    """Trains for one stage, then rests for another, which keeps what it began with."""
+    """Trains for one phase, then rests for another, which keeps what it began with."""
 
     from_average = False
 
-    def stages(self) -> tuple[Stage, ...]:
-        before = Stage(epochs=1, views=("squash",), streams={"all": 8})
+    def phases(self) -> tuple[Phase, ...]:
+        before = Phase(epochs=1, views=("squash",), streams={"all": 8})
         return before, replace(before, steps=False, from_average=self.from_average)
 
 
@@ -265,7 +265,7 @@ class RestedOnAverage(Rested):
     from_average = True
 
 
-def test_a_stage_can_begin_with_the_averaged_weights_of_the_one_before() -> None:
+def test_a_phase_can_begin_with_the_averaged_weights_of_the_one_before() -> None:
     def ended(kind: type[Learner], recipe: Recipe) -> np.ndarray:
         images, run = Noise(), MemoryRun(recipe=replace(recipe, epochs=1))
         model = learner(kind, images, recipe=run.recipe)

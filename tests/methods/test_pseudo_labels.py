@@ -1,4 +1,4 @@
-"""Learners with pseudo-labels in groups: cells with other labelled images, stages, schedules."""
+"""Learners with pseudo-labels in groups: cells with other labelled images, phases, schedules."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch import Tensor
 
 from learners import MemoryRun, Noise
 from pmll_methods.engine.loop import fit_group
-from pmll_methods.learners.learner import Batch, Problem, Stage, Step
+from pmll_methods.learners.learner import Batch, Phase, Problem, Step
 from pmll_methods.learners.pseudo_labels import PseudoLabelLearner, PseudoLabelSettings
 from pmll_methods.nn.thresholds import cap_labels, cap_thresholds
 
 
 class Plain(PseudoLabelLearner):
-    """A linear layer on mean colours, trained in two stages."""
+    """A linear layer on mean colours, trained in two phases."""
 
     def __init__(self, problem: Problem, settings: Any) -> None:
         super().__init__(problem, settings)
@@ -30,7 +30,7 @@ class Plain(PseudoLabelLearner):
         logits: Tensor = self.linear(features)
         return logits
 
-    def pseudo_labels(self, scores: Tensor) -> Tensor:
+    def assign_labels(self, scores: Tensor) -> Tensor:
         return cap_labels(scores, cap_thresholds(scores, self.positives, self.labelled))
 
     def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
@@ -65,10 +65,10 @@ def test_cells_with_other_labelled_images_train_in_a_group_as_they_do_alone() ->
 
 
 class Unfinished(Plain):
-    """The same with a schedule that goes on beyond the second stage."""
+    """The same with a schedule that goes on beyond the second phase."""
 
-    def stages(self) -> tuple[Stage, ...]:
-        warm, later = super().stages()
+    def phases(self) -> tuple[Phase, ...]:
+        warm, later = super().phases()
         return warm, replace(later, horizon=9)
 
 

@@ -213,7 +213,7 @@ def test_batches_of_cap_are_the_released_ones_at_every_share(dataset: str, image
         labels = torch.zeros(images, 2, dtype=torch.int8)
         labels[: int(share * images)] = 1
         on_data = {"classes": classes, "prompt_names": classes, "labels": labels, "regime": SEMI}
-        warm, later = Cap(Problem(**on_data, recipe=found.recipe, tower=tower), found.settings).stages()
+        warm, later = Cap(Problem(**on_data, recipe=found.recipe, tower=tower), found.settings).phases()
         assert (warm.epochs, later.epochs, later.horizon) == (12, 28, 40)
         assert warm.streams == {"labelled": alone}
         assert later.streams == {"unlabelled": unlabelled, "labelled": labelled}

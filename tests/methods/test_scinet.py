@@ -46,7 +46,7 @@ def two_steps(learner: Scinet) -> dict[str, float]:
             if layer is not None:
                 nn.init.constant_(layer.bias, 0.5)
     for positions in (torch.arange(8), torch.arange(4, 12)):
-        views = tuple(features[: len(learner.stages()[0].views)])
+        views = tuple(features[: len(learner.phases()[0].views)])
         batch = Batch(views, learner.problem.labels[positions], positions)
         terms = learner.loss(batch, learner.head(), Step(0, 1, 0, 1, torch.Generator()))
     return {name: float(term.detach()) for name, term in terms.items()}
@@ -136,9 +136,9 @@ def test_crossed_prompts_score_an_image_alone_as_among_others(tower: ClipTower) 
 
 
 def test_one_view_of_the_recipe_serves_for_all_three(tower: ClipTower) -> None:
-    assert scinet(tower, recipe=RECIPE.at(views=("squash",))).stages()[0].views == ("squash",) * 3
+    assert scinet(tower, recipe=RECIPE.at(views=("squash",))).phases()[0].views == ("squash",) * 3
     with pytest.raises(MethodError, match="3 views are needed"):
-        scinet(tower, recipe=RECIPE.at(views=("weak", "weak"))).stages()
+        scinet(tower, recipe=RECIPE.at(views=("weak", "weak"))).phases()
 
 
 def test_pairs_of_labels_hardly_seen_together_take_the_similarity_of_their_names() -> None:
@@ -189,9 +189,9 @@ def test_where_no_label_is_known_to_be_absent_unknown_ones_count_as_absent_whate
 
 def test_what_is_believed_is_told(tower: ClipTower) -> None:
     learner = scinet(tower)
-    assert learner.beliefs() == {}
+    assert learner.pseudo_labels() == {}
     two_steps(learner)
-    told = learner.beliefs()["pseudo"]
+    told = learner.pseudo_labels()["pseudo"]
     assert isinstance(told, PseudoLabels)
     assert torch.equal(told.labels > 0, learner.believed)
 

@@ -219,7 +219,7 @@ def test_one_class_has_a_prior_of_its_own_alone() -> None:
 def test_two_views_or_a_graph_without_texts_are_refused() -> None:
     two = replace(problem(), recipe=RECIPE.at(views=("weak", "weak")))
     with pytest.raises(MethodError, match="2 views"):
-        learner(of=two).stages()
+        learner(of=two).phases()
     with pytest.raises(MethodError, match="prompter"):
         learner(prompter=False)
 
@@ -227,4 +227,4 @@ def test_two_views_or_a_graph_without_texts_are_refused() -> None:
 def test_a_single_view_stands_for_all_three() -> None:
     one = learner(of=replace(problem(), recipe=RECIPE.at(views=("squash",))))
     assert isinstance(one, TrainedClipLearner)
-    assert one.stages()[0].views == ("squash",) * 3
+    assert one.phases()[0].views == ("squash",) * 3

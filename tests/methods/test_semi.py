@@ -1,4 +1,4 @@
-"""Semi-supervised methods: thresholds and contexts against golden files, stages and pseudo-labels, every switch."""
+"""Semi-supervised methods: thresholds and contexts against golden files, phases and pseudo-labels, every switch."""
 
 from __future__ import annotations
 
@@ -179,9 +179,9 @@ def test_pseudo_labels_are_for_unlabelled_images_as_often_as_in_the_labelled_one
 @pytest.mark.parametrize("cls", [Cap, Ssmll])
 def test_pseudo_labels_are_told_of_the_unlabelled_images_once_there_are_some(cls: type[PseudoLabelLearner]) -> None:
     learner = build(cls)
-    assert learner.beliefs() == {}
+    assert learner.pseudo_labels() == {}
     _, pseudo = outcome(learner)
-    told = learner.beliefs()["pseudo"]
+    told = learner.pseudo_labels()["pseudo"]
     assert isinstance(told, PseudoLabels)
     assert told.positions.tolist() == list(range(12, 24))
     assert torch.equal(told.labels, pseudo[12:])
@@ -193,7 +193,7 @@ def test_batches_are_those_of_the_released_code(cls: type[PseudoLabelLearner]) -
         learner = build(cls, semi_labels(100, percent))
         learner.problem = replace(learner.problem, recipe=cls.card.tracks["paper"].recipe)
         learner.settings = cls.Settings()
-        warm, later = learner.stages()
+        warm, later = learner.phases()
         assert (warm.epochs, dict(warm.streams)) == (12, {"labelled": alone})
         assert (later.epochs, tuple(later.streams.values())) == (28, streams)
         assert later.horizon == (40 if cls is Cap else None)
@@ -208,8 +208,8 @@ def test_without_labelled_images_there_is_a_clear_error() -> None:
 
 
 def test_without_unlabelled_images_the_warm_up_is_all() -> None:
-    stages = build(Cap, semi_labels(24, 24)).stages()
-    assert [list(stage.streams) for stage in stages] == [["labelled"]]
+    phases = build(Cap, semi_labels(24, 24)).phases()
+    assert [list(phase.streams) for phase in phases] == [["labelled"]]
 
 
 def test_an_absent_class_is_present_everywhere_as_released_only() -> None:

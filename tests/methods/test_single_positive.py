@@ -239,15 +239,15 @@ def test_role_starts_sure_of_what_is_known_and_unsure_of_the_rest() -> None:
 
 
 def test_the_number_of_labels_an_image_is_expected_to_have_is_told() -> None:
-    assert built("epr").beliefs() == {"expected_positives": 1.9}
+    assert built("epr").pseudo_labels() == {"expected_positives": 1.9}
     estimated = built("epr", expected_positives=None)
     known = LABELS[LABELS != 0]
-    assert estimated.beliefs() == {"expected_positives": pytest.approx(4 * float((known > 0).float().mean()))}
+    assert estimated.pseudo_labels() == {"expected_positives": pytest.approx(4 * float((known > 0).float().mean()))}
 
 
 def test_roles_estimates_are_told_as_labels() -> None:
     learner: Role = built("role")
-    told = learner.beliefs()
+    told = learner.pseudo_labels()
     assert told["expected_positives"] == 1.9
     assert isinstance(told["estimates"], PseudoLabels)
     known = LABELS != 0
@@ -273,43 +273,43 @@ def linear_first(name: str = "role") -> tuple[Any, Member]:
     recipe = SMOKE_TRUNK.at(weight_decay=0, batch_norm="train")
     learner = built(name, recipe, linear_phase=0.5, linear_lr=0.01)
     member = Member(learner, MemoryRun(recipe=recipe))
-    member.begin_stage()
+    member.begin_phase()
     return learner, member
 
 
 @pytest.mark.parametrize(("name", "learned"), [("an-ls", {"classifier"}), ("role", {"classifier", "estimates"})])
 def test_a_linear_phase_trains_the_classifier_on_a_trunk_that_stays_as_it_is(name: str, learned: set[str]) -> None:
     learner, member = linear_first(name)
-    linear, whole = learner.stages()
+    linear, whole = learner.phases()
     assert (linear.epochs, whole.epochs) == (2, 2)
     assert SMOKE_TRUNK.lr * linear.lr_scale == pytest.approx(0.01)
     assert linear.views == (SMOKE_TRUNK.test_view,)
     assert linear.streams == whole.streams == {"all": SMOKE_TRUNK.batch}
-    given = built(name, linear_phase=0.5, linear_batch=3).stages()
-    assert [stage.streams["all"] for stage in given] == [3, SMOKE_TRUNK.batch]
+    given = built(name, linear_phase=0.5, linear_batch=3).phases()
+    assert [phase.streams["all"] for phase in given] == [3, SMOKE_TRUNK.batch]
     before = {name: value.clone() for name, value in learner.state_dict().items()}
 
     def changed() -> set[str]:
         return {name.split(".")[0] for name, value in learner.state_dict().items() if not value.equal(before[name])}
 
-    member.train_step(images(learner), linear, Place(stage=0), 1)
+    member.train_step(images(learner), linear, Place(phase=0), 1)
     assert changed() == learned
-    member.begin_stage()
-    member.train_step(images(learner), whole, Place(stage=1), 1)
+    member.begin_phase()
+    member.train_step(images(learner), whole, Place(phase=1), 1)
     assert changed() == learned | {"top"}
 
 
 def test_what_the_linear_phase_is_sure_of_can_still_change_after_it() -> None:
     learner, member = linear_first()
     learner.estimates.data.fill_(50.0)
-    member.train_step(images(learner), learner.stages()[1], Place(stage=1), 1)
+    member.train_step(images(learner), learner.phases()[1], Place(phase=1), 1)
     assert learner.estimates.abs().max() <= math.log(1e5)
 
 
 @pytest.mark.parametrize(("epochs", "phase"), [(1, 1.0), (4, 0.0)])
 def test_there_is_no_linear_phase_that_would_leave_no_epoch_for_the_trunk(epochs: int, phase: float) -> None:
-    assert len(built("role", SMOKE_TRUNK.at(epochs=epochs), linear_phase=phase).stages()) == 1
-    assert len(built("role", train_from="none", linear_phase=0.5).stages()) == 1
+    assert len(built("role", SMOKE_TRUNK.at(epochs=epochs), linear_phase=phase).phases()) == 1
+    assert len(built("role", train_from="none", linear_phase=0.5).phases()) == 1
 
 
 def test_the_expected_number_of_labels_is_given_or_estimated_or_asked_for() -> None:

@@ -45,7 +45,7 @@ def a_batch(learner: Any, labels: Tensor = LABELS) -> Batch:
 
 
 def terms(learner: Any, labels: Tensor = LABELS, epoch: int = 1) -> dict[str, Tensor]:
-    step = Step(stage=0, epoch=epoch, step=1, steps=4, generator=torch.Generator().manual_seed(2))
+    step = Step(phase=0, epoch=epoch, step=1, steps=4, generator=torch.Generator().manual_seed(2))
     found: dict[str, Tensor] = learner.loss(a_batch(learner, labels), None, step)
     return found
 
@@ -111,9 +111,9 @@ def test_completed_labels_count_like_known_ones(cls: type[TransferLearner]) -> N
 @both
 def test_completed_labels_are_told_by_the_way_that_completed_them(cls: type[TransferLearner]) -> None:
     learner = ready(cls, **({"margin": -1.0, "margin_floor": -1.0} if cls is Sst else {"theta": -1.0}))
-    assert learner.beliefs() == {}
+    assert learner.pseudo_labels() == {}
     terms(learner)
-    told = learner.beliefs()
+    told = learner.pseudo_labels()
     assert told.keys() == {"intra", "inter"}
     for made in told.values():
         assert isinstance(made, PseudoLabels)
@@ -228,7 +228,7 @@ def test_the_thresholds_learn_apart_and_undecayed_or_as_released(group: str, dec
     learner = small(Hst, theta_group=group)
     recipe = learner.problem.recipe.at(weight_decay=0.1, lr_scale={"scalars": 5.0})
     member = Member(learner, MemoryRun(recipe=recipe, watched=Noise()))
-    member.begin_stage()
+    member.begin_phase()
     assert member.optimizer is not None
     groups = {id(each): part for part in member.optimizer.param_groups for each in part["params"]}
     assert len(groups) == len(list(learner.parameters()))

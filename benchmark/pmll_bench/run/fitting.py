@@ -8,8 +8,8 @@ from functools import partial
 import numpy as np
 
 from pmll_datasets.loader import ImageSet, TrainSet
-from pmll_methods.engine.contract import kind_of, place_of
-from pmll_methods.engine.isolation import attempted
+from pmll_methods.engine.contract import described, source_location
+from pmll_methods.engine.isolation import result_or_error
 from pmll_methods.engine.torch_method import TorchMethod, fit_methods, predict_methods
 from pmll_methods.method import Diverged, Method, MethodError, Scores
 
@@ -30,7 +30,8 @@ def fit(methods: Sequence[Method], trains: Sequence[TrainSet], runs: Sequence[Ce
         failures = fit_methods(together, trains, lent)
     else:
         failures = [
-            attempted(partial(method.fit, train, run)) for method, train, run in zip(methods, trains, lent, strict=True)
+            result_or_error(partial(method.fit, train, run))
+            for method, train, run in zip(methods, trains, lent, strict=True)
         ]
     _raise_trouble(runs)
     return failures
@@ -50,7 +51,7 @@ def predict(
     if together and len(together) == len(alive):
         predicted = predict_methods(together, images, [lent[number] for number in alive])
     else:
-        predicted = [attempted(partial(methods[number].predict, images, lent[number])) for number in alive]
+        predicted = [result_or_error(partial(methods[number].predict, images, lent[number])) for number in alive]
     _raise_trouble(runs)
     checked = {
         number: _checked(result, (len(images), classes), methods[number])
@@ -70,9 +71,9 @@ def _checked(scores: Scores | Exception, shape: tuple[int, int], method: Method)
     """Scores as the protocol promises them, or the exception that says what is wrong."""
     if isinstance(scores, Exception):
         return scores
-    where = place_of(method.predict)
+    where = source_location(method.predict)
     if not isinstance(scores, np.ndarray):
-        return MethodError(f"predict returned {kind_of(scores)}", where=where, hint=SCORES)
+        return MethodError(f"predict returned {described(scores)}", where=where, hint=SCORES)
     if scores.shape != shape:
         what = f"predict returned shape {scores.shape}, expected {shape} (images, classes)"
         return MethodError(what, where=where, hint=SCORES)

@@ -15,7 +15,7 @@ import numpy as np
 from pmll_datasets.dataset import Labels
 from pmll_datasets.lending import lent_images
 from pmll_datasets.loader import ImageSet, TrainSet
-from pmll_methods.engine.isolation import as_exception, attempted
+from pmll_methods.engine.isolation import as_exception, result_or_error
 from pmll_methods.method import Diverged, Method, Scores, Stopped
 from pmll_methods.recipe import Recipe
 from pmll_methods.settings import updated
@@ -143,7 +143,7 @@ class _Work:
 
     def _kept(self, run: CellRun, work: Callable[[], T]) -> T | None:
         """What `work` on one cell gives; what goes wrong there ends this cell alone."""
-        result = attempted(work)
+        result = result_or_error(work)
         if isinstance(result, StoreError):
             raise result
         if isinstance(result, Exception):

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ..learners.features import join, take, to_device
-from ..learners.learner import Features, Learner, Stage
+from ..learners.learner import AnyLearner, Features, Phase
 from ..method import ImageSet, Positions, key
 from ..recipe import Recipe
 
@@ -26,17 +26,17 @@ def epoch_order(n: int, seed: int, stream: str, epoch: int) -> Positions:
 
 
 def epoch_batches(
-    stage: Stage, sizes: Mapping[str, int], seed: int, epoch: int, *, drop_last: bool
+    phase: Phase, sizes: Mapping[str, int], seed: int, epoch: int, *, drop_last: bool
 ) -> list[dict[str, Positions]]:
     """For each step of an epoch, the rows of every stream (positions within the stream)."""
-    main, batch = next(iter(stage.streams.items()))
-    images = sizes[main] if stage.images is None else stage.images
+    main, batch = next(iter(phase.streams.items()))
+    images = sizes[main] if phase.images is None else phase.images
     count = images // batch if drop_last and images >= batch else -(-images // batch)
     steps: list[dict[str, Positions]] = [{} for _ in range(count)]
-    for stream, size in stage.streams.items():
+    for stream, size in phase.streams.items():
         if sizes[stream] == 0:
             continue
-        if stream == main and stage.images is None:
+        if stream == main and phase.images is None:
             order = epoch_order(sizes[main], seed, main, epoch)
             batches = [order[i * batch : (i + 1) * batch] for i in range(count)]
         else:
@@ -63,7 +63,7 @@ class Feed:
     """
 
     images: ImageSet
-    encoder: Learner
+    encoder: AnyLearner
     recipe: Recipe
     device: str
     seed: int

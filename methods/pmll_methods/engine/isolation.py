@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 @contextmanager
-def kept_apart(note: Callable[[Exception], None]) -> Iterator[None]:
+def isolate_errors(note: Callable[[Exception], None]) -> Iterator[None]:
     """Hand an exception to `note` instead of raising it.
 
     `Stopped` and Ctrl-C concern all cells and are raised. `sys.exit()` in a method ends no process: it is noted as a
@@ -28,10 +28,10 @@ def kept_apart(note: Callable[[Exception], None]) -> Iterator[None]:
         note(as_exception(error))
 
 
-def attempted(work: Callable[[], T]) -> T | Exception:
-    """What `work` gives, or the exception that ended it, as `kept_apart` has it."""
+def result_or_error(work: Callable[[], T]) -> T | Exception:
+    """What `work` gives, or the exception that ended it, as `isolate_errors` has it."""
     failures: list[Exception] = []
-    with kept_apart(failures.append):
+    with isolate_errors(failures.append):
         return work()
     return failures[0]
 

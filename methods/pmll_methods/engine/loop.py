@@ -10,23 +10,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..learners.learner import Features, Learner, PseudoLabels, Stage, Sweep, laid_out
+from ..learners.learner import AnyLearner, Features, Phase, PseudoLabels, Sweep, laid_out
 from ..method import Diverged, ImageSet, Positions, Run, Scores, Stopped
 from . import ema
-from .contract import NOT_FINITE, refuse_shape
+from .contract import NOT_FINITE, check_logits
 from .feed import Feed, autocast, epoch_batches, in_order
-from .isolation import attempted, kept_apart
+from .isolation import isolate_errors, result_or_error
 from .member import Member, Place
 
 
 class Calendar(NamedTuple):
-    """How the epochs of a stage count in the whole of training."""
+    """How the epochs of a phase count in the whole of training."""
 
     before: int
     epochs: int
 
 
-def fit_group(learners: Sequence[Learner], images: ImageSet, runs: Sequence[Run]) -> list[Exception | None]:
+def fit_group(learners: Sequence[AnyLearner], images: ImageSet, runs: Sequence[Run]) -> list[Exception | None]:
     """Train learners of one recipe and seed in lockstep on the same images.
 
     Every cell runs the very kernels, in the very shapes, that it runs alone: a group of one gives the same bits.
@@ -48,13 +48,13 @@ def fit_group(learners: Sequence[Learner], images: ImageSet, runs: Sequence[Run]
 
 
 def _cohorts(members: Sequence[Member]) -> list[list[Member]]:
-    """Members that train in the same stages on the same streams of images; only those can share a step.
+    """Members that train in the same phases on the same streams of images; only those can share a step.
 
     Streams follow from labels: where a method has one of unlabelled images, each ratio is a cohort.
     """
     cohorts: list[tuple[_Plan, list[Member]]] = []
     for member in members:
-        with kept_apart(member.fail):  # where a method refuses its labels: none of them is known, say
+        with isolate_errors(member.fail):  # where a method refuses its labels: none of them is known, say
             plan = _Plan.of(member.learner)
             mates = next((each for other, each in cohorts if other.same_as(plan)), None)
             if mates is None:
@@ -65,18 +65,18 @@ def _cohorts(members: Sequence[Member]) -> list[list[Member]]:
 
 
 class _Plan(NamedTuple):
-    """The stages of a learner, and the training positions of their streams."""
+    """The phases of a learner, and the training positions of their streams."""
 
-    stages: tuple[Stage, ...]
+    phases: tuple[Phase, ...]
     streams: dict[str, Tensor]
 
     @classmethod
-    def of(cls, learner: Learner) -> _Plan:
-        stages = learner.stages()
-        return cls(stages, {name: learner.stream(name) for stage in stages for name in stage.streams})
+    def of(cls, learner: AnyLearner) -> _Plan:
+        phases = learner.phases()
+        return cls(phases, {name: learner.stream(name) for phase in phases for name in phase.streams})
 
     def same_as(self, other: _Plan) -> bool:
-        return self.stages == other.stages and all(
+        return self.phases == other.phases and all(
             torch.equal(rows, other.streams[name]) for name, rows in self.streams.items()
         )
 
@@ -85,21 +85,21 @@ def _fit(members: Sequence[Member], feed: Feed) -> Place:
     """Train one cohort from where it stands to the end."""
     place = _resume(members)
     with torch.random.fork_rng(devices=[]):
-        stages = laid_out(members[0].learner.stages(), members[0].recipe)
-        for number, stage in enumerate(stages):
-            if number < place.stage:
+        phases = laid_out(members[0].learner.phases(), members[0].recipe)
+        for number, phase in enumerate(phases):
+            if number < place.phase:
                 continue
-            calendar = Calendar(sum(before.epochs for before in stages[:number]), sum(each.epochs for each in stages))
+            calendar = Calendar(sum(before.epochs for before in phases[:number]), sum(each.epochs for each in phases))
             if place == Place(number, 0, 0, place.done):
                 for member in _alive(members):
-                    with kept_apart(member.fail):
-                        if stage.from_average and member.average:
+                    with isolate_errors(member.fail):
+                        if phase.from_average and member.average:
                             ema.load(member.learner, member.average)
-                        member.begin_stage()
-            for epoch in range(place.epoch, stage.epochs):
+                        member.begin_phase()
+            for epoch in range(place.epoch, phase.epochs):
                 if not _alive(members):
                     break
-                place = _epoch(members, feed, stage, calendar, Place(number, epoch, place.step, place.done))
+                place = _epoch(members, feed, phase, calendar, Place(number, epoch, place.step, place.done))
             place = Place(number + 1, 0, 0, place.done)
     for member in members:
         if member.average:
@@ -117,44 +117,44 @@ def _resume(members: Sequence[Member]) -> Place:
         return Place()
     places = []
     for member in members:
-        with kept_apart(member.fail):
+        with isolate_errors(member.fail):
             places.append(member.restore(max(common)))
     return places[0] if places else Place()
 
 
-def _epoch(members: Sequence[Member], feed: Feed, stage: Stage, calendar: Calendar, place: Place) -> Place:
+def _epoch(members: Sequence[Member], feed: Feed, phase: Phase, calendar: Calendar, place: Place) -> Place:
     """One epoch from `place` on: the sweep before it, then its steps. Returns where the next epoch begins."""
-    number = calendar.before + place.epoch  # views and order don't begin again with a stage
+    number = calendar.before + place.epoch  # views and order don't begin again with a phase
     if place.step == 0:
         _sweep(members, feed, number)
     batches: list[dict[str, Tensor]] = []
-    if stage.steps:
+    if phase.steps:
         lead = members[0]
-        rows = {name: lead.learner.stream(name) for name in stage.streams}
+        rows = {name: lead.learner.stream(name) for name in phase.streams}
         sizes = {name: len(positions) for name, positions in rows.items()}
-        plan = epoch_batches(stage, sizes, feed.seed, number, drop_last=lead.recipe.drop_last)
+        plan = epoch_batches(phase, sizes, feed.seed, number, drop_last=lead.recipe.drop_last)
         batches = [{name: rows[name][torch.from_numpy(chosen)] for name, chosen in step.items()} for step in plan]
-    features = _streams(feed, batches[place.step :], stage, number)
+    features = _streams(feed, batches[place.step :], phase, number)
     for step in range(place.step, len(batches)):
-        here = Place(place.stage, place.epoch, step, place.done + step - place.step)
+        here = Place(place.phase, place.epoch, step, place.done + step - place.step)
         views = next(features)
         for member in _alive(members):
-            with kept_apart(member.fail):
-                member.train_step(member.batch(views, batches[step]), stage, here, len(batches))
-        _pause(members, Place(place.stage, place.epoch, step + 1, here.done + 1), last=step + 1 == len(batches))
-    after = Place(place.stage, place.epoch + 1, 0, place.done + len(batches) - place.step)
+            with isolate_errors(member.fail):
+                member.train_step(member.batch(views, batches[step]), phase, here, len(batches))
+        _pause(members, Place(place.phase, place.epoch, step + 1, here.done + 1), last=step + 1 == len(batches))
+    after = Place(place.phase, place.epoch + 1, 0, place.done + len(batches) - place.step)
     for member in _alive(members):
         member.epoch_done(number + 1, calendar.epochs)
-        with kept_apart(member.fail):
+        with isolate_errors(member.fail):
             _hand_over(member)
             member.run.after_epoch(number + 1, _predictor(member))
-    _pause(members, after, last=after.epoch == stage.epochs)
+    _pause(members, after, last=after.epoch == phase.epochs)
     return after
 
 
 def _hand_over(member: Member) -> None:
     """Let the bench compare what a learner takes for true."""
-    for name, belief in member.learner.beliefs().items():
+    for name, belief in member.learner.pseudo_labels().items():
         if isinstance(belief, PseudoLabels):
             member.run.record(name, belief.positions.cpu().numpy(), belief.labels.cpu().numpy())
         else:
@@ -162,11 +162,11 @@ def _hand_over(member: Member) -> None:
 
 
 def _streams(
-    feed: Feed, batches: Sequence[dict[str, Tensor]], stage: Stage, epoch: int
+    feed: Feed, batches: Sequence[dict[str, Tensor]], phase: Phase, epoch: int
 ) -> Iterator[dict[str, tuple[Features, ...]]]:
     """The features of each step, by stream."""
     names = list(batches[0]) if batches else []
-    feeds = {name: feed([step[name].numpy() for step in batches], stage.views, epoch) for name in names}
+    feeds = {name: feed([step[name].numpy() for step in batches], phase.views, epoch) for name in names}
     for _ in batches:
         yield {name: next(feeds[name]) for name in names}
 
@@ -195,10 +195,10 @@ def _sweep(members: Sequence[Member], feed: Feed, epoch: int) -> None:
         view = plan.view or feed.recipe.test_view
         for positions, views in zip(batches, feed(batches, (view,), epoch), strict=True):
             for member in _alive(sharing):
-                with kept_apart(member.fail):
+                with isolate_errors(member.fail):
                     _sweep_batch(member, plan, positions, views)
         for member in _alive(sharing):
-            with kept_apart(member.fail):
+            with isolate_errors(member.fail):
                 member.learner.after_sweep()
 
 
@@ -225,7 +225,7 @@ def _predictor(member: Member) -> Callable[[ImageSet], Scores]:
 
 
 @torch.no_grad()
-def predict_group(learners: Sequence[Learner], images: ImageSet, runs: Sequence[Run]) -> list[Scores | Exception]:
+def predict_group(learners: Sequence[AnyLearner], images: ImageSet, runs: Sequence[Run]) -> list[Scores | Exception]:
     """Scores float32 [images, classes] of each learner; images, views and the frozen part are shared.
 
     The exception of a learner that fails stands in its place, a `Diverged` where its scores are not finite.
@@ -237,16 +237,16 @@ def predict_group(learners: Sequence[Learner], images: ImageSet, runs: Sequence[
     parts: list[list[Tensor]] = [[] for _ in learners]
     failures: dict[int, Exception] = {}
     with autocast(recipe, device):
-        heads = [attempted(learner.head) for learner in learners]
+        heads = [result_or_error(learner.head) for learner in learners]
         for _, pixels in batches:
             features = learners[0].encode(torch.from_numpy(pixels[0]).to(device))
             for number, (learner, head) in enumerate(zip(learners, heads, strict=True)):
                 if number not in failures:
-                    with kept_apart(partial(failures.__setitem__, number)):
+                    with isolate_errors(partial(failures.__setitem__, number)):
                         if isinstance(head, Exception):
                             raise head
                         logits = learner(features, head)
-                        refuse_shape(logits, len(pixels[0]), learner)
+                        check_logits(logits, len(pixels[0]), learner)
                         parts[number].append(logits.float().cpu())
     return [failures.get(number) or _finite(torch.cat(part).numpy()) for number, part in enumerate(parts)]
 

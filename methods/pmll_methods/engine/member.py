@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..learners.learner import Batch, Features, Head, Learner, Stage, Step
+from ..learners.learner import AnyLearner, Batch, Features, Phase, Step
 from ..method import MethodError, Run, State, key
 from ..recipe import Recipe
 from . import ema
-from .contract import loss_terms, refuse_detached, refuse_not_finite
+from .contract import check_attached, check_finite, check_terms
 from .feed import autocast
 from .schedule import learning_rate, one_cycle
 
@@ -22,7 +22,7 @@ from .schedule import learning_rate, one_cycle
 class Place:
     """How far training has come: the next step to take. `done` counts the steps taken so far."""
 
-    stage: int = 0
+    phase: int = 0
     epoch: int = 0
     step: int = 0
     done: int = 0
@@ -32,7 +32,7 @@ class Place:
 class Member:
     """One learner of a group with all that belongs to it alone."""
 
-    learner: Learner
+    learner: AnyLearner
     run: Run
     failure: Exception | None = None
     average: dict[str, Tensor] = field(default_factory=dict)
@@ -49,8 +49,8 @@ class Member:
         """Drop out: this member trains no further."""
         self.failure = error
 
-    def begin_stage(self, saved: State | None = None) -> None:
-        """A fresh optimizer (and average) for a stage, or the saved ones."""
+    def begin_phase(self, saved: State | None = None) -> None:
+        """A fresh optimizer (and average) for a phase, or the saved ones."""
         groups = [
             {
                 "params": list(parameters),
@@ -82,44 +82,44 @@ class Member:
                 if isinstance(part, _BatchNorm):
                     part.eval()
 
-    def batch(self, views: Mapping[str, tuple[Features, ...]], positions: Mapping[str, Tensor]) -> Batch:
+    def batch(self, views: Mapping[str, tuple[Features, ...]], positions: Mapping[str, Tensor]) -> Batch[Features]:
         """Features and labels of one step: the first stream, the others by name."""
         first, *others = views
         parts = {name: self._part(views[name], positions[name]) for name in others}
         return self._part(views[first], positions[first], parts)
 
     def _part(
-        self, views: tuple[Features, ...], positions: Tensor, streams: Mapping[str, Batch] | None = None
-    ) -> Batch:
+        self, views: tuple[Features, ...], positions: Tensor, streams: Mapping[str, Batch[Features]] | None = None
+    ) -> Batch[Features]:
         return Batch(views, self.labels[positions.to(self.labels.device)], positions, streams or {})
 
-    def train_step(self, batch: Batch, stage: Stage, place: Place, steps: int) -> None:
+    def train_step(self, batch: Batch[Features], phase: Phase, place: Place, steps: int) -> None:
         """One optimizer step. Raises `Diverged` when the loss is not finite."""
-        seed = key(self.run.seed, "step", place.stage, place.epoch, place.step)
+        seed = key(self.run.seed, "step", place.phase, place.epoch, place.step)
         torch.manual_seed(seed)  # dropout and the like: the same alone and in a group
         generator = torch.Generator().manual_seed(seed)
-        self.set_mode(training=True, first_epoch=place.stage == place.epoch == 0)
+        self.set_mode(training=True, first_epoch=place.phase == place.epoch == 0)
         with autocast(self.recipe, self.run.device):
-            head: Head = self.learner.head()
-            step = Step(place.stage, place.epoch, place.step, steps, generator)
-            terms = loss_terms(self.learner.loss(batch, head, step), self.learner)
+            head = self.learner.head()
+            step = Step(place.phase, place.epoch, place.step, steps, generator)
+            terms = check_terms(self.learner.loss(batch, head, step), self.learner)
         total = torch.stack([term.float() for term in terms.values()]).sum()
         values = {name: float(term.detach()) for name, term in terms.items()}
-        refuse_not_finite(float(total.detach()), values, self.learner, place.epoch, place.step)
+        check_finite(float(total.detach()), values, self.learner, place.epoch, place.step)
         for name, value in values.items():
             before, count = self.losses.get(name, (0.0, 0))
             self.losses[name] = (before + value, count + 1)
         if self.optimizer is not None:
-            refuse_detached(total, self.learner)
-            self._descend(total, stage, place, steps)
+            check_attached(total, self.learner)
+            self._descend(total, phase, place, steps)
 
-    def _descend(self, total: Tensor, stage: Stage, place: Place, steps: int) -> None:
+    def _descend(self, total: Tensor, phase: Phase, place: Place, steps: int) -> None:
         assert self.optimizer is not None
         at = place.epoch * steps + place.step
-        epochs = stage.horizon or stage.epochs
+        epochs = phase.horizon or phase.epochs
         rate = learning_rate(self.recipe, at, steps, epochs)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate * stage.lr_scale * group["scale"]
+            group["lr"] = rate * phase.lr_scale * group["scale"]
             if self.recipe.schedule == "onecycle":
                 group["betas"] = (one_cycle(rate, at, steps * epochs)[1], self.recipe.betas[1])
         self.optimizer.zero_grad(set_to_none=True)
@@ -142,7 +142,7 @@ class Member:
     def save(self, place: Place) -> None:
         """Keep everything that training needs to go on from `place`."""
         state: State = {
-            "place": [place.stage, place.epoch, place.step, place.done],
+            "place": [place.phase, place.epoch, place.step, place.done],
             "learner": self.learner.state_dict(),
             "average": self.average,
             "scaler": self.scaler.state_dict(),
@@ -158,7 +158,7 @@ class Member:
         assert state is not None
         try:
             self.learner.load_state_dict(state["learner"])
-            self.begin_stage(state)
+            self.begin_phase(state)
             self.losses = {name: (total, count) for name, (total, count) in state["losses"].items()}
             return Place(*state["place"])
         except (KeyError, ValueError, RuntimeError) as error:

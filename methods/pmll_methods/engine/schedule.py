@@ -13,7 +13,7 @@ ONE_CYCLE_MOMENTUM = (0.95, 0.85)
 
 
 def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int, epochs: int) -> float:
-    """The rate in force at optimizer step `step` (from 0) of a stage of `epochs` epochs.
+    """The rate in force at optimizer step `step` (from 0) of a phase of `epochs` epochs.
 
     `step` and `cosine` change once an epoch, as the released codes do; a warm-up with `warmup_lr` is constant,
     otherwise it rises linearly with every step. `cosine` starts after the warm-up but keeps the full period

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from torch import nn
 
-from ..learners.learner import Learner
+from ..learners.learner import AnyLearner
 
 
 class Size(NamedTuple):
@@ -17,20 +16,13 @@ class Size(NamedTuple):
     total: int
 
 
-def size(learner: Learner) -> Size:
+def size(learner: AnyLearner) -> Size:
     """Count a learner's parameters. What it trains of its tower is a copy (`top`), which counts once."""
     solved = sum(getattr(learner, name).numel() for name in learner.solved)
     trained = {id(each): each.numel() for group in learner.parameter_groups().values() for each in group}
     own = sum(each.numel() for each in learner.parameters()) + solved
     top = getattr(learner, "top", None)
     copied = sum(each.numel() for each in top.parameters()) if isinstance(top, nn.Module) else 0
-    tower = {id(each): each.numel() for module in _modules(learner.problem.tower) for each in module.parameters()}
+    frozen = learner.problem.tower
+    tower = {id(each): each.numel() for each in (frozen.parameters() if frozen is not None else ())}
     return Size(sum(trained.values()) + solved, own - copied + sum(tower.values()))
-
-
-def _modules(tower: Any) -> Iterator[nn.Module]:
-    """The networks of a tower: an image-text model, or the stages of a trunk."""
-    if hasattr(tower, "stages"):
-        yield from tower.stages.values()
-    elif hasattr(tower, "model"):
-        yield tower.model

@@ -7,23 +7,23 @@ from functools import partial
 
 import torch
 
-from ..learners.learner import Learner, Problem
+from ..learners.learner import AnyLearner, Learner, Problem
 from ..method import ImageSet, Run, Scores, TrainSet, key
 from ..settings import Settings
-from .contract import built
-from .isolation import attempted
+from .contract import build_learner
+from .isolation import result_or_error
 from .loop import fit_group, predict_group
 
 
 class TorchMethod:
     """A `Method` around one learner class; `fit` is a group of one."""
 
-    def __init__(self, learner_class: type[Learner], settings: Settings) -> None:
+    def __init__(self, learner_class: type[AnyLearner], settings: Settings) -> None:
         self.learner_class, self.settings = learner_class, settings
         self.name = learner_class.card.name
-        self.learner: Learner | None = None
+        self.learner: AnyLearner | None = None
 
-    def build(self, train: TrainSet, run: Run) -> Learner:
+    def build(self, train: TrainSet, run: Run) -> AnyLearner:
         """The untrained learner of one cell; its start depends on the seed alone."""
         tower = self.learner_class.load_tower(self.settings, run.recipe)
         if tower is not None:
@@ -39,7 +39,7 @@ class TorchMethod:
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(key(run.seed, "init"))
-            self.learner = built(self.learner_class, problem, self.settings)
+            self.learner = build_learner(self.learner_class, problem, self.settings)
         return self.learner
 
     def fit(self, train: TrainSet, run: Run) -> None:
@@ -57,7 +57,8 @@ def fit_methods(
 ) -> list[Exception | None]:
     """Build and train a group in lockstep; the exception of a cell that failed stands in its place."""
     learners = [
-        attempted(partial(method.build, train, run)) for method, train, run in zip(methods, trains, runs, strict=True)
+        result_or_error(partial(method.build, train, run))
+        for method, train, run in zip(methods, trains, runs, strict=True)
     ]
     alive = [(learner, run) for learner, run in zip(learners, runs, strict=True) if isinstance(learner, Learner)]
     fitted = iter(fit_group([learner for learner, _ in alive], trains[0], [run for _, run in alive]))

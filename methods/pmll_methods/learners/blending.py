@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from jaxtyping import Bool, Float, Int8
 from torch import Tensor, nn
+from typing_extensions import TypeVar
 
 from ..losses.contrastive import contrastive
 from ..losses.partial_bce import partial_bce
@@ -79,11 +80,14 @@ class BlendingSettings(PrototypeSettings, LabelFeatureSettings):
     )
 
 
-class BlendingLearner(LabelFeatureLearner):
+SettingsT = TypeVar("SettingsT", bound=BlendingSettings, default=Any)
+
+
+class BlendingLearner(LabelFeatureLearner[SettingsT]):
     """Label features, and copies of them with blended unknown labels, all through one graph and one set of
     classifiers; a subclass says what its prototypes are."""
 
-    def __init__(self, problem: Problem, settings: Any) -> None:
+    def __init__(self, problem: Problem, settings: SettingsT) -> None:
         super().__init__(problem, settings)
         self.alpha = nn.Parameter(torch.tensor(settings.alpha))
         self.beta = nn.Parameter(torch.tensor(settings.beta))
@@ -98,10 +102,9 @@ class BlendingLearner(LabelFeatureLearner):
         label_features, attention = self.decouple(mapped)
         return label_features, attention * mapped.sum(dim=1, keepdim=True)
 
-    def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
+    def loss(self, batch: Batch, head: Tensor | None, step: Step) -> dict[str, Tensor]:
         """L = L_bce + w L_con + L_inst + L_prot, the latter two from `blend_from` on; w rises over the first epoch."""
         labels, settings = batch.labels, self.settings
-        assert isinstance(batch.features, Tensor)
         features, location = self.located(batch.features)
         logits = self.classify(features)
         weight = settings.contrastive * ramp(step.epoch, step.step, step.steps)
@@ -136,5 +139,4 @@ class BlendingLearner(LabelFeatureLearner):
     def sweep_plan(self, epoch: int) -> Sweep | None:
         if not self.settings.prototype_blend:
             return None
-        planned: Sweep | None = self.settings.prototype_sweep(epoch, self.problem.recipe)
-        return planned
+        return self.settings.prototype_sweep(epoch, self.problem.recipe)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from typing_extensions import TypeVar
+
 from ..presets.recipes import CONTROLLED
 from ..recipe import Recipe, Track
 from ..settings import Settings, setting
 from ..towers.clip import ClipTower, load_clip
 from ..towers.sources import clip_sources
 from ..towers.weights import Source
-from .learner import Learner
+from .learner import FeaturesT, HeadT, Learner
 
 TOWER = "image-text model: an open_clip NAME:TAG, `local-dir:FOLDER`, or `tiny`"
 
@@ -24,21 +26,25 @@ class ClipSettings(Settings):
     weights: str | None = setting(None, "file with its weights, or `random`; none: those that `tower` names")
 
 
-class ClipLearner(Learner):
-    """Base of learners on a frozen image-text tower; a subclass says how images and texts are read."""
+SettingsT = TypeVar("SettingsT", bound=ClipSettings, default=Any)
+
+
+class ClipLearner(Learner[SettingsT, HeadT, FeaturesT]):
+    """Base of learners on a frozen image-text tower; a subclass defines how images and texts are read."""
 
     controlled = Track(recipe=CONTROLLED, settings={"tower": "RN101:openai"})
 
     @classmethod
-    def load_tower(cls, settings: Any, recipe: Recipe) -> ClipTower:
+    def load_tower(cls, settings: SettingsT, recipe: Recipe) -> ClipTower:
         return load_clip(settings.tower, settings.weights)
 
     @classmethod
-    def tower_sources(cls, settings: Any, recipe: Recipe) -> tuple[Source, ...]:
+    def tower_sources(cls, settings: SettingsT, recipe: Recipe) -> tuple[Source, ...]:
         return clip_sources(settings.tower, settings.weights, recipe.resolution)
 
     @property
     def clip(self) -> ClipTower:
         """The tower, shared by the cells of a group."""
-        tower: ClipTower = self.problem.tower
+        tower = self.problem.tower
+        assert isinstance(tower, ClipTower)
         return tower

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+from typing_extensions import TypeVar
 
 from ..nn.cooccurrence import adjacency
 from ..nn.gated_graph import LabelGraph
@@ -47,13 +48,16 @@ class LabelFeatureSettings(WordSettings, TrunkSettings):
     )
 
 
-class LabelFeatureLearner(TrunkLearner):
+SettingsT = TypeVar("SettingsT", bound=LabelFeatureSettings, default=Any)
+
+
+class LabelFeatureLearner(TrunkLearner[SettingsT, Tensor | None]):
     """Label features by attention, exchanged over the co-occurrence graph, one classifier a label; a subclass adds
     the loss (Chen et al., "SSGRL", ICCV 2019, section 3)."""
 
     controlled = replace(CONTROLLED_TRUNK, settings={**CONTROLLED_TRUNK.settings, "start": "log-odds"})  # as for all
 
-    def __init__(self, problem: Problem, settings: Any) -> None:
+    def __init__(self, problem: Problem, settings: SettingsT) -> None:
         super().__init__(problem, settings)
         self.width: int = settings.width or self.trunk.channels
         classes, width = len(problem.classes), self.width

@@ -11,11 +11,12 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from typing_extensions import TypeVar
 
 from ..ranges import Count, Positive, Share
 from ..settings import Settings, setting
-from .learner import Batch, Problem, Stage, Step
-from .trunk import TrunkClassifier, pool
+from .learner import Batch, Phase, Problem, Step
+from .trunk import ClassifierSettings, TrunkClassifier, pool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,35 +30,40 @@ class LinearPhaseSettings(Settings):
     linear_batch: Count | None = setting(None, "batch of the linear phase; none: that of the recipe")
 
 
-class LinearPhase(TrunkClassifier):
+SettingsT = TypeVar("SettingsT", bound=ClassifierSettings, default=Any)
+
+
+class LinearPhase(TrunkClassifier[SettingsT]):
     """A classifier that can learn before its trunk does."""
 
-    def __init__(self, problem: Problem, settings: Any) -> None:
+    def __init__(self, problem: Problem, settings: SettingsT) -> None:
         super().__init__(problem, settings)
+        phase: Settings = settings
+        assert isinstance(phase, LinearPhaseSettings)
+        self.linear_lr, self.linear_batch = phase.linear_lr, phase.linear_batch
         epochs = problem.recipe.epochs
         most = 0 if settings.frozen else max(0, epochs - 1)  # the trunk learns in the last epoch at least
-        self.linear_epochs = min(round(settings.linear_phase * epochs), most)
+        self.linear_epochs = min(round(phase.linear_phase * epochs), most)
 
-    def stages(self) -> tuple[Stage, ...]:
+    def phases(self) -> tuple[Phase, ...]:
         """The linear phase where there is one; then the trunk learns, too."""
-        (whole,) = super().stages()
+        (whole,) = super().phases()
         if not self.linear_epochs:
             return (whole,)
         recipe = self.problem.recipe
-        scale = self.settings.linear_lr / recipe.lr
+        scale = self.linear_lr / recipe.lr
         linear = replace(whole, epochs=self.linear_epochs, views=(recipe.test_view,), lr_scale=scale)
-        if self.settings.linear_batch is not None:
-            linear = replace(linear, streams=dict.fromkeys(whole.streams, self.settings.linear_batch))
+        if self.linear_batch is not None:
+            linear = replace(linear, streams=dict.fromkeys(whole.streams, self.linear_batch))
         return linear, replace(whole, epochs=recipe.epochs - self.linear_epochs)
 
     def logits(self, batch: Batch, step: Step) -> Float[Tensor, "b c"]:
         """The logits of a training step; in the linear phase nothing of the trunk learns, its norms included."""
-        logits: Tensor = self._linear(batch) if self.linear_epochs and step.stage == 0 else self(batch.features, None)
-        return logits
+        return self._linear(batch) if self.linear_epochs and step.phase == 0 else self(batch.features, None)
 
-    def _linear(self, batch: Batch) -> Any:
-        assert isinstance(batch.features, Tensor)
+    def _linear(self, batch: Batch) -> Float[Tensor, "b c"]:
         self.top.eval()  # until the next step, for which the loop sets the mode anew
         with torch.no_grad():
             pooled = pool(self.feature_map(batch.features), self.settings.pooling)
-        return self.classifier(pooled)
+        logits: Tensor = self.classifier(pooled)
+        return logits

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int8
 from torch import Tensor
+from typing_extensions import TypeVar
 
 from ..losses.asymmetric import partial_asl
 from ..ranges import Share, Weight
 from ..settings import Settings, setting
 from .features import join
-from .learner import Batch, Features, Head, Learner, Problem, PseudoLabels, Stage, Sweep
+from .learner import Batch, FeaturesT, HeadT, Learner, Phase, Problem, PseudoLabels, Sweep
 
 WARM_UP_BATCH = 5.0  # released code of CAP: 16, 32, 48, 64 labelled images at shares of 5, 10, 15, 20 %
 LABELLED_BATCH = 1.25  # released code of CAP: 4, 8, 12, 16 labelled images of 64 at those shares
@@ -32,17 +34,20 @@ class PseudoLabelSettings(Settings):
     clip: Share = setting(0.05, "probability shift of negatives", "CAP's code")
 
 
-class PseudoLabelLearner(Learner):
+SettingsT = TypeVar("SettingsT", bound=PseudoLabelSettings, default=Any)
+
+
+class PseudoLabelLearner(Learner[SettingsT, HeadT, FeaturesT]):
     """Base of learners for the regime `semi`; to be named before the base that has the network.
 
     A recipe's views are the weak one, the strong one of the warm-up and that of later epochs; the last one stands for
     those that are left out. Before each epoch after the warm-up the averaged weights score weak views of all
-    unlabelled images, and `pseudo_labels` turns the scores into labels.
+    unlabelled images, and `assign_labels` turns the scores into labels.
     """
 
     pseudo: Tensor
 
-    def __init__(self, problem: Problem, settings: Any) -> None:
+    def __init__(self, problem: Problem, settings: SettingsT) -> None:
         super().__init__(problem, settings)
         self.unlabelled = self.stream("unlabelled")
         self.labelled = len(self.stream("labelled"))
@@ -50,36 +55,36 @@ class PseudoLabelLearner(Learner):
         self.register_buffer("pseudo", torch.zeros_like(problem.labels))
         self.scored: list[Tensor] = []
         self.scoring = False
-        self.scoring_head: Head = None
+        self.scoring_head: list[HeadT] = []  # once per sweep
 
     @property
     def warmup_epochs(self) -> int:
         """Epochs on labelled images alone: all, where no other images are left; else the last is for both kinds."""
         epochs = self.problem.recipe.epochs
-        share: float = self.settings.warmup
+        share = self.settings.warmup
         if share >= 1 or len(self.unlabelled) == 0 or epochs < 2:
             return epochs
         return max(1, min(epochs - 1, round(share * epochs)))
 
-    def stages(self) -> tuple[Stage, ...]:
+    def phases(self) -> tuple[Phase, ...]:
         """The warm-up, then both kinds of images together; an epoch of the latter sees all unlabelled images."""
         recipe = self.problem.recipe
         share = self.labelled / self.problem.n_train
         strong = recipe.views[1:] or recipe.views
         alone = min(recipe.batch, max(1, round(WARM_UP_BATCH * share * recipe.batch)))
-        warm = Stage(epochs=self.warmup_epochs, views=strong[:1], streams={"labelled": alone})
+        warm = Phase(epochs=self.warmup_epochs, views=strong[:1], streams={"labelled": alone})
         if warm.epochs == recipe.epochs:
             return (warm,)
         batch = max(1, round(self.settings.later_batch * recipe.batch))
         beside = max(1, min(batch - 1, round(LABELLED_BATCH * share * batch)))
         streams = {"unlabelled": max(1, batch - beside), "labelled": beside}
-        return warm, Stage(epochs=recipe.epochs - warm.epochs, views=strong[-1:], streams=streams)
+        return warm, Phase(epochs=recipe.epochs - warm.epochs, views=strong[-1:], streams=streams)
 
-    def pseudo_labels(self, scores: Float[Tensor, "u c"]) -> Int8[Tensor, "u c"]:
+    def assign_labels(self, scores: Float[Tensor, "u c"]) -> Int8[Tensor, "u c"]:
         """Labels of the unlabelled images, 0 where left out, from their scores P(present)."""
-        raise NotImplementedError(f"{type(self).__name__}.pseudo_labels")
+        raise NotImplementedError(f"{type(self).__name__}.assign_labels")
 
-    def targets(self, batch: Batch) -> tuple[Features, Int8[Tensor, "b c"], Bool[Tensor, " b"]]:
+    def targets(self, batch: Batch[FeaturesT]) -> tuple[FeaturesT, Int8[Tensor, "b c"], Bool[Tensor, " b"]]:
         """All images of a step: features (first view), true or pseudo-labels, and whether they are the true ones."""
         parts = (batch, *batch.streams.values())
         labels = [part.labels + self.pseudo[part.positions.to(self.pseudo.device)] for part in parts]
@@ -91,14 +96,20 @@ class PseudoLabelLearner(Learner):
     ) -> dict[str, Tensor]:
         """The asymmetric loss, summed over the entries that have a label, of true and of pseudo-labels."""
         settings = self.settings
-        shape = {"gamma_neg": settings.gamma_negative, "gamma_pos": settings.gamma_positive, "clip": settings.clip}
-        terms = {"labelled": partial_asl(logits[true], labels[true], reduction="sum", **shape)}
+        loss = partial(
+            partial_asl,
+            gamma_neg=settings.gamma_negative,
+            gamma_pos=settings.gamma_positive,
+            clip=settings.clip,
+            reduction="sum",
+        )
+        terms = {"labelled": loss(logits[true], labels[true])}
         if not true.all():
-            pseudo = partial_asl(logits[~true], labels[~true], reduction="sum", **shape)
+            pseudo = loss(logits[~true], labels[~true])
             terms["unlabelled"] = settings.unlabelled_weight * pseudo
         return terms
 
-    def beliefs(self) -> Mapping[str, PseudoLabels | float]:
+    def pseudo_labels(self) -> Mapping[str, PseudoLabels | float]:
         rows = self.unlabelled.to(self.pseudo.device)
         return {"pseudo": PseudoLabels(rows, self.pseudo[rows])} if self.pseudo.any() else {}
 
@@ -108,17 +119,17 @@ class PseudoLabelLearner(Learner):
             return super().sweep_plan(epoch)
         return Sweep("unlabelled", self.problem.recipe.views[0], averaged=True)
 
-    def sweep(self, batch: Batch) -> None:
+    def sweep(self, batch: Batch[FeaturesT]) -> None:
         if not self.scoring:
             super().sweep(batch)
             return
-        if not self.scored:
-            self.scoring_head = self.head()
-        self.scored.append(self(batch.features, self.scoring_head).float().sigmoid())
+        if not self.scoring_head:
+            self.scoring_head.append(self.head())
+        self.scored.append(self(batch.features, self.scoring_head[0]).float().sigmoid())
 
     def after_sweep(self) -> None:
         if not self.scoring:
             super().after_sweep()
             return
-        self.pseudo[self.unlabelled.to(self.pseudo.device)] = self.pseudo_labels(torch.cat(self.scored))
-        self.scored, self.scoring_head = [], None
+        self.pseudo[self.unlabelled.to(self.pseudo.device)] = self.assign_labels(torch.cat(self.scored))
+        self.scored, self.scoring_head = [], []

@@ -1,4 +1,4 @@
-"""A learner on an image-text tower that keeps what it last took for present: the base of SCPNet and SCINet."""
+"""A learner on an image-text tower that remembers its latest positive pseudo-labels: the base of SCPNet and SCINet."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from typing_extensions import TypeVar
 
 from ..settings import setting
-from .learner import Problem, PseudoLabels
+from .learner import HeadT, Problem, PseudoLabels
 from .trained_clip import TrainedClipLearner, TrainedClipSettings
 
 
@@ -25,21 +26,23 @@ class SelfTaughtSettings(TrainedClipSettings):
     )
 
 
-class SelfTaughtLearner(TrainedClipLearner):
-    """`believed` bool [n, c] holds the labels last believed or known to be present in each training image."""
+SettingsT = TypeVar("SettingsT", bound=SelfTaughtSettings, default=Any)
+
+
+class SelfTaughtLearner(TrainedClipLearner[SettingsT, HeadT]):
+    """`believed` bool [n, c] holds the latest positives of each training image: known labels and pseudo-labels."""
 
     believed: Tensor
 
-    def __init__(self, problem: Problem, settings: Any) -> None:
+    def __init__(self, problem: Problem, settings: SettingsT) -> None:
         super().__init__(problem, settings)
         self.register_buffer("believed", torch.zeros_like(problem.labels, dtype=torch.bool))
 
     @property
     def known_only(self) -> bool:
-        """Whether the supervised loss leaves out unknown labels; with present ones alone it would learn nothing."""
-        ignored: bool = self.settings.unknown == "ignored"
-        return ignored and self.problem.regime != "single-positive"
+        """Whether the supervised loss ignores unknown labels; never for positives alone, which would teach nothing."""
+        return self.settings.unknown == "ignored" and self.problem.regime != "single-positive"
 
-    def beliefs(self) -> Mapping[str, PseudoLabels | float]:
+    def pseudo_labels(self) -> Mapping[str, PseudoLabels | float]:
         labels = self.believed.to(torch.int8)
         return {"pseudo": PseudoLabels(self.stream("all"), labels)} if labels.any() else {}

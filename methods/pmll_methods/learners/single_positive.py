@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from jaxtyping import Float, Int8
 from torch import Tensor
+from typing_extensions import TypeVar
 
 from ..method import MethodError
 from ..ranges import Positive
@@ -21,7 +23,10 @@ class SinglePositiveSettings(ClassifierSettings):
     train_from: str = setting("all", "first stage that trains, `all`, or `none`", "released code, mode end_to_end")
 
 
-class SinglePositiveLearner(TrunkClassifier):
+SettingsT = TypeVar("SettingsT", bound=SinglePositiveSettings, default=Any)
+
+
+class SinglePositiveLearner(TrunkClassifier[SettingsT]):
     """A trunk and a linear classifier whose biases start as if all that is unknown were absent."""
 
     Settings = SinglePositiveSettings

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from jaxtyping import Float, UInt8
-from torch import Tensor, nn
+from torch import Tensor
+from typing_extensions import TypeVar
 
 from ..settings import setting
 from ..towers.clip_stages import image_stages
+from ..towers.cnn import Stages
 from .clip_learner import ClipLearner, ClipSettings
-from .learner import Problem
+from .learner import HeadT, Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +29,15 @@ class TrainedClipSettings(ClipSettings):
         return self.train_from == "none"
 
 
-class TrainedClipLearner(ClipLearner):
-    """Base of learners on an image-text tower: `encode` is the frozen part, `pooled` what trains behind it."""
+SettingsT = TypeVar("SettingsT", bound=TrainedClipSettings, default=Any)
 
-    def __init__(self, problem: Problem, settings: Any) -> None:
+
+class TrainedClipLearner(ClipLearner[SettingsT, HeadT]):
+    """Base of learners on an image-text tower: `encode` is its frozen part, `pooled` the trained rest."""
+
+    def __init__(self, problem: Problem, settings: SettingsT) -> None:
         super().__init__(problem, settings)
-        self.top: nn.Module = nn.Identity()
+        self.top = Stages()
         if not settings.frozen:
             self.trunk = image_stages(self.clip).to(problem.device)
             self.first = next(iter(self.trunk.stages)) if settings.train_from == "all" else settings.train_from
@@ -43,6 +48,5 @@ class TrainedClipLearner(ClipLearner):
         return self.clip.pooled(images) if self.settings.frozen else self.trunk.prefix(images, self.first)
 
     def pooled(self, features: Tensor) -> Float[Tensor, "b e"]:
-        """f = F(x): one vector for each image in the joint space, not yet of unit length."""
-        vectors: Tensor = self.top(features)
-        return vectors
+        """f = F(x): one vector per image in the joint space, not normalised."""
+        return self.top(features)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 from jaxtyping import Bool, Float, Int8
 from torch import Tensor
+from typing_extensions import TypeVar
 
 from ..losses.asymmetric import partial_asl
 from ..losses.contrastive import contrastive
@@ -42,13 +43,16 @@ class TransferSettings(LabelFeatureSettings):
     )
 
 
-class TransferLearner(LabelFeatureLearner):
+SettingsT = TypeVar("SettingsT", bound=TransferSettings, default=Any)
+
+
+class TransferLearner(LabelFeatureLearner[SettingsT]):
     """L = L_bce + 10 L_cooc + 0.05 L_con, and from `transfer_from` on the terms of both ways.
 
     The weights of L_cooc and L_con rise over the first epoch. Without both ways it is SSGRL.
     """
 
-    def __init__(self, problem: Problem, settings: Any) -> None:
+    def __init__(self, problem: Problem, settings: SettingsT) -> None:
         super().__init__(problem, settings)
         if settings.intra_image:
             self.pair_head = PairHead(len(problem.classes), self.width, settings.attention_width, self.width)
@@ -57,9 +61,8 @@ class TransferLearner(LabelFeatureLearner):
         for way in self.ways:
             self.register_buffer(f"{way}_labels", torch.zeros_like(problem.labels))
 
-    def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
+    def loss(self, batch: Batch, head: Tensor | None, step: Step) -> dict[str, Tensor]:
         labels, settings = batch.labels, self.settings
-        assert isinstance(batch.features, Tensor)
         features = self.decoupled(batch.features)[0]
         logits = self.classify(features)
         rising, late = ramp(step.epoch, step.step, step.steps), step.epoch >= settings.transfer_from
@@ -99,7 +102,7 @@ class TransferLearner(LabelFeatureLearner):
         """The mean direction of what is known of each class's positives."""
         raise NotImplementedError(f"{type(self).__name__}.reference")
 
-    def beliefs(self) -> Mapping[str, PseudoLabels | float]:
+    def pseudo_labels(self) -> Mapping[str, PseudoLabels | float]:
         made = {way: self.get_buffer(f"{way}_labels") for way in self.ways}
         return {way: PseudoLabels(self.stream("all"), labels) for way, labels in made.items() if labels.any()}
 

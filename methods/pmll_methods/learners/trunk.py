@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 from jaxtyping import Float, Int8, UInt8
 from torch import Tensor, nn
+from typing_extensions import TypeVar
 
 from ..presets.trunks import CONTROLLED_TRUNK
 from ..recipe import Recipe
@@ -18,7 +19,7 @@ from ..towers.clip_trunk import load_clip_trunk
 from ..towers.cnn import Trunk, load_trunk
 from ..towers.sources import clip_sources, trunk_sources
 from ..towers.weights import CLIP, TIMM, Source
-from .learner import Batch, Learner, Problem, Sweep
+from .learner import Batch, HeadT, Learner, Problem, Sweep
 
 LAYERED = re.compile(r"(resnet|resnext|wide_resnet)(?!v2)|RN\d|tiny$")  # names of trunks that have a layer4
 
@@ -51,23 +52,27 @@ class TrunkSettings(Settings):
         return self.first_trained is None
 
 
-class TrunkLearner(Learner):
+SettingsT = TypeVar("SettingsT", bound=TrunkSettings, default=Any)
+
+
+class TrunkLearner(Learner[SettingsT, HeadT]):
     """Base of learners on a CNN trunk: `encode` is its frozen part, `feature_map` the trained rest."""
 
     controlled = CONTROLLED_TRUNK
 
-    def __init__(self, problem: Problem, settings: Any) -> None:
+    def __init__(self, problem: Problem, settings: SettingsT) -> None:
         super().__init__(problem, settings)
-        self.trunk: Trunk = problem.tower
-        self.top: nn.Module = self.trunk.top(settings.first_trained)
+        assert isinstance(problem.tower, Trunk)
+        self.trunk = problem.tower
+        self.top = self.trunk.top(settings.first_trained)
 
     @classmethod
-    def load_tower(cls, settings: Any, recipe: Recipe) -> Trunk:
+    def load_tower(cls, settings: SettingsT, recipe: Recipe) -> Trunk:
         load = load_clip_trunk if settings.tower.startswith(CLIP) else load_trunk
         return load(settings.tower.removeprefix(CLIP), settings.weights)
 
     @classmethod
-    def tower_sources(cls, settings: Any, recipe: Recipe) -> tuple[Source, ...]:
+    def tower_sources(cls, settings: SettingsT, recipe: Recipe) -> tuple[Source, ...]:
         needed = clip_sources if settings.tower.startswith(CLIP) else trunk_sources
         return needed(settings.tower.removeprefix(CLIP), settings.weights, recipe.resolution)
 
@@ -76,13 +81,11 @@ class TrunkLearner(Learner):
 
     def normalise(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
         """Pixels as the trunk sees them."""
-        normalised: Tensor = self.trunk.normalise(pixels)
-        return normalised
+        return self.trunk.normalise(pixels)
 
     def feature_map(self, features: Float[Tensor, "b k u v"]) -> Float[Tensor, "b d h w"]:
         """The last feature map of the trunk."""
-        mapped: Tensor = self.top(features)
-        return mapped
+        return self.top(features)
 
     def parameter_groups(self) -> Mapping[str, Sequence[nn.Parameter]]:
         """The trunk's, the head's, and of the latter apart what is a single number: thresholds, coefficients."""
@@ -111,7 +114,10 @@ class ClassifierSettings(TrunkSettings):
     )
 
 
-class TrunkClassifier(TrunkLearner):
+ClassifierT = TypeVar("ClassifierT", bound=ClassifierSettings, default=Any)
+
+
+class TrunkClassifier(TrunkLearner[ClassifierT, None]):
     """A trunk, pooled, with one linear classifier; a subclass adds the loss.
 
     With `start="log-odds"`, biases start at each class's log-odds among its known labels, so that the first steps don't
@@ -122,7 +128,7 @@ class TrunkClassifier(TrunkLearner):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, problem: Problem, settings: Any) -> None:
+    def __init__(self, problem: Problem, settings: ClassifierT) -> None:
         super().__init__(problem, settings)
         width = self.trunk.channels * (2 if settings.pooling == "avg+max" else 1)
         self.classifier = nn.Linear(width, len(problem.classes))
@@ -156,7 +162,6 @@ class TrunkClassifier(TrunkLearner):
         return Sweep() if self.settings.frozen and epoch == 0 else None
 
     def sweep(self, batch: Batch) -> None:
-        assert isinstance(batch.features, Tensor)
         self.gathered.append(batch.features)
 
     def after_sweep(self) -> None:

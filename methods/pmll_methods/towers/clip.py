@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from jaxtyping import Float, Int64, UInt8
 from open_clip.convert import convert_state_dict
 from open_clip.model import convert_to_custom_text_state_dict
 from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_pretrained_tags_by_model
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..method import MethodError
 from .dense import ResNetImages, TimmImages, VitImages, image_tower
@@ -72,6 +72,10 @@ class ClipTower:
         self.model.to(device)
         self.images.to(device)
         return self
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """The weights of both halves."""
+        yield from self.model.parameters()
 
     def normalise(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
         """Pixels as this tower was trained to see them."""

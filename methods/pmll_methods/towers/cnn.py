@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import timm
 import torch
@@ -29,6 +29,14 @@ LAYERS = ("layer1", "layer2", "layer3", "layer4")
 CLASSIFIERS = ("fc.", "classifier.", "head.", "heads.")
 
 
+class Stages(nn.Sequential):
+    """Stages of a network, one after the other; without any, the identity."""
+
+    if TYPE_CHECKING:  # nn.Module's own declaration returns Any
+
+        def __call__(self, features: Tensor) -> Tensor: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Trunk:
     """A pretrained CNN without its classifier: stages in order, from pixels to the last feature map.
@@ -43,13 +51,18 @@ class Trunk:
     std: Channels
     digest: str
     memory: Memory = field(default_factory=Memory, repr=False)
-    _frozen: dict[str | None, nn.Module] = field(default_factory=dict, repr=False)
+    _frozen: dict[str | None, Stages] = field(default_factory=dict, repr=False)
 
     def to(self, device: str) -> Trunk:
         """The trunk itself, its weights moved to `device`."""
         for module in (*self.stages.values(), *self._frozen.values()):
             module.to(device)
         return self
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """The weights of all stages."""
+        for stage in self.stages.values():
+            yield from stage.parameters()
 
     def normalise(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
         """Pixels as this trunk was trained to see them."""
@@ -63,15 +76,14 @@ class Trunk:
         network = self._frozen[at]
 
         def make(images: Tensor) -> Tensor:
-            features: Tensor = network(images.contiguous(memory_format=torch.channels_last))
-            return features.contiguous()
+            return network(images.contiguous(memory_format=torch.channels_last)).contiguous()
 
         return self.memory(("prefix", at), images, make)
 
-    def top(self, at: str | None) -> nn.Module:
-        """A copy of the stages from `at` on (`all`: every stage), to be trained; the identity for None."""
+    def top(self, at: str | None) -> Stages:
+        """A trainable copy of the stages from `at` on (`all`: every stage); without any, the identity, for None."""
         if at is None:
-            return nn.Identity()
+            return Stages()
         own = copy.deepcopy(_chain(self._stages(at)[1])).requires_grad_(True)
         for part in own.modules():
             if hasattr(part, "inplace"):
@@ -120,9 +132,9 @@ def _trunk(
     return Trunk(name, stages, channels, tuple(mean), tuple(std), state_digest(body))
 
 
-def _chain(stages: Mapping[str, nn.Module]) -> nn.Sequential:
+def _chain(stages: Mapping[str, nn.Module]) -> Stages:
     """Stages one after the other; torch allows no dot in a module's name."""
-    return nn.Sequential(OrderedDict((name.replace(".", "_"), module) for name, module in stages.items()))
+    return Stages(OrderedDict((name.replace(".", "_"), module) for name, module in stages.items()))
 
 
 def _tiny_trunk(weights: str | None) -> Trunk:

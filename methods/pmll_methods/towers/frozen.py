@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import torch
 from jaxtyping import Float, UInt8
@@ -16,6 +16,7 @@ from ..method import MethodError
 from .tiny import TinyCLIP, config, load_tiny, random_tiny
 from .weights import RANDOM
 
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
 Channels: TypeAlias = tuple[float, ...]  # one number for each of red, green, blue
 
 
@@ -36,7 +37,7 @@ def embedded(weights: str | None) -> tuple[TinyCLIP, Channels, Channels]:
     return model, tuple(preprocess["mean"]), tuple(preprocess["std"])
 
 
-def freeze(module: nn.Module) -> nn.Module:
+def freeze(module: ModuleT) -> ModuleT:
     """The module itself, in evaluation mode and without gradients."""
     return module.requires_grad_(False).eval()
 
@@ -50,7 +51,7 @@ def state_digest(module: nn.Module) -> str:
     return total.hexdigest()
 
 
-def fold_batch_norm(module: nn.Module) -> nn.Module:
+def fold_batch_norm(module: ModuleT) -> ModuleT:
     """A frozen convolutional network with its batch norms multiplied into the convolutions, in place.
 
     The same function up to rounding (3e-7), 1.2-1.3 times as quick together with channels-last memory. A norm is

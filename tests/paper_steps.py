@@ -79,7 +79,7 @@ def paper_step(
     regime: str = "partial",
     *,
     dataset: str = "coco2014",
-    stage: int = 0,
+    phase: int = 0,
     epoch: int = 6,
     at: int = 3,
     views: int = 1,
@@ -101,8 +101,8 @@ def paper_step(
     with torch.no_grad():
         features = tuple(learner.encode(view) for view in pixels)
     member = Member(learner, MemoryRun(recipe=recipe))
-    member.begin_stage()
-    step = Step(stage, epoch, at, 4, torch.Generator().manual_seed(SEED))
+    member.begin_phase()
+    step = Step(phase, epoch, at, 4, torch.Generator().manual_seed(SEED))
     return PaperStep(learner, member, Batch(features, labels, torch.arange(6)), step)
 
 

@@ -110,12 +110,12 @@ def test_epr_expects_a_number_of_present_labels(regime: str) -> None:
 
 
 @pytest.mark.parametrize("regime", REGIMES)
-@pytest.mark.parametrize("stage", [0, 1])
-def test_role_is_taught_by_its_estimates_and_teaches_them(stage: int, regime: str) -> None:
-    """½ [L(p | q) + L(q | p)]; stage 0: the trunk rests, its norms too."""
-    step = paper_step("role", regime, stage=stage)
+@pytest.mark.parametrize("phase", [0, 1])
+def test_role_is_taught_by_its_estimates_and_teaches_them(phase: int, regime: str) -> None:
+    """½ [L(p | q) + L(q | p)]; phase 0: the trunk rests, its norms too."""
+    step = paper_step("role", regime, phase=phase)
     found = step.terms()
-    step.learner.top.train(stage == 1)
+    step.learner.top.train(phase == 1)
     z, y, q = step.logits(), step.labels, numbers(step.learner.estimates)
     k, total = expected_count(regime), 0.0
     for own, other in ((z, q), (q, z)):

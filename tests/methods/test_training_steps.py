@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from learners import CARD, MemoryRun, Noise, learner, make_labels
 from pmll_methods.engine.loop import fit_group, predict_group
-from pmll_methods.learners.learner import Batch, Learner, Problem, Stage, Step, Sweep
+from pmll_methods.learners.learner import Batch, Learner, Phase, Problem, Step, Sweep
 from pmll_methods.method import key
 from pmll_methods.recipe import Recipe
 from pmll_methods.settings import Settings
@@ -214,10 +214,10 @@ def test_batch_norm_rests_trains_or_trains_from_the_second_epoch_on(mode: str, e
 
 
 class AtHalfRate(Net):
-    """Its stage halves the rates of all groups."""
+    """Its phase halves the rates of all groups."""
 
-    def stages(self) -> tuple[Stage, ...]:
-        return tuple(replace(stage, lr_scale=0.5) for stage in super().stages())
+    def phases(self) -> tuple[Phase, ...]:
+        return tuple(replace(phase, lr_scale=0.5) for phase in super().phases())
 
 
 @pytest.mark.parametrize("kind", [Net, AtHalfRate])

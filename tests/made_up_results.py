@@ -10,6 +10,7 @@ from pmll_bench.report.frame import frame
 from pmll_bench.report.table import Layout, Table, build
 from pmll_bench.store.environment import Environment
 from pmll_bench.store.records import Counts, Oracle, Result, ScoresFile, Seconds, Support
+from pmll_methods.recipe import Recipe
 
 RATIOS = tuple(round(0.1 * tenth, 1) for tenth in range(1, 10))
 
@@ -43,12 +44,12 @@ def made_up(
     """A result whose mAP is `value` (0-1), over as many classes as `ap` has; classes are named c0, c1 …"""
     ap = [value, value] if ap is None else ap
     train_positives = [50] * len(ap) if train_positives is None else train_positives
-    full_recipe = {"resolution": 64, "test_view": "squash", "selection": selection, **(recipe or {})}
+    full_recipe = Recipe(resolution=64, batch=8, epochs=1, lr=1e-4, selection=selection).at(**(recipe or {}))
     cell = Cell(
         dataset=dataset,
         fingerprint=f"{dataset}-{options}".encode().hex(),
         method=method or label,
-        recipe=repr(sorted(full_recipe.items())),
+        recipe=repr(full_recipe),
         ratio=ratio,
         options=options or {},
         settings=settings or {},

@@ -11,6 +11,7 @@ from pmll_bench.plan.planned import Planned, Where
 from pmll_bench.store.cell_folder import Attempt
 from pmll_bench.store.records import Counts, Result, ScoresFile, Seconds, Support
 from pmll_bench.store.store import Store
+from pmll_methods.recipe import Recipe
 
 IDS = ("000001", "000002", "000004")
 CLASSES = ("bird", "größe")
@@ -36,7 +37,7 @@ def planned(**changes: Any) -> Planned:
     return Planned(
         cell=cell(**changes),
         settings={"lr": 1e-5, "blend": True},
-        recipe={"resolution": 448, "epochs": 20, "selection": "last"},
+        recipe=Recipe(resolution=448, batch=8, epochs=20, lr=1e-5),
         label="SST",
         track="paper",
         where=Where("data", "sst"),

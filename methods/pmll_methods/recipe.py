@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from .ranges import Count, Positive, Share, Weight, Whole
 
@@ -19,6 +19,8 @@ class Recipe:
     images that is held out for `best-val` selection and for `rates`, their labels masked like the others'. `rates`
     replace `lr`: each is tried without the held-out images, and the one that does best on these trains on all.
     """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # an unknown field would be lost
 
     resolution: Count
     batch: Count

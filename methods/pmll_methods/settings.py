@@ -40,19 +40,29 @@ def updated(record: Record, changes: Mapping[str, Any], *, where: str) -> Record
     Raises `MethodError` for an unknown name (with the nearest one) or a value that doesn't fit.
     """
     fields = {field.name: field for field in dataclasses.fields(record)}  # type: ignore[arg-type]
-    for name in changes:
+    now = {name: getattr(record, name) for name in fields}
+    given = {name: _read(value, str(fields[name].type)) if name in fields else value for name, value in changes.items()}
+    return from_plain(type(record), {**now, **given}, where=where)
+
+
+def from_plain(kind: type[Record], values: Mapping[str, Any], *, where: str) -> Record:
+    """A settings class or a recipe from plain data, the inverse of `as_plain`.
+
+    Raises `MethodError` for an unknown name, a missing value that has no default, or an invalid value.
+    """
+    fields = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    for name in values:
         if name not in fields:
             raise MethodError(f"unknown setting {name!r}", where=where, hint=nearest(name, fields))
-    adapter = TypeAdapter(type(record))
-    now = {name: getattr(record, name) for name in fields}
-    given = {name: _read(value, str(fields[name].type)) for name, value in changes.items()}
     try:
-        return adapter.validate_python({**now, **given})
+        return TypeAdapter(kind).validate_python(dict(values))
     except ValidationError as error:
         first = error.errors()[0]
         if not first["loc"]:  # of the record as a whole: it says so itself
             raise MethodError(str(first["ctx"]["error"]), where=where) from None
         name = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "missing":
+            raise MethodError(f"missing setting {name!r}", where=where) from None
         raise MethodError(f"{name} = {first['input']!r}: {first['msg']}", where=where) from None
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pmll_bench.plan.planned import recipe_of
 from pmll_bench.plan.planning import open_dataset, plan
 from pmll_bench.plan.request import Request
 from pmll_bench.run.cell_run import CellRun, Settings
@@ -55,7 +54,7 @@ def a_run(root: Path) -> CellRun:
     folder = Store.open(root).folder(planned.cell)
     attempt = folder.begin(planned, environment(1, "cpu"))
     stop = threading.Event()
-    return CellRun(planned, recipe_of(planned), folder, attempt, Settings(), Silent(), stop, hidden=lambda: HIDDEN)
+    return CellRun(planned, planned.recipe, folder, attempt, Settings(), Silent(), stop, hidden=lambda: HIDDEN)
 
 
 def test_only_what_a_method_does_not_see_is_hidden_and_rows_follow_its_images(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from pmll_bench.plan.caveats import initial_share
 from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
+from pmll_methods.recipe import Recipe
 
 
 @pytest.mark.parametrize(
@@ -22,7 +23,7 @@ from pmll_bench.plan.request import Request
 def test_what_a_moving_average_keeps_of_the_initial_weights(
     ema: float | None, images: int, batch: int, epochs: int, drop_last: bool, share: float
 ) -> None:
-    recipe = {"ema": ema, "batch": batch, "epochs": epochs, "drop_last": drop_last}
+    recipe = Recipe(resolution=64, batch=batch, epochs=epochs, lr=0.1, ema=ema, drop_last=drop_last)
     assert initial_share(recipe, images) == share
 
 

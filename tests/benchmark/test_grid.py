@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -10,14 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pmll_bench.errors import ConfigError
-from pmll_bench.plan.grid import expand, groups, skipped
+from pmll_bench.plan.cell import digest
+from pmll_bench.plan.grid import expand, groups, recipe_digest, skipped
 from pmll_bench.plan.overrides import parse_sets
 from pmll_bench.plan.planned import DataFacts, MaskFacts, MethodFacts, Planned
 from pmll_bench.plan.request import MethodRow, Request
+from pmll_methods.recipe import Recipe
 
 VOC = DataFacts(
     name="voc2007", options={"difficult": "ignored"}, fingerprint="a" * 64, root="data", train=5011, test=4952
 )
+RECIPE = Recipe(resolution=448, batch=8, epochs=20, lr=1e-5)
 COCO = DataFacts(name="coco2014", options={}, fingerprint="b" * 64, root="data", train=82081, test=40137)
 
 
@@ -31,7 +35,7 @@ def facts(name: str = "sst", **changes: Any) -> MethodFacts:
         "target": f"pmll_methods.{name}",
         "settings": {"lr": 1e-5},
         "changed": {},
-        "recipe": {"resolution": 448, "epochs": 20},
+        "recipe": RECIPE,
         "grouped": True,
     }
     return MethodFacts(**{**fields, **changes})
@@ -179,7 +183,7 @@ def test_neither_paths_nor_names_of_rows_change_an_id() -> None:
         {"changed": {"lr": 1.0}},
         {"file_digest": "c" * 64},
         {"tower_digest": "d" * 64},
-        {"recipe": {"resolution": 448, "epochs": 21}},
+        {"recipe": RECIPE.at(epochs=21)},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -191,7 +195,7 @@ def test_what_defines_a_method_changes_the_ids(change: dict[str, Any]) -> None:
 def test_a_view_that_has_changed_under_its_name_counts_for_any_method(
     view: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = {"views": ["squash", view], "test_view": "squash"}
+    recipe = RECIPE.at(views=("squash", view))
     ids = {plan(facts(recipe=recipe))[0].cell.id}
     monkeypatch.setattr("pmll_datasets.view_rules.RULES", {})
     ids |= {plan(facts(recipe=recipe))[0].cell.id}
@@ -199,7 +203,7 @@ def test_a_view_that_has_changed_under_its_name_counts_for_any_method(
 
 
 def test_views_that_never_changed_leave_identities_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = {"views": ["hcp", "squash+flip"], "test_view": "centre-bilinear"}
+    recipe = RECIPE.at(views=("hcp", "squash+flip"), test_view="centre-bilinear")
     now = plan(facts(recipe=recipe))[0].cell.id
     monkeypatch.setattr("pmll_datasets.view_rules.RULES", {})
     assert plan(facts(recipe=recipe))[0].cell.id == now
@@ -274,11 +278,9 @@ def test_a_name_that_is_not_a_folder_name_is_refused_before_anything_runs() -> N
 
 
 def test_a_recipe_without_a_horizon_keeps_the_identity_it_had_before_there_were_any() -> None:
-    recipe = {"resolution": 448, "epochs": 20}
-    without, none, far = (
-        plan(facts(recipe={**recipe, **horizon}))[0].cell.id for horizon in ({}, {"horizon": None}, {"horizon": 30})
-    )
-    assert without == none != far
+    before = {name: value for name, value in asdict(RECIPE).items() if name != "horizon"}
+    assert recipe_digest(RECIPE, "") == digest({"recipe": before, "towers": ""})
+    assert recipe_digest(RECIPE.at(horizon=30), "") != recipe_digest(RECIPE, "")
 
 
 def test_sets_reach_settings_recipe_data_and_single_methods() -> None:
@@ -332,7 +334,7 @@ def test_a_group_differs_in_ratio_and_mask_only() -> None:
 
 
 def test_methods_take_turns_and_cheap_groups_come_first() -> None:
-    costly = facts("hst", recipe={"resolution": 448, "epochs": 80})
+    costly = facts("hst", recipe=RECIPE.at(epochs=80))
     free = facts("clip-zeroshot", uses_labels=False)
     order = [
         (group.cells[0].label, group.cells[0].cell.dataset)

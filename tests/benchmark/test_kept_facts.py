@@ -88,7 +88,7 @@ def test_another_request_or_other_code_is_planned_anew(imported: list[str], monk
     plan(Request(**asked, seeds=(3,)))  # seeds are no matter of methods
     assert imported == []
     (cell,) = plan(Request(**asked, sets=("recipe.epochs=3",))).cells
-    assert (imported, cell.recipe["epochs"]) == (["bce"], 3)
+    assert (imported, cell.recipe.epochs) == (["bce"], 3)
     plan(Request(**asked, regime="full"))
     monkeypatch.setattr(kept_facts, "_code", lambda: "of tomorrow")
     plan(Request(**asked))

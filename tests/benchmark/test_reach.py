@@ -15,7 +15,7 @@ import pytest
 
 from pmll_bench.checks.scenes import scenes, write
 from pmll_bench.plan.cell import Cell
-from pmll_bench.plan.planned import Planned, recipe_of
+from pmll_bench.plan.planned import Planned
 from pmll_bench.plan.planning import open_dataset, plan
 from pmll_bench.plan.request import Request
 from pmll_bench.run import fitting
@@ -204,7 +204,7 @@ def test_the_walk_finds_what_a_run_of_the_bench_and_a_reader_of_images_lead_to(
     (cell,) = planned(PLAIN).cells
     data, folder = open_dataset(cell), Store.open(tmp_path / "store").folder(cell.cell)
     attempt = folder.begin(cell, environment(1, "cpu"))
-    run = CellRun(cell, recipe_of(cell), folder, attempt, Settings(), Silent(), threading.Event())
+    run = CellRun(cell, cell.recipe, folder, attempt, Settings(), Silent(), threading.Event())
     secrets.look(run=run)
     assert any("CellFolder" in found for found in secrets.found)
     secrets.found.clear()

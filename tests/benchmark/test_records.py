@@ -93,6 +93,16 @@ def test_a_result_keeps_its_identity_on_disk(settings: dict[str, Any]) -> None:
     assert after.cell.id == before.cell_id
 
 
+def test_a_stored_recipe_that_is_older_than_a_field_reads_and_one_without_its_rate_is_refused() -> None:
+    document = json.loads(result(planned(), 1, SCORES_FILE).as_bytes())
+    recipe = document["recipe"]
+    older = {name: value for name, value in recipe.items() if name not in ("horizon", "rates")}
+    assert Result.model_validate_json(json.dumps(document | {"recipe": older})).recipe == planned().recipe
+    for wrong in ({name: recipe[name] for name in recipe if name != "lr"}, recipe | {"surprise": 1}):
+        with pytest.raises(ValidationError, match="recipe"):
+            Result.model_validate_json(json.dumps(document | {"recipe": wrong}))
+
+
 class Labelled:
     """A split of which only the labels and the number of images are looked at."""
 

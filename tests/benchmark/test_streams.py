@@ -38,7 +38,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     opened = Store.open(tmp_path / "runs")
     for seed in (0, 1):
         item = planned(seed=seed, mask_seed=seed)
-        finish(opened, replace(item, recipe={**item.recipe, "test_view": "squash"}))
+        finish(opened, replace(item, recipe=item.recipe.at(test_view="squash")))
     return opened
 
 

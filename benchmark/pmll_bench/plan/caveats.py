@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .planned import DataFacts, MethodFacts
 from .request import Request
+
+if TYPE_CHECKING:
+    from pmll_methods.recipe import Recipe
 
 KEPT = 0.05
 """The largest share of the initial weights that a moving average may still hold at the end without a warning."""
@@ -27,14 +30,14 @@ def _average(row: MethodFacts, data: DataFacts) -> Iterator[str]:
     if left > KEPT:
         yield (
             f"{row.label} on {data.name}: its averaged weights, which are scored, keep {left:.0%} of the initial ones; "
-            f"lower {row.label}.recipe.ema ({row.recipe['ema']:.6g}) or raise recipe.epochs"
+            f"lower {row.label}.recipe.ema ({row.recipe.ema:.6g}) or raise recipe.epochs"
         )
 
 
 def _corrections(row: MethodFacts, data: DataFacts) -> Iterator[str]:
     """LL-Cp: where a batch has room for one correction at most, its rate isn't what `delta` says."""
     permanent, delta = row.settings.get("permanent", "never"), row.settings.get("delta", 0)
-    entries = row.recipe["batch"] * data.classes * delta
+    entries = row.recipe.batch * data.classes * delta
     if permanent != "never" and entries > 0 and math.ceil(entries) < 2:
         done = "corrects one" if permanent == "reaching" else "corrects none"
         yield (
@@ -43,16 +46,17 @@ def _corrections(row: MethodFacts, data: DataFacts) -> Iterator[str]:
         )
 
 
-def initial_share(recipe: Mapping[str, Any], images: int) -> float:
+def initial_share(recipe: Recipe, images: int) -> float:
     """The share of the initial weights in the moving average at the end of training, ema^steps; 0 without one.
 
     Stages count as one: a method that starts its average anew in a later stage keeps more than this.
 
-    >>> round(initial_share({"ema": 0.9997, "batch": 128, "epochs": 60, "drop_last": False}, 5011), 2)
+    >>> from pmll_methods.recipe import Recipe
+    >>> round(initial_share(Recipe(resolution=448, batch=128, epochs=60, lr=1e-4, ema=0.9997), 5011), 2)
     0.49
     """
-    if recipe.get("ema") is None or not recipe["epochs"]:
+    if recipe.ema is None or not recipe.epochs:
         return 0.0
-    batches = images / recipe["batch"]
-    steps = recipe["epochs"] * (math.floor(batches) if recipe["drop_last"] else math.ceil(batches))
-    return float(recipe["ema"] ** steps)
+    batches = images / recipe.batch
+    steps = recipe.epochs * (math.floor(batches) if recipe.drop_last else math.ceil(batches))
+    return float(recipe.ema**steps)

@@ -16,9 +16,11 @@ from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from pmll_methods.method import REGISTRY
+from pmll_methods.method import REGISTRY, MethodError
+from pmll_methods.recipe import Recipe
+from pmll_methods.settings import from_plain
 
 from ..errors import StoreError
 from ..files import write_whole
@@ -44,7 +46,7 @@ def kept(request: Request, data: Sequence[str]) -> Facts | None:
     path = _path(request, data)
     if path is None:
         return None
-    with suppress(OSError, ValueError, TypeError, LookupError, AttributeError):
+    with suppress(OSError, ValueError, TypeError, LookupError, AttributeError, MethodError):
         document = json.loads(path.read_bytes())
         return {name: [_read(row) for row in document[name]] for name in dict.fromkeys(data)}
     return None
@@ -67,7 +69,9 @@ def _read(row: Mapping[str, object]) -> MethodFacts:
     """Facts from JSON, which has no tuples."""
     if row.keys() != {field.name for field in fields(MethodFacts)}:
         raise ValueError("not the facts of a method")
-    return MethodFacts(**{name: tuple(value) if name == "regimes" else value for name, value in row.items()})  # type: ignore[arg-type]
+    values: dict[str, Any] = dict(row)
+    recipe = from_plain(Recipe, values.pop("recipe"), where="recipe")
+    return MethodFacts(**values | {"regimes": tuple(values["regimes"]), "recipe": recipe})
 
 
 def _path(request: Request, data: Sequence[str]) -> Path | None:

@@ -6,8 +6,8 @@ import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
 
 from pmll_datasets.view_rules import rules
 
@@ -15,6 +15,9 @@ from ..errors import ConfigError, nearest, raise_all
 from .cell import Cell, check_name, digest
 from .planned import DataFacts, Group, MaskFacts, MethodFacts, Planned, Where
 from .request import Declared, Option, Request, declared
+
+if TYPE_CHECKING:
+    from pmll_methods.recipe import Recipe
 
 
 def expand(
@@ -111,7 +114,7 @@ def _planned(
         settings=method.changed,
         recipe=recipe_digest(method.recipe, method.tower_digest),
     )
-    seen = data.train * method.recipe.get("epochs", 1) * method.recipe.get("resolution", 1) ** 2
+    seen = data.train * method.recipe.epochs * method.recipe.resolution**2
     return Planned(
         cell=cell,
         settings=method.settings,
@@ -130,18 +133,18 @@ def revision_of(number: int, source: str) -> int | str:
     return f"{number}+{source}" if source else number
 
 
-def recipe_digest(recipe: Mapping[str, Any], towers: str) -> str:
+def recipe_digest(recipe: Recipe, towers: str) -> str:
     """The part of an identity that stands for the full recipe and the digests of towers and word vectors."""
     return digest({"recipe": _identified(recipe), "towers": towers})
 
 
-def _identified(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe as identities hold it: a field that is younger than they are is there only where it says something.
+def _identified(recipe: Recipe) -> dict[str, Any]:
+    """The recipe in identities; `horizon` and `view_rules` are younger and appear only where they have an effect.
 
-    `view_rules` are the numbers of views that have changed under their names.
+    `view_rules` are the version numbers of views that have changed under their names.
     """
-    changed = rules([*recipe.get("views", ()), recipe.get("test_view", "")])
-    stated = {name: value for name, value in recipe.items() if name != "horizon" or value is not None}
+    changed = rules([*recipe.views, recipe.test_view])
+    stated = {name: value for name, value in asdict(recipe).items() if name != "horizon" or value is not None}
     return stated | ({"view_rules": changed} if changed else {})
 
 

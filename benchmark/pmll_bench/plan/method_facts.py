@@ -88,7 +88,7 @@ def _facts(row: MethodRow, kind: Kind, request: Request, data_name: str) -> Meth
         target=str(Path(row.method).resolve()) if row.method.endswith(".py") else row.method,
         settings=full,
         changed=changed_settings(resolved, defaults),
-        recipe=settings.as_plain(recipe),
+        recipe=recipe,
         file_digest=kind.source,
         grouped=kind.grouped,
         uses_labels=kind.card.uses_labels,

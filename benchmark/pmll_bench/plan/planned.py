@@ -43,7 +43,7 @@ class MethodFacts:
     target: str
     settings: Mapping[str, Any]
     changed: Mapping[str, Any]
-    recipe: Mapping[str, Any]
+    recipe: Recipe
     tower_digest: str = ""
     file_digest: str = ""
     grouped: bool = False
@@ -76,7 +76,7 @@ class Planned:
 
     cell: Cell
     settings: Mapping[str, Any]
-    recipe: Mapping[str, Any]
+    recipe: Recipe
     label: str
     track: str
     where: Where
@@ -105,11 +105,3 @@ def group_name(group: Group) -> str:
     """The name of a group in messages: its first cell and the number of the others."""
     first, others = cell_name(group.cells[0]), len(group.cells) - 1
     return f"{first} and {others} more in lockstep" if others else first
-
-
-def recipe_of(planned: Planned) -> Recipe:
-    """The recipe of a planned cell."""
-    from pmll_methods.recipe import Recipe
-    from pmll_methods.settings import updated
-
-    return updated(Recipe(resolution=1, batch=1, epochs=0, lr=0.0), planned.recipe, where="recipe")

@@ -12,6 +12,7 @@ from typing import Any
 from pmll_datasets import dataset
 from pmll_datasets.registry import is_file, paper_options
 from pmll_methods.method import names
+from pmll_methods.settings import as_plain
 
 from ..errors import ConfigError, nearest
 from .caveats import caveats
@@ -148,5 +149,5 @@ def as_listed(planned: Planned) -> dict[str, Any]:
         "label": planned.label,
         "track": planned.track,
         "settings_full": dict(planned.settings),
-        "recipe_full": dict(planned.recipe),
+        "recipe_full": as_plain(planned.recipe),
     }

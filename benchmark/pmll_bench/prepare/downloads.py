@@ -17,14 +17,14 @@ from urllib.request import urlopen
 
 from pmll_methods import registry
 from pmll_methods.method import MethodError
-from pmll_methods.settings import updated
+from pmll_methods.settings import from_plain
 from pmll_methods.towers.glove import FILES
 from pmll_methods.towers.weights import ONE_HOT, Source, words_path
 from pmll_methods.towers.words import word_vectors
 
 from ..errors import ConfigError, raise_all
 from ..plan.grid import groups
-from ..plan.planned import Planned, recipe_of
+from ..plan.planned import Planned
 from ..plan.planning import Plan, open_dataset
 from ..plan.request import DEFAULT, Request
 from .word_vectors import ARCHIVES, missing, whole_file
@@ -112,9 +112,9 @@ def _sources(planned: Planned, data_root: Path | None) -> Iterator[Source]:
     """What has to be downloaded for a cell."""
     kind = registry.find(planned.where.target)
     if kind.grouped:
-        settings = updated(kind.settings_class(), planned.settings, where=f"settings of {planned.cell.method}")
+        settings = from_plain(kind.settings_class, planned.settings, where=f"settings of {planned.cell.method}")
         learner: Any = kind.cls
-        yield from learner.tower_sources(settings, recipe_of(planned))
+        yield from learner.tower_sources(settings, planned.recipe)
     words = str(planned.settings.get("words"))
     prompt_names = open_dataset(planned).prompt_names
     if words not in FILES or not missing(words, prompt_names):

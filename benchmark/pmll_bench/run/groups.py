@@ -18,10 +18,10 @@ from pmll_datasets.loader import ImageSet, TrainSet
 from pmll_methods.engine.isolation import as_exception, result_or_error
 from pmll_methods.method import Diverged, Method, Scores, Stopped
 from pmll_methods.recipe import Recipe
-from pmll_methods.settings import updated
+from pmll_methods.settings import from_plain
 
 from ..errors import StoreError
-from ..plan.planned import Group, Planned, recipe_of
+from ..plan.planned import Group, Planned
 from ..plan.planning import open_dataset
 from ..store.environment import environment
 from ..store.failure import tell_of
@@ -155,7 +155,7 @@ class _Work:
         """An attempt at one cell, in which all that follows is recorded."""
         folder = self.store.folder(planned.cell)
         attempt = folder.begin(planned, environment(self.settings.threads, self.settings.device))
-        run = CellRun(planned, recipe_of(planned), folder, attempt, self.settings, self.listener, self.stop)
+        run = CellRun(planned, planned.recipe, folder, attempt, self.settings, self.listener, self.stop)
         self.runs.append(run)
 
     def _start(self, run: CellRun) -> _Started:
@@ -196,7 +196,7 @@ class _Work:
 
     def _method(self, run: CellRun) -> Method:
         """The untrained method of a cell."""
-        return self.kind.build(updated(self.kind.settings_class(), run.planned.settings, where="settings"))
+        return self.kind.build(from_plain(self.kind.settings_class, run.planned.settings, where="settings"))
 
     def _finish(self, cell: _Started, scores: Scores | Exception, seconds: Seconds) -> None:
         """Score a cell and publish its result, or raise why there is none."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from pmll_methods import registry
 from pmll_methods.method import MethodError
 from pmll_methods.own_file import OwnFile
-from pmll_methods.settings import updated
+from pmll_methods.settings import from_plain
 
 from ..files import store_errors, write_whole
 from ..plan.cell import plain
@@ -69,7 +69,7 @@ def _differing(planned: Planned, kind: registry.Kind) -> Iterator[str]:
         now = f"{kind.card.revision}" if str(kind.card.revision) != number else kind.source[:12] or "built in"
         yield f"{then} then, {now} now"
         return
-    chosen = updated(defaults, planned.settings, where="settings")
+    chosen = from_plain(kind.settings_class, planned.settings, where="settings")
     if plain(changed_settings(chosen, defaults)) != plain(cell.settings):
         yield "the defaults of its settings"
     if recipe_digest(planned.recipe, pretrained(planned.settings)) != cell.recipe:

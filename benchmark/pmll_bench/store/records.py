@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
+from pmll_methods.recipe import Recipe
+
 from ..plan.cell import Cell
 from ..plan.planned import Planned, Where
 from .document import Part, Record, stored_as
@@ -34,7 +36,7 @@ class CellRecord(Record):
     cell_id: str
     cell: Cell
     settings: Mapping[str, Any]
-    recipe: Mapping[str, Any]
+    recipe: Recipe
     label: str
     track: str
     where: Where
@@ -181,7 +183,7 @@ class Result(Record):
     cell_id: str
     cell: Cell
     settings: Mapping[str, Any]
-    recipe: Mapping[str, Any]
+    recipe: Recipe
     track: str
     stated: bool = True  # whether the recipe's source gives it for this data set and regime
     label: str
@@ -256,7 +258,7 @@ class Result(Record):
             **{name: getattr(cell, name) for name in OF_THE_CELL},
             counts=Counts.of(data),
             mask_digest=mask_digest,
-            selection=planned.recipe.get("selection", "last"),
+            selection=planned.recipe.selection,
             epochs_run=int(max((entry["epoch"] for entry in history), default=0)),
             metrics=measured.values,
             oracle=oracle,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pmll_datasets.dataset import Dataset, Official, Split
+from pmll_datasets.dataset import Dataset, OfficialList, Split
 
 OURS = ("pmll_", "learners", "plain_method", "test_reach", "reach")
 
@@ -26,7 +26,7 @@ class Secrets:
     test: np.ndarray
     visible: np.ndarray  # of `train`, what the method may see
     places: tuple[str, ...] = ()
-    kinds: tuple[type, ...] = (Dataset, Split, Official)
+    kinds: tuple[type, ...] = (Dataset, Split, OfficialList)
     found: list[str] = field(default_factory=list)
     seen: int = 0
 

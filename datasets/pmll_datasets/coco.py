@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from .dataset import Dataset, Labels, Official, Split
+from .dataset import Dataset, Labels, OfficialList, Split
 from .errors import DataError
-from .files import AGAIN, content, listing, locate, refuse_strays, require, split_of
-from .registry import DATASETS, Value, check_count, names_of, way_out
+from .files import AGAIN, list_files, locate, read_bytes, refuse_unlisted, require, split_of
+from .registry import DATASETS, Value, check_count, names_of, repair_hint
 
 FOLDERS = {"train": "train2014", "test": "val2014"}
 LABELLED = {"train": 82_081, "test": 40_137}
@@ -60,29 +60,29 @@ def _split(name: str, folder: Path, split: str, options: Mapping[str, Value]) ->
     check_count(name, split, len(files), annotations)
     complete = DATASETS[name].counts is not None
     place = folder / FOLDERS[split]
-    found = listing(place, ".jpg")
-    require(files, found, place, way_out(name))
+    found = list_files(place, ".jpg")
+    require(files, found, place, repair_hint(name))
     if not complete:  # with a full count, none can be missing from the list
-        refuse_strays(files, found, place, annotations.name)
+        refuse_unlisted(files, found, place, annotations.name)
     labelled = (labels == 1).any(axis=1)
     if complete and labelled.sum() != LABELLED[split]:
         what = f"{name} has {LABELLED[split]:,} {split} images with a label, this copy has {labelled.sum():,}"
-        raise DataError(what, where=annotations, hint=way_out(name))
+        raise DataError(what, where=annotations, hint=repair_hint(name))
     official = _official(files, labels) if complete and split == "train" else None
     whole = split_of([Path(file).stem for file in files], [place / file for file in files], labels, official)
     return classes, whole.take(np.flatnonzero(labelled)) if options["labelless"] == "drop" else whole
 
 
-def _official(files: list[str], labels: Labels) -> Official:
+def _official(files: list[str], labels: Labels) -> OfficialList:
     """All images of the training list; published code calls them by their bare numbers."""
     numbers = tuple(Path(file).stem.rpartition("_")[2].lstrip("0") for file in files)
-    return Official(labels, np.arange(len(files)), numbers)
+    return OfficialList(labels, np.arange(len(files)), numbers)
 
 
 def _annotations(path: Path) -> tuple[tuple[str, ...], list[str], Labels]:
     """Class names by ascending category id, file names, labels in {1, -1} [images, classes]."""
     try:
-        found = json.loads(content(path), object_hook=without_outline)
+        found = json.loads(read_bytes(path), object_hook=without_outline)
         categories = [(each["id"], str(each["name"])) for each in found["categories"]]
         images = [(each["id"], str(each["file_name"])) for each in found["images"]]
         objects = [(each["image_id"], each["category_id"]) for each in found["annotations"]]

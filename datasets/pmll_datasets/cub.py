@@ -14,10 +14,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from .dataset import Dataset, Labels, Official, Split
+from .dataset import Dataset, Labels, OfficialList, Split
 from .errors import DataError
-from .files import AGAIN, locate, require, split_of, text, there
-from .registry import Value, check_count, names_of, stated, way_out
+from .files import AGAIN, existing_files, locate, read_text, require, split_of
+from .registry import Value, check_count, names_of, repair_hint, stated_options
 
 
 def load(root: Path, options: Mapping[str, Value]) -> Dataset:
@@ -32,7 +32,7 @@ def load(root: Path, options: Mapping[str, Value]) -> Dataset:
     here = np.array([flag == "1" for flag in in_train.values()])
     train, test = (_split(folder, split, [*files.values()], labels, rows) for split, rows in _parts(here))
     read = _natural if options["names"] == "natural" else _released
-    return Dataset("cub", classes, tuple(read(name) for name in classes), train, test, stated("cub", options))
+    return Dataset("cub", classes, tuple(read(name) for name in classes), train, test, stated_options("cub", options))
 
 
 def _natural(name: str) -> str:
@@ -60,7 +60,7 @@ def _names(folder: Path) -> Path:
 def _numbered(path: Path) -> dict[int, str]:
     """Lines `NUMBER TEXT`."""
     result: dict[int, str] = {}
-    for line, entry in enumerate(text(path).splitlines(), 1):
+    for line, entry in enumerate(read_text(path).splitlines(), 1):
         number, _, rest = entry.strip().partition(" ")
         if not number.isdecimal() or not rest:
             raise DataError(f"{entry!r} is not a number followed by a name", where=f"{path}, line {line}", hint=AGAIN)
@@ -71,9 +71,9 @@ def _numbered(path: Path) -> dict[int, str]:
 def _split(folder: Path, split: str, files: list[str], labels: Labels, rows: np.ndarray) -> Split:
     check_count("cub", split, len(rows), folder / "train_test_split.txt")
     own = [files[row] for row in rows]
-    require(own, there(folder / "images", own), folder / "images", way_out("cub"))
+    require(own, existing_files(folder / "images", own), folder / "images", repair_hint("cub"))
     ids = [str(PurePosixPath(file).with_suffix("")) for file in own]
-    official = Official(labels[rows], np.arange(len(rows))) if split == "train" else None
+    official = OfficialList(labels[rows], np.arange(len(rows))) if split == "train" else None
     return split_of(ids, [folder / "images" / file for file in own], labels[rows], official)
 
 
@@ -83,7 +83,7 @@ def _labels(path: Path, numbers: list[int], classes: int) -> Labels:
     places = np.full(max(numbers) + 1, len(numbers))  # beyond the last row: no such image
     places[numbers] = np.arange(len(numbers))
     try:
-        image, attribute, present = np.loadtxt(io.StringIO(text(path)), np.int64, usecols=(0, 1, 2), ndmin=2).T
+        image, attribute, present = np.loadtxt(io.StringIO(read_text(path)), np.int64, usecols=(0, 1, 2), ndmin=2).T
         if min(image.min(), attribute.min()) < 1 or not np.isin(present, (0, 1)).all():
             raise ValueError("numbers count from 1, and an attribute is 0 or 1")
         labels[places[image], attribute - 1] = 2 * present - 1

@@ -19,7 +19,7 @@ from . import index
 from .counter import hash64, mix
 from .decode import DECODING
 from .errors import DataError, unknown
-from .registry import ALIASES, DATASETS, FOLDER, Entry, Option, Value, find, place, resolve_options
+from .registry import ALIASES, DATASETS, FOLDER, Entry, Option, Value, data_folder, find, resolve_options
 
 __all__ = [
     "ALIASES",
@@ -27,11 +27,11 @@ __all__ = [
     "DataError",
     "Dataset",
     "Entry",
-    "Image",
+    "ImageArray",
     "Images",
     "Known",
     "Labels",
-    "Official",
+    "OfficialList",
     "Option",
     "Split",
     "Value",
@@ -42,7 +42,7 @@ __all__ = [
     "unknown",
 ]  # fmt: skip
 
-Image: TypeAlias = UInt8[np.ndarray, "h w 3"]
+ImageArray: TypeAlias = UInt8[np.ndarray, "h w 3"]
 Labels: TypeAlias = Int8[np.ndarray, "n c"]
 Known: TypeAlias = Bool[np.ndarray, "n c"]
 
@@ -52,7 +52,7 @@ class Images:
     """Images by position and id; `read(i)` decodes image i to uint8 RGB [h, w, 3]."""
 
     ids: tuple[str, ...]
-    read: Callable[[int], Image]
+    read: Callable[[int], ImageArray]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -64,7 +64,7 @@ class Images:
 
 
 @dataclass(frozen=True, eq=False)
-class Official:
+class OfficialList:
     """The complete official training list, for masks that were drawn on it, and where a split's images stand in it.
 
     `labels` are complete, a class of difficult objects only as absent. Where published code sorts the images before
@@ -91,7 +91,7 @@ class Split:
 
     images: Images
     labels: Labels
-    official: Official | None = None
+    official: OfficialList | None = None
     files: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
@@ -120,11 +120,11 @@ class Dataset:
     """Images, complete labels and class names, with `train` and `test` splits.
 
     `classes` are the official names, `prompt_names` the same in natural language ("dining table").
-    `version` is that of the program that draws the images, for generated ones. `notes` say how a user's file was read.
-    `own` are a user's images, for which no official release vouches: what their files hold belongs to the fingerprint.
+    `version` is that of the generator, for generated images. `notes` say how a user's file was read. `user_file` is
+    True for a user's own images: they have no official release, so the content of the files is in the fingerprint.
 
     Raises:
-        DataError: a split is empty, or an image comes twice.
+        DataError: a split is empty, or an image occurs twice.
     """
 
     name: str
@@ -135,7 +135,7 @@ class Dataset:
     options: Mapping[str, Value] = field(default_factory=dict)
     version: str = ""
     notes: tuple[str, ...] = ()
-    own: bool = False
+    user_file: bool = False
 
     def __post_init__(self) -> None:
         seen: dict[str, str] = {}
@@ -162,19 +162,19 @@ class Dataset:
         content = {name: {"ids": s.ids, "labels": _sha256(s.labels.tobytes())} for name, s in splits.items()}
         names = {"classes": self.classes, "spoken": self.prompt_names}
         whole: dict[str, object] = {**content, **names, "options": dict(self.options), "version": self.version}
-        if self.own:
+        if self.user_file:
             whole["pictures"] = [DECODING, self.contents]
         text = json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return _sha256(text.encode())
 
     @cached_property
-    def seen(self) -> index.Look:
+    def comparison(self) -> index.Comparison:
         """The image files as they are now, compared with the index of earlier; see `index`.
 
         A user's own are read once and whenever they change, and taken as they are. Of all others, the size is
         compared, and the content where it is known and only the time differs.
         """
-        return index.look(self.name, self.files, hashed=self.own, accept=self.own)
+        return index.compare(self.name, self.files, hashed=self.user_file, accept=self.user_file)
 
     @property
     def files(self) -> dict[str, Path]:
@@ -189,8 +189,12 @@ class Dataset:
         It is the sha256 (hex) of the sorted lines "id<tab>sha256 (hex) of the file" for a user's own images, and of
         "id<tab>size of the file in bytes" for all others, which planning doesn't read. Each result keeps it.
         """
-        seen = self.seen.files.items()
-        return index.digest((image, file.sha256 if self.own else file.size) for image, file in seen) if seen else ""
+        files = self.comparison.files.items()
+        return (
+            index.digest((image, file.sha256 if self.user_file else file.size) for image, file in files)
+            if files
+            else ""
+        )
 
     def subset(self, count: int) -> Dataset:
         """A fixed part: at most `count` images of each split, in the official order.
@@ -229,7 +233,7 @@ def load(
     chosen = resolve_options(name, options or {})
     module, function = find(name).target.split(":")
     loader = cast(Callable[[Path | None, Mapping[str, Value]], Dataset], getattr(import_module(module), function))
-    dataset = replace(loader(place(name, root), chosen), own=find(name) is FOLDER)
+    dataset = replace(loader(data_folder(name, root), chosen), user_file=find(name) is FOLDER)
     return dataset if subset is None else dataset.subset(subset)
 
 

@@ -7,24 +7,24 @@ import os
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-from .dataset import Images, Labels, Official, Split
+from .dataset import Images, Labels, OfficialList, Split
 from .decode import AGAIN, decode
 from .errors import DataError
 from .missing import cause
 
 __all__ = [
     "AGAIN",
-    "absent",
-    "content",
     "decode",
+    "existing_files",
     "images",
-    "listing",
+    "list_files",
     "locate",
-    "refuse_strays",
+    "missing_file",
+    "read_bytes",
+    "read_text",
+    "refuse_unlisted",
     "require",
     "split_of",
-    "text",
-    "there",
 ]  # fmt: skip
 
 
@@ -36,17 +36,17 @@ def locate(root: Path, names: Iterable[str], layouts: Sequence[str], marker: str
                 return base / layout
     missing = "/".join(part for part in (layouts[0], marker) if part)
     hint = "check --data-root or PMLL_DATA, and the official layout"
-    raise absent(root / missing, f"no folder {missing}", hint, where=str(root))
+    raise missing_file(root / missing, f"no folder {missing}", hint, where=str(root))
 
 
-def listing(folder: Path, suffix: str = "") -> set[str]:
+def list_files(folder: Path, suffix: str = "") -> set[str]:
     """The names of the files in a folder that end in `suffix`; hidden ones and broken links are left out."""
     try:
         with os.scandir(folder) as entries:
             names = ((entry.name, entry) for entry in entries)
             return {name for name, entry in names if name.endswith(suffix) and name[0] != "." and entry.is_file()}
     except OSError as error:
-        raise absent(folder, f"cannot list the folder: {error.strerror}", AGAIN) from error
+        raise missing_file(folder, f"cannot list the folder: {error.strerror}", AGAIN) from error
 
 
 def require(files: Sequence[str], present: Collection[str], folder: Path, hint: str) -> None:
@@ -54,10 +54,10 @@ def require(files: Sequence[str], present: Collection[str], folder: Path, hint: 
     missing = [file for file in files if file not in present]
     if missing:
         more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
-        raise absent(folder / missing[0], f"missing image {missing[0]}{more}", hint)
+        raise missing_file(folder / missing[0], f"missing image {missing[0]}{more}", hint)
 
 
-def absent(path: Path, what: str, hint: str, where: str | None = None) -> DataError:
+def missing_file(path: Path, what: str, hint: str, where: str | None = None) -> DataError:
     """The error for a file that isn't there, with the cause where the folders show one.
 
     Its place is the file, or `where`.
@@ -68,14 +68,14 @@ def absent(path: Path, what: str, hint: str, where: str | None = None) -> DataEr
     return DataError(f"{what}: {found.what}", where=where or path, hint=found.hint)
 
 
-def there(folder: Path, files: Iterable[str], suffix: str = "") -> set[str]:
+def existing_files(folder: Path, files: Iterable[str], suffix: str = "") -> set[str]:
     """The files, as paths below `folder` with /, that lie in any of the folders that the given files should lie in."""
     parents = {str(PurePosixPath(file).parent) for file in files}
-    found = {parent: listing(folder / parent, suffix) for parent in parents if (folder / parent).is_dir()}
+    found = {parent: list_files(folder / parent, suffix) for parent in parents if (folder / parent).is_dir()}
     return {name if parent == "." else f"{parent}/{name}" for parent, names in found.items() for name in names}
 
 
-def refuse_strays(files: Collection[str], present: Iterable[str], folder: Path, lists: str) -> None:
+def refuse_unlisted(files: Collection[str], present: Iterable[str], folder: Path, lists: str) -> None:
     """Refuse a folder with images that the lists don't name: a cut-off list would make a data set smaller unseen."""
     strays = sorted(set(present).difference(files))
     if strays:
@@ -84,24 +84,24 @@ def refuse_strays(files: Collection[str], present: Iterable[str], folder: Path, 
         raise DataError(f"image {strays[0]}{more} not listed in {lists}", where=folder / strays[0], hint=hint)
 
 
-def text(path: Path) -> str:
+def read_text(path: Path) -> str:
     """The text of a file in UTF-8, without the byte order mark that it may begin with; what is no UTF-8 is replaced.
 
     Raises:
         DataError: the file can't be read, or is UTF-16.
     """
-    read = content(path)
+    read = read_bytes(path)
     if read.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise DataError("the file is UTF-16", where=path, hint="save it as UTF-8")
     return read.decode("utf-8-sig", "replace")
 
 
-def content(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
     """All bytes of a file."""
     try:
         return path.read_bytes()
     except OSError as error:
-        raise absent(path, f"cannot read the file: {error.strerror}", AGAIN) from error
+        raise missing_file(path, f"cannot read the file: {error.strerror}", AGAIN) from error
 
 
 def images(ids: Iterable[str], paths: Iterable[Path], *, upright: bool = False) -> Images:
@@ -114,7 +114,7 @@ def split_of(
     ids: Iterable[str],
     paths: Iterable[Path],
     labels: Labels,
-    official: Official | None = None,
+    official: OfficialList | None = None,
     *,
     upright: bool = False,
 ) -> Split:

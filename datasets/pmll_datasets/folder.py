@@ -1,10 +1,10 @@
 """A user's own data set: a file that lists images and their labels, with the images beside it.
 
-The file is a table (.csv, .tsv) with a column for each class or a column of class names (`own.marked`), or a COCO-style
-JSON (`own.objects`). What 1, 0, -1 and an empty cell mean stands in `own.signs`, the splits in `own.splits`. Unknown
-means: never known in training, whatever the regime, and left out of the ranking in the test split. Paths are relative
-to the file's folder or to a folder `images` in it. The data set is called like the file, an image like its path
-without the extension.
+The file is a table (.csv, .tsv) with one column per class or a column of class names (`user_files.from_table`), or a
+COCO-style JSON file (`user_files.from_coco`). `user_files.label_cells` defines what 1, 0, -1 and an empty cell mean,
+`user_files.splits` the splits. An unknown label is never known in training, whatever the regime, and is left out of the
+ranking in the test split. Paths are relative to the file's folder or to its subfolder `images`. The data set has the
+name of the file, and the id of an image is its path without the extension.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import numpy as np
 
 from .dataset import Dataset, Split
 from .errors import DataError
-from .files import absent, listing, split_of
-from .own import marked, objects
-from .own.listed import Listed, Row
-from .own.signs import MEANING
-from .own.splits import assign
-from .registry import ALIASES, DATASETS, Value, stated
+from .files import list_files, missing_file, split_of
+from .registry import ALIASES, DATASETS, Value, stated_options
+from .user_files import from_coco, from_table
+from .user_files.label_cells import MEANING
+from .user_files.listing import ListedImage, Listing
+from .user_files.splits import assign
 
 FIRST = 10
 """By how many images it is decided which folder the paths are relative to."""
@@ -35,14 +35,14 @@ def load(file: Path, options: Mapping[str, Value]) -> Dataset:
         DataError: naming the line that cannot be used, or what could mean more than one thing.
     """
     name = _name(file)
-    listed = objects.read(file) if file.suffix.lower() == ".json" else marked.read(file, options)
+    listed = from_coco.read(file) if file.suffix.lower() == ".json" else from_table.read(file, options)
     parts, said = assign(listed, options)
     train, test = (_split(listed, [n for n, each in enumerate(parts) if each == part]) for part in ("train", "test"))
     if not (test.labels == -1).any():
         raise DataError("no label of the test split is absent", where=file, hint=MEANING)
     prompt_names = tuple(" ".join(each.replace("_", " ").split()) for each in listed.classes)
-    note = f"{file.name}: {'; '.join([*listed.said, said])}"
-    return Dataset(name, listed.classes, prompt_names, train, test, stated(file.name, options), notes=(note,))
+    note = f"{file.name}: {'; '.join([*listed.notes, said])}"
+    return Dataset(name, listed.classes, prompt_names, train, test, stated_options(file.name, options), notes=(note,))
 
 
 def _name(file: Path) -> str:
@@ -53,7 +53,7 @@ def _name(file: Path) -> str:
     return name
 
 
-def _split(listed: Listed, numbers: Sequence[int]) -> Split:
+def _split(listed: Listing, numbers: Sequence[int]) -> Split:
     rows = [listed.rows[number] for number in numbers]
     home = _home(listed.file, rows[:FIRST])
     _refuse_missing(listed.file, home, rows)
@@ -61,7 +61,7 @@ def _split(listed: Listed, numbers: Sequence[int]) -> Split:
     return split_of([row.id for row in rows], files, listed.labels[np.array(numbers)], upright=True)
 
 
-def _home(file: Path, rows: Sequence[Row]) -> Path:
+def _home(file: Path, rows: Sequence[ListedImage]) -> Path:
     """The folder that paths are relative to: the file's, or `images` in it, or its parent where they begin with it."""
     homes = [file.parent, file.parent / "images"]
     if all(PurePosixPath(row.path).parts[0] == file.absolute().parent.name for row in rows):
@@ -69,11 +69,11 @@ def _home(file: Path, rows: Sequence[Row]) -> Path:
     return max(homes, key=lambda home: sum((home / row.path).is_file() for row in rows))
 
 
-def _refuse_missing(file: Path, home: Path, rows: Sequence[Row]) -> None:
+def _refuse_missing(file: Path, home: Path, rows: Sequence[ListedImage]) -> None:
     folders = {(home / row.path).parent for row in rows}
-    present = {folder: listing(folder) for folder in folders if folder.is_dir()}
+    present = {folder: list_files(folder) for folder in folders if folder.is_dir()}
     for row in rows:
         path = home / row.path
         if path.name not in present.get(path.parent, ()):
             hint = "add the image, or take the row out"
-            raise absent(path, f"no image {row.path}", hint, where=f"{file}, {row.place}")
+            raise missing_file(path, f"no image {row.path}", hint, where=f"{file}, {row.place}")

@@ -1,10 +1,10 @@
 """The index of a data set's image files: what they held when last seen, so that replaced ones are noticed.
 
-It is one JSON file for a data set and its folder, in the user's cache under the folder's own path, since data folders
-are never written to and may be read-only. `files` has, by image id, the size, the time of change (ns) and, where the
-content has been read, the sha256 of the file; `images` has the `Print` of each image that `verify` decoded. As long
-as size and time are the same, a file counts as the same and is not read. Losing the index loses nothing but the
-comparison.
+It is one JSON file per data set and folder, in the user's cache under the folder's path: data folders are never written
+to and may be read-only. The JSON key `files` maps image ids to the size, the modification time (ns) and, once the
+content has been read, the sha256 of the file; `pictures` maps them to the `PixelDigest` of each image that `verify` has
+decoded. A file with the same size and time counts as unchanged and is not read. Without the index, only the comparison
+is lost.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ import platformdirs
 
 from .errors import DataError
 
-Print: TypeAlias = tuple[int, int, str]
+PixelDigest: TypeAlias = tuple[int, int, str]
 """What an image is known by: height, width, sha256 (hex) of its RGB pixels."""
 
 READERS = 8
 """Threads that read files to hash them."""
 
 
-class Seen(NamedTuple):
+class FileState(NamedTuple):
     """A file as it was last seen; `sha256` (hex) is empty where nobody has read it."""
 
     size: int
@@ -44,46 +44,46 @@ class Seen(NamedTuple):
 class Index:
     """What is recorded about the images of a data set; `written` is when, in UTC."""
 
-    files: Mapping[str, Seen] = field(default_factory=dict)
-    prints: Mapping[str, Print] = field(default_factory=dict)
+    files: Mapping[str, FileState] = field(default_factory=dict)
+    pixels: Mapping[str, PixelDigest] = field(default_factory=dict)
     written: str = ""
 
 
 @dataclass(frozen=True)
-class Look:
+class Comparison:
     """The files of a data set as they are now; `changed` are those that held something else at the time `since`."""
 
-    files: Mapping[str, Seen]
+    files: Mapping[str, FileState]
     changed: tuple[str, ...] = ()
     since: str = ""
 
     @property
-    def said(self) -> str:
+    def summary(self) -> str:
         """What has changed, in words."""
         first = ", ".join(self.changed[:3]) + (", …" if len(self.changed) > 3 else "")
         count = "1 image has" if len(self.changed) == 1 else f"{len(self.changed):,} images have"
         return f"{count} changed since {self.since}: {first}"
 
 
-def place(name: str, files: Mapping[str, Path]) -> Path | None:
+def index_path(name: str, files: Mapping[str, Path]) -> Path | None:
     """Where the index of a data set lies; None for one without files."""
     if not files:
         return None
     folder = os.path.commonpath([folder.absolute() for folder in {path.parent for path in files.values()}])
-    return _mirrored(Path(folder)) / f"{name}.json"
+    return _cache_folder(Path(folder)) / f"{name}.json"
 
 
 def forget(folder: Path) -> None:
     """Remove the indexes of all data sets whose images lie in a folder, once that folder is of no more use."""
-    shutil.rmtree(_mirrored(folder.absolute()), ignore_errors=True)
+    shutil.rmtree(_cache_folder(folder.absolute()), ignore_errors=True)
 
 
-def _mirrored(folder: Path) -> Path:
+def _cache_folder(folder: Path) -> Path:
     """The place in the cache that stands for a folder; below it are those of the folders in it."""
     return platformdirs.user_cache_path("pmll-bench") / "pictures" / folder.relative_to(folder.anchor)
 
 
-def look(name: str, files: Mapping[str, Path], *, hashed: bool, accept: bool) -> Look:
+def compare(name: str, files: Mapping[str, Path], *, hashed: bool, accept: bool) -> Comparison:
     """Compare image files with the index, by size and time first; note those that are new or the same.
 
     Args:
@@ -92,10 +92,10 @@ def look(name: str, files: Mapping[str, Path], *, hashed: bool, accept: bool) ->
         hashed: whether to read every file whose content isn't known yet; else only those that may have changed.
         accept: whether to note those that changed, too, so that the next look finds them the same.
     """
-    where = place(name, files)
+    where = index_path(name, files)
     if where is None:
-        return Look({})
-    known = recorded(where)
+        return Comparison({})
+    known = read_or_empty(where)
     now = {image: _status(path) for image, path in files.items()}
     unread = [each for each, status in now.items() if _worth_reading(known.files.get(each), status, hashed)]
     hashes = _hashes({image: files[image] for image in unread})
@@ -103,13 +103,13 @@ def look(name: str, files: Mapping[str, Path], *, hashed: bool, accept: bool) ->
     changed = frozenset(each for each in found if each in known.files and _differ(known.files[each], found[each]))
     kept = {each: seen for each, seen in found.items() if accept or each not in changed}
     if any(known.files.get(each) != seen for each, seen in kept.items()):
-        prints = {each: seen for each, seen in known.prints.items() if not accept or each not in changed}
+        pixels = {each: seen for each, seen in known.pixels.items() if not accept or each not in changed}
         with suppress(DataError):  # a cache that can't be written costs the next look time, and nothing else
-            write(where, Index({**known.files, **kept}, prints))
-    return Look(found, tuple(each for each in found if each in changed), known.written)
+            write(where, Index({**known.files, **kept}, pixels))
+    return Comparison(found, tuple(each for each in found if each in changed), known.written)
 
 
-def recorded(path: Path) -> Index:
+def read_or_empty(path: Path) -> Index:
     """The index in a file; an empty one where there is none, or none that can be read."""
     try:
         return read(path)
@@ -125,9 +125,9 @@ def read(path: Path) -> Index:
     """
     try:
         found = json.loads(path.read_bytes())
-        files = {image: Seen(size, time, sha) for image, (size, time, sha) in found.get("files", {}).items()}
-        prints = {image: (height, width, sha) for image, (height, width, sha) in found["pictures"].items()}
-        return Index(files, prints, str(found.get("written", "")))
+        files = {image: FileState(size, time, sha) for image, (size, time, sha) in found.get("files", {}).items()}
+        pixels = {image: (height, width, sha) for image, (height, width, sha) in found["pictures"].items()}
+        return Index(files, pixels, str(found.get("written", "")))
     except FileNotFoundError:
         return Index()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -142,7 +142,7 @@ def write(path: Path, index: Index) -> None:
         DataError: the folder can't be made, or the file can't be written.
     """
     written = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    content = {"schema": 2, "written": written, "files": index.files, "pictures": dict(sorted(index.prints.items()))}
+    content = {"schema": 2, "written": written, "files": index.files, "pictures": dict(sorted(index.pixels.items()))}
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -158,10 +158,10 @@ def write(path: Path, index: Index) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def note_prints(path: Path, prints: Mapping[str, Print]) -> None:
+def add_pixels(path: Path, pixels: Mapping[str, PixelDigest]) -> None:
     """Add what `verify` saw to an index."""
     known = read(path)
-    write(path, replace(known, prints={**known.prints, **prints}))
+    write(path, replace(known, pixels={**known.pixels, **pixels}))
 
 
 def digest(lines: Iterable[tuple[object, ...]]) -> str:
@@ -178,20 +178,20 @@ def _status(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _worth_reading(known: Seen | None, status: tuple[int, int], hashed: bool) -> bool:
+def _worth_reading(known: FileState | None, status: tuple[int, int], hashed: bool) -> bool:
     """Whether a file is to be read: nobody has, or only its content can tell whether it is the same."""
     if known is not None and known[:2] == status:
         return hashed and not known.sha256
     return hashed or (known is not None and bool(known.sha256) and known.size == status[0])
 
 
-def _seen(known: Seen | None, status: tuple[int, int], sha256: str) -> Seen:
+def _seen(known: FileState | None, status: tuple[int, int], sha256: str) -> FileState:
     """A file now; without a new hash, the old one holds where size and time are the same."""
     old = known.sha256 if known is not None and known[:2] == status else ""
-    return Seen(*status, sha256 or old)
+    return FileState(*status, sha256 or old)
 
 
-def _differ(one: Seen, other: Seen) -> bool:
+def _differ(one: FileState, other: FileState) -> bool:
     """Whether two looks saw different content; equal sizes and no hash to compare count as the same."""
     return one.size != other.size or bool(one.sha256 and other.sha256 and one.sha256 != other.sha256)
 

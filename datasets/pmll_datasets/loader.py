@@ -12,7 +12,7 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 from jaxtyping import Bool, Int64, UInt8
 
-from .dataset import Image, Images, Labels, read_only
+from .dataset import ImageArray, Images, Labels, read_only
 from .errors import DataError
 from .views import parse_view, render, view_generator
 
@@ -22,9 +22,9 @@ Batch: TypeAlias = tuple[Positions, tuple[Pixels, ...]]
 Task: TypeAlias = Callable[[], None]
 T = TypeVar("T")
 
-AHEAD = 2
+PREFETCH = 2
 """Batches prepared beyond the one that is waited for."""
-TOGETHER = 8
+CHUNK = 8
 """Images a task: fewer cost more hand-overs between threads, more delay a stop."""
 
 
@@ -64,7 +64,7 @@ class ImageSet:
         def fill(group: Positions, pixels: tuple[Pixels, ...], rows: range) -> None:
             for row in rows:
                 position = int(group[row])
-                image = read(self.images, position)
+                image = read_image(self.images, position)
                 for number, (view, rendered) in enumerate(zip(parsed, pixels, strict=True)):
                     generator = view_generator(seed, epoch, self.ids[position], number)
                     rendered[row] = render(image, view, resolution, generator)
@@ -72,7 +72,7 @@ class ImageSet:
         def start(group: Positions) -> tuple[Batch, list[Task]]:
             pixels = tuple(np.empty((len(group), 3, resolution, resolution), np.uint8) for _ in parsed)
             rows = range(len(group))
-            chunks = [rows[first : first + TOGETHER] for first in rows[::TOGETHER]]
+            chunks = [rows[first : first + CHUNK] for first in rows[::CHUNK]]
             return (group, pixels), [partial(fill, group, pixels, chunk) for chunk in chunks]
 
         return in_order(map(start, positions), self.workers)
@@ -109,7 +109,7 @@ def in_order(jobs: Iterable[tuple[T, Sequence[Task]]], workers: int) -> Generato
     try:
         for result, tasks in jobs:
             pending.append((result, [pool.submit(task) for task in tasks]))
-            if len(pending) > AHEAD:
+            if len(pending) > PREFETCH:
                 yield _done(*pending.popleft())
         while pending:
             yield _done(*pending.popleft())
@@ -123,7 +123,7 @@ def _done(result: T, futures: list[Future[None]]) -> T:
     return result
 
 
-def read(images: Images, position: int) -> Image:
+def read_image(images: Images, position: int) -> ImageArray:
     """An image; whatever goes wrong is a DataError that names it."""
     try:
         return images.read(position)

@@ -21,7 +21,7 @@ import numpy as np
 
 from .dataset import Known, Split
 from .errors import DataError
-from .files import content, text
+from .files import read_bytes, read_text
 
 FORMAT = "pmll.mask/1"
 SUFFIXES = (".txt", ".npz")
@@ -34,7 +34,7 @@ def is_file(rule: str) -> bool:
 
 def digest(path: Path) -> str:
     """The first 16 hex digits of the file's sha256: what stands for it in an identity."""
-    return hashlib.sha256(content(path)).hexdigest()[:16]
+    return hashlib.sha256(read_bytes(path)).hexdigest()[:16]
 
 
 def read(path: Path, split: Split, classes: Sequence[str], ratio: float, regime: str) -> Known:
@@ -62,7 +62,7 @@ def pack(regime: str, ids: Sequence[str], classes: Sequence[str], masks: Mapping
 
 def _read_mask(path: Path, split: Split, classes: Sequence[str], ratio: float, regime: str) -> Known:
     try:
-        with np.load(io.BytesIO(content(path)), allow_pickle=False) as file:
+        with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as file:
             arrays = dict(file)
         if str(arrays["format"]) != FORMAT:
             raise ValueError(f"format {arrays['format']}")
@@ -96,7 +96,7 @@ def _read_list(path: Path, split: Split, classes: Sequence[str]) -> Known:
     rows, columns = _rows_by_name(split.ids), {name: column for column, name in enumerate(classes)}
     known = np.zeros(split.labels.shape, bool)
     absent: list[str] = []
-    lines = text(path).splitlines()
+    lines = read_text(path).splitlines()
     for number, line in enumerate(lines, 1):
         image, comma, label = (part.strip() for part in line.rpartition(","))
         if not line.strip():

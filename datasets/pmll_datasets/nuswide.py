@@ -16,8 +16,8 @@ import numpy as np
 
 from .dataset import Dataset, Labels, Split
 from .errors import DataError
-from .files import AGAIN, locate, require, split_of, text, there
-from .registry import Value, check_count, names_of, way_out
+from .files import AGAIN, existing_files, locate, read_text, require, split_of
+from .registry import Value, check_count, names_of, repair_hint
 
 CLASSES = (
     "airport", "animal", "beach", "bear", "birds", "boats", "book", "bridge", "buildings", "cars", "castle", "cat",
@@ -46,7 +46,7 @@ def load(root: Path, options: Mapping[str, Value]) -> Dataset:
 
 
 def _split(folder: Path, files: list[str], labels: Labels, labelless: str) -> Split:
-    require(files, there(folder, files), folder, way_out("nuswide"))
+    require(files, existing_files(folder, files), folder, repair_hint("nuswide"))
     ids = [str(PurePosixPath(file).with_suffix("")).removeprefix("images/") for file in files]
     whole = split_of(ids, [folder / file for file in files], labels)
     return whole.take(np.flatnonzero((labels == 1).any(axis=1))) if labelless == "drop" else whole
@@ -56,13 +56,13 @@ def _official(folder: Path, split: str) -> tuple[list[str], Labels]:
     """Image files below Flickr/ and labels, each concept from a file of its own with a line an image."""
     part = OFFICIAL[split]
     listed = folder / "ImageList" / f"{part}Imagelist.txt"
-    files = [line.strip().replace("\\", "/") for line in text(listed).split("\n")]
+    files = [line.strip().replace("\\", "/") for line in read_text(listed).split("\n")]
     files = [file for file in files if file]
     check_count("nuswide", split, len(files), listed)
     labels = np.full((len(files), len(CLASSES)), -1, np.int8)
     for name, column in COLUMNS.items():
         path = folder / "Groundtruth" / "TrainTestLabels" / f"Labels_{name}_{part}.txt"
-        flags = text(path).split()
+        flags = read_text(path).split()
         if len(flags) != len(files) or not set(flags) <= {"0", "1"}:
             what = f"{len(flags):,} lines of 0 and 1 expected for {len(files):,} images"
             raise DataError(what, where=path, hint=AGAIN)
@@ -72,7 +72,7 @@ def _official(folder: Path, split: str) -> tuple[list[str], Labels]:
 
 def _table(path: Path) -> dict[str, tuple[list[str], Labels]]:
     """Image files and labels of both splits from the published table."""
-    reader = csv.DictReader(io.StringIO(text(path), newline=""))
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
     if not {"filepath", "label", "split_name"} <= set(reader.fieldnames or ()):
         raise DataError("no header filepath,label,split_name", where=path, hint=AGAIN)
     rows: dict[str, list[tuple[str, list[int]]]] = {split: [] for split in ASL}

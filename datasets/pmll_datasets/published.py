@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from .dataset import Known, Labels, Official, Split
+from .dataset import Known, Labels, OfficialList, Split
 from .errors import DataError
 
 COLE_SEED = 1200
@@ -85,13 +85,13 @@ def draw_cap(split: Split, ratio: float) -> Known:
     return _cut(known, official)
 
 
-def _cut(whole: np.ndarray, official: Official) -> np.ndarray:
+def _cut(whole: np.ndarray, official: OfficialList) -> np.ndarray:
     """What concerns the split's own images."""
     part: np.ndarray = whole[official.rows]
     return part
 
 
-def _official(split: Split, mask: str) -> Official:
+def _official(split: Split, mask: str) -> OfficialList:
     if split.official is None:
         raise DataError(
             f"the mask {mask} is drawn on the complete official training list, which is not at hand",

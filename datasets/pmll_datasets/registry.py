@@ -15,23 +15,23 @@ Value: TypeAlias = str | int | bool
 
 @dataclass(frozen=True)
 class Option:
-    """What may be chosen about a data set. `allowed` is None for any whole number from 0 on, or any share below 1.
+    """An option of a data set. `allowed` is None if any whole number >= 0, or any share below 1, is allowed.
 
-    `paper` is what published work of a regime (`*`: of any) takes, where that isn't the default: so the track `paper`
-    does. An option that is `later` than stored results is stated only where it departs from its default, which leaves
-    the identities of those results as they are.
+    `paper` maps a regime (`*`: every regime) to the value that published work uses, if this is not the default; the
+    track `paper` uses it. An option that was `added_later` enters the identity only if it differs from its default, so
+    that older results keep their identities.
     """
 
     title: str
     default: str | int
     allowed: tuple[str, ...] | None = None
     paper: Mapping[str, str] = field(default_factory=dict)
-    later: bool = False
+    added_later: bool = False
     share: bool = False
 
     @property
     def values(self) -> str:
-        """What may be given, for reading."""
+        """The allowed values as text."""
         return " | ".join(self.allowed) if self.allowed else "a share below 1" if self.share else "a whole number"
 
 
@@ -66,7 +66,7 @@ _NAMES = {
         "natural",
         ("natural", "released"),
         {"*": "released"},
-        later=True,
+        added_later=True,
     )
 }
 _VOC_OPTIONS = {**_DIFFICULT, **_NAMES}
@@ -134,23 +134,25 @@ FOLDER = Entry(
     "your own images and a file with their labels",
     "a table (path,split,<label>… or path,split,labels) or a COCO-style JSON, images beside it, turned as EXIF says",
     options={
-        "zero": Option("what 0 means", "auto", ("auto", "absent", "unknown"), later=True),
+        "zero": Option("what 0 means", "auto", ("auto", "absent", "unknown"), added_later=True),
         "minus": Option(
             "what -1 means",
             "auto",
             ("auto", "absent", "uncertain-ignored", "uncertain-present", "uncertain-absent"),
-            later=True,
+            added_later=True,
         ),
         "between": Option(
             "what separates the names in a column of labels",
             "auto",
             ("auto", "bar", "semicolon", "comma", "space", "nothing"),
-            later=True,
+            added_later=True,
         ),
         "val": Option(
-            "what becomes of the images of the split val", "held-out", ("held-out", "train", "test"), later=True
+            "what becomes of the images of the split val", "held-out", ("held-out", "train", "test"), added_later=True
         ),
-        "test": Option("share of the images drawn for testing, where the file names none", "0", share=True, later=True),
+        "test": Option(
+            "share of the images drawn for testing, where the file names none", "0", share=True, added_later=True
+        ),
     },
 )
 
@@ -184,10 +186,12 @@ def paper_options(name: str, regime: str) -> dict[str, str]:
     return {key: value for key, value in chosen.items() if value is not None}
 
 
-def stated(name: str, options: Mapping[str, Value]) -> dict[str, Value]:
+def stated_options(name: str, options: Mapping[str, Value]) -> dict[str, Value]:
     """The resolved options as a data set states them: an option that came later only where it isn't at its default."""
     offered = find(name).options
-    return {key: value for key, value in options.items() if not (offered[key].later and value == offered[key].default)}
+    return {
+        key: value for key, value in options.items() if not (offered[key].added_later and value == offered[key].default)
+    }
 
 
 def find(name: str) -> Entry:
@@ -210,7 +214,7 @@ def names_of(name: str) -> list[str]:
     return [name, *(alias for alias, meant in ALIASES.items() if meant == name)]
 
 
-def way_out(name: str) -> str:
+def repair_hint(name: str) -> str:
     """What to do about a copy that lacks something."""
     if f"{name}-subset" not in DATASETS:
         return "copy or download it again"
@@ -222,7 +226,7 @@ def check_count(name: str, split: str, count: int, where: Path) -> None:
     counts = find(name).counts
     if counts and count != counts[split]:
         what = f"{name} has {counts[split]:,} {split} images, this copy lists {count:,}"
-        raise DataError(what, where=where, hint=way_out(name))
+        raise DataError(what, where=where, hint=repair_hint(name))
 
 
 def resolve_options(name: str, options: Mapping[str, Value]) -> dict[str, Value]:
@@ -233,7 +237,7 @@ def resolve_options(name: str, options: Mapping[str, Value]) -> dict[str, Value]
     return {key: _checked(key, options.get(key, each.default), each, name) for key, each in offered.items()}
 
 
-def place(name: str, root: str | os.PathLike[str] | None) -> Path | None:
+def data_folder(name: str, root: str | os.PathLike[str] | None) -> Path | None:
     """Where to look for a data set: a user's file, else `root` or PMLL_DATA; None for one that needs no files."""
     entry = find(name)
     if entry is FOLDER:

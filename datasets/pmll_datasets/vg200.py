@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from .dataset import Dataset, Official, Split
+from .dataset import Dataset, OfficialList, Split
 from .errors import DataError
-from .files import AGAIN, content, listing, locate, require, split_of, text
-from .registry import Value, names_of, way_out
+from .files import AGAIN, list_files, locate, read_bytes, read_text, require, split_of
+from .registry import Value, names_of, repair_hint
 
 CLASSES = 200
 LISTS = {"train": "train_list_500.txt", "test": "test_list_500.txt"}
@@ -29,9 +29,9 @@ def load(root: Path, options: Mapping[str, Value]) -> Dataset:
     classes = _names(folder / "vg_category_200_names.txt")
     present = _index(folder / "vg_category_200_labels_index.json")
     places = [place for place in (folder / "VG_100K_2", folder / "VG_100K") if place.is_dir()]
-    homes = {name: place for place in places for name in listing(place, ".jpg")}
+    homes = {name: place for place in places for name in list_files(place, ".jpg")}
     train, test = (_split(folder, folder / LISTS[split], present, homes) for split in LISTS)
-    train = replace(train, official=Official(train.labels, np.arange(len(train))))
+    train = replace(train, official=OfficialList(train.labels, np.arange(len(train))))
     return Dataset("vg200", classes, tuple(name.replace("_", " ") for name in classes), train, test, options)
 
 
@@ -39,7 +39,7 @@ def _names(path: Path) -> tuple[str, ...]:
     if not path.is_file():
         hint = "write a name a line, in the order of the numbers; without names, 0 to 199 do for methods that read none"
         raise DataError("the names of the 200 labels are not published with them", where=path, hint=hint)
-    names = tuple(line.strip() for line in text(path).splitlines() if line.strip())
+    names = tuple(line.strip() for line in read_text(path).splitlines() if line.strip())
     if len(names) != CLASSES or len(set(names)) != CLASSES:
         raise DataError(f"{len(names)} names, {len(set(names))} of them different", where=path, hint="give 200 names")
     return names
@@ -47,7 +47,7 @@ def _names(path: Path) -> tuple[str, ...]:
 
 def _index(path: Path) -> Mapping[str, Sequence[int]]:
     try:
-        found = json.loads(content(path))
+        found = json.loads(read_bytes(path))
     except ValueError as error:
         raise DataError(f"the labels are damaged or cut off: {error}", where=path, hint=AGAIN) from error
     if not isinstance(found, dict):
@@ -56,8 +56,8 @@ def _index(path: Path) -> Mapping[str, Sequence[int]]:
 
 
 def _split(folder: Path, listed: Path, present: Mapping[str, Sequence[int]], homes: Mapping[str, Path]) -> Split:
-    files = text(listed).split()
-    require(files, homes, folder / "VG_100K", way_out("vg200"))
+    files = read_text(listed).split()
+    require(files, homes, folder / "VG_100K", repair_hint("vg200"))
     labels = np.full((len(files), CLASSES), -1, np.int8)
     for row, file in enumerate(files):
         numbers = present.get(file)

@@ -16,16 +16,16 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from .dataset import Dataset, Official, Split
+from .dataset import Dataset, OfficialList, Split
 from .errors import DataError
-from .files import AGAIN, content, listing, locate, refuse_strays, require, split_of, text
-from .registry import DATASETS, Value, check_count, names_of, stated, way_out
+from .files import AGAIN, list_files, locate, read_bytes, read_text, refuse_unlisted, require, split_of
+from .registry import DATASETS, Value, check_count, names_of, repair_hint, stated_options
 
 CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
     "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
 )  # fmt: skip
-APART = {"diningtable": "dining table", "pottedplant": "potted plant", "tvmonitor": "tv monitor"}
+NATURAL_NAMES = {"diningtable": "dining table", "pottedplant": "potted plant", "tvmonitor": "tv monitor"}
 COLUMNS = {name: column for column, name in enumerate(CLASSES)}
 LISTS = {"2007": {"train": "trainval", "test": "test"}, "2012": {"train": "train", "test": "val"}}
 FLAGS = {"": 1, "0": 1, "false": 1, "1": 0, "true": 0}
@@ -61,30 +61,32 @@ def _load(name: str, root: Path, options: Mapping[str, Value]) -> Dataset:
     for split, listed in ids.items():
         check_count(name, split, len(listed), folder / "ImageSets" / "Main")
     complete = DATASETS[name].counts is not None
-    found = listing(folder / "JPEGImages", ".jpg")
+    found = list_files(folder / "JPEGImages", ".jpg")
     files = [f"{image}.jpg" for listed in ids.values() for image in listed]
-    require(files, found, folder / "JPEGImages", way_out(name))
+    require(files, found, folder / "JPEGImages", repair_hint(name))
     if not complete:  # with a full count, none can be missing from the lists
         named = " or ".join(f"ImageSets/Main/{path.name}" for path in lists.values())
-        refuse_strays(files, found, folder / "JPEGImages", named)
+        refuse_unlisted(files, found, folder / "JPEGImages", named)
     difficult = DIFFICULT[str(options["difficult"])]
     train, test = (_split(folder, ids[split], difficult, complete and split == "train") for split in ("train", "test"))
-    apart = APART if options["names"] == "natural" else {}
-    return Dataset(name, CLASSES, tuple(apart.get(each, each) for each in CLASSES), train, test, stated(name, options))
+    apart = NATURAL_NAMES if options["names"] == "natural" else {}
+    return Dataset(
+        name, CLASSES, tuple(apart.get(each, each) for each in CLASSES), train, test, stated_options(name, options)
+    )
 
 
 def _split(folder: Path, ids: list[str], difficult: int, official: bool) -> Split:
     """Images and labels of one list; with `official`, it is the complete training list."""
     rows = [_labels(folder / "Annotations" / f"{image}.xml") for image in ids]
     labels = np.array(rows, np.int8).reshape(len(ids), len(CLASSES))
-    drawn = Official(np.where(labels == 0, -1, labels), np.arange(len(ids)), tuple(ids)) if official else None
+    drawn = OfficialList(np.where(labels == 0, -1, labels), np.arange(len(ids)), tuple(ids)) if official else None
     files = [folder / "JPEGImages" / f"{image}.jpg" for image in ids]
     return split_of(ids, files, np.where(labels == 0, difficult, labels), drawn)
 
 
 def _ids(path: Path) -> list[str]:
     """The image ids of a list, one a line."""
-    lines = [line.split() for line in text(path).splitlines()]
+    lines = [line.split() for line in read_text(path).splitlines()]
     for number, words in enumerate(lines, 1):
         if len(words) > 1:
             hint = "give the list of all images, with one id a line; lists of one class have a second column"
@@ -113,7 +115,7 @@ def _annotation(path: Path) -> ElementTree.Element:
     Raises:
         DataError: damaged XML, an encoding that isn't the stated one, or another root, as with a namespace.
     """
-    read = content(path)
+    read = read_bytes(path)
     try:
         root = ElementTree.fromstring(read)
     except (ElementTree.ParseError, LookupError, ValueError) as error:

@@ -21,7 +21,7 @@ from pmll_bench.run.groups import run_groups
 from pmll_bench.run.listeners import Silent
 from pmll_bench.run.train_set import train_set
 from pmll_bench.store.store import Store
-from pmll_datasets.dataset import DataError, Dataset, Official, load
+from pmll_datasets.dataset import DataError, Dataset, OfficialList, load
 from pmll_datasets.regimes import mask_labels
 from stored import planned
 
@@ -121,7 +121,7 @@ def test_a_mask_file_that_changed_since_the_cell_was_planned_is_refused(tmp_path
 
 def official(data: Dataset) -> Dataset:
     """The data set as if it had an official training list, all of it."""
-    drawn = Official(data.train.labels, np.arange(len(data.train)), data.train.ids)
+    drawn = OfficialList(data.train.labels, np.arange(len(data.train)), data.train.ids)
     return replace(data, train=replace(data.train, official=drawn))
 
 

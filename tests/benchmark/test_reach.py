@@ -28,7 +28,7 @@ from pmll_bench.run.train_set import train_set
 from pmll_bench.store.cell_folder import Attempt, CellFolder
 from pmll_bench.store.environment import environment
 from pmll_bench.store.store import Store
-from pmll_datasets.lending import lent_images
+from pmll_datasets.handles import opaque_images
 from pmll_methods.engine import loop, torch_method
 from pmll_methods.engine.member import Member
 from reach import Secrets
@@ -211,7 +211,7 @@ def test_the_walk_finds_what_a_run_of_the_bench_and_a_reader_of_images_lead_to(
     secrets.look(images=data.train.images)
     assert any("the path" in found for found in secrets.found)
     secrets.found.clear()
-    secrets.look(run=LentRun(run), images=lent_images(data.train.images))
+    secrets.look(run=LentRun(run), images=opaque_images(data.train.images))
     assert secrets.found == []
 
 

@@ -20,8 +20,8 @@ from pmll_datasets.errors import DataError
 from pmll_datasets.nuswide import CLASSES as NUS
 from pmll_datasets.shapes import CLASSES as SHAPES
 from pmll_datasets.sources import Archive
-from pmll_datasets.voc import APART
 from pmll_datasets.voc import CLASSES as VOC
+from pmll_datasets.voc import NATURAL_NAMES
 from pmll_methods.method import MethodError
 from pmll_methods.towers import glove
 from pmll_methods.towers.weights import words_identity
@@ -145,7 +145,7 @@ def test_the_names_of_all_built_in_data_sets_are_kept_whichever_was_asked_for(sh
     lists = shared / "data" / "labels" / "classnames"
     coco, released = ((lists / f"{name}.txt").read_text().splitlines() for name in ("coco-dualcoop", "cub312-scpnet"))
     attributes = [f"has_{second}::{first}" for first, second in (name.split(" ", 1) for name in released)]
-    names = [*VOC, *APART.values(), *NUS, *SHAPES, *coco, *released, *map(_natural, attributes)]
+    names = [*VOC, *NATURAL_NAMES.values(), *NUS, *SHAPES, *coco, *released, *map(_natural, attributes)]
     assert glove.words_of(names) <= glove.words_of(ALWAYS.read_text("utf-8").split())
     assert _released("has_bill_shape::curved_(up_or_down)") in released
 

@@ -22,7 +22,7 @@ from pmll_datasets.dataset import (
     DataError,
     Dataset,
     Images,
-    Official,
+    OfficialList,
     Split,
     load,
     resolve_options,
@@ -164,7 +164,7 @@ def test_a_subset_is_no_prefix_and_another_one_in_another_data_set() -> None:
 def test_a_subset_keeps_labels_and_official_rows_with_their_images() -> None:
     ids = [f"{i:04d}" for i in range(50)]
     labels = np.where(np.arange(50)[:, None] % [2, 3] == 0, 1, -1).astype(np.int8)
-    train = Split(Images(tuple(ids), never), labels, Official(np.ones((90, 2), np.int8), np.arange(40, 90)))
+    train = Split(Images(tuple(ids), never), labels, OfficialList(np.ones((90, 2), np.int8), np.arange(40, 90)))
     part = Dataset("toy", ("even", "third"), ("even", "third"), train, split_of(["t"])).subset(9).train
     assert part.official is not None
     for row, each in enumerate(part.ids):

@@ -48,14 +48,14 @@ def later(path: Path) -> None:
 def test_own_images_that_are_replaced_make_another_data_set_and_are_named(table: Path) -> None:
     before = own(table)
     fingerprint = before.fingerprint
-    assert before.seen.changed == ()
+    assert before.comparison.changed == ()
     write_image(table.parent / "b.bmp", (8, 6), BLUE)  # of the same size
     later(table.parent / "b.bmp")
     after = own(table)
     assert after.fingerprint != fingerprint
-    assert after.seen.changed == ("b",)
-    assert "1 image has changed since 20" in after.seen.said
-    assert own(table).seen.changed == ()  # said once
+    assert after.comparison.changed == ("b",)
+    assert "1 image has changed since 20" in after.comparison.summary
+    assert own(table).comparison.changed == ()  # said once
     write_image(table.parent / "b.bmp", (8, 6), RED)
     later(table.parent / "b.bmp")
     assert own(table).fingerprint == fingerprint
@@ -68,25 +68,25 @@ def test_the_images_of_others_with_other_content_are_no_part_of_the_fingerprint(
 
 
 def test_official_images_that_are_replaced_stay_named_until_they_are_accepted(voc: Path) -> None:
-    assert load("voc2007-subset", voc).seen.changed == ()
+    assert load("voc2007-subset", voc).comparison.changed == ()
     write_image(voc / "VOCdevkit/VOC2007/JPEGImages/000001.jpg", (50, 60), BLUE)
     for _ in range(2):
         data = load("voc2007-subset", voc)
-        assert data.seen.changed == ("000001",)
-    index.look(data.name, data.files, hashed=False, accept=True)
-    assert load("voc2007-subset", voc).seen.changed == ()
+        assert data.comparison.changed == ("000001",)
+    index.compare(data.name, data.files, hashed=False, accept=True)
+    assert load("voc2007-subset", voc).comparison.changed == ()
 
 
 def test_an_official_image_of_the_same_size_is_compared_where_its_content_is_known(voc: Path) -> None:
     data = load("voc2007-subset", voc)
     image = data.files["000001"]
     content = image.read_bytes()
-    index.look(data.name, data.files, hashed=True, accept=True)
+    index.compare(data.name, data.files, hashed=True, accept=True)
     later(image)
-    assert load("voc2007-subset", voc).seen.changed == ()  # only its time has changed
+    assert load("voc2007-subset", voc).comparison.changed == ()  # only its time has changed
     image.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     later(image)
-    assert load("voc2007-subset", voc).seen.changed == ("000001",)
+    assert load("voc2007-subset", voc).comparison.changed == ("000001",)
 
 
 def test_a_file_of_the_same_size_and_time_is_not_read_again(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ def test_official_images_are_not_read_at_all(voc: Path, monkeypatch: pytest.Monk
         raise AssertionError(f"{path} is read")
 
     monkeypatch.setattr(index, "_sha256", never)
-    assert load("voc2007-subset", voc).seen.changed == ()
+    assert load("voc2007-subset", voc).comparison.changed == ()
 
 
 def test_a_digest_tells_other_images_apart(voc: Path, table: Path) -> None:
@@ -137,7 +137,7 @@ def test_the_fingerprint_of_own_images_can_be_made_again_from_its_description(ta
 def test_a_damaged_index_costs_the_comparison_and_nothing_else(table: Path, content: bytes) -> None:
     data = own(table)
     fingerprint = data.fingerprint
-    where = index.place(data.name, data.files)
+    where = index.index_path(data.name, data.files)
     assert where is not None
     where.write_bytes(content)
     assert own(table).fingerprint == fingerprint
@@ -169,7 +169,9 @@ def test_a_part_of_a_user_s_images_depends_on_its_own_alone(table: Path) -> None
 
 def test_what_is_known_of_a_folder_can_be_forgotten(table: Path, voc: Path) -> None:
     inside, outside = own(table), load("voc2007-subset", voc)
-    places = [index.place(data.name, data.files) for data in (inside, outside) if data.fingerprint and data.contents]
+    places = [
+        index.index_path(data.name, data.files) for data in (inside, outside) if data.fingerprint and data.contents
+    ]
     assert all(place is not None and place.is_file() for place in places)
     index.forget(table.parent / "VOCdevkit")
     assert [place is not None and place.exists() for place in places] == [True, False]

@@ -10,7 +10,7 @@ import pytest
 
 from pmll_datasets.dataset import Images
 from pmll_datasets.errors import DataError
-from pmll_datasets.loader import AHEAD, ImageSet, TrainSet
+from pmll_datasets.loader import PREFETCH, ImageSet, TrainSet
 from pmll_datasets.views import parse_view, render, view_generator
 from pmll_methods import method
 
@@ -89,7 +89,7 @@ def test_no_more_than_a_few_batches_are_prepared_ahead() -> None:
     assert not asked
     for taken in range(1, 6):
         next(batches)
-        assert len(asked) == taken + AHEAD
+        assert len(asked) == taken + PREFETCH
     batches.close()
 
 
@@ -100,7 +100,7 @@ def test_a_consumer_that_stops_early_leaves_no_thread_and_no_work_behind() -> No
     batches.close()
     assert not loader_threads()
     reads = len(shelf.reads)
-    assert reads <= COUNT * (AHEAD + 1)
+    assert reads <= COUNT * (PREFETCH + 1)
     assert list(batches) == []
     assert len(shelf.reads) == reads
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golden import cases, load
-from pmll_datasets.dataset import DataError, Images, Official, Split
+from pmll_datasets.dataset import DataError, Images, OfficialList, Split
 from pmll_datasets.masks import (
     RULES,
     counter,
@@ -56,16 +56,16 @@ COCO_SHA = [
 NINE = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
 
 
-def split_of(ids: list[str], classes: int, official: Official | None = None) -> Split:
+def split_of(ids: list[str], classes: int, official: OfficialList | None = None) -> Split:
     def never(i: int) -> np.ndarray:
         raise AssertionError("masks need no image")
 
     return Split(Images(tuple(ids), never), np.ones((len(ids), classes), np.int8), official)
 
 
-def official_of(count: int, classes: int, rows: np.ndarray | None = None) -> Official:
+def official_of(count: int, classes: int, rows: np.ndarray | None = None) -> OfficialList:
     """An official list with every label present, and all of its rows or some."""
-    return Official(np.ones((count, classes), np.int8), np.arange(count) if rows is None else rows)
+    return OfficialList(np.ones((count, classes), np.int8), np.arange(count) if rows is None else rows)
 
 
 @pytest.mark.parametrize("path", cases("mask_counter"))

@@ -10,10 +10,12 @@ def replaced(data: Dataset) -> tuple[str, ...]:
 
     Raises `DataError` where those of any other data set do: its numbers would go by an identity that is not theirs.
     """
-    seen = data.seen
-    if not seen.changed:
+    comparison = data.comparison
+    if not comparison.changed:
         return ()
-    if data.own:
-        return (f"{data.name}: {seen.said}; this is another data set now; results of the old images stay separate",)
+    if data.user_file:
+        return (
+            f"{data.name}: {comparison.summary}; this is another data set now; results of the old images stay separate",
+        )
     hint = f"restore the images; or check and accept them as they are: pmll-bench data verify {data.name} --renew"
-    raise DataError(f"{data.name}: {seen.said}", where=str(data.files[seen.changed[0]]), hint=hint)
+    raise DataError(f"{data.name}: {comparison.summary}", where=str(data.files[comparison.changed[0]]), hint=hint)

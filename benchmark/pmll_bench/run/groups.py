@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from pmll_datasets.dataset import Labels
-from pmll_datasets.lending import lent_images
+from pmll_datasets.handles import opaque_images
 from pmll_datasets.loader import ImageSet, TrainSet
 from pmll_methods.engine.isolation import as_exception, result_or_error
 from pmll_methods.method import Diverged, Method, Scores, Stopped
@@ -124,7 +124,7 @@ class _Work:
             for planned in self.cells:
                 self._begin(planned)
             self.data = open_dataset(self.cells[0])
-            self.test = ImageSet(lent_images(self.data.test.images), workers=self.settings.workers)
+            self.test = ImageSet(opaque_images(self.data.test.images), workers=self.settings.workers)
             cells = [cell for run in tuple(self.runs) if (cell := self._kept(run, partial(self._start, run)))]
             if not cells:
                 return

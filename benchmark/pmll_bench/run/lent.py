@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from pmll_datasets.lending import Handle, lend
-from pmll_datasets.lending import behind as _behind
+from pmll_datasets.handles import Handle, make_handle
+from pmll_datasets.handles import resolve as _resolve
 from pmll_methods.method import ImageSet, Positions, Run, Scores, State
 from pmll_methods.recipe import Recipe
 
@@ -21,7 +21,7 @@ class LentRun:
     __slots__ = ("_handle",)
 
     def __init__(self, run: Run) -> None:
-        object.__setattr__(self, "_handle", lend(run))
+        object.__setattr__(self, "_handle", make_handle(run))
 
     _handle: Handle[Run]
 
@@ -30,36 +30,36 @@ class LentRun:
 
     @property
     def seed(self) -> int:
-        return _behind(self._handle).seed
+        return _resolve(self._handle).seed
 
     @property
     def device(self) -> str:
-        return _behind(self._handle).device
+        return _resolve(self._handle).device
 
     @property
     def recipe(self) -> Recipe:
-        return _behind(self._handle).recipe
+        return _resolve(self._handle).recipe
 
     def save(self, state: State, step: int = 0) -> None:
-        _behind(self._handle).save(state, step)
+        _resolve(self._handle).save(state, step)
 
     def restore(self, step: int | None = None) -> State | None:
-        return _behind(self._handle).restore(step)
+        return _resolve(self._handle).restore(step)
 
     def saved_steps(self) -> tuple[int, ...]:
-        return _behind(self._handle).saved_steps()
+        return _resolve(self._handle).saved_steps()
 
     def save_due(self) -> bool:
-        return _behind(self._handle).save_due()
+        return _resolve(self._handle).save_due()
 
     def should_stop(self) -> bool:
-        return _behind(self._handle).should_stop()
+        return _resolve(self._handle).should_stop()
 
     def report(self, epoch: int, epochs: int, losses: Mapping[str, float]) -> None:
-        _behind(self._handle).report(epoch, epochs, losses)
+        _resolve(self._handle).report(epoch, epochs, losses)
 
     def record(self, name: str, positions: Positions, values: np.ndarray) -> None:
-        _behind(self._handle).record(name, positions, values)
+        _resolve(self._handle).record(name, positions, values)
 
     def after_epoch(self, epoch: int, predict: Callable[[ImageSet], Scores]) -> None:
-        _behind(self._handle).after_epoch(epoch, predict)
+        _resolve(self._handle).after_epoch(epoch, predict)

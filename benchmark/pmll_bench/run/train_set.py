@@ -7,7 +7,7 @@ from pathlib import Path
 from pmll_datasets import mask_files
 from pmll_datasets.dataset import Dataset
 from pmll_datasets.errors import DataError
-from pmll_datasets.lending import lent_images
+from pmll_datasets.handles import opaque_images
 from pmll_datasets.loader import TrainSet
 from pmll_datasets.regimes import mask_labels, training_part
 
@@ -38,7 +38,7 @@ def train_set(data: Dataset, planned: Planned, workers: int) -> TrainSet:
     )
     rows = training_part(data.train, rule)
     whole = TrainSet(
-        images=lent_images(data.train.images),
+        images=opaque_images(data.train.images),
         workers=workers,
         labels=labels,
         classes=data.classes,

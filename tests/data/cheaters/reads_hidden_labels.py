@@ -6,14 +6,14 @@ from inspect import getclosurevars
 import numpy as np
 
 from plain_method import Plain
-from pmll_datasets.lending import behind
+from pmll_datasets.handles import resolve
 
 
 class ReadsHiddenLabels(Plain):
     """Fills in what is hidden."""
 
     def labels(self, train):
-        paths = getclosurevars(behind(train.images.read.handle)).nonlocals["found"]
+        paths = getclosurevars(resolve(train.images.read.handle)).nonlocals["found"]
         with (paths[0].parent / "labels.csv").open(newline="") as file:
             rows = {row["path"]: row for row in csv.DictReader(file)}
         complete = [[rows[path.name][name] or 0 for name in train.classes] for path in paths]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 from weakref import WeakKeyDictionary
 
-from .dataset import Image, Images
+from .dataset import ImageArray, Images
 
 T = TypeVar("T")
 
@@ -25,14 +25,14 @@ class Handle(Generic[T]):
 _LENT: WeakKeyDictionary[Handle[Any], object] = WeakKeyDictionary()
 
 
-def lend(thing: T) -> Handle[T]:
+def make_handle(thing: T) -> Handle[T]:
     """A handle for an object, which must not lead back to the handle."""
     handle: Handle[T] = Handle()
     _LENT[handle] = thing
     return handle
 
 
-def behind(handle: Handle[T]) -> T:
+def resolve(handle: Handle[T]) -> T:
     """The object that a handle stands for."""
     return cast(T, _LENT[handle])
 
@@ -43,11 +43,11 @@ class _Reader:
 
     handle: Handle[Any]
 
-    def __call__(self, position: int) -> Image:
-        image: Image = behind(self.handle)(position)
+    def __call__(self, position: int) -> ImageArray:
+        image: ImageArray = resolve(self.handle)(position)
         return image
 
 
-def lent_images(images: Images) -> Images:
+def opaque_images(images: Images) -> Images:
     """The same images; what is given leads to no path and to no data set."""
-    return Images(images.ids, _Reader(lend(images.read)))
+    return Images(images.ids, _Reader(make_handle(images.read)))

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from ..counter import image_words, uniform
 from ..errors import DataError, unknown
 from ..registry import Value
-from .listed import Listed
+from .listing import Listing
 
 Part: TypeAlias = Literal["train", "val", "test"]
 SPLITS: Mapping[str, Part] = {
@@ -31,7 +31,7 @@ def drawn(ids: Sequence[str], share: float) -> list[bool]:
     return found
 
 
-def assign(listed: Listed, options: Mapping[str, Value]) -> tuple[list[Part | None], str]:
+def assign(listed: Listing, options: Mapping[str, Value]) -> tuple[list[Part | None], str]:
     """Each row's part, None where it is held out, and how the parts came about.
 
     Raises:
@@ -56,7 +56,7 @@ def assign(listed: Listed, options: Mapping[str, Value]) -> tuple[list[Part | No
     return parts, "; ".join([f"{parts.count('train'):,} train, {parts.count('test'):,} test", *said])
 
 
-def _part(listed: Listed, number: int) -> Part:
+def _part(listed: Listing, number: int) -> Part:
     row = listed.rows[number]
     if row.split is None:
         return "train"
@@ -69,7 +69,7 @@ def _as(held: str) -> Part:
     return "train" if held == "train" else "test"
 
 
-def _found(listed: Listed, written: Mapping[Part | None, int]) -> str:
+def _found(listed: Listing, written: Mapping[Part | None, int]) -> str:
     if not listed.rows or listed.rows[0].split is None:
         return f"the file lists {len(listed.rows):,} images and no splits"
     return "the file has " + ", ".join(f"{count:,} of the split {part}" for part, count in written.items())

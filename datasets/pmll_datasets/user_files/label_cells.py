@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 from ..errors import DataError
 from ..registry import Value
 
-Mark: TypeAlias = Literal["1", "0", "-1", ""]
+LabelCell: TypeAlias = Literal["1", "0", "-1", ""]
 PRESENT, UNKNOWN, ABSENT = 1, 0, -1
 MINUS = {"absent": ABSENT, "uncertain-ignored": UNKNOWN, "uncertain-present": PRESENT, "uncertain-absent": ABSENT}
 ZERO = {"absent": ABSENT, "unknown": UNKNOWN}
@@ -23,10 +23,10 @@ MEANING = "write 1 for present, 0 for absent, or 1, -1 and nothing for present, 
 
 
 @lru_cache(maxsize=4096)
-def mark(cell: str) -> Mark | None:
+def parse_label_cell(cell: str) -> LabelCell | None:
     """A cell as a mark: 1, 1.0 and True are one; None for a cell that is no mark.
 
-    >>> mark("1.0"), mark("-1"), mark("nan"), mark("2")
+    >>> parse_label_cell("1.0"), parse_label_cell("-1"), parse_label_cell("nan"), parse_label_cell("2")
     ('1', '-1', '', None)
     """
     text = cell.lower()
@@ -36,16 +36,16 @@ def mark(cell: str) -> Mark | None:
         number = float({"true": "1", "false": "0"}.get(text, text))
     except ValueError:
         return None
-    marks: Mapping[float, Mark] = {1.0: "1", 0.0: "0", -1.0: "-1"}
+    marks: Mapping[float, LabelCell] = {1.0: "1", 0.0: "0", -1.0: "-1"}
     return marks.get(number)
 
 
-def is_mark(cell: str) -> bool:
+def is_label_cell(cell: str) -> bool:
     """Whether a cell is a mark."""
-    return mark(cell) is not None
+    return parse_label_cell(cell) is not None
 
 
-def meanings(found: Collection[Mark], options: Mapping[str, Value], file: Path) -> dict[Mark, int]:
+def meanings(found: Collection[LabelCell], options: Mapping[str, Value], file: Path) -> dict[LabelCell, int]:
     """The label that each mark of a file stands for.
 
     Args:
@@ -68,7 +68,7 @@ def meanings(found: Collection[Mark], options: Mapping[str, Value], file: Path) 
             what = "the labels hold -1, and 0 is absent, so -1 may mean absent or uncertain"
             raise DataError(what, where=file, hint=f"say which: --set data.minus={'|'.join(MINUS)}")
         minus = "absent"
-    every: dict[Mark, int] = {"1": PRESENT, "0": ZERO[zero], "-1": MINUS[minus], "": UNKNOWN}
+    every: dict[LabelCell, int] = {"1": PRESENT, "0": ZERO[zero], "-1": MINUS[minus], "": UNKNOWN}
     return {sign: label for sign, label in every.items() if sign in found}
 
 
@@ -78,7 +78,7 @@ def _hint(minus: bool) -> str:
     return hint + (more if minus else "")
 
 
-def said(meaning: Mapping[Mark, int]) -> str:
+def describe(meaning: Mapping[LabelCell, int]) -> str:
     """The meanings for reading: "1 present, 0 absent"."""
     words = {PRESENT: "present", ABSENT: "absent", UNKNOWN: "unknown"}
     return ", ".join(f"{sign or 'empty'} {words[label]}" for sign, label in meaning.items())

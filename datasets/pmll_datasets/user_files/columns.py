@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ..errors import DataError
-from .listed import quoted
-from .signs import is_mark
+from .label_cells import is_label_cell
+from .listing import quoted
 from .splits import SPLITS
 from .table import IMAGE, Table
 
@@ -27,13 +27,13 @@ FEW = 0.1
 
 @dataclass(frozen=True)
 class Columns:
-    """Numbers of columns: `names` holds class names, else each of `marks` is a class. `rest` is left out, by name."""
+    """Column numbers: `names` holds class names; else, each of `labels` is a class. `ignored` are column names."""
 
     image: int
     split: int | None
     names: int | None
-    marks: tuple[int, ...]
-    rest: tuple[str, ...]
+    labels: tuple[int, ...]
+    ignored: tuple[str, ...]
 
 
 def recognise(table: Table) -> Columns:
@@ -102,7 +102,7 @@ def _names(table: Table, others: list[int]) -> int | None:
 
 def _is_label(table: Table, number: int) -> bool:
     cells = [cell for cell in table.columns[number] if cell]
-    return not cells or sum(map(is_mark, cells)) >= FEW * len(cells)
+    return not cells or sum(map(is_label_cell, cells)) >= FEW * len(cells)
 
 
 def _called(table: Table, names: Iterable[str]) -> list[int]:
@@ -112,7 +112,7 @@ def _called(table: Table, names: Iterable[str]) -> list[int]:
 def _is_marks(table: Table, number: int) -> bool:
     """Whether a column is filled with marks, some cells perhaps empty."""
     cells = table.columns[number]
-    return any(cells) and all(map(is_mark, cells))
+    return any(cells) and all(map(is_label_cell, cells))
 
 
 def _all(table: Table, number: int, test: Callable[[str], bool]) -> bool:

@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 
 from ..errors import DataError
-from ..files import content
-from .listed import at
+from ..files import read_bytes
+from .listing import error_at
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 IMAGE = re.compile(r"\.(jpe?g|png|bmp|gif|webp|tiff?|ppm|pgm)$", re.IGNORECASE)
@@ -40,18 +40,20 @@ def read(file: Path) -> Table:
         DataError: a file that is not UTF-8, is empty or has no header, or a line with too few or too many cells.
     """
     try:
-        text = content(file).decode("utf-8-sig")
+        text = read_bytes(file).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"not UTF-8: {error.reason}", where=file, hint="save the file as UTF-8") from error
     separator = _separator(text)
     (place, header), *lines = _lines(file, text, separator) or [("line 1", ())]
     if not header or any(IMAGE.search(cell) for cell in header):
         what = f"no header; the file begins with {', '.join(header)!r}" if header else "no header; the file is empty"
-        raise at(file, place, what, "begin the file with the names of its columns: path, split and the labels")
+        raise error_at(file, place, what, "begin the file with the names of its columns: path, split and the labels")
     for place, cells in lines:
         if len(cells) != len(header):
             what = f"{len(cells)} columns, the header has {len(header)} (separated by {SEPARATORS[separator]})"
-            raise at(file, place, what, "fill the line up: an unknown label is empty; quote a cell with a separator")
+            raise error_at(
+                file, place, what, "fill the line up: an unknown label is empty; quote a cell with a separator"
+            )
     return Table(file, separator, header, tuple(place for place, _ in lines), tuple(cells for _, cells in lines))
 
 
@@ -71,4 +73,4 @@ def _lines(file: Path, text: str, separator: str) -> list[tuple[str, tuple[str, 
             if any(cell.strip() for cell in cells)
         ]
     except csv.Error as error:
-        raise at(file, f"line {reader.line_num}", f"invalid CSV: {error}", "check the quotes") from error
+        raise error_at(file, f"line {reader.line_num}", f"invalid CSV: {error}", "check the quotes") from error

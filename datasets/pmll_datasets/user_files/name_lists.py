@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import DataError
-from .listed import at, quoted
+from .listing import error_at, quoted
 
 BETWEEN = {"bar": "|", "semicolon": ";", "comma": ",", "space": " "}
 
@@ -54,7 +54,7 @@ def _literal(file: Path, place: str, cell: str) -> list[str]:
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         names = None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise at(file, place, f"labels {cell!r} are not a list of names", "write ['cat', 'dog'] or cat|dog")
+        raise error_at(file, place, f"labels {cell!r} are not a list of names", "write ['cat', 'dog'] or cat|dog")
     return names
 
 

@@ -10,13 +10,13 @@ import numpy as np
 
 from ..coco import without_outline
 from ..errors import DataError
-from ..files import content
-from .listed import Listed, Row, at, quoted
+from ..files import read_bytes
+from .listing import ListedImage, Listing, error_at, quoted
 
 NEEDED = ("images", "categories", "annotations")
 
 
-def read(file: Path) -> Listed:
+def read(file: Path) -> Listing:
     """The images with the categories of their objects.
 
     A category is present in an image that has an object of it, else absent. Where images name the categories that
@@ -40,21 +40,23 @@ def read(file: Path) -> Listed:
     for number, each in enumerate(found["annotations"], 1):
         if each["image_id"] not in images or each["category_id"] not in columns:
             what = f"it names image {each['image_id']!r} and category {each['category_id']!r}, not both are listed"
-            raise at(file, f"annotation {number:,}", what, "list all images and categories, or take the object out")
+            raise error_at(
+                file, f"annotation {number:,}", what, "list all images and categories, or take the object out"
+            )
         labels[images[each["image_id"]], columns[each["category_id"]]] = 1
     split = any("split" in image for image in found["images"])
     rows = tuple(
-        Row(f"image {number:,}", str(image["file_name"]), str(image.get("split", "")) if split else None)
+        ListedImage(f"image {number:,}", str(image["file_name"]), str(image.get("split", "")) if split else None)
         for number, image in enumerate(found["images"], 1)
     )
     rest = "those in neg_category_ids absent, all others unknown" if verified else "all others absent"
     said = (f"objects of {len(columns):,} categories (COCO-style JSON)", f"categories with an object present, {rest}")
-    return Listed(file, tuple(names[key] for key in sorted(names)), rows, labels, said)
+    return Listing(file, tuple(names[key] for key in sorted(names)), rows, labels, said)
 
 
 def _parsed(file: Path) -> dict[str, list[dict[str, Any]]]:
     try:
-        found = json.loads(content(file).decode("utf-8-sig"), object_hook=without_outline)
+        found = json.loads(read_bytes(file).decode("utf-8-sig"), object_hook=without_outline)
     except ValueError as error:
         raise DataError(f"invalid JSON: {error}", where=file, hint="write it again") from error
     there = list(found) if isinstance(found, dict) else []
@@ -69,7 +71,7 @@ def _parsed(file: Path) -> dict[str, list[dict[str, Any]]]:
             ]
             if missing:
                 place = f"entry {number:,} of {kind}"
-                raise at(file, place, f"no {quoted(missing)}", f"each entry of {kind} needs {quoted(names)}")
+                raise error_at(file, place, f"no {quoted(missing)}", f"each entry of {kind} needs {quoted(names)}")
     return {name: found[name] for name in NEEDED}
 
 

@@ -11,7 +11,7 @@ from ..errors import DataError
 
 
 @dataclass(frozen=True)
-class Row:
+class ListedImage:
     """One image of a file: where it stands there ("line 3"), its path and its split as written, if it has one."""
 
     place: str
@@ -29,8 +29,8 @@ class Row:
 
 
 @dataclass(frozen=True, eq=False)
-class Listed:
-    """The content of a file: int8 `labels` [rows, classes], 1 present, -1 absent, 0 unknown; `said`, how it was read.
+class Listing:
+    """The content of a file: int8 `labels` [rows, classes], 1 present, -1 absent, 0 unknown; `notes`, how it was read.
 
     Raises:
         DataError: a path that leads out of the folder, or an image that is listed twice.
@@ -38,9 +38,9 @@ class Listed:
 
     file: Path
     classes: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[ListedImage, ...]
     labels: Labels
-    said: tuple[str, ...]
+    notes: tuple[str, ...]
 
     def __post_init__(self) -> None:
         first: dict[str, str] = {}
@@ -49,18 +49,18 @@ class Listed:
             if row.id in first:
                 what = f"image {row.id} is in {first[row.id]}, too"
                 hint = "give each image one row, with all of its labels; paths must differ in more than the extension"
-                raise at(self.file, row.place, what, hint)
+                raise error_at(self.file, row.place, what, hint)
             first[row.id] = row.place
 
 
-def _refuse_outside(file: Path, row: Row) -> None:
+def _refuse_outside(file: Path, row: ListedImage) -> None:
     path, parts = row.path, PurePosixPath(row.path).parts
     if not parts or path.startswith("/") or ".." in parts or "\\" in path or ":" in parts[0]:
         hint = "write the path relative to the file's folder, with forward slashes"
-        raise at(file, row.place, f"{path!r} is not a path inside the folder", hint)
+        raise error_at(file, row.place, f"{path!r} is not a path inside the folder", hint)
 
 
-def at(file: Path, place: str, what: str, hint: str) -> DataError:
+def error_at(file: Path, place: str, what: str, hint: str) -> DataError:
     """An error about one place of a file."""
     return DataError(what, where=f"{file}, {place}", hint=hint)
 

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and what the operating system's errors mean for a store."""
+"""Atomic file writes, and store errors from errors of the operating system."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EMLINK, errno.ENOTSUP, errno.EOPNO
 
 @contextmanager
 def store_errors(path: Path) -> Iterator[None]:
-    """Turn what the operating system says about `path` into a `StoreError` that says what to do."""
+    """Turn an error of the operating system about `path` into a `StoreError` with a hint."""
     try:
         yield
     except OSError as error:
@@ -29,22 +29,22 @@ def store_errors(path: Path) -> Iterator[None]:
 
 def _explained(error: OSError, path: Path) -> StoreError:
     if error.errno in NO_SPACE:
-        hint = "free some space and run again: what is finished is kept"
+        hint = "free some space and run again; finished cells are kept"
         return StoreError("no space left", where=str(path), hint=hint)
     if error.errno in _NO_RIGHT:
         return StoreError(f"access refused: {error.strerror}", where=str(path), hint="choose another folder (--root)")
     if error.errno in _NO_FOLDER:
         blocking = next((each for each in (path, *path.parents) if each.is_file()), path)
-        hint = "name a folder, or move the file away"
-        return StoreError("a file is where a folder should be", where=str(blocking), hint=hint)
-    hints = {errno.ENOENT: "make its folder first, or name another one", errno.EISDIR: "name a file, not a folder"}
+        hint = "choose another folder, or move the file away"
+        return StoreError("expected a folder, found a file", where=str(blocking), hint=hint)
+    hints = {errno.ENOENT: "create its folder first, or choose another one", errno.EISDIR: "give a file, not a folder"}
     return StoreError(f"{error.strerror or error}", where=str(path), hint=hints.get(error.errno or 0))
 
 
 def write_whole(path: Path, content: bytes | Callable[[BinaryIO], object]) -> None:
-    """Write a file so that a reader sees the old one, or none, until all of the new one is on disk.
+    """Write a file atomically: a reader sees the old file, or none, until the new one is complete on disk.
 
-    `content` is the bytes or writes them. Raises `StoreError` where the disk doesn't take them.
+    `content` is the bytes, or a function that writes them to the open file. Raises `StoreError` if writing fails.
     """
     temporary = path.with_name(f".tmp-{path.name}-{secrets.token_hex(4)}")
     with store_errors(path):
@@ -69,16 +69,16 @@ def _fill(file: BinaryIO, content: bytes | Callable[[BinaryIO], object]) -> None
         content(file)
     except Exception as error:
         reason = error.__context__
-        if isinstance(reason, OSError):  # torch.save meets a full disk with an exception of its own
+        if isinstance(reason, OSError):  # torch.save raises a RuntimeError on a full disk
             raise OSError(reason.errno, reason.strerror) from error
         raise
 
 
 def publish(source: Path, target: Path) -> bool:
-    """Give `source` the name `target` if nobody has it yet; whether that was so.
+    """Give `source` the name `target` if the name is free; return whether it was.
 
-    A hard link fails where the name is taken, so of many at once exactly one succeeds. On a file system without
-    links the file is copied whole, and of two at the same instant the later one stays.
+    A hard link fails if the name is taken, so exactly one of several simultaneous calls succeeds. On a file system
+    without hard links the file is copied atomically, and the later of two simultaneous copies stays.
     """
     with store_errors(target):
         try:
@@ -96,32 +96,32 @@ def publish(source: Path, target: Path) -> bool:
 
 
 def settle(path: Path) -> None:
-    """See to it that what was added to a file outlives a power cut; a file that isn't there needs nothing."""
+    """Flush what was appended to a file to disk, if the file exists."""
     with store_errors(path), suppress(FileNotFoundError), path.open("rb") as file:
         os.fsync(file.fileno())
 
 
 def set_aside(path: Path) -> None:
-    """Make room where a damaged file stands; it is kept beside its place under another name."""
+    """Rename a damaged file so that its name is free; it stays in the same folder."""
     number = 1 + sum(1 for _ in path.parent.glob(f"{path.name}.damaged-*"))
     with store_errors(path), suppress(FileNotFoundError):
         path.rename(path.with_name(f"{path.name}.damaged-{number}"))
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a new name in a folder survive a power cut."""
+    """Flush a folder to disk, so that new names in it survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:  # some network file systems sync no folders
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:  # some network file systems cannot sync folders
             raise
     finally:
         os.close(descriptor)
 
 
 def folders(path: Path) -> list[Path]:
-    """The folders in a folder, by name; none where it doesn't exist. Names with a leading dot aren't read."""
+    """The subfolders of a folder, by name; none if it does not exist. Names with a leading dot are skipped."""
     with store_errors(path):
         try:
             with os.scandir(path) as entries:

@@ -1,4 +1,4 @@
-"""What this machine offers: cores and devices; and which pmll-bench runs here."""
+"""Cores and devices of this machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .errors import ConfigError
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """The number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -18,25 +18,25 @@ def cores() -> int:
 def usual_threads(tracks: Iterable[str]) -> int | None:
     """The default number of threads for cells of these tracks: 1 on the smoke track alone, else None (all cores).
 
-    On the smoke track's small images more threads gain little, and on a busy machine they mostly wait for each other.
-    With one, numbers don't depend on the number of cores.
+    With the small images of the smoke track, more threads gain little and slow down a busy machine. With one thread,
+    numbers do not depend on the number of cores.
     """
     return 1 if set(tracks) == {"smoke"} else None
 
 
 def gpus() -> int:
-    """The GPUs that this process may use."""
+    """The number of GPUs that this process may use."""
     import torch
 
     return torch.cuda.device_count()
 
 
 def choose_device(asked: str | None) -> str:
-    """The device asked for, else the first GPU, else the CPU. Raises `ConfigError` for one that isn't here."""
+    """The requested device, else the first GPU, else the CPU. Raises `ConfigError` if it is not available."""
     number = gpus()
     if asked is None:
         return "cuda" if number else "cpu"
     here = ["cpu", *(["cuda"] if number else []), *(f"cuda:{index}" for index in range(number))]
     if asked not in here:
-        raise ConfigError(f"no device {asked!r} here", where="--device", hint=f"available: {', '.join(here)}")
+        raise ConfigError(f"device {asked!r} is not available", where="--device", hint=f"available: {', '.join(here)}")
     return asked

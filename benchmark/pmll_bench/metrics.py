@@ -1,14 +1,14 @@
 """Metrics of multi-label scores: average precision and overall / per-class precision, recall and F1.
 
-Labels are 1 present, -1 absent, 0 ignored; an ignored entry takes part in nothing. Scores are ranked in the
-dtype given; equal scores form one group, so the order of the images never matters. All values are in 0-1.
+Labels are 1 present, -1 absent, 0 ignored; an ignored entry counts nowhere. Scores are ranked in their own dtype.
+Equal scores form one group, so the order of the images has no effect. All values are in 0-1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int, Int64
@@ -22,9 +22,9 @@ Ties = Literal["grouped", "in-order"]
 class Metrics:
     """The metrics of one set of scores.
 
-    `values` has `map`, `map_hcp` and OP OR OF1 CP CR CF1 CF1_macro at score >= 0, for the three highest of a
-    image (`top3_…`) and for both at once (`top3_threshold_…`). `ap` is None for a label without positives;
-    `positives` counts each label's positive images.
+    `values` has `map`, `map_hcp` and OP OR OF1 CP CR CF1 CF1_macro for the labels with score >= 0, for the three
+    labels with the highest scores per image (`top3_…`) and for labels that fulfil both (`top3_threshold_…`). `ap` is
+    None for a label without positives; `positives` counts the positive images of each label.
     """
 
     values: Mapping[str, float]
@@ -37,10 +37,10 @@ class Metrics:
 def evaluate(scores: Float[np.ndarray, "n c"], labels: Int[np.ndarray, "n c"], *, logits: bool = True) -> Metrics:
     """All metrics of one set of scores.
 
-    Where the scores are no logits of P(present), a threshold at 0 means nothing: `logits=False` leaves
-    the thresholded metrics out. `map` and `map_hcp` are nan where no label has positives.
+    Set `logits=False` for scores that are not logits of P(present): the metrics at threshold 0 are then omitted.
+    `map` and `map_hcp` are nan if no label has positives.
 
-    Errors: ValueError for shapes that differ or a score that is not a number.
+    Raises `ValueError` for shapes that differ or a score that is nan.
     """
     _require_matching(scores, labels)
     ap = average_precision(scores, labels)
@@ -72,8 +72,8 @@ def average_precision(
     `interpolation`: "none" is the mean precision at the positives (scikit-learn's); "envelope" takes the best
     precision at the same or a larger recall (VOC 2010, and the code of SSGRL, SST, HST, SARB and DSRB);
     "eleven-point" is the mean of that envelope at recall 0, 0.1 … 1 (VOC 2007).
-    `ties`: "grouped" counts equal scores as one step; "in-order" ranks them in the order given, as released
-    meters do.
+    `ties`: "grouped" counts equal scores as one step; "in-order" ranks them in the given order, as released
+    code does.
     """
     _require_matching(scores, labels)
     precision = _precision_by_group if ties == "grouped" else _precision_in_order
@@ -93,17 +93,11 @@ def mean_ap(ap: Float64[np.ndarray, " c"]) -> float:
     return float(defined.mean()) if defined.size else float("nan")
 
 
-def micro_average_precision(scores: Float[np.ndarray, "n c"], labels: Int[np.ndarray, "n c"]) -> float:
-    """Average precision of one ranking over all pairs of image and label."""
-    _require_matching(scores, labels)
-    return float(average_precision(scores.reshape(-1, 1), labels.reshape(-1, 1))[0])
-
-
 def _precision_by_group(
     score: Float[np.ndarray, " n"], positive: Bool[np.ndarray, " n"]
 ) -> tuple[Float64[np.ndarray, " p"], Int64[np.ndarray, " p"]]:
     """(precision, number of positives reached) at each positive's score, lowest score first."""
-    # Sorting values and searching them is several times cheaper than the argsort of the textbook form.
+    # Sorting the values and searching in them is several times faster than the argsort of the textbook form.
     everyone, found = np.sort(score), np.sort(score[positive])
     depth = len(everyone) - np.searchsorted(everyone, found)
     hits = len(found) - np.searchsorted(found, found)
@@ -113,7 +107,7 @@ def _precision_by_group(
 def _precision_in_order(
     score: Float[np.ndarray, " n"], positive: Bool[np.ndarray, " n"]
 ) -> tuple[Float64[np.ndarray, " p"], Int64[np.ndarray, " p"]]:
-    """As `_precision_by_group`, but equal scores keep the order they came in."""
+    """As `_precision_by_group`, with equal scores in the given order."""
     depth = np.flatnonzero(positive[np.argsort(-score, kind="stable")])[::-1] + 1
     hits = np.arange(len(depth), 0, -1)
     return hits / depth, hits
@@ -128,7 +122,7 @@ def _mean_envelope(precision: Float64[np.ndarray, " p"], hits: Int64[np.ndarray,
 
 
 def _mean_eleven_points(precision: Float64[np.ndarray, " p"], hits: Int64[np.ndarray, " p"]) -> float:
-    # Whether a recall of j / 10 is reached is decided on integers: 3 * 0.1 > 0.3 in floating point.
+    # Integers decide whether a recall of j / 10 is reached: 3 * 0.1 > 0.3 in floating point.
     reached = 10 * hits[None, :] >= np.arange(11)[:, None] * len(hits)
     return float(np.where(reached, precision, 0.0).max(axis=1).mean())
 
@@ -142,11 +136,10 @@ _AVERAGES: Mapping[Interpolation, Callable[[np.ndarray, np.ndarray], float]] = {
 
 @dataclass(frozen=True)
 class Ranking:
-    """One label's images from the highest score down: all that `weighted_ap` needs to know of the scores.
+    """The images of one label by falling score: all that `weighted_ap` needs of the scores.
 
-    `order` and `positives` are image positions, `order` cut after the last positive. A step is a group of
-    equal scores with a positive in it: where the stretch of `order` that ends with it begins, and where its
-    `positives` begin.
+    `order` and `positives` are image positions; `order` ends at the last positive. A step is a group of equal
+    scores that contains a positive. `order_starts` and `positive_starts` are the first indices of each step.
     """
 
     order: Int64[np.ndarray, " n"]
@@ -156,7 +149,7 @@ class Ranking:
 
 
 def rank(scores: Float[np.ndarray, "n c"], labels: Int[np.ndarray, "n c"]) -> tuple[Ranking | None, ...]:
-    """Sort once what many resamples share; None for a label without positives."""
+    """Sort the images once for many resamples; None for a label without positives."""
     _require_matching(scores, labels)
     return tuple(_rank_label(score, label) for score, label in zip(scores.T, labels.T, strict=True))
 
@@ -174,10 +167,10 @@ def _rank_label(score: Float[np.ndarray, " n"], label: Int[np.ndarray, " n"]) ->
 
 
 def weighted_ap(rankings: tuple[Ranking | None, ...], weights: Int[np.ndarray, "b n"]) -> Float64[np.ndarray, "b c"]:
-    """Average precision of each label in `b` resamples, given as how often each image was drawn.
+    """Average precision of each label in `b` resamples; `weights` counts how often each image was drawn.
 
-    Equals scikit-learn's on the images repeated; nan where a resample has no positive of the label. This is
-    the inner step of a paired bootstrap: rank once, then a few dozen resamples at a time, small integers.
+    Equals scikit-learn's value on the repeated images; nan if a resample has no positive of the label. This is the
+    inner step of a paired bootstrap: rank once, then evaluate a few dozen resamples at a time.
     """
     drawn = np.ascontiguousarray(weights.T)
     ap = np.full((len(weights), len(rankings)), np.nan)
@@ -194,7 +187,7 @@ def weighted_ap(rankings: tuple[Ranking | None, ...], weights: Int[np.ndarray, "
 
 
 def top_k(scores: Float[np.ndarray, "n c"], labels: Int[np.ndarray, "n c"], k: int) -> Bool[np.ndarray, "n c"]:
-    """Predict the `k` highest labels of each image that aren't ignored; all that tie for the last place count."""
+    """Predict the `k` highest-scoring labels of each image that are not ignored; all tied for the last place count."""
     known: Bool[np.ndarray, "n c"] = labels != 0
     if k >= scores.shape[1]:
         return known
@@ -208,15 +201,15 @@ def precision_recall_f1(
 ) -> dict[str, float]:
     """Overall (OP OR OF1) and per-class (CP CR CF1) precision, recall and F1, and CF1_macro.
 
-    CF1 is the harmonic mean of CP and CR, CF1_macro the mean of the labels' own F1. Per-class values average
-    over the labels with positives, and 0/0 is 0. `released` follows the HCP code instead: a label never
+    CF1 is the harmonic mean of CP and CR, CF1_macro the mean of the F1 of each label. Per-class values average
+    over the labels with positives, and 0/0 is 0. `released` follows the HCP code instead: a label that is never
     predicted counts as predicted once, all labels are averaged, and 0/0 is nan.
     """
     correct = (predicted & (labels == 1)).sum(axis=0)
     chosen = (predicted & (labels != 0)).sum(axis=0)
     present = (labels == 1).sum(axis=0)
     averaged = present > 0
-    divide: Callable[[ArrayLike, ArrayLike], Any] = _divide_or_zero
+    divide: Callable[[ArrayLike, ArrayLike], np.ndarray] = _divide_or_zero
     if released:
         chosen, averaged, divide = np.maximum(chosen, 1), np.ones_like(averaged), np.divide
 
@@ -243,6 +236,6 @@ def _require_matching(scores: np.ndarray, labels: np.ndarray) -> None:
         raise ValueError(f"scores {scores.shape} and labels {labels.shape} must both be [images, classes]")
     if np.isnan(scores).any():
         row, column = np.argwhere(np.isnan(scores))[0]
-        raise ValueError(f"the score of image {row}, class {column} is not a number")
+        raise ValueError(f"the score of image {row}, class {column} is nan")
     if labels.size and (labels.min() < -1 or labels.max() > 1):
         raise ValueError("labels must be 1 present, -1 absent or 0 ignored")

@@ -1,4 +1,4 @@
-"""Standard streams that take any text: what an encoding lacks is spelled out, and a closed stream takes nothing."""
+"""Standard streams that accept any text: characters that the encoding lacks are spelled out in ASCII."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SPELLED = {
 
 
 def spelled_out(text: str) -> str:
-    """Text in ASCII, as near to the original as it gets; what has no near form becomes an escape.
+    """Text in ASCII, as close to the original as possible; characters without a close form become escapes.
 
     >>> print(spelled_out("71.5 ± 0.5, γ = 4, größe, 大"))
     71.5 +- 0.5, gamma = 4, gro\\xdfe, \\u5927
@@ -53,7 +53,7 @@ def _spelled(letter: str) -> str:
 
 
 def _replace(error: UnicodeError) -> tuple[str, int]:
-    """The error handler of `codecs` that writes what an encoding lacks in ASCII."""
+    """The error handler of `codecs` that spells out what an encoding lacks."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return spelled_out(error.object[error.start : error.end]), error.end
@@ -63,35 +63,35 @@ codecs.register_error("pmll-spelled-out", _replace)
 
 
 def as_printed(text: str) -> str:
-    """Text as stdout will show it, for whoever has to know how long it gets."""
+    """Text as stdout will show it; use it to measure widths."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     return text.encode(encoding, "pmll-spelled-out").decode(encoding)
 
 
 def take_any_text() -> None:
-    """Make stdout and stderr take any text, whatever their encoding, even where they were closed at the start.
+    """Make stdout and stderr accept any text, whatever their encoding, even if they were closed at startup.
 
-    A closed one is opened on the null device: else the next file that is opened would get its number, and what a
-    library prints would end up in that file.
+    A closed stream is opened on the null device. Otherwise the next opened file would get its descriptor, and the
+    output of a library would end up in that file.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 (open to the end)
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 (open until exit)
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="pmll-spelled-out")
 
 
 def print_line(line: str, stream: TextIO) -> None:
-    """Print at once; a reader who has gone, or a full disk behind a log, is no reason for a cell to fail."""
+    """Print and flush; a closed pipe or a full disk behind a log must not make a cell fail."""
     with suppress(OSError):
         print(line, file=stream, flush=True)
 
 
 def give_up_if_broken(stream: TextIO) -> None:
-    """Let the rest of a stream's text go nowhere where nobody takes it.
+    """Discard the buffered text of a stream that can no longer be written.
 
-    Else Python would try to write it on its way out, and end in an exit code of its own.
+    Otherwise Python tries to write it at exit, fails and sets its own exit code.
     """
     try:
         stream.flush()

@@ -1,4 +1,4 @@
-"""Words around numbers in messages."""
+"""Numbers with their nouns in messages."""
 
 from __future__ import annotations
 

@@ -186,8 +186,8 @@ def test_a_signal_saves_and_stops_and_the_same_command_goes_on(
         (["data", "fetch", "voc"], 3, "no folder to put the data in", "--data-root"),
         (["table"], 6, "there is no store", "pmll-bench run"),
         (["status", "--root", "."], 6, "the folder is not a store", ""),
-        (["run", "--root", "notes.txt"], 6, "a file is where a folder should be", "name a folder"),
-        (["table", "--root", "notes.txt"], 6, "a file is where a folder should be", "name a folder"),
+        (["run", "--root", "notes.txt"], 6, "expected a folder, found a file", "choose another folder"),
+        (["table", "--root", "notes.txt"], 6, "expected a folder, found a file", "choose another folder"),
         (["score", "xyz"], 6, "there is no store", "pmll-bench run"),
     ],
 )

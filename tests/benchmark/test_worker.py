@@ -75,9 +75,9 @@ def test_a_job_does_its_cells_and_the_store_has_the_results(job: Job) -> None:
 def test_a_job_with_a_gpu_doesnt_quietly_train_on_the_processor(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     monkeypatch.setenv("SLURM_JOB_GPUS", "0")
-    with pytest.raises(ConfigError, match="no device 'cuda' here"):
+    with pytest.raises(ConfigError, match="device 'cuda' is not available"):
         job.run()
-    assert job.folder.state() == ("failed", "ConfigError: no device 'cuda' here (--device); available: cpu")
+    assert job.folder.state() == ("failed", "ConfigError: device 'cuda' is not available (--device); available: cpu")
 
 
 def test_a_job_runs_the_file_that_was_kept_when_it_was_submitted(job: Job, tmp_path: Path) -> None:

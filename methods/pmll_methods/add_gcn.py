@@ -1,8 +1,8 @@
-"""`add-gcn`: semantic attention gathers a feature for each label, and each image draws a graph of its own over them.
+"""`add-gcn`: semantic attention computes one feature vector per label, and a graph over them is built for each image.
 
 Ye et al., "Attention-Driven Dynamic Graph Convolutional Network for Multi-Label Image Recognition", ECCV 2020, with
-masked cross-entropy. Zero means unknown here: the released code takes a zero for a difficult object and trains it as
-present.
+masked cross-entropy. A label of 0 means unknown here; in the released code it means a difficult object, which is
+trained as present. The network is in `nn/semantic_attention.py`.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ ADD_GCN = Recipe(  # ADD-GCN's training script
 class AddGcnSettings(TrunkSettings):
     """Settings of `add-gcn`."""
 
-    width: Count = setting(1024, "channels of a label's feature", "ADD-GCN's code")
+    width: Count = setting(1024, "channels of label features", "ADD-GCN's code")
 
 
 class AddGcn(TrunkLearner):
-    """The mean of two scores: the maximum of a label's activation map, and one from the dynamic graph."""
+    """The score is the mean of two: the maximum of a label's activation map, and that of the dynamic graph."""
 
     Settings = AddGcnSettings
     card = Card(
@@ -59,8 +59,8 @@ class AddGcn(TrunkLearner):
         shown=(GOLDEN, PAPER_STEP),
         title="attention-driven dynamic graph convolution",
         paper="Ye et al., ECCV 2020",
-        trains="the whole trunk, attention and graphs; all but the trunk where it is frozen",
-        inferred=("masked cross-entropy in place of the paper's full labels",),
+        trains="the whole trunk, attention and graphs; on a frozen trunk, all but the trunk",
+        inferred=("masked cross-entropy: the paper trains on complete labels",),
         differs=(
             DIFFICULT_ABSENT,
             LABELLESS,
@@ -76,7 +76,7 @@ class AddGcn(TrunkLearner):
                 regimes=("full",),
             ),
             "smoke": Track(
-                recipe=SMOKE_TRUNK.at(batch_norm="train"),  # its own new norm has no statistics yet
+                recipe=SMOKE_TRUNK.at(batch_norm="train"),  # the new batch norm of the head has no statistics yet
                 settings={"tower": "tiny", "width": 128},
             ),
         },

@@ -1,6 +1,6 @@
 """`asl`: the asymmetric loss over known labels, on a CNN trunk.
 
-Ridnik et al., "Asymmetric Loss for Multi-Label Classification", ICCV 2021, eq. 4-7; unknown labels are left out.
+Ridnik et al., "Asymmetric Loss for Multi-Label Classification", ICCV 2021, eq. 4-7. Unknown labels are ignored.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class Asl(TrunkClassifier):
         shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="partial asymmetric loss",
         paper="Ridnik et al., ICCV 2021; trunk and recipe of HCP-MLR-PL",
-        trains="layer4 of the trunk and a linear classifier; the classifier alone on a frozen trunk",
-        inferred=("mean over known labels: the released loss sums over all of them",),
+        trains="layer4 of the trunk and a linear classifier; on a frozen trunk, only the classifier",
+        inferred=("the loss is a mean over known labels: the released loss is a sum over all labels",),
         differs=(
-            "γ+ is 1, the default of the released loss: its training script takes 0 (gamma_positive=0)",
-            "trunk, views and recipe are HCP-MLR-PL's: the code trains a TResNet by one-cycle with averaged weights "
-            "(recipe.schedule=onecycle recipe.ema=0.9997 recipe.lr=1e-4, another tower)",
+            "γ+ is 1, the default of the released loss class: the training script has 0 (gamma_positive=0)",
+            "trunk, views and recipe are HCP-MLR-PL's: the code trains a TResNet with a one-cycle schedule and "
+            "averaged weights (recipe.schedule=onecycle recipe.ema=0.9997 recipe.lr=1e-4, another tower)",
             LAST_EPOCH,
         ),
         regimes=("full", "partial", "semi"),

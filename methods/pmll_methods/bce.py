@@ -1,8 +1,8 @@
 """`bce`: masked binary cross-entropy on a CNN trunk, the baseline of the field.
 
-The mean runs over the known labels of the batch; `normalisation: durand` weights each image by its share of
-known labels instead (Durand, Mehrasa and Mori, "Learning a Deep ConvNet for Multi-Label Classification with
-Partial Labels", CVPR 2019, eq. 1-2).
+The loss is the mean over the known labels of the batch. `normalisation=durand` weights each image by its share of known
+labels instead (Durand, Mehrasa and Mori, "Learning a Deep ConvNet for Multi-Label Classification with Partial Labels",
+CVPR 2019, eq. 1-2).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .settings import setting
 class BceSettings(ClassifierSettings):
     """Settings of `bce`."""
 
-    normalisation: Literal["known", "durand"] = setting("known", "mean over known labels, or Durand's g(p) per image")
+    normalisation: Literal["known", "durand"] = setting("known", "mean over known labels, or weight g(p) per image")
 
 
 class Bce(TrunkClassifier):
@@ -38,7 +38,7 @@ class Bce(TrunkClassifier):
         shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="masked binary cross-entropy",
         paper="Durand et al., CVPR 2019 (masked loss); trunk and recipe of HCP-MLR-PL",
-        trains="layer4 of the trunk and a linear classifier; the classifier alone on a frozen trunk",
+        trains="layer4 of the trunk and a linear classifier; on a frozen trunk, only the classifier",
         regimes=("full", "partial", "semi"),
         tracks={
             "paper": HCP_BASELINE,

@@ -1,7 +1,9 @@
-"""`cap`: class-aware pseudo-labels for images without any label, on a CNN trunk.
+"""`cap`: class-aware pseudo-labels for unlabelled images, on a CNN trunk.
 
-Xie et al., "Class-Distribution-Aware Pseudo-Labeling for Semi-Supervised Multi-Label Learning", NeurIPS 2023, in the
-form of the released code (milkxie/SSMLL-CAP).
+Xie et al., "Class-Distribution-Aware Pseudo-Labeling for Semi-Supervised Multi-Label Learning", NeurIPS 2023, as in the
+released code (milkxie/SSMLL-CAP). Training starts on labelled images alone. Then, before every epoch, averaged weights
+score the unlabelled images, and each class gets as many pseudo-positives as its frequency in the labelled images
+predicts. The stages of training are in `learners/pseudo_labels.py`, the thresholds in `nn/thresholds.py`.
 """
 
 from __future__ import annotations
@@ -33,22 +35,22 @@ class CapSettings(PseudoLabelSettings, PixelSettings, ClassifierSettings):
     """Settings of `cap`."""
 
     tower: str = setting("resnet50", "trunk, see `bce`", "released code")
-    train_from: str = setting("all", "first stage that trains, `all`, or `none`", "released code")
+    train_from: str = setting("all", "first trained stage, `all`, or `none`", "released code")
     absent: Literal["guard", "released"] = setting(
-        "guard", "a class no labelled image has: no pseudo-positives, or, as released, present in all images"
+        "guard", "a class that no labelled image has: no pseudo-positives; released: present in all unlabelled images"
     )
     horizon: Literal["all", "stage"] = setting(
-        "all", "epochs that the rate of the second phase is laid out for; with all it never reaches its end", "released"
+        "all", "epochs of the second phase's schedule; all: those of both phases, so that it ends early", "released"
     )
     second_start: Literal["raw", "averaged"] = setting(
-        "raw", "weights of the warm-up that the second phase starts from", "released code, COCO and VOC"
+        "raw", "warm-up weights from which the second phase starts", "released code, COCO and VOC"
     )
-    positive_share: Share = setting(1.0, "share of the expected positives that is trusted", "released code")
-    negative_share: Share = setting(1.0, "share of the expected negatives that is trusted", "released code")
+    positive_share: Share = setting(1.0, "trusted share of the expected positives", "released code")
+    negative_share: Share = setting(1.0, "trusted share of the expected negatives", "released code")
 
 
 class Cap(PseudoLabelLearner, PlainPixels, TrunkClassifier):
-    """A classifier whose pseudo-labels are as frequent, class by class, as its labels."""
+    """A linear classifier with pseudo-labels that are, per class, as frequent as the labels."""
 
     Settings = CapSettings
     card = Card(
@@ -57,14 +59,14 @@ class Cap(PseudoLabelLearner, PlainPixels, TrunkClassifier):
         shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="class-aware pseudo-labels",
         paper="Xie et al., NeurIPS 2023",
-        trains="the trunk and a linear classifier; the classifier alone on a frozen trunk",
+        trains="the trunk and a linear classifier; on a frozen trunk, only the classifier",
         regimes=("semi",),
-        inferred=("batches at other shares of labelled images than 5, 10, 15 and 20 % follow the same line",),
+        inferred=("batch sizes for shares of labelled images other than 5, 10, 15 and 20 % are interpolated linearly",),
         differs=(
             "a class that no labelled image has gets no pseudo-positives: in the code it is present in all "
             "unlabelled images (absent=released)",
             LAST_AVERAGE,
-            "fp32: the code trains and scores images for pseudo-labels in half precision, which ties many "
+            "fp32: the code trains and computes pseudo-labels in half precision, which ties many scores "
             "(recipe.precision=fp16)",
             "images are shuffled every epoch: the code keeps the order of its split (no setting)",
         ),
@@ -85,7 +87,8 @@ class Cap(PseudoLabelLearner, PlainPixels, TrunkClassifier):
     )
 
     def phases(self) -> tuple[Phase, ...]:
-        """As released: batch norm sees weak views, too, in the warm-up; the later rate is laid out for all epochs."""
+        """In the warm-up, weak views also pass through batch norm, as in the released code; the second phase's schedule
+        and initial weights follow the settings."""
         recipe = self.problem.recipe
         warm, *later = super().phases()
         if recipe.batch_norm != "eval":
@@ -95,7 +98,7 @@ class Cap(PseudoLabelLearner, PlainPixels, TrunkClassifier):
         return warm, *(replace(phase, horizon=horizon, from_average=averaged) for phase in later)
 
     def assign_labels(self, scores: Float[Tensor, "u c"]) -> Int8[Tensor, "u c"]:
-        """ŷ = [p >= τ_k], where p lies above the trusted rank of positives or below that of negatives."""
+        """ŷ = [p >= τ_k] for trusted scores, 0 for the others."""
         thresholds = cap_thresholds(
             scores,
             self.positives.to(scores.device),
@@ -107,7 +110,7 @@ class Cap(PseudoLabelLearner, PlainPixels, TrunkClassifier):
         return cap_labels(scores, thresholds)
 
     def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
-        """Σ ASL of the labelled images + Σ ASL of the trusted pseudo-labels, on strong views."""
+        """Σ ASL over labelled images + Σ ASL over trusted pseudo-labels, on strong views."""
         features, labels, true = self.targets(batch)
         weak = [view for view in batch.views[1:] if isinstance(view, Tensor)]
         assert isinstance(features, Tensor)

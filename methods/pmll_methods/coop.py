@@ -1,8 +1,8 @@
-"""`coop`, `coop-csp`: one learned prompt per class over frozen CLIP towers, the image read as a whole.
+"""`coop`, `coop-csp`: one learned prompt per class and the global image feature, on frozen CLIP towers.
 
-Zhou et al., "Learning to Prompt for Vision-Language Models", IJCV 2022, in the form of the first two rows of the
-ablation of SARL (Ruan et al., "Learning Semantic-Aware Representation in Visual-Language Models for Multi-Label
-Recognition with Partial Labels", 2024, Table 4): contexts shared by the classes, and contexts of their own.
+Zhou et al., "Learning to Prompt for Vision-Language Models", IJCV 2022, as in the first two rows of SARL's ablation
+(Ruan et al., "Learning Semantic-Aware Representation in Visual-Language Models for Multi-Label Recognition with Partial
+Labels", 2024, Table 4): with contexts shared by all classes (`coop`), and with class-specific contexts (`coop-csp`).
 """
 
 from __future__ import annotations
@@ -21,13 +21,11 @@ from .losses.partial_bce import durand_bce, partial_bce
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, MethodError
 from .nn.cosine import cosine_logits
 from .nn.prompts import PromptContexts
-from .presets.prompts import AFTER_SARL, INFERRED, PAPER, SMOKE_SETTINGS
-from .presets.recipes import SMOKE_PROMPTS
+from .presets.prompts import SARL_INFERRED, SARL_PAPER, SARL_SMOKE, TABLE_4_INFERRED
 from .ranges import Count, Positive, Share, Weight
-from .recipe import Track
 from .settings import setting
 
-GLOBAL = ("at 448 px the global feature is CLIP's attention pool with its positional embedding resized",)
+GLOBAL_INFERRED = ("at 448 px, the global feature is from CLIP's attention pool with resized positional embedding",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,29 +33,37 @@ class CoOpSettings(ClipSettings):
     """Settings of `coop`."""
 
     n_ctx: Count = setting(16, "context vectors per prompt, M", "SARL, 4.2")
-    class_specific: bool = setting(False, "contexts of their own for every class", "CoOp's code")
-    start: str | None = setting(None, "words the contexts start from; none: Gaussian noise", "SARL, 3.2")
-    context_sd: Weight | None = setting(0.02, "size of the noise; none: that of the token table", "CoOp's code")
-    scale: Positive | None = setting(None, "logits per unit of cosine, 1/τ; none: the tower's own", "CoOp's code")
-    readout: Literal["sigmoid", "softmax"] = setting("sigmoid", "P(present): of each label alone, or over labels")
+    class_specific: bool = setting(False, "a separate context for every class", "CoOp's code")
+    start: str | None = setting(None, "words that initialise the contexts; none: Gaussian noise", "SARL, 3.2")
+    context_sd: Weight | None = setting(
+        0.02, "standard deviation of the noise; none: that of the token embeddings", "CoOp's code"
+    )
+    scale: Positive | None = setting(None, "scale of the cosine, 1/τ; none: the tower's", "CoOp's code")
+    readout: Literal["sigmoid", "softmax"] = setting(
+        "sigmoid", "P(present): a sigmoid per label, or a softmax over labels"
+    )
     loss: Literal["asl", "bce", "durand"] = setting(
-        "asl", "P-ASL; cross-entropy over known labels; the same weighted by image (P-BCE)", "SARL, eq. 10-11, Fig. 7"
+        "asl",
+        "P-ASL; bce: cross-entropy over known labels; durand: weighted per image (P-BCE)",
+        "SARL, eq. 10-11, Fig. 7",
     )
     gamma_negative: Weight = setting(2.0, "focusing on negatives, γ-", "SARL, 4.2")
     gamma_positive: Weight = setting(1.0, "focusing on positives, γ+", "SARL, 4.2")
     clip: Share = setting(0.05, "probability shift of negatives, m", "SARL, 4.2")
-    offset: float | None = setting(None, "where a learned offset of all logits starts; none: no offset, as published")
+    offset: float | None = setting(
+        None, "initial value of a learned offset of all logits; none: no offset, as published"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class CoOpCspSettings(CoOpSettings):
     """Settings of `coop-csp`."""
 
-    class_specific: bool = setting(True, "contexts of their own for every class", "SARL, 4.2")
+    class_specific: bool = setting(True, "a separate context for every class", "SARL, 4.2")
 
 
 class CoOp(ClipLearner):
-    """The cosine between the image's global feature and the text behind each class's learned context."""
+    """The cosine between the global feature of an image and the text feature of each learned prompt."""
 
     Settings = CoOpSettings
     card = Card(
@@ -67,14 +73,14 @@ class CoOp(ClipLearner):
         title="context optimisation",
         paper="Zhou et al., IJCV 2022",
         trains="the contexts of one prompt, shared by the classes",
-        inferred=(*AFTER_SARL, *GLOBAL, *INFERRED),
-        tracks={"paper": PAPER, "smoke": Track(recipe=SMOKE_PROMPTS, settings=SMOKE_SETTINGS)},
+        inferred=(*TABLE_4_INFERRED, *GLOBAL_INFERRED, *SARL_INFERRED),
+        tracks={"paper": SARL_PAPER, "smoke": SARL_SMOKE},
     )
 
     def __init__(self, problem: Problem, settings: CoOpSettings) -> None:
         super().__init__(problem, settings)
         if settings.readout == "softmax" and len(problem.classes) == 1:
-            raise MethodError("a softmax over one class says nothing", hint="--set readout=sigmoid")
+            raise MethodError("a softmax over a single class is always 1", hint="--set readout=sigmoid")
         self.prompts = PromptContexts(
             self.clip,
             problem.prompt_names,
@@ -97,7 +103,7 @@ class CoOp(ClipLearner):
         return texts
 
     def visual(self, features: Tensor) -> Float[Tensor, " b #c e"]:
-        """f_c^v, what each class sees of an image: here all see the same."""
+        """f_c^v, the image feature of each class; here the same for all classes."""
         return features[:, None]
 
     def forward(self, features: Tensor, head: Float[Tensor, "c e"]) -> Float[Tensor, "b c"]:
@@ -115,7 +121,7 @@ class CoOp(ClipLearner):
 
 
 class CoOpCsp(CoOp):
-    """`coop` with a context of its own for every class."""
+    """`coop` with class-specific contexts."""
 
     Settings = CoOpCspSettings
     card = Card(
@@ -125,12 +131,12 @@ class CoOpCsp(CoOp):
         title="context optimisation, class-specific prompts",
         paper="Ruan et al., 2024, Table 4: CoOp w/csp",
         trains="the contexts of one prompt per class",
-        inferred=(*AFTER_SARL, *GLOBAL, *INFERRED),
+        inferred=(*TABLE_4_INFERRED, *GLOBAL_INFERRED, *SARL_INFERRED),
         tracks=CoOp.card.tracks,
     )
 
 
 def over_labels(logits: Float[Tensor, "b c"]) -> Float[Tensor, "b c"]:
-    """The logits of p = softmax over labels (SARL, eq. 9): each label's against all others', log p - log(1 - p)."""
+    """log p - log(1 - p) for p = softmax over labels (SARL, eq. 9)."""
     itself = torch.eye(logits.shape[1], dtype=torch.bool, device=logits.device)
     return logits - logits[:, None].masked_fill(itself, -torch.inf).logsumexp(dim=-1)

@@ -1,10 +1,10 @@
-"""`dsrb`: dual-perspective representation blending, prototypes by class and by place in the image.
+"""`dsrb`: dual-perspective representation blending, SARB with prototypes per class and image quadrant.
 
 Pu et al., "Dual-Perspective Semantic-Aware Representation Blending for Multi-Label Image Recognition with Partial
-Labels", Expert Systems with Applications 249, 2024; the released files (HCP-MLR-PL) don't run, but can be read.
-SARB with other prototypes: four a class, one for each quadrant in which its known positives peak, and a label takes
-from a quadrant that isn't its own. The released code blends attention-weighted maps and sums over positions
-afterwards; sum and blend commute, so that only the sums are kept.
+Labels", Expert Systems with Applications 249, 2024; details are those of the released files (HCP-MLR-PL), which do not
+run. Each class has four prototypes, one per quadrant in which the attention of its known positives peaks. A label is
+blended with the prototype of another quadrant than its own. The released code blends attention-weighted maps and then
+sums over positions; the two operations commute, so only the sums are kept.
 """
 
 from __future__ import annotations
@@ -32,33 +32,33 @@ QUADRANTS = 4
 class DsrbSettings(BlendingSettings):
     """Settings of `dsrb`."""
 
-    top_k: Count = setting(1, "unknown labels of an image that get a prototype", "HCP-MLR-PL, script of DSRB")
-    per_quadrant: Count = setting(
-        100, "known positives of a class and quadrant in its prototype, at most", "HCP-MLR-PL"
+    top_k: Count = setting(
+        1, "unknown labels per image that are blended with a prototype", "HCP-MLR-PL, script of DSRB"
     )
+    per_quadrant: Count = setting(100, "known positives per prototype, at most", "HCP-MLR-PL")
     prototype_mean: Literal["unbiased", "released"] = setting(
-        "unbiased", "divided by how many there are, or by one more, as the released code does"
+        "unbiased", "a prototype is a sum divided by the number n of its features; released: by n + 1"
     )
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """Sums of the features of known positives by class and quadrant, and how many they are."""
+    """Sum and number of the features of known positives, by class and quadrant."""
 
     sums: Float[Tensor, "c 4 f"]
     count: Int64[Tensor, "c 4"]
 
 
-def nothing(like: Float[Tensor, "c 4 f"]) -> Gathered:
-    """The start of a sweep."""
+def empty(like: Float[Tensor, "c 4 f"]) -> Gathered:
+    """The state at the start of a sweep."""
     return Gathered(torch.zeros_like(like), like.new_zeros(like.shape[:2], dtype=torch.int64))
 
 
 def quadrant(location: Float[Tensor, "b c h w"]) -> Int64[Tensor, "b c"]:
-    """2 [row >= h // 2] + [column >= w // 2] of each map's peak; of an odd side the second half is the longer."""
-    low = location.amax(dim=3).argmax(dim=2) >= location.shape[2] // 2
+    """2 [row >= h // 2] + [column >= w // 2] for the peak of each map; of an odd side, the second half is larger."""
+    lower = location.amax(dim=3).argmax(dim=2) >= location.shape[2] // 2
     right = location.amax(dim=2).argmax(dim=2) >= location.shape[3] // 2
-    return 2 * low.long() + right.long()
+    return 2 * lower.long() + right.long()
 
 
 def gather(
@@ -68,7 +68,7 @@ def gather(
     labels: Int8[Tensor, "b c"],
     cap: int,
 ) -> Gathered:
-    """`before` and the known positives of a batch, up to `cap` a class and quadrant: the first of them."""
+    """`before` plus the known positives of a batch; at most the first `cap` per class and quadrant."""
     present = F.one_hot(quadrants, QUADRANTS) * (labels > 0)[..., None]
     taken = present * (before.count + present.cumsum(dim=0) <= cap)
     sums = torch.einsum("bcq,bcf->cqf", taken.to(features), features)
@@ -76,9 +76,9 @@ def gather(
 
 
 def means(gathered: Gathered, form: Literal["unbiased", "released"]) -> Float[Tensor, "c 4 f"]:
-    """The mean of each class and quadrant, of the whole class where the quadrant is empty, 0 where that is, too.
+    """The mean feature per class and quadrant; for an empty quadrant that of the whole class, or 0 without any.
 
-    `released` counts an all-zero map along in a quadrant's mean: n / (n + 1) of its length.
+    `released` includes one all-zero map in the mean of a quadrant, which scales it by n / (n + 1).
     """
     sums, count = gathered.sums, gathered.count[..., None]
     own = sums / (count + 1 if form == "released" else count.clamp_min(1))
@@ -86,15 +86,15 @@ def means(gathered: Gathered, form: Literal["unbiased", "released"]) -> Float[Te
     return torch.where(count > 0, own, whole)
 
 
-def elsewhere(
-    prototypes: Float[Tensor, "c 4 f"], own: Int64[Tensor, "b c"], turn: Int64[Tensor, "b c"]
+def other_quadrant(
+    prototypes: Float[Tensor, "c 4 f"], own: Int64[Tensor, "b c"], offset: Int64[Tensor, "b c"]
 ) -> Float[Tensor, "b c f"]:
-    """Each label's prototype `turn` quadrants before its own; a turn of 1 to 3 never comes back to it."""
-    return prototypes[torch.arange(len(prototypes), device=own.device), (own - turn) % QUADRANTS]
+    """The prototype of each label `offset` quadrants before its own; an offset of 1 to 3 gives another quadrant."""
+    return prototypes[torch.arange(len(prototypes), device=own.device), (own - offset) % QUADRANTS]
 
 
 class Dsrb(BlendingLearner):
-    """L = L_bce + 0.05 L_con + L_inst + L_prot; f ← β f + (1 - β) P_cq, q a quadrant where the label doesn't peak."""
+    """L = L_bce + 0.05 L_con + L_inst + L_prot; f ← β f + (1 - β) P_cq with another quadrant q than the label's own."""
 
     Settings = DsrbSettings
     card = Card(
@@ -102,18 +102,18 @@ class Dsrb(BlendingLearner):
         shown=(GOLDEN, PAPER_STEP),
         title="dual-perspective semantic-aware representation blending",
         paper="Pu et al., Expert Systems with Applications 2024",
-        trains="layer4 of the trunk, decoupling, graph, classifiers, α and β; all but the trunk where it is frozen",
+        trains="layer4 of the trunk, decoupling, graph, classifiers, α and β; on a frozen trunk, all but the trunk",
         regimes=("partial", "full"),
         inferred=(
-            "the released code doesn't run and leaves the weights of both blending losses open: 1 each, as in SARB",
-            "values of SARB's script where its own names none, for every data set",
+            "the weights of both blending losses are 1, as in SARB: the released code does not run and gives none",
+            "values that DSRB's script does not give are SARB's, for every data set",
             "a class without known positives is never blended",
         ),
         differs=(
             WORDS_OF_NAMES,
-            "a quadrant's prototype is the mean of its features: the code also counts an empty map "
+            "a prototype is the mean of the features in its quadrant: the code includes an all-zero map "
             "(prototype_mean=released)",
-            "the first known positives fill a quadrant in the order of the data set: the code shuffles (no setting)",
+            "a prototype uses the first known positives in the order of the data set: the code shuffles (no setting)",
             NO_DECAY,
             TEST_VIEW,
             LAST_EPOCH,
@@ -138,7 +138,7 @@ class Dsrb(BlendingLearner):
         assert isinstance(batch.features, Tensor)
         features, location = self.located(batch.features)
         if self.gathered is None:
-            self.gathered = nothing(self.prototypes)
+            self.gathered = empty(self.prototypes)
         self.gathered = gather(self.gathered, features, quadrant(location), batch.labels, self.settings.per_quadrant)
 
     def after_sweep(self) -> None:
@@ -150,8 +150,8 @@ class Dsrb(BlendingLearner):
     def prototypes_for(
         self, location: Float[Tensor, "b c h w"], labels: Int8[Tensor, "b c"], generator: torch.Generator
     ) -> tuple[Float[Tensor, "b c f"], Bool[Tensor, "b c"]]:
-        """For each label the prototype of another quadrant than its own; `top_k` random unknown labels an image."""
-        turn = torch.randint(1, QUADRANTS, labels.shape, generator=generator).to(labels.device)
+        """The prototype of another quadrant for each label, and `top_k` random unknown labels per image."""
+        offset = torch.randint(1, QUADRANTS, labels.shape, generator=generator).to(labels.device)
         rand = torch.rand(labels.shape, generator=generator).to(labels.device)
         where = drawn(rand, (labels == 0) & self.exists, self.settings.top_k)
-        return elsewhere(self.prototypes, quadrant(location), turn), where
+        return other_quadrant(self.prototypes, quadrant(location), offset), where

@@ -1,7 +1,7 @@
-"""`dualcoop`: a positive and a negative learned prompt per class over frozen CLIP towers.
+"""`dualcoop`: a positive and a negative learned prompt per class, on frozen CLIP towers.
 
-Sun, Hu and Saenko, "DualCoOp: Fast Adaptation to Multi-Label Recognition with Limited Annotations",
-NeurIPS 2022, as in the released code (sunxm2357/DualCoOp, 49e71d7): we have not seen the paper's own text.
+Sun, Hu and Saenko, "DualCoOp: Fast Adaptation to Multi-Label Recognition with Limited Annotations", NeurIPS 2022, as in
+the released code (sunxm2357/DualCoOp, 49e71d7). The text of the paper was not available to us.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from .learners.learner import Batch, Problem, Step
 from .losses.asymmetric import partial_asl
 from .losses.partial_bce import partial_bce
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
+from .nn.cosine import region_cosines
 from .nn.prompts import PromptContexts
-from .nn.region_aggregation import cosines, dualcoop_logits
-from .presets.departures import PROMPT_NAMES
+from .nn.region_aggregation import dualcoop_logits
+from .presets.departures import LABELLESS, LAST_EPOCH, PROMPT_NAMES
 from .presets.prompts import TINY_PROMPTS
 from .presets.recipes import SMOKE_PROMPTS
 from .ranges import Count, Positive, Share, Weight
@@ -48,21 +49,25 @@ class DualCoOpSettings(ClipSettings):
     """Settings of `dualcoop`."""
 
     n_ctx: Count = setting(16, "context vectors per prompt", "released code")
-    class_specific: bool = setting(True, "contexts of their own for every class", "released README")
-    start: str | None = setting(None, "words the positive context starts from; none: Gaussian noise")
-    context_sd: Weight | None = setting(0.02, "size of the noise; none: that of the token table", "released code")
-    spatial_scale: Positive = setting(20.0, "sharpness of the softmax over positions", "released code")
-    scale: Positive = setting(100.0, "logits per unit of cosine", "released code")
+    class_specific: bool = setting(True, "a separate context for every class", "released README")
+    start: str | None = setting(None, "words that initialise the positive context; none: Gaussian noise")
+    context_sd: Weight | None = setting(
+        0.02, "standard deviation of the noise; none: that of the token embeddings", "released code"
+    )
+    spatial_scale: Positive = setting(20.0, "scale of the cosines in the softmax over positions", "released code")
+    scale: Positive = setting(100.0, "scale of the cosines in the logits", "released code")
     loss: Literal["asl", "bce"] = setting("asl", "asymmetric loss, or masked cross-entropy", "released code")
-    loss_weight: Weight | None = setting(None, "multiplies the loss summed over a batch; none: 1 / batch")
+    loss_weight: Weight | None = setting(None, "weight of the loss summed over a batch; none: 1 / batch")
     gamma_negative: Weight = setting(2.0, "focusing on negatives, γ-", "released code")
     gamma_positive: Weight = setting(1.0, "focusing on positives, γ+", "released code")
     clip: Share = setting(0.05, "probability shift of negatives", "released code")
-    offset: float | None = setting(None, "where a learned offset of all logits starts; none: no offset, as published")
+    offset: float | None = setting(
+        None, "initial value of a learned offset of all logits; none: no offset, as published"
+    )
 
 
 class DualCoOp(ClipLearner):
-    """Region features vote by their cosine to the positive and the negative prompt of each class."""
+    """Region features are compared with the positive and the negative prompt of each class and aggregated."""
 
     Settings = DualCoOpSettings
     card = Card(
@@ -73,16 +78,16 @@ class DualCoOp(ClipLearner):
         paper="Sun et al., NeurIPS 2022",
         trains="the contexts of two prompts per class",
         inferred=(
-            "the loss weight (`loss_weight`) is 0.03 at every ratio: the README gives it for 50 % of COCO and takes a "
-            "larger one for smaller ratios",
+            "the loss weight (`loss_weight`) is 0.03 at every ratio: the README gives it for 50 % of COCO and suggests "
+            "larger ones for smaller ratios",
             "contexts are class-specific at every ratio (`class_specific`): the README suggests shared ones for very "
-            "small ratios, without a figure",
+            "small ratios and does not say which",
         ),
         differs=(
             PROMPT_NAMES,
-            "fp32: the code trains in half precision (recipe.precision=fp16; unlike it, with a scaled loss)",
-            "the last epoch is scored: the code takes the best one on the test set (recipe.selection=best-test)",
-            "images of COCO without any label are trained on: the code leaves them out (data.labelless=drop)",
+            "fp32: the code trains in half precision (recipe.precision=fp16, but with loss scaling)",
+            LAST_EPOCH,
+            LABELLESS,
         ),
         tracks={
             "paper": Track(
@@ -118,7 +123,7 @@ class DualCoOp(ClipLearner):
             self.offset = nn.Parameter(torch.tensor(settings.offset))
 
     def encode(self, pixels: Tensor) -> Float[Tensor, "b n e"]:
-        """Every position of the last feature map, projected to the joint space."""
+        """The last feature map, with every position projected to the joint space."""
         return self.clip.dense(self.clip.normalise(pixels))
 
     def head(self) -> Float[Tensor, "2 c e"]:
@@ -128,7 +133,7 @@ class DualCoOp(ClipLearner):
     def forward(self, features: Float[Tensor, "b n e"], head: Float[Tensor, "2 c e"]) -> Float[Tensor, "b c"]:
         """Two-way softmax over the negative and the positive logit: P(present) = sigmoid(positive - negative)."""
         pair, _ = dualcoop_logits(
-            cosines(features, head), spatial_scale=self.settings.spatial_scale, output_scale=self.settings.scale
+            region_cosines(features, head), spatial_scale=self.settings.spatial_scale, output_scale=self.settings.scale
         )
         negative, positive = pair.unbind(1)
         logits = positive - negative

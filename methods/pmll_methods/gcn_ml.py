@@ -1,8 +1,8 @@
-"""`gcn-ml`: a graph convolution over word vectors makes the classifiers of max-pooled features.
+"""`gcn-ml`: a graph convolutional network maps word vectors of the labels to classifiers of max-pooled features.
 
-Chen et al., "Multi-Label Image Recognition with Graph Convolutional Networks" (ML-GCN), CVPR 2019, with the masked
-cross-entropy of the MLR-PL tables and a graph from known labels alone. Zero means unknown here: ML-GCN's own code
-takes a zero for a difficult object and trains it as present.
+Chen et al., "Multi-Label Image Recognition with Graph Convolutional Networks" (ML-GCN), CVPR 2019, with masked
+cross-entropy as in MLR-PL tables, and a graph that is estimated from known labels. A label of 0 means unknown here; in
+ML-GCN's code it means a difficult object, which is trained as present.
 """
 
 from __future__ import annotations
@@ -50,16 +50,18 @@ class GcnMlSettings(WordSettings, TrunkSettings):
     """Settings of `gcn-ml`."""
 
     hidden: Count = setting(1024, "channels between the two graph convolutions", "ML-GCN, 4.1")
-    threshold: Share = setting(0.4, "least P(j | i) that makes an edge, τ", "ML-GCN, 4.1")
-    share: Share = setting(0.25, "weight of a class's edges beside the 1 of itself", "ML-GCN's code; paper: 0.2 by 0.8")
+    threshold: Share = setting(0.4, "smallest P(j | i) of an edge, τ", "ML-GCN, 4.1")
+    share: Share = setting(
+        0.25, "total weight of a class's edges, relative to its self-loop", "ML-GCN's code; paper: 0.2 to 0.8"
+    )
     sums: Literal["columns", "rows"] = setting(
-        "columns", "edges divided by the sums of columns, then transposed (code); or by those of rows (paper)", "code"
+        "columns", "edges are divided by column sums, then transposed (code); or divided by row sums (paper)", "code"
     )
     graph: Literal["released", "corrected"] = setting(
         "corrected",
-        "P(j | i) over pairs whose second label is known, too; or a hidden j counts as absent, which leaves no edge "
-        "at small ratios",
-        "ML-GCN counts complete labels, where both are the same",
+        "P(j | i) from images where j is known; released: an unknown j counts as absent, which leaves no edges at "
+        "small ratios",
+        "the two are equal on ML-GCN's complete labels",
     )
 
 
@@ -71,12 +73,12 @@ class GcnMl(TrunkLearner):
         name="gcn-ml",
         revision=2,
         shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
-        title="classifiers from a graph convolution over labels",
+        title="classifiers from graph convolutions over labels",
         paper="Chen et al., CVPR 2019",
-        trains="the whole trunk and two graph convolutions; the convolutions alone where the trunk is frozen",
+        trains="the whole trunk and two graph convolutions; on a frozen trunk, only the convolutions",
         inferred=(
-            "the MLR-PL tables' rows come from an unreleased adaptation: masked cross-entropy and a graph from known "
-            "labels, with ML-GCN's views, optimizer and schedule",
+            "the adaptation behind the rows of MLR-PL tables was not released: masked cross-entropy and a graph from "
+            "known labels, with ML-GCN's views, optimizer and schedule",
         ),
         differs=(
             SINGLE_WORDS,
@@ -107,12 +109,12 @@ class GcnMl(TrunkLearner):
         self.register_buffer("edges", (graph.mT if settings.sums == "columns" else graph).float())
 
     def encode(self, pixels: Tensor) -> Tensor:
-        """Below the trained stages; where none trains, the pooled vector itself (eq. 3)."""
+        """The input of the trained stages; on a frozen trunk, the pooled features (eq. 3)."""
         features = super().encode(pixels)
         return features.amax(dim=(2, 3)) if self.settings.frozen else features
 
     def head(self) -> Float[Tensor, "c d"]:
-        """Z, a classifier for each label (eq. 2)."""
+        """Z, one classifier per label (eq. 2)."""
         classifiers: Tensor = self.gcn(self.words, self.edges)
         return classifiers
 

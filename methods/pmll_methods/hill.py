@@ -1,8 +1,8 @@
-"""`hill` and `splc`: losses under which a missing label that the model is confident of does little harm.
+"""`hill` and `splc`: two losses that are robust to missing labels.
 
-Zhang et al., "Simple and Robust Loss Design for Multi-Label Learning with Missing Labels", arXiv:2112.07368, in the
-form of the released code (xinyu1205/robust-loss-mlml). Unknown labels count as absent; the Hill loss takes the weight
-from confident ones, self-paced loss correction (SPLC) takes those above a probability for present.
+Zhang et al., "Simple and Robust Loss Design for Multi-Label Learning with Missing Labels", arXiv:2112.07368, as in the
+released code (xinyu1205/robust-loss-mlml). Unknown labels are assumed negative. If the model confidently predicts one
+as present, the Hill loss down-weights it, and self-paced loss correction (SPLC) treats it as present.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from .losses.splc import splc
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .presets.departures import FULL_PRECISION, LAST_AVERAGE
 from .presets.single_positive import LINEAR, REGIMES, SMOKE, TRAINS
-from .presets.trunks import FROZEN_START, RELEASED_START
+from .presets.trunks import LOG_ODDS_START, RELEASED_START
 from .ranges import Positive, Share, Weight, Whole
 from .recipe import Recipe, Track, Values
 from .settings import setting
 
 RELEASED = Recipe(  # released code
     resolution=448,
-    views=("dualcoop",),  # bilinear, CutoutPIL(0.5), RandAugment(): DualCoOp took its view from here
+    views=("dualcoop",),  # bilinear, CutoutPIL(0.5), RandAugment(): DualCoOp's view comes from this code
     test_view="bilinear",
     batch=128,
     epochs=31,
-    horizon=80,  # the schedule stops long before its end
+    horizon=80,  # the schedule is laid out for 80 epochs and training stops early
     optimizer="adam",
     lr=1e-4,
     weight_decay=1e-4,
@@ -39,9 +39,9 @@ RELEASED = Recipe(  # released code
     ema=0.9997,
     batch_norm="train",
 )
-PER_EPOCH = 0.82  # what an epoch on COCO leaves of an average, noted beside the released decay; SCPNet's code keeps it
+PER_EPOCH = 0.82  # decay of the average per epoch on COCO, from a comment in the released code; also used in SCPNet's
 AVERAGES = tuple(
-    Values(datasets=(name,), recipe={"ema": PER_EPOCH ** (1 / steps)}, source="inferred: 0.82 an epoch, as on COCO")
+    Values(datasets=(name,), recipe={"ema": PER_EPOCH ** (1 / steps)}, source="inferred: 0.82 per epoch, as on COCO")
     for name, steps in {"voc2007": 40, "voc2012": 45, "cub": 47}.items()
 )
 TRACKS = {
@@ -49,7 +49,7 @@ TRACKS = {
         recipe=RELEASED,
         frozen=LINEAR.at(drop_last=False),
         settings=RELEASED_START,
-        frozen_settings=FROZEN_START,
+        frozen_settings=LOG_ODDS_START,
         source="released code",
         datasets=("coco2014", "nuswide"),
         regimes=("single-positive", "full"),
@@ -67,13 +67,13 @@ DIFFERS = (
 class HillSettings(PixelSettings, SinglePositiveSettings):
     """Settings of `hill`."""
 
-    lamb: Positive = setting(1.5, "λ: where the weight of negatives, λ - p, would reach zero", "released code")
-    margin: float = setting(1.0, "shift of positive logits", "released code")
+    lamb: Positive = setting(1.5, "λ of the weight of negatives, λ - p", "released code")
+    margin: float = setting(1.0, "margin subtracted from the logits of positives", "released code")
     gamma: Weight = setting(2.0, "focusing on positives", "released code")
 
 
 class Hill(PlainPixels, SinglePositiveLearner):
-    """Confident negatives weigh less the more confident they are of the opposite."""
+    """Assumed negatives that are predicted as present are down-weighted."""
 
     Settings = HillSettings
     card = Card(
@@ -84,7 +84,7 @@ class Hill(PlainPixels, SinglePositiveLearner):
         paper="Zhang et al., arXiv:2112.07368",
         trains=TRAINS,
         regimes=REGIMES,
-        inferred=("a known absent label counts like an unknown one: the paper has none",),
+        inferred=("a known absent label is treated as an unknown one: the paper has none",),
         differs=DIFFERS,
         tracks=TRACKS,
     )
@@ -94,21 +94,21 @@ class Hill(PlainPixels, SinglePositiveLearner):
         return {"hill": hill(self(batch.features, head), batch.labels, **shape)}
 
 
-TAU = "released code; 0.65 where 75 % of the positives are kept"
+TAU = "released code; 0.65 if 75 % of the positives are kept"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SplcSettings(PixelSettings, SinglePositiveSettings):
     """Settings of `splc`."""
 
-    tau: Share = setting(0.6, "probability above which what is unknown counts as present", TAU)
-    change_epoch: Whole = setting(1, "first epoch (0-based) in which it does", "released code")
-    margin: float = setting(1.0, "shift of positive logits", "released code")
+    tau: Share = setting(0.6, "probability above which an unknown label is treated as present", TAU)
+    change_epoch: Whole = setting(1, "first epoch (0-based) with such corrections", "released code")
+    margin: float = setting(1.0, "margin subtracted from the logits of known positives", "released code")
     gamma: Weight = setting(2.0, "focusing", "released code")
 
 
 class Splc(PlainPixels, SinglePositiveLearner):
-    """Unknown labels that the model is sure of count as present."""
+    """Unknown labels that are confidently predicted are treated as present."""
 
     Settings = SplcSettings
     card = replace(

@@ -1,8 +1,9 @@
-"""`hst`: heterogeneous semantic transfer, SST with learned thresholds and with prototypes in place of a memory.
+"""`hst`: heterogeneous semantic transfer, SST with learned thresholds and with prototypes instead of a memory.
 
 Chen et al., "Heterogeneous Semantic Transfer for Multi-Label Recognition with Partial Labels", IJCV 2024; values and
-details of HCP-MLR-PL. A label is completed where its score exceeds θ, one θ within an image and one across
-images. Both learn from known labels above them: a present one pulls θ down, an absent one pushes it up.
+details are HCP-MLR-PL's. A label is completed if its score exceeds a threshold: θ_intra within an image, θ_inter across
+images. Both are learned from the known labels whose scores exceed them: present ones decrease θ, absent ones increase
+it. The two kinds of transfer are in `learners/transfer.py`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from .losses.partial_bce import partial_bce
 from .method import GOLDEN, PAPER_STEP, Card
 from .nn.label_transfer import mean_direction
 from .nn.prototypes import Prototypes
-from .presets.departures import LAST_EPOCH, OPEN_PAIRS, TEST_VIEW, WORDS_OF_NAMES
+from .presets.departures import ALL_TEST_IMAGES, LAST_EPOCH, OPEN_PAIRS, TEST_VIEW, WORDS_OF_NAMES
 from .presets.recipes import HCP
 from .presets.trunks import TRANSFER
 from .ranges import Count, Weight
@@ -37,22 +38,22 @@ class HstSettings(PrototypeSettings, TransferSettings):
 
     theta: float = setting(
         0.95,
-        "both thresholds at the start: they are learned. The released script's 1 is above every score, where they "
-        "have no gradient",
+        "initial value of both learned thresholds; the released script's 1 exceeds every score, so that they get no "
+        "gradient",
         "ours",
     )
     theta_group: Literal["own", "shared"] = setting(
         "own",
-        "thresholds learn at the rate of the group `scalars` and without weight decay; or like all other weights, "
-        "as in the released code, which bounds how far they get",
+        "thresholds have the learning rate of the group `scalars` and no weight decay; shared: as all other weights, "
+        "as in the released code, which limits how far they move",
     )
     theta_weight: Weight = setting(0.1, "weight of the losses of the thresholds", "HCP-MLR-PL, script of HST")
-    prototypes: Count = setting(10, "prototypes of a class, at most; one for each known positive where these are fewer")
-    prototype_weight: Weight = setting(0.05, "weight of the loss of the prototypes", "HCP-MLR-PL, script of HST")
+    prototypes: Count = setting(10, "prototypes per class, at most one per known positive")
+    prototype_weight: Weight = setting(0.05, "weight of the prototype loss", "HCP-MLR-PL, script of HST")
     prototype_loss: Literal["corrected", "released"] = setting(
         "corrected",
-        "known positives are drawn to their prototypes, known negatives away; or, as released, with the sign "
-        "reversed and unknown labels counted, too",
+        "known positives are attracted to their prototypes and known negatives repelled; released: the opposite sign, "
+        "and unknown labels included",
     )
 
 
@@ -65,35 +66,35 @@ class Hst(TransferLearner):
         shown=(GOLDEN, PAPER_STEP),
         title="heterogeneous semantic transfer",
         paper="Chen et al., IJCV 2024",
-        trains="layer4 of the trunk, decoupling, graph, classifiers, pair head, two thresholds; all but the trunk "
-        "where it is frozen",
+        trains="layer4 of the trunk, decoupling, graph, classifiers, pair head, two thresholds; on a frozen trunk, all "
+        "but the trunk",
         regimes=("partial", "full"),
         inferred=(
-            "the released scripts are for COCO alone: their values serve every data set",
-            "a class with fewer known positives than prototypes: where the released code stops, one prototype each",
-            "without cross-image transfer there is no contrastive loss either",
+            "the released script is for COCO: its values are used for every data set",
+            "a class with fewer known positives than prototypes, on which the code fails: one prototype per positive",
+            "without cross-image transfer there is no contrastive loss",
         ),
         differs=(
             WORDS_OF_NAMES,
             "thresholds start at 0.95: in the code at 1, where they have no gradient (theta=1.0)",
-            "thresholds learn at 1e-3 and don't decay: in the code like all weights, with which they can hardly move "
-            "(theta_group=shared)",
-            "known positives are drawn to their prototypes: the code has the sign reversed and counts unknown "
-            "labels, too (prototype_loss=released)",
+            "thresholds have a learning rate of 1e-3 and no weight decay: in the code they are treated as all weights "
+            "and hardly move (theta_group=shared)",
+            "known positives are attracted to their prototypes: the code has the opposite sign and includes unknown "
+            "labels (prototype_loss=released)",
             TEST_VIEW,
             OPEN_PAIRS,
             LAST_EPOCH,
-            "all test images are scored: the code leaves out those of the last incomplete batch (no setting)",
+            ALL_TEST_IMAGES,
         ),
         tracks={
             "paper": replace(
                 TRANSFER["paper"],
-                recipe=HCP.at(batch=32, lr_scale={"scalars": 100.0}),  # released batch; θ at 1e-3: ours
+                recipe=HCP.at(batch=32, lr_scale={"scalars": 100.0}),
                 source="released script, COCO",
                 datasets=("coco2014",),
-                values=(Values(recipe={"lr_scale": {"scalars": 100.0}}, source="ours: θ learns at 1e-3"),),
+                values=(Values(recipe={"lr_scale": {"scalars": 100.0}}, source="ours: learning rate of θ is 1e-3"),),
             ),
-            "smoke": Track(  # θ: after two epochs and at 10 % known labels, prototypes mislead below it
+            "smoke": Track(  # below this θ, prototypes after two epochs with 10 % known labels give wrong labels
                 recipe=TRANSFER["smoke"].recipe,
                 settings={**TRANSFER["smoke"].settings, "theta": 0.85, "prototype_epochs": (2, 3)},
             ),
@@ -128,7 +129,7 @@ class Hst(TransferLearner):
         return mean_direction(self.prototypes.centres, self.prototypes.count)
 
     def theta(self, way: str) -> Float[Tensor, ""]:
-        """The threshold of a way."""
+        """θ of the transfer `intra` (within an image) or `inter` (across images)."""
         return self.theta_intra if way == "intra" else self.theta_inter
 
     def accepted(self, way: str, score: Float[Tensor, "b c"], epoch: int) -> Bool[Tensor, "b c"]:
@@ -137,25 +138,25 @@ class Hst(TransferLearner):
     def transfer_terms(
         self, way: str, logits: Float[Tensor, "b c"], score: Float[Tensor, "b c"], batch: Batch, epoch: int
     ) -> dict[str, Tensor]:
-        """Also the loss of the threshold, and across images that of the prototypes."""
+        """Adds the loss of the threshold, and for `inter` that of the prototypes."""
         settings, labels = self.settings, batch.labels
         terms = super().transfer_terms(way, logits, score, batch, epoch)
         terms[f"theta_{way}"] = settings.theta_weight * partial_bce(above(score, self.theta(way)), labels)
         if way == "inter":
-            drawn = prototype_loss(score, labels, settings.prototype_loss)
-            terms["prototype"] = settings.prototype_weight * drawn
+            attraction = prototype_loss(score, labels, settings.prototype_loss)
+            terms["prototype"] = settings.prototype_weight * attraction
         return terms
 
 
 def above(score: Float[Tensor, "b c"], theta: Float[Tensor, ""]) -> Float[Tensor, "b c"]:
-    """How far a score exceeds θ, at most by 1; also the logit by which θ is judged, with gradient to both."""
+    """score - θ, clamped to [0, 1]: the logit in the loss of θ, with gradient to score and θ."""
     return (score - theta).clamp(0, 1)
 
 
 def prototype_loss(
     score: Float[Tensor, "b c"], labels: Int8[Tensor, "b c"], form: Literal["corrected", "released"] = "corrected"
 ) -> Float[Tensor, ""]:
-    """The mean of 1 - t · cos over known labels t; `released`: of 1 + t · cos over all labels."""
+    """The mean of 1 - t · cos over known labels t; `released`: the mean of 1 + t · cos over all labels."""
     if form == "released":
         return (1 + labels * score).mean()
     known = labels != 0

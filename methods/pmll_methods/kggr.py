@@ -1,8 +1,8 @@
-"""`kggr`: SSGRL with a second graph, over which related labels share what their classifiers know. Reconstructed.
+"""`kggr`: SSGRL with a second graph network, which propagates information between the classifiers of related labels.
 
-After Chen et al., "Knowledge-Guided Multi-Label Few-Shot Learning for General Image Recognition", TPAMI 2022, whose
-code was never released: label features as in SSGRL; each label's classifier w_c^0 is a node of the same co-occurrence
-graph, and a gated graph network of its own makes w_c = F_w [w_c^T, w_c^0].
+A reconstruction of Chen et al., "Knowledge-Guided Multi-Label Few-Shot Learning for General Image Recognition", TPAMI
+2022, whose code was not released. Label features are SSGRL's. The classifiers w_c^0 are the nodes of the same
+co-occurrence graph; a second gated graph network computes w_c^T, and w_c = F_w [w_c^T, w_c^0].
 """
 
 from __future__ import annotations
@@ -27,23 +27,24 @@ from .ssgrl import Ssgrl
 class KggrSettings(LabelFeatureSettings):
     """Settings of `kggr`."""
 
-    classifier_graph: bool = setting(True, "classifiers exchange over the graph; without it: SSGRL", "reconstructed")
+    classifier_graph: bool = setting(True, "graph network over the classifiers; without it: SSGRL", "reconstructed")
 
 
 class Kggr(Ssgrl):
-    """s_c = w_c·o_c + b_c with o_c of SSGRL and w_c from the classifiers' own graph."""
+    """s_c = w_c·o_c + b_c with o_c as in SSGRL and w_c from the graph network over classifiers."""
 
     Settings = KggrSettings
     card = Card(
         name="kggr",
         title="knowledge-guided graph routing (reconstructed)",
         paper="after Chen et al., TPAMI 2022",
-        trains="as ssgrl, and the graph over classifiers",
+        trains="as ssgrl, and the graph network over classifiers",
         shown=(PAPER_STEP,),
         inferred=(
-            "reconstructed from the abstract's idea: no code was released",
-            "the classifiers' graph has the equations, the edges and the steps of the features' graph",
-            "the MLR-PL tables' rows come from an unreleased adaptation: masked cross-entropy and HCP's recipe",
+            "reconstructed from the abstract: no code was released",
+            "the graph network over classifiers has the equations, edges and steps of that over features",
+            "the adaptation behind the rows of MLR-PL tables was not released: masked cross-entropy and HCP-MLR-PL's "
+            "recipe",
         ),
         tracks=LABEL_FEATURES,
     )

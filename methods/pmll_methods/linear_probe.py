@@ -1,7 +1,7 @@
 """`linear-probe`: regularised logistic regression on the pooled features of a frozen tower, one problem per class.
 
-The baseline that papers leave out. One sweep gathers the features of all training images; each class is then
-solved to its optimum on its own known labels, so all ratios take seconds.
+The baseline that papers omit. One sweep computes the features of all training images. Each class is then solved to its
+optimum on its known labels, so all ratios take seconds.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class LinearProbeSettings(TrunkSettings):
     """Settings of `linear-probe`."""
 
     train_from: str = setting("none", "the tower is never trained")
-    pooling: str = setting("avg", "how the map becomes a vector: avg, or avg+max")
-    strength: Positive = setting(1e-3, "weight C of the summed log-loss against ½|w|²; features have unit variance")
+    pooling: str = setting("avg", "spatial pooling of the last map: avg, or avg+max")
+    strength: Positive = setting(1e-3, "weight C of the summed log-loss, relative to ½|w|²; features are standardised")
 
 
 class LinearProbe(TrunkLearner):
-    """min over w, b of ½|w|² + C Σ log(1 + exp(-y (w·x + b))), the sum over a class's known labels."""
+    """min over w, b of ½|w|² + C Σ log(1 + exp(-y (w·x + b))), summed over the known labels of a class."""
 
     Settings = LinearProbeSettings
     solved = ("weight", "bias")
@@ -41,7 +41,7 @@ class LinearProbe(TrunkLearner):
         shown=(PAPER_STEP, PHOTOGRAPHS),
         title="logistic regression on frozen features",
         paper="a baseline",
-        trains="a linear classifier, to its optimum; what is unknown counts as absent where only presence is labelled",
+        trains="a linear classifier, to its optimum; in regime single-positive, unknown labels are assumed negative",
         regimes=("full", "partial", "single-positive"),
         deterministic=True,
         tracks={
@@ -60,7 +60,7 @@ class LinearProbe(TrunkLearner):
         self.gathered: list[Tensor] = []
 
     def phases(self) -> tuple[Phase, ...]:
-        """One pass over the images, which no further epoch would change; none where the recipe has no epoch."""
+        """One pass over the images, since further epochs do not change the solution; none without epochs."""
         recipe = self.problem.recipe
         return (
             Phase(epochs=min(1, recipe.epochs), views=(recipe.test_view,), streams={"all": recipe.batch}, steps=False),
@@ -84,7 +84,7 @@ class LinearProbe(TrunkLearner):
         self.gathered = []
         mean, deviation = moments(features)
         labels = self.problem.labels.cpu()
-        if self.problem.regime == "single-positive":  # without a negative nothing can be solved: unknown is absent
+        if self.problem.regime == "single-positive":  # without negatives there is no solution: unknown is absent
             labels = labels.masked_fill(labels == 0, -1)
         weight, bias = logistic_regression((features - mean) / deviation, labels, self.settings.strength)
         self.weight = (weight / deviation[:, None]).to(self.problem.device)
@@ -94,9 +94,9 @@ class LinearProbe(TrunkLearner):
 def logistic_regression(
     features: Float64[Tensor, "n d"], labels: Int8[Tensor, "n c"], strength: float
 ) -> tuple[Float64[Tensor, "d c"], Float64[Tensor, " c"]]:
-    """All classes' regularised logistic regressions over their known labels, solved together by L-BFGS.
+    """Weights and biases of all classes, from regularised logistic regression on known labels, by a joint L-BFGS.
 
-    The bias is not regularised. A class that lacks known positives or known negatives keeps weight and bias 0.
+    The bias is not regularised. A class without known positives or without known negatives has weight and bias 0.
     """
     solvable = ((labels > 0).any(dim=0) & (labels < 0).any(dim=0)).double()
     known, sign = (labels != 0).double() * solvable, labels.double()

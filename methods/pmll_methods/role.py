@@ -1,7 +1,7 @@
-"""`role`: a classifier and a table of estimated labels, one a training image and class, teach each other.
+"""`role`: regularised online label estimation, a classifier and an estimate of every training label, trained jointly.
 
-Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021 (regularised online label estimation), in the
-form of the released code.
+Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021, as in the released code. The estimates are
+trained parameters, one logit per training image and class. The expected number of positives is regularised as in `epr`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LINEAR_BATCHES = (
     Values(settings={"linear_batch": 16}, source=LINEAR_PHASE),
     Values(datasets=("cub",), frozen={"batch": 8}, settings={"linear_batch": 8}, source=LINEAR_PHASE),
 )
-SUREST = math.log((1 - 1e-5) / 1e-5)  # largest logit of an estimate that the linear phase hands over; released code
+LARGEST = math.log((1 - 1e-5) / 1e-5)  # largest logit of an estimate after the linear phase, in the released code
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +41,14 @@ class RoleSettings(LinearPhaseSettings, ExpectationSettings):
 
 
 class Role(LinearPhase, Epr):
-    """The estimates start from the known labels, follow the classifier, and teach it in turn."""
+    """The classifier is trained on the label estimates, and the estimates on the classifier's predictions."""
 
     Settings = RoleSettings
     card = replace(
         Epr.card,
         name="role",
         title="regularised online label estimation",
-        trains=f"{Epr.card.trains}; and an estimate of every training label",
+        trains=f"{Epr.card.trains}; and one estimate per training label",
         tracks={
             "paper": replace(
                 Epr.card.tracks["paper"],
@@ -70,7 +70,9 @@ class Role(LinearPhase, Epr):
         self.estimates = nn.Parameter(start_estimates(problem.labels))
 
     def log_odds(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, " c"]:
-        return torch.logit((0.5 + 0.495 * labels).mean(dim=0))  # of the estimates, lest each first pull the other away
+        return torch.logit(
+            (0.5 + 0.495 * labels).mean(dim=0)
+        )  # those of the estimates, so that both start in agreement
 
     def parameter_groups(self) -> Mapping[str, Sequence[nn.Parameter]]:
         groups = super().parameter_groups()
@@ -80,7 +82,7 @@ class Role(LinearPhase, Epr):
     def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
         if step.phase == 1 and step.epoch == step.step == 0:
             with torch.no_grad():
-                self.estimates.clamp_(-SUREST, SUREST)
+                self.estimates.clamp_(-LARGEST, LARGEST)
         estimates = self.estimates[batch.positions.to(self.estimates.device)]
         return {"role": role(self.logits(batch, step), estimates, batch.labels, expected=self.expected)}
 
@@ -90,7 +92,7 @@ class Role(LinearPhase, Epr):
 
 
 def start_estimates(labels: Int8[Tensor, "n c"]) -> Float[Tensor, "n c"]:
-    """The logits before training: known labels at a probability of 0.995 or 0.005, unknown ones drawn evenly between
-    the logits of 0.4 and 0.6."""
-    sure, unsure = (math.log(p / (1 - p)) for p in (0.995, 0.6))
-    return torch.where(labels == 0, torch.empty(labels.shape).uniform_(-unsure, unsure), labels * sure)
+    """The initial logits: probability 0.995 or 0.005 for known labels, uniform between the logits of 0.4 and 0.6 for
+    unknown ones."""
+    known, unknown = (math.log(p / (1 - p)) for p in (0.995, 0.6))
+    return torch.where(labels == 0, torch.empty(labels.shape).uniform_(-unknown, unknown), labels * known)

@@ -1,9 +1,10 @@
-"""`sarb`: semantic-aware representation blending, unknown labels taught by features of other images.
+"""`sarb`: semantic-aware representation blending, which mixes features of known positives into unknown labels.
 
 Pu et al., "Semantic-Aware Representation Blending for Multi-Label Image Recognition with Partial Labels", AAAI 2022;
-values and details of HCP-MLR-PL. On SSGRL's label features. Instance-level blending borrows the features of labels
-that the partner image is known to show; prototype-level blending borrows k-means centres of a class's known
-positives. Whatever a label received a share of, that share is its soft target.
+values and details are HCP-MLR-PL's. It builds on SSGRL's label features. Instance-level blending mixes in the feature
+of a label that is known to be present in another image of the batch. Prototype-level blending mixes in a prototype, a
+k-means centre of the known positives of a class. The soft target of a blended label is the share that was mixed in.
+Both are in `learners/blending.py`.
 """
 
 from __future__ import annotations
@@ -29,16 +30,16 @@ from .settings import setting
 class SarbSettings(BlendingSettings):
     """Settings of `sarb`."""
 
-    prototypes: Count = setting(10, "prototypes of a class, at most; one for each known positive where these are fewer")
+    prototypes: Count = setting(10, "prototypes per class, at most one per known positive")
     known_rows: Literal["skip", "first-label"] = setting(
         "skip",
-        "an image without an unknown label: left as it is, or its first label blended although it is known, as the "
-        "released mask does",
+        "images without unknown labels are not blended; first-label: their first label, although known, is blended, as "
+        "in the released code",
     )
 
 
 class Sarb(BlendingLearner):
-    """L = L_bce + 0.05 L_con + L_inst + L_prot; f ← β f + (1 - β) P_ck for one unknown label c an image."""
+    """L = L_bce + 0.05 L_con + L_inst + L_prot; f ← β f + (1 - β) P_ck for one unknown label c per image."""
 
     Settings = SarbSettings
     card = Card(
@@ -46,17 +47,16 @@ class Sarb(BlendingLearner):
         shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="semantic-aware representation blending",
         paper="Pu et al., AAAI 2022",
-        trains="layer4 of the trunk, decoupling, graph, classifiers, α and β; all but the trunk where it is frozen",
+        trains="layer4 of the trunk, decoupling, graph, classifiers, α and β; on a frozen trunk, all but the trunk",
         regimes=("partial", "full"),
         inferred=(
-            "the released scripts are for COCO and VG-200, with the same values, which serve every data set",
-            "a class with fewer known positives than prototypes: where the released code stops, one prototype each, "
-            "the batch's prototype number counted round; a class without any is never blended",
+            "the released scripts for COCO and VG-200 have the same values, which are used for every data set",
+            "a class with fewer known positives than prototypes, on which the code fails: one prototype per positive, "
+            "selected by k modulo their number; a class without known positives is never blended",
         ),
         differs=(
             WORDS_OF_NAMES,
-            "an image without an unknown label is left as it is: in the code its first label is blended "
-            "(known_rows=first-label)",
+            "images without unknown labels are not blended: in the code their first label is (known_rows=first-label)",
             NO_DECAY,
             TEST_VIEW,
             LAST_EPOCH,
@@ -78,7 +78,7 @@ class Sarb(BlendingLearner):
     def prototypes_for(
         self, location: Float[Tensor, "b c h w"], labels: Int8[Tensor, "b c"], generator: torch.Generator
     ) -> tuple[Float[Tensor, "c f"], Bool[Tensor, "b c"]]:
-        """Of each class the k-th prototype, k one number a batch; one random unknown label an image."""
+        """The k-th prototype of each class, with one random k per batch, for one random unknown label per image."""
         centres, count = self.prototypes.centres, self.prototypes.count
         k = torch.randint(self.settings.prototypes, (), generator=generator).to(count) % count.clamp_min(1)
         rand = torch.rand(labels.shape, generator=generator).to(labels.device)
@@ -92,7 +92,7 @@ def one_unknown(
     exists: Bool[Tensor, " c"],
     known_rows: Literal["skip", "first-label"],
 ) -> Bool[Tensor, "b c"]:
-    """In each image the unknown label with the largest random number, among the classes that have prototypes."""
+    """The unknown label with the largest random number in each image, among the classes that have prototypes."""
     where = drawn(rand, (labels == 0) & exists)
     if known_rows == "first-label":
         where[:, 0] |= (labels != 0).all(dim=1) & exists[0]

@@ -1,9 +1,9 @@
-"""`scinet`: labels and images inform each other, and each view of an image teaches a harder one.
+"""`scinet`: label confidence, fused over similar images and correlated labels, on views of increasing difficulty.
 
 Wu et al., "Exploring Partial Multi-Label Learning via Integrating Semantic Co-occurrence Knowledge", IEEE TMM 2025.
-`variant=paper` is rebuilt from its figures and summary: the equations of its method section were not at hand.
-`variant=released` is what the authors' public code computes, another method: SCPNet with a third view, pseudo-labels
-from the strong view for the medium one, and the loss taken twice.
+`variant=paper` is reconstructed from its figures and abstract: the equations of its method section were not available
+to us. `variant=released` is the authors' public code, which is a different method: SCPNet with a third view,
+pseudo-labels from the strong view for the medium one, and a doubled loss.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ from .towers.words import word_vectors
 
 VIEWS = {"weak": 1, "weak+medium": 2, "all": 3}
 SMOKE = Recipe(resolution=64, batch=64, epochs=16, optimizer="adamw", lr=1e-4, schedule="cosine", cache=True)
-SMOKE_FROZEN = SMOKE.at(lr=2e-2, lr_scale={"graph": 0.5})  # SMOKE itself: for a trained image tower
+SMOKE_FROZEN = SMOKE.at(lr=2e-2, lr_scale={"graph": 0.5})  # SMOKE is for a trained image tower
 SMOKE_SETTINGS = {"tower": "tiny", "unknown": "ignored", "hard_k": 3, "lambda_u": 0.03, "lambda_c": 0.06}
 INFERRED = (
-    "variant paper is rebuilt from figures: prompter, fusion and the losses a, b and c, on frozen towers",
-    "fusion is a closed-form smoothing over a graph of images and one of labels",
-    "loss weights, rates and schedule are the released code's, which trains the image tower; frozen towers take the "
-    "same ones, as in scpnet-frozen",
-    "partial labels: the code reads their share and never uses it; an unknown label counts as absent until SPLC "
-    "corrects it (`unknown`), one that is known to be absent stays so",
-    "the medium view is SCPNet's strong one with one operation: the code's file of operations is not released",
+    "variant paper is reconstructed from figures: prompter, fusion and the losses a, b and c, on frozen towers",
+    "fusion is a closed-form smoothing over a graph of images and a graph of labels",
+    "loss weights, learning rates and schedule are those of the released code, which trains the image tower; they are "
+    "also used with frozen towers, as in scpnet-frozen",
+    "partial labels: the code reads the ratio but does not use it; an unknown label is assumed negative until SPLC "
+    "corrects it (`unknown`), and a known absent label is never corrected",
+    "the medium view is SCPNet's strong view with a single operation: the code's list of operations is not released",
 )
 DIFFERS = (
     *TRAINED_CLIP,
-    "variant paper: the code has no fusion, trains the image tower and takes its loss twice (variant=released)",
-    "known absent labels stay absent: the code has present and unknown ones alone (known_negatives=ignore)",
-    "60 epochs on COCO: the code's table has one (recipe.epochs=1)",
-    "variant released: one forward pass, its loss doubled; the code makes two, which move the statistics of batch norm "
-    "twice a step (no setting)",
+    "variant paper: the code has no fusion, trains the image tower and doubles its loss (variant=released)",
+    "known absent labels stay absent: the code has only present and unknown labels (known_negatives=ignore)",
+    "60 epochs on COCO: the code has one (recipe.epochs=1)",
+    "variant released: one forward pass with a doubled loss; the code makes two passes, which update the batch-norm "
+    "statistics twice per step (no setting)",
 )
 
 
@@ -62,50 +62,56 @@ class ScinetSettings(SelfTaughtSettings):
     """Settings of `scinet`."""
 
     tower: str = setting("RN101:openai", TOWER, "released code's default")
-    variant: Literal["paper", "released"] = setting("paper", "rebuilt from the paper, or the released code's loss")
-    train_from: str = setting("auto", "first trained stage of the image half, `all` or `none`; auto: as the variant")
-    start: str | None = setting("a photo of a", "words the context starts from; none: noise", "released code")
-    n_ctx: Count = setting(4, "context vectors, where `start` gives no words", "released code")
-    cross_prompt: Literal["off", "text", "image", "both"] = setting(
-        "off", "which encoder takes in the other modality", "figure; off: a score must not depend on its batch"
+    variant: Literal["paper", "released"] = setting(
+        "paper", "reconstructed from the paper, or the released code's loss"
     )
-    relation: Literal["pearson", "cosine"] = setting("pearson", "graph from known labels, or from names", "figure 4")
-    neighbours: Count | None = setting(None, "labels that each label keeps; none: all", "released code, VOC")
-    share: Share = setting(0.2, "weight of a label's neighbours", "released code")
-    temperature: Positive = setting(0.3, "of the softmax over neighbours, K", "released code; paper's sweep")
-    fusion: Literal["off", "instance", "label", "both"] = setting("both", "what label confidence is smoothed over")
+    train_from: str = setting("auto", "first trained stage of the image encoder, `all` or `none`; auto: by variant")
+    start: str | None = setting("a photo of a", "words that initialise the context; none: noise", "released code")
+    n_ctx: Count = setting(4, "context vectors; ignored if `start` is given", "released code")
+    cross_prompt: Literal["off", "text", "image", "both"] = setting(
+        "off", "encoders that use the other modality", "figure; off: the score of an image must not depend on its batch"
+    )
+    relation: Literal["pearson", "cosine"] = setting(
+        "pearson", "label graph from known labels, or from text features", "figure 4"
+    )
+    neighbours: Count | None = setting(None, "neighbours per label; none: all labels", "released code, VOC")
+    share: Share = setting(0.2, "total weight of a label's neighbours", "released code")
+    temperature: Positive = setting(
+        0.3, "temperature of the softmax over neighbours, K", "released code; paper's sweep"
+    )
+    fusion: Literal["off", "instance", "label", "both"] = setting("both", "graphs over which confidence is smoothed")
     lambda_n: Weight = setting(0.1, "weight of the instance graph", "best of the paper's sweep")
     lambda_q: Weight = setting(0.4, "weight of the label graph", "best of the paper's sweep")
-    nearest: Count = setting(5, "neighbours of an image in the instance graph", "inferred")
-    augmentation: Literal["weak", "weak+medium", "all"] = setting("all", "views that are trained on")
-    losses: tuple[Literal["a", "b", "c"], ...] = setting(("a", "b", "c"), "which terms of the augmentation count")
-    lambda_u: Weight = setting(0.125, "weight of pseudo-labels", "released code")
-    lambda_c: Weight = setting(0.25, "weight of what related labels say", "released code: lambda_u * kl_lambda")
+    nearest: Count = setting(5, "neighbours per image in the instance graph", "inferred")
+    augmentation: Literal["weak", "weak+medium", "all"] = setting("all", "training views")
+    losses: tuple[Literal["a", "b", "c"], ...] = setting(("a", "b", "c"), "terms of the semantic augmentation")
+    lambda_u: Weight = setting(0.125, "weight of the pseudo-label terms", "released code")
+    lambda_c: Weight = setting(0.25, "weight of the related-label terms", "released code: lambda_u * kl_lambda")
     hard_k: Whole = setting(5, "pseudo-labels per image, at most", "released code")
-    cutoff: Share = setting(0.95, "threshold of a class that is learned", "released code")
-    known_negatives: Literal["keep", "ignore"] = setting("keep", "ignore: as unknown ones, as released")
-    scale: Positive = setting(10.0, "logits per unit of cosine", "released code")
+    cutoff: Share = setting(0.95, "confidence threshold of a fully learned class", "released code")
+    known_negatives: Literal["keep", "ignore"] = setting("keep", "ignore: treat them as unknown, as in released code")
+    scale: Positive = setting(10.0, "scale of the cosine", "released code")
 
     @property
     def frozen(self) -> bool:
         return self.train_from == "none" or (self.train_from == "auto" and self.variant == "paper")
 
     def weight(self, term: str) -> float:
-        """What a loss term is multiplied by; the released code takes the supervised one twice, as the others."""
+        """The weight of a loss term. The released code doubles all terms, the supervised one included."""
         if term == "splc":
             return RELEASED_CALLS if self.variant == "released" else 1
         return self.lambda_c if term in ("c", "related") else self.lambda_u
 
 
 class Head(NamedTuple):
-    """The classifier: refined texts of unit length, and what the image side takes in of texts."""
+    """The classifier: normalised refined text features, and the shift Δ_v of image features."""
 
     texts: Float[Tensor, "c e"]
     shift: Float[Tensor, " #e"]
 
 
 class Scinet(SelfTaughtLearner):
-    """Prompted and graph-refined texts classify images; fused confidences of easier views teach harder ones."""
+    """Cosines to graph-refined prompts, trained on fused confidences of easier views of the same image."""
 
     Settings = ScinetSettings
     card = Card(
@@ -114,7 +120,8 @@ class Scinet(SelfTaughtLearner):
         shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="semantic co-occurrence insight network",
         paper="Wu et al., IEEE TMM 2025",
-        trains="one context shared by the classes and a graph over their texts; the image tower in variant released",
+        trains="one context shared by the classes and a graph network over labels; also the image tower in variant "
+        "released",
         regimes=("full", "partial", "single-positive"),
         inferred=INFERRED,
         differs=DIFFERS,
@@ -147,18 +154,20 @@ class Scinet(SelfTaughtLearner):
             self.register_buffer(name, edges.float(), persistent=False)
 
     def phases(self) -> tuple[Phase, ...]:
-        """The recipe's views, weakest first; a single one serves for all of them (features of it can be cached)."""
+        """The recipe's views, weakest first; a single view is used for all (its features can be cached)."""
         views = self.problem.recipe.views
         wanted = 3 if self.settings.variant == "released" else VIEWS[self.settings.augmentation]
         if 1 < len(views) < wanted:
-            raise MethodError(f"{wanted} views are needed, the recipe has {len(views)}", hint="give one, or all")
+            raise MethodError(
+                f"the recipe has {len(views)} views (expected {wanted}, or 1 for all)", hint="set recipe.views"
+            )
         return (replace(super().phases()[0], views=views * wanted if len(views) == 1 else views[:wanted]),)
 
     def parameter_groups(self) -> Mapping[str, Sequence[nn.Parameter]]:
         return {"prompter": [*self.top.parameters(), *self.prompter.parameters()], "graph": [*self.graph.parameters()]}
 
     def head(self, image: Float[Tensor, " e"] | None = None) -> Head:
-        """The classifier of every class from its text and its neighbours' (`image`: see the prompter)."""
+        """The classifiers. `image` is the mean image feature for the prompter (see `BiPrompter.forward`)."""
         texts, shift = self.prompter(image)
         return Head(refined(self.graph, texts, self.bar), shift)
 
@@ -185,13 +194,13 @@ class Scinet(SelfTaughtLearner):
             terms |= released_losses(logits, labels, batch.positions, self.star, self.believed, **limits)
         else:
             confidence = self.fusion(images.chunk(count)[0].detach(), logits[0].detach().sigmoid(), labels)
-            least = thresholds(learning_status(self.believed, of.hard_k), of.cutoff)
-            more, belief = view_losses(logits, confidence, labels, least, self.star, of.hard_k)
-            remember(self.believed, batch.positions, belief.labels)
+            threshold = thresholds(learning_status(self.believed, of.hard_k), of.cutoff)
+            more, made = view_losses(logits, confidence, labels, threshold, self.star, of.hard_k)
+            remember(self.believed, batch.positions, made.labels)
             terms |= {name: term for name, term in more.items() if name in of.losses}
         return {name: of.weight(name) * term for name, term in terms.items()}
 
 
 def refined(graph: LabelGcn, texts: Float[Tensor, "c e"], edges: Float[Tensor, "c c"]) -> Float[Tensor, "c e"]:
-    """t' = norm(GCN(norm(t)) + t): the residual has its own length, as in the released code."""
+    """t' = norm(GCN(norm(t)) + t); the residual is not normalised, as in the released code."""
     return F.normalize(graph(F.normalize(texts, dim=-1), edges) + texts, dim=-1)

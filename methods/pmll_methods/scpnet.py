@@ -1,7 +1,7 @@
-"""`scpnet`, `scpnet-frozen`: learned prompts, associated over a graph that CLIP's own text features span.
+"""`scpnet`, `scpnet-frozen`: learned prompts, refined over a label graph that is built from CLIP's text features.
 
-Ding et al., "Exploring Structured Semantic Prior for Multi Label Recognition with Incomplete Labels", CVPR 2023;
-settings of the released code (jameslahm/SCPNet). `scpnet-frozen`: its Table 2's starred row, a frozen image encoder.
+Ding et al., "Exploring Structured Semantic Prior for Multi Label Recognition with Incomplete Labels", CVPR 2023; values
+are those of the released code (jameslahm/SCPNet). `scpnet-frozen` has a frozen image encoder (Table 2, starred row).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from .learners.clip_learner import TOWER
 from .learners.learner import Batch, Phase, Problem, Step
 from .learners.self_training import SelfTaughtLearner, SelfTaughtSettings
-from .losses.scpnet import believe, classification, learning_status, remember, soft_cross_entropy, thresholds
+from .losses.scpnet import classification, learning_status, pseudo_labels, remember, soft_cross_entropy, thresholds
 from .losses.targets import calibrated
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, MethodError
 from .nn.label_gcn import LabelGcn
@@ -36,36 +36,36 @@ SMOKE = Recipe(resolution=64, batch=64, epochs=4, optimizer="adamw", lr=3e-3, sc
 SMOKE_FROZEN = SMOKE.at(epochs=20, lr=6e-3)
 SMOKE_SETTINGS = {"tower": "tiny", "neighbours": 8, "unknown": "ignored"}
 INFERRED = (
-    "partial labels: the paper names the tower alone, RN101; the recipe is that for one positive label an image, "
-    "VOC 2012's on VOC 2007 and COCO's on VG-200; 224 px is the only resolution in the code, though the paper compares "
-    "with rows at 448 px (`recipe.resolution`)",
-    "an unknown label counts as absent until SPLC corrects it, as the paper follows SPLC (`unknown`); what is known to "
-    "be absent is never corrected and never believed to be present",
-    "RN101's graph has layers of d, 2d, 2d and d as RN50's: 2.1 M values",
-    "where paper and code differ, the code holds: graph convolutions take Ā (eq. 3), in eq. 6 A* (`sam_graph`); a "
-    "image without a confident label is left out, in eq. 10 it counts",
-    "dynamic graphs (`sam_graph`, `pessl_graph`) carry no gradient",
+    "partial labels: the paper states only the tower, RN101; the recipe is that for single positive labels, VOC 2012's "
+    "on VOC 2007 and COCO's on VG-200; 224 px is the only resolution in the code, although the paper compares with "
+    "methods at 448 px (`recipe.resolution`)",
+    "an unknown label is assumed negative until SPLC corrects it, since the paper follows SPLC (`unknown`); a known "
+    "absent label is never corrected and never gets a pseudo-label",
+    "RN101's graph network has widths d, 2d, 2d and d, as RN50's: 2.1 M parameters",
+    "where paper and code differ, we follow the code: graph convolutions use Ā (eq. 3), not A* as in eq. 6 "
+    "(`sam_graph`); images without a confident label are left out of eq. 10",
+    "dynamic graphs (`sam_graph`, `pessl_graph`) have no gradient",
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScpNetSettings(SelfTaughtSettings):
-    """Settings of `scpnet`: COCO's values; `tracks.scpnet` has those of other data sets."""
+    """Settings of `scpnet`. Defaults are COCO's values; `presets/scpnet.py` has those of other data sets."""
 
     tower: str = setting("RN101:openai", TOWER, "paper, 4.1, with partial labels")
-    prompter: bool = setting(True, "cross-modality prompter (CMP); off: a linear layer on the image's feature", "3.2")
-    n_ctx: Count = setting(4, "context vectors, m; those of `start` where it is given", "released code")
-    start: str | None = setting("a photo of a", "words the contexts start from; none: noise", "released code")
+    prompter: bool = setting(True, "cross-modality prompter (CMP); off: a linear layer on the image feature", "3.2")
+    n_ctx: Count = setting(4, "context vectors, m; ignored if `start` is given", "released code")
+    start: str | None = setting("a photo of a", "words that initialise the contexts; none: noise", "released code")
     layers: Whole = setting(3, "graph convolutions of the semantic association module, L; 0: no module", "Table 7")
-    scale: Positive | None = setting(10.0, "1/τ of eq. 7; none: learned from the tower's on", "released code, COCO")
-    words: str | None = setting(None, "vectors that the prior is made of; none: the tower's texts", "3.1, Table 5")
-    neighbours: Count = setting(62, "labels in a row of the prior, with itself, K", "released code, COCO")
-    share: Share = setting(0.2, "weight of a label's neighbours together, s", "released code")
+    scale: Positive | None = setting(10.0, "1/τ of eq. 7; none: learned, from the tower's on", "released code, COCO")
+    words: str | None = setting(None, "word vectors of the prior; none: the tower's text features", "3.1, Table 5")
+    neighbours: Count = setting(62, "labels per row of the prior, including itself, K", "released code, COCO")
+    share: Share = setting(0.2, "total weight of a label's neighbours, s", "released code")
     temperature: Positive = setting(0.2, "τ' of eq. 4", "released code, COCO")
-    sam_graph: Literal["bar", "star", "dynamic"] = setting("bar", "Ā, A*, or the learned texts' Ā", "released; Table 4")
-    pessl_graph: Literal["static", "dynamic", "none"] = setting("static", "A*, the learned texts', or none", "Table 4")
-    hard_k: Whole = setting(2, "most confident labels of an image", "released code, COCO")
-    cutoff: Share = setting(0.95, "confidence threshold of a class that is learned", "released code")
+    sam_graph: Literal["bar", "star", "dynamic"] = setting("bar", "Ā, A*, or Ā of the prompts", "released; Table 4")
+    pessl_graph: Literal["static", "dynamic", "none"] = setting("static", "A*, A* of the prompts, or none", "Table 4")
+    hard_k: Whole = setting(2, "pseudo-labels per image, at most", "released code, COCO")
+    cutoff: Share = setting(0.95, "confidence threshold of a fully learned class", "released code")
     lambda_cst: Weight = setting(1 / 8, "weight of the consistency loss", "Table 8")
     lambda_dstl: Weight = setting(1 / 8, "weight of the distillation loss", "Table 8; released code, COCO")
 
@@ -74,18 +74,18 @@ class ScpNetSettings(SelfTaughtSettings):
 class ScpNetFrozenSettings(ScpNetSettings):
     """Settings of `scpnet-frozen`."""
 
-    train_from: str = setting("none", "first stage of the image half that trains, `all`, or `none`", "Table 2, *")
+    train_from: str = setting("none", "first trained stage of the image encoder, `all`, or `none`", "Table 2, *")
 
 
 class Texts(NamedTuple):
-    """What depends on no image: the classes' texts and the weights of the calibration, where there are any."""
+    """The text features of the classes and the calibration weights; None where the settings switch them off."""
 
     refined: Float[Tensor, "c e"] | None
     weights: Float[Tensor, "c c"] | None
 
 
 class ScpNet(SelfTaughtLearner):
-    """Cosines to prompts that a graph network has refined, trained by prior-enhanced self-supervision."""
+    """Cosines to prompts that are refined by a graph network, trained by prior-enhanced self-supervised learning."""
 
     Settings = ScpNetSettings
     card = Card(
@@ -94,7 +94,7 @@ class ScpNet(SelfTaughtLearner):
         shown=(GOLDEN, PAPER_STEP),
         title="semantic correspondence prompt network",
         paper="Ding et al., CVPR 2023",
-        trains="the image tower, one context shared by the classes, a graph network over labels",
+        trains="the image tower, one context shared by the classes and a graph network over labels",
         regimes=("full", "partial", "single-positive"),
         inferred=INFERRED,
         differs=TRAINED_CLIP,
@@ -109,7 +109,9 @@ class ScpNet(SelfTaughtLearner):
     def __init__(self, problem: Problem, settings: ScpNetSettings) -> None:
         super().__init__(problem, settings)
         if not settings.prompter and (settings.layers or settings.pessl_graph == "dynamic"):
-            raise MethodError("without the prompter no texts are learned", hint="set layers=0 and pessl_graph=static")
+            raise MethodError(
+                "without the prompter there are no learned prompts", hint="--set layers=0 pessl_graph=static"
+            )
         names = word_vectors(self.clip, problem.prompt_names)
         prior = self.prior(names if settings.words is None else word_vectors(settings.words, problem.prompt_names))
         self.register_buffer("bar", prior.bar)
@@ -127,10 +129,13 @@ class ScpNet(SelfTaughtLearner):
             self.log_scale = nn.Parameter(torch.tensor(math.log(self.clip.logit_scale)))
 
     def phases(self) -> tuple[Phase, ...]:
-        """The recipe's two weak views and a strong one; a single view stands for all three."""
+        """Two weak views and a strong one; if the recipe has a single view, it is used for all three."""
         (phase,) = super().phases()
         if len(phase.views) not in (1, 3):
-            raise MethodError(f"{len(phase.views)} views", hint="recipe.views: two weak views and a strong one")
+            raise MethodError(
+                f"the recipe has {len(phase.views)} views (expected 3, or 1 for all three)",
+                hint="give recipe.views two weak views and a strong one",
+            )
         return (replace(phase, views=phase.views * (3 // len(phase.views))),)
 
     def parameter_groups(self) -> Mapping[str, Sequence[nn.Parameter]]:
@@ -139,7 +144,7 @@ class ScpNet(SelfTaughtLearner):
         return {"prompter": others, "graph": graph}
 
     def prior(self, texts: Float[Tensor, "c e"]) -> Prior:
-        """The structured prior that texts span (eq. 1-4)."""
+        """The structured prior of the text features (eq. 1-4)."""
         of = self.settings
         similarity = cosine_similarity(texts.detach())
         return structured_prior(similarity, neighbours=of.neighbours, share=of.share, temperature=of.temperature)
@@ -150,8 +155,8 @@ class ScpNet(SelfTaughtLearner):
         learned = self.prior(texts) if texts is not None and "dynamic" in (of.sam_graph, of.pessl_graph) else static
         if texts is not None and of.layers:
             edges = {"bar": static.bar, "star": static.star, "dynamic": learned.bar}[of.sam_graph]
-            # Z* = H⁰ + Hᴸ with H^{l+1} = ρ(Ā H^l W^l): eq. 6, but with Ā of eq. 3 in place of A*, as released, and
-            # without ρ, a LeakyReLU of slope 0.2, after the last layer
+            # Z* = H⁰ + Hᴸ with H^{l+1} = ρ(Ā H^l W^l), eq. 6. As in the released code, Ā of eq. 3 replaces A*, and the
+            # last layer has no ρ (LeakyReLU, slope 0.2)
             texts = texts + self.graph(texts, edges)
         return Texts(texts, {"static": static.star, "dynamic": learned.star, "none": None}[of.pessl_graph])
 
@@ -164,19 +169,23 @@ class ScpNet(SelfTaughtLearner):
         return scale * F.normalize(pooled, dim=-1) @ F.normalize(head.refined, dim=-1).mT
 
     def loss(self, batch: Batch, head: Texts, step: Step) -> dict[str, Tensor]:
-        """L_cls + λ_cst L_cst + λ_dstl L_dstl (eq. 13-14): of a weak view; of a strong one after another weak one."""
+        """L_cls + λ_cst L_cst + λ_dstl L_dstl (eq. 13-14).
+
+        L_cls is on the first weak view; the other terms train the strong view on the second weak view.
+        """
         of, labels = self.settings, batch.labels
         features = torch.cat([view for view in batch.views if isinstance(view, Tensor)])
         supervised, weak, strong = self(features, head).float().chunk(3)
         terms = {"cls": classification(supervised, labels, step.epoch, known_only=self.known_only)}
         p = weak.detach().sigmoid()
-        belief = believe(p, labels, thresholds(learning_status(self.believed, of.hard_k), of.cutoff), of.hard_k)
-        remember(self.believed, batch.positions, belief.labels)
+        threshold = thresholds(learning_status(self.believed, of.hard_k), of.cutoff)
+        made = pseudo_labels(p, labels, threshold, of.hard_k)
+        remember(self.believed, batch.positions, made.labels)
         if of.lambda_cst:
-            terms["cst"] = of.lambda_cst * soft_cross_entropy(strong, belief.labels, belief.rows)  # eq. 10
+            terms["cst"] = of.lambda_cst * soft_cross_entropy(strong, made.labels, made.rows)  # eq. 10
         if of.lambda_dstl:
             target = p if head.weights is None else calibrated(p, head.weights)  # eq. 11
-            terms["dstl"] = of.lambda_dstl * soft_cross_entropy(strong, target, belief.rows)  # eq. 12
+            terms["dstl"] = of.lambda_dstl * soft_cross_entropy(strong, target, made.rows)  # eq. 12
         return terms
 
 
@@ -189,7 +198,7 @@ class ScpNetFrozen(ScpNet):
         name="scpnet-frozen",
         shown=(*ScpNet.card.shown, PHOTOGRAPHS),
         title="semantic correspondence prompt network, frozen image tower",
-        trains="one context shared by the classes, a graph network over labels",
-        inferred=(*INFERRED, "rates and schedule are those of the trained image tower: the paper gives none"),
+        trains="one context shared by the classes and a graph network over labels",
+        inferred=(*INFERRED, "learning rates and schedule are those of the trained image tower: the paper gives none"),
         tracks={"paper": FROZEN_PAPER, "smoke": Track(recipe=SMOKE_FROZEN, settings=SMOKE_SETTINGS)},
     )

@@ -1,7 +1,7 @@
-"""`an`, `an-ls`, `wan`, `epr`: losses for training images of which one label alone is known to be present.
+"""`an`, `an-ls`, `wan`, `epr`: losses for training with a single positive label per image.
 
-Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021, in the form of the released code. Known
-absent labels, which the paper hasn't got, cost what a plain negative costs.
+Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021, as in the released code. The paper has no
+known absent labels; here they have the loss of a negative.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from .settings import setting
 
 
 class An(SinglePositiveLearner):
-    """Unknown is absent."""
+    """Unknown labels are assumed negative."""
 
     card = Card(
         name="an",
@@ -64,24 +64,24 @@ class An(SinglePositiveLearner):
 class AnLsSettings(LinearPhaseSettings, SinglePositiveSettings):
     """Settings of `an-ls`."""
 
-    smoothing: Share = setting(0.1, "share of each label that is charged as its opposite; 0 is `an`", "released code")
+    smoothing: Share = setting(0.1, "weight of the opposite label in label smoothing; 0: `an`", "released code")
 
 
 class AnLs(LinearPhase, SinglePositiveLearner):
-    """Unknown is absent, labels are smoothed; in the paper with and without a linear phase (`linear_phase`)."""
+    """`an` with label smoothing; in the paper with and without a linear phase (`linear_phase`)."""
 
     Settings = AnLsSettings
     card = replace(
         An.card,
         name="an-ls",
-        title="assume negative, labels smoothed",
-        inferred=(*INFERRED, "of the code's two modes, training end to end and after a linear phase, the former"),
+        title="assume negative with label smoothing",
+        inferred=(*INFERRED, "training is end to end: the code also has a mode with a linear phase first"),
         tracks={**TRACKS, "paper": replace(PAPER, values=(*PAPER.values, *LINEAR_BATCHES))},
     )
 
     def log_odds(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, " c"]:
         share = super().log_odds(labels).sigmoid()
-        return torch.logit(share + self.settings.smoothing * (1 - 2 * share))  # the share that the loss asks for
+        return torch.logit(share + self.settings.smoothing * (1 - 2 * share))  # the mean smoothed label
 
     def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
         smoothing = self.settings.smoothing
@@ -89,7 +89,7 @@ class AnLs(LinearPhase, SinglePositiveLearner):
 
 
 class Wan(SinglePositiveLearner):
-    """Unknown is absent at a small weight."""
+    """Unknown labels are assumed negative, with a small weight."""
 
     card = replace(An.card, name="wan", title="weak assume negative")
 
@@ -98,7 +98,7 @@ class Wan(SinglePositiveLearner):
 
 
 class Epr(SinglePositiveLearner):
-    """Unknown labels are bound only by how many an image has on average."""
+    """Unknown labels are ignored; the predicted number of positives per image is regularised to its expected value."""
 
     Settings = ExpectationSettings
     card = replace(

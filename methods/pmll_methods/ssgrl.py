@@ -1,7 +1,8 @@
-"""`ssgrl`: semantic decoupling and a gated graph network over labels, trained by masked cross-entropy.
+"""`ssgrl`: semantic decoupling and a gated graph network over labels, trained with masked cross-entropy.
 
-Chen et al., "Learning Semantic-Specific Graph Representation for Multi-Label Image Recognition", ICCV 2019, in
-the form of the MLR-PL tables: the trunk and the widths of HCP-MLR-PL, the graph from known labels alone.
+Chen et al., "Learning Semantic-Specific Graph Representation for Multi-Label Image Recognition", ICCV 2019, as
+reported in MLR-PL tables: trunk and widths are HCP-MLR-PL's, and the graph is estimated from known labels. The network
+is in `learners/label_features.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from .presets.trunks import LABEL_FEATURES
 
 
 class Ssgrl(LabelFeatureLearner):
-    """Label features, exchanged over the co-occurrence graph, each with its own classifier."""
+    """One feature vector per label, message passing over the co-occurrence graph, one classifier per label."""
 
     Settings = LabelFeatureSettings
     card = Card(
@@ -24,13 +25,16 @@ class Ssgrl(LabelFeatureLearner):
         shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="semantic-specific graph representation learning",
         paper="Chen et al., ICCV 2019",
-        trains="layer4 of the trunk, decoupling, graph, classifiers; all but the trunk where it is frozen",
-        inferred=("the MLR-PL tables' rows come from an unreleased adaptation: masked cross-entropy and HCP's recipe",),
+        trains="layer4 of the trunk, decoupling, graph and classifiers; on a frozen trunk, all but the trunk",
+        inferred=(
+            "the adaptation behind the rows of MLR-PL tables was not released: masked cross-entropy and HCP-MLR-PL's "
+            "recipe",
+        ),
         differs=(
-            "widths, images, batch and decay are HCP-MLR-PL's: SSGRL's own code has width=none attention_width=1024 "
-            "recipe.resolution=576 recipe.batch=4 recipe.weight_decay=0 recipe.schedule=constant",
-            "the reset gate has a U of its own: SSGRL's code takes the update gate's (shared_reset=true)",
-            "the last epoch is scored: both codes take the best one on the test set (recipe.selection=best-test)",
+            "widths, resolution, batch size and weight decay are HCP-MLR-PL's: SSGRL's own code has width=none "
+            "attention_width=1024 recipe.resolution=576 recipe.batch=4 recipe.weight_decay=0 recipe.schedule=constant",
+            "the reset gate has its own U: SSGRL's code uses that of the update gate (shared_reset=true)",
+            "the last epoch is scored: both codes select the best epoch on the test set (recipe.selection=best-test)",
         ),
         tracks=LABEL_FEATURES,
     )

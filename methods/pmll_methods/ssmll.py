@@ -1,8 +1,8 @@
-"""`ssmll`: label-specific features aligned with learned class prompts, contexts, and pseudo-labels by class.
+"""`ssmll`: label-specific features aligned with learned prompts, context prediction, and class-aware pseudo-labels.
 
-Fan et al., "Context-Based Semantic-Aware Alignment for Semi-Supervised Multi-Label Learning", 2024
-(arXiv:2412.18842). No code was released and only a summary was at hand: a reconstruction, see its card. What the
-paper leaves open follows the same group's CAP.
+Fan et al., "Context-Based Semantic-Aware Alignment for Semi-Supervised Multi-Label Learning", 2024 (arXiv:2412.18842).
+This is a reconstruction from a summary of the paper (see its card): no code was released. Details that the summary
+leaves open follow CAP, by the same group.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from .learners.pseudo_labels import PseudoLabelLearner, PseudoLabelSettings
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .nn import thresholds
 from .nn.contexts import affinity, context_targets, contexts
-from .nn.cosine import cosine_logits
+from .nn.cosine import cosine_logits, region_cosines
 from .nn.prompts import PromptContexts
-from .nn.region_aggregation import cosines
 from .presets.prompts import TINY_PROMPTS
 from .presets.recipes import SMOKE_PROMPTS
 from .presets.semi import SSMLL
@@ -33,41 +32,43 @@ from .settings import setting
 from .towers.words import word_vectors
 
 SMOKE = SMOKE_PROMPTS.at(epochs=12, warmup_epochs=0, ema=0.9)
-LARGE = 80  # classes from which on there are 6 contexts (COCO, NUS-WIDE), below 4 (VOC)
+LARGE = 80  # from this number of classes on, there are 6 contexts (COCO, NUS-WIDE), otherwise 4 (VOC)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SsmllSettings(PseudoLabelSettings, ClipSettings):
-    """Settings of `ssmll`; sources name what is not inferred."""
+    """Settings of `ssmll`. Values without a source are inferred."""
 
     n_ctx: Count = setting(16, "context vectors per prompt, M")
-    start: str | None = setting(None, "words the contexts start from; none: Gaussian noise")
-    context_sd: Weight | None = setting(0.02, "size of the noise; none: that of the token table")
+    start: str | None = setting(None, "words that initialise the contexts; none: Gaussian noise")
+    context_sd: Weight | None = setting(0.02, "standard deviation of the noise; none: that of the token embeddings")
     alignment: Literal["label-specific", "global"] = setting(
-        "label-specific", "each class's own feature, or the image's for all", "paper, summary"
+        "label-specific", "one image feature per class, or one for all classes", "paper, summary"
     )
     prompts: Literal["two", "shared"] = setting(
-        "two", "one prompt that selects regions and one that is aligned, or one for both", "paper, summary"
+        "two",
+        "separate prompts for the attention over regions and for the alignment, or one for both",
+        "paper, summary",
     )
-    attention_scale: Positive = setting(20.0, "sharpness of the softmax over positions, α")
-    scale: Positive = setting(20.0, "logits per unit of cosine, κ")
-    offset: float = setting(-4.0, "where the learned offset of all logits starts, b")
+    attention_scale: Positive = setting(20.0, "scale of the cosines in the softmax over positions, α")
+    scale: Positive = setting(20.0, "scale of the cosines in the logits, κ")
+    offset: float = setting(-4.0, "initial value of the learned offset of all logits, b")
     thresholds: Literal["cat", "fixed", "cap"] = setting(
-        "cat", "pseudo-labels by class-distribution-aware thresholds, at 0.5, or by CAP's mask", "paper, summary"
+        "cat", "pseudo-labels by class-distribution-aware thresholds, at 0.5, or by CAP's rule", "paper, summary"
     )
     positive_share: Share = setting(1.0, "share of the expected positives that become pseudo-positives, η+")
     negative_share: Share = setting(1.0, "share of the expected negatives that become pseudo-negatives, η-")
-    contexts: bool = setting(True, "tell which contexts an image shows, as a second task", "paper, summary")
+    contexts: bool = setting(True, "predict the contexts of an image as an auxiliary task", "paper, summary")
     k: Count | None = setting(None, "number of contexts K; none: 6 from 80 classes on, else 4", "paper: 6 on COCO")
-    affinity: Literal["cond_sym", "jaccard", "count"] = setting("cond_sym", "how closely classes go together")
+    affinity: Literal["cond_sym", "jaccard", "count"] = setting("cond_sym", "co-occurrence measure of the clustering")
     context_target: Literal["multi_hot", "share", "majority"] = setting(
-        "multi_hot", "all contexts shown, their shares, or the foremost one"
+        "multi_hot", "target of the context task: all contexts of an image, their shares, or the main one"
     )
     context_weight: Weight = setting(1.0, "weight of the context task, λ_c")
 
 
 class Ssmll(PseudoLabelLearner, ClipLearner):
-    """Each class gathers its own feature of the image, which is compared with the class's own prompt."""
+    """One image feature per class, by attention over regions, compared with the prompt of the class."""
 
     Settings = SsmllSettings
     card = Card(
@@ -76,15 +77,16 @@ class Ssmll(PseudoLabelLearner, ClipLearner):
         shown=(GOLDEN, PAPER_STEP, PHOTOGRAPHS),
         title="context-based semantic-aware alignment",
         paper="Fan et al., 2024",
-        trains="the contexts of two prompts per class, an offset and a classifier of contexts",
+        trains="the contexts of two prompts per class, an offset and a classifier of image contexts",
         regimes=("semi",),
         inferred=(
-            "reconstructed from a summary: two prompts a class, attention over positions, spectral clustering of "
-            "co-occurrence with K = 6 on COCO and thresholds by class are stated, all formulas are ours",
+            "reconstructed from a summary, which states two prompts per class, attention over positions, spectral "
+            "clustering of co-occurrence with K = 6 on COCO, and thresholds per class; all formulas are ours",
             "local features are CLIP's value and output projection at each position; their mean is the global feature",
             "a learned offset of all logits, κ = α = 20, M = 16",
-            "loss, batches, stages, views and averaged weights are CAP's; tower, resolution and optimizer DualCoOp's",
-            "thresholds are CAP's ranks, with no pseudo-positives for a class that no labelled image has",
+            "loss, batches, stages, views and averaged weights are CAP's; tower, resolution and optimizer are "
+            "DualCoOp's",
+            "thresholds are CAP's, without pseudo-positives for a class that no labelled image has",
         ),
         tracks={
             "paper": SSMLL,
@@ -98,7 +100,7 @@ class Ssmll(PseudoLabelLearner, ClipLearner):
 
     def __init__(self, problem: Problem, settings: SsmllSettings) -> None:
         super().__init__(problem, settings)
-        number = 2 if settings.prompts == "two" else 1  # the one that selects first, the one that is aligned last
+        number = 2 if settings.prompts == "two" else 1  # first the prompt for attention, last that for alignment
         self.prompts = PromptContexts(
             self.clip,
             problem.prompt_names,
@@ -116,19 +118,19 @@ class Ssmll(PseudoLabelLearner, ClipLearner):
             self.register_buffer("of_class", contexts(affinity(problem.labels, settings.affinity), self.k))
 
     def encode(self, pixels: Tensor) -> Float[Tensor, "b n e"]:
-        """F, every position in the joint space, read without the positional embedding where the tower allows it."""
+        """F, every position in the joint space; without positional embedding if the tower supports it."""
         variant = "maskclip" if "maskclip" in self.clip.variants else None
         return self.clip.dense(self.clip.normalise(pixels), variant)
 
     def head(self) -> Float[Tensor, "prompts c e"]:
-        """S and T, the texts behind the prompts."""
+        """S and T, the text features of the prompts."""
         texts: Tensor = self.prompts()
         return texts
 
     def label_features(
         self, features: Float[Tensor, "b n e"], semantic: Float[Tensor, "c e"]
     ) -> Float[Tensor, " b #c e"]:
-        """h_k, what each class sees of an image; the mean of all positions where alignment is global."""
+        """h_k, the image feature of each class; with global alignment, the mean over positions."""
         if self.settings.alignment == "global":
             return features.mean(dim=1, keepdim=True)
         return region_attention(features, semantic, self.settings.attention_scale) @ features
@@ -145,12 +147,11 @@ class Ssmll(PseudoLabelLearner, ClipLearner):
         return self.aligned(self.label_features(features, head[0]), head[-1])
 
     def assign_labels(self, scores: Float[Tensor, "u c"]) -> Int8[Tensor, "u c"]:
-        """By rank, as often as in the labelled images; or at 0.5."""
+        """Pseudo-labels by rank, as frequent as in the labelled images; or by a threshold of 0.5."""
         settings, positives = self.settings, self.positives.to(scores.device)
         shares = {"positive_share": settings.positive_share, "negative_share": settings.negative_share}
         if settings.thresholds == "cap":
-            by_mask = thresholds.cap_thresholds(scores, positives, self.labelled, **shares)
-            return thresholds.cap_labels(scores, by_mask)
+            return thresholds.cap_labels(scores, thresholds.cap_thresholds(scores, positives, self.labelled, **shares))
         if settings.thresholds == "fixed":
             half = scores.new_full((scores.shape[1],), 0.5)
             return thresholds.cat_labels(scores, thresholds.CatThresholds(half, half))
@@ -159,7 +160,7 @@ class Ssmll(PseudoLabelLearner, ClipLearner):
         return thresholds.cat_labels(scores, thresholds.cat_thresholds(scores, *counts))
 
     def loss(self, batch: Batch, head: Float[Tensor, "prompts c e"], step: Step) -> dict[str, Tensor]:
-        """L = L_s + λ_u L_u + λ_c (L_cs + L_cu), on strong views."""
+        """L = L_s + λ_u L_u + λ_c (L_cs + L_cu), on strong views of labelled and unlabelled images."""
         features, labels, true = self.targets(batch)
         assert isinstance(features, Tensor)
         gathered = self.label_features(features, head[0])
@@ -170,16 +171,16 @@ class Ssmll(PseudoLabelLearner, ClipLearner):
         return terms
 
     def context_loss(self, features: Tensor, gathered: Tensor, logits: Tensor, labels: Tensor) -> Float[Tensor, ""]:
-        """Cross-entropy of the contexts told from u = Σ_k p_k h_k / Σ_k p_k + mean_r F_r, p without gradient."""
+        """Cross-entropy of contexts predicted from u = Σ_k p_k h_k / Σ_k p_k + mean_r F_r, with no gradient to p."""
         weights = logits.detach().sigmoid()[..., None]
         summary = (weights * gathered).sum(dim=1) / weights.sum(dim=1) + features.mean(dim=1)
         shown, valid = context_targets(labels, self.of_class, self.k, self.settings.context_target)
-        told = self.context_head(summary[valid])
-        return F.binary_cross_entropy_with_logits(told, shown[valid].to(told), reduction="sum")
+        predicted = self.context_head(summary[valid])
+        return F.binary_cross_entropy_with_logits(predicted, shown[valid].to(predicted), reduction="sum")
 
 
 def region_attention(
     features: Float[Tensor, "b n e"], semantic: Float[Tensor, "c e"], scale: float
 ) -> Float[Tensor, "b c n"]:
     """a = softmax over positions of α cos(F_r, S_k), α = `scale`."""
-    return (scale * cosines(features, semantic[None])[:, 0]).softmax(dim=-1)
+    return (scale * region_cosines(features, semantic[None])[:, 0]).softmax(dim=-1)

@@ -1,7 +1,7 @@
-"""`clip-zeroshot`: the cosine between an image and a hand prompt per class; nothing is trained.
+"""`clip-zeroshot`: the cosine between an image and a hand-written prompt per class, without training.
 
 Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021, zero-shot transfer.
-Each class is ranked by its own cosine: a softmax over classes would change the order of images.
+Images are ranked by the cosine of each class: a softmax over classes would change the ranking.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ IMAGES = Recipe(resolution=224, batch=32, epochs=0, lr=0.0)
 class ZeroShotSettings(ClipSettings):
     """Settings of `clip-zeroshot`."""
 
-    prompt: str = setting("a photo of a {name}.", "template; {name} is the class as one says it", "CLIP repository")
+    prompt: str = setting("a photo of a {name}.", "prompt template; {name} is the class name", "CLIP repository")
 
 
 class ClipZeroShot(ClipLearner):
@@ -43,8 +43,8 @@ class ClipZeroShot(ClipLearner):
         deterministic=True,
         logits=False,
         differs=(
-            "images are squashed to a square: CLIP's code crops the centre (recipe.test_view=centre)",
-            "fp32: CLIP's code computes in half precision on a GPU (recipe.precision=fp16)",
+            "images are resized to a square: CLIP's code crops the centre (recipe.test_view=centre)",
+            "fp32: CLIP's code uses half precision on GPUs (recipe.precision=fp16)",
         ),
         tracks={
             "paper": Track(recipe=IMAGES, source="CLIP's code; nothing is trained"),
@@ -60,7 +60,11 @@ class ClipZeroShot(ClipLearner):
 
     def head(self) -> Float[Tensor, "c e"]:
         if "{name}" not in self.settings.prompt:
-            raise MethodError("the prompt has no {name}", where=f"prompt = {self.settings.prompt!r}")
+            raise MethodError(
+                "the prompt template has no {name}",
+                where=f"prompt = {self.settings.prompt!r}",
+                hint="put {name} where the class name belongs: 'a photo of a {name}.'",
+            )
         texts = [self.settings.prompt.format(name=name) for name in self.problem.prompt_names]
         return F.normalize(self.clip.encode_text(self.clip.tokenize(texts)), dim=-1)
 

@@ -74,7 +74,7 @@ def test_golden_dsrb(path: Path) -> None:
     maps, labels = torch.tensor(arrays["in.weighted_maps"]), as_labels(arrays["in.targets"])
     features, own = maps.sum(dim=(1, 2)), dsrb.quadrant(maps.sum(dim=-1).permute(0, 3, 1, 2))
     if meta["options"]["op"] == "prototypes":
-        gathered = dsrb.nothing(torch.zeros(maps.shape[3], 4, maps.shape[4], dtype=maps.dtype))
+        gathered = dsrb.empty(torch.zeros(maps.shape[3], 4, maps.shape[4], dtype=maps.dtype))
         for rows in (slice(0, 7), slice(7, None)):  # the batches of a sweep
             gathered = dsrb.gather(gathered, features[rows], own[rows], labels[rows], meta["options"]["cap"])
         close(gathered.count, arrays["out.counts"], meta)
@@ -86,7 +86,7 @@ def test_golden_dsrb(path: Path) -> None:
     close(found.targets, arrays["out.instance_targets"], meta)
     close(own, arrays["out.quadrant"], meta)
     prototypes = torch.tensor(arrays["in.prototype_maps"]).sum(dim=(2, 3))
-    taken = dsrb.elsewhere(prototypes, own, torch.tensor(arrays["in.offsets"]))
+    taken = dsrb.other_quadrant(prototypes, own, torch.tensor(arrays["in.offsets"]))
     close(taken, arrays["out.prototype_vectors"], meta)
     where = drawn(torch.tensor(arrays["in.rand"]), labels == 0, meta["options"]["top_k"])
     found = blend(features, taken, labels, where, held(arrays["in.beta"]))
@@ -224,7 +224,7 @@ def test_the_first_known_positives_of_a_class_fill_its_quadrant() -> None:
     features = torch.tensor([1.0, 2.0, 4.0, 8.0])[:, None, None]
     labels, own = torch.tensor([[0], [1], [1], [1]], dtype=torch.int8), torch.tensor([[3], [3], [0], [3]])
     for cap, sums, count in ((100, [4, 0, 0, 10], [1, 0, 0, 2]), (1, [4, 0, 0, 2], [1, 0, 0, 1])):
-        gathered = dsrb.gather(dsrb.nothing(torch.zeros(1, 4, 1)), features, own, labels, cap)
+        gathered = dsrb.gather(dsrb.empty(torch.zeros(1, 4, 1)), features, own, labels, cap)
         assert gathered.sums.flatten().tolist() == sums
         assert gathered.count.flatten().tolist() == count
         again = dsrb.gather(gathered, features, own, labels, cap)
@@ -234,7 +234,9 @@ def test_the_first_known_positives_of_a_class_fill_its_quadrant() -> None:
 def test_the_prototype_is_never_that_of_the_labels_own_quadrant() -> None:
     prototypes = torch.arange(4.0)[None, :, None]  # each quadrant's is its number
     own = torch.arange(4)[:, None]
-    found = torch.stack([dsrb.elsewhere(prototypes, own, torch.full_like(own, turn)).squeeze() for turn in (1, 2, 3)])
+    found = torch.stack(
+        [dsrb.other_quadrant(prototypes, own, torch.full_like(own, turn)).squeeze() for turn in (1, 2, 3)]
+    )
     assert not (found == own.squeeze()).any()
     assert [sorted(column) for column in found.T.tolist()] == [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]]
 

@@ -159,7 +159,7 @@ def test_golden_add_gcn_sam(path: Path) -> None:
     close(nodes.mT, arrays["out.content_vectors"], meta)
     shared = module.graph.static(nodes)
     close(shared.mT, arrays["out.static_out"], meta)
-    close(module.graph.drawn(shared).mT, arrays["out.dynamic_adj"], meta)
+    close(module.graph.dynamic(shared).mT, arrays["out.dynamic_adj"], meta)
     close(module.graph(nodes).mT, arrays["out.dynamic_out"], meta)
     from_maps, from_graph = module.scores(features)
     close(from_maps, arrays["out.score_sm"], meta)

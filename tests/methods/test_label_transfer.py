@@ -143,8 +143,8 @@ def test_computing_the_hidden_layer_again_changes_no_gradient(monkeypatch: pytes
     torch.manual_seed(0)
     head, features = PairHead(5, 6, 4, 3), torch.randn(2, 5, 6)
     gradients = []
-    for kept in (pair_head.KEPT, 0):
-        monkeypatch.setattr(pair_head, "KEPT", kept)
+    for kept in (pair_head.MOST_STORED, 0):
+        monkeypatch.setattr(pair_head, "MOST_STORED", kept)
         head.zero_grad()
         head(features).square().sum().backward()
         gradients.append([parameter.grad.clone() for parameter in head.parameters() if parameter.grad is not None])

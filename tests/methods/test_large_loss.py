@@ -72,14 +72,14 @@ def test_golden_large_losses(path: Path) -> None:
     for epoch, batches in enumerate(torch.tensor(arrays["in.order"])):
         for number, rows in enumerate(batches):
             logits = torch.tensor(arrays["in.logits"])[epoch][rows]
-            labels = learner.believed(Batch((logits,), learner.problem.labels[rows], rows))
+            labels = learner.current_labels(Batch((logits,), learner.problem.labels[rows], rows))
             count = math.ceil(logits.numel() * learner.share(epoch))
             assert count == arrays["out.k"][epoch, number]
             modified = torch.zeros_like(logits, dtype=torch.bool)
             if count:
-                doubt = large_losses(assume_negative(logits, labels), labels, count, known=True)
-                close(doubt.threshold, arrays["out.threshold"][epoch, number], meta)
-                modified = doubt.reaching
+                large = large_losses(assume_negative(logits, labels), labels, count, known=True)
+                close(large.threshold, arrays["out.threshold"][epoch, number], meta)
+                modified = large.reaching
             assert torch.equal(modified, torch.tensor(arrays["out.modified"])[epoch][rows])
             close(step(learner, logits, rows, epoch), arrays["out.loss"][epoch, number], meta)
         after = learner.labels if isinstance(learner, LlCp) else learner.problem.labels

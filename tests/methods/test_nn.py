@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from golden import Arrays, cases, load
 from pmll_methods.nn.cooccurrence import adjacency
+from pmll_methods.nn.cosine import region_cosines
 from pmll_methods.nn.gated_graph import LabelGraph
-from pmll_methods.nn.region_aggregation import cosines, dualcoop_logits
+from pmll_methods.nn.region_aggregation import dualcoop_logits
 from pmll_methods.nn.semantic_decoupling import SemanticDecoupling
 
 LABELS = torch.tensor([[1, 1, -1, 0], [1, 0, -1, 0], [1, -1, 1, -1], [0, 1, -1, -1]], dtype=torch.int8)
@@ -40,7 +41,7 @@ def test_golden_dualcoop_logits(path: Path) -> None:
     arrays, meta = load(path)
     tokens = torch.tensor(arrays["in.image_tokens"]).double()
     texts = torch.tensor(arrays["in.text_features"]).double()
-    logits, weights = dualcoop_logits(cosines(tokens, texts.reshape(2, len(texts) // 2, -1)))
+    logits, weights = dualcoop_logits(region_cosines(tokens, texts.reshape(2, len(texts) // 2, -1)))
     close(weights, arrays["out.spatial_weights"], meta)
     close(logits, arrays["out.logits"], meta)
     close((logits[:, 1] - logits[:, 0]).sigmoid(), arrays["out.prob"], meta)

@@ -70,6 +70,6 @@ def test_a_name_that_just_fits_is_taken_and_one_that_is_longer_is_refused(ending
     over = tokens(f"{longer}.") + 18
     prompt_ids(TOKENIZER, [fits], 16)
     with pytest.raises(
-        MethodError, match=f"behind 16 context tokens takes {over} tokens, the text tower reads at most 77"
+        MethodError, match=f"with 16 context tokens takes {over} tokens, but the text tower reads at most 77"
     ):
         prompt_ids(TOKENIZER, ["cat", longer], 16)

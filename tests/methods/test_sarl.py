@@ -200,7 +200,7 @@ def test_the_softmax_over_labels_adds_up_to_one() -> None:
 
 
 def test_a_softmax_over_one_label_is_refused() -> None:
-    with pytest.raises(MethodError, match="softmax over one class"):
+    with pytest.raises(MethodError, match="softmax over a single class"):
         build(CoOp, ("ring",), readout="softmax")
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from golden import cases, load
 from pmll_methods.losses.scinet import RELEASED_CALLS, distill_target, released_losses, view_losses
-from pmll_methods.losses.scpnet import believe, thresholds
+from pmll_methods.losses.scpnet import pseudo_labels, thresholds
 from pmll_methods.losses.splc import splc
 from pmll_methods.losses.targets import with_known
 from pmll_methods.nn.confidence import fused, instance_affinity, label_correlation, laplacian, spectrum
@@ -63,7 +63,7 @@ def test_golden_scinet_losses_of_the_paper(path: Path) -> None:
         thresholds(torch.tensor(arrays["in.classwise_acc"]), meta["options"]["p_cutoff"]),
     )
     terms, first = view_losses((weak, medium, strong), weak.sigmoid(), labels, least, relation, hard_k)
-    second = believe(medium.sigmoid(), labels, least, hard_k)
+    second = pseudo_labels(medium.sigmoid(), labels, least, hard_k)
     target = distill_target(weak.sigmoid(), medium.sigmoid(), relation, labels)
     for name, found in (
         ("pseudo_weak", first.labels), ("row_weak", first.rows), ("pseudo_medium", second.labels),
@@ -104,16 +104,16 @@ def test_golden_scinet_losses_of_the_released_code(path: Path) -> None:
     arrays, meta = load(path)
     options, relation = meta["options"], torch.tensor(arrays["param.target_relation"])
     labels = torch.tensor(arrays["in.labels"], dtype=torch.int8)
-    believed, totals = torch.zeros(labels.shape, dtype=torch.bool), []
+    latest, totals = torch.zeros(labels.shape, dtype=torch.bool), []
     for logits, index, epoch in zip(arrays["in.logits"], arrays["in.index"], arrays["in.epoch"], strict=True):
         weak, strong, medium = torch.tensor(logits)
         rows = torch.tensor(index)
         terms = released_losses(
-            (weak, medium, strong), labels[rows], rows, relation, believed,
+            (weak, medium, strong), labels[rows], rows, relation, latest,
             hard_k=options["hard_k"], cutoff=options["p_cutoff"],
         )  # fmt: skip
         supervised = splc(weak, labels[rows], epoch=int(epoch), **options["splc"])
         unsupervised = terms["pseudo"] + options["kl_lambda"] * terms["related"]
         totals.append(RELEASED_CALLS * supervised + options["lambda_u"] * unsupervised)
     close(torch.stack(totals), arrays["out.total"], meta)
-    close(believed, arrays["out.selected_label"], meta)
+    close(latest, arrays["out.selected_label"], meta)

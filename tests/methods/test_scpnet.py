@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from golden import cases, load
-from pmll_methods.losses.scpnet import FLOOR, believe, learning_status, soft_cross_entropy, thresholds
+from pmll_methods.losses.scpnet import FLOOR, learning_status, pseudo_labels, soft_cross_entropy, thresholds
 from pmll_methods.losses.targets import calibrated
 from pmll_methods.nn.label_gcn import LabelGcn
 from pmll_methods.nn.structured_prior import cosine_similarity, structured_prior
@@ -82,21 +82,21 @@ def test_golden_scpnet_consistency(path: Path) -> None:
     arrays, meta = load(path)
     options, prior = meta["options"], torch.tensor(arrays["in.prior"]).double()
     steps = [torch.tensor(arrays[f"in.{name}"]) for name in ("logits_w", "logits_s", "labels", "index")]
-    believed = torch.zeros(options["num_samples"], len(prior), dtype=torch.bool)
+    latest = torch.zeros(options["num_samples"], len(prior), dtype=torch.bool)
     for t, (weak, strong, labels, positions) in enumerate(zip(*steps, strict=True)):
-        status = learning_status(believed, options["hard_k"])
+        status = learning_status(latest, options["hard_k"])
         least = thresholds(status, options["p_cutoff"])
         p = weak.double().sigmoid()
-        belief = believe(p, labels.to(torch.int8), least, options["hard_k"])
-        consistency = soft_cross_entropy(strong.double(), belief.labels, belief.rows)
-        distillation = soft_cross_entropy(strong.double(), calibrated(p, prior), belief.rows)
-        new = belief.labels.any(dim=1)
-        believed[positions[new]] = belief.labels[new]
+        made = pseudo_labels(p, labels.to(torch.int8), least, options["hard_k"])
+        consistency = soft_cross_entropy(strong.double(), made.labels, made.rows)
+        distillation = soft_cross_entropy(strong.double(), calibrated(p, prior), made.rows)
+        new = made.labels.any(dim=1)
+        latest[positions[new]] = made.labels[new]
         close(status, arrays["out.classwise_acc"][t], meta)
         close(least, arrays["out.threshold"][t], meta)
-        assert torch.equal(belief.labels.long(), torch.tensor(arrays["out.pseudo"][t]))
-        assert torch.equal(belief.rows, torch.tensor(arrays["out.row_mask"][t]))
+        assert torch.equal(made.labels.long(), torch.tensor(arrays["out.pseudo"][t]))
+        assert torch.equal(made.rows, torch.tensor(arrays["out.row_mask"][t]))
         close(consistency, arrays["out.loss_cst"][t], meta)
         close(distillation, arrays["out.loss_kl"][t], meta)
         close(consistency + options["kl_lambda"] * distillation, arrays["out.unsup"][t], meta)
-    assert torch.equal(believed.long(), torch.tensor(arrays["out.selected_final"]))
+    assert torch.equal(latest.long(), torch.tensor(arrays["out.selected_final"]))

@@ -16,8 +16,9 @@ from torch.nn import functional as F
 
 from golden import cases, load
 from pmll_methods.method import MethodError
+from pmll_methods.nn.cosine import region_cosines
 from pmll_methods.nn.prompts import PromptContexts
-from pmll_methods.nn.region_aggregation import cosines, dualcoop_logits
+from pmll_methods.nn.region_aggregation import dualcoop_logits
 from pmll_methods.towers.clip import load_clip
 from pmll_methods.towers.dense import TimmImages, VitImages, attention_pool, chained, pool_tokens, resized
 from pmll_methods.towers.frozen import normalise
@@ -228,6 +229,6 @@ def test_a_clip_of_rn101_size_at_448_pixels_gives_dualcoop_its_197_tokens() -> N
         names = [f"thing {number}" for number in range(labels)]
         prompts = PromptContexts(tower, names, prompts=2, class_specific=class_specific)
         assert sum(parameter.numel() for parameter in prompts.parameters()) == trained
-    logits, weights = dualcoop_logits(cosines(tokens, prompts()))
+    logits, weights = dualcoop_logits(region_cosines(tokens, prompts()))
     assert (logits.shape, weights.shape) == ((1, 2, 20), (1, 20, 197))
     load_clip.cache_clear()

@@ -1,4 +1,4 @@
-"""The asymmetric loss over known labels: easy negatives weigh less, very easy ones nothing."""
+"""The asymmetric loss over known labels: easy negatives are down-weighted, very easy ones are discarded."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ Reduction = Literal["known", "images", "entries", "sum"]
 
 
 class Asymmetry(TypedDict, total=False):
-    """The settings of the loss: γ-, γ+, the shift m of negatives, the floor of probabilities in logarithms, and
-    whether the focusing weight carries gradient."""
+    """The parameters of the loss: γ-, γ+, the probability shift m of negatives, the smallest probability inside a
+    logarithm, and whether the focusing weight is differentiated."""
 
     gamma_neg: float
     gamma_pos: float
@@ -32,11 +32,11 @@ def asymmetric(
     eps: float = 1e-8,
     attached: bool = False,
 ) -> Float[Tensor, "b c"]:
-    """The loss of each entry, 0 where the target is 0 (unknown).
+    """The loss of each entry; 0 where the target is 0 (unknown).
 
     Positives: -(1 - p)^γ+ log p. Negatives: -(1 - q)^γ- log q with q = min(1 - p + clip, 1). Ridnik et al.,
-    "Asymmetric Loss for Multi-Label Classification", ICCV 2021, eq. 4-7. DualCoOp's softmax over a negative and
-    a positive logit is this p at their difference.
+    "Asymmetric Loss for Multi-Label Classification", ICCV 2021, eq. 4-7. DualCoOp's two-way softmax over a negative
+    and a positive logit equals p at their difference.
     """
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     p = logits.sigmoid()
@@ -59,8 +59,11 @@ def partial_asl(
     reduction: Reduction = "known",
     **asymmetry: Unpack[Asymmetry],
 ) -> Float[Tensor, ""]:
-    """`asymmetric` over the batch: the mean over known entries, the sum per image (SARL's P-ASL), the mean over
-    all entries (HCP-MLR-PL: its scale falls with the ratio), or the sum (ASL, DualCoOp)."""
+    """`asymmetric`, reduced over the batch.
+
+    `known`: mean over known entries. `images`: sum per image, mean over images (SARL's P-ASL). `entries`: mean over
+    all entries (HCP-MLR-PL; its scale falls with the ratio of known labels). `sum`: sum (ASL, DualCoOp).
+    """
     loss = asymmetric(logits, targets, **asymmetry)
     if reduction == "known":
         return loss.sum() / (targets != 0).sum().clamp_min(1)

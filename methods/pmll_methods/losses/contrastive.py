@@ -1,4 +1,4 @@
-"""The contrastive loss over label features of a batch: present ones of a class together, all others apart."""
+"""The contrastive loss over the label features of a batch: features of the same class attract if both are present."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from jaxtyping import Float, Int8
 from torch import Tensor
 from torch.nn import functional as F
 
-EPSILON = 1e-9  # HCP-MLR-PL: the least norm of a vector in a cosine
+EPSILON = 1e-9  # HCP-MLR-PL: the smallest norm in a cosine
 
 
 def contrastive(
@@ -17,11 +17,12 @@ def contrastive(
     *,
     absent_apart: bool = True,
 ) -> Float[Tensor, ""]:
-    """The mean over images a < b and classes of 1 - cos where both are present and 1 + cos where one is absent and
-    the other known; 0 where there is no such pair (Chen et al., "SST", AAAI 2022, as HCP-MLR-PL computes it).
+    """The mean over pairs of images and over classes of 1 - cos if the class is present in both images, and of 1 + cos
+    if it is absent from one and known in the other; 0 without such a pair (Chen et al., "SST", AAAI 2022, as in
+    HCP-MLR-PL).
 
-    With n > 0 pairs of present ones, each other group keeps 2n members at random and its n largest. The paper
-    says nothing of two absent ones; the released code draws them apart, `absent_apart=False` leaves them alone.
+    With n > 0 present-present pairs, each other group of pairs keeps 2n random members and its n largest. The paper
+    does not mention pairs of two absent labels; the released code repels them, `absent_apart=False` leaves them out.
     """
     first, second = torch.triu_indices(len(features), len(features), offset=1, device=features.device)
     unit = F.normalize(features, dim=-1, eps=EPSILON)
@@ -38,6 +39,6 @@ def contrastive(
 
 
 def _sampled(group: Float[Tensor, " m"], n: int, generator: torch.Generator) -> Float[Tensor, " k"]:
-    """2n members at random and the n largest, which may be among them."""
+    """2n random members and the n largest; the two may overlap."""
     chosen = torch.randperm(len(group), generator=generator)[: 2 * n].to(group.device)
     return torch.cat([group[chosen], group.topk(min(n, len(group))).values])

@@ -1,4 +1,4 @@
-"""Class-aware selective loss: unknown entries that are likely to be present are ignored, the others weak negatives.
+"""Class-aware selective loss: likely positives among the unknown entries are ignored, the rest are weak negatives.
 
 Ben-Baruch et al., "Multi-label Classification with Partial Annotations using Class-aware Selective Loss", CVPR 2022.
 """
@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-FLOOR = 1e-8  # of a probability under the logarithm
+FLOOR = 1e-8  # smallest probability inside a logarithm
 
 
 def selected(
@@ -23,11 +23,11 @@ def selected(
     topk: int = 5,
     prior_threshold: float = 0.05,
 ) -> Float[Tensor, "b c"]:
-    """The weight of each entry, 0 or 1; 1 wherever the label is known.
+    """The weight of each entry, 0 or 1; always 1 where the label is known.
 
-    `negative` keeps all unknown entries, `ignore` none. `selective` leaves out the unknown entries of classes whose
-    `prior` (share of present labels as a first model estimates it) is above `prior_threshold`, and the `topk` * b of
-    the whole batch with the largest logits.
+    `negative` keeps all unknown entries, `ignore` none. `selective` ignores the unknown entries of classes whose
+    `prior` (the share of positives, estimated by a first model) exceeds `prior_threshold`, and the `topk` * b unknown
+    entries of the batch with the largest logits.
     """
     known = labels != 0
     if mode != "selective":
@@ -50,10 +50,10 @@ def csl(
     alpha_unknown: float = 1.0,
     clip: float = 0.0,
 ) -> Float[Tensor, "b c"]:
-    """The asymmetric loss of each entry with a focusing of its own for unknown ones, to be weighed by `selected`.
+    """The asymmetric loss of each entry, with a separate focusing parameter for unknown ones; multiply by `selected`.
 
     -(1 - p)^γ+ log p where present, -(1 - n)^γ- log n where absent, -α (1 - n)^γu log n where unknown, with
-    n = min(1 - p + clip, 1). The focusing carries no gradient; the paper's loss is the sum.
+    n = min(1 - p + clip, 1). The focusing weight is not differentiated. The paper's loss is the sum.
     """
     p, n = logits.sigmoid(), ((-logits).sigmoid() + clip).clamp(max=1)
     reached = p.where(labels > 0, n)

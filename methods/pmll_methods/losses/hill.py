@@ -1,4 +1,4 @@
-"""The Hill loss: what is assumed absent costs less, not more, once the model is confident that it is present.
+"""The Hill loss: an assumed negative that the model confidently predicts as present is down-weighted.
 
 Zhang et al., "Simple and Robust Loss Design for Multi-Label Learning with Missing Labels", arXiv:2112.07368.
 """
@@ -20,8 +20,8 @@ def hill(
 ) -> Float[Tensor, ""]:
     """Σ (1 - p_m)^γ (-log p_m) over known positives, Σ (λ - p) p² over the rest; p = σ(logit), p_m = σ(logit - m).
 
-    (λ - p) p² is the squared error p² under a weight that falls with p: at λ = 1.5 its slope is 0 at p = 1. Sums, no
-    means.
+    (λ - p) p² is the squared error p² with a weight that decreases in p; for λ = 1.5 its gradient vanishes at p = 1.
+    The loss is a sum over the batch, not a mean.
     """
     p, shifted = logits.sigmoid(), logits - margin
     positive = -((-shifted).sigmoid() ** gamma) * F.logsigmoid(shifted)

@@ -1,7 +1,7 @@
-"""Large losses among assumed negatives are taken for labels that are missing: rejected, or corrected.
+"""Large losses among assumed negatives indicate missing labels, which are rejected or corrected.
 
 Kim et al., "Large Loss Matters in Weakly Supervised Multi-Label Classification", CVPR 2022 (LL-R, LL-Ct, LL-Cp).
-Every unknown entry counts as absent; training learns clean labels first, so the largest losses are doubted later on.
+Every unknown label is assumed negative. A model fits clean labels first, so that false negatives have large losses.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from torch import Tensor
 from .partial_bce import known_bce
 
 
-class Doubt(NamedTuple):
-    """Which entries of a batch to doubt: those whose loss reaches the threshold, and those whose loss is above it."""
+class LargeLosses(NamedTuple):
+    """The entries of a batch with a large loss: those that reach the threshold and those strictly above it."""
 
     threshold: Float[Tensor, ""]
     reaching: Bool[Tensor, "b c"]
@@ -24,14 +24,14 @@ class Doubt(NamedTuple):
 
 
 def assume_negative(logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"]) -> Float[Tensor, "b c"]:
-    """The cross-entropy of each entry, whatever isn't known present counting as absent."""
+    """The cross-entropy of each entry, with unknown labels treated as absent."""
     return known_bce(logits, torch.where(labels > 0, 1, -1))
 
 
 def clean_rate(epoch: int, delta: float) -> float:
-    """The share of entries believed in `epoch` (0-based): 1 at first, `delta` less after each epoch.
+    """The share of entries that are kept as they are in `epoch` (0-based): 1 - epoch · `delta`.
 
-    By repeated subtraction, as released: its rounding can add one to the entries doubted.
+    Computed by repeated subtraction, as in the released code: the rounding error can add one modified entry.
     """
     rate = 1.0
     for _ in range(epoch):
@@ -39,24 +39,26 @@ def clean_rate(epoch: int, delta: float) -> float:
     return rate
 
 
-def large_losses(losses: Float[Tensor, "b c"], labels: Int[Tensor, "b c"], count: int, *, known: bool = False) -> Doubt:
-    """Doubts the `count` unknown entries of the batch with the largest losses, and all that tie with the last of them.
+def large_losses(
+    losses: Float[Tensor, "b c"], labels: Int[Tensor, "b c"], count: int, *, known: bool = False
+) -> LargeLosses:
+    """The `count` unknown entries of the batch with the largest losses, and all ties with the smallest of these.
 
-    Where fewer are unknown, the threshold is 0; `known` then lets known entries be doubted, too, as released.
+    With fewer unknown entries the threshold is 0; `known` then includes known entries, as in the released code.
     """
     unknown = labels == 0
     losses = losses.detach().where(unknown, 0.0)
     least = losses.flatten().topk(min(count, losses.numel())).values[-1]
-    return Doubt(least, (losses >= least) & (unknown | known), losses > least)
+    return LargeLosses(least, (losses >= least) & (unknown | known), losses > least)
 
 
-def rejected(losses: Float[Tensor, "b c"], doubtful: Bool[Tensor, "b c"]) -> Float[Tensor, "b c"]:
-    """LL-R: a doubtful entry costs nothing. The mean still runs over all entries."""
-    return losses.where(~doubtful, 0.0)
+def rejected(losses: Float[Tensor, "b c"], large: Bool[Tensor, "b c"]) -> Float[Tensor, "b c"]:
+    """LL-R: large losses are set to 0. The mean is still over all entries."""
+    return losses.where(~large, 0.0)
 
 
 def corrected(
-    logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"], doubtful: Bool[Tensor, "b c"]
+    logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"], large: Bool[Tensor, "b c"]
 ) -> Float[Tensor, "b c"]:
-    """LL-Ct and LL-Cp: a doubtful entry costs what its opposite would."""
-    return known_bce(logits, torch.where((labels > 0) ^ doubtful, 1, -1))
+    """LL-Ct and LL-Cp: entries with a large loss get the loss of the opposite label."""
+    return known_bce(logits, torch.where((labels > 0) ^ large, 1, -1))

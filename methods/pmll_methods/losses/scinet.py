@@ -1,7 +1,7 @@
-"""SCINet's intrinsic semantic augmentation: each view of an image is taught by what is believed of another one.
+"""SCINet's intrinsic semantic augmentation: pseudo-labels from an easier view of an image supervise a harder one.
 
 Wu et al., "Exploring Partial Multi-Label Learning via Integrating Semantic Co-occurrence Knowledge"
-(arXiv:2507.05992). The three terms of the paper are rebuilt from its figures; the released code has SCPNet's two.
+(arXiv:2507.05992). The paper's three terms are reconstructed from its figures; the released code has SCPNet's two.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from jaxtyping import Bool, Float, Int8, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from .scpnet import Belief, believe, learning_status, remember, soft_cross_entropy, thresholds
+from .scpnet import ViewLabels, learning_status, pseudo_labels, remember, soft_cross_entropy, thresholds
 from .targets import calibrated, with_known
 
-RELEASED_CALLS = 2  # both criteria of the code are the same one
+RELEASED_CALLS = 2  # the released code adds up two criteria, which are the same function
 
 
 def view_loss(
     logits: Float[Tensor, "b c"], target: Float[Tensor, "b c"] | Bool[Tensor, "b c"], rows: Bool[Tensor, " b"]
 ) -> Float[Tensor, ""]:
-    """Cross-entropy summed over all classes of the images in `rows`."""
+    """Cross-entropy, summed over the classes of the images in `rows`."""
     return F.binary_cross_entropy_with_logits(logits[rows], target[rows].to(logits), reduction="sum")
 
 
@@ -31,7 +31,7 @@ def distill_target(
     relation: Float[Tensor, "c c"],
     labels: Int8[Tensor, "b c"],
 ) -> Float[Tensor, "b c"]:
-    """c* = ½ (p_weak + p_medium) Relᵀ, with the known labels put in."""
+    """c* = ½ (p_weak + p_medium) Relᵀ, with known labels filled in."""
     return with_known(calibrated((weak + medium) / 2, relation), labels)
 
 
@@ -39,24 +39,24 @@ def view_losses(
     logits: Sequence[Float[Tensor, "b c"]],
     confidence: Float[Tensor, "b c"],
     labels: Int8[Tensor, "b c"],
-    least: Float[Tensor, " c"],
+    threshold: Float[Tensor, " c"],
     relation: Float[Tensor, "c c"],
     hard_k: int,
-) -> tuple[dict[str, Float[Tensor, ""]], Belief]:
-    """The terms without their weights, as far as there are views, and what is believed of the weak one.
+) -> tuple[dict[str, Float[Tensor, ""]], ViewLabels]:
+    """The unweighted terms of the given views, and the pseudo-labels of the weak one.
 
-    `logits` are the weak, the medium and the strong view's. a: medium after weak, whose pseudo-labels come from
-    `confidence`; b: strong after medium; c: strong after both, by way of related labels. `least` holds the classes'
-    thresholds.
+    `logits` are those of the weak, the medium and the strong view, of which the last ones may be missing. Term a
+    trains the medium view on the weak one's pseudo-labels, made from `confidence`; term b the strong view on the
+    medium one's; term c the strong view on both, through related labels. `threshold` is given per class.
     """
     weak, *harder = logits
-    first = believe(confidence, labels, least, hard_k)
+    first = pseudo_labels(confidence, labels, threshold, hard_k)
     if not harder:
         return {}, first
     terms = {"a": view_loss(harder[0], first.labels, first.rows)}
     if len(harder) > 1:
         medium, strong = harder[0].detach().sigmoid(), harder[1]
-        second = believe(medium, labels, least, hard_k)
+        second = pseudo_labels(medium, labels, threshold, hard_k)
         target = distill_target(weak.detach().sigmoid(), medium, relation, labels)
         terms["b"] = view_loss(strong, second.labels, second.rows)
         terms["c"] = view_loss(strong, target, first.rows | second.rows)
@@ -68,22 +68,22 @@ def released_losses(
     labels: Int8[Tensor, "b c"],
     positions: Int64[Tensor, " b"],
     relation: Float[Tensor, "c c"],
-    believed: Bool[Tensor, "n c"],
+    latest: Bool[Tensor, "n c"],
     *,
     hard_k: int,
     cutoff: float,
 ) -> dict[str, Float[Tensor, ""]]:
-    """The code's terms without their weights: the strong view's pseudo-labels and related labels teach the medium view.
+    """The released code's unweighted terms: pseudo-labels and related labels of the strong view train the medium view.
 
-    Both are taken twice, the second time with the thresholds that the first one left. `believed` holds the last pseudo
-    labels of all training images; those at `positions` are replaced where there are new ones.
+    Both are computed twice, the second time with the thresholds after the first. `latest` holds the latest
+    pseudo-labels of all training images; it is updated at `positions`.
     """
     _, medium, strong = logits
     p = strong.detach().sigmoid()
     pseudo = related = medium.new_zeros(())
     for _ in range(RELEASED_CALLS):
-        belief = believe(p, labels, thresholds(learning_status(believed, hard_k), cutoff), hard_k)
-        pseudo = pseudo + soft_cross_entropy(medium, belief.labels, belief.rows)
-        related = related + soft_cross_entropy(medium, calibrated(p, relation), belief.rows)
-        remember(believed, positions, belief.labels)
+        made = pseudo_labels(p, labels, thresholds(learning_status(latest, hard_k), cutoff), hard_k)
+        pseudo = pseudo + soft_cross_entropy(medium, made.labels, made.rows)
+        related = related + soft_cross_entropy(medium, calibrated(p, relation), made.rows)
+        remember(latest, positions, made.labels)
     return {"pseudo": pseudo, "related": related}

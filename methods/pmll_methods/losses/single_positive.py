@@ -1,9 +1,9 @@
-"""Losses where only presence is labelled: what is unknown counts as absent, counts little, or is estimated.
+"""Losses for single positive labels: unknown labels are assumed negative, down-weighted, ignored or estimated.
 
 Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021. With p = σ(logit) and
-cost(x) = -log(x + 1e-5), a function returns the loss of each entry [images, classes], whose mean over all entries is
-the paper's loss; R(p), `epr` and `role` are losses of a whole batch. The paper knows no absent labels; where some are
-known (-1), they cost what a plain negative costs.
+cost(x) = -log(x + 1e-5), a function returns the loss of each entry [images, classes]; the paper's loss is the mean
+over all entries. R(p), `epr` and `role` are losses of a whole batch. The paper has no known negatives; a label that is
+known to be absent (-1) costs cost(1 - p).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-EPSILON = 1e-5  # under the logarithm, as released
+EPSILON = 1e-5  # inside the logarithm, as in the released code
 
 
 def an(logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"]) -> Float[Tensor, "b c"]:
@@ -21,13 +21,13 @@ def an(logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"]) -> Float[Tensor
 
 
 def an_ls(logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"], *, smoothing: float = 0.1) -> Float[Tensor, "b c"]:
-    """`an` with label smoothing: the share `smoothing` of every entry is charged as its opposite."""
+    """`an` with label smoothing: the opposite label has the weight `smoothing`."""
     opposite = absent(logits).where(labels > 0, present(logits))
     return (1 - smoothing) * an(logits, labels) + smoothing * opposite
 
 
 def wan(logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"]) -> Float[Tensor, "b c"]:
-    """Weak assume negative: `an` with unknown entries at 1 / (classes - 1), so that they weigh as much as one label."""
+    """Weak assume negative: unknown entries have the weight 1 / (classes - 1), together that of one label."""
     weak = 1 / max(labels.shape[1] - 1, 1)
     return an(logits, labels) * torch.where(labels == 0, weak, 1.0).to(logits)
 
@@ -38,22 +38,22 @@ def iu(logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"]) -> Float[Tensor
 
 
 def iun(logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"], truth: Int[Tensor, "b c"]) -> Float[Tensor, "b c"]:
-    """Ignore unknown, true negatives given: `iu` with every truly absent entry known.
+    """Ignore unknown, with all true negatives known.
 
-    An upper bound that reads hidden labels: a line to compare with, never a method.
+    An upper bound that reads hidden labels: a reference for comparison, not a method.
     """
     return iu(logits, torch.where(truth < 0, truth, labels))
 
 
 def pr(logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"]) -> Float[Tensor, "b c"]:
-    """Pairwise ranking: Σ over an image's unknown entries l of max(0, 1 - p + p_l), charged to its present ones."""
+    """Pairwise ranking: for each present entry, Σ over the image's unknown entries l of max(0, 1 - p + p_l)."""
     p = logits.sigmoid()
     behind = (1 - p[:, :, None] + p[:, None, :]).relu()  # b, present, unknown
     return behind.where((labels == 0)[:, None, :], 0.0).sum(dim=2).where(labels > 0, 0.0)
 
 
 def expectation(logits: Float[Tensor, "b c"], expected: float) -> Float[Tensor, ""]:
-    """R(p) = ((mean over the batch of Σ p - k) / classes)², k = `expected` present labels an image."""
+    """R(p) = ((mean over the batch of Σ p - k) / classes)² with k = `expected` present labels per image."""
     return ((logits.sigmoid().sum(dim=1).mean() - expected) / logits.shape[1]).square()
 
 
@@ -65,7 +65,7 @@ def epr(logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"], *, expected: f
 def role(
     logits: Float[Tensor, "b c"], estimates: Float[Tensor, "b c"], labels: Int[Tensor, "b c"], *, expected: float
 ) -> Float[Tensor, ""]:
-    """Regularised online label estimation: the classifier and the table of `estimates` (logits, too) teach each other.
+    """Regularised online label estimation: classifier and label `estimates` (also logits) are trained on each other.
 
     ½ L'(p | q) + ½ L'(q | p) with L'(p | q) = mean(`iu` + `agreement`) + R(p).
     """
@@ -75,7 +75,7 @@ def role(
 
 
 def agreement(logits: Float[Tensor, "b c"], others: Float[Tensor, "b c"]) -> Float[Tensor, "b c"]:
-    """q cost(p) + (1 - q) cost(1 - p): cross-entropy to q = σ(`others`), which gets no gradient."""
+    """q cost(p) + (1 - q) cost(1 - p): the cross-entropy to q = σ(`others`), with no gradient to q."""
     others = others.detach()
     return others.sigmoid() * present(logits) + (-others).sigmoid() * absent(logits)
 

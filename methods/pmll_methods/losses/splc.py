@@ -1,4 +1,4 @@
-"""Self-paced loss correction: what is unknown counts as absent until the model is confident that it is present.
+"""Self-paced loss correction: an unknown label is assumed negative until the model confidently predicts it.
 
 Zhang et al., "Simple and Robust Loss Design for Multi-Label Learning with Missing Labels", arXiv:2112.07368.
 """
@@ -21,10 +21,10 @@ def splc(
     gamma: float = 2.0,
     change_epoch: int = 1,
 ) -> Float[Tensor, ""]:
-    """Σ (1 - p)^γ (-log p) over what counts as present, Σ p^γ (-log(1 - p)) over the rest; p = sigmoid(logit).
+    """Σ (1 - p)^γ (-log p) over positives, Σ p^γ (-log(1 - p)) over the rest; p = sigmoid(logit).
 
-    Known positives are judged at logit - `margin`. From `change_epoch` (0-based) on, `corrected` says what counts as
-    present. The weight carries gradient; sums, no means.
+    Known positives use logit - `margin`. From `change_epoch` (0-based) on, the positives include those that `corrected`
+    adds. The focusing weight is differentiated. The loss is a sum over the batch, not a mean.
     """
     shifted = logits - margin * (targets > 0)
     positive = corrected(shifted, targets, tau) if epoch >= change_epoch else targets > 0
@@ -33,5 +33,5 @@ def splc(
 
 
 def corrected(shifted: Float[Tensor, "b c"], targets: Int[Tensor, "b c"], tau: float = 0.6) -> Bool[Tensor, "b c"]:
-    """Known positives, and what is unknown with a probability above `tau`."""
+    """Known positives, and unknown labels with a probability above `tau`."""
     return (targets > 0) | ((targets == 0) & (shifted.detach().sigmoid() > tau))

@@ -1,4 +1,4 @@
-"""Soft targets: confidences with the known labels put in, and probabilities calibrated over related labels."""
+"""Soft targets: confidences with known labels filled in, and probabilities calibrated over related labels."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from torch import Tensor
 
 
 def with_known(confidence: Float[Tensor, "b c"], labels: Int8[Tensor, "b c"]) -> Float[Tensor, "b c"]:
-    """Confidences within [0, 1], and 1 or 0 where the label is known."""
+    """The confidences, clamped to [0, 1]; 1 or 0 where the label is known."""
     return torch.where(labels == 0, confidence.clamp(0, 1), (labels > 0).to(confidence))
 
 
 def calibrated(probabilities: Float[Tensor, "b c"], weights: Float[Tensor, "c c"]) -> Float[Tensor, "b c"]:
-    """Structure-aware semantic calibration, p*_i = Σ_j w_ij p_j (eq. 8-9)."""
+    """Structure-aware semantic calibration, p*_i = Σ_j w_ij p_j (SCPNet, eq. 8-9)."""
     return probabilities @ weights.mT

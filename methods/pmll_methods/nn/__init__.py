@@ -1,1 +1,1 @@
-"""Parts of networks that two methods or more use."""
+"""Modules and functions from which methods build networks; losses are in `losses/`, base classes in `learners/`."""

@@ -1,4 +1,4 @@
-"""SCINet's bi-dominant prompter: a learned context before class names, and what each modality takes in of the other."""
+"""SCINet's bi-dominant prompter: a learned context in front of class names, and links between the two encoders."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ..towers.text import encode
 from .prompts import PromptContexts
 
 Crossed = Literal["off", "text", "image", "both"]
-KEPT = 0.99  # of the running mean image at a training step
+DECAY = 0.99  # of the running mean image feature
 
 
 class BiPrompter(nn.Module):
-    """Texts of classes behind a shared context, and a shift of image features.
+    """Text features of the classes with a shared learned context, and a shift of the image features.
 
-    `crossed` adds a linear map of the mean image to the context (`text`), one of the mean text to every image feature
-    (`image`), or both. The maps start at zero, so that training begins at plain prompts. Reconstructed from the arrows
-    between the two encoders in the paper's figure.
+    `crossed` adds a linear map of the mean image feature to the context (`text`), a linear map of the mean text feature
+    to every image feature (`image`), or both. The maps are initialised to zero, so that training starts from plain
+    prompts. Reconstructed from the arrows between the two encoders in the paper's figure.
     """
 
     running: Tensor
@@ -40,7 +40,8 @@ class BiPrompter(nn.Module):
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
 
     def forward(self, image: Float[Tensor, " e"] | None = None) -> tuple[Float[Tensor, "c e"], Float[Tensor, " #e"]]:
-        """Text features, not of unit length, and the shift. `image`: what texts take in; none: the running mean."""
+        """The text features (not normalised) and the shift. `image` is the mean image feature; default: the running
+        mean."""
         contexts = self.prompts.contexts
         if self.to_text is not None:
             contexts = contexts + self.to_text(self.running if image is None else image)
@@ -49,15 +50,15 @@ class BiPrompter(nn.Module):
 
     @torch.no_grad()
     def see(self, images: Float[Tensor, "b e"]) -> Float[Tensor, " e"]:
-        """The mean of a batch of image features, taken into the running mean that is used outside training."""
+        """The mean feature of a batch of images; also updates the running mean, which is used outside training."""
         mean = F.normalize(images.float(), dim=-1).mean(dim=0)
         self.steps += 1
-        self.running.lerp_(mean, (1 / self.steps).clamp_min(1 - KEPT))
+        self.running.lerp_(mean, (1 / self.steps).clamp_min(1 - DECAY))
         return mean
 
 
 def _zeroed(inputs: int, outputs: int) -> nn.Linear:
-    """A linear map that gives zeros. Its start draws no random numbers, so that all else starts as without it."""
+    """A linear map initialised to zero. It draws no random numbers: all other weights start as without it."""
     layer = nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)

@@ -1,4 +1,4 @@
-"""Label confidence from two graphs: images that look alike and labels that go together agree (SCINet's fusion)."""
+"""SCINet's fusion: label confidence, smoothed over a graph of similar images and a graph of correlated labels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Over = Literal["off", "instance", "label", "both"]
 
 
 class Spectrum(NamedTuple):
-    """Eigenvalues and eigenvectors (columns) of a graph's Laplacian."""
+    """Eigenvalues and eigenvectors (columns) of the Laplacian of a graph."""
 
     values: Float[Tensor, " k"]
     vectors: Float[Tensor, "k k"]
@@ -23,9 +23,9 @@ class Spectrum(NamedTuple):
 def instance_affinity(
     features: Float[Tensor, "b d"], neighbours: int = 5, variance: float | None = None
 ) -> Float[Tensor, "b b"]:
-    """W_ij = exp(-|f_i - f_j|² / 2σ²) where i is among the `neighbours` nearest of j, or j of i; 0 elsewhere.
+    """W_ij = exp(-|f_i - f_j|² / 2σ²) if i is among the `neighbours` nearest images of j, or j of i; else 0.
 
-    `variance` is σ²; none: the mean squared distance of the pairs that are kept.
+    `variance` is σ²; default: the mean squared distance of the neighbouring pairs.
     """
     squared = torch.cdist(features, features, compute_mode="donot_use_mm_for_euclid_dist").square()
     squared.fill_diagonal_(torch.inf)
@@ -33,17 +33,17 @@ def instance_affinity(
     near = torch.zeros_like(squared, dtype=torch.bool).scatter_(1, nearest, value=True)
     kept = (near | near.mT).fill_diagonal_(False)
     spread = squared[kept].mean() if variance is None else torch.full((), variance).to(squared)
-    tiny = torch.finfo(squared.dtype).tiny  # images that are all the same are fully alike
+    tiny = torch.finfo(squared.dtype).tiny  # identical images have affinity 1
     return torch.exp(-squared / (2 * spread).clamp_min(tiny)).where(kept, 0.0)
 
 
 def label_correlation(
     labels: Int8[Tensor, "n c"], otherwise: Float[Tensor, "c c"] | None = None, least: int = 5
 ) -> Float[Tensor, "c c"]:
-    """Pearson's correlation of each two labels over the images where both are known, at least 0; the diagonal is 0.
+    """Pearson's correlation of each pair of labels over the images where both are known, clamped to [0, 1].
 
-    It is 0 where one of the two never changes. A pair known together in fewer than `least` images takes its value
-    from `otherwise` (in [0, 1]) instead.
+    The diagonal is 0, as are pairs of which one label is constant. A pair that is known in fewer than `least` images
+    takes its value from `otherwise` (in [0, 1]), if given.
     """
     signs, known = labels.double(), (labels != 0).double()
     together = known.mT @ known
@@ -58,23 +58,23 @@ def label_correlation(
 
 
 def laplacian(affinity: Float[Tensor, "k k"]) -> Float[Tensor, "k k"]:
-    """I - D^-½ W D^-½; the row and the column of a node without neighbours are 0."""
+    """I - D^-½ W D^-½; row and column of a node without neighbours are 0."""
     degree = affinity.sum(dim=1)
     scale = torch.where(degree > 0, degree.rsqrt(), 0.0)
     return torch.diag((degree > 0).to(affinity)) - scale[:, None] * affinity * scale
 
 
 def spectrum(affinity: Float[Tensor, "k k"]) -> Spectrum:
-    """How the Laplacian of a graph acts; once for a graph that stays."""
+    """The eigendecomposition of the Laplacian of a graph."""
     return Spectrum(*torch.linalg.eigh(laplacian(affinity)))
 
 
 def fused(
     probabilities: Float[Tensor, "b c"], instances: Spectrum, labels: Spectrum, lambda_n: float, lambda_q: float
 ) -> Float[Tensor, "b c"]:
-    """Q = argmin ½|Q - P|² + λn/2 tr(Qᵀ Ln Q) + λq/2 tr(Q Lq Qᵀ), exactly.
+    """Q = argmin ½|Q - P|² + λn/2 tr(Qᵀ Ln Q) + λq/2 tr(Q Lq Qᵀ), in closed form.
 
-    With Ln = U a Uᵀ and Lq = V b Vᵀ the equation Q + λn Ln Q + λq Q Lq = P is diagonal between U and V.
+    With Ln = U a Uᵀ and Lq = V b Vᵀ, the equation Q + λn Ln Q + λq Q Lq = P is diagonal in the bases U and V.
     """
     weights = 1 + lambda_n * instances.values[:, None] + lambda_q * labels.values
     inner = instances.vectors.mT @ probabilities @ labels.vectors
@@ -82,7 +82,7 @@ def fused(
 
 
 class ConfidenceFusion(nn.Module):
-    """Probabilities smoothed over similar images of a batch and over labels that go together."""
+    """Smooths probabilities over similar images of a batch and over correlated labels."""
 
     values: Tensor
     vectors: Tensor
@@ -101,7 +101,7 @@ class ConfidenceFusion(nn.Module):
     def forward(
         self, images: Float[Tensor, "b e"], probabilities: Float[Tensor, "b c"], labels: Int8[Tensor, "b c"]
     ) -> Float[Tensor, "b c"]:
-        """Label confidence, 1 or 0 where the label is known; the probabilities as they are where fusion is off."""
+        """The label confidence; 1 or 0 where the label is known. The unchanged probabilities if fusion is off."""
         if self.over == "off":
             return probabilities
         instances = spectrum(instance_affinity(images.float(), self.neighbours))

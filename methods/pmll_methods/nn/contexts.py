@@ -1,4 +1,4 @@
-"""Contexts: groups of classes that occur together in the labelled images, and which of them an image shows."""
+"""SSMLL's contexts: clusters of classes that co-occur in the labelled images, and the contexts of an image."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Form = Literal["multi_hot", "share", "majority"]
 
 
 def affinity(labels: Int[Tensor, "n c"], form: Affinity = "cond_sym") -> Float64[Tensor, "c c"]:
-    """How closely classes go together, symmetric, with a zero diagonal.
+    """The co-occurrence of classes as a symmetric matrix with a zero diagonal.
 
-    C counts the images with both classes. `cond_sym`: mean of P(j | i) and P(i | j); `jaccard`: C_ij / |i or j|;
-    `count`: C.
+    C_ij is the number of images with both classes. `cond_sym`: mean of P(j | i) and P(i | j). `jaccard`: C_ij divided
+    by the number of images with i or j. `count`: C_ij.
     """
     present = (labels > 0).double()
     together = present.mT @ present
@@ -35,17 +35,17 @@ def affinity(labels: Int[Tensor, "n c"], form: Affinity = "cond_sym") -> Float64
 
 
 def spectrum(close: Float64[np.ndarray, "a a"]) -> tuple[Float64[np.ndarray, " a"], Float64[np.ndarray, "a a"]]:
-    """Eigenvalues, ascending, and eigenvectors of the normalised Laplacian I - D^-½ A D^-½. No row may sum to zero."""
+    """Eigenvalues (ascending) and eigenvectors of the normalised Laplacian I - D^-½ A D^-½. No row may sum to zero."""
     laplacian = np.eye(len(close)) - symmetric(torch.from_numpy(close)).numpy()
     values, vectors = np.linalg.eigh(laplacian)
     return values, vectors
 
 
 def contexts(close: Float64[Tensor, "c c"], k: int) -> Int64[Tensor, " c"]:
-    """The context of each class, at most `k` of them, numbered by first appearance.
+    """The context of each class: at most `k` contexts, numbered by first appearance.
 
-    Normalised spectral clustering: k-means on the first k eigenvectors, scaled by D^-½. Classes that go with no other
-    join the largest context. One thread, because k-means differs from run to run with more.
+    Normalised spectral clustering: k-means on the first k eigenvectors, scaled by D^-½. Classes that co-occur with no
+    other class join the largest context. k-means runs in one thread: with more, its result varies between runs.
     """
     active = torch.nonzero(close.sum(dim=1) > 0).flatten()
     found = torch.zeros(len(close), dtype=torch.int64)
@@ -66,7 +66,7 @@ def _grouped(close: Float64[np.ndarray, "a a"], k: int) -> Int64[np.ndarray, " a
 
 
 def _numbered(groups: Int64[Tensor, " c"]) -> Int64[Tensor, " c"]:
-    """The same groups, numbered by first appearance."""
+    """The groups, renumbered by first appearance."""
     number: dict[int, int] = {}
     return torch.tensor([number.setdefault(group, len(number)) for group in groups.tolist()])
 
@@ -74,10 +74,10 @@ def _numbered(groups: Int64[Tensor, " c"]) -> Int64[Tensor, " c"]:
 def context_targets(
     labels: Int8[Tensor, "b c"], of_class: Int64[Tensor, " c"], k: int, form: Form = "multi_hot"
 ) -> tuple[Float64[Tensor, "b k"], Bool[Tensor, " b"]]:
-    """Which contexts each image shows, and whether it has any positive at all; without one its row is zero.
+    """The contexts of each image, and whether it has any positive; without one its row is zero.
 
-    `multi_hot`: those with a positive; `share`: the share of the positives in each; `majority`: the one with the most,
-    the first of equals.
+    `multi_hot`: every context with a positive. `share`: the share of the positives in each context. `majority`: the
+    context with most positives, the first one if tied.
     """
     members = torch.nn.functional.one_hot(of_class, k).double()
     counts = (labels > 0).double() @ members

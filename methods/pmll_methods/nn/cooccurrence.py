@@ -1,4 +1,4 @@
-"""How often classes occur together, counted from the masked training labels, and the graphs that methods make of it."""
+"""Co-occurrence of classes, counted on the masked training labels, and the label graphs built from it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float64, Int8, Shaped
 from torch import Tensor
 
-EPSILON = 1e-6  # ML-GCN's code: keeps a sum over no edges from dividing by zero
+EPSILON = 1e-6  # ML-GCN's code: avoids a division by zero for a class without edges
 
 
 def adjacency(
@@ -16,9 +16,9 @@ def adjacency(
 ) -> Float64[Tensor, "c c"]:
     """A_ij ≈ P(j present | i present); 0 where undefined.
 
-    `released`: #(i = 1, j = 1) / #(i = 1), as HCP-MLR-PL counts; it shrinks with the ratio, because a hidden j
-    counts as absent. `corrected`: #(i = 1, j = 1) / #(i = 1, j known). The diagonal is 1 for a class with a known
-    positive; a class without one has a row of zeros (the released code makes it NaN).
+    `released`: #(i = 1, j = 1) / #(i = 1), as in HCP-MLR-PL. It shrinks with the ratio of known labels, because an
+    unknown j counts as absent. `corrected`: #(i = 1, j = 1) / #(i = 1, j known). The diagonal is 1 for a class with a
+    known positive; a class without one has a row of zeros (NaN in the released code).
     """
     present = (labels > 0).double()
     together = present.mT @ present
@@ -31,7 +31,7 @@ def conditional(
     together: Shaped[Tensor, "c c"],
     seen: Shaped[Tensor, " c #c"],
 ) -> Float64[Tensor, "c c"]:
-    """`together` as a share of `seen`, both counts; 0 where nothing was seen."""
+    """`together` / `seen`, both counts; 0 where `seen` is 0."""
     return torch.where(seen > 0, together.double() / seen.clamp_min(1), 0.0)
 
 
@@ -43,8 +43,8 @@ def reweighted(
 ) -> Float64[Tensor, "c c"]:
     """A = share · B / ΣB + I with B = [P(j | i) ≥ threshold] off the diagonal (ML-GCN, eq. 7-8).
 
-    `sums`: the released code divides by the sums of B's columns, the paper's text by those of its rows. The paper's
-    p = 0.2 beside a diagonal of 1 - p is share = 0.25 beside 1, up to a factor that `symmetric` removes.
+    `sums`: the released code divides by the column sums of B, the paper by its row sums. The paper's p = 0.2 with a
+    diagonal of 1 - p equals share = 0.25 with a diagonal of 1, up to a factor that `symmetric` removes.
     """
     edges = (probability >= threshold).double().fill_diagonal_(0)
     total = edges.sum(dim=0 if sums == "columns" else 1, keepdim=True)
@@ -52,6 +52,6 @@ def reweighted(
 
 
 def symmetric(graph: Float64[Tensor, "c c"]) -> Float64[Tensor, "c c"]:
-    """D^-½ A D^-½ with D the sums of A's rows (Kipf and Welling, ICLR 2017). No row may sum to zero."""
+    """D^-½ A D^-½ with D the row sums of A (Kipf and Welling, ICLR 2017). No row may sum to zero."""
     scale = graph.sum(dim=1).rsqrt()
     return scale[:, None] * graph * scale

@@ -1,4 +1,4 @@
-"""Cosine logits: how near an image feature is to the text feature of each class."""
+"""Cosines between image features and text features."""
 
 from __future__ import annotations
 
@@ -12,5 +12,15 @@ def cosine_logits(
     texts: Float[Tensor, "c e"],
     scale: float,
 ) -> Float[Tensor, "b c"]:
-    """cos(image, text) / τ with 1/τ = `scale`; the image feature is one an image or one a label (SARL, eq. 9)."""
+    """cos(image, text) / τ with 1/τ = `scale` (SARL, eq. 9); one feature per image, or one per image and class."""
     return scale * (F.normalize(images, dim=-1) * F.normalize(texts, dim=-1)).sum(dim=-1)
+
+
+def region_cosines(
+    image_tokens: Float[Tensor, "b n e"], text_features: Float[Tensor, "k c e"]
+) -> Float[Tensor, "b k c n"]:
+    """The cosine of every position with each of the k prompts of every class."""
+    tokens = F.normalize(image_tokens, dim=-1)
+    texts = F.normalize(text_features, dim=-1)
+    every = tokens @ texts.flatten(0, 1).mT
+    return every.mT.reshape(len(every), *texts.shape[:2], -1)

@@ -1,4 +1,4 @@
-"""A gated graph network over classes, and the classifier that reads it: the second half of SSGRL."""
+"""SSGRL's second half: a gated graph network over classes, and one classifier per class."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 
 class GatedGraph(nn.Module):
-    """`steps` rounds of messages between classes (Chen et al., "SSGRL", ICCV 2019, eq. 6-7; Li et al. 2016).
+    """`steps` steps of message passing between classes (Chen et al., "SSGRL", ICCV 2019, eq. 6-7; Li et al. 2016).
 
     a = [A h ; Aᵀ h];  z = σ(W1 a + U1 h);  r = σ(W2 a + U2 h);  h ← (1 - z) h + z tanh(W3 a + U3 (r h)).
-    `shared_reset` computes r with U1, as the SSGRL repository does by a slip; U2 then stays untrained.
+    `shared_reset` computes r with U1, probably a slip in the SSGRL repository; U2 is then never trained.
     """
 
     def __init__(self, width: int = 1024, steps: int = 3, *, shared_reset: bool = False) -> None:
@@ -39,7 +39,7 @@ class GatedGraph(nn.Module):
 
 
 class ElementwiseClassifier(nn.Module):
-    """One linear classifier for each class on that class's own features: logit_c = w_c·o_c + b_c."""
+    """One linear classifier per class, on the features of that class: logit_c = w_c·o_c + b_c."""
 
     def __init__(self, classes: int, width: int) -> None:
         super().__init__()
@@ -50,12 +50,12 @@ class ElementwiseClassifier(nn.Module):
     def forward(
         self, features: Float[Tensor, "b c o"], weight: Float[Tensor, "c o"] | None = None
     ) -> Float[Tensor, "b c"]:
-        """`weight`: classifiers to use in place of the learned ones, such as KGGR makes of them."""
+        """`weight` replaces the learned classifiers, as in KGGR."""
         return (features * (self.weight if weight is None else weight)).sum(dim=-1) + self.bias
 
 
 class LabelGraph(nn.Module):
-    """Classes' features through the graph, joined with what they were, to logits (SSGRL, eq. 8-9)."""
+    """Logits from the features of all classes, before and after the graph network (SSGRL, eq. 8-9)."""
 
     def __init__(
         self, classes: int, width: int = 1024, output: int = 1024, steps: int = 3, *, shared_reset: bool = False

@@ -1,4 +1,4 @@
-"""Graph convolutions over labels: how ML-GCN makes classifiers of word vectors, and SCPNet refines text features."""
+"""Graph convolutions over labels, which map word vectors to classifiers (ML-GCN) or refine text features (SCPNet)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-SLOPE = 0.2  # of LeakyReLU below zero
+SLOPE = 0.2  # negative slope of LeakyReLU
 
 
 class GraphConvolution(nn.Module):
-    """Â X W without bias (Kipf and Welling, ICLR 2017)."""
+    """Â X W, without bias (Kipf and Welling, ICLR 2017)."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -27,8 +27,10 @@ class GraphConvolution(nn.Module):
 
 
 class LabelGcn(nn.Module):
-    """Graph convolutions of the given widths one after the other, LeakyReLU between them, none after the last
-    (Chen et al., "ML-GCN", CVPR 2019, eq. 2)."""
+    """A stack of graph convolutions with LeakyReLU between them (Chen et al., "ML-GCN", CVPR 2019, eq. 2).
+
+    `widths` lists the number of channels before, between and after the layers.
+    """
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Known labels lead to unknown ones: of the same image by co-occurrence, of others by similar features."""
+"""Semantic transfer from known to unknown labels: within an image by co-occurrence, across images by similarity."""
 
 from __future__ import annotations
 
@@ -13,16 +13,21 @@ from ..losses.contrastive import EPSILON
 
 
 def pair_labels(labels: Int8[Tensor, "b c"], unknown: Literal["mask", "negative"] = "mask") -> Int8[Tensor, "b p"]:
-    """1 where both classes i < j are known to be present, -1 where one is known to be absent, else 0 (`mask`) or -1
-    (`negative`, as released: at few known labels nearly every true pair is called negative)."""
+    """Co-occurrence labels of the pairs i < j: 1 if both classes are present, -1 if one is absent.
+
+    Other pairs are 0 (`mask`) or -1 (`negative`, as in the released code; with few known labels, nearly all true pairs
+    then count as negative).
+    """
     first, second = torch.triu_indices(labels.shape[1], labels.shape[1], offset=1, device=labels.device)
     both = torch.minimum(labels[:, first], labels[:, second])
     return both if unknown == "mask" else both.where(both > 0, -1)
 
 
 def intra_score(pair_logits: Float[Tensor, "b p"], labels: Int8[Tensor, "b c"]) -> Float[Tensor, "b c"]:
-    """The mean co-occurrence of each class with the present ones of its image, itself included at 1; 0 where none
-    is known to be present."""
+    """The mean co-occurrence probability of each class with the known present classes of its image; 0 without any.
+
+    The co-occurrence of a class with itself is 1.
+    """
     classes = labels.shape[1]
     first, second = torch.triu_indices(classes, classes, offset=1, device=labels.device)
     upper = pair_logits.new_zeros(len(labels), classes, classes)
@@ -33,25 +38,27 @@ def intra_score(pair_logits: Float[Tensor, "b p"], labels: Int8[Tensor, "b c"]) 
 
 
 def cross_score(features: Float[Tensor, "b c f"], reference: Float[Tensor, "c f"]) -> Float[Tensor, "b c"]:
-    """The mean cosine of each feature with the vectors of which `reference` is the `mean_direction`."""
+    """The mean cosine of each label feature with the vectors summarised by `reference` (see `mean_direction`)."""
     return (F.normalize(features, dim=-1, eps=EPSILON) * reference).sum(dim=-1)
 
 
 def mean_direction(vectors: Float[Tensor, "c m f"], count: Int64[Tensor, " c"]) -> Float[Tensor, "c f"]:
-    """The mean of each class's first `count` vectors, each scaled to length 1; the others are zeros. A mean of
-    cosines is one product with it."""
+    """The mean of the first `count` vectors of each class, normalised to length 1; the remaining vectors are zeros.
+
+    The mean of the cosines with all these vectors is a dot product with their mean direction.
+    """
     return F.normalize(vectors, dim=-1, eps=EPSILON).sum(dim=1) / count[:, None].clamp_min(1)
 
 
 def completed(labels: Int8[Tensor, "b c"], accepted: Bool[Tensor, "b c"]) -> Int8[Tensor, "b c"]:
-    """`labels` with unknown ones present where accepted; nothing ever becomes absent, nothing known changes."""
+    """`labels`, with accepted unknown labels set to present; known labels never change."""
     return labels.where((labels != 0) | ~accepted, 1)
 
 
 class FeatureMemory(nn.Module):
-    """For each class the features of its last `size` known positives, the newest first; zeros where there are fewer.
+    """The features of the latest `size` known positives of each class, newest first; zeros in unfilled slots.
 
-    Within a batch the images keep their order, so that the first of them are the newest.
+    Within a batch, the first image counts as the newest.
     """
 
     slots: Tensor
@@ -64,7 +71,7 @@ class FeatureMemory(nn.Module):
 
     @torch.no_grad()
     def update(self, features: Float[Tensor, "b c f"], labels: Int8[Tensor, "b c"]) -> None:
-        """Take the known positives of a batch in, and the oldest out where there is no more room."""
+        """Add the known positives of a batch; drop the oldest entries beyond `size`."""
         size = self.slots.shape[1]
         new = (labels > 0).mT  # c b
         old = torch.arange(size, device=new.device) < self.filled[:, None]
@@ -76,6 +83,6 @@ class FeatureMemory(nn.Module):
         self.slots = kept.to(self.slots) * valid[..., None]
 
     def direction(self, mean: Literal["filled", "all"] = "filled") -> Float[Tensor, "c f"]:
-        """The mean direction over the filled slots, or over all of them, the empty ones as zeros (as released)."""
+        """The mean direction over the filled slots; `all`: over all slots, as in the released code."""
         count = self.filled if mean == "filled" else torch.full_like(self.filled, self.slots.shape[1])
         return mean_direction(self.slots, count)

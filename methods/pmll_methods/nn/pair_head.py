@@ -1,4 +1,4 @@
-"""How probably every two classes occur together in an image, told from their features."""
+"""SST's pair head: the probability that two classes co-occur in an image, from their label features."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from torch.utils.checkpoint import checkpoint
 
 from .gated_graph import ElementwiseClassifier
 
-KEPT = 2**28  # numbers of the hidden layer to keep for the way back: 1 GiB in fp32
+MOST_STORED = 2**28  # activations of the hidden layer kept for the backward pass: 1 GiB in fp32
 
 
 class PairHead(nn.Module):
     """logit_ij = w_ij · W3 ReLU(W2 [a_i ; a_j]) + b_ij with a = W1 f, over the pairs i < j in the order (0, 1),
-    (0, 2) … (1, 2) … (Chen et al., "SST", AAAI 2022; layers and widths of HCP-MLR-PL, biases left out here).
+    (0, 2) … (1, 2) … (Chen et al., "SST", AAAI 2022; layers and widths of HCP-MLR-PL, their biases not shown).
 
-    Two foldings, the same function: W2 [a_i ; a_j] is a sum of two parts that each class has once, and W3 acts
-    linearly into the classifiers, so that w_ij W3 stands once a step in place of W3 once a pair and image. The
-    pairs of one i lie together, hence one i at a time: the hidden layer of all pairs at once leaves the caches.
+    The same function is computed with less work. W2 [a_i ; a_j] is the sum of a term of class i and a term of class j,
+    each computed once per class. W3 is linear, so w_ij W3 is computed once per step instead of W3 once per pair and
+    image. Pairs are processed one i at a time: the hidden layer of all pairs would not fit into the CPU's caches.
     """
 
     def __init__(self, classes: int, features: int = 1024, width: int = 512, output: int = 1024) -> None:
@@ -35,14 +35,14 @@ class PairHead(nn.Module):
         read_out = self.classifiers.weight @ self.fc_3.weight  # p o
         constant = self.classifiers.weight @ self.fc_3.bias + self.classifiers.bias
         rows = torch.split(read_out, [classes - 1 - i for i in range(classes)])
-        again = len(features) * read_out.numel() > KEPT
+        recompute = len(features) * read_out.numel() > MOST_STORED
         logits = [
-            checkpoint(_row, *each, use_reentrant=False, preserve_rng_state=False) if again else _row(*each)
+            checkpoint(_row, *each, use_reentrant=False, preserve_rng_state=False) if recompute else _row(*each)
             for each in ((first[:, i, None], second[:, i + 1 :], rows[i]) for i in range(classes))
         ]
         return torch.cat(logits, dim=1) + constant
 
 
 def _row(one: Float[Tensor, "b 1 o"], others: Float[Tensor, "b q o"], read_out: Float[Tensor, "q o"]) -> Tensor:
-    """The pairs of one class with those after it."""
+    """The pairs of one class with all later classes."""
     return ((one + others).relu() * read_out).sum(dim=-1)

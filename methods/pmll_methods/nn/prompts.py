@@ -1,4 +1,4 @@
-"""Learned prompts: contexts in front of class names, read through the frozen text tower (CoOp, DualCoOp)."""
+"""Learned prompts: context vectors in front of class names, encoded by the frozen text tower (CoOp, DualCoOp)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ PLACEHOLDER = "X"
 
 
 class PromptContexts(nn.Module):
-    """Contexts that are learned in front of "name." for each class; `forward` gives the text features.
-
-    `prompts` is the number of prompts a class has (CoOp 1, DualCoOp 2). Contexts are shared by the classes or
-    `class_specific`. They start from N(0, `sd`²) (`sd` None: that of the tower's own token embeddings), or from
-    `words`, one phrase a prompt (None: that prompt from noise), which also set `n_ctx`.
+    """Learned context vectors in front of "name." for each class; `forward` returns the text features.
 
     Zhou et al., "Learning to Prompt for Vision-Language Models", IJCV 2022, as in the released code.
+
+    Args:
+        prompts: number of prompts per class (CoOp 1, DualCoOp 2).
+        n_ctx: number of context vectors per prompt.
+        class_specific: separate contexts for every class, instead of contexts shared by all classes.
+        sd: the contexts are initialised from N(0, `sd`²); None: the standard deviation of the token embeddings.
+        words: one phrase per prompt whose token embeddings initialise the context instead, and determine `n_ctx`;
+            None: initialise that prompt from noise.
     """
 
     def __init__(
@@ -53,44 +57,45 @@ class PromptContexts(nn.Module):
 
 
 def prompt_ids(tokenize: Tokenize, names: Sequence[str], n_ctx: int) -> Int64[Tensor, "c l"]:
-    """Token ids of [start, n_ctx placeholders, name, full stop, end]; underscores in names read as spaces.
+    """Token ids of [start, n_ctx placeholders, name, full stop, end]; underscores in names become spaces.
 
-    Raises `MethodError` where a name doesn't fit, or the tokenizer leaves no room for contexts.
+    Raises `MethodError` if a name is too long, or if the tokenizer leaves no room for contexts.
     """
     slots = " ".join([PLACEHOLDER] * n_ctx)
     endings = [f"{name.replace('_', ' ')}." for name in names]
     ids = tokenize([f"{slots} {ending}".strip() for ending in endings])
     length = ids.shape[1]
-    if n_ctx > length - 4:  # the start, a name of one token, its full stop, the end
+    if n_ctx > length - 4:  # start, a name of one token, full stop, end
         raise MethodError(
-            f"{n_ctx} context tokens leave no room for a class name among {length} tokens",
-            hint="learn fewer: --set n_ctx=16",
+            f"{n_ctx} context tokens leave no room for a class name: the text tower reads {length} tokens",
+            hint="use fewer context tokens: --set n_ctx=16",
         )
     if n_ctx and not (ids[:, 1 : 1 + n_ctx] == ids[0, 1]).all():
-        raise MethodError("contexts can't be learned with this tokenizer", hint="take a CLIP with CLIP's tokenizer")
+        raise MethodError("contexts cannot be learned with this tokenizer", hint="use a model with CLIP's tokenizer")
     for name, ending in zip(names, endings, strict=True):
-        tokens = 2 + n_ctx + _count(tokenize, ending)  # with the start and the end
+        tokens = 2 + n_ctx + _count(tokenize, ending)  # with start and end
         if tokens > length:
             raise MethodError(
-                f"the class name {name!r} behind {n_ctx} context tokens takes {tokens} tokens, "
-                f"the text tower reads at most {length}",
-                hint="shorten the name, or learn fewer context tokens: --set n_ctx=4",
+                f"the class name {name!r} with {n_ctx} context tokens takes {tokens} tokens, "
+                f"but the text tower reads at most {length}",
+                hint="shorten the name, or use fewer context tokens: --set n_ctx=4",
             )
     return ids
 
 
 def _count(tokenize: Tokenize, text: str) -> int:
-    """How many tokens a text has, word by word: tokens never span a space, and a whole text may be cut off."""
+    """The number of tokens of a text, counted word by word: the tokenizer truncates long texts, and no token spans a
+    space."""
     return int((tokenize(text.split()).argmax(dim=1) - 1).sum())
 
 
 def _phrases(tower: ClipTower, words: Sequence[str | None], prompts: int) -> dict[int, Float[Tensor, "n d"]]:
-    """The embedded words of the prompts that start from a phrase, by prompt."""
+    """The token embeddings of the phrases that initialise prompts, by prompt number."""
     given = {prompt: phrase for prompt, phrase in enumerate(words) if phrase is not None}
     if not given:
         return {}
     if len(words) != prompts:
-        raise MethodError(f"{prompts} prompts need {prompts} phrases to start from, not {len(words)}")
+        raise MethodError(f"{prompts} prompts need {prompts} phrases, not {len(words)}")
     ids = tower.tokenize(list(given.values()))
     lengths = ids.argmax(dim=1) - 1
     if (lengths != lengths[0]).any():
@@ -101,5 +106,5 @@ def _phrases(tower: ClipTower, words: Sequence[str | None], prompts: int) -> dic
 
 
 def _token_sd(table: Float[Tensor, "v d"]) -> float:
-    """The spread of the embeddings of tokens that were seen in training (the others may be zero)."""
+    """The standard deviation of the embeddings of tokens seen in training (other embeddings may be zero)."""
     return float(table[(table != 0).any(dim=1)].std())

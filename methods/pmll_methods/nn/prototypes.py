@@ -1,4 +1,4 @@
-"""Prototypes of classes: k-means centres of the features of their known positives, gathered in a sweep."""
+"""Class prototypes: k-means centres of the features of known positives, gathered in a sweep."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from ..method import key
 
-STARTS = 10  # k-means++ starts, the best of which counts: scikit-learn's default in the years of HCP-MLR-PL
+STARTS = 10  # k-means++ initialisations, of which the best is kept: scikit-learn's default at the time of HCP-MLR-PL
 
 
 class Prototypes(nn.Module):
-    """Up to `k` prototypes a class; the centres are buffers, what a sweep gathers is not.
+    """Up to `k` prototypes per class. The centres are buffers; features gathered during a sweep are not.
 
-    `centres[c, :count[c]]` belong to class c, the rest are zeros; a class without a known positive has none.
+    `centres[c, :count[c]]` are the prototypes of class c, the rest are zeros. A class without known positives has none.
     """
 
     centres: Tensor
@@ -30,16 +30,16 @@ class Prototypes(nn.Module):
         super().__init__()
         self.register_buffer("centres", torch.zeros(classes, k, width))
         self.register_buffer("count", torch.zeros(classes, dtype=torch.int64))
-        self.seed = int(torch.randint(2**62, ()))  # drawn with the first weights, hence the cell's own
+        self.seed = int(torch.randint(2**62, ()))  # drawn at initialisation, hence a function of the training seed
         self.gathered: list[tuple[Tensor, Tensor]] = []
 
     def gather(self, features: Float[Tensor, "b c f"], labels: Int8[Tensor, "b c"]) -> None:
-        """Take the features of the known positives of one batch of the sweep."""
+        """Collect the features of the known positives of one batch."""
         image, label = torch.nonzero(labels > 0, as_tuple=True)
         self.gathered.append((features[image, label].cpu(), label.cpu()))
 
     def update(self) -> None:
-        """New centres from what the sweep gathered."""
+        """Compute new centres from the collected features."""
         features, label = (torch.cat(parts) for parts in zip(*self.gathered, strict=True))
         self.gathered = []
         by_class = [features[label == each] for each in range(len(self.count))]
@@ -50,14 +50,14 @@ class Prototypes(nn.Module):
 def class_prototypes(
     features_by_class: Sequence[Float[Tensor, "_ f"]], k: int, seed: int
 ) -> tuple[Float[Tensor, "c k f"], Int64[Tensor, " c"]]:
-    """The k-means centres of each class's features, zeros behind them, and how many there are: min(k, features).
+    """The k-means centres of each class, padded with zeros, and their number min(k, n) for n features.
 
-    One thread: with more, the sums differ from run to run.
+    k-means runs in one thread: with more, its sums differ from run to run.
     """
     width = features_by_class[0].shape[1]
     centres = features_by_class[0].new_zeros(len(features_by_class), k, width)
     count = torch.tensor([min(k, len(features)) for features in features_by_class])
-    with threadpool_limits(1):  # around all classes: to find the libraries that it limits takes milliseconds
+    with threadpool_limits(1):  # once for all classes: entering it takes milliseconds
         for number, features in enumerate(features_by_class):
             if len(features):
                 centres[number, : count[number]] = k_means(features, k, seed=key(seed, "prototypes", number))
@@ -67,11 +67,11 @@ def class_prototypes(
 def k_means(
     features: Float[Tensor, "n f"], k: int, *, seed: int = 0, start: Float[Tensor, "m f"] | None = None
 ) -> Float[Tensor, "m f"]:
-    """The min(k, n) centres of scikit-learn's k-means, from `start` instead of k-means++ where it is given.
+    """The min(k, n) centres of scikit-learn's k-means, initialised by k-means++ or from `start` if given.
 
-    Equal features are no reason to warn: their centres coincide.
+    The warning about duplicate features is silenced: their centres coincide.
     """
-    one_each = len(features) <= k  # every start ends in the features themselves
+    one_each = len(features) <= k  # every initialisation converges to the features themselves
     model = KMeans(
         min(k, len(features)),
         init="k-means++" if start is None else start.numpy(),

@@ -1,4 +1,4 @@
-"""ADD-GCN's parts: one feature vector for each class from its own activation map, and a graph of each image's own."""
+"""ADD-GCN's modules: one feature vector per class from its activation map, and a dynamic graph per image."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from torch.nn import functional as F
 
 from .gated_graph import ElementwiseClassifier
 
-SLOPE = 0.2  # of LeakyReLU below zero
+SLOPE = 0.2  # negative slope of LeakyReLU
 
 
 class SemanticAttention(nn.Module):
     """f_c = Σ σ(w_c·x) (W x + b) over positions (Ye et al., "ADD-GCN", ECCV 2020, semantic attention module).
 
-    It needs no words: each class has an activation map w_c·x of its own. A sum, no mean: features grow with the map.
+    It uses no word vectors: each class has a learned activation map w_c·x. It is a sum, not a mean: features grow with
+    the size of the map.
     """
 
     def __init__(self, features: int, classes: int, width: int = 1024) -> None:
@@ -24,25 +25,25 @@ class SemanticAttention(nn.Module):
         self.conv_transform = nn.Linear(features, width)
 
     def activation(self, feature_map: Float[Tensor, "b f h w"]) -> Float[Tensor, "b c h w"]:
-        """w_c·x, the classes' activation maps; their spatial maxima are scores of their own."""
+        """w_c·x, the activation map of each class; its spatial maximum is one of ADD-GCN's two scores."""
         return torch.einsum("cf,bfhw->bchw", self.fc.weight, feature_map)
 
     def gather(
         self, feature_map: Float[Tensor, "b f h w"], attention: Float[Tensor, "b c h w"]
     ) -> Float[Tensor, "b c d"]:
-        """Σ a (W x + b), computed as W Σ a x + b Σ a: the sums first, so that W meets classes and not positions."""
+        """Σ a (W x + b), computed as W Σ a x + b Σ a: W is applied once per class instead of once per position."""
         weights = attention.flatten(2)
         transformed = F.linear(weights @ feature_map.flatten(2).mT, self.conv_transform.weight)
         return transformed + weights.sum(dim=2, keepdim=True) * self.conv_transform.bias
 
     def forward(self, feature_map: Float[Tensor, "b f h w"]) -> tuple[Float[Tensor, "b c d"], Float[Tensor, "b c h w"]]:
-        """The classes' features, and the attention that gathered them."""
+        """The label features, and their attention maps."""
         attention = self.activation(feature_map).sigmoid()
         return self.gather(feature_map, attention), attention
 
 
 class DynamicGraph(nn.Module):
-    """A graph shared by all images, then one that each image draws for itself (ADD-GCN, dynamic GCN).
+    """A static graph shared by all images, followed by a dynamic graph per image (ADD-GCN, dynamic GCN).
 
     H = V + λ(W_s λ(A_s V)),  g = λ(BN(W_g mean(H))),  A_d = σ(W_a [g ; h]),  Z = λ(W_d λ(A_d H)), λ = LeakyReLU(0.2).
     """
@@ -57,15 +58,15 @@ class DynamicGraph(nn.Module):
         self.dynamic_weight = nn.Linear(width, width)
 
     def static(self, nodes: Float[Tensor, "b c d"]) -> Float[Tensor, "b c d"]:
-        """H: the classes' features with what the shared graph sends them."""
+        """H: the label features, updated by the static graph."""
         received = _leaky(self.static_adj.weight @ nodes)
         return nodes + _leaky(self.static_weight(received))
 
-    def drawn(self, nodes: Float[Tensor, "b c d"]) -> Float[Tensor, "b c c"]:
-        """A_d: entry (i, j) is how much class i receives from class j in this image."""
+    def dynamic(self, nodes: Float[Tensor, "b c d"]) -> Float[Tensor, "b c c"]:
+        """A_d: entry (i, j) is the weight of the message from class j to class i in this image."""
         whole = self.conv_global(nodes.mean(dim=1))
         norm = self.bn_global
-        if norm.training and len(whole) == 1:  # one image has no deviation
+        if norm.training and len(whole) == 1:  # the variance of a single image is undefined
             whole = F.batch_norm(whole, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
         else:
             whole = norm(whole)
@@ -73,14 +74,14 @@ class DynamicGraph(nn.Module):
         return torch.sigmoid(self.conv_create_co_mat(joined))
 
     def forward(self, nodes: Float[Tensor, "b c d"]) -> Float[Tensor, "b c d"]:
-        """Z, what the image's own graph sends the classes."""
+        """Z: the messages of the dynamic graph."""
         nodes = self.static(nodes)
-        received = _leaky(self.drawn(nodes) @ nodes)
+        received = _leaky(self.dynamic(nodes) @ nodes)
         return _leaky(self.dynamic_weight(received))
 
 
 class AddGcnHead(nn.Module):
-    """The whole of ADD-GCN behind a trunk: the mean of two scores, from activation maps and from the graph."""
+    """ADD-GCN after the trunk: the mean of two scores, from activation maps and from the graph."""
 
     def __init__(self, features: int, classes: int, width: int = 1024) -> None:
         super().__init__()
@@ -89,7 +90,8 @@ class AddGcnHead(nn.Module):
         self.last_linear = ElementwiseClassifier(classes, width)
 
     def scores(self, feature_map: Float[Tensor, "b f h w"]) -> tuple[Float[Tensor, "b c"], Float[Tensor, "b c"]]:
-        """s_m, the maximum of each activation map, and s_r, read from what the graph adds to the classes' features."""
+        """s_m, the maximum of each activation map, and s_r, a linear classifier per class on the sum of label features
+        and graph output."""
         activation = self.attention.activation(feature_map)
         nodes = self.attention.gather(feature_map, activation.sigmoid())
         return activation.amax(dim=(2, 3)), self.last_linear(nodes + self.graph(nodes))

@@ -1,4 +1,4 @@
-"""Semantic decoupling: one feature vector for each class, gathered from where its word points."""
+"""Semantic decoupling: one feature vector per class, by attention that is guided by the word vector of the class."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from torch import Tensor, nn
 class SemanticDecoupling(nn.Module):
     """a = softmax over positions of w4·(W3 tanh(W1 x ⊙ W2 e)), f_c = Σ a x (Chen et al., "SSGRL", ICCV 2019, eq. 2-5).
 
-    Nothing stands between W3 and w4 and the softmax drops constants, so the two act as one vector v = W3ᵀ w4,
-    built at each call: both keep their own gradients, and no width-by-position-by-class tensor arises. Their
-    biases are kept for the released parameter count; they have no influence and get no gradient. Without
-    `projection` there is no W3: the same functions, a layer less.
+    W3 is directly followed by w4, and the softmax is invariant to constants, so the two layers act as one vector
+    v = W3ᵀ w4. It is computed at each call: both layers are trained, without a tensor over width, positions and
+    classes. Their biases are kept to match the released number of parameters; they have no effect and no gradient.
+    Without `projection` there is no W3: the same functions with one layer less.
     """
 
     def __init__(self, features: int = 1024, words: int = 300, width: int = 512, *, projection: bool = True) -> None:
@@ -25,7 +25,7 @@ class SemanticDecoupling(nn.Module):
     def forward(
         self, feature_map: Float[Tensor, "b f h w"], words: Float[Tensor, "c k"]
     ) -> tuple[Float[Tensor, "b c f"], Float[Tensor, "b c h w"]]:
-        """The classes' features, and the attention that gathered them."""
+        """The label features, and their attention maps."""
         positions = feature_map.flatten(2).mT  # b hw f
         joint = (self.fc1(positions)[:, :, None] * self.fc2(words)).tanh()  # b hw c width
         v = self.fc4.weight[0] if self.fc3 is None else self.fc4.weight[0] @ self.fc3.weight

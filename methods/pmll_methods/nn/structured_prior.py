@@ -1,4 +1,4 @@
-"""SCPNet's structured prior: which labels go together, read off the similarity of their texts.
+"""SCPNet's structured prior: relations between labels from the similarity of their text features.
 
 Ding et al., "Exploring Structured Semantic Prior for Multi Label Recognition with Incomplete Labels", CVPR 2023,
 sections 3.1 and 3.3.
@@ -15,10 +15,10 @@ from torch.nn import functional as F
 
 
 class Prior(NamedTuple):
-    """The graph over labels in its two forms."""
+    """The label graph in its two forms."""
 
-    bar: Float[Tensor, "c c"]  # Ā (eq. 3): a label's own weight 1 - s, its neighbours' together s
-    star: Float[Tensor, "c c"]  # A* (eq. 4): every row a distribution over the kept labels
+    bar: Float[Tensor, "c c"]  # Ā (eq. 3): a label has the weight 1 - s, its neighbours share s
+    star: Float[Tensor, "c c"]  # A* (eq. 4): every row is a distribution over the label and its neighbours
 
 
 def cosine_similarity(texts: Float[Tensor, "c e"]) -> Float[Tensor, "c c"]:
@@ -28,9 +28,9 @@ def cosine_similarity(texts: Float[Tensor, "c e"]) -> Float[Tensor, "c c"]:
 
 
 def structured_prior(similarity: Float[Tensor, "c c"], *, neighbours: int, share: float, temperature: float) -> Prior:
-    """The prior from similarities: each label keeps its `neighbours` most similar labels, K, itself among them.
+    """The prior from similarities: each label keeps its K = `neighbours` most similar labels, itself included.
 
-    `share` is s of eq. 3, `temperature` τ' of eq. 4. A label that keeps only itself has no weight for others.
+    `share` is s of eq. 3, `temperature` is τ' of eq. 4. With K = 1, a label has no weight on others.
     """
     itself = torch.eye(len(similarity), dtype=torch.bool, device=similarity.device)
     ranked = similarity.masked_fill(itself, torch.inf).argsort(dim=1, descending=True, stable=True)

@@ -1,4 +1,4 @@
-"""Thresholds of pseudo-labels by class: each is to be as frequent among unlabelled images as among labelled ones."""
+"""Class-aware thresholds of pseudo-labels: each class is as frequent in unlabelled images as in labelled ones."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Float, Float64, Int, Int8
 from torch import Tensor
 
-MOST_ABSENT = 0.998  # share of the negatives that CAP's code ever trusts
-ROUNDING = 1e-9  # keeps a product like 0.29 * 100 from falling below the whole number it stands for
+MOST_ABSENT = 0.998  # largest trusted share of the negatives in CAP's code
+ROUNDING = 1e-9  # keeps products such as 0.29 * 100 from falling below the whole number
 
 
 class CapThresholds(NamedTuple):
-    """Of each class: the least score of a positive, that of a trusted positive, the largest of a trusted negative."""
+    """Per class: the smallest score of a positive, of a trusted positive, and the largest of a trusted negative."""
 
     present: Float[Tensor, " c"]
     trusted: Float[Tensor, " c"]
@@ -21,7 +21,7 @@ class CapThresholds(NamedTuple):
 
 
 class CatThresholds(NamedTuple):
-    """Of each class: the least score of a positive and the largest of a negative; what lies between is unknown."""
+    """Per class: the smallest score of a positive and the largest of a negative; scores in between stay unknown."""
 
     positive: Float[Tensor, " c"]
     negative: Float[Tensor, " c"]
@@ -39,13 +39,14 @@ def cap_thresholds(
     """CAP's thresholds (Xie et al., "Class-Distribution-Aware Pseudo-Labeling for Semi-Supervised Multi-Label
     Learning", NeurIPS 2023, in the released arithmetic).
 
-    A class that f of the labelled images have takes as positives the int(f n) largest of its n scores. With
-    `released`, a count of 0 is the rank of the smallest score: a class absent from the labelled images is present in
-    every other. With `guard` it has no pseudo-positives, and one that all of them have no pseudo-negatives.
+    For a class in a share f of the labelled images, the int(f n) largest of its n scores become positives. With
+    `released`, a count of 0 selects the smallest score: a class that no labelled image has becomes present in every
+    unlabelled image. With `guard` such a class has no pseudo-positives, and a class that all labelled images have has
+    no pseudo-negatives.
 
     Args:
-        scores: of n unlabelled images, n > 0.
-        positives: labelled images with each class.
+        scores: scores of n > 0 unlabelled images.
+        positives: number of labelled images with each class.
         labelled: number of labelled images.
         positive_share, negative_share: share of the expected positives and negatives that are trusted.
     """
@@ -62,7 +63,7 @@ def cap_thresholds(
 
 
 def cap_labels(scores: Float[Tensor, "n c"], thresholds: CapThresholds) -> Int8[Tensor, "n c"]:
-    """1 and -1 on the two sides of `present`, 0 where the score is not trusted."""
+    """1 from the threshold `present` on, -1 below it, 0 where the score is not trusted."""
     trusted = (scores >= thresholds.trusted) | (scores <= thresholds.absent)
     return torch.where(trusted, torch.where(scores >= thresholds.present, 1, -1), 0).to(torch.int8)
 
@@ -70,7 +71,7 @@ def cap_labels(scores: Float[Tensor, "n c"], thresholds: CapThresholds) -> Int8[
 def expected_frequency(
     positives: Int[Tensor, " c"], labelled: int, absent: Literal["inf", "smooth"] = "inf"
 ) -> Float64[Tensor, " c"]:
-    """Each class's share of the labelled images; `smooth` adds one image with it and one without."""
+    """The share of labelled images with each class; `smooth` adds one image with the class and one without."""
     if absent == "smooth":
         return (positives + 1).double() / (labelled + 2)
     return positives.double() / labelled
@@ -79,7 +80,7 @@ def expected_frequency(
 def cat_counts(
     frequency: Float64[Tensor, " c"], n: int, positive_share: float = 1.0, negative_share: float = 1.0
 ) -> tuple[Int[Tensor, " c"], Int[Tensor, " c"]]:
-    """How many of n unlabelled images become positives and negatives of each class."""
+    """The number of positives and negatives of each class among n unlabelled images."""
     counts = (positive_share * frequency * n, negative_share * (1 - frequency) * n)
     positive, negative = ((count + ROUNDING).floor().long().clamp(max=n) for count in counts)
     return positive, negative
@@ -88,8 +89,10 @@ def cat_counts(
 def cat_thresholds(
     scores: Float[Tensor, "n c"], positive: Int[Tensor, " c"], negative: Int[Tensor, " c"]
 ) -> CatThresholds:
-    """Class-distribution-aware thresholds: the scores at these ranks from above and from below; none where the count
-    is 0. The paper (Fan et al., 2024) states the idea; the rule is CAP's, guarded."""
+    """Class-distribution-aware thresholds: the scores at ranks `positive` from above and `negative` from below.
+
+    A count of 0 gives no pseudo-labels. The paper (Fan et al., 2024) states the idea; the rule is CAP's with `guard`.
+    """
     return CatThresholds(
         _ranked(_sorted(scores, descending=True), positive, torch.inf),
         _ranked(_sorted(scores), negative, -torch.inf),
@@ -97,7 +100,7 @@ def cat_thresholds(
 
 
 def cat_labels(scores: Float[Tensor, "n c"], thresholds: CatThresholds) -> Int8[Tensor, "n c"]:
-    """1 from the positive threshold on, else -1 up to the negative one, else 0."""
+    """1 from the positive threshold on, -1 up to the negative threshold, else 0."""
     absent = torch.where(scores <= thresholds.negative, -1, 0)
     return torch.where(scores >= thresholds.positive, 1, absent).to(torch.int8)
 
@@ -109,6 +112,6 @@ def _sorted(scores: Float[Tensor, "n c"], *, descending: bool = False) -> Float[
 def _ranked(
     ranked: Float[Tensor, "n c"], counts: Int[Tensor, " c"], none: float, *, wrap: bool = False
 ) -> Float[Tensor, " c"]:
-    """The score at rank `counts` (from 1) of each class; for a count of 0 `none`, or with `wrap` the last score."""
+    """The score at rank `counts` (from 1) of each class; for a count of 0: `none`, or the last score with `wrap`."""
     found = ranked.gather(0, ((counts - 1) % len(ranked))[None])[0]
     return found if wrap else found.where(counts > 0, none)

@@ -1,4 +1,4 @@
-"""Tracks and settings that the prompt methods of SARL's Table 4 share: `coop`, `coop-csp`, `coop-sd`, `sarl`."""
+"""Tracks and settings of methods with learned prompts: the rows of SARL's Table 4 (`coop` … `sarl`) share them all."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..recipe import Recipe, Track, Values
+from .recipes import SMOKE_PROMPTS
 
 TINY_PROMPTS = {"tower": "tiny", "n_ctx": 4, "start": "a photo of a", "context_sd": None, "offset": -2.0}
+
 DUALCOOPS: Mapping[str, Any] = {"views": ("dualcoop",), "test_view": "bilinear"}  # the same tower and resolution
 COOPS: Mapping[str, Any] = {"momentum": 0.9, "weight_decay": 5e-4}
-PAPER = Track(
+SARL_PAPER = Track(
     recipe=Recipe(
         resolution=448,
         batch=64,
@@ -31,10 +33,13 @@ PAPER = Track(
         Values(recipe=COOPS, source="inferred: CoOp's, released code"),
     ),
 )
-SMOKE_SETTINGS = {**TINY_PROMPTS, "scale": 20.0, "loss": "bce"}
-INFERRED = (
-    "σ(cos/τ) is read out: with the printed softmax over labels (`readout`) at most one label an image would pass 0.5",
-    "τ is the tower's own, 0.01 for OpenAI's; contexts start from N(0, 0.02²); momentum and weight decay are CoOp's",
-    "views are DualCoOp's: the paper names none",
+SARL_SMOKE = Track(recipe=SMOKE_PROMPTS, settings={**TINY_PROMPTS, "scale": 20.0, "loss": "bce"})
+
+SARL_INFERRED = (
+    "P(present) = σ(cos/τ): with the printed softmax over labels (`readout`), at most one label per image exceeds 0.5",
+    "τ is that of the tower, 0.01 for OpenAI's; contexts start from N(0, 0.02²); momentum and weight decay are CoOp's",
+    "views are DualCoOp's: the paper states none",
 )
-AFTER_SARL = ("SARL's Table 4 gives numbers alone for it: resolution, loss, optimizer and read-out are SARL's",)
+TABLE_4_INFERRED = (
+    "SARL's Table 4 gives only results for this row: resolution, loss, optimizer and read-out are SARL's",
+)

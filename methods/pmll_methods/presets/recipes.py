@@ -1,10 +1,10 @@
-"""Recipes that methods share: HCP-MLR-PL's, and ours for frozen trunks and for the tracks smoke and controlled."""
+"""Recipes that methods share: HCP-MLR-PL's, and ours for frozen trunks and the tracks `smoke` and `controlled`."""
 
 from __future__ import annotations
 
 from ..recipe import Recipe
 
-HCP = Recipe(  # released scripts of SST, HST, SARB and DSRB (HCP-MLR-PL), which SSGRL's rows of their tables share
+HCP = Recipe(  # HCP-MLR-PL's scripts of SST, HST, SARB and DSRB; the tables of these papers also use it for SSGRL
     resolution=448,
     views=("hcp",),
     batch=8,
@@ -14,12 +14,13 @@ HCP = Recipe(  # released scripts of SST, HST, SARB and DSRB (HCP-MLR-PL), which
     weight_decay=5e-4,
     schedule="step",
     decay_epochs=(10,),
-    batch_norm="train",  # of the trained top alone; the frozen part keeps its statistics
+    batch_norm="train",  # in the trained layers; frozen layers keep their statistics
     drop_last=True,
 )
-HCP_SCRIPTS = "released scripts of HCP-MLR-PL"  # for COCO; in earlier versions SST's for VOC 2007, SARB's for VG-200
+HCP_SCRIPTS = "released scripts of HCP-MLR-PL"  # for COCO; earlier versions: VOC 2007 (SST), VG-200 (SARB)
 HCP_DATASETS = ("coco2014", "voc2007", "vg200")
-FROZEN_TRUNK = Recipe(  # ours: a head on features that never change
+
+FROZEN_TRUNK = Recipe(  # ours: a head on fixed features
     resolution=448,
     batch=64,
     epochs=20,
@@ -29,7 +30,22 @@ FROZEN_TRUNK = Recipe(  # ours: a head on features that never change
     schedule="cosine",
     cache=True,
 )
-SMOKE_TRUNK = Recipe(  # ours: seconds on `shapes` with `tiny`
+CONTROLLED = Recipe(  # ours: the same trunk, resolution, augmentation and budget for all, so that only methods differ
+    resolution=448,
+    views=("hcp",),
+    batch=32,
+    epochs=20,
+    optimizer="adamw",
+    lr=5e-4,
+    rates=(2e-5, 1e-4, 5e-4, 2.5e-3, 1.25e-2),  # a wide grid: heads and prompts need larger rates than trunks
+    validation=0.2,
+    weight_decay=1e-2,
+    schedule="cosine",
+    warmup_epochs=1,
+    batch_norm="train",
+)
+
+SMOKE_TRUNK = Recipe(  # ours: seconds on `shapes` with the trunk `tiny`
     resolution=64,
     batch=32,
     epochs=4,
@@ -40,20 +56,6 @@ SMOKE_TRUNK = Recipe(  # ours: seconds on `shapes` with `tiny`
     warmup_epochs=0.5,
     cache=True,
 )
-SMOKE_PROMPTS = Recipe(  # ours: seconds on `shapes` with `tiny`
+SMOKE_PROMPTS = Recipe(  # ours: seconds on `shapes` with the towers `tiny`
     resolution=64, batch=64, epochs=20, optimizer="adamw", lr=2e-2, schedule="cosine", warmup_epochs=1, cache=True
-)
-CONTROLLED = Recipe(  # ours: one trunk, resolution, augmentation and budget for all, so that rows differ by the method
-    resolution=448,
-    views=("hcp",),
-    batch=32,
-    epochs=20,
-    optimizer="adamw",
-    lr=5e-4,
-    rates=(2e-5, 1e-4, 5e-4, 2.5e-3, 1.25e-2),  # heads and prompts want other rates than trunks
-    validation=0.2,
-    weight_decay=1e-2,
-    schedule="cosine",
-    warmup_epochs=1,
-    batch_norm="train",
 )

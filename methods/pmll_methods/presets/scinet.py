@@ -1,7 +1,7 @@
-"""The paper track of `scinet`: what the released code takes on each data set.
+"""The paper track of `scinet`: values of the released code by data set.
 
-wuliwuxin/SCINet (ad38024), a copy of SCPNet's code with a table of its own. It trains the image tower (variant
-`released`); variant `paper` leaves the towers as they are and takes the same rates, as `scpnet-frozen` does.
+wuliwuxin/SCINet (ad38024), a copy of SCPNet's code with its own table of values. It trains the image tower (variant
+`released`). Variant `paper` has frozen towers and the same learning rates, as `scpnet-frozen` has.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PAPER = Track(
             "coco2014",
             recipe={"epochs": 60},
             settings={},
-            source="inferred: SCPNet's; the code's single epoch is not credible",
+            source="inferred: SCPNet's; the released value, one epoch, is implausible",
         ),
         both("cub", recipe=CUB, settings={"neighbours": 312}, source="released code, CUB"),
     ),

@@ -1,7 +1,7 @@
-"""The paper track of `scpnet` and `scpnet-frozen`: what the released code takes on each data set.
+"""The paper track of `scpnet` and `scpnet-frozen`: values of the released code by data set.
 
-jameslahm/SCPNet (d56341a): one configuration a data set, each for one positive label an image. How partial labels
-were trained is in no code, and in a supplement to the paper that we have not seen.
+jameslahm/SCPNet (d56341a) has one configuration per data set, each for single positive labels. No released code trains
+on partial labels; the paper's supplement, which describes this training, was not available to us.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from ..recipe import Recipe, Track, Values
 
 
 def ema(steps: int) -> float:
-    """The decay that leaves 0.82 of a weight after so many steps: an epoch of the data set, in the released code."""
+    """The decay that keeps 0.82 of an average after this many steps, those of one epoch of the data set."""
     return math.pow(0.82, 1 / steps)
 
 
 def rates(tower: float, graph: float) -> dict[str, Any]:
-    """The peak rates of the image tower and the context, and of the graph network."""
+    """The peak learning rates of image tower and contexts, and of the graph network."""
     return {"lr": tower, "lr_scale": {"graph": graph / tower}}
 
 
 def both(*datasets: str, recipe: Mapping[str, Any], settings: Mapping[str, Any], source: str) -> Values:
-    """Values for a trained and for a frozen image tower alike."""
+    """Values that hold for a trained and for a frozen image tower."""
     return Values(datasets=datasets, recipe=recipe, frozen=recipe, settings=settings, source=source)
 
 
@@ -34,14 +34,14 @@ RELEASED = Recipe(
     test_view="centre-bilinear",
     batch=128,
     epochs=60,
-    horizon=80,  # the cycle is laid out for 80 epochs and cut short
+    horizon=80,  # the schedule is laid out for 80 epochs and training stops early
     **rates(3e-5, graph=1e-5),
     optimizer="adam",
     weight_decay=1e-4,
     decay_vectors=False,
     schedule="onecycle",
     ema=ema(641),
-    batch_norm="train-from-second",  # the tower is in eval mode until the first validation is over
+    batch_norm="train-from-second",  # in the code, the tower is in eval mode until the first validation
 )
 FROZEN = RELEASED.at(batch_norm="eval")
 FROZEN_SOURCE = "inferred: as with a trained tower"

@@ -1,14 +1,14 @@
-"""Recipes of the semi-supervised methods by data set: CAP's are released, SSMLL's are inferred from them."""
+"""Tracks of the semi-supervised methods by data set: CAP's are released, SSMLL's are inferred from them."""
 
 from __future__ import annotations
 
 from ..recipe import Recipe, Track, Values
 from .recipes import FROZEN_TRUNK
-from .trunks import FROZEN_START, RELEASED_START
+from .trunks import LOG_ODDS_START, RELEASED_START
 
 DATASETS = ("coco2014", "voc2012", "nuswide")
 VOC = ("voc2007", "voc2012")
-VIEWS = ("flip+bilinear", "flip+bilinear+randaugment", "flip+dualcoop")  # released code of CAP; the last with Cutout
+VIEWS = ("flip+bilinear", "flip+bilinear+randaugment", "flip+dualcoop")  # CAP's released code; the last has Cutout
 HALVED = {"later_batch": 0.5}
 
 CAP = Track(
@@ -27,7 +27,7 @@ CAP = Track(
     ),
     frozen=FROZEN_TRUNK.at(epochs=40, ema=0.99),
     settings=RELEASED_START,
-    frozen_settings=FROZEN_START,
+    frozen_settings=LOG_ODDS_START,
     source="released code",
     datasets=DATASETS,
     values=(
@@ -53,12 +53,12 @@ SSMLL = Track(
         warmup_lr=1e-5,
         ema=0.9997,
     ),
-    source="inferred: resolution, optimizer and schedule of DualCoOp, the rest of CAP",
+    source="inferred: resolution, optimizer and schedule are DualCoOp's, the rest is CAP's",
     datasets=DATASETS,
     values=(
         Values(datasets=("coco2014",), settings={"k": 6}, source="paper, summary"),
-        Values(datasets=("nuswide",), settings={"k": 6}, source="inferred: about a tenth of the classes"),
-        Values(datasets=VOC, settings={"k": 4}, source="inferred: about a tenth of the classes, at least 4"),
+        Values(datasets=("nuswide",), settings={"k": 6}, source="inferred: about a tenth of the number of classes"),
+        Values(datasets=VOC, settings={"k": 4}, source="inferred: about a tenth of the number of classes, at least 4"),
         Values(datasets=VOC, settings=HALVED, source="inferred: as in CAP's code"),
     ),
 )

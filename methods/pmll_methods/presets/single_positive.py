@@ -1,7 +1,8 @@
-"""Recipes of the literature on single positive labels, by data set: Cole et al., and who took their code over.
+"""Tracks of methods for single positive labels, by data set: Cole et al., and work that builds on their code.
 
-Cole et al. (CVPR 2021) search batch, 8 or 16, and rate, 1e-2 to 1e-5, on complete validation labels, and release no
-choice for training end to end. Zhou et al. (EM, ECCV 2022), whose code is theirs, release one a data set, for AN too.
+Cole et al. (CVPR 2021) select the batch size, 8 or 16, and the learning rate, 1e-2 to 1e-5, on complete validation
+labels. They release no selected values for end-to-end training. Zhou et al. (EM, ECCV 2022) use their code and release
+one configuration per data set, also for AN.
 """
 
 from __future__ import annotations
@@ -9,15 +10,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..recipe import Recipe, Track, Values
-from .departures import ALL_IMAGES, DIFFICULT_PRESENT
+from .departures import ALL_IMAGES, ALL_TEST_IMAGES, DIFFICULT_PRESENT
 from .recipes import SMOKE_TRUNK
-from .trunks import FROZEN_START, RELEASED_START
+from .trunks import LOG_ODDS_START, RELEASED_START
 
 DATASETS = ("voc2012", "coco2014", "nuswide", "cub")
 STATED = ("single-positive",)
 AS_2012 = "inferred: as on VOC 2012"
 COLE = "Cole et al.'s released code"
-EM = "EM's released code, for AN"  # a point of the search of Cole et al.
+EM = "EM's released code, for AN"  # within the search space of Cole et al.
 LATER = "later code of the same authors, all data sets"  # youngwk/BridgeGapExplanationPAMC
 FROM_AN_LS = f"{COLE}, linear phase of AN-LS"
 
@@ -42,7 +43,7 @@ SEARCHED = (
     Values(datasets=("voc2007",), recipe={"batch": 8}, source=AS_2012),
 )
 POSITIVES = {"voc2012": 1.5, "coco2014": 2.9, "nuswide": 1.9, "cub": 31.4}  # present labels per image, k
-EXPECTED = (  # where present labels alone are known, k can't be counted
+EXPECTED = (  # k cannot be estimated if only present labels are known
     *(
         Values(datasets=(name,), regimes=STATED, settings={"expected_positives": k}, source=COLE)
         for name, k in POSITIVES.items()
@@ -54,7 +55,7 @@ PAPER = Track(
     recipe=END_TO_END,
     frozen=LINEAR,
     settings=RELEASED_START,
-    frozen_settings=FROZEN_START,
+    frozen_settings=LOG_ODDS_START,
     source=COLE,
     frozen_source=f"{COLE}; batch and rate: AN-LS",
     datasets=DATASETS,
@@ -64,23 +65,23 @@ PAPER = Track(
 DIFFERS = (
     ALL_IMAGES,
     DIFFICULT_PRESENT,
-    "all test images are scored: the code leaves out those of the last incomplete batch (no setting)",
-    "features of a frozen trunk are brought to unit variance: the code takes them as they are (no setting)",
+    ALL_TEST_IMAGES,
+    "features of a frozen trunk are standardised: in the code they are not (no setting)",
 )
 
 SMOKE_SETTINGS = {"tower": "tiny", "pooling": "avg+max", "train_from": "auto"}
 SMOKE = Track(recipe=SMOKE_TRUNK, settings=SMOKE_SETTINGS)
-OF_SHAPES = {"expected_positives": 1.9}  # the mean of `shapes`; the paper takes k from its data sets in the same way
+OF_SHAPES = {"expected_positives": 1.9}  # the mean of `shapes`; the paper also uses the means of its data sets
 
 
 def large_loss(delta: float) -> dict[str, Track]:
-    """The tracks of a method of Kim et al. (Large Loss, CVPR 2022) whose later code takes `delta`; no batch dropped."""
+    """The tracks of a method of Kim et al. (Large Loss, CVPR 2022), with `delta` from the authors' later code."""
     return {
         "paper": Track(
             recipe=END_TO_END.at(lr_scale={"head": 10}, drop_last=False),
             frozen=LINEAR.at(batch=16, drop_last=False),
             settings=RELEASED_START,
-            frozen_settings=FROZEN_START,
+            frozen_settings=LOG_ODDS_START,
             source="released code",
             datasets=DATASETS,
             regimes=STATED,
@@ -94,10 +95,10 @@ TRACKS = {"paper": PAPER, "smoke": SMOKE}
 REGIMES = ("full", "partial", "single-positive")
 TRAINS = "the trunk and a linear classifier; the classifier alone on a frozen trunk"
 INFERRED = (
-    "batch and rate, which the paper searches on complete validation labels, are those that EM's code trains AN with",
-    "a known absent label costs what a plain negative costs",
+    "batch size and learning rate are those of AN in EM's code: the paper selects them on complete validation labels",
+    "a label known to be absent has the loss of a negative",
 )
-LINEAR_BATCHES = (  # for who turns the linear phase on
+LINEAR_BATCHES = (  # of the optional linear phase
     Values(settings={"linear_batch": 8}, source=FROM_AN_LS),
     Values(datasets=("nuswide",), settings={"linear_batch": 16}, source=FROM_AN_LS),
 )

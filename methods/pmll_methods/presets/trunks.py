@@ -1,4 +1,7 @@
-"""Tracks and settings that methods on a CNN trunk share."""
+"""Tracks and settings of methods on a CNN trunk, after HCP-MLR-PL.
+
+A track with frozen layers below `layer4` follows the released scripts; its recipe for a frozen trunk is ours.
+"""
 
 from __future__ import annotations
 
@@ -7,50 +10,55 @@ from dataclasses import replace
 from ..recipe import Track
 from .recipes import CONTROLLED, FROZEN_TRUNK, HCP, HCP_DATASETS, HCP_SCRIPTS, SMOKE_TRUNK
 
-RELEASED_START = {"start": "released"}  # settings of the track `paper`
-FROZEN_START = {"start": "log-odds"}  # on a frozen trunk: no released code trains on one with our recipe
-TINY_CLASSIFIER = {"tower": "tiny", "pooling": "avg+max"}
-HCP_BASELINE = Track(
+# How the biases of the classifiers are initialised
+RELEASED_START = {"start": "released"}  # by torch's defaults, as in released code
+LOG_ODDS_START = {"start": "log-odds"}  # at the log-odds of each class: on frozen trunks, where the recipe is ours
+
+TINY_CLASSIFIER = {"tower": "tiny", "pooling": "avg+max"}  # settings of the track `smoke`
+CONTROLLED_TRUNK = Track(recipe=CONTROLLED, settings={"tower": "clip:RN101:openai"})  # the tower of CLIP methods, too
+
+HCP_BASELINE = Track(  # a linear classifier on pooled features
     recipe=HCP,
     frozen=FROZEN_TRUNK,
     settings=RELEASED_START,
-    frozen_settings=FROZEN_START,
+    frozen_settings=LOG_ODDS_START,
     source=HCP_SCRIPTS,
     datasets=HCP_DATASETS,
     regimes=("partial",),
 )
-LABEL_FEATURES = {
+
+LABEL_FEATURES = {  # SSGRL and KGGR
     "paper": Track(
         recipe=HCP,
         frozen=FROZEN_TRUNK.at(batch=16, epochs=10, lr=2e-4, batch_norm="train"),
-        frozen_settings=FROZEN_START,
+        frozen_settings=LOG_ODDS_START,
         source=HCP_SCRIPTS,
         datasets=HCP_DATASETS,
         regimes=("partial",),
     ),
     "smoke": Track(
-        recipe=SMOKE_TRUNK.at(batch_norm="train"),  # its own new norm has no statistics yet
+        recipe=SMOKE_TRUNK.at(batch_norm="train"),  # the new batch norm of the head has no statistics yet
         settings={
             "tower": "tiny",
             "words": "tiny",
             "map_pool": 2,
             "width": 128,
             "attention_width": 64,
-            "start": "log-odds",  # else half of the few steps go into biases, and rounding decides what follows
+            "start": "log-odds",  # otherwise the biases take half of the few steps, and rounding decides the rest
         },
     ),
 }
-TRANSFER = {
+TRANSFER = {  # SST and HST
     "paper": replace(
         LABEL_FEATURES["paper"], source="released scripts, COCO and VOC 2007", datasets=("coco2014", "voc2007")
     ),
     "smoke": Track(
         recipe=LABEL_FEATURES["smoke"].recipe,
-        # within so few steps the released weight, 10, would teach the trunk pairs before labels
+        # in so few steps, the released weight of 10 would train the trunk on label pairs before labels
         settings={**LABEL_FEATURES["smoke"].settings, "transfer_from": 2, "cooccurrence": 1.0},
     ),
 }
-BLENDING = {
+BLENDING = {  # SARB and DSRB
     "paper": replace(
         LABEL_FEATURES["paper"], source="released scripts, COCO and VG-200", datasets=("coco2014", "vg200")
     ),
@@ -59,5 +67,3 @@ BLENDING = {
         settings={**LABEL_FEATURES["smoke"].settings, "blend_from": 1, "prototype_epochs": (1, 2, 3)},
     ),
 }
-
-CONTROLLED_TRUNK = Track(recipe=CONTROLLED, settings={"tower": "clip:RN101:openai"})  # both families share its tower

@@ -27,34 +27,12 @@ from .nn.bi_prompter import BiPrompter
 from .nn.confidence import ConfidenceFusion, label_correlation
 from .nn.label_gcn import LabelGcn
 from .nn.structured_prior import cosine_similarity, structured_prior
-from .presets.departures import TRAINED_CLIP
-from .presets.scinet import PAPER
+from .presets.scinet import DIFFERS, INFERRED, TRACKS
 from .ranges import Count, Positive, Share, Weight, Whole
-from .recipe import Recipe, Track
 from .settings import setting
 from .towers.words import word_vectors
 
 VIEWS = {"weak": 1, "weak+medium": 2, "all": 3}
-SMOKE = Recipe(resolution=64, batch=64, epochs=16, optimizer="adamw", lr=1e-4, schedule="cosine", cache=True)
-SMOKE_FROZEN = SMOKE.at(lr=2e-2, lr_scale={"graph": 0.5})  # SMOKE is for a trained image tower
-SMOKE_SETTINGS = {"tower": "tiny", "unknown": "ignored", "hard_k": 3, "lambda_u": 0.03, "lambda_c": 0.06}
-INFERRED = (
-    "variant paper is reconstructed from figures: prompter, fusion and the losses a, b and c, on frozen towers",
-    "fusion is a closed-form smoothing over a graph of images and a graph of labels",
-    "loss weights, learning rates and schedule are those of the released code, which trains the image tower; they are "
-    "also used with frozen towers, as in scpnet-frozen",
-    "partial labels: the code reads the ratio but does not use it; an unknown label is assumed negative until SPLC "
-    "corrects it (`unknown`), and a known absent label is never corrected",
-    "the medium view is SCPNet's strong view with a single operation: the code's list of operations is not released",
-)
-DIFFERS = (
-    *TRAINED_CLIP,
-    "variant paper: the code has no fusion, trains the image tower and doubles its loss (variant=released)",
-    "known absent labels stay absent: the code has only present and unknown labels (known_negatives=ignore)",
-    "60 epochs on COCO: the code has one (recipe.epochs=1)",
-    "variant released: one forward pass with a doubled loss; the code makes two passes, which update the batch-norm "
-    "statistics twice per step (no setting)",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,10 +103,7 @@ class Scinet(SelfTaughtLearner):
         regimes=("full", "partial", "single-positive"),
         inferred=INFERRED,
         differs=DIFFERS,
-        tracks={
-            "paper": PAPER,
-            "smoke": Track(recipe=SMOKE, frozen=SMOKE_FROZEN, settings=SMOKE_SETTINGS),
-        },
+        tracks=TRACKS,
     )
     bar: Tensor
     star: Tensor

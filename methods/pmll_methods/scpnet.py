@@ -26,26 +26,10 @@ from .nn.label_gcn import LabelGcn
 from .nn.prompts import PromptContexts
 from .nn.structured_prior import Prior, cosine_similarity, structured_prior
 from .presets.departures import TRAINED_CLIP
-from .presets.scpnet import FROZEN_PAPER, PAPER
+from .presets.scpnet import FROZEN_INFERRED, FROZEN_TRACKS, INFERRED, TRACKS
 from .ranges import Count, Positive, Share, Weight, Whole
-from .recipe import Recipe, Track
 from .settings import setting
 from .towers.words import word_vectors
-
-SMOKE = Recipe(resolution=64, batch=64, epochs=4, optimizer="adamw", lr=3e-3, schedule="cosine", cache=True)
-SMOKE_FROZEN = SMOKE.at(epochs=20, lr=6e-3)
-SMOKE_SETTINGS = {"tower": "tiny", "neighbours": 8, "unknown": "ignored"}
-INFERRED = (
-    "partial labels: the paper states only the tower, RN101; the recipe is that for single positive labels, VOC 2012's "
-    "on VOC 2007 and COCO's on VG-200; 224 px is the only resolution in the code, although the paper compares with "
-    "methods at 448 px (`recipe.resolution`)",
-    "an unknown label is assumed negative until SPLC corrects it, since the paper follows SPLC (`unknown`); a known "
-    "absent label is never corrected and never gets a pseudo-label",
-    "RN101's graph network has widths d, 2d, 2d and d, as RN50's: 2.1 M parameters",
-    "where paper and code differ, we follow the code: graph convolutions use Ā (eq. 3), not A* as in eq. 6 "
-    "(`sam_graph`); images without a confident label are left out of eq. 10",
-    "dynamic graphs (`sam_graph`, `pessl_graph`) have no gradient",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,10 +82,7 @@ class ScpNet(SelfTaughtLearner):
         regimes=("full", "partial", "single-positive"),
         inferred=INFERRED,
         differs=TRAINED_CLIP,
-        tracks={
-            "paper": PAPER,
-            "smoke": Track(recipe=SMOKE, frozen=SMOKE_FROZEN, settings={**SMOKE_SETTINGS, "train_from": "attnpool"}),
-        },
+        tracks=TRACKS,
     )
     bar: Tensor
     star: Tensor
@@ -199,6 +180,6 @@ class ScpNetFrozen(ScpNet):
         shown=(*ScpNet.card.shown, PHOTOGRAPHS),
         title="semantic correspondence prompt network, frozen image tower",
         trains="one context shared by the classes and a graph network over labels",
-        inferred=(*INFERRED, "learning rates and schedule are those of the trained image tower: the paper gives none"),
-        tracks={"paper": FROZEN_PAPER, "smoke": Track(recipe=SMOKE_FROZEN, settings=SMOKE_SETTINGS)},
+        inferred=FROZEN_INFERRED,
+        tracks=FROZEN_TRACKS,
     )

@@ -1,4 +1,4 @@
-"""The paper track of `scinet`: values of the released code by data set.
+"""Tracks of `scinet`, and what is inferred or differs; the paper track has the released values by data set.
 
 wuliwuxin/SCINet (ad38024), a copy of SCPNet's code with its own table of values. It trains the image tower (variant
 `released`). Variant `paper` has frozen towers and the same learning rates, as `scpnet-frozen` has.
@@ -7,6 +7,7 @@ wuliwuxin/SCINet (ad38024), a copy of SCPNet's code with its own table of values
 from __future__ import annotations
 
 from ..recipe import Recipe, Track
+from .departures import TRAINED_CLIP
 from .scpnet import FROZEN_SOURCE, both, ema, rates
 
 RELEASED = Recipe(
@@ -43,4 +44,27 @@ PAPER = Track(
         ),
         both("cub", recipe=CUB, settings={"neighbours": 312}, source="released code, CUB"),
     ),
+)
+
+SMOKE = Recipe(resolution=64, batch=64, epochs=16, optimizer="adamw", lr=1e-4, schedule="cosine", cache=True)
+SMOKE_FROZEN = SMOKE.at(lr=2e-2, lr_scale={"graph": 0.5})  # SMOKE is for a trained image tower
+SMOKE_SETTINGS = {"tower": "tiny", "unknown": "ignored", "hard_k": 3, "lambda_u": 0.03, "lambda_c": 0.06}
+TRACKS = {"paper": PAPER, "smoke": Track(recipe=SMOKE, frozen=SMOKE_FROZEN, settings=SMOKE_SETTINGS)}
+
+INFERRED = (
+    "variant paper is reconstructed from figures: prompter, fusion and the losses a, b and c, on frozen towers",
+    "fusion is a closed-form smoothing over a graph of images and a graph of labels",
+    "loss weights, learning rates and schedule are those of the released code, which trains the image tower; they are "
+    "also used with frozen towers, as in scpnet-frozen",
+    "partial labels: the code reads the ratio but does not use it; an unknown label is assumed negative until SPLC "
+    "corrects it (`unknown`), and a known absent label is never corrected",
+    "the medium view is SCPNet's strong view with a single operation: the code's list of operations is not released",
+)
+DIFFERS = (
+    *TRAINED_CLIP,
+    "variant paper: the code has no fusion, trains the image tower and doubles its loss (variant=released)",
+    "known absent labels stay absent: the code has only present and unknown labels (known_negatives=ignore)",
+    "60 epochs on COCO: the code has one (recipe.epochs=1)",
+    "variant released: one forward pass with a doubled loss; the code makes two passes, which update the batch-norm "
+    "statistics twice per step (no setting)",
 )

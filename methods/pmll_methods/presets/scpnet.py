@@ -1,4 +1,4 @@
-"""The paper track of `scpnet` and `scpnet-frozen`: values of the released code by data set.
+"""Tracks of `scpnet` and `scpnet-frozen`, and what is inferred; the paper track has the released values by data set.
 
 jameslahm/SCPNet (d56341a) has one configuration per data set, each for single positive labels. No released code trains
 on partial labels; the paper's supplement, which describes this training, was not available to us.
@@ -71,3 +71,25 @@ PAPER = Track(
 FROZEN_PAPER = Track(
     recipe=FROZEN, source=FROZEN_SOURCE, datasets=PAPER.datasets, regimes=PAPER.regimes, values=PAPER.values
 )
+
+SMOKE = Recipe(resolution=64, batch=64, epochs=4, optimizer="adamw", lr=3e-3, schedule="cosine", cache=True)
+SMOKE_FROZEN = SMOKE.at(epochs=20, lr=6e-3)
+SMOKE_SETTINGS = {"tower": "tiny", "neighbours": 8, "unknown": "ignored"}
+TRACKS = {
+    "paper": PAPER,
+    "smoke": Track(recipe=SMOKE, frozen=SMOKE_FROZEN, settings={**SMOKE_SETTINGS, "train_from": "attnpool"}),
+}
+FROZEN_TRACKS = {"paper": FROZEN_PAPER, "smoke": Track(recipe=SMOKE_FROZEN, settings=SMOKE_SETTINGS)}
+
+INFERRED = (
+    "partial labels: the paper states only the tower, RN101; the recipe is that for single positive labels, VOC 2012's "
+    "on VOC 2007 and COCO's on VG-200; 224 px is the only resolution in the code, although the paper compares with "
+    "methods at 448 px (`recipe.resolution`)",
+    "an unknown label is assumed negative until SPLC corrects it, since the paper follows SPLC (`unknown`); a known "
+    "absent label is never corrected and never gets a pseudo-label",
+    "RN101's graph network has widths d, 2d, 2d and d, as RN50's: 2.1 M parameters",
+    "where paper and code differ, we follow the code: graph convolutions use Ā (eq. 3), not A* as in eq. 6 "
+    "(`sam_graph`); images without a confident label are left out of eq. 10",
+    "dynamic graphs (`sam_graph`, `pessl_graph`) have no gradient",
+)
+FROZEN_INFERRED = (*INFERRED, "learning rates and schedule are those of the trained image tower: the paper gives none")

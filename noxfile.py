@@ -23,9 +23,10 @@ SLURM = ("munge", "slurmctld", "slurmd", "slurm-client")
 
 @nox.session(venv_backend="none")
 def lint(session: nox.Session) -> None:
-    """Style and imports."""
+    """Style, and the direction of imports (the contracts in pyproject.toml)."""
     session.run(sys.executable, "-m", "ruff", "check")
     session.run(sys.executable, "-m", "ruff", "format", "--check")
+    session.run("lint-imports", "--no-cache", external=True)
 
 
 @nox.session(venv_backend="none")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pmll_datasets.dataset import DataError, Dataset, Labels
 from pmll_datasets.regimes import mask_labels, training_part
 
-from ..run.train_set import open_mask
+from .mask import open_mask
 from .planned import MethodFacts, Planned
 
 SIGNS = {"present": 1, "absent": -1}

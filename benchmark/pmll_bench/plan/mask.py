@@ -1,14 +1,15 @@
-"""Masks of data sets: which one a request means, which one a planned cell was given, and writing one to a file."""
+"""Masks of data sets: which one a request means, whether it fits the data set, and which one a planned cell has."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from pmll_datasets import dataset, mask_files, masks
+from pmll_datasets.errors import DataError
 from pmll_datasets.registry import REGIMES
 
 from ..errors import ConfigError, nearest
-from .planned import MaskFacts
+from .planned import MaskFacts, Planned
 from .request import Request
 
 
@@ -38,3 +39,13 @@ def refuse_unfit(request: Request, mask: MaskFacts, data: dataset.Dataset) -> No
         return
     for ratio in request.ratios_of_regime if mask.file else request.ratios_of_regime[:1]:
         masks.known_entries(mask.file or mask.name, data.train, data.classes, ratio, 0, request.regime)
+
+
+def open_mask(planned: Planned) -> str:
+    """The mask of a planned cell: a rule's name, or the path of a file. Raises `DataError` where that has changed."""
+    name, file = planned.cell.mask, planned.where.mask
+    if file is not None and name != f"list/{mask_files.digest(Path(file))}":
+        raise DataError(
+            "the mask file has changed since the cell was planned", where=file, hint="plan again: pmll-bench run"
+        )
+    return file or name

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from pmll_datasets import mask_files
 from pmll_datasets.dataset import Dataset
-from pmll_datasets.errors import DataError
 from pmll_datasets.handles import opaque_images
 from pmll_datasets.loader import TrainSet
 from pmll_datasets.regimes import mask_labels, training_part
 
+from ..plan.mask import open_mask
 from ..plan.planned import Planned
-
-
-def open_mask(planned: Planned) -> str:
-    """The mask of a planned cell: a rule's name, or the path of a file. Raises `DataError` where that has changed."""
-    name, file = planned.cell.mask, planned.where.mask
-    if file is not None and name != f"list/{mask_files.digest(Path(file))}":
-        raise DataError(
-            "the mask file has changed since the cell was planned", where=file, hint="plan again: pmll-bench run"
-        )
-    return file or name
 
 
 def train_set(data: Dataset, planned: Planned, workers: int) -> TrainSet:

@@ -23,9 +23,8 @@ SLURM = ("munge", "slurmctld", "slurmd", "slurm-client")
 
 @nox.session(venv_backend="none")
 def lint(session: nox.Session) -> None:
-    """Style, and the direction of imports (the contracts in pyproject.toml)."""
-    session.run(sys.executable, "-m", "ruff", "check")
-    session.run(sys.executable, "-m", "ruff", "format", "--check")
+    """Style, spelling and workflow files (the hooks of a commit, on all files), and the direction of imports."""
+    session.run("pre-commit", "run", "--all-files", external=True)
     session.run("lint-imports", "--no-cache", external=True)
 
 

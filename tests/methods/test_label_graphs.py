@@ -184,7 +184,7 @@ def test_kggr_trains_the_first_classifiers_through_their_graph() -> None:
 
 
 @pytest.mark.parametrize("cls", [Ssgrl, Kggr, Sarb, Dsrb, Sst, Hst])
-def test_the_smoke_track_starts_at_each_classs_log_odds_and_no_other_does(cls: type[Learner]) -> None:
+def test_only_the_smoke_track_starts_at_the_log_odds_of_each_class(cls: type[Learner]) -> None:
     odds = torch.tensor([3.5 / 0.5, 2.5 / 1.5, 1.5 / 3.5, 0.5 / 2.5])  # of present to absent, half an entry on top
     torch.testing.assert_close(learner(cls).graph.classifiers.bias.detach(), odds.log())
     assert learner(cls, start="released").graph.classifiers.bias.abs().max() <= 16**-0.5

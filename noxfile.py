@@ -30,8 +30,8 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def types(session: nox.Session) -> None:
-    """Types, strictly."""
-    session.run(sys.executable, "-m", "mypy", *SOURCES)
+    """Strict types, of the tests, too."""
+    session.run(sys.executable, "-m", "mypy", *SOURCES, "tests", "noxfile.py")
 
 
 @nox.session(venv_backend="none")
@@ -65,9 +65,10 @@ def slurm(session: nox.Session) -> None:
     if os.geteuid() != 0:
         session.skip("only root can start a Slurm")
     if shutil.which("slurmctld") is None and shutil.which("apt-get") is not None:
-        quietly = {"env": {"DEBIAN_FRONTEND": "noninteractive"}, "external": True, "success_codes": (0, 100)}
-        session.run("apt-get", "update", "-qq", **quietly)
-        session.run("apt-get", "install", "--yes", "-qq", "--no-install-recommends", *SLURM, **quietly)
+        commands = ("update", "-qq"), ("install", "--yes", "-qq", "--no-install-recommends", *SLURM)
+        for command in commands:
+            quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+            session.run("apt-get", *command, env=quiet, external=True, success_codes=(0, 100))
     if shutil.which("slurmctld") is None:
         session.skip(f"Slurm can't be installed here; it is in Debian's packages {', '.join(SLURM)}")
     session.run(sys.executable, "-m", "pytest", "-m", "slurm", "tests/slurm", *session.posargs)

@@ -40,7 +40,8 @@ class Answer(NamedTuple):
     def document(self) -> dict[str, Any]:
         """The one JSON document on stdout."""
         (line,) = self.out.splitlines()
-        return json.loads(line)
+        document: dict[str, Any] = json.loads(line)
+        return document
 
 
 Command = Callable[..., Answer]

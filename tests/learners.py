@@ -192,8 +192,9 @@ class Headed(Linear):
         self.asked += 1
         return self.linear.weight * 2
 
-    def forward(self, features: Tensor, head: Tensor) -> Tensor:
-        return features @ head.T
+    def forward(self, features: Tensor, head: Any) -> Tensor:
+        logits: Tensor = features @ head.T
+        return logits
 
 
 class Diverging(Linear):

@@ -33,7 +33,8 @@ class Plain:
         self.weight = (self.weight - 1.0 * features.T @ error / len(labels)).astype(np.float32)
 
     def predict(self, images: ImageSet, run: Run) -> Scores:
-        return self.features(images, run) @ self.weight
+        scores: Scores = self.features(images, run) @ self.weight
+        return scores
 
     def labels(self, train: TrainSet) -> np.ndarray:
         """What to learn from: int8 [images, classes], hidden entries 0."""

@@ -22,7 +22,8 @@ QUICK = ["--subset", "40", "--ratios", "0.5", "--threads", "1", "--device", "cpu
 
 def code(page: str, number: int = 0) -> str:
     """A Python block of a page."""
-    return re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)[number]
+    blocks: list[str] = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)
+    return blocks[number]
 
 
 def written(page: str, folder: Path) -> str:

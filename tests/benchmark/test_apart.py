@@ -18,6 +18,7 @@ from pmll_bench.run.groups import run_groups
 from pmll_bench.run.listeners import Silent
 from pmll_bench.run.outcome import Outcome
 from pmll_bench.store.cell_folder import Attempt, State
+from pmll_bench.store.records import Result
 from pmll_bench.store.store import Store
 
 BEST_VAL = ("recipe.selection=best-val", "recipe.validation=0.3")
@@ -109,7 +110,7 @@ def test_a_file_that_ends_the_process_while_it_is_imported_is_a_clear_error(tmp_
 
 WRITES = {
     "scored": (scoring, "evaluate"),
-    "put together": (scoring.Result, "of"),
+    "put together": (Result, "of"),
     "written": (Attempt, "write_scores"),
     "committed": (Attempt, "commit"),
 }
@@ -157,15 +158,16 @@ def test_best_test_of_a_method_without_epochs_has_no_oracle(tmp_path: Path) -> N
 
 
 def test_a_group_whose_data_has_gone_does_not_stop_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pmll_bench.plan.planning import open_dataset
     from pmll_bench.run import groups as carrying_out
     from pmll_datasets.dataset import DataError
 
-    opened, left = carrying_out.open_dataset, [1]
+    left = [1]
 
     def once(planned: Any) -> Any:
         if left and left.pop():
             raise DataError("shapes has changed since the cell was planned")
-        return opened(planned)
+        return open_dataset(planned)
 
     monkeypatch.setattr(carrying_out, "open_dataset", once)
     outcome = run(tmp_path / "store", method_file(tmp_path))

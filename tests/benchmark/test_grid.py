@@ -86,7 +86,8 @@ def test_a_deterministic_method_is_planned_once_per_mask() -> None:
 
 
 def test_a_deterministic_method_keeps_its_ids_with_the_first_seed() -> None:
-    for seeds in ({}, {"mask_seeds": (0,)}):
+    chosen: tuple[dict[str, Any], ...] = ({}, {"mask_seeds": (0,)})
+    for seeds in chosen:
         ids = [[item.cell.id for item in plan(facts(deterministic=one), **seeds)] for one in (False, True)]
         assert ids[0] == ids[1]
 

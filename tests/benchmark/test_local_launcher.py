@@ -20,7 +20,6 @@ from pmll_bench.launch.slot import as_error, as_plain
 from pmll_bench.store.store import Store
 from pmll_methods.method import MethodError
 
-sys.path.append(str(Path(__file__).parents[1] / "soak"))
 LOCAL = ["--launcher", "local", "--slots", "2"]
 PATIENT = """
 def learn(run):
@@ -66,7 +65,7 @@ def lives(process: int) -> bool:
 
 
 def test_slots_give_the_bits_and_the_events_of_a_run_in_this_process(command: Command) -> None:
-    from kill_nine import differences  # tests/soak
+    from soak.kill_nine import differences
 
     grid = ["run", "--methods", "bce", "--ratios", "0.2", "0.8", "--seeds", "0,1", *SMALL, "--set", "recipe.epochs=1"]
     slots, inline = (command(*grid, "--json", *more) for more in ((*LOCAL, "--root", "slots"), ("--root", "inline")))

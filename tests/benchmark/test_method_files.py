@@ -21,8 +21,9 @@ from pmll_bench.plan.planned import Group, Planned
 from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
 from pmll_bench.run.cell_run import Settings
-from pmll_bench.run.groups import Outcome, ask_all, run_groups
+from pmll_bench.run.groups import ask_all, run_groups
 from pmll_bench.run.listeners import Silent
+from pmll_bench.run.outcome import Outcome
 from pmll_bench.store.cell_folder import State
 from pmll_bench.store.store import Store
 from pmll_methods import registry

@@ -45,7 +45,7 @@ def dead() -> str:
 def offline(dead: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody has word vectors."""
     for name in ARCHIVES:
-        monkeypatch.setitem(ARCHIVES, name, replace(ARCHIVES[name], url=f"{dead}/{name}.zip"))  # type: ignore[arg-type]
+        monkeypatch.setitem(ARCHIVES, name, replace(ARCHIVES[name], url=f"{dead}/{name}.zip"))
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
             whole = content[f"/{name}.zip"]
             digest = f"sha256:{hashlib.sha256(whole).hexdigest()}"
             there = replace(archive, url=f"{files.url}/{name}.zip", size=len(whole), digest=digest)
-            monkeypatch.setitem(ARCHIVES, name, there)  # type: ignore[arg-type]
+            monkeypatch.setitem(ARCHIVES, name, there)
             monkeypatch.setitem(SIZES, name, len(TEXT))
         yield files
 

@@ -111,7 +111,11 @@ def test_a_reader_who_has_gone_fails_no_cell() -> None:
 
 def wait_for(condition: Callable[[], bool]) -> bool:
     """Whether something becomes true within five seconds."""
-    return any(condition() or time.sleep(0.01) for _ in range(500))
+    for _ in range(500):
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

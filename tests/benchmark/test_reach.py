@@ -136,11 +136,11 @@ def test_a_learner_and_the_loop_around_it_reach_nothing(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    fit_methods, predict_group, train_step = fitting.fit_methods, loop.predict_group, Member.train_step
+    predict_group, train_step = loop.predict_group, Member.train_step
 
     def fit(methods: Any, trains: Any, runs: Any) -> Any:
         secrets.look(methods=methods, trains=trains, runs=runs)
-        return fit_methods(methods, trains, runs)
+        return torch_method.fit_methods(methods, trains, runs)
 
     def predict(learners: Any, images: Any, runs: Any) -> Any:
         secrets.look(learners=learners, images=images, runs=runs)

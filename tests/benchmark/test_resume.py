@@ -23,7 +23,6 @@ from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.store import Store
 from small_grids import StopsAfter
 
-sys.path.append(str(Path(__file__).parents[1] / "soak"))
 BEST_VAL = ("recipe.selection=best-val", "recipe.validation=0.3")
 OFTEN = Settings(threads=1, save_every=0.0)
 SAVING = """
@@ -61,7 +60,7 @@ def folders(root: Path) -> list[CellFolder]:
 
 
 def differences(broken: Path, unbroken: Path) -> list[str]:
-    from kill_nine import differences  # tests/soak
+    from soak.kill_nine import differences
 
     return differences(Store.open(broken), Store.open(unbroken))
 

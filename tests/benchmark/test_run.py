@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,6 @@ from pmll_bench.run.outcome import Outcome
 from pmll_bench.store.store import Store
 from small_grids import StopsAfter
 
-sys.path.append(str(Path(__file__).parents[1] / "soak"))
 QUICK = ("recipe.epochs=2", "recipe.batch=16")
 
 
@@ -163,7 +161,7 @@ def _both_at(attempt: int, cells: Path) -> bool:
 
 
 def test_killed_again_and_again_the_results_are_those_of_an_unbroken_run(tmp_path: Path) -> None:
-    from kill_nine import differences, killed_after  # tests/soak
+    from soak.kill_nine import differences, killed_after
 
     grid = "--methods bce --ratios 0.2 0.8 --subset 64 --threads 1 --set recipe.epochs=40"
     for attempt, seconds in enumerate((0.3, 1.1, 0.7), start=1):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pmll_bench.errors import ConfigError
-from pmll_bench.plan.planning import plan
+from pmll_bench.plan.planning import open_dataset, plan
 from pmll_bench.plan.request import Request
 from pmll_bench.report.frame import frame
 from pmll_bench.report.table import build
@@ -22,6 +22,7 @@ from pmll_bench.run.groups import run_groups
 from pmll_bench.run.listeners import Silent
 from pmll_bench.run.outcome import Outcome
 from pmll_bench.run.selection import deciding, held_out
+from pmll_bench.run.train_set import train_set
 from pmll_bench.store.records import Result, TriesRecord
 from pmll_bench.store.store import Store
 from pmll_datasets.loader import TrainSet
@@ -111,8 +112,8 @@ def test_labels_that_are_hidden_and_labels_of_the_test_decide_nothing(
 ) -> None:
     carry_out(tmp_path / "as it is", "bce")
     (planned,) = plan(Request(methods=("bce",), ratios=(0.5,), subset=48, sets=(*QUICK, *RATES))).cells
-    real = carrying_out.open_dataset(planned)
-    known = carrying_out.train_set(real, planned, workers=0).labels != 0
+    real = open_dataset(planned)
+    known = train_set(real, planned, workers=0).labels != 0
     turned = replace(real.train, labels=np.where(known, real.train.labels, -real.train.labels))
     other = replace(real, train=turned, test=replace(real.test, labels=-real.test.labels))
     monkeypatch.setattr(carrying_out, "open_dataset", lambda planned: other)
@@ -174,7 +175,7 @@ def test_on_the_controlled_track_every_method_has_the_same_rates_and_the_same_bu
 
 def test_a_training_set_gives_some_of_its_images(tmp_path: Path) -> None:
     (planned,) = plan(Request(methods=("bce",), ratios=(0.5,), subset=48)).cells
-    whole: TrainSet = carrying_out.train_set(carrying_out.open_dataset(planned), planned, workers=0)
+    whole: TrainSet = train_set(open_dataset(planned), planned, workers=0)
     rows = np.arange(48) % 3 == 0
     some = whole.take(rows)
     assert some.images.ids == whole.images.ids[::3]

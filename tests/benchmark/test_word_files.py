@@ -56,7 +56,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
     with serving({"/glove.840B.300d.zip": ZIP}) as files:
         digest = f"sha256:{hashlib.sha256(ZIP).hexdigest()}"
         archive = Archive(f"{files.url}/glove.840B.300d.zip", len(ZIP), digest, MEMBER)
-        monkeypatch.setitem(ARCHIVES, "glove", archive)  # type: ignore[arg-type]
+        monkeypatch.setitem(ARCHIVES, "glove", archive)
         monkeypatch.setitem(SIZES, "glove", len(TEXT))
         yield files
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,7 +72,7 @@ def test_the_paper_track_takes_released_names_in_every_regime(name: str, regime:
     ],
 )
 def test_a_track_and_a_setting_choose_the_names(track: str, sets: tuple[str, ...], names: str | None, voc: str) -> None:
-    chosen = {"data_root": voc, "track": track, "sets": sets, "regime": "full"}
+    chosen: dict[str, Any] = {"data_root": voc, "track": track, "sets": sets, "regime": "full"}
     request = Request(methods=("bce",), datasets=("voc2007-subset",), **chosen)
     assert {cell.cell.options.get("names") for cell in plan(request).cells} == {names}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ def close(found: Tensor, expected: Any, meta: dict[str, Any]) -> None:
 
 def gradient(loss: Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:
     point = logits.clone().requires_grad_()
-    loss(point).backward()
+    torch.autograd.backward(loss(point))
     assert point.grad is not None
     return point.grad
 
@@ -59,8 +60,8 @@ def test_golden_asl(path: Path) -> None:
     close(asymmetric(logits, every, **shape), arrays["out.full_elementwise"], meta)
     close(partial_asl(logits, every, reduction="sum", **shape), arrays["out.full_sum"], meta)
     for form in ("detached", "attached"):
-        full = {"reduction": "sum", "attached": form == "attached", **shape}
-        found = gradient(lambda x, full=full: partial_asl(x, every, **full), logits)
+        full = partial(partial_asl, targets=every, reduction="sum", attached=form == "attached", **shape)
+        found = gradient(full, logits)
         close(found, arrays[f"out.grad_full_sum_{form}_weight"], meta)
 
     close(asymmetric(logits, targets, **shape), arrays["out.partial_elementwise"], meta)
@@ -87,7 +88,7 @@ def test_golden_asl_dualcoop(path: Path) -> None:
     shape: dict[str, Any] = {name: options[name] for name in ("gamma_neg", "gamma_pos", "clip", "eps")}
 
     def loss(x: Tensor) -> Tensor:
-        return options["loss_w"] * partial_asl(x[:, 1] - x[:, 0], targets, reduction="sum", **shape)
+        return float(options["loss_w"]) * partial_asl(x[:, 1] - x[:, 0], targets, reduction="sum", **shape)
 
     close(loss(pairs), arrays["out.loss"], meta)
     close(gradient(loss, pairs), arrays["out.grad"], meta)
@@ -111,9 +112,10 @@ def test_an_unknown_label_moves_no_logit(loss: Callable[..., Tensor]) -> None:
 
 def test_huge_logits_overflow_nowhere() -> None:
     logits, labels = torch.tensor([[1e4, -1e4, 1e4, -1e4]]), torch.tensor([[1, -1, -1, 1]], dtype=torch.int8)
-    for loss in (partial_bce, durand_bce, partial_asl):
+    losses: tuple[Callable[..., Tensor], ...] = (partial_bce, durand_bce, partial_asl)
+    for loss in losses:
         assert loss(logits, labels).isfinite()
-        assert gradient(lambda x, loss=loss: loss(x, labels), logits).isfinite().all()
+        assert gradient(partial(loss, targets=labels), logits).isfinite().all()
 
 
 def test_half_precision_logits_get_a_full_precision_loss() -> None:

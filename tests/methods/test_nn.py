@@ -63,6 +63,7 @@ def test_folded_semantic_decoupling_has_the_written_out_gradients() -> None:
     folded = SemanticDecoupling(6, 5, 7).double()
     x = torch.randn(2, 6, 3, 4, dtype=torch.float64, requires_grad=True)
     e = torch.randn(4, 5, dtype=torch.float64)
+    assert folded.fc3 is not None
     inputs = (x, folded.fc1.weight, folded.fc2.weight, folded.fc3.weight, folded.fc4.weight)
     found = torch.autograd.grad(folded(x, e)[0].square().sum(), inputs)
 

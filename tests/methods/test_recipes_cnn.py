@@ -147,11 +147,13 @@ def test_how_many_labels_an_image_has_is_known_on_the_papers_data_sets(
 ) -> None:
     kind = registry.find(name)
     found = resolve(kind.card, kind.settings_class(), track, {}, {}, dataset=dataset, regime=SINGLE)
-    assert found.settings.expected_positives == expected
+    settings: Any = found.settings
+    assert settings.expected_positives == expected
 
 
 def test_where_absent_labels_are_known_how_many_labels_an_image_has_is_counted() -> None:
-    assert on("epr", "voc2012", PARTIAL).settings.expected_positives is None
+    settings: Any = on("epr", "voc2012", PARTIAL).settings
+    assert settings.expected_positives is None
 
 
 @pytest.mark.parametrize(
@@ -212,7 +214,7 @@ def test_batches_of_cap_are_the_released_ones_at_every_share(dataset: str, image
     for share, (alone, labelled, unlabelled) in BATCHES[dataset].items():
         labels = torch.zeros(images, 2, dtype=torch.int8)
         labels[: int(share * images)] = 1
-        on_data = {"classes": classes, "prompt_names": classes, "labels": labels, "regime": SEMI}
+        on_data: dict[str, Any] = {"classes": classes, "prompt_names": classes, "labels": labels, "regime": SEMI}
         warm, later = Cap(Problem(**on_data, recipe=found.recipe, tower=tower), found.settings).phases()
         assert (warm.epochs, later.epochs, later.horizon) == (12, 28, 40)
         assert warm.streams == {"labelled": alone}

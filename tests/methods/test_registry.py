@@ -39,6 +39,7 @@ def test_texts_become_what_their_fields_hold() -> None:
 
 
 def test_none_is_none_where_a_setting_can_be_without_a_value_and_a_word_elsewhere() -> None:
+    settings: Any
     kind = registry.find("dualcoop")
     settings, recipe, *_ = resolve(kind.card, kind.settings_class(), "smoke", {"start": "none"}, {"warmup_lr": "none"})
     assert (settings.start, recipe.warmup_lr) == (None, None)

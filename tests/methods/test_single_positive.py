@@ -192,7 +192,8 @@ def test_hill_and_splc_see_pixels_from_0_to_1_as_released(name: str, settings: d
     found = built(name, **settings).normalise(pixels).flatten().tolist()
     assert (found == pytest.approx([0.0, 0.2, 1.0])) is scaled
     if name != "an":
-        assert kind.settings_class().normalise is None
+        default: Any = kind.settings_class()
+        assert default.normalise is None
         assert kind.card.tracks["smoke"].settings["normalise"]
         assert kind.card.tracks["controlled"].settings["normalise"]
 

@@ -9,7 +9,7 @@ import torch
 
 from pmll_methods import registry
 from pmll_methods.engine.size import Size, size
-from pmll_methods.learners.learner import Problem
+from pmll_methods.learners.learner import Learner, Problem
 from pmll_methods.settings import resolve
 from pmll_methods.towers.cnn import load_trunk
 
@@ -19,6 +19,7 @@ CLASSES = ("circle", "square", "star")
 def size_of(method: str, **settings: Any) -> Size:
     kind = registry.find(method)
     resolved = resolve(kind.card, kind.settings_class(), "smoke", settings, {})
+    assert issubclass(kind.cls, Learner)
     tower = kind.cls.load_tower(resolved.settings, resolved.recipe)
     labels = torch.tensor([[1, -1, 0], [0, 1, -1], [-1, 0, 1]], dtype=torch.int8)
     problem = Problem(

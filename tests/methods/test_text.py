@@ -18,7 +18,7 @@ from pmll_methods.towers.text import TextTower, attend, encode, plan_prompts
 from small_clips import MOBILENET, RESNET, VIT, small_clip, tower_of
 
 NAMES = ("cat", "dining_table", "spectacled bear cub", "black footed albatross chick", "tree of a very old age")
-TOWERS = {
+TOWERS: dict[str, dict[str, Any]] = {
     "ResNet CLIP": {"vision": RESNET, "quick_gelu": True},
     "ViT CLIP": {"vision": VIT},
     "CustomTextCLIP": {"vision": MOBILENET, "custom": True, "ls_init_value": 0.5, "proj_bias": True},

@@ -13,7 +13,6 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from pmll_methods.method import MethodError
-from pmll_methods.towers import cnn
 from pmll_methods.towers.cnn import Trunk, load_trunk
 from pmll_methods.towers.frozen import fold_batch_norm
 
@@ -34,15 +33,15 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     network = torchvision.models.resnet18(num_classes=7)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.normal_(std=0.1)
-            module.running_var.uniform_(0.5, 1.5)
+            nn.init.normal_(module.get_buffer("running_mean"), std=0.1)
+            nn.init.uniform_(module.get_buffer("running_var"), 0.5, 1.5)
     path = tmp_path_factory.mktemp("weights") / "resnet18.pth"
     torch.save(network.state_dict(), path)
     return str(path)
 
 
 def network_of(weights: str) -> nn.Module:
-    network = torchvision.models.resnet18(num_classes=7)
+    network: nn.Module = torchvision.models.resnet18(num_classes=7)
     network.load_state_dict(torch.load(weights, weights_only=True))
     return network.eval().requires_grad_(False)
 
@@ -101,7 +100,7 @@ def test_a_top_that_begins_with_an_in_place_activation_leaves_the_shared_feature
 
 def test_a_learner_that_keeps_a_trunk_does_not_adopt_it(weights: str) -> None:
     learner = nn.Module()
-    learner.trunk = load_trunk("resnet18", weights)
+    setattr(learner, "trunk", load_trunk("resnet18", weights))  # noqa: B010 (a module declares no attributes)
     assert not list(learner.parameters())
 
 
@@ -111,8 +110,8 @@ def test_folding_batch_norm_changes_nothing(build: type[nn.Module]) -> None:
     network = build().eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.normal_(std=0.1)
-            module.running_var.uniform_(0.5, 1.5)
+            nn.init.normal_(module.get_buffer("running_mean"), std=0.1)
+            nn.init.uniform_(module.get_buffer("running_var"), 0.5, 1.5)
     expected = network(images()).detach()
     folded = fold_batch_norm(network)
     norms = [module for module in folded.modules() if isinstance(module, nn.BatchNorm2d)]
@@ -196,7 +195,7 @@ def test_weights_that_cannot_be_downloaded_say_which_file_goes_where(monkeypatch
         load_trunk("resnet18")
     assert Path(str(caught.value.where)).name == "resnet18-f37072fd.pth"
     assert "resnet18-f37072fd.pth there, or give a local file: --set weights=PATH" in str(caught.value.hint)
-    monkeypatch.setattr(cnn.timm, "create_model", refuse)
+    monkeypatch.setattr(timm, "create_model", refuse)
     with pytest.raises(MethodError, match=r"weights of timm's resnet18\.a1_in1k can't be had"):
         load_trunk("timm:resnet18.a1_in1k")
 

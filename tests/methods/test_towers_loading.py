@@ -95,7 +95,7 @@ def saved_as(kind: str, model: Any, path: Path) -> Path:
             place.register_buffer(last, tensor.half() if tensor.is_floating_point() else tensor)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            torch.jit.script(holder).save(path.with_suffix(".pt"))
+            torch.jit.save(torch.jit.script(holder), path.with_suffix(".pt"))
         return path.with_suffix(".pt")
     torch.save({"state_dict": {f"module.{name}": tensor for name, tensor in state.items()}}, path.with_suffix(".pt"))
     return path.with_suffix(".pt")

@@ -122,7 +122,8 @@ def test_a_classifier_on_a_frozen_trunk_starts_at_the_log_odds_unless_told_other
 def test_tracks_name_data_sets_and_regimes_that_exist(name: str) -> None:
     card = registry.find(name).card
     for track in card.tracks.values():
-        for part in (track, *track.values):
+        parts: tuple[Track | Values, ...] = (track, *track.values)
+        for part in parts:
             assert set(part.datasets) <= {known for known in DATASETS if not known.endswith("-subset")}
             assert set(part.regimes) <= REGIMES.keys() & set(card.regimes)
         for values in track.values:

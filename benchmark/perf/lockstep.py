@@ -20,7 +20,7 @@ import numpy as np
 from pmll_bench.plan.planned import Group
 from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
-from pmll_bench.run.cell_run import Settings
+from pmll_bench.run.execution import Execution
 from pmll_bench.run.groups import run_groups
 from pmll_bench.run.listeners import Silent
 from pmll_bench.store.store import Store
@@ -45,7 +45,7 @@ def carried_out(group: Group, threads: int) -> tuple[float, dict[str, np.ndarray
     with tempfile.TemporaryDirectory() as folder:
         store = Store.open(Path(folder) / "store")
         started = time.process_time()
-        run_groups([group], store, Settings(threads=threads), Silent(), threading.Event())
+        run_groups([group], store, Execution(threads=threads), Silent(), threading.Event())
         seconds = time.process_time() - started
         return seconds, {result.cell_id: store.scores(result.cell_id).scores for result in store.results()}
 

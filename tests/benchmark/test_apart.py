@@ -13,7 +13,7 @@ from pmll_bench.errors import StoreError
 from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
 from pmll_bench.run import scoring
-from pmll_bench.run.cell_run import Settings
+from pmll_bench.run.execution import Execution
 from pmll_bench.run.groups import run_groups
 from pmll_bench.run.listeners import Silent
 from pmll_bench.run.outcome import Outcome
@@ -63,7 +63,7 @@ PLACES = ("init", "stream", "parameter_groups", "loss", "head in predict", "forw
 
 def run(root: Path, *methods: str, ratios: tuple[float, ...] = (0.2, 0.8), sets: tuple[str, ...] = ()) -> Outcome:
     asked = Request(methods=methods, ratios=ratios, subset=48, sets=sets, track="smoke")
-    return run_groups(plan(asked).groups, Store.open(root), Settings(threads=1), Silent(), threading.Event())
+    return run_groups(plan(asked).groups, Store.open(root), Execution(threads=1), Silent(), threading.Event())
 
 
 def states(root: Path) -> dict[float, State]:

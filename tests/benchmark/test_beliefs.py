@@ -11,7 +11,8 @@ import pytest
 
 from pmll_bench.plan.planning import open_dataset, plan
 from pmll_bench.plan.request import Request
-from pmll_bench.run.cell_run import CellRun, Settings
+from pmll_bench.run.cell_run import CellRun
+from pmll_bench.run.execution import Execution
 from pmll_bench.run.groups import run_groups
 from pmll_bench.run.listeners import Silent
 from pmll_bench.run.pseudo_labels import compared, hidden_labels
@@ -54,7 +55,7 @@ def a_run(root: Path) -> CellRun:
     folder = Store.open(root).folder(planned.cell)
     attempt = folder.begin(planned, environment(1, "cpu"))
     stop = threading.Event()
-    return CellRun(planned, planned.recipe, folder, attempt, Settings(), Silent(), stop, hidden=lambda: HIDDEN)
+    return CellRun(planned, planned.recipe, folder, attempt, Execution(), Silent(), stop, hidden_labels=lambda: HIDDEN)
 
 
 def test_only_what_a_method_does_not_see_is_hidden_and_rows_follow_its_images(tmp_path: Path) -> None:
@@ -86,7 +87,7 @@ def test_the_newest_belief_of_each_name_is_kept_over_a_kill(tmp_path: Path) -> N
 
 
 def test_without_hidden_labels_nothing_is_compared(tmp_path: Path) -> None:
-    run = replace(a_run(tmp_path), hidden=None)
+    run = replace(a_run(tmp_path), hidden_labels=None)
     run.record("pseudo", np.array([1]), np.array([[1, 0, 0]], np.int8))
     assert run.beliefs == {"pseudo": {"epoch": 0}}
 
@@ -94,7 +95,7 @@ def test_without_hidden_labels_nothing_is_compared(tmp_path: Path) -> None:
 def test_the_result_of_a_cell_says_how_true_its_pseudo_labels_are(tmp_path: Path) -> None:
     sets = ("recipe.epochs=2", "recipe.batch=16", "cap.warmup=0.5")
     asked = plan(Request(methods=("cap",), regime="semi", ratios=(0.3,), subset=48, sets=sets))
-    run_groups(asked.groups, Store.open(tmp_path), Settings(threads=1), Silent(), threading.Event())
+    run_groups(asked.groups, Store.open(tmp_path), Execution(threads=1), Silent(), threading.Event())
     (result,) = Store.open(tmp_path).results()
     said = result.beliefs["pseudo"]
     assert said["pictures"]

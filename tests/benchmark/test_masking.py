@@ -16,7 +16,7 @@ from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
 from pmll_bench.report.frame import frame
 from pmll_bench.report.table import build
-from pmll_bench.run.cell_run import Settings
+from pmll_bench.run.execution import Execution
 from pmll_bench.run.groups import run_groups
 from pmll_bench.run.listeners import Silent
 from pmll_bench.run.train_set import train_set
@@ -52,7 +52,7 @@ def method(tmp_path: Path, regimes: tuple[str, ...] = ("full", "partial", "singl
 
 def run(asked: Request, root: Path) -> Store:
     store = Store.open(root)
-    outcome = run_groups(plan(asked).groups, store, Settings(threads=1, workers=0), Silent(), threading.Event())
+    outcome = run_groups(plan(asked).groups, store, Execution(threads=1, workers=0), Silent(), threading.Event())
     assert not outcome.failed
     return store
 

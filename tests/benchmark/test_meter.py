@@ -11,7 +11,7 @@ import pytest
 from command_line import method_file
 from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
-from pmll_bench.run.cell_run import Settings
+from pmll_bench.run.execution import Execution
 from pmll_bench.run.groups import run_groups
 from pmll_bench.run.listeners import Silent
 from pmll_bench.store.records import Cost, Result
@@ -20,7 +20,7 @@ from pmll_bench.store.store import Store
 
 def result_of(method: str, root: Path, *sets: str) -> Result:
     groups = plan(Request(methods=(method,), ratios=(0.5,), subset=48, sets=sets)).groups
-    run_groups(groups, Store.open(root), Settings(threads=1), Silent(), threading.Event())
+    run_groups(groups, Store.open(root), Execution(threads=1), Silent(), threading.Event())
     (result,) = Store.open(root).results()
     return result
 

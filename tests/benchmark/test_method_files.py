@@ -20,7 +20,7 @@ from pmll_bench.launch.worker import group_of
 from pmll_bench.plan.planned import Group, Planned
 from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
-from pmll_bench.run.cell_run import Settings
+from pmll_bench.run.execution import Execution
 from pmll_bench.run.groups import ask_all, run_groups
 from pmll_bench.run.listeners import Silent
 from pmll_bench.run.outcome import Outcome
@@ -73,7 +73,7 @@ def planned(method: str, **changes: Any) -> Planned:
 
 def carry_out(root: Path, *cells: Planned, stop: threading.Event | None = None) -> Outcome:
     groups = [Group((cell,)) for cell in cells]
-    return run_groups(groups, Store.open(root), Settings(threads=1), Silent(), stop or threading.Event())
+    return run_groups(groups, Store.open(root), Execution(threads=1), Silent(), stop or threading.Event())
 
 
 def state(root: Path, cell: Planned) -> State:

@@ -19,7 +19,8 @@ from pmll_bench.plan.planned import Planned
 from pmll_bench.plan.planning import open_dataset, plan
 from pmll_bench.plan.request import Request
 from pmll_bench.run import fitting
-from pmll_bench.run.cell_run import CellRun, Settings
+from pmll_bench.run.cell_run import CellRun
+from pmll_bench.run.execution import Execution
 from pmll_bench.run.groups import run_groups
 from pmll_bench.run.lent import LentRun
 from pmll_bench.run.listeners import Silent
@@ -115,7 +116,7 @@ def secrets(tmp_path: Path, planned: Callable[..., Any], monkeypatch: pytest.Mon
 
 def carried_out(groups: Any, root: Path) -> None:
     store = Store.open(root)
-    run_groups(groups, store, Settings(workers=1), Silent(), threading.Event())
+    run_groups(groups, store, Execution(workers=1), Silent(), threading.Event())
     assert [folder.state() for folder in store.folders()] == [("done", "")]
 
 
@@ -204,7 +205,7 @@ def test_the_walk_finds_what_a_run_of_the_bench_and_a_reader_of_images_lead_to(
     (cell,) = planned(PLAIN).cells
     data, folder = open_dataset(cell), Store.open(tmp_path / "store").folder(cell.cell)
     attempt = folder.begin(cell, environment(1, "cpu"))
-    run = CellRun(cell, cell.recipe, folder, attempt, Settings(), Silent(), threading.Event())
+    run = CellRun(cell, cell.recipe, folder, attempt, Execution(), Silent(), threading.Event())
     secrets.look(run=run)
     assert any("CellFolder" in found for found in secrets.found)
     secrets.found.clear()

@@ -16,7 +16,7 @@ import pytest
 from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
 from pmll_bench.run import cell_run
-from pmll_bench.run.cell_run import Settings
+from pmll_bench.run.execution import Execution
 from pmll_bench.run.groups import run_groups
 from pmll_bench.run.listeners import Silent
 from pmll_bench.store.cell_folder import CellFolder
@@ -24,7 +24,7 @@ from pmll_bench.store.store import Store
 from small_grids import StopsAfter
 
 BEST_VAL = ("recipe.selection=best-val", "recipe.validation=0.3")
-OFTEN = Settings(threads=1, save_every=0.0)
+OFTEN = Execution(threads=1, save_every=0.0)
 SAVING = """
 import sys, threading
 from pathlib import Path

@@ -13,7 +13,7 @@ import pytest
 from pmll_bench.errors import ConfigError
 from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
-from pmll_bench.run.cell_run import Settings
+from pmll_bench.run.execution import Execution
 from pmll_bench.run.groups import run_groups
 from pmll_bench.run.listeners import Silent
 from pmll_bench.run.outcome import Outcome
@@ -30,7 +30,7 @@ def request(method: str, **changes: Any) -> Request:
 
 def run(asked: Request, root: Path, stop: threading.Event | None = None) -> Outcome:
     groups = plan(asked).groups
-    return run_groups(groups, Store.open(root), Settings(threads=1), Silent(), stop or threading.Event())
+    return run_groups(groups, Store.open(root), Execution(threads=1), Silent(), stop or threading.Event())
 
 
 def scores(root: Path) -> dict[float, np.ndarray]:

@@ -17,7 +17,7 @@ from pmll_bench.plan.request import Request
 from pmll_bench.report.frame import frame
 from pmll_bench.report.table import build
 from pmll_bench.run import groups as carrying_out
-from pmll_bench.run.cell_run import Settings
+from pmll_bench.run.execution import Execution
 from pmll_bench.run.groups import run_groups
 from pmll_bench.run.listeners import Silent
 from pmll_bench.run.outcome import Outcome
@@ -55,7 +55,7 @@ class Mine:
 def carry_out(root: Path, method: str, stop: threading.Event | None = None, **changes: Any) -> Outcome:
     given = {"methods": (method,), "ratios": (0.5,), "subset": 48, "sets": (*QUICK, *RATES), **changes}
     groups = plan(Request(**given)).groups
-    return run_groups(groups, Store.open(root), Settings(threads=1), Silent(), stop or threading.Event())
+    return run_groups(groups, Store.open(root), Execution(threads=1), Silent(), stop or threading.Event())
 
 
 def results(root: Path) -> dict[float, Result]:

@@ -18,7 +18,7 @@ from ..plan.grid import groups
 from ..plan.planned import Planned
 from ..plan.planning import open_dataset, plan
 from ..plan.request import Request
-from ..run.cell_run import Settings
+from ..run.execution import Execution
 from ..run.groups import run_groups
 from ..run.listeners import Silent
 from ..run.train_set import train_set
@@ -172,7 +172,7 @@ class Trials:
         try:
             cells = tuple(_with_seed(each, seed) for each in plan(request).cells)
             together = groups(cells)
-            run_groups(together, store, Settings(workers=0, save_every=float("inf")), Silent(), stop)
+            run_groups(together, store, Execution(workers=0, save_every=float("inf")), Silent(), stop)
         except StoreError:
             raise
         except Exception as error:

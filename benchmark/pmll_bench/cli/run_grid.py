@@ -142,10 +142,10 @@ def _launcher(how: RunOptions, planned: Plan) -> Callable[..., Outcome]:
         from ..launch.local import run_in_slots, slots_here
 
         return partial(run_in_slots, slots=slots_here(how.slots, how.device, threads))
-    from ..run.cell_run import Settings
+    from ..run.execution import Execution
     from ..run.groups import run_groups
 
-    return partial(run_groups, settings=Settings(device=choose_device(how.device), threads=threads or cores()))
+    return partial(run_groups, execution=Execution(device=choose_device(how.device), threads=threads or cores()))
 
 
 def _threads(planned: Plan, how: RunOptions) -> int | None:

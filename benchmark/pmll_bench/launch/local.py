@@ -17,7 +17,7 @@ from typing import Any, TextIO, cast
 
 from ..machine import choose_device, cores, gpus
 from ..plan.planned import Group, Planned, group_name
-from ..run.cell_run import Settings
+from ..run.execution import Execution
 from ..run.groups import ask_all
 from ..run.listeners import Listener, retell
 from ..run.outcome import Outcome
@@ -30,7 +30,7 @@ MOST = 8  # slots, unless more are asked for: each holds towers and images of it
 LOOK = 0.2  # seconds between two looks at the stop flag
 
 
-def slots_here(slots: int | None, device: str | None, threads: int | None) -> tuple[Settings, ...]:
+def slots_here(slots: int | None, device: str | None, threads: int | None) -> tuple[Execution, ...]:
     """How each slot carries out its groups: its device, and its share of the cores.
 
     Unless a number is given: one slot a GPU, else as many as there are cores for their threads. "cuda" is any GPU, so
@@ -40,12 +40,12 @@ def slots_here(slots: int | None, device: str | None, threads: int | None) -> tu
     devices = [f"cuda:{number}" for number in range(gpus())] if chosen == "cuda" else [chosen]
     if slots is None:
         slots = max(1, min(MOST, cores() // (threads or 1))) if chosen == "cpu" else len(devices)
-    each = Settings(threads=threads or max(1, cores() // slots))
+    each = Execution(threads=threads or max(1, cores() // slots))
     return tuple(replace(each, device=devices[number % len(devices)]) for number in range(slots))
 
 
 def run_in_slots(
-    groups: Sequence[Group], store: Store, slots: Sequence[Settings], listener: Listener, stop: Stop
+    groups: Sequence[Group], store: Store, slots: Sequence[Execution], listener: Listener, stop: Stop
 ) -> Outcome:
     """Do what is missing, as `run.run_groups` does, but as many groups at once as there are slots.
 
@@ -68,8 +68,8 @@ def _is_missing(planned: Planned, store: Store) -> bool:
 class _Slot:
     """A process that does group after group, and the group that it is at."""
 
-    def __init__(self, number: int, settings: Settings, store: Store) -> None:
-        self.number, self.settings = number, settings
+    def __init__(self, number: int, execution: Execution, store: Store) -> None:
+        self.number, self.execution = number, execution
         self.group: Group | None = None
         self.process = subprocess.Popen(
             COMMAND,
@@ -83,7 +83,7 @@ class _Slot:
         self.orders, self.answers, self.warnings = (
             cast(TextIO, stream) for stream in (self.process.stdin, self.process.stdout, self.process.stderr)
         )
-        self._send({"path": sys.path, "argv": sys.argv, "store": str(store.root), "settings": asdict(settings)})
+        self._send({"path": sys.path, "argv": sys.argv, "store": str(store.root), "execution": asdict(execution)})
 
     def give(self, group: Group) -> None:
         """Hand it the next group."""
@@ -123,11 +123,11 @@ class _Work:
     error: Exception | None = None
     heard: SimpleQueue[Callable[[], None]] = field(default_factory=SimpleQueue)  # for this thread to act on, in order
 
-    def run(self, slots: Sequence[Settings]) -> Outcome:
+    def run(self, slots: Sequence[Execution]) -> Outcome:
         self.stop.kill = self._kill
         try:
-            for number, settings in enumerate(slots, start=1):
-                self._start(number, settings)
+            for number, execution in enumerate(slots, start=1):
+                self._start(number, execution)
             while self.slots:
                 if self._ends:
                     self._dismiss()
@@ -152,8 +152,8 @@ class _Work:
         for slot in self.slots:
             slot.process.kill()
 
-    def _start(self, number: int, settings: Settings) -> None:
-        slot = _Slot(number, settings, self.store)
+    def _start(self, number: int, execution: Execution) -> None:
+        slot = _Slot(number, execution, self.store)
         self.slots.append(slot)
         threading.Thread(target=self._hear, args=(slot,), daemon=True).start()
         self._go_on(slot)
@@ -207,7 +207,7 @@ class _Work:
             self.listener.note(f"slot {slot.number} {slot.death} in the middle of {group_name(slot.group)}")
             self._lose(slot.group)
         if self.waiting and not self._ends:
-            self._start(slot.number, slot.settings)
+            self._start(slot.number, slot.execution)
 
     def _lose(self, group: Group) -> None:
         """Note the cells of a group that came to no end."""

@@ -68,17 +68,18 @@ def _read(inbox: BinaryIO, orders: SimpleQueue[Any], end: Callable[[], None]) ->
 def _work(start: Mapping[str, Any], orders: SimpleQueue[Any], answers: TextIO, stop: threading.Event) -> None:
     """Carry out the groups that are ordered, one after the other."""
     sys.path[:], sys.argv[:] = start["path"], start["argv"]  # as in the parent: for methods, and for the records
-    from ..run.cell_run import Settings
+    from ..run.execution import Execution
     from ..run.groups import run_groups
     from ..run.listeners import JsonListener
 
     def answer(schema: str, content: Mapping[str, Any]) -> None:
         print_line(json.dumps({"schema": schema, **content}), answers)
 
-    store, settings, listener = Store(Path(start["store"])), Settings(**start["settings"]), JsonListener(answers)
+    store, listener = Store(Path(start["store"])), JsonListener(answers)
+    execution = Execution(**start["execution"])
     while not stop.is_set() and (cell_ids := orders.get()) is not None:
         try:
-            outcome = run_groups([group_of(folders_of(store, cell_ids))], store, settings, listener, stop)
+            outcome = run_groups([group_of(folders_of(store, cell_ids))], store, execution, listener, stop)
         except Exception as error:
             answer(ERROR, as_plain(error))
             return

@@ -27,7 +27,7 @@ from ..streams import take_any_text
 if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
 
-    from ..run.cell_run import Settings
+    from ..run.execution import Execution
 
 WARNING = signal.SIGUSR2  # Slurm sends it before the time is up and where it takes the nodes away; submitit's default
 GPUS = ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS")  # set where the job was given any
@@ -91,19 +91,19 @@ def _carry_out(
 
     group = group_of(folders)
     listener = PlainListener(len(group.cells), sys.stdout)
-    settings, patience = _settings(options), time.monotonic() + DURATION + HEARTBEAT
-    while run_groups([group], store, settings, listener, stop).held and time.monotonic() < patience:
+    execution, patience = _execution(options), time.monotonic() + DURATION + HEARTBEAT
+    while run_groups([group], store, execution, listener, stop).held and time.monotonic() < patience:
         stop.wait(HEARTBEAT)
 
 
-def _settings(options: Mapping[str, str | None]) -> Settings:
+def _execution(options: Mapping[str, str | None]) -> Execution:
     """The allocation: its threads, set by the batch script, and a GPU if it has one."""
     from ..machine import choose_device, cores
-    from ..run.cell_run import Settings
+    from ..run.execution import Execution
 
     allocated = "cuda" if any(os.environ.get(name) for name in GPUS) else "cpu"
     device = choose_device(options.get("device") or allocated)
-    return Settings(device=device, threads=int(os.environ.get("OMP_NUM_THREADS") or cores()))
+    return Execution(device=device, threads=int(os.environ.get("OMP_NUM_THREADS") or cores()))
 
 
 def _record(error: Exception, folders: Sequence[CellFolder]) -> None:

@@ -22,6 +22,7 @@ from ..errors import StoreError
 from ..files import set_aside
 from ..plan.planned import Planned
 from ..store.cell_folder import Attempt, CellFolder
+from .execution import Execution
 from .listeners import Listener
 from .pseudo_labels import compared
 from .selection import Selection
@@ -42,20 +43,6 @@ def is_whole(path: Path) -> bool:
     return True
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How a run is carried out; nothing here changes a number."""
-
-    device: str = "cpu"
-    threads: int = 1
-    workers: int = 2
-    save_every: float = 10.0  # seconds between checkpoints, at least
-
-    def apply(self) -> None:
-        """Set the number of threads of this process."""
-        torch.set_num_threads(self.threads)
-
-
 @dataclass
 class CellRun:
     """The `Run` of one cell; checkpoints live in its attempts and are found again by the next attempt."""
@@ -64,11 +51,11 @@ class CellRun:
     recipe: Recipe
     folder: CellFolder
     attempt: Attempt
-    settings: Settings
+    execution: Execution
     listener: Listener
     stop: threading.Event
     select: Selection | None = None
-    hidden: Callable[[], Labels] | None = None  # what the method doesn't see of its training labels
+    hidden_labels: Callable[[], Labels] | None = None  # the training labels that the method doesn't see
 
     def __post_init__(self) -> None:
         self._saved, self._cost = time.monotonic(), 0.0
@@ -96,7 +83,7 @@ class CellRun:
 
     @property
     def device(self) -> str:
-        return self.settings.device
+        return self.execution.device
 
     def at_rate(self, rate: float) -> CellRun:
         """A try of one of the recipe's rates, with a log and saved states of its own."""
@@ -104,7 +91,7 @@ class CellRun:
         attempt = Attempt(folder, self.attempt.number)
         attempt.make()
         recipe = self.recipe.at(lr=rate, rates=())
-        return replace(self, recipe=recipe, folder=folder, attempt=attempt, select=None, hidden=None)
+        return replace(self, recipe=recipe, folder=folder, attempt=attempt, select=None, hidden_labels=None)
 
     def save(self, state: State, step: int = 0) -> None:
         started = time.monotonic()
@@ -147,7 +134,7 @@ class CellRun:
         self.listener.note(f"{self.planned.cell.id}: {told}")
 
     def save_due(self) -> bool:
-        return time.monotonic() - self._saved >= max(self.settings.save_every, SAVE_RARELY * self._cost)
+        return time.monotonic() - self._saved >= max(self.execution.save_every, SAVE_RARELY * self._cost)
 
     def should_stop(self) -> bool:
         return self.stop.is_set()
@@ -163,8 +150,8 @@ class CellRun:
         found: dict[str, int | float | None] = {"epoch": epoch}
         if values.ndim == 0:
             found["value"] = float(values)
-        elif self.hidden is not None:
-            found |= compared(name, positions, values, self.hidden())
+        elif self.hidden_labels is not None:
+            found |= compared(name, positions, values, self.hidden_labels())
         self.beliefs[name] = found
         with self._noting_trouble():
             self.attempt.event({"event": "belief", "name": name, "found": found})

@@ -1,76 +1,85 @@
-"""Trains and predicts a group's cells, together where the method can; a cell's exception stands in its place."""
+"""Trains and predicts the cells of a group, together where their methods can."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 
-from pmll_datasets.loader import ImageSet, TrainSet
+from pmll_datasets.loader import ImageSet
 from pmll_methods.engine.contract import described, source_location
-from pmll_methods.engine.isolation import result_or_error
+from pmll_methods.engine.isolation import isolate_errors
 from pmll_methods.engine.torch_method import TorchMethod, fit_methods, predict_methods
 from pmll_methods.method import Diverged, Method, MethodError, Scores
 
-from .cell_run import CellRun
 from .lent import LentRun
+from .training import Training
 
 SCORES = "return a float32 NumPy array [images, classes] in the order of `images`: scores.detach().cpu().numpy()"
 
 
-def fit(methods: Sequence[Method], trains: Sequence[TrainSet], runs: Sequence[CellRun]) -> list[Exception | None]:
-    """Train the methods of a group on their masked labels; each is given a run that leads to nothing else.
+def fit(cells: Sequence[Training]) -> None:
+    """Train the method of each cell on its masked labels; a failure is recorded in its cell.
 
     Raises what ends the whole group: `Stopped`, and `StoreError` where nothing can be written.
     """
-    lent = [LentRun(run) for run in runs]
-    together = [method for method in methods if isinstance(method, TorchMethod)]
-    if len(together) == len(methods):
-        failures = fit_methods(together, trains, lent)
+    for cell in cells:
+        with isolate_errors(cell.fail):
+            cell.method = cell.untrained()
+    alive = _alive(cells)
+    learners = [cell.method for cell in alive if isinstance(cell.method, TorchMethod)]
+    if learners and len(learners) == len(alive):
+        failures = fit_methods(learners, [cell.train for cell in alive], [LentRun(cell.run) for cell in alive])
+        for cell, failure in zip(alive, failures, strict=True):
+            if failure is not None:
+                cell.fail(failure)
     else:
-        failures = [
-            result_or_error(partial(method.fit, train, run))
-            for method, train, run in zip(methods, trains, lent, strict=True)
-        ]
-    _raise_trouble(runs)
-    return failures
+        for cell in alive:
+            with isolate_errors(cell.fail):
+                _method(cell).fit(cell.train, LentRun(cell.run))
+    _raise_trouble(cells)
 
 
-def predict(
-    methods: Sequence[Method],
-    failures: Sequence[Exception | None],
-    images: ImageSet,
-    runs: Sequence[CellRun],
-    classes: int,
-) -> list[Scores | Exception]:
-    """Scores float32 [images, classes] of the methods that trained; no label has been read yet."""
-    lent = [LentRun(run) for run in runs]
-    alive = [number for number, failure in enumerate(failures) if failure is None]
-    together = [method for number in alive if isinstance(method := methods[number], TorchMethod)]
-    if together and len(together) == len(alive):
-        predicted = predict_methods(together, images, [lent[number] for number in alive])
+def predict(cells: Sequence[Training], images: ImageSet) -> None:
+    """Predict scores float32 [images, classes] with every method that trained; no test label has been read yet."""
+    alive = _alive(cells)
+    learners = [cell.method for cell in alive if isinstance(cell.method, TorchMethod)]
+    if learners and len(learners) == len(alive):
+        predicted = predict_methods(learners, images, [LentRun(cell.run) for cell in alive])
+        for cell, scores in zip(alive, predicted, strict=True):
+            if isinstance(scores, Exception):
+                cell.fail(scores)
+            else:
+                cell.scores = scores
     else:
-        predicted = [result_or_error(partial(methods[number].predict, images, lent[number])) for number in alive]
-    _raise_trouble(runs)
-    checked = {
-        number: _checked(result, (len(images), classes), methods[number])
-        for number, result in zip(alive, predicted, strict=True)
-    }
-    return [failure if failure is not None else checked[number] for number, failure in enumerate(failures)]
+        for cell in alive:
+            with isolate_errors(cell.fail):
+                cell.scores = _method(cell).predict(images, LentRun(cell.run))
+    _raise_trouble(cells)
+    for cell in _alive(cells):
+        wrong = _broken_promise(cell.scores, (len(images), len(cell.train.classes)), _method(cell))
+        if wrong is not None:
+            cell.fail(wrong)
 
 
-def _raise_trouble(runs: Sequence[CellRun]) -> None:
-    """A full disk is no fault of a cell, whatever its method made of the error: nothing can be recorded any more."""
-    for run in runs:
-        if run.trouble is not None:
-            raise run.trouble
+def _alive(cells: Sequence[Training]) -> list[Training]:
+    return [cell for cell in cells if cell.failure is None]
 
 
-def _checked(scores: Scores | Exception, shape: tuple[int, int], method: Method) -> Scores | Exception:
-    """Scores as the protocol promises them, or the exception that says what is wrong."""
-    if isinstance(scores, Exception):
-        return scores
+def _method(cell: Training) -> Method:
+    assert cell.method is not None  # `fit` made it, or recorded a failure
+    return cell.method
+
+
+def _raise_trouble(cells: Sequence[Training]) -> None:
+    """A full disk is not the fault of a cell, whatever its method made of the error: nothing more can be recorded."""
+    for cell in cells:
+        if cell.run.trouble is not None:
+            raise cell.run.trouble
+
+
+def _broken_promise(scores: Scores | None, shape: tuple[int, int], method: Method) -> Exception | None:
+    """What is wrong with scores by the method protocol; None where nothing is."""
     where = source_location(method.predict)
     if not isinstance(scores, np.ndarray):
         return MethodError(f"predict returned {described(scores)}", where=where, hint=SCORES)
@@ -82,4 +91,4 @@ def _checked(scores: Scores | Exception, shape: tuple[int, int], method: Method)
     if not np.isfinite(scores).all():
         what = f"predict returned {int((~np.isfinite(scores)).sum())} scores that are not finite"
         return Diverged(what, where=where, hint="look for 0/0 and log(0) in predict, and at the loss before")
-    return scores
+    return None

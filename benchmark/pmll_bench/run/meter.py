@@ -1,4 +1,4 @@
-"""Measures what training costs: memory, images in a second, parameters. Recorded, never part of an identity."""
+"""Measures what training costs: memory, images per second, parameters. Recorded, never part of an identity."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from types import TracebackType
 
 import torch
 
-from pmll_datasets.loader import TrainSet
 from pmll_methods.engine.size import size
 from pmll_methods.engine.torch_method import TorchMethod
-from pmll_methods.method import Method
 
-from ..store.cell_folder import Attempt
 from ..store.records import Cost
+from .training import Training
 
 
 class Meter:
@@ -39,11 +37,11 @@ class Meter:
     ) -> None:
         self.seconds += time.monotonic()
 
-    def cost(self, method: Method | None, train: TrainSet, attempt: Attempt) -> Cost:
-        """What a cell's attempt took: its epochs over the group's time; and the size of a learner."""
-        learner = method.learner if isinstance(method, TorchMethod) else None
+    def cost(self, cell: Training) -> Cost:
+        """What a cell's attempt took: its epochs over the group's time, and the size of a learner."""
+        learner = cell.method.learner if isinstance(cell.method, TorchMethod) else None
         parameters = None if learner is None else size(learner)
-        images = len(train) * sum(event.get("event") == "epoch" for event in attempt.events())
+        images = len(cell.train) * sum(event.get("event") == "epoch" for event in cell.run.attempt.events())
         return Cost(
             trained_parameters=None if parameters is None else parameters.trained,
             parameters=None if parameters is None else parameters.total,

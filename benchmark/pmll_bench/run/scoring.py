@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pmll_datasets.dataset import Dataset
-from pmll_datasets.loader import TrainSet
 from pmll_datasets.regimes import mask_digest
-from pmll_methods.method import Card, MethodError, Scores
+from pmll_methods.method import MethodError, Scores
 
 from ..metrics import evaluate
 from ..plan.method_facts import draws_nothing
 from ..store.environment import environment
 from ..store.records import Cost, Oracle, Result, Seconds
 from .cell_run import CellRun
+from .training import Training
 
 
 def chosen_scores(run: CellRun, last: Scores) -> Scores:
@@ -30,11 +30,11 @@ def chosen_scores(run: CellRun, last: Scores) -> Scores:
     return run.select.best.scores
 
 
-def publish(
-    run: CellRun, train: TrainSet, data: Dataset, scores: Scores, seconds: Seconds, cost: Cost, card: Card
-) -> None:
+def publish(cell: Training, data: Dataset, seconds: Seconds, cost: Cost) -> None:
     """Measure a cell's scores against the test labels and publish its result."""
-    chosen = chosen_scores(run, scores)
+    run, labels, card = cell.run, cell.train.labels, cell.kind.card
+    assert cell.scores is not None  # a cell without scores has a failure
+    chosen = chosen_scores(run, cell.scores)
     oracle = None
     if run.select is not None and run.select.best is not None and run.recipe.selection == "best-test":
         best = evaluate(run.select.best.scores, data.test.labels, logits=card.logits)
@@ -43,13 +43,13 @@ def publish(
         run.planned,
         attempt=run.attempt.number,
         data=data,
-        mask_digest=mask_digest(train.labels != 0),
-        known_positives=(train.labels > 0).sum(axis=0).tolist(),
+        mask_digest=mask_digest(labels != 0),
+        known_positives=(labels > 0).sum(axis=0).tolist(),
         measured=evaluate(chosen, data.test.labels, logits=card.logits),
         scores=run.attempt.write_scores(chosen, data.test.ids, data.classes),
         history=run.history,
         seconds=seconds,
-        environment=environment(run.settings.threads, run.settings.device),
+        environment=environment(run.execution.threads, run.execution.device),
         cost=cost,
         deterministic=draws_nothing(card, run.recipe),
         oracle=oracle,

@@ -1,0 +1,21 @@
+"""How cells are carried out: on which device, with how many threads. Nothing here changes a number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Device, threads and image workers of a run, and how often it saves."""
+
+    device: str = "cpu"
+    threads: int = 1
+    workers: int = 2  # threads that read images ahead
+    save_every: float = 10.0  # minimum number of seconds between two checkpoints of a cell
+
+    def apply(self) -> None:
+        """Set the number of threads of this process."""
+        import torch
+
+        torch.set_num_threads(self.threads)

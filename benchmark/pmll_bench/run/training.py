@@ -1,0 +1,77 @@
+"""One cell under way: what its method is given, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache, partial
+
+import numpy as np
+from jaxtyping import Bool
+
+from pmll_datasets.dataset import Dataset, Labels
+from pmll_datasets.loader import ImageSet, TrainSet
+from pmll_methods.method import Method, Scores
+from pmll_methods.registry import Kind
+from pmll_methods.settings import from_plain
+
+from .cell_run import CellRun
+from .pseudo_labels import hidden_labels
+from .selection import DamagedSelection, Selection, deciding, held_out, kept_best
+from .train_set import train_set
+
+SELECTED = "selected.npz"  # the best epoch so far, in the folder of an attempt
+
+
+@dataclass
+class Training:
+    """A cell, or one learning rate tried for it: its images, its method, and then its scores or its failure.
+
+    `whole` are all training images of the cell, `train` those that the method is given: fewer where some are held out.
+    """
+
+    run: CellRun
+    kind: Kind
+    whole: TrainSet
+    train: TrainSet
+    method: Method | None = None  # None until training begins
+    scores: Scores | None = None
+    failure: Exception | None = None
+
+    def fail(self, error: Exception) -> None:
+        """Record what ended this cell; the others of its group go on."""
+        self.failure, self.scores = error, None
+
+    def untrained(self) -> Method:
+        """The method with the cell's settings."""
+        settings = from_plain(self.kind.settings_class, self.run.planned.settings, where="settings")
+        return self.kind.build(settings)
+
+    def at_rate(self, rate: float, rows: Bool[np.ndarray, " n"]) -> Training:
+        """The same cell at one learning rate, on some of its training images."""
+        return replace(self, run=self.run.at_rate(rate), train=self.whole.take(rows))
+
+
+def start_training(run: CellRun, kind: Kind, data: Dataset, test: ImageSet) -> Training:
+    """Give a cell the images and labels that its method may see, and a selection where its recipe asks for one."""
+    recipe, workers = run.recipe, run.execution.workers
+    whole = train = train_set(data, run.planned, workers)
+    if recipe.selection == "best-val":
+        validation = held_out(whole.ids, recipe.validation)
+        train = whole.take(~validation)
+        watched = ImageSet(whole.images.take(np.flatnonzero(validation)), workers=workers)
+        run.select = _selection(run, kind, watched, deciding(whole.labels[validation]), test)
+    elif recipe.selection == "best-test":
+        run.select = _selection(run, kind, test, data.test.labels, test)
+    run.hidden_labels = cache(partial(hidden_labels, data.train, train))
+    return Training(run, kind, whole, train)
+
+
+def _selection(run: CellRun, kind: Kind, watched: ImageSet, labels: Labels, test: ImageSet) -> Selection:
+    """A selection that goes on from the best epoch of earlier attempts."""
+    files = [attempt.path / SELECTED for attempt in reversed(run.folder.attempts())]
+    try:
+        best = kept_best(files)
+    except DamagedSelection as damaged:
+        run.start_over(damaged.path)
+        best = None
+    return Selection(watched, labels, test, kind.card.logits, run.attempt.path / SELECTED, best)

@@ -71,7 +71,7 @@ def test_only_what_a_method_does_not_see_is_hidden_and_rows_follow_its_images(tm
 
 def test_the_newest_belief_of_each_name_is_kept_over_a_kill(tmp_path: Path) -> None:
     run = a_run(tmp_path)
-    assert run.beliefs == {}
+    assert run.pseudo_labels == {}
     for epoch, present in ((1, -1), (2, 1)):
         run.report(epoch, 2, {"loss": 0.5})
         run.record("pseudo", np.array([1]), np.array([[present, 0, 0]], np.int8))
@@ -80,8 +80,8 @@ def test_the_newest_belief_of_each_name_is_kept_over_a_kill(tmp_path: Path) -> N
         "pseudo": {"epoch": 2, "pictures": 1, "present": 1, "precision": 1.0, "recall": 0.5},
         "expected_positives": {"epoch": 2, "value": 1.9},
     }
-    assert run.beliefs == kept
-    assert a_run(tmp_path).beliefs == kept
+    assert run.pseudo_labels == kept
+    assert a_run(tmp_path).pseudo_labels == kept
     events = [event for event in run.attempt.events() if event["event"] == "belief"]
     assert [(event["name"], event["found"]["epoch"]) for event in events][::2] == [("pseudo", 1), ("pseudo", 2)]
 
@@ -89,7 +89,7 @@ def test_the_newest_belief_of_each_name_is_kept_over_a_kill(tmp_path: Path) -> N
 def test_without_hidden_labels_nothing_is_compared(tmp_path: Path) -> None:
     run = replace(a_run(tmp_path), hidden_labels=None)
     run.record("pseudo", np.array([1]), np.array([[1, 0, 0]], np.int8))
-    assert run.beliefs == {"pseudo": {"epoch": 0}}
+    assert run.pseudo_labels == {"pseudo": {"epoch": 0}}
 
 
 def test_the_result_of_a_cell_says_how_true_its_pseudo_labels_are(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_the_result_of_a_cell_says_how_true_its_pseudo_labels_are(tmp_path: Path
     asked = plan(Request(methods=("cap",), regime="semi", ratios=(0.3,), subset=48, sets=sets))
     run_groups(asked.groups, Store.open(tmp_path), Execution(threads=1), Silent(), threading.Event())
     (result,) = Store.open(tmp_path).results()
-    said = result.beliefs["pseudo"]
+    said = result.pseudo_labels["pseudo"]
     assert said["pictures"]
     assert said["recall"] is not None
     assert 0 <= said["recall"] <= 1

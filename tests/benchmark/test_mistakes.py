@@ -130,7 +130,9 @@ def test_a_failed_run_says_where_and_points_to_the_traceback(tmp_path: Path, com
     method = written(tmp_path, PLAIN, PREDICT, "return run.hidden()")
     answer = command("run", "--methods", method, *GRID)
     assert answer.code == 4
-    assert "AttributeError: 'LentRun' object has no attribute 'hidden' (mine.py:15, in predict); the run" in answer.err
+    assert (
+        "AttributeError: 'MethodRun' object has no attribute 'hidden' (mine.py:15, in predict); the run" in answer.err
+    )
     (line,) = (line for line in answer.err.splitlines() if line.startswith("  traceback: "))
     trace = Path(line.split()[1]).read_text()
     assert f'File "{method}", line 15, in predict\n    return run.hidden()' in trace

@@ -22,8 +22,8 @@ from pmll_bench.run import fitting
 from pmll_bench.run.cell_run import CellRun
 from pmll_bench.run.execution import Execution
 from pmll_bench.run.groups import run_groups
-from pmll_bench.run.lent import LentRun
 from pmll_bench.run.listeners import Silent
+from pmll_bench.run.method_run import MethodRun
 from pmll_bench.run.selection import Selection
 from pmll_bench.run.train_set import train_set
 from pmll_bench.store.cell_folder import Attempt, CellFolder
@@ -161,7 +161,7 @@ def test_a_learner_and_the_loop_around_it_reach_nothing(
 
 
 def test_what_a_method_remembers_cannot_be_hung_on_its_run(tmp_path: Path) -> None:
-    run: Any = LentRun(None)  # type: ignore[arg-type]
+    run: Any = MethodRun(None)  # type: ignore[arg-type]
     with pytest.raises(AttributeError, match="can't be changed: should_stop"):
         run.should_stop = lambda: False
 
@@ -212,7 +212,7 @@ def test_the_walk_finds_what_a_run_of_the_bench_and_a_reader_of_images_lead_to(
     secrets.look(images=data.train.images)
     assert any("the path" in found for found in secrets.found)
     secrets.found.clear()
-    secrets.look(run=LentRun(run), images=opaque_images(data.train.images))
+    secrets.look(run=MethodRun(run), images=opaque_images(data.train.images))
     assert secrets.found == []
 
 

@@ -18,8 +18,9 @@ from pydantic import ValidationError
 from pmll_bench.errors import StoreError
 from pmll_bench.metrics import evaluate
 from pmll_bench.store.environment import environment
-from pmll_bench.store.records import Result, ScoresFile, Seconds
+from pmll_bench.store.records import Measured, Result, ScoresFile, Seconds, Trained
 from pmll_bench.store.store import Store
+from pmll_datasets.regimes import mask_digest
 from stored import CLASSES, SCORES, finish, planned, result
 
 SCORES_FILE = ScoresFile(file="attempts/0001/scores.npz", sha256="a" * 64, n=3, c=2)
@@ -116,22 +117,16 @@ class Labelled:
 def test_a_result_is_made_from_plan_data_and_metrics() -> None:
     labels = np.array([[1, -1], [-1, 0], [1, -1]], dtype=np.int8)
     data: Any = SimpleNamespace(train=Labelled(labels), test=Labelled(labels), classes=CLASSES, contents="ab")
-    made = Result.of(
-        planned(regime="full", ratio=1.0, mask="none"),
-        attempt=3,
-        data=data,
-        mask_digest="d" * 64,
-        known_positives=[1, 0],
-        measured=evaluate(SCORES, labels),
-        scores=SCORES_FILE,
-        history=[{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}],
-        seconds=Seconds(train=1.0, predict=0.5),
-        environment={},
-    )
+    visible = np.array([[1, 0], [0, 0], [0, -1]], dtype=np.int8)
+    history = [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}]
+    trained = Trained(attempt=3, history=history, seconds=Seconds(train=1.0, predict=0.5), environment={})
+    measured = Measured(scores=SCORES_FILE, metrics=evaluate(SCORES, labels))
+    made = Result.of(planned(regime="full", ratio=1.0, mask="none"), data, visible, trained, measured)
     assert (made.counts.train, made.counts.test, made.epochs_run) == (3, 3, 2)
     assert (made.support.known, made.support.train, made.support.test) == ((1, 0), (2, 0), (2, 0))
     assert (made.regime, made.mask, made.selection, made.ap[1]) == ("full", "none", "last", None)
-    assert made.images == "ab"
+    assert (made.images, made.attempt, made.seconds.train) == ("ab", 3, 1.0)
+    assert made.mask_digest == mask_digest(visible != 0)
 
 
 def test_the_environment_says_what_a_number_was_made_with() -> None:

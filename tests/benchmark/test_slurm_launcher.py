@@ -18,7 +18,7 @@ from pmll_bench.plan.grid import groups
 from pmll_bench.plan.planned import Planned
 from pmll_bench.plan.planning import Plan
 from pmll_bench.store.cell_folder import CellFolder
-from pmll_bench.store.failure import Told
+from pmll_bench.store.failure import Explanation
 from pmll_bench.store.lease import Lease
 from pmll_bench.store.store import Store
 from small_grids import small_grid
@@ -139,7 +139,7 @@ def test_a_job_that_begins_at_once_and_fails_is_not_taken_for_queued(
     before = CellFolder.queue
 
     def late(folder: CellFolder, job: str, attempt: int | None = None) -> None:
-        folder.begin(item, {}).end("failed", Told("ValueError: at once", "", "", ""))
+        folder.begin(item, {}).end("failed", Explanation("ValueError: at once", "", "", ""))
         before(folder, job, attempt)
 
     monkeypatch.setattr(CellFolder, "queue", late)
@@ -149,7 +149,7 @@ def test_a_job_that_begins_at_once_and_fails_is_not_taken_for_queued(
 
 def test_a_data_set_that_moved_is_looked_for_where_it_is_now(cluster: Cluster, store: Store, grid: Plan) -> None:
     item = grid.cells[0]
-    cell(store, item).begin(item, {}).end("failed", Told("DataError: no such folder", "", "", ""))
+    cell(store, item).begin(item, {}).end("failed", Explanation("DataError: no such folder", "", "", ""))
     moved = replace(item, where=replace(item.where, root="/new"))
     submit(groups([moved]), store, {})
     record = cell(store, item).record()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pmll_bench.errors import Exit, StoreError, UsageError
-from pmll_bench.store.failure import Told
+from pmll_bench.store.failure import Explanation
 from pmll_bench.store.lease import Lease
 from pmll_bench.store.records import ScoresFile
 from pmll_bench.store.store import Store
@@ -178,7 +178,7 @@ def test_the_state_follows_the_files(store: Store) -> None:
         assert folder.state().name == "running"
     assert folder.state().name == "lost"
     for kind in ("interrupted", "failed", "diverged"):
-        attempt.end(kind, Told("RuntimeError: boom", "mine.py:3, in fit", "ask the lake", "trace"))
+        attempt.end(kind, Explanation("RuntimeError: boom", "mine.py:3, in fit", "ask the lake", "trace"))
         assert folder.state() == (kind, "RuntimeError: boom (mine.py:3, in fit); ask the lake")
     folder.queue("4712")
     assert folder.state().name == "queued"
@@ -195,7 +195,7 @@ def test_a_users_method_is_outdated_by_its_revision_or_its_content(store: Store)
 
 def test_a_failure_keeps_the_end_of_its_traceback(store: Store) -> None:
     attempt = store.folder(cell()).begin(planned(), {})
-    attempt.end("failed", Told("ValueError: x", "", "", "line\n" * 10_000 + "the cause"))
+    attempt.end("failed", Explanation("ValueError: x", "", "", "line\n" * 10_000 + "the cause"))
     end = attempt.ended()
     assert end is not None
     assert len(end.traceback) == 8000

@@ -23,7 +23,7 @@ from pmll_bench.run.listeners import Silent
 from pmll_bench.run.outcome import Outcome
 from pmll_bench.run.selection import deciding, held_out
 from pmll_bench.run.train_set import train_set
-from pmll_bench.store.records import Result, TriesRecord
+from pmll_bench.store.records import Result, TriedRates
 from pmll_bench.store.store import Store
 from pmll_datasets.loader import TrainSet
 from pmll_methods import registry
@@ -62,8 +62,8 @@ def results(root: Path) -> dict[float, Result]:
     return {result.ratio: result for result in Store.open(root).results()}
 
 
-def tried(root: Path) -> TriesRecord:
-    tries = results(root)[0.5].tries
+def tried(root: Path) -> TriedRates:
+    tries = results(root)[0.5].tried_rates
     assert tries is not None
     return tries
 
@@ -81,7 +81,7 @@ def test_the_rate_that_does_best_on_held_out_labels_trains_on_all_images(mine: s
     assert len(carry_out(tmp_path / "store", mine, sets=SMALL).done) == 1
     seen = [json.loads(line) for line in (tmp_path / "seen.jsonl").read_text().splitlines()]
     tries = tried(tmp_path / "store")
-    values = {one.rate: one.map or 0.0 for one in tries.tries}
+    values = {one.rate: one.map or 0.0 for one in tries.rates}
     chosen = max(values, key=lambda rate: values[rate])
     assert [rate for rate, _ in seen] == [1e-3, 1e-2, 1e-1, chosen]
     assert values[1e-3] == values[1e-1] != values[1e-2]
@@ -96,7 +96,7 @@ def test_a_rate_that_fails_is_a_try_like_the_others(mine: str, tmp_path: Path, m
     monkeypatch.setenv("FAILS", "0.001 0.1")
     assert len(carry_out(tmp_path / "store", mine, sets=SMALL).done) == 1
     tries = tried(tmp_path / "store")
-    assert [one.map is None for one in tries.tries] == [True, False, True]
+    assert [one.map is None for one in tries.rates] == [True, False, True]
     assert tries.best.rate == 1e-2
 
 
@@ -118,13 +118,13 @@ def test_labels_that_are_hidden_and_labels_of_the_test_decide_nothing(
     other = replace(real, train=turned, test=replace(real.test, labels=-real.test.labels))
     monkeypatch.setattr(carrying_out, "open_dataset", lambda planned: other)
     carry_out(tmp_path / "turned round", "bce")
-    assert tried(tmp_path / "as it is").tries == tried(tmp_path / "turned round").tries
+    assert tried(tmp_path / "as it is").rates == tried(tmp_path / "turned round").rates
 
 
 def test_a_cell_chooses_alike_alone_and_among_others(tmp_path: Path) -> None:
     carry_out(tmp_path / "three", "bce", ratios=(0.2, 0.5, 0.8))
     carry_out(tmp_path / "alone", "bce")
-    assert tried(tmp_path / "three").tries == tried(tmp_path / "alone").tries
+    assert tried(tmp_path / "three").rates == tried(tmp_path / "alone").rates
     assert results(tmp_path / "three")[0.5].scores.sha256 == results(tmp_path / "alone")[0.5].scores.sha256
 
 
@@ -134,7 +134,7 @@ def test_a_run_that_was_stopped_while_it_tried_goes_on_to_the_same_result(looks:
     assert len(stopped.interrupted) == 1
     carry_out(tmp_path / "stopped", "asl")
     carry_out(tmp_path / "unbroken", "asl")
-    assert tried(tmp_path / "stopped").tries == tried(tmp_path / "unbroken").tries
+    assert tried(tmp_path / "stopped").rates == tried(tmp_path / "unbroken").rates
     assert results(tmp_path / "stopped")[0.5].scores.sha256 == results(tmp_path / "unbroken")[0.5].scores.sha256
     assert not list((tmp_path / "stopped").rglob("checkpoint-*.pt"))
 
@@ -144,9 +144,9 @@ def test_where_nothing_is_known_to_be_absent_unknown_labels_count_as_absent(tmp_
     np.testing.assert_array_equal(deciding(partial), partial)
     np.testing.assert_array_equal(deciding(single), [[1, -1], [-1, 1]])
     carry_out(tmp_path, "an", ratios=None, regime="single-positive")
-    (only,) = (result.tries for result in Store.open(tmp_path).results())
+    (only,) = (result.tried_rates for result in Store.open(tmp_path).results())
     assert only is not None
-    assert all(one.map is not None and one.map < 1 for one in only.tries)
+    assert all(one.map is not None and one.map < 1 for one in only.rates)
 
 
 def test_rates_without_held_out_images_are_refused() -> None:

@@ -12,7 +12,7 @@ from pmll_bench.launch.waiting import wait
 from pmll_bench.plan.planned import Planned
 from pmll_bench.run.progress import PlainListener
 from pmll_bench.store.cell_folder import CellFolder
-from pmll_bench.store.failure import Told
+from pmll_bench.store.failure import Explanation
 from pmll_bench.store.lease import Lease
 from pmll_bench.store.store import Store
 from stored import finish, planned
@@ -35,7 +35,7 @@ def waited(store: Store, cells: list[Planned], alive: Callable[[], set[str] | No
 def test_waiting_ends_when_the_files_say_that_all_cells_have_ended(store: Store) -> None:
     done, broken, strange = (planned(seed=seed) for seed in range(3))
     finish(store, done)
-    cell(store, broken).begin(broken, {}).end("failed", Told("ValueError: boom", "", "", ""))
+    cell(store, broken).begin(broken, {}).end("failed", Explanation("ValueError: boom", "", "", ""))
     cell(store, strange).begin(strange, {}).end("diverged")
     ended = waited(store, [done, broken, strange], set)
     assert ended == {"done": [done.cell.id], "failed": [broken.cell.id], "diverged": [strange.cell.id]}

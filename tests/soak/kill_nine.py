@@ -46,7 +46,7 @@ def killed_after(seconds: float, root: Path, rest: Sequence[str], begun: Callabl
 
 
 def differences(broken: Store, unbroken: Store) -> list[str]:
-    """What distinguishes two stores: cells without a result, and scores, metrics, histories or beliefs that differ."""
+    """Cells without a result, and scores, metrics, histories or pseudo-labels that differ between two stores."""
     found = {result.cell_id: result for result in broken.results()}
     expected = {result.cell_id: result for result in unbroken.results()}
     problems = [f"{cell}: no result" for cell in expected.keys() - found.keys()]
@@ -58,8 +58,8 @@ def differences(broken: Store, unbroken: Store) -> list[str]:
             problems.append(f"{cell}: other metrics")
         if found[cell].history != expected[cell].history:
             problems.append(f"{cell}: another history of its losses")
-        if found[cell].beliefs != expected[cell].beliefs:
-            problems.append(f"{cell}: other beliefs")
+        if found[cell].pseudo_labels != expected[cell].pseudo_labels:
+            problems.append(f"{cell}: other pseudo-labels")
     return problems
 
 

@@ -16,11 +16,10 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 from pmll_datasets.index import forget
-from pmll_errors import one_line
 from pmll_methods import registry
 
 from ..errors import ConfigError, StoreError, nearest
-from ..store.failure import tell_of
+from ..store.failure import explain
 from .catalogue import CHECKS, NEEDED, Check
 from .rules import Failed, Skipped
 from .trial import Broken, Trials
@@ -94,6 +93,6 @@ def carry_out(each: Check, trials: Trials) -> Finding:
             raised = "fix the error that the method raises" if each is NEEDED else each.hint
             hint, trace = broken.hint or raised, broken.trace
     except Exception as error:
-        told = tell_of(error, trials.target)
-        seen, trace = one_line(told.what, told.where), told.trace
+        why = explain(error, trials.target)
+        seen, trace = why.cause, why.trace
     return Finding(each.name, result, seen, time.monotonic() - started, each.reason, hint, trace)

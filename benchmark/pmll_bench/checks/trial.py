@@ -23,7 +23,7 @@ from ..run.groups import run_groups
 from ..run.listeners import Silent
 from ..run.train_set import train_set
 from ..store.cell_folder import CellFolder
-from ..store.failure import tell_of
+from ..store.failure import explain
 from ..store.store import Store
 from .scenes import RATIO, scenes, write
 
@@ -176,8 +176,8 @@ class Trials:
         except StoreError:
             raise
         except Exception as error:
-            told = tell_of(error, self.target)
-            raise Broken(told.line.removesuffix(f"; {told.hint}"), told.hint, told.trace) from error
+            why = explain(error, self.target)
+            raise Broken(why.cause, why.hint, why.trace) from error
         return Trial(cells, store, stop.count - len(together))
 
     def _written(self, data: Dataset) -> Path:

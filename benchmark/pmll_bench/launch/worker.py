@@ -109,13 +109,13 @@ def _execution(options: Mapping[str, str | None]) -> Execution:
 def _record(error: Exception, folders: Sequence[CellFolder]) -> None:
     """Keep what stopped a job before its cells began with the cells: nobody watches a job."""
     from ..store.environment import environment
-    from ..store.failure import tell_of
+    from ..store.failure import explain
 
     for folder in folders:
         record = folder.record()
         if record is not None and folder.result() is None:
             attempt = folder.begin(record.planned(), environment(threads=1, device="cpu"))
-            attempt.end("failed", tell_of(error, record.where.target))
+            attempt.end("failed", explain(error, record.where.target))
 
 
 @contextmanager

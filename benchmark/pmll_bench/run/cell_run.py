@@ -63,14 +63,14 @@ class CellRun:
         self.trouble: StoreError | None = None  # what the disk said, even where a method caught it
         self._epochs: dict[int, dict[str, float]] = {}
         self._epoch: int | None = None  # the one that this attempt reported last
-        self.beliefs: dict[str, dict[str, int | float | None]] = {}  # by name, the newest
+        self.pseudo_labels: dict[str, dict[str, int | float | None]] = {}  # the latest comparison, by name
         for attempt in self.folder.attempts():  # what an attempt before this one went through, too
             for event in attempt.events():
                 if event.get("event") == "epoch":
                     terms = {name: value for name, value in event.items() if isinstance(value, float)}
                     self._epochs[event["epoch"]] = {"epoch": event["epoch"], **terms}
                 elif event.get("event") == "belief":
-                    self.beliefs[event["name"]] = event["found"]
+                    self.pseudo_labels[event["name"]] = event["found"]
 
     @property
     def history(self) -> list[dict[str, float]]:
@@ -152,7 +152,7 @@ class CellRun:
             found["value"] = float(values)
         elif self.hidden_labels is not None:
             found |= compared(name, positions, values, self.hidden_labels())
-        self.beliefs[name] = found
+        self.pseudo_labels[name] = found
         with self._noting_trouble():
             self.attempt.event({"event": "belief", "name": name, "found": found})
 

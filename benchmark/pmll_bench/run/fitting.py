@@ -12,7 +12,7 @@ from pmll_methods.engine.isolation import isolate_errors
 from pmll_methods.engine.torch_method import TorchMethod, fit_methods, predict_methods
 from pmll_methods.method import Diverged, Method, MethodError, Scores
 
-from .lent import LentRun
+from .method_run import MethodRun
 from .training import Training
 
 SCORES = "return a float32 NumPy array [images, classes] in the order of `images`: scores.detach().cpu().numpy()"
@@ -29,14 +29,14 @@ def fit(cells: Sequence[Training]) -> None:
     alive = _alive(cells)
     learners = [cell.method for cell in alive if isinstance(cell.method, TorchMethod)]
     if learners and len(learners) == len(alive):
-        failures = fit_methods(learners, [cell.train for cell in alive], [LentRun(cell.run) for cell in alive])
+        failures = fit_methods(learners, [cell.train for cell in alive], [MethodRun(cell.run) for cell in alive])
         for cell, failure in zip(alive, failures, strict=True):
             if failure is not None:
                 cell.fail(failure)
     else:
         for cell in alive:
             with isolate_errors(cell.fail):
-                _method(cell).fit(cell.train, LentRun(cell.run))
+                _method(cell).fit(cell.train, MethodRun(cell.run))
     _raise_trouble(cells)
 
 
@@ -45,7 +45,7 @@ def predict(cells: Sequence[Training], images: ImageSet) -> None:
     alive = _alive(cells)
     learners = [cell.method for cell in alive if isinstance(cell.method, TorchMethod)]
     if learners and len(learners) == len(alive):
-        predicted = predict_methods(learners, images, [LentRun(cell.run) for cell in alive])
+        predicted = predict_methods(learners, images, [MethodRun(cell.run) for cell in alive])
         for cell, scores in zip(alive, predicted, strict=True):
             if isinstance(scores, Exception):
                 cell.fail(scores)
@@ -54,7 +54,7 @@ def predict(cells: Sequence[Training], images: ImageSet) -> None:
     else:
         for cell in alive:
             with isolate_errors(cell.fail):
-                cell.scores = _method(cell).predict(images, LentRun(cell.run))
+                cell.scores = _method(cell).predict(images, MethodRun(cell.run))
     _raise_trouble(cells)
     for cell in _alive(cells):
         wrong = _broken_promise(cell.scores, (len(images), len(cell.train.classes)), _method(cell))

@@ -20,7 +20,7 @@ from ..errors import StoreError
 from ..plan.planned import Group, Planned
 from ..plan.planning import open_dataset
 from ..store.environment import environment
-from ..store.failure import tell_of
+from ..store.failure import explain
 from ..store.lease import Lease, LeaseHeld
 from ..store.records import EndKind, Seconds
 from ..store.store import Store
@@ -181,7 +181,7 @@ class _GroupRun:
             self._end(run, state, as_exception(error) if state == "failed" else error)
 
     def _end(self, run: CellRun, state: EndKind, error: BaseException) -> None:
-        run.attempt.end(state, tell_of(error, run.planned.where.target))
+        run.attempt.end(state, explain(error, run.planned.where.target))
         self._finished(run, state, 0.0)
 
     def _finished(self, run: CellRun, state: EndKind, seconds: float) -> None:

@@ -11,27 +11,27 @@ from pmll_datasets.loader import ImageSet
 
 from ..metrics import evaluate
 from ..plan.planned import cell_name
-from ..store.records import TriesRecord, Try
+from ..store.records import TriedRate, TriedRates
 from .fitting import fit, predict
 from .selection import deciding, held_out
 from .training import Training
 
 
 def choose_rates(cells: Sequence[Training]) -> None:
-    """Try the recipe's rates where a cell hasn't yet, and set each run's `lr` to the rate that did best.
+    """TriedRate the recipe's rates where a cell hasn't yet, and set each run's `lr` to the rate that did best.
 
-    The tries of a group train in lockstep on the training images that `held_out` leaves; the held-out ones' known
-    labels, masked like the others', decide by mAP. Every cell has as many tries as the recipe has rates, and a try
-    that fails or diverges is one of them. The chosen rate then trains on all training images.
+    All rates of all cells train in lockstep on the training images that are not held out. The mAP on the known labels
+    of the held-out images, masked like the others', decides. Every cell tries every rate; one that fails or diverges
+    counts as tried. The chosen rate then trains on all training images.
     """
-    if untried := [cell for cell in cells if cell.run.folder.tries() is None]:
+    if untried := [cell for cell in cells if cell.run.folder.tried_rates() is None]:
         _try_rates(untried)
     for cell in cells:
-        run, tries = cell.run, cell.run.folder.tries()
-        assert tries is not None
-        run.recipe = run.recipe.at(lr=tries.best.rate)
-        best = "none learned" if tries.best.map is None else f"held-out mAP {100 * tries.best.map:.1f}"
-        run.listener.note(f"rate   {cell_name(run.planned)}: {tries.best.rate:g} of {len(tries.tries)}, {best}")
+        run, tried = cell.run, cell.run.folder.tried_rates()
+        assert tried is not None
+        run.recipe = run.recipe.at(lr=tried.best.rate)
+        best = "none learned" if tried.best.map is None else f"held-out mAP {100 * tried.best.map:.1f}"
+        run.listener.note(f"rate   {cell_name(run.planned)}: {tried.best.rate:g} of {len(tried.rates)}, {best}")
 
 
 def _try_rates(cells: Sequence[Training]) -> None:
@@ -45,8 +45,8 @@ def _try_rates(cells: Sequence[Training]) -> None:
     predict(together, watched)
     for cell in cells:
         labels = cell.whole.labels[validation]
-        tries = [Try(rate=each.run.recipe.lr, map=_value(each, labels)) for each in candidates[cell.run.folder]]
-        cell.run.folder.keep_tries(TriesRecord(tries=tuple(tries)))
+        tried = (TriedRate(rate=each.run.recipe.lr, map=_value(each, labels)) for each in candidates[cell.run.folder])
+        cell.run.folder.keep_tried_rates(TriedRates(rates=tuple(tried)))
     for candidate in together:
         candidate.run.folder.drop_states()
 

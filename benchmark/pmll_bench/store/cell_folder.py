@@ -21,9 +21,9 @@ from ..files import folders, publish, set_aside, settle, store_errors, write_who
 from ..plan.planned import Planned
 from .document import now, read_record, write_record
 from .environment import Environment
-from .failure import Told
+from .failure import Explanation
 from .lease import is_held
-from .records import AttemptRecord, CellRecord, EndKind, EndRecord, QueueRecord, Result, ScoresFile, TriesRecord
+from .records import AttemptRecord, CellRecord, EndKind, EndRecord, QueueRecord, Result, ScoresFile, TriedRates
 
 StateName: TypeAlias = Literal[
     "planned", "queued", "running", "lost", "failed", "diverged", "interrupted", "done", "outdated"
@@ -162,13 +162,13 @@ class CellFolder:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             return StoredScores(file["scores"], tuple(file["ids"].tolist()), tuple(file["classes"].tolist()))
 
-    def tries(self) -> TriesRecord | None:
+    def tried_rates(self) -> TriedRates | None:
         """The learning rates that were tried; None before all were."""
-        return read_record(TriesRecord, self.path / "tries.json")
+        return read_record(TriedRates, self.path / "tries.json")
 
-    def keep_tries(self, tries: TriesRecord) -> None:
+    def keep_tried_rates(self, rates: TriedRates) -> None:
         """Write what came of the tries."""
-        write_record(self.path / "tries.json", tries)
+        write_record(self.path / "tries.json", rates)
 
     def drop_states(self) -> None:
         """Remove the saved training states of all attempts, damaged ones included."""
@@ -268,14 +268,14 @@ class Attempt:
         """The traceback of what ended the attempt, where something did."""
         return self.path / "traceback.txt"
 
-    def end(self, kind: EndKind, told: Told | None = None) -> None:
-        """Record how the attempt ended, and what there is to say of the error that ended it."""
-        if told is None:
+    def end(self, kind: EndKind, why: Explanation | None = None) -> None:
+        """Record how the attempt ended, and the error that ended it, if any."""
+        if why is None:
             write_record(self.path / "end.json", EndRecord(kind=kind))
             return
-        write_whole(self.trace, told.trace.encode())
-        trace = told.trace[-TRACEBACK_KEPT:]
-        write_record(self.path / "end.json", EndRecord(kind=kind, message=told.line, hint=told.hint, traceback=trace))
+        write_whole(self.trace, why.trace.encode())
+        trace = why.trace[-TRACEBACK_KEPT:]
+        write_record(self.path / "end.json", EndRecord(kind=kind, message=why.line, hint=why.hint, traceback=trace))
 
     def ended(self) -> EndRecord | None:
         """How the attempt ended; None while it runs and where it stopped without recording why."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
@@ -15,7 +16,7 @@ from .document import Part, Record, stored_as
 from .environment import Environment
 
 if TYPE_CHECKING:
-    from pmll_datasets.dataset import Dataset
+    from pmll_datasets.dataset import Dataset, Labels
 
     from ..metrics import Metrics
 
@@ -152,28 +153,55 @@ class Oracle(Part):
     epoch: int
 
 
-class Try(Part):
-    """One learning rate that was tried, and its mAP on held-out known labels; None where it came to none."""
+class TriedRate(Part):
+    """One learning rate that was tried, and its mAP on held-out known labels; None where there is none."""
 
     rate: float
     map: Share | None
 
 
-class TriesRecord(Record):
+class TriedRates(Record):
     """The learning rates that were tried for a cell, in the order of its recipe."""
 
     schema_: Literal["pmll.tries/1"] = Field(default="pmll.tries/1", alias="schema")
-    tries: Annotated[tuple[Try, ...], Field(min_length=1)]
+    rates: Annotated[tuple[TriedRate, ...], Field(min_length=1)] = stored_as("tries")
 
     @property
-    def best(self) -> Try:
-        """The try that trains on: the best, the first of equals."""
-        return max(self.tries, key=lambda one: -1.0 if one.map is None else one.map)
+    def best(self) -> TriedRate:
+        """The rate that trains on: the one with the highest mAP, the first of equals."""
+        return max(self.rates, key=lambda one: -1.0 if one.map is None else one.map)
+
+
+Recorded: TypeAlias = Mapping[str, int | float | None]  # one line of a history, or one comparison of pseudo-labels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """How an attempt trained a cell: what a result records of it."""
+
+    attempt: int
+    history: Sequence[Mapping[str, float]]  # the mean of each loss term, epoch by epoch
+    seconds: Seconds
+    environment: Environment
+    cost: Cost | None = None
+    deterministic: bool = False
+    tried_rates: TriedRates | None = None
+    pseudo_labels: Mapping[str, Recorded] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A cell's scores on disk and their metrics."""
+
+    scores: ScoresFile
+    metrics: Metrics
+    oracle: Oracle | None = None
 
 
 OF_THE_PLAN = ("settings", "recipe", "track", "stated", "label")
 OF_THE_CELL = ("method", "revision", "dataset", "regime", "ratio", "mask", "mask_seed", "seed")
-"""What a result repeats of its cell."""
+OF_TRAINING = tuple(each.name for each in fields(Trained))
+"""What a result repeats of its plan, its cell and its training."""
 
 
 class Result(Record):
@@ -202,13 +230,13 @@ class Result(Record):
     epochs_run: int
     metrics: Mapping[str, Share]
     oracle: Oracle | None = None
-    tries: TriesRecord | None = None
+    tried_rates: TriedRates | None = stored_as("tries", default=None)
     ap: tuple[Share | None, ...]
     support: Support
     classes: tuple[str, ...]
     images: str = stored_as("pictures", default="")  # `Dataset.contents`: tells whether image files have changed
-    history: tuple[Mapping[str, int | float | None], ...] = ()
-    beliefs: Mapping[str, Mapping[str, int | float | None]] = {}  # what the method took for true, against the truth
+    history: tuple[Recorded, ...] = ()
+    pseudo_labels: Mapping[str, Recorded] = stored_as("beliefs", default={})  # compared with the hidden labels
     scores: ScoresFile
     seconds: Seconds
     environment: Environment
@@ -228,50 +256,28 @@ class Result(Record):
         return self
 
     @classmethod
-    def of(
-        cls,
-        planned: Planned,
-        *,
-        attempt: int,
-        data: Dataset,
-        mask_digest: str,
-        known_positives: Sequence[int],
-        measured: Metrics,
-        scores: ScoresFile,
-        history: Sequence[Mapping[str, float]],
-        seconds: Seconds,
-        environment: Environment,
-        cost: Cost | None = None,
-        deterministic: bool = False,
-        oracle: Oracle | None = None,
-        tries: TriesRecord | None = None,
-        beliefs: Mapping[str, Mapping[str, int | float | None]] | None = None,
-    ) -> Self:
-        """The result of a planned cell, with what its identity says already filled in."""
+    def of(cls, planned: Planned, data: Dataset, visible: Labels, trained: Trained, measured: Measured) -> Self:
+        """The result of a planned cell. `visible` are the labels that it trained on, int8 [images, classes]."""
+        from pmll_datasets.regimes import mask_digest
+
         cell = planned.cell
-        positives = (data.train.labels > 0).sum(axis=0).tolist()
+        support = {"known": visible, "train": data.train.labels}
+        positives = {name: (labels > 0).sum(axis=0).tolist() for name, labels in support.items()}
         return cls(
             cell_id=cell.id,
             cell=cell,
-            attempt=attempt,
             **{name: getattr(planned, name) for name in OF_THE_PLAN},
             **{name: getattr(cell, name) for name in OF_THE_CELL},
+            **{name: getattr(trained, name) for name in OF_TRAINING},
             counts=Counts.of(data),
-            mask_digest=mask_digest,
+            mask_digest=mask_digest(visible != 0),
             selection=planned.recipe.selection,
-            epochs_run=int(max((entry["epoch"] for entry in history), default=0)),
-            metrics=measured.values,
-            oracle=oracle,
-            tries=tries,
-            ap=measured.ap,
-            support=Support(known=tuple(known_positives), train=tuple(positives), test=measured.positives),
+            epochs_run=int(max((entry["epoch"] for entry in trained.history), default=0)),
+            metrics=measured.metrics.values,
+            oracle=measured.oracle,
+            ap=measured.metrics.ap,
+            support=Support(test=measured.metrics.positives, **positives),
             classes=data.classes,
             images=data.contents,
-            history=tuple(history),
-            beliefs=beliefs or {},
-            scores=scores,
-            seconds=seconds,
-            environment=environment,
-            cost=cost,
-            deterministic=deterministic,
+            scores=measured.scores,
         )

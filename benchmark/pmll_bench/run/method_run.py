@@ -12,7 +12,7 @@ from pmll_methods.method import ImageSet, Positions, Run, Scores, State
 from pmll_methods.recipe import Recipe
 
 
-class LentRun:
+class MethodRun:
     """Passes on what a method asks of a run. It holds a handle alone, so no label, store or path is within reach.
 
     Nothing can be set on it: what a method wants to remember belongs to the method.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from pmll_bench.plan.cell import Cell
 from pmll_bench.report.frame import frame
@@ -29,7 +29,7 @@ def made_up(
     mask: str = "counter/1",
     noise: float = 0.0,
     track: str = "smoke",
-    selection: str = "last",
+    selection: Literal["last", "best-val", "best-test"] = "last",
     settings: Mapping[str, Any] | None = None,
     recipe: Mapping[str, Any] | None = None,
     metrics: Mapping[str, float] | None = None,

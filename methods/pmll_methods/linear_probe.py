@@ -108,9 +108,9 @@ def logistic_regression(
         solver.zero_grad()
         margins = sign * (features @ weight + bias)
         loss = 0.5 * weight.square().sum() + strength * (known * torch.nn.functional.softplus(-margins)).sum()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         return loss
 
     with torch.enable_grad():
-        solver.step(objective)  # type: ignore[no-untyped-call]
+        solver.step(objective)
     return weight.detach(), bias.detach()

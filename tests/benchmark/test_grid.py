@@ -150,7 +150,8 @@ def test_shares_of_label_noise_train_together_and_without_noise_nothing_is_drawn
     ],
 )
 def test_a_value_outside_the_range_of_its_axis_is_refused(axis: str, value: float, expected: str) -> None:
-    assert problems(**{axis: (0, value)}) == [expected]
+    request: dict[str, Any] = {axis: (0, value)}
+    assert problems(**request) == [expected]
 
 
 def test_with_full_labels_there_is_one_cell_a_seed_and_no_mask() -> None:

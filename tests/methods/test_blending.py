@@ -258,7 +258,7 @@ def test_alpha_and_beta_learn_apart_from_the_head_and_stay_between_0_and_1(cls: 
     released = small(cls, coefficient_group="shared")
     assert not released.parameter_groups()["scalars"]
     assert any(each is released.alpha for each in released.parameter_groups()["head"])
-    torch.stack(list(terms(learner).values())).sum().backward()  # type: ignore[no-untyped-call]
+    torch.stack(list(terms(learner).values())).sum().backward()
     assert (learner.alpha.item(), learner.beta.item()) == (1, 0)
     for coefficient in groups["scalars"]:
         assert coefficient.grad is not None

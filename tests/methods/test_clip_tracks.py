@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pmll_bench.plan.request import parse_sets
+from pmll_bench.plan.overrides import parse_sets
 from pmll_methods import registry
 from pmll_methods.settings import Resolved, resolve
 

@@ -33,7 +33,7 @@ def test_the_contrastive_loss_meets_its_golden_files(path: Path, monkeypatch: py
     monkeypatch.setattr(torch, "randperm", lambda n, **_: next(orders))
     features = torch.from_numpy(arrays["in.semantic"]).requires_grad_()
     loss = contrastive(features, torch.from_numpy(arrays["in.targets"]).to(torch.int8), generator())
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     assert features.grad is not None
     for found, name in ((loss.detach(), "out.loss"), (features.grad, "out.grad")):
         torch.testing.assert_close(found, torch.from_numpy(arrays[name]), rtol=meta["rtol"], atol=meta["atol"])

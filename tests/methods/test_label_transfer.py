@@ -64,7 +64,7 @@ def test_golden_sst_intra(path: Path) -> None:
         return
     pairs = pair_labels(labels, "negative")
     loss = cooccurrence_loss(logits, pairs)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     assert logits.grad is not None
     close((pairs > 0), arrays["out.pair_targets"], meta)
     close(loss, arrays["out.loss"], meta)
@@ -107,7 +107,7 @@ def test_golden_hst_threshold(path: Path) -> None:
         close(margin, arrays[f"out.margin_{way}"], meta)
         close(completed(labels, margin > 0), arrays[f"out.pseudo_{way}"], meta)
         close(losses[-1], arrays[f"out.loss_threshold_{way}"], meta)
-    torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
+    torch.stack(losses).sum().backward()
     for point, name in (
         (theta_intra, "theta_intra"),
         (theta_inter, "theta_inter"),

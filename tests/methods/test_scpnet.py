@@ -68,7 +68,7 @@ def test_golden_scpnet_distill(path: Path) -> None:
     strong.requires_grad_()
     target = calibrated(weak.sigmoid(), prior)
     loss = soft_cross_entropy(strong, target, rows)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     close(loss.detach(), arrays["out.loss_code"], meta)
     entropy = torch.special.entr(target[rows]).sum() + torch.special.entr(1 - target[rows]).sum()
     close(entropy, arrays["out.target_entropy"], meta)

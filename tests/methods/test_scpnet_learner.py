@@ -100,7 +100,7 @@ def trained_values(module: torch.nn.Module) -> int:
 
 def test_the_loss_reaches_the_image_tower_the_context_and_the_graph() -> None:
     whole = learner(train_from="all")
-    torch.stack(list(terms(whole, epoch=1).values())).sum().backward()  # type: ignore[no-untyped-call]
+    torch.stack(list(terms(whole, epoch=1).values())).sum().backward()
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in whole.parameters())
     groups = whole.parameter_groups()
     assert {id(p) for p in groups["graph"]} == {id(p) for p in whole.graph.parameters()}

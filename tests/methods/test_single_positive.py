@@ -140,7 +140,7 @@ def built(name: str, recipe: Recipe = SMOKE_TRUNK, /, **settings: Any) -> Any:
     return kind.cls(problem, kind.settings_class(**{**track.settings, **settings}))
 
 
-def images(learner: Any, positions: Tensor | None = None) -> Batch:
+def images(learner: Any, positions: Tensor | None = None) -> Batch[Any]:
     """All of the labels, on images of noise."""
     pixels = torch.randint(256, (4, 3, 64, 64), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
     rows = torch.arange(4) if positions is None else positions

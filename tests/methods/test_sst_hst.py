@@ -145,7 +145,7 @@ def test_the_weights_of_pairs_and_contrast_rise_over_the_first_epoch(cls: type[T
 @both
 def test_pair_head_and_label_features_learn(cls: type[TransferLearner]) -> None:
     learner = ready(cls)
-    torch.stack(list(terms(learner).values())).sum().backward()  # type: ignore[no-untyped-call]
+    torch.stack(list(terms(learner).values())).sum().backward()
     idle = {name for name, parameter in learner.named_parameters() if parameter.grad is None}
     assert idle == {"decoupling.fc3.bias", "decoupling.fc4.bias"}  # a softmax drops them
 
@@ -206,7 +206,7 @@ def test_the_gradient_of_the_prototypes_draws_features_as_the_setting_says(form:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pmll_methods.learners.transfer.cross_score", score_of)
-        terms(learner)["prototype"].backward()  # type: ignore[no-untyped-call]
+        terms(learner)["prototype"].backward()
     gradient = found[0].grad
     assert gradient is not None
     assert torch.equal(-drawn * gradient.sign(), LABELS.float())  # a step against it raises what is present

@@ -123,7 +123,7 @@ class Member:
             if self.recipe.schedule == "onecycle":
                 group["betas"] = (one_cycle(rate, at, steps * epochs)[1], self.recipe.betas[1])
         self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
+        self.scaler.scale(total).backward()
         if self.recipe.clip is not None:
             self.scaler.unscale_(self.optimizer)
             torch.nn.utils.clip_grad_norm_(

@@ -220,7 +220,7 @@ def chained(first: nn.Linear, second: nn.Linear) -> nn.Linear:
     weight = second.weight.double() @ first.weight.double()
     bias = second.weight.double() @ first.bias.double() + second.bias.double()
     # No random start: a tower that is loaded while a learner is built must not move the learner's random numbers.
-    both: nn.Linear = nn.utils.skip_init(nn.Linear, first.in_features, second.out_features)  # type: ignore[no-untyped-call]
+    both: nn.Linear = nn.utils.skip_init(nn.Linear, first.in_features, second.out_features)
     both.to(first.weight).requires_grad_(False)
     both.weight.copy_(weight)
     both.bias.copy_(bias)

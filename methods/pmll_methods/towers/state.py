@@ -76,7 +76,7 @@ def _torch_state(path: Path) -> dict[str, Any]:
     if _is_torchscript(path):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # torch retires TorchScript, published files stay
-            return dict(torch.jit.load(path, map_location="cpu").state_dict())  # type: ignore[no-untyped-call]
+            return dict(torch.jit.load(path, map_location="cpu").state_dict())
     loaded = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(loaded, Mapping):
         what = f"not a weights file: it holds a {type(loaded).__name__}, not tensors by name"

@@ -14,7 +14,7 @@ import pytest
 
 from command_line import Command
 from pmll_bench.plan.planned import Group
-from pmll_bench.run.cell_run import Settings
+from pmll_bench.run.execution import Execution
 from pmll_bench.run.groups import run_groups
 from pmll_bench.run.listeners import Silent
 from pmll_bench.store.cell_folder import CellFolder
@@ -166,7 +166,7 @@ def carried_out(store: Path, cell: str) -> CellFolder:
     folder = Store.open(store).find(cell)
     record = folder.record()
     assert record is not None
-    run_groups([Group((record.planned(),))], Store.open(store), Settings(threads=1), Silent(), threading.Event())
+    run_groups([Group((record.planned(),))], Store.open(store), Execution(threads=1), Silent(), threading.Event())
     result = folder.result()
     assert result is not None, folder.state()
     with np.load(OLD / "resumed.npz") as scores:  # equal to the bit on one and the same type of processor

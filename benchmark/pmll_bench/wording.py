@@ -6,7 +6,8 @@ from __future__ import annotations
 def counted(number: int, what: str) -> str:
     """A number with its noun.
 
-    >>> counted(1, "cell"), counted(0, "cell")
-    ('1 cell', '0 cells')
+    >>> counted(1, "cell"), counted(0, "cell"), counted(2000, "class")
+    ('1 cell', '0 cells', '2,000 classes')
     """
-    return f"{number:,} {what}" + ("" if number == 1 else "s")
+    plural = "es" if what.endswith("s") else "s"
+    return f"{number:,} {what}" + ("" if number == 1 else plural)

@@ -37,7 +37,7 @@ def table_of(made: Iterable[Result]) -> Table:
     return build(frame(made))
 
 
-def test_equal_results_give_equal_bytes_in_whatever_order_they_come() -> None:
+def test_equal_results_in_any_order_give_equal_bytes() -> None:
     made = results()
     assert curves(table_of(made)) == curves(table_of(made[::-1]))
 
@@ -51,7 +51,7 @@ def test_an_image_says_what_it_shows() -> None:
     assert "<dc:date>" not in svg
 
 
-def test_the_png_has_a_panel_for_each_block_and_is_no_blank() -> None:
+def test_the_png_has_one_panel_per_block_and_is_not_blank() -> None:
     one, two = (
         Image.open(io.BytesIO(curves(table_of(made))["png"]))
         for made in (results(), [*results(), *results(dataset="voc2007")])
@@ -60,7 +60,7 @@ def test_the_png_has_a_panel_for_each_block_and_is_no_blank() -> None:
     assert len(np.unique(np.asarray(one.convert("RGB")).reshape(-1, 3), axis=0)) > 50
 
 
-def test_the_csv_behind_holds_the_points_in_percent() -> None:
+def test_the_csv_has_the_points_in_percent() -> None:
     rows = list(csv.DictReader(io.StringIO(curves(table_of(results()))["csv"].decode())))
     assert len(rows) == 2 * len(RATIOS)
     row = next(row for row in rows if row["method"] == "sst" and row["known labels (%)"] == "10")
@@ -68,31 +68,31 @@ def test_the_csv_behind_holds_the_points_in_percent() -> None:
     assert (row["panel"], row["selection"], row["n"]) == ("shapes, partial labels", "last", "2")
 
 
-def test_an_oracle_is_no_curve() -> None:
+def test_an_oracle_has_no_curve() -> None:
     behind = curves(table_of(results(oracle=0.99)))
     assert behind["csv"] == curves(table_of(results()))["csv"]
 
 
-def test_a_method_with_missing_cells_is_drawn_as_far_as_it_goes() -> None:
+def test_a_method_with_missing_cells_is_drawn_where_it_has_results() -> None:
     made = [*results(), *(made_up("short", 0.5, ratio=ratio) for ratio in RATIOS[:3])]
     drawn = curves(table_of(made))
     assert b"<!-- short -->" in drawn["svg"]
     assert drawn["csv"].count(b",short,last,90,,,0") == 1
 
 
-def test_one_ratio_is_no_curve() -> None:
+def test_one_ratio_has_no_curve() -> None:
     with pytest.raises(ConfigError, match="no curve to draw"):
         curves(table_of(results(ratios=[0.1])))
 
 
-def test_the_files_stand_beside_each_other(tmp_path: Path) -> None:
+def test_the_files_lie_in_one_folder(tmp_path: Path) -> None:
     paths = write_curves(table_of(results()), tmp_path / "plots")
     assert [path.name for path in paths] == ["curves-map.svg", "curves-map.png", "curves-map.csv"]
     assert sorted((tmp_path / "plots").iterdir()) == sorted(paths)
 
 
 @given(st.lists(st.floats(0, 10), max_size=12).map(sorted), st.floats(0.01, 3))
-def test_names_keep_their_order_their_distance_and_the_panel(wanted: list[float], gap: float) -> None:
+def test_names_keep_their_order_and_distance_inside_the_panel(wanted: list[float], gap: float) -> None:
     heights = spread_out(wanted, gap, 0.0, 10.0)
     room = min(gap, 10 / max(len(wanted) - 1, 1))
     assert len(heights) == len(wanted)

@@ -97,7 +97,7 @@ def test_a_row_that_does_not_fit_its_table_is_refused() -> None:
         "source": {"short": "X", "year": 2020, "trust": "authors"},
         "tables": [{**table, "protocol": ["448 px"], "rows": [{"method": "sst", "values": [1.0]}]}],
     }
-    with pytest.raises(ConfigError, match="sst has not one value a column"):
+    with pytest.raises(ConfigError, match="sst needs 2 values, one per column"):
         list(numbers(document, where="x.yaml"))
 
 

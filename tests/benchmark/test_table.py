@@ -12,7 +12,7 @@ import pytest
 from golden import cases, load
 from made_up_results import RATIOS, grid, made_up, table_of
 from pmll_bench.errors import ConfigError
-from pmll_bench.report.aggregate import Row, Value, aggregate
+from pmll_bench.report.aggregate import Means, Value, aggregate
 from pmll_bench.report.frame import frame
 from pmll_bench.report.table import Block
 from pmll_bench.store.records import Result
@@ -20,7 +20,7 @@ from pmll_bench.store.records import Result
 FIELDS = ("mean", "sd", "n", "text", "eligible")
 
 
-def golden_rows(arrays: dict[str, np.ndarray], options: dict[str, Any], dataset: str) -> tuple[Row, ...]:
+def golden_rows(arrays: dict[str, np.ndarray], options: dict[str, Any], dataset: str) -> tuple[Means, ...]:
     columns = (arrays[f"in.{name}"].tolist() for name in ("method", "ratio", "seed", "value", "dataset"))
     values = [Value(*fields) for *fields, of in zip(*columns, strict=True) if of == dataset]
     names = {"rows": options["methods"], "columns": options["ratios"]}
@@ -64,14 +64,14 @@ def only_block(results: Sequence[Result], labels: str = "all", **layout: Any) ->
 
 
 def shown(block: Block, column: int = 0) -> dict[str, str]:
-    return {line.name: line.numbers[column].text for line in block.lines}
+    return {row.name: row.numbers[column].text for row in block.rows}
 
 
 def marks(block: Block, column: int = 0) -> dict[str, str]:
-    return {line.name: line.numbers[column].mark for line in block.lines}
+    return {row.name: row.numbers[column].mark for row in block.rows}
 
 
-def test_a_table_has_a_row_a_method_a_column_a_ratio_and_the_average_in_percent() -> None:
+def test_a_table_has_one_row_per_method_one_column_per_ratio_and_the_average_in_percent() -> None:
     block = only_block([*grid("sst", 0.70), *grid("bce", 0.60)], order=["sst", "bce"])
     assert block.headers == (*(f"{number}%" for number in range(10, 100, 10)), "Avg.")
     assert shown(block) == {"sst": "71.5 ± 0.5", "bce": "61.5 ± 0.5"}
@@ -79,7 +79,7 @@ def test_a_table_has_a_row_a_method_a_column_a_ratio_and_the_average_in_percent(
     assert marks(block) == marks(block, -1) == {"sst": "best", "bce": "second"}
 
 
-def test_the_caption_says_what_the_numbers_are() -> None:
+def test_the_caption_describes_the_numbers() -> None:
     block = only_block(grid("sst", 0.7, options={"subset": 1200}, track="paper"))
     assert block.title == "shapes, partial labels"
     assert block.caption == (
@@ -97,7 +97,7 @@ def test_the_caption_says_what_the_numbers_are() -> None:
         ("toys", 2400, "toys, full labels", "full, mask none."),
         ("toys", 900, "toys, known labels", "full (the data set knows 37.5% of its training labels), mask none."),
         ("toys", 2399, "toys, known labels", "full (the data set knows 99.9% of its training labels), mask none."),
-        ("toys", None, "toys, known labels", "full (how many labels the data set knows was not recorded), mask none."),
+        ("toys", None, "toys, known labels", "full (share of labels known in the data set not recorded), mask none."),
     ],
 )
 def test_labels_are_called_full_only_where_the_data_set_knows_all_of_them(
@@ -116,17 +116,17 @@ def test_a_ratio_of_labels_that_are_not_all_known_says_so() -> None:
     assert "(share of images whose labels are not hidden; the data set knows 37.5% of its training labels)" in semi
 
 
-def test_methods_that_resize_in_their_own_way_share_a_table_that_names_the_ways() -> None:
+def test_methods_that_resize_differently_share_a_table_that_names_the_views() -> None:
     block = only_block([*grid("sst", 0.7), *grid("gcn-ml", 0.6, recipe={"test_view": "bilinear"})])
     assert "tested at 64 px, views bilinear, squash." in block.caption
-    assert {line.label: line.view for line in block.lines} == {"gcn-ml": "bilinear", "sst": "squash"}
+    assert {row.label: row.view for row in block.rows} == {"gcn-ml": "bilinear", "sst": "squash"}
 
 
 def test_one_seed_has_no_spread_and_the_caption_says_so() -> None:
     block = only_block(grid("sst", 0.7, seeds=1))
     assert shown(block) == {"sst": "71.0"}
-    assert block.caption.endswith("One mask and one seed, so no ±.")
-    assert only_block(grid("sst", 0.7, seeds=1, regime="full", mask="none")).caption.endswith("One seed, so no ±.")
+    assert block.caption.endswith("One mask and one seed (no ±).")
+    assert only_block(grid("sst", 0.7, seeds=1, regime="full", mask="none")).caption.endswith("One seed (no ±).")
 
 
 def crossed(
@@ -143,12 +143,12 @@ def crossed(
 def test_seeds_on_one_mask_are_averaged_before_the_spread_over_masks() -> None:
     block = only_block(crossed("sst", 0.7))
     assert shown(block) == {"sst": "72.5 ± 0.7"}  # 72.0 and 73.0, not 70, 72, 74, 71, 73, 75
-    assert block.lines[0].row.cells[0].n == 2
+    assert block.rows[0].means.cells[0].n == 2
     said = "Mean over 2 masks × 3 seeds; ± is the sd (ddof 1) over masks of the mean over seeds."
     assert block.caption.endswith(said)
 
 
-def test_seeds_on_the_only_mask_have_a_spread_of_their_own_and_the_caption_counts_both() -> None:
+def test_the_spread_over_seeds_of_a_single_mask_is_shown_and_the_caption_counts_both() -> None:
     block = only_block(crossed("sst", 0.7, masks=[4]))
     assert shown(block) == {"sst": "76.0 ± 2.0"}
     assert block.caption.endswith("Mean ± sd (ddof 1) over 3 seeds on one mask.")
@@ -156,7 +156,7 @@ def test_seeds_on_the_only_mask_have_a_spread_of_their_own_and_the_caption_count
     assert full.caption.endswith("Mean ± sd (ddof 1) over 3 seeds.")
 
 
-def test_a_deterministic_method_is_ranked_with_one_training_on_each_mask() -> None:
+def test_a_deterministic_method_is_ranked_with_one_run_per_mask() -> None:
     probe = crossed("linear-probe", 0.8, seeds=[0], deterministic=True)
     block = only_block([*crossed("sst", 0.7), *probe])
     assert shown(block) == {"linear-probe": "80.5 ± 0.7", "sst": "72.5 ± 0.7"}
@@ -180,18 +180,18 @@ def test_a_metric_that_a_method_cannot_have_is_explained() -> None:
     without = [result.model_copy(update={"metrics": {"map": 0.8}}) for result in grid("clip-zeroshot", 0.8)]
     block = only_block([*grid("sst", 0.7), *without], metric="OF1")
     assert shown(block)["clip-zeroshot"] == "—"
-    said = "the scores are no logits of P(present), so a threshold says nothing"
-    assert block.notes == (f"— clip-zeroshot: no OF1, for {said}.",)
+    said = "the scores are not logits of P(present), so a threshold has no meaning"
+    assert block.notes == (f"— clip-zeroshot: no OF1; {said}.",)
     with pytest.raises(ConfigError, match="these results have no OF1") as caught:
         table_of(without, metric="OF1")
     assert caught.value.hint == f"{said}: try map"
 
 
-def test_rows_of_different_machines_and_versions_are_told_of() -> None:
+def test_different_machines_and_versions_are_named_in_a_note() -> None:
     here, there = {"cpu": "EPYC", "torch": "2.13", "numpy": "2"}, {"cpu": "Xeon", "torch": "2.13", "numpy": None}
     block = only_block([*grid("sst", 0.7, environment=here), *grid("bce", 0.6, environment=there)])
     assert block.notes == (
-        "Not all made on the same machine and versions, which may move numbers: cpu EPYC (sst) and Xeon (bce).",
+        "Made on different machines or versions, which may affect the numbers: cpu EPYC (sst) and Xeon (bce).",
     )
     assert only_block([*grid("sst", 0.7, environment=here), *grid("bce", 0.6, environment=here)]).notes == ()
     gpu, cpu = {"device": "cuda:1", "gpu": "H200"}, {"device": "cpu"}
@@ -245,10 +245,10 @@ def test_another_selection_rule_is_named_in_its_row() -> None:
     assert "Selection: last, unless a row names another." in block.caption
 
 
-def test_methods_whose_papers_leave_something_open_are_marked() -> None:
+def test_methods_with_inferred_parts_are_marked() -> None:
     block = only_block([*grid("kggr", 0.7), *grid("mine", 0.6, method="bce")], inferred=["kggr"])
     assert list(shown(block)) == ["kggr †", "mine"]
-    assert any(note.startswith("† After the paper: parts of the method are inferred") for note in block.notes)
+    assert any(note.startswith("† Parts of the method are inferred") for note in block.notes)
 
 
 @pytest.mark.parametrize(
@@ -267,11 +267,11 @@ def test_methods_whose_papers_leave_something_open_are_marked() -> None:
 )
 def test_rows_that_may_not_be_compared_never_share_a_block(other: dict[str, Any], told_apart: str) -> None:
     blocks = table_of([*grid("sst", 0.7), *grid("bce", 0.6, **other)]).blocks
-    assert [len(block.lines) for block in blocks] == [1, 1]
+    assert [len(block.rows) for block in blocks] == [1, 1]
     assert told_apart in [block.title for block in blocks]
 
 
-def test_a_caption_says_what_is_known_of_the_labels() -> None:
+def test_a_caption_describes_the_known_labels() -> None:
     assert "Regime: partial, mask counter/1." in only_block(grid("sst", 0.7)).caption
     semi = only_block(grid("cap", 0.7, regime="semi", mask="cap-semi/1", ratios=[0.05, 0.1]))
     assert "Regime: semi (share of fully labelled images), mask cap-semi/1." in semi.caption
@@ -286,40 +286,40 @@ def test_a_table_of_single_positive_labels_has_no_ratio() -> None:
     assert block.title == "shapes, single-positive labels"
 
 
-def test_a_data_set_whose_counts_nobody_could_check_is_marked() -> None:
-    assert "2 classes, count unverified)" in only_block(grid("sst", 0.7, dataset="nuswide")).caption
+def test_a_data_set_with_unverified_counts_is_marked() -> None:
+    assert "2 classes, counts unverified)" in only_block(grid("sst", 0.7, dataset="nuswide")).caption
     assert "unverified" not in only_block(grid("sst", 0.7)).caption
 
 
 def test_two_cells_that_claim_one_number_are_both_named() -> None:
     one = made_up("sst", 0.7)
     other = made_up("sst", 0.8, settings={"margin": 0.1})
-    with pytest.raises(ConfigError, match="different settings, recipes or revisions go by one label: sst") as caught:
+    with pytest.raises(ConfigError, match="one label for different settings, recipes or revisions: sst") as caught:
         frame([one, other])
     assert caught.value.where == f"cells {one.cell_id} and {other.cell_id}"
     with pytest.raises(ConfigError, match=r"two results for sst on shapes at ratio 0\.1, seed 0"):
         frame([one, one])
 
 
-def test_a_variant_with_a_label_of_its_own_gets_a_row_of_its_own() -> None:
+def test_a_variant_with_its_own_label_gets_its_own_row() -> None:
     results = [*grid("sst", 0.7), *grid("sst-wide", 0.8, method="sst", settings={"margin": 0.1})]
     assert list(shown(only_block(results))) == ["sst", "sst-wide"]
 
 
 def test_a_row_whose_settings_differ_between_ratios_says_so() -> None:
     results = [made_up("sst", 0.7, ratio=0.1), made_up("sst", 0.8, ratio=0.2, recipe={"epochs": 9})]
-    assert "The settings or the recipe of sst differ between ratios." in only_block(results).notes
+    assert "sst: settings or recipe differ between ratios." in only_block(results).notes
 
 
-def test_the_usable_labels_leave_out_rare_ones_and_the_caption_counts_them() -> None:
+def test_the_usable_labels_exclude_rare_ones_and_the_caption_counts_them() -> None:
     result = made_up("sst", 0.5, ap=[0.9, 0.7, 0.1, None], train_positives=[5, 60, 4, 50])
     block = only_block([result], labels="usable")
     assert shown(block) == {"sst": "80.0"}
-    assert "Labels: usable, 2 of 4 (at least 5 training and 1 test positives)." in block.caption
+    assert "Labels: usable, 2 of 4 (at least 5 training positives and 1 test positive)." in block.caption
     assert "Labels: all 4, 3 of them with test positives." in only_block([result]).caption
 
 
-def test_other_metrics_are_at_hand_unless_labels_are_filtered() -> None:
+def test_other_metrics_are_available_unless_labels_are_filtered() -> None:
     results = grid("sst", 0.7)
     assert shown(only_block(results, metric="OF1", decimals=2)) == {"sst": "35.75 ± 0.25"}
     assert only_block(results, metric="OF1").caption.startswith("OF1 (%) on shapes")
@@ -335,4 +335,6 @@ def test_other_metrics_are_at_hand_unless_labels_are_filtered() -> None:
 def test_a_row_whose_recipe_comes_from_another_data_set_is_marked_and_the_mark_explained() -> None:
     block = only_block([made_up("kggr", 0.4, stated=False), made_up("mine", 0.5)], inferred=["kggr"])
     assert list(shown(block)) == ["kggr †‡", "mine"]
-    assert any(note.startswith("‡ The recipe is from another data set or regime") for note in block.notes)
+    assert any(
+        note.startswith("‡ No source states this recipe: it comes from another data set") for note in block.notes
+    )

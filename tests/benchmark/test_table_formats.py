@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from made_up_results import RATIOS, grid, table_of
-from pmll_bench.report.aggregate import Shown
+from pmll_bench.report.aggregate import Number
 from pmll_bench.report.formats import FORMATS, terminal
 from pmll_bench.report.table import Table
 
@@ -34,7 +34,7 @@ def test_a_pipe_gets_whole_lines_however_long(paper: Table, monkeypatch: pytest.
     assert paper.blocks[0].caption in text.splitlines()
 
 
-def test_digits_stay_in_line_where_a_spread_is_missing() -> None:
+def test_digits_line_up_where_a_spread_is_missing() -> None:
     text = terminal(table_of([*grid("sst", 0.7), *grid("bce", 0.6, seeds=1)], min_seeds=1))
     (one,), (other,) = (re.findall(rf"^{name} .*$", text, re.MULTILINE) for name in ("sst", "bce"))
     assert [match.start() for match in re.finditer(r"\d\d\.\d", one)] == [
@@ -42,14 +42,14 @@ def test_digits_stay_in_line_where_a_spread_is_missing() -> None:
     ]
 
 
-def test_a_narrow_terminal_gets_means_only_and_is_told(paper: Table) -> None:
+def test_a_narrow_terminal_gets_means_only_and_a_note(paper: Table) -> None:
     text = terminal(paper, 100)
     assert max(map(len, text.splitlines())) <= 100
     assert "±" not in next(line for line in text.splitlines() if line.startswith("sst_a|b"))
-    assert "The ± is left out to fit" in text
+    assert "± omitted to fit" in text
 
 
-def test_colour_adds_styles_and_takes_nothing_away(paper: Table) -> None:
+def test_colour_adds_styles_and_changes_no_text(paper: Table) -> None:
     coloured = terminal(paper, colour=True)
     assert "\x1b[1m71.5 ± 0.5*\x1b[0m" in coloured
     plain = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
@@ -65,7 +65,7 @@ def test_markdown_is_a_table_that_escapes_its_bars(paper: Table) -> None:
     assert "| kggr † | — |" in text
 
 
-def test_csv_has_one_number_a_field_in_full_precision(paper: Table) -> None:
+def test_csv_has_one_number_per_field_in_full_precision(paper: Table) -> None:
     rows = list(csv.DictReader(io.StringIO(FORMATS["csv"](paper))))
     row = next(row for row in rows if row["method"] == "sst_a|b" and row["dataset"] == "shapes")
     values = [71.0, 71.5, 72.0]
@@ -92,7 +92,7 @@ def test_latex_is_escaped_and_balanced(paper: Table) -> None:
     assert text.isascii()
 
 
-def test_json_holds_the_same_table_with_null_for_what_is_missing(paper: Table) -> None:
+def test_json_has_the_same_table_with_null_for_missing_numbers(paper: Table) -> None:
     document = json.loads(FORMATS["json"](paper))
     assert (document["schema"], document["metric"], document["unit"]) == ("pmll.table/1", "map", "percent")
     rows = {row["method"]: row for row in document["blocks"][0]["rows"]}
@@ -156,10 +156,10 @@ def test_best_and_second_best_of_each_column_are_marked_in_json(three: Table) ->
     assert [cell["ratio"] for cell in block["rows"][0]["cells"]] == [0.1, 0.2]
 
 
-def test_no_results_are_no_table() -> None:
+def test_without_results_there_is_no_table() -> None:
     assert table_of([]).blocks == ()
     assert terminal(table_of([])) == "no results\n"
 
 
-def test_rounding_is_that_of_the_number_as_stored() -> None:
-    assert [Shown(value, math.nan, 1, True, 1).text for value in (83.25, 83.35, 0.15)] == ["83.2", "83.3", "0.1"]
+def test_stored_numbers_are_rounded_once() -> None:
+    assert [Number(value, math.nan, 1, True, 1).text for value in (83.25, 83.35, 0.15)] == ["83.2", "83.3", "0.1"]

@@ -14,7 +14,7 @@ from .recipes import short
 if TYPE_CHECKING:
     from pmll_methods.registry import Kind
 
-UNVERIFIED = "count unverified"
+UNVERIFIED = "counts unverified"
 REPRODUCED = "never reproduced at paper scale"
 
 TRACKS = {

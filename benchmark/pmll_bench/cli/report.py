@@ -76,8 +76,8 @@ def table(
         print_table(made)
     else:
         print(FORMATS[form](made), end="")
-    numbers = [cell for block in made.blocks for line in block.lines for cell in line.row.cells]
-    if strict and (chosen.without or any(cell.n == 0 for cell in numbers)):
+    numbers = [cell for block in made.blocks for row in block.rows for cell in row.means.cells]
+    if strict and (chosen.unfinished or any(cell.n == 0 for cell in numbers)):
         raise typer.Exit(Exit.INCOMPLETE)
 
 

@@ -1,4 +1,4 @@
-"""The papers' numbers as data: one file a source, read into one record a number."""
+"""Published numbers as data: one file per source, one record per number."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from typing import Any
 import yaml
 
 from ..errors import ConfigError
+from ..wording import counted
 
 AVERAGE = "average"
 TRUST = {
     "authors": "from the paper of the method's own authors",
-    "others": "from a paper of others, who ran the method again or quote it",
-    "repository": "from the released code's own pages",
+    "others": "from a paper by others, who ran the method again or quote it",
+    "repository": "from the pages of the released code",
     "log": "from a released training log",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """One number as it was printed, in percent."""
+    """One number as published, in percent."""
 
     method: str
-    variant: str  # "" for the method as it is
+    variant: str  # empty: the method as published
     dataset: str
     regime: str
     ratio: float | None  # None: a mean over the ratios of its table, or a regime without ratios
@@ -35,13 +36,13 @@ class Published:
     sd: float | None
     source: str  # the short name of the paper
     table: str
-    protocol: tuple[str, ...]  # what it was run with: rows compare only where these agree
+    protocol: tuple[str, ...]  # how it was obtained; rows are comparable only if these agree
     trust: str  # a key of TRUST
 
 
 @cache
 def published() -> tuple[Published, ...]:
-    """Every number of every source, source after source in the order of their names."""
+    """All published numbers, ordered by the file names of their sources."""
     files = [file for file in resources.files(__package__).iterdir() if file.name.endswith(".yaml")]
     found: list[Published] = []
     for file in sorted(files, key=lambda each: each.name):
@@ -50,14 +51,17 @@ def published() -> tuple[Published, ...]:
 
 
 def numbers(document: Mapping[str, Any], *, where: str) -> Iterator[Published]:
-    """The numbers of one source. Raises `ConfigError` for a row that doesn't fit its table's columns."""
+    """The numbers of one source. Raises `ConfigError` if a row does not fit the columns of its table."""
     source = document["source"]
     for table in document["tables"]:
         columns = list(_columns(table))
         for row in table["rows"]:
             spreads = row.get("sd", [None] * len(columns))
             if not len(row["values"]) == len(spreads) == len(columns):
-                raise ConfigError(f"{row['method']} has not one value a column", where=f"{where}, {table['table']}")
+                raise ConfigError(
+                    f"{row['method']} needs {counted(len(columns), 'value')}, one per column",
+                    where=f"{where}, {table['table']}",
+                )
             for (dataset, ratio), value, sd in zip(columns, row["values"], spreads, strict=True):
                 if value is not None:
                     yield Published(
@@ -77,7 +81,7 @@ def numbers(document: Mapping[str, Any], *, where: str) -> Iterator[Published]:
 
 
 def _columns(table: Mapping[str, Any]) -> Iterable[tuple[str, float | None]]:
-    """Data set and ratio of each column; a table has ratios of one data set, or data sets at no ratio."""
+    """Data set and ratio of each column: ratios of one data set, or data sets without a ratio."""
     if "datasets" in table:
         return [(name, None) for name in table["datasets"]]
     return [(table["dataset"], None if ratio == AVERAGE else ratio / 100) for ratio in table["ratios"]]

@@ -1,1 +1,1 @@
-"""What leaves the store: frames, tables and plots."""
+"""Reports on a store: data frames, tables and plots."""

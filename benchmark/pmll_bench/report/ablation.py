@@ -1,4 +1,4 @@
-"""The plot of an ablation: one line of dots a row of its table, so that what a switch does stands beside the spread."""
+"""The plot of an ablation: one line of dots per row of its table, with the spread over masks or seeds."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from ..errors import ConfigError
 from .plot import COLOURS, drawn, write_figure
 from .table import Block, Table
 
-_WIDTH, _ROW, _ABOVE, _BELOW, _LETTER = 3.6, 0.3, 0.35, 0.75, 0.075  # inches; letter: of a row's name
+_WIDTH, _ROW, _ABOVE, _BELOW, _LETTER = 3.6, 0.3, 0.35, 0.75, 0.075  # inches; letter: per letter of a row's name
 _AVERAGE = COLOURS[1]
 
 
 def ablation_plot(table: Table) -> dict[str, bytes]:
-    """The files by their ending: svg, png, csv. Equal tables give equal bytes.
+    """The files by suffix: svg, png, csv. Equal tables give equal bytes.
 
-    A panel a block, a line a row in the table's order from top to bottom; small dots are ratios, from light at the
-    smallest to dark at the largest, the diamond is their average, whiskers are ± sd over masks or seeds. Panels
-    share a scale.
+    There is one panel per block and one line per row, from top to bottom in the table's order. Small dots are ratios,
+    from light at the smallest to dark at the largest. The diamond is their average, and the whiskers are ± sd over
+    masks or seeds. Panels share the x axis.
 
-    Errors: ConfigError where there is nothing to draw.
+    Raises `ConfigError` if there are no results.
     """
     if not table.blocks:
-        raise ConfigError("no results to draw", hint="'pmll-bench ablate NAME' makes them")
+        raise ConfigError("no results to draw", hint="run 'pmll-bench ablate NAME' first")
     return drawn(_figure, table.blocks, table.layout.metric_title)
 
 
 def write_ablation(table: Table, name: str, folder: Path) -> tuple[Path, ...]:
-    """Write an ablation's plot into a folder; returns the files."""
+    """Write the plot of an ablation into a folder and return the paths."""
     return write_figure(ablation_plot(table), folder / f"ablation-{name}")
 
 
 def _figure(blocks: Sequence[Block], metric: str) -> Figure:
-    names = max(len(line.name) for block in blocks for line in block.lines) * _LETTER + 0.2
-    heights = [len(block.lines) * _ROW for block in blocks]
+    names = max(len(row.name) for block in blocks for row in block.rows) * _LETTER + 0.2
+    heights = [len(block.rows) * _ROW for block in blocks]
     width, height = names + _WIDTH + 0.2, sum(heights) + len(blocks) * (_ABOVE + _BELOW)
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
@@ -57,21 +57,21 @@ def _figure(blocks: Sequence[Block], metric: str) -> Figure:
 def _draw(axes: Axes, block: Block, metric: str) -> None:
     several = len(block.ratios) > 1
     shades = np.linspace(0.35, 0.9, len(block.ratios))
-    for y, line in enumerate(block.lines):
-        known = [(cell, shade) for cell, shade in zip(line.row.cells, shades, strict=True) if cell.n]
+    for y, row in enumerate(block.rows):
+        known = [(cell, shade) for cell, shade in zip(row.means.cells, shades, strict=True) if cell.n]
         if several:
             axes.plot([cell.mean for cell, _ in known], [y] * len(known), color="#cccccc", linewidth=0.8, zorder=1)
             for cell, shade in known:
                 axes.plot(cell.mean, y, "o", color=mpl.colormaps["Blues"](shade), markersize=4, zorder=2)
-        last = line.numbers[-1]
+        last = row.numbers[-1]
         if last.n:
             spread = None if np.isnan(last.sd) else last.sd
             axes.errorbar(last.mean, y, xerr=spread, fmt="D", color=_AVERAGE, markersize=5, capsize=2.5, zorder=3)
             axes.annotate(
-                last.number, (last.mean, y), xytext=(0, 5), textcoords="offset points", fontsize=6.5, ha="center"
+                last.mean_text, (last.mean, y), xytext=(0, 5), textcoords="offset points", fontsize=6.5, ha="center"
             )
-    axes.set_yticks(range(len(block.lines)), [line.name for line in block.lines])
-    axes.set_ylim(len(block.lines) - 0.4, -0.7)
+    axes.set_yticks(range(len(block.rows)), [row.name for row in block.rows])
+    axes.set_ylim(len(block.rows) - 0.4, -0.7)
     axes.margins(x=0.08)
     axes.set(title=block.title, xlabel=f"{metric} (%)")
     if several:
@@ -79,4 +79,4 @@ def _draw(axes: Axes, block: Block, metric: str) -> None:
             f"dots: {block.headers[0]} (light) to {block.headers[-2]} known labels; "
             f"diamond: average, ± sd over {block.over}"
         )
-        axes.text(0, -0.62 / (len(block.lines) * _ROW), shown, transform=axes.transAxes, fontsize=6.5, color="#555555")
+        axes.text(0, -0.62 / (len(block.rows) * _ROW), shown, transform=axes.transAxes, fontsize=6.5, color="#555555")

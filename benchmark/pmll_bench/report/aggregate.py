@@ -1,6 +1,6 @@
-"""From one value a seed to the rows of a table: mean, sd over seeds, the row's average, and which is best.
+"""Aggregate one value per seed into the rows of a table: mean, sd, average over the columns, best and second best.
 
-Marks are decided on the numbers as shown: what looks equal is equal.
+Marks compare the rounded numbers that the table shows, so equal numbers get equal marks.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MARKS: tuple[Mark, Mark] = ("best", "second")
 
 
 class Value(NamedTuple):
-    """One repetition's value; nan stands for one without. `seed` tells repetitions apart."""
+    """The value of one repetition; nan if it has none. `seed` identifies the repetition."""
 
     row: str
     column: float
@@ -27,8 +27,8 @@ class Value(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Shown:
-    """One number of a table: mean and sd (ddof 1) over `n` seeds, nan where undefined; marked only if `eligible`."""
+class Number:
+    """One number of a table: mean and sd (ddof 1) over `n` seeds, nan if undefined; marked only if `eligible`."""
 
     mean: float
     sd: float
@@ -38,31 +38,31 @@ class Shown:
     mark: Mark = ""
 
     @property
-    def number(self) -> str:
-        """The mean as shown; the format specification rounds the exact binary value, half to even."""
+    def mean_text(self) -> str:
+        """The rounded mean; the format specification rounds the exact binary value, half to even."""
         return MISSING if math.isnan(self.mean) else f"{self.mean:.{self.decimals}f}"
 
     @property
-    def spread(self) -> str:
-        """The sd as shown; empty where it is undefined."""
+    def sd_text(self) -> str:
+        """The rounded sd; empty if it is undefined."""
         return "" if math.isnan(self.sd) else f"{self.sd:.{self.decimals}f}"
 
     @property
     def text(self) -> str:
-        return f"{self.number} ± {self.spread}" if self.spread else self.number
+        return f"{self.mean_text} ± {self.sd_text}" if self.sd_text else self.mean_text
 
 
 @dataclass(frozen=True)
-class Row:
-    """One row of a table.
+class Means:
+    """The numbers of one row.
 
-    `average` is the mean over all columns of their means (nan unless each has one), eligible where all of them
-    are; its sd and n are those of the seeds that every column has.
+    `average` is the mean of the columns' means (nan unless every column has one) and is eligible if all columns are.
+    Its sd and n are computed over the seeds that every column has.
     """
 
     name: str
-    cells: tuple[Shown, ...]
-    average: Shown
+    cells: tuple[Number, ...]
+    average: Number
 
 
 def aggregate(
@@ -74,14 +74,14 @@ def aggregate(
     min_seeds: int = 1,
     unranked: Collection[str] = (),
     thin: Collection[tuple[str, float]] = (),
-) -> tuple[Row, ...]:
-    """The rows in the given order, one without values included.
+) -> tuple[Means, ...]:
+    """The rows in the given order, including rows without values.
 
-    Best and second are marked in each column among the cells with at least `min_seeds` values, and among the
-    averages of rows where every cell has them. Rows in `unranked`, and cells (row, column) in `thin`, are shown and
-    never marked.
+    The best and second-best numbers of each column are marked among the cells with at least `min_seeds` values; those
+    of the averages among the rows in which every cell has that many. Rows in `unranked` and cells (row, column) in
+    `thin` are shown but never marked.
 
-    Errors: ValueError for two values of the same row, column and seed.
+    Raises `ValueError` for two values of the same row, column and seed.
     """
     table: dict[tuple[str, float], dict[Hashable, float]] = {}
     for row, column, seed, value in values:
@@ -95,26 +95,26 @@ def aggregate(
         made.append(_row(name, [table.get((name, column), {}) for column in columns], decimals, least))
     marked = [_mark([row.cells[i] for row in made]) for i in range(len(columns))]
     averages = _mark([row.average for row in made])
-    return tuple(Row(row.name, tuple(column[i] for column in marked), averages[i]) for i, row in enumerate(made))
+    return tuple(Means(row.name, tuple(column[i] for column in marked), averages[i]) for i, row in enumerate(made))
 
 
-def _row(name: str, columns: Sequence[Mapping[Hashable, float]], decimals: int, least: Sequence[float]) -> Row:
+def _row(name: str, columns: Sequence[Mapping[Hashable, float]], decimals: int, least: Sequence[float]) -> Means:
     present = [{seed: value for seed, value in column.items() if not math.isnan(value)} for column in columns]
-    cells = tuple(_shown(list(column.values()), decimals, few) for column, few in zip(present, least, strict=True))
+    cells = tuple(_number(list(column.values()), decimals, few) for column, few in zip(present, least, strict=True))
     common = [seed for seed in present[0] if all(seed in column for column in present)]
-    over_common = _shown([fmean(column[seed] for column in present) for seed in common], decimals, 1)
+    over_common = _number([fmean(column[seed] for column in present) for seed in common], decimals, 1)
     mean, eligible = fmean(cell.mean for cell in cells), all(cell.eligible for cell in cells)
-    return Row(name, cells, replace(over_common, mean=mean, eligible=eligible))
+    return Means(name, cells, replace(over_common, mean=mean, eligible=eligible))
 
 
-def _shown(values: Sequence[float], decimals: int, least: float) -> Shown:
+def _number(values: Sequence[float], decimals: int, least: float) -> Number:
     n = len(values)
     mean = fmean(values) if n else math.nan
     sd = stdev(values) if n > 1 else math.nan
-    return Shown(mean, sd, n, n >= least, decimals)
+    return Number(mean, sd, n, n >= least, decimals)
 
 
-def _mark(column: Sequence[Shown]) -> list[Shown]:
-    highest = sorted({float(shown.number) for shown in column if shown.eligible}, reverse=True)
+def _mark(column: Sequence[Number]) -> list[Number]:
+    highest = sorted({float(each.mean_text) for each in column if each.eligible}, reverse=True)
     marks = dict(zip(highest, _MARKS, strict=False))
-    return [replace(shown, mark=marks.get(float(shown.number), "")) if shown.eligible else shown for shown in column]
+    return [replace(each, mark=marks.get(float(each.mean_text), "")) if each.eligible else each for each in column]

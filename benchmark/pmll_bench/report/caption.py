@@ -1,4 +1,4 @@
-"""What stands around a table's numbers: the caption that says what they are, and notes on what to mind."""
+"""The text around the numbers of a table: the caption above them and the notes below."""
 
 from __future__ import annotations
 
@@ -11,39 +11,41 @@ from pmll_datasets.registry import DATASETS
 
 from ..plan.cell import AXES
 from ..store.environment import Environment
+from ..wording import counted
 from .aggregate import MISSING
 from .frame import LABEL_FILTERS, ORACLE, ROW
-from .known import known_of, said
-from .line import ELSEWHERE, INFERRED, Line
+from .known import known_of, known_text
 from .repetitions import Repetitions
+from .row import INFERRED, UNSTATED, Row
 
-NO_LOGITS = "the scores are no logits of P(present), so a threshold says nothing"
+NO_LOGITS = "the scores are not logits of P(present), so a threshold has no meaning"
 MACHINE = ("cpu", "gpu", "torch", "torchvision", "timm", "open_clip_torch", "numpy", "cuda", "cudnn", "tf32_matmul")
 
 
 def caption(identity: Mapping[str, Any], part: pd.DataFrame, metric: str, over: Repetitions) -> str:
-    """One paragraph on what the numbers of a block are."""
+    """One paragraph that describes the numbers of a block."""
     options = f", {identity['options']}" if identity["options"] else ""
     rules = sorted(set(part["selection"]))
     return (
         f"{metric} (%) on {identity['dataset']} ({identity['train']:,} training and {identity['test']:,} test images,"
-        f" {identity['classes']} classes{options}{_unverified(identity['dataset'])}). Labels: {_labels(identity)}."
+        f" {counted(identity['classes'], 'class')}{options}{_unverified(identity['dataset'])})."
+        f" Labels: {_labels(identity)}."
         f" Regime: {identity['regime']}{_regime(identity, known_of(part))}."
         f" Track: {identity['track']}, tested at {identity['resolution']} px, {_views(part)}{_rates(identity)}."
-        f" Selection: {rules[0] if len(rules) == 1 else 'last, unless a row names another'}. {over.said}."
+        f" Selection: {rules[0] if len(rules) == 1 else 'last, unless a row names another'}. {over.summary}."
     )
 
 
 def _unverified(dataset: str) -> str:
-    """The mark of a data set whose counts no official list could be held against."""
-    return ", count unverified" if dataset in DATASETS and not DATASETS[dataset].verified else ""
+    """The mark of a data set whose counts are not checked against official lists."""
+    return ", counts unverified" if dataset in DATASETS and not DATASETS[dataset].verified else ""
 
 
 def _regime(identity: Mapping[str, Any], known: float) -> str:
-    """What the ratio is a share of where it isn't entries, what is known at all, the mask, and the noise if any."""
+    """The meaning of the ratio if it is not a share of entries, the share of known labels, the mask and the noise."""
     labelled = "fully labelled images" if known == 1 else "images whose labels are not hidden"
     of = f"share of {labelled}" if identity["regime"] == "semi" else ""
-    facts = "; ".join(fact for fact in (of, said(known)) if fact)
+    facts = "; ".join(fact for fact in (of, known_text(known)) if fact)
     share = f" ({facts})" if facts else ""
     shown = [(axis, identity[name]) for name, axis in AXES.items()]
     varied = "".join(f", {axis.captioned(value)}" for axis, value in shown if value != axis.default)
@@ -55,53 +57,53 @@ def _labels(identity: Mapping[str, Any]) -> str:
     if name == "all":
         return f"all {classes}" if scored == classes else f"all {classes}, {scored} of them with test positives"
     least = LABEL_FILTERS[name]
-    return f"{name}, {scored} of {classes} (at least {least.train} training and {least.test} test positives)"
+    positives = counted(least.test, "test positive")
+    return f"{name}, {scored} of {classes} (at least {counted(least.train, 'training positive')} and {positives})"
 
 
 def _views(part: pd.DataFrame) -> str:
-    """How test images get their size: each method's own way on the paper track, which doesn't part its rows."""
+    """How test images are resized; on the paper track each method has its own way, which does not split a block."""
     views = sorted(set(part["view"]))
     return f"view{'s' if len(views) > 1 else ''} {', '.join(views)}"
 
 
 def _rates(identity: Mapping[str, Any]) -> str:
-    return f", learning rate the best of {identity['rates']} on held-out labels" if identity["rates"] else ""
+    return f", best of {identity['rates']} learning rates on held-out labels" if identity["rates"] else ""
 
 
-def notes(part: pd.DataFrame, lines: Sequence[Line], over: Repetitions, metric: str, title: str) -> Iterator[str]:
-    """What to mind of a block: marks, holes, numbers that aren't ranked, machines that differ."""
-    if any(line.selection == ORACLE for line in lines):
-        yield "An oracle row keeps the epoch with the best test result; it is never ranked."
-    if any(line.inferred for line in lines):
-        what = "parts of the method are inferred or reconstructed"
-        yield f"{INFERRED} After the paper: {what}; 'pmll-bench show NAME' lists them."
-    if not all(line.stated for line in lines):
-        yield f"{ELSEWHERE} The recipe is from another data set or regime, or from a trained tower: no source gives it."
+def notes(part: pd.DataFrame, rows: Sequence[Row], over: Repetitions, metric: str, title: str) -> Iterator[str]:
+    """The notes below a block: marks, missing numbers, numbers that are not ranked, different machines."""
+    if any(row.selection == ORACLE for row in rows):
+        yield "An oracle row shows the epoch with the best test result and is never ranked."
+    if any(row.inferred for row in rows):
+        yield f"{INFERRED} Parts of the method are inferred or reconstructed; 'pmll-bench show NAME' lists them."
+    if not all(row.stated for row in rows):
+        yield f"{UNSTATED} No source states this recipe: it comes from another data set or regime, or a trained tower."
     for (label, _), own in part.groupby(list(ROW)):
         if own["variant"].nunique() > 1:
-            yield f"The settings or the recipe of {label} differ between ratios."
+            yield f"{label}: settings or recipe differ between ratios."
     if over.trained_once:
         yield f"Deterministic, so trained once per mask: {', '.join(over.trained_once)}."
     if over.thin:
         yield f"Numbers over fewer than {over.usual} are not ranked."
     empty = part[part[metric].isna()]
     if len(empty) and metric not in ("map", "map_hcp"):
-        yield f"{MISSING} {', '.join(dict.fromkeys(empty['label']))}: no {title}, for {NO_LOGITS}."
-    if len(part.groupby([*ROW, "ratio"])) < sum(len(line.row.cells) for line in lines):
+        yield f"{MISSING} {', '.join(dict.fromkeys(empty['label']))}: no {title}; {NO_LOGITS}."
+    if len(part.groupby([*ROW, "ratio"])) < sum(len(row.means.cells) for row in rows):
         yield f"{MISSING} no result."
     yield from _machines(part)
 
 
 def _machines(part: pd.DataFrame) -> Iterator[str]:
-    """The processors and versions that the rows of a block don't share."""
+    """The processors and versions that differ between the rows of a block."""
     differing = [text for name in MACHINE if (text := _differing(name, part))]
     if differing:
-        yield f"Not all made on the same machine and versions, which may move numbers: {'; '.join(differing)}."
+        yield f"Made on different machines or versions, which may affect the numbers: {'; '.join(differing)}."
 
 
 def _differing(name: str, part: pd.DataFrame) -> str:
-    """The values of one thing with the rows that were made with each; "" where all rows share one."""
-    rows: dict[Any, dict[str, None]] = {}
+    """Each value of one entry of the environment with its rows; empty if all rows share one value."""
+    rows: dict[str | bool | int, dict[str, None]] = {}
     for label, environment in zip(part["label"], part["environment"], strict=True):
         if (value := _made_with(name, environment)) is not None:
             rows.setdefault(value, {})[label] = None
@@ -111,7 +113,7 @@ def _differing(name: str, part: pd.DataFrame) -> str:
 
 
 def _made_with(name: str, environment: Environment) -> str | bool | int | None:
-    """One thing of an environment; None where it isn't recorded."""
+    """One entry of an environment; None if it is not recorded."""
     without = name == "gpu" and environment.get("device") == "cpu"
     return "none" if without else environment.get(name)
 

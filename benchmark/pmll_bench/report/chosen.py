@@ -1,4 +1,4 @@
-"""What a report is about: the chosen results of a store, and the cells beside them that have none."""
+"""The results of a report: those chosen from a store, and the chosen cells without a result."""
 
 from __future__ import annotations
 
@@ -17,47 +17,47 @@ from ..wording import counted
 
 @dataclass(frozen=True)
 class Chosen:
-    """Results, and cells of the same methods and data sets without one."""
+    """The chosen results, and the chosen cells that have none."""
 
     results: list[Result]
-    without: list[CellStatus]
+    unfinished: list[CellStatus]
 
     @property
     def warnings(self) -> list[str]:
-        """What the reader of a report should know of the cells that are not in it."""
-        if not self.without:
+        """Warnings about cells that are missing from the report."""
+        if not self.unfinished:
             return []
-        states = Counter(cell.state for cell in self.without)
+        states = Counter(cell.state for cell in self.unfinished)
         by_state = ", ".join(f"{states[state]} {state}" for state in STATES if states[state])
-        cells = f"{counted(len(self.without), 'cell')} {'has' if len(self.without) == 1 else 'have'}"
+        cells = f"{counted(len(self.unfinished), 'cell')} {'has' if len(self.unfinished) == 1 else 'have'}"
         damaged = [
             f"{cell.id} ({cell.label} on {cell.dataset}): {cell.message}; run it again"
-            for cell in self.without
+            for cell in self.unfinished
             if cell.damaged
         ]
         return [f"{cells} no result: {by_state}; see 'pmll-bench status'", *damaged]
 
 
 def choose(store: Store, methods: Collection[str] = (), datasets: Collection[str] = ()) -> Chosen:
-    """What a store holds of some methods (by name or label) and data sets (by name or alias); of all without any.
+    """The results of some methods (by name or label) and data sets (by name or alias); by default of all.
 
-    Raises `ConfigError` where that is no result.
+    Raises `ConfigError` if there are none.
     """
     wanted, names = set(methods), {ALIASES.get(name, name) for name in datasets}
     results: list[Result] = []
-    without: list[CellStatus] = []
-    there: set[str] = set()
+    unfinished: list[CellStatus] = []
+    available: set[str] = set()
     for folder in store.folders():
         found = folder.result() or cell_status(folder)
-        there.add(f"{found.label} on {found.dataset}")
+        available.add(f"{found.label} on {found.dataset}")
         if (wanted and not wanted & {found.label, folder.path.parent.name}) or (names and found.dataset not in names):
             continue
         if isinstance(found, Result):
             results.append(found)
         else:
-            without.append(found)
-    chosen = Chosen(results, without)
+            unfinished.append(found)
+    chosen = Chosen(results, unfinished)
     if not results:
-        known = f"available: {', '.join(sorted(there))}" if there else "'pmll-bench run' makes some"
+        known = f"available: {', '.join(sorted(available))}" if available else "run 'pmll-bench run' first"
         raise ConfigError("no results to show", where=str(store.root), hint="; ".join([*chosen.warnings, known]))
     return chosen

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 from ..plan.cell import percent
-from .aggregate import MISSING, Mark, Shown
-from .line import ELSEWHERE, INFERRED
+from .aggregate import MISSING, Mark, Number
+from .row import INFERRED, UNSTATED
 from .table import Block, Table
 
 _SIGN: Mapping[Mark, str] = {"": " ", "best": "*", "second": "+"}
@@ -21,10 +21,10 @@ _STYLE: Mapping[Mark, str] = {"": "", "best": "bold", "second": "underline"}
 
 
 def terminal(table: Table, width: int | None = None, *, colour: bool = False, spell: Callable[[str], str] = str) -> str:
-    """Aligned text. Nothing is ever cut: without a `width` (a pipe) a line is as long as it needs to be.
+    """Aligned text. Nothing is truncated: without a `width` (a pipe), lines are as long as they need to be.
 
-    Where a block is wider than `width` its numbers lose their ±, and a note says so. `spell` writes text as the
-    terminal can show it, before it is aligned.
+    If a block is wider than `width`, its ± are omitted and a note says so. `spell` converts text to what the terminal
+    can show, before alignment.
     """
     if not table.blocks:
         return "no results\n"
@@ -32,12 +32,12 @@ def terminal(table: Table, width: int | None = None, *, colour: bool = False, sp
 
 
 def markdown(table: Table) -> str:
-    """Pipe tables, the best bold and the second best in italics."""
+    """Pipe tables; the best number of a column is bold, the second best in italics."""
     return "\n\n".join(_markdown_block(block) for block in table.blocks) + "\n"
 
 
 def comma_separated(table: Table) -> str:
-    """One line a row of the table, numbers in full precision, sd and n in columns of their own."""
+    """One line per row of the table; numbers in full precision, sd and n in separate columns."""
     file, rows = io.StringIO(), list(_flat(table))
     writer = csv.DictWriter(file, list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()
@@ -46,12 +46,12 @@ def comma_separated(table: Table) -> str:
 
 
 def latex(table: Table) -> str:
-    r"""One `table*` environment a block, in the style of booktabs, the best bold and the second best underlined."""
+    r"""One booktabs `table*` per block; the best number of a column is bold, the second best underlined."""
     return "% needs \\usepackage{booktabs}\n" + "\n\n".join(_latex_block(block) for block in table.blocks) + "\n"
 
 
 def as_json(table: Table) -> str:
-    """The whole table as one JSON document; what is undefined is null."""
+    """The whole table as one JSON document; undefined numbers are null."""
     document = {
         "schema": "pmll.table/1",
         "metric": table.layout.metric,
@@ -72,11 +72,11 @@ FORMATS: Mapping[str, Callable[[Table], str]] = {
 
 def _terminal_block(block: Block, width: int | None, colour: bool, spell: Callable[[str], str]) -> str:
     lines, notes = _aligned(block, spell, spread=True), list(block.notes)
-    if width is not None and lines[0].cell_len > width and any(shown.spread for shown in block.numbers):
+    if width is not None and lines[0].cell_len > width and any(number.sd_text for number in block.numbers):
         lines = _aligned(block, spell, spread=False)
-        notes.append("The ± is left out to fit; a wider terminal or another format has it.")
-    if any(shown.mark for shown in block.numbers):
-        notes.insert(0, "* best, + second best of a column, by the numbers as shown.")
+        notes.append("± omitted to fit the width; use a wider terminal or another format.")
+    if any(number.mark for number in block.numbers):
+        notes.insert(0, "* best, + second best of a column, by the rounded numbers.")
     rule = Text(spell("─") * lines[0].cell_len)
     console = Console(width=width, force_terminal=colour, color_system="standard" if colour else None)
     with console.capture() as capture:
@@ -88,15 +88,15 @@ def _terminal_block(block: Block, width: int | None, colour: bool, spell: Callab
 
 
 def _aligned(block: Block, spell: Callable[[str], str], *, spread: bool) -> list[Text]:
-    """Header and rows, all equally wide; the ± and the mark have places of their own, so digits stay in line."""
-    names = [Text("method"), *(Text(spell(line.name)) for line in block.lines)]
+    """Header and rows, equally wide; ± and marks have columns of their own, so digits line up."""
+    names = [Text("method"), *(Text(spell(row.name)) for row in block.rows)]
     columns = [names]
-    for header, numbers in zip(block.headers, zip(*(line.numbers for line in block.lines), strict=True), strict=True):
-        spreads = [spell(f" ± {shown.spread}") if spread and shown.spread else "" for shown in numbers]
+    for header, numbers in zip(block.headers, zip(*(row.numbers for row in block.rows), strict=True), strict=True):
+        spreads = [spell(f" ± {number.sd_text}") if spread and number.sd_text else "" for number in numbers]
         room = max(map(len, spreads))
         cells = [
-            Text(spell(shown.number) + text.ljust(room), _STYLE[shown.mark]).append(_SIGN[shown.mark])
-            for shown, text in zip(numbers, spreads, strict=True)
+            Text(spell(number.mean_text) + text.ljust(room), _STYLE[number.mark]).append(_SIGN[number.mark])
+            for number, text in zip(numbers, spreads, strict=True)
         ]
         columns.append([Text(f"{header} "), *cells])
     for column in columns:
@@ -108,38 +108,38 @@ def _aligned(block: Block, spell: Callable[[str], str], *, spread: bool) -> list
 
 def _markdown_block(block: Block) -> str:
     marks = {"": "{}", "best": "**{}**", "second": "*{}*"}
-    rows = [["method", *block.headers], ["---", *("---:" for _ in block.headers)]]
-    for line in block.lines:
-        name = line.name.replace("|", "\\|")
-        rows.append([name, *(marks[shown.mark].format(shown.text) for shown in line.numbers)])
+    lines = [["method", *block.headers], ["---", *("---:" for _ in block.headers)]]
+    for row in block.rows:
+        name = row.name.replace("|", "\\|")
+        lines.append([name, *(marks[number.mark].format(number.text) for number in row.numbers)])
     notes = list(block.notes)
-    if any(shown.mark for shown in block.numbers):
-        notes.insert(0, "Bold: best, italics: second best of a column, by the numbers as shown.")
-    grid = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    if any(number.mark for number in block.numbers):
+        notes.insert(0, "Bold: best; italics: second best of a column, by the rounded numbers.")
+    grid = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return "\n\n".join([f"**{block.title}**", block.caption, grid, *notes])
 
 
 def _flat(table: Table) -> Iterator[dict[str, object]]:
-    """The rows of all blocks, one number an entry; empty where a block lacks a ratio that another has."""
+    """The rows of all blocks, one number per entry; empty if a block lacks a ratio that another block has."""
     ratios = sorted({ratio for block in table.blocks for ratio in block.ratios})
     for block in table.blocks:
         scored, metric = len(block.identity["scored"]), table.layout.metric
         shared = {**block.identity, "scored": scored, "metric": metric, "sd over": block.over}
-        for line in block.lines:
-            row = {"method": line.label, "selection": line.selection, "view": line.view, **shared}
-            columns = dict(zip(block.ratios, line.row.cells, strict=True))
-            shown = {percent(ratio): columns.get(ratio) for ratio in ratios} | {"average": line.row.average}
-            for column, cell in shown.items():
-                row |= {f"{column} {name}": number for name, number in _numbers(cell).items()}
-            yield row
+        for row in block.rows:
+            line = {"method": row.label, "selection": row.selection, "view": row.view, **shared}
+            by_ratio = dict(zip(block.ratios, row.means.cells, strict=True))
+            columns = {percent(ratio): by_ratio.get(ratio) for ratio in ratios} | {"average": row.means.average}
+            for column, number in columns.items():
+                line |= {f"{column} {name}": value for name, value in _values(number).items()}
+            yield line
 
 
-def _numbers(shown: Shown | None) -> dict[str, float | None]:
-    """Mean, sd and n; None for what is undefined."""
-    if shown is None:
+def _values(number: Number | None) -> dict[str, float | None]:
+    """Mean, sd and n; None if undefined."""
+    if number is None:
         return {"mean": None, "sd": None, "n": None}
-    mean, sd = (None if math.isnan(value) else value for value in (shown.mean, shown.sd))
-    return {"mean": mean, "sd": sd, "n": shown.n}
+    mean, sd = (None if math.isnan(value) else value for value in (number.mean, number.sd))
+    return {"mean": mean, "sd": sd, "n": number.n}
 
 
 _LATEX = str.maketrans(
@@ -152,7 +152,7 @@ _LATEX = str.maketrans(
         "≥": r"$\geq$",
         "×": r"$\times$",
         INFERRED: r"$\dagger$",
-        ELSEWHERE: r"$\ddagger$",
+        UNSTATED: r"$\ddagger$",
         MISSING: "---",
     }
 )
@@ -160,9 +160,9 @@ _LATEX = str.maketrans(
 
 def _latex_block(block: Block) -> str:
     notes = [note.translate(_LATEX) for note in block.notes]
-    if any(shown.mark for shown in block.numbers):
-        notes.insert(0, "Bold: best; underlined: second best of a column, by the numbers as shown.")
-    rows = [[line.name.translate(_LATEX), *map(_latex_number, line.numbers)] for line in block.lines]
+    if any(number.mark for number in block.numbers):
+        notes.insert(0, "Bold: best; underlined: second best of a column, by the rounded numbers.")
+    rows = [[row.name.translate(_LATEX), *map(_latex_number, row.numbers)] for row in block.rows]
     return "\n".join(
         [
             r"\begin{table*}[t]",
@@ -181,10 +181,10 @@ def _latex_block(block: Block) -> str:
     )
 
 
-def _latex_number(shown: Shown) -> str:
+def _latex_number(number: Number) -> str:
     commands: Mapping[Mark, str] = {"": "{}", "best": r"\textbf{{{}}}", "second": r"\underline{{{}}}"}
-    number = commands[shown.mark].format(shown.number.translate(_LATEX))
-    return rf"{number}\,{{\scriptsize$\pm${shown.spread}}}" if shown.spread else number
+    mean = commands[number.mark].format(number.mean_text.translate(_LATEX))
+    return rf"{mean}\,{{\scriptsize$\pm${number.sd_text}}}" if number.sd_text else mean
 
 
 def _json_block(block: Block) -> dict[str, object]:
@@ -196,21 +196,21 @@ def _json_block(block: Block) -> dict[str, object]:
         **block.identity,
         "rows": [
             {
-                "method": line.label,
-                "selection": line.selection,
-                "view": line.view,
-                "inferred": line.inferred,
-                "stated": line.stated,
+                "method": row.label,
+                "selection": row.selection,
+                "view": row.view,
+                "inferred": row.inferred,
+                "stated": row.stated,
                 "cells": [
-                    {"ratio": ratio, **_json_number(shown)}
-                    for ratio, shown in zip(block.ratios, line.row.cells, strict=True)
+                    {"ratio": ratio, **_json_number(number)}
+                    for ratio, number in zip(block.ratios, row.means.cells, strict=True)
                 ],
-                "average": _json_number(line.row.average),
+                "average": _json_number(row.means.average),
             }
-            for line in block.lines
+            for row in block.rows
         ],
     }
 
 
-def _json_number(shown: Shown) -> dict[str, object]:
-    return {**_numbers(shown), "text": shown.text, "mark": shown.mark}
+def _json_number(number: Number) -> dict[str, object]:
+    return {**_values(number), "text": number.text, "mark": number.mark}

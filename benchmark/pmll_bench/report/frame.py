@@ -1,4 +1,4 @@
-"""Results as a tidy pandas frame: one line a number, with all that makes it comparable to others."""
+"""Results as a tidy pandas data frame: one line per number, with everything that decides what it may be compared to."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from .known import known_share
 if TYPE_CHECKING:
     from ..store.records import Result
 
-# Lines that agree in all of these may stand in one block of a table ...
+# Lines with equal values in these columns belong to one block of a table ...
 COMPARABLE = (
     *("dataset", "options", "fingerprint", "train", "test", "classes"),
     *("regime", "mask", *AXES, "track", "resolution", "rates", "labels", "scored"),
 )
-# ... and, if they agree in these, too, in one row of it; seed and mask seed tell a row's repetitions apart.
+# ... and with equal values in these as well to one row. Seed and mask seed distinguish the repetitions of a row.
 ROW = ("label", "selection")
 ORACLE = "best-test"  # the selection rule that sees the test labels
 
 
 class LabelFilter(NamedTuple):
-    """Which labels count: the least number of positives in the complete training labels and in the test labels."""
+    """Which labels count: at least this many positives in the complete training labels and in the test labels."""
 
     train: int
     test: int
@@ -36,12 +36,12 @@ LABEL_FILTERS: Mapping[str, LabelFilter] = {"all": LabelFilter(0, 0), "usable": 
 
 
 def frame(results: Iterable[Result], labels: str = "all") -> pd.DataFrame:
-    """One line a result, and one more for the oracle of a result that has it.
+    """One line per result, and one more per oracle.
 
-    `labels` names one of `LABEL_FILTERS`. With any but "all", `map` is the mean of the AP of the labels that
-    pass; what isn't kept by label (other metrics, oracles) is left out. `scored` names the labels in the mean.
+    `labels` names one of `LABEL_FILTERS`. With any but "all", `map` is the mean AP of the labels that pass, and what
+    is not stored per label (other metrics, oracles) is omitted. `scored` lists the labels in the mean.
 
-    Errors: ConfigError for an unknown filter, and for two cells that claim the same number of a table.
+    Raises `ConfigError` for an unknown filter, and for two cells that claim the same number of a table.
     """
     if labels not in LABEL_FILTERS:
         raise ConfigError(f"unknown label filter {labels!r}", hint=nearest(labels, LABEL_FILTERS))
@@ -97,7 +97,7 @@ def _identity(result: Result) -> dict[str, Any]:
 
 
 def _refuse_ambiguous(lines: Iterable[Mapping[str, Any]]) -> None:
-    """Two cells that claim one number are never averaged, and neither wins; nor are the seeds of two variants."""
+    """Refuse two cells for one number and one label for different variants: neither wins, and none are averaged."""
     variants: dict[tuple[Any, ...], Mapping[str, Any]] = {}
     repetitions: dict[tuple[Any, ...], Mapping[str, Any]] = {}
     for line in lines:
@@ -106,7 +106,7 @@ def _refuse_ambiguous(lines: Iterable[Mapping[str, Any]]) -> None:
         same = repetitions.setdefault((*number, line["mask_seed"], line["seed"]), line)
         what = f"{line['label']} on {line['dataset']} at ratio {line['ratio']:.6g}"
         if alike["variant"] != line["variant"]:
-            raise _ambiguous(f"different settings, recipes or revisions go by one label: {what}", alike, line)
+            raise _ambiguous(f"one label for different settings, recipes or revisions: {what}", alike, line)
         if same is not line:
             raise _ambiguous(f"two results for {what}, seed {line['seed']}, mask seed {line['mask_seed']}", same, line)
 
@@ -115,5 +115,5 @@ def _ambiguous(what: str, first: Mapping[str, Any], second: Mapping[str, Any]) -
     return ConfigError(
         what,
         where=f"cells {first['cell_id']} and {second['cell_id']}",
-        hint="give the variant a label of its own, or leave one of the cells out",
+        hint="give each variant its own label, or exclude one of the cells",
     )

@@ -1,4 +1,4 @@
-"""How much of a block's training labels the data set itself knows, masks aside, and what they may be called."""
+"""The share of training labels that a data set itself knows, before any mask, and how tables describe it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ..store.records import Result
 
 
 def known_share(result: Result) -> float:
-    """The share of the training labels that the data set knows; nan where the result doesn't say.
+    """The share of the training labels that the data set knows; nan if the result does not record it.
 
-    Older results don't: of these, built-in data sets without the option `ignored` knew all.
+    Older results do not. Among them, built-in data sets without the option `ignored` know all labels.
     """
     counts = result.counts
     if counts.known is None:
@@ -24,17 +24,17 @@ def known_share(result: Result) -> float:
 
 
 def known_of(part: pd.DataFrame) -> float:
-    """The same of a block, whose results share their data set; nan where none of them says it."""
+    """The same for a block, whose results share one data set; nan if none of them records it."""
     return float(part["known"].max())
 
 
 def kind_of(regime: str, known: float) -> str:
-    """What the labels of a regime are called: full only where the data set knows all of them."""
+    """The name of a regime's labels: "full" only if the data set knows all of them."""
     return "known" if regime == "full" and known != 1 else regime
 
 
-def said(known: float) -> str:
-    """What a caption says of labels that are not all known; empty where they are."""
+def known_text(known: float) -> str:
+    """The part of a caption about labels that the data set does not know; empty if it knows all."""
     if math.isnan(known):
-        return "how many labels the data set knows was not recorded"
+        return "share of labels known in the data set not recorded"
     return "" if known == 1 else f"the data set knows {percent_known(known)} of its training labels"

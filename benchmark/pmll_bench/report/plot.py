@@ -1,4 +1,4 @@
-"""Curves of a table: its metric over the share of known labels, one panel a block, as SVG, PNG and CSV."""
+"""Curves of a table: its metric over the share of known labels, one panel per block, as SVG, PNG and CSV."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from scipy.optimize import isotonic_regression
 from ..errors import ConfigError
 from ..files import store_errors, write_whole
 from .frame import ORACLE
-from .line import Line
+from .row import Row
 from .table import Block, Table
 
-Style: TypeAlias = dict[str, Any]
+Style: TypeAlias = dict[str, Any]  # keyword arguments of `Axes.plot`
 
-# Okabe and Ito's colours without yellow, which is too light for a line. Seven colours, four dashes and nine markers
-# have no common divisor, so it takes 252 methods until one looks like another, in colour or without.
+# Okabe and Ito's colours without yellow, which is too light for a line. The numbers of colours, dashes and markers have
+# no common divisor, so the first 252 methods look different, in colour and in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _DASHES = ("solid", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)))
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 
-_SETTINGS: Any = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: every machine draws the same
+_SETTINGS: Any = {  # keys of `rcParams`, whose type is private
+    "font.family": "DejaVu Sans",  # ships with matplotlib: equal figures on every machine
     "font.size": 8,
     "axes.titlesize": 9,
     "axes.titleweight": "bold",
@@ -44,65 +44,65 @@ _SETTINGS: Any = {
     "grid.linewidth": 0.6,
     "lines.linewidth": 1.4,
     "lines.markersize": 5,
-    "text.parse_math": False,  # a method's label may hold a dollar sign
+    "text.parse_math": False,  # the label of a method may contain a dollar sign
     "svg.hashsalt": "pmll-bench",
 }
 
-_PANELS = 3  # beside each other
+_PANELS = 3  # per row of the figure
 _PANEL, _LEFT, _TOP, _BOTTOM = (2.7, 2.5), 0.6, 0.35, 0.65  # inches
-_LABELS, _LETTER = 0.45, 0.062  # inches right of a panel, and for each letter of the longest name there
+_LABELS, _LETTER = 0.45, 0.062  # inches right of a panel, and per letter of the longest name
 
 
 def curves(table: Table) -> dict[str, bytes]:
-    """The files by their ending: svg, png, csv. Equal tables give equal bytes.
+    """The files by suffix: svg, png, csv. Equal tables give equal bytes.
 
-    A line is the mean over repetitions, its band ± sd. Blocks with one ratio have no curve, and oracles are left out.
+    A line is the mean over repetitions, its band ± sd. Blocks with one ratio and oracles are omitted.
 
-    Errors: ConfigError where no block has two ratios.
+    Raises `ConfigError` if no block has two ratios.
     """
     blocks = [block for block in table.blocks if len(block.ratios) > 1]
     if not blocks:
-        raise ConfigError("no curve to draw", hint="curves need results at two ratios or more")
+        raise ConfigError("no curve to draw", hint="curves need results at two or more ratios")
     return drawn(_figure, blocks, table.layout.metric_title)
 
 
 def write_curves(table: Table, folder: Path) -> tuple[Path, ...]:
-    """Write the curves of a table into a folder; returns the files."""
+    """Write the curves of a table into a folder and return the paths."""
     return write_figure(curves(table), folder / f"curves-{table.layout.metric}")
 
 
 def drawn(draw: Callable[[Sequence[Block], str], Figure], blocks: Sequence[Block], metric: str) -> dict[str, bytes]:
-    """A figure of some blocks as its files by their ending, the numbers behind it among them."""
+    """The files of a figure by suffix, with its numbers as CSV."""
     with mpl.rc_context(_SETTINGS):
         figure = draw(blocks, metric)
-        return {**{ending: _rendered(figure, ending) for ending in ("svg", "png")}, "csv": _csv(blocks)}
+        return {**{suffix: _rendered(figure, suffix) for suffix in ("svg", "png")}, "csv": _csv(blocks)}
 
 
 def write_figure(files: Mapping[str, bytes], stem: Path) -> tuple[Path, ...]:
-    """Write a figure's files, each named by its ending behind `stem`; returns them."""
+    """Write the files of a figure to `stem` plus their suffix and return the paths."""
     with store_errors(stem.parent):
         stem.parent.mkdir(parents=True, exist_ok=True)
-    paths = tuple(stem.with_name(f"{stem.name}.{ending}") for ending in files)
+    paths = tuple(stem.with_name(f"{stem.name}.{suffix}") for suffix in files)
     for path, content in zip(paths, files.values(), strict=True):
         write_whole(path, content)
     return paths
 
 
 def _figure(blocks: Sequence[Block], metric: str) -> Figure:
-    names = dict.fromkeys(line.row.name for block in blocks for line in _lines(block))
+    names = dict.fromkeys(row.means.name for block in blocks for row in _rows(block))
     styles = {name: _style(number) for number, name in enumerate(names)}
     columns, rows = min(len(blocks), _PANELS), math.ceil(len(blocks) / _PANELS)
-    labels = _LABELS + _LETTER * max(len(line.name) for block in blocks for line in _lines(block))
+    labels = _LABELS + _LETTER * max(len(row.name) for block in blocks for row in _rows(block))
     cell = _LEFT + _PANEL[0] + labels, _TOP + _PANEL[1] + _BOTTOM
     width, height = columns * cell[0], rows * cell[1]
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     for number, block in enumerate(blocks):
-        row, column = divmod(number, columns)
-        left, bottom = column * cell[0] + _LEFT, height - (row + 1) * cell[1] + _BOTTOM
+        down, right = divmod(number, columns)
+        left, bottom = right * cell[0] + _LEFT, height - (down + 1) * cell[1] + _BOTTOM
         axes = figure.add_axes((left / width, bottom / height, _PANEL[0] / width, _PANEL[1] / height))
         _draw(axes, block, metric, styles)
-    if any(shown.spread for block in blocks for shown in block.numbers):
+    if any(number.sd_text for block in blocks for number in block.numbers):
         over = " or ".join(dict.fromkeys(block.over for block in blocks))
         figure.text(_LEFT / width, 0.1 / height, f"Mean; band: ± sd (ddof 1) over {over}", color="#555555", fontsize=7)
     return figure
@@ -110,42 +110,42 @@ def _figure(blocks: Sequence[Block], metric: str) -> Figure:
 
 def _draw(axes: Axes, block: Block, metric: str, styles: Mapping[str, Style]) -> None:
     x = np.array(block.percents)
-    for line in _lines(block):
-        mean, sd = (np.array([getattr(cell, name) for cell in line.row.cells]) for name in ("mean", "sd"))
-        axes.plot(x, mean, **styles[line.row.name])
-        axes.fill_between(x, mean - sd, mean + sd, color=styles[line.row.name]["color"], alpha=0.15, linewidth=0)
+    for row in _rows(block):
+        mean, sd = (np.array([getattr(cell, name) for cell in row.means.cells]) for name in ("mean", "sd"))
+        axes.plot(x, mean, **styles[row.means.name])
+        axes.fill_between(x, mean - sd, mean + sd, color=styles[row.means.name]["color"], alpha=0.15, linewidth=0)
     axes.set(title=block.title, xlabel="Known labels (%)", ylabel=f"{metric} (%)")
-    if np.diff(x).min() >= 5:  # the numbers of closer ticks would touch
+    if np.diff(x).min() >= 5:  # labels of closer ticks would overlap
         axes.set_xticks(x)
     axes.margins(x=0.03)
     _label(axes, block, styles)
 
 
 def _label(axes: Axes, block: Block, styles: Mapping[str, Style]) -> None:
-    """Write each name beside the end of its line, moved apart just as far as they need to be read."""
+    """Write each name beside the end of its line, shifted so that names do not overlap."""
     ends = []
-    for line in _lines(block):
-        known = [(x, cell.mean) for x, cell in zip(block.percents, line.row.cells, strict=True) if cell.n]
+    for row in _rows(block):
+        known = [(x, cell.mean) for x, cell in zip(block.percents, row.means.cells, strict=True) if cell.n]
         if known:
-            ends.append((known[-1][1], known[-1][0], line))
+            ends.append((known[-1][1], known[-1][0], row))
     ends.sort(key=lambda end: end[0])
     low, high = axes.get_ylim()
     gap = (high - low) * 1.25 * mpl.rcParams["font.size"] / (72 * _PANEL[1])
     heights = spread_out([end[0] for end in ends], gap, low, high)
     across = axes.get_yaxis_transform()  # x as a share of the panel, y in data
-    for (y, x, line), height in zip(ends, heights, strict=True):
-        style = styles[line.row.name]
+    for (y, x, row), height in zip(ends, heights, strict=True):
+        style = styles[row.means.name]
         start = axes.transAxes.inverted().transform(axes.transData.transform((x, y)))[0]
         axes.plot([start, 1.06], [y, height], transform=across, clip_on=False, color=style["color"], linewidth=0.5)
         axes.plot([1.06], [height], transform=across, clip_on=False, **style)
-        axes.text(1.09, height, line.name, transform=across, verticalalignment="center_baseline")
+        axes.text(1.09, height, row.name, transform=across, verticalalignment="center_baseline")
     axes.set_ylim(low, high)
 
 
 def spread_out(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Heights in rising order, at least `gap` apart and between `low` and `high`, as near the wanted ones as can be.
+    """Heights at least `gap` apart and between `low` and `high`, as close to `wanted` as possible (least squares).
 
-    `wanted` rises; where the room is too small for the gap, the names overlap evenly.
+    `wanted` is in rising order. If there is not enough room for the gap, the heights are spaced evenly.
 
     >>> spread_out([1.0, 1.0, 5.0], 1.0, 0.0, 10.0)
     [0.5, 1.5, 5.0]
@@ -158,8 +158,8 @@ def spread_out(wanted: Sequence[float], gap: float, low: float, high: float) -> 
     return [float(height) for height in moved + steps]
 
 
-def _lines(block: Block) -> list[Line]:
-    return [line for line in block.lines if line.selection != ORACLE]
+def _rows(block: Block) -> list[Row]:
+    return [row for row in block.rows if row.selection != ORACLE]
 
 
 def _style(number: int) -> Style:
@@ -172,11 +172,11 @@ def _style(number: int) -> Style:
     }
 
 
-def _rendered(figure: Figure, ending: str) -> bytes:
+def _rendered(figure: Figure, suffix: str) -> bytes:
     file = io.BytesIO()
-    # No date and no version in the file, so that it changes only where the results do.
-    metadata = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}[ending]
-    figure.savefig(file, format=ending, dpi=200, metadata=metadata)
+    # Without date and version, files change only if the results change.
+    metadata = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}[suffix]
+    figure.savefig(file, format=suffix, dpi=200, metadata=metadata)
     return file.getvalue()
 
 
@@ -185,8 +185,8 @@ def _csv(blocks: Sequence[Block]) -> bytes:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["panel", "method", "selection", "known labels (%)", "mean", "sd", "n"])
     for block in blocks:
-        for line in _lines(block):
-            for share, cell in zip(block.percents, line.row.cells, strict=True):
+        for row in _rows(block):
+            for share, cell in zip(block.percents, row.means.cells, strict=True):
                 numbers = ["" if math.isnan(value) else value for value in (cell.mean, cell.sd)]
-                writer.writerow([block.title, line.label, line.selection, f"{share:g}", *numbers, cell.n])
+                writer.writerow([block.title, row.label, row.selection, f"{share:g}", *numbers, cell.n])
     return file.getvalue().encode()

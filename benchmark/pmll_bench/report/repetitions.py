@@ -1,7 +1,7 @@
-"""What the numbers of a block are repeated over: masks, and training seeds on each of them.
+"""Repetitions behind the numbers of a block: masks, and training seeds per mask.
 
-Trainings on one mask share its draw of known labels, so they are no independent repetitions. Where there are several
-masks, the seeds of each are averaged first and ± is the sd over masks; with one mask, ± is the sd over seeds.
+Runs on one mask share its known labels, so they are not independent. With several masks, the seeds of each mask are
+averaged first and ± is the sd over masks. With one mask, ± is the sd over seeds.
 """
 
 from __future__ import annotations
@@ -17,25 +17,26 @@ import pandas as pd
 from ..wording import counted
 from .aggregate import Value
 
-Key: TypeAlias = tuple[str, str, float]  # label, selection and ratio: what the repetitions of a number share
+Key: TypeAlias = tuple[str, str, float]  # label, selection and ratio, which the repetitions of a number share
 
 
 @dataclass(frozen=True)
 class Repetitions:
     """How the numbers of a block are repeated.
 
-    `said` is the caption's sentence, `unit` what ± is the spread over. `thin` are the numbers over less than `usual`,
-    and `trained_once` the labels of deterministic methods, where others have several seeds on a mask.
+    `summary` is the sentence for the caption, and ± is the spread over `unit`. `thin` are the numbers over fewer
+    repetitions than `usual`. `trained_once` are the labels of deterministic methods if others have several seeds per
+    mask.
     """
 
-    said: str
+    summary: str
     unit: str
     usual: str
     thin: frozenset[Key]
     trained_once: tuple[str, ...]
 
     def values(self, part: pd.DataFrame, names: Mapping[tuple[str, str], str], metric: str) -> list[Value]:
-        """The metric in percent, one value for each mask or, where there is one mask, for each seed."""
+        """The metric in percent, one value per mask, or per seed if there is only one mask."""
         found: dict[tuple[Key, int], list[float]] = defaultdict(list)
         units = part["mask_seed" if self.unit == "masks" else "seed"]
         for key, unit, value in zip(_keys(part), units, part[metric], strict=True):
@@ -49,10 +50,10 @@ class Repetitions:
 def repetitions(part: pd.DataFrame, least: int | None = None) -> Repetitions:
     """Count the masks and seeds of a block's numbers.
 
-    A number over fewer masks or seeds than `least`, by default than most numbers of the block have, is thin. A
-    deterministic method needs no more than one seed on a mask.
+    A number over fewer than `least` masks or seeds is thin; the default of `least` is what most numbers of the block
+    have. A deterministic method needs one seed per mask.
     """
-    seeds: dict[Key, Counter[int]] = defaultdict(Counter)  # of each number, how many on each mask
+    seeds: dict[Key, Counter[int]] = defaultdict(Counter)  # runs of each number by mask
     once: set[Key] = set()
     for key, mask, deterministic in zip(_keys(part), part["mask_seed"], part["deterministic"], strict=True):
         seeds[key][mask] += 1
@@ -66,7 +67,7 @@ def repetitions(part: pd.DataFrame, least: int | None = None) -> Repetitions:
     each = f" × {counted(few_runs // few_masks, 'seed')}" if few_runs > few_masks else ""
     hidden = set(part["regime"]) != {"full"}
     return Repetitions(
-        said=_said(_range(masks[key] for key in drawn), on_a_mask, several=several, hidden=hidden),
+        summary=_summary(_range(masks[key] for key in drawn), on_a_mask, several=several, hidden=hidden),
         unit="masks" if several else "seeds",
         usual=f"{counted(few_masks, 'mask')}{each}" if several else counted(few_runs, "seed"),
         thin=frozenset(
@@ -77,12 +78,12 @@ def repetitions(part: pd.DataFrame, least: int | None = None) -> Repetitions:
 
 
 def _keys(part: pd.DataFrame) -> Iterator[Key]:
-    """The number that each line of a frame belongs to."""
+    """The number to which each line of a frame belongs."""
     return zip(part["label"], part["selection"], part["ratio"], strict=True)
 
 
-def _said(masks: str, seeds: Sequence[int], *, several: bool, hidden: bool) -> str:
-    """The caption's sentence on how many repetitions there are and what ± means."""
+def _summary(masks: str, seeds: Sequence[int], *, several: bool, hidden: bool) -> str:
+    """The sentence for the caption: the number of repetitions and the meaning of ±."""
     one = max(seeds) == 1
     if several and one:
         return f"Mean ± sd (ddof 1) over {masks} masks, one seed each"
@@ -91,11 +92,11 @@ def _said(masks: str, seeds: Sequence[int], *, several: bool, hidden: bool) -> s
             f"Mean over {masks} masks × {_range(seeds)} seeds; ± is the sd (ddof 1) over masks of the mean over seeds"
         )
     if one:
-        return "One mask and one seed, so no ±" if hidden else "One seed, so no ±"
+        return "One mask and one seed (no ±)" if hidden else "One seed (no ±)"
     return f"Mean ± sd (ddof 1) over {_range(seeds)} seeds" + (" on one mask" if hidden else "")
 
 
 def _range(counts: Iterable[int]) -> str:
-    """How many there are: one number, or from the least to the most."""
+    """The counts as one number, or from the smallest to the largest."""
     ordered = sorted(counts)
     return f"{ordered[0]}" if ordered[0] == ordered[-1] else f"{ordered[0]} to {ordered[-1]}"

@@ -1,4 +1,4 @@
-"""The paper's table: methods by ratio, one block for each set of comparable results. The one place of percent."""
+"""The table of results: methods by ratio, one block per set of comparable results. Metrics become percent only here."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ import pandas as pd
 
 from ..errors import ConfigError, nearest
 from ..plan.cell import AXES, percent
-from .aggregate import Shown, aggregate
+from .aggregate import Number, aggregate
 from .caption import NO_LOGITS, caption, notes
 from .frame import COMPARABLE, ORACLE, ROW
 from .known import kind_of, known_of
-from .line import Line
 from .repetitions import repetitions
+from .row import Row
 
 _F1 = ("OP", "OR", "OF1", "CP", "CR", "CF1", "CF1_macro")
 _RULES = {"": "", "top3_": ", top 3", "top3_threshold_": ", top 3 and score ≥ 0"}
 METRICS: Mapping[str, str] = {
     "map": "mAP",
     "map_hcp": "mAP (envelope)",
-    **{rule + name: name.replace("CF1_macro", "macro CF1") + said for rule, said in _RULES.items() for name in _F1},
+    **{rule + name: name.replace("CF1_macro", "macro CF1") + text for rule, text in _RULES.items() for name in _F1},
 }
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What a table shows, and how.
+    """The contents and the form of a table.
 
-    Rows come in the `order` of their labels, others after them by name. Labels in `inferred` get a mark: their
-    methods' papers leave something open. A number over fewer than `min_seeds` masks, or seeds of the one mask (None:
-    what most numbers of its block have) is shown and not ranked.
+    Rows follow the `order` of their labels; other rows come after them, by name. Labels in `inferred` get a mark: parts
+    of their methods are not stated in the papers. A number over fewer than `min_seeds` masks, or seeds if there is one
+    mask, is shown but not ranked; the default is what most numbers of the block have.
     """
 
     metric: str = "map"
@@ -48,25 +48,25 @@ class Layout:
 
 @dataclass(frozen=True)
 class Block:
-    """Rows that may be compared. `identity` holds what they share (`frame.COMPARABLE`); numbers are percent."""
+    """Rows that may be compared. `identity` has what they share (`frame.COMPARABLE`); numbers are in percent."""
 
     identity: Mapping[str, Any]
     title: str
     caption: str
     ratios: tuple[float, ...]
     headers: tuple[str, ...]
-    lines: tuple[Line, ...]
+    rows: tuple[Row, ...]
     notes: tuple[str, ...]
-    over: str  # what ± is the spread over: masks or seeds
+    over: str  # ± is the spread over these: masks or seeds
 
     @property
     def percents(self) -> tuple[float, ...]:
-        """The ratios as percent."""
+        """The ratios in percent."""
         return tuple(round(100 * ratio, 2) for ratio in self.ratios)
 
     @property
-    def numbers(self) -> tuple[Shown, ...]:
-        return tuple(shown for line in self.lines for shown in line.numbers)
+    def numbers(self) -> tuple[Number, ...]:
+        return tuple(number for row in self.rows for number in row.numbers)
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ class Table:
 
 
 def build(results: pd.DataFrame, layout: Layout | None = None) -> Table:
-    """The table of a frame of results (`frame.frame`).
+    """The table of a data frame of results (`frame.frame`).
 
-    Errors: ConfigError for a metric that is unknown or that these results don't have.
+    Raises `ConfigError` for an unknown metric and for one that these results do not have.
     """
     layout = layout or Layout()
     if layout.metric not in METRICS:
@@ -89,7 +89,9 @@ def build(results: pd.DataFrame, layout: Layout | None = None) -> Table:
         return Table(layout, ())
     if layout.metric not in results:
         filtered = set(results["labels"]) != {"all"}
-        hint = "only the mAP is kept by label: choose it, or the labels 'all'" if filtered else f"{NO_LOGITS}: try map"
+        hint = (
+            "only the mAP is stored per label: choose map, or the labels 'all'" if filtered else f"{NO_LOGITS}: try map"
+        )
         raise ConfigError(f"these results have no {layout.metric}", hint=hint)
     parts = [part for _, part in results.groupby(list(COMPARABLE))]
     titles = _titles([_identity(part) for part in parts], [known_of(part) for part in parts])
@@ -100,7 +102,7 @@ def _block(part: pd.DataFrame, title: str, layout: Layout) -> Block:
     identity, names = _identity(part), _row_names(part, layout.order)
     ratios = tuple(sorted(set(part["ratio"])))
     over = repetitions(part, layout.min_seeds)
-    rows = aggregate(
+    means = aggregate(
         over.values(part, names, layout.metric),
         rows=tuple(names.values()),
         columns=ratios,
@@ -110,9 +112,9 @@ def _block(part: pd.DataFrame, title: str, layout: Layout) -> Block:
     )
     views = {key: ", ".join(sorted(set(own))) for key, own in part.groupby(list(ROW))["view"]}
     stated = {key: bool(own.all()) for key, own in part.groupby(list(ROW))["stated"]}
-    lines = tuple(
-        Line(*key, key[0] in layout.inferred, stated[key], row, views[key])
-        for key, row in zip(names, rows, strict=True)
+    rows = tuple(
+        Row(*key, key[0] in layout.inferred, stated[key], numbers, views[key])
+        for key, numbers in zip(names, means, strict=True)
     )
     return Block(
         identity=identity,
@@ -120,26 +122,26 @@ def _block(part: pd.DataFrame, title: str, layout: Layout) -> Block:
         caption=caption(identity, part, layout.metric_title, over),
         ratios=ratios,
         headers=_headers(ratios, layout.metric_title, identity["regime"]),
-        lines=lines,
-        notes=tuple(notes(part, lines, over, layout.metric, layout.metric_title)),
+        rows=rows,
+        notes=tuple(notes(part, rows, over, layout.metric, layout.metric_title)),
         over=over.unit,
     )
 
 
 def _identity(part: pd.DataFrame) -> dict[str, Any]:
-    """What the lines of a block share, as plain values."""
+    """The shared values of a block, as plain Python values."""
     return dict(zip(COMPARABLE, part[list(COMPARABLE)].astype(object).iloc[0], strict=True))
 
 
 def _row_names(part: pd.DataFrame, order: Sequence[str]) -> dict[tuple[str, str], str]:
-    """What each row is called, in the order of the rows; a selection rule other than `last` is named."""
+    """The names of the rows in their order; a selection rule other than `last` is part of the name."""
     place = {label: number for number, label in enumerate(order)}
     keys = sorted(
         set(zip(part["label"], part["selection"], strict=True)),
         key=lambda key: (place.get(key[0], len(place)), key[0], key[1] != "last", key[1]),
     )
-    said = {"last": "", ORACLE: f" [{ORACLE}, oracle]"}
-    return {(label, rule): label + said.get(rule, f" [{rule}]") for label, rule in keys}
+    suffixes = {"last": "", ORACLE: f" [{ORACLE}, oracle]"}
+    return {(label, rule): label + suffixes.get(rule, f" [{rule}]") for label, rule in keys}
 
 
 def _headers(ratios: Sequence[float], metric: str, regime: str) -> tuple[str, ...]:
@@ -148,7 +150,7 @@ def _headers(ratios: Sequence[float], metric: str, regime: str) -> tuple[str, ..
     return (percent(ratios[0]) if regime in ("partial", "semi") else metric,)
 
 
-_TELLS_APART: Mapping[str, Callable[[Any], str]] = {
+_DISTINGUISHING: Mapping[str, Callable[[Any], str]] = {
     "options": lambda options: options or "no options",
     "fingerprint": lambda fingerprint: f"data {fingerprint[:8]}",
     "mask": lambda mask: f"mask {mask}",
@@ -161,7 +163,7 @@ _TELLS_APART: Mapping[str, Callable[[Any], str]] = {
 
 
 def _titles(identities: Sequence[Mapping[str, Any]], known: Sequence[float]) -> list[str]:
-    """Data set and regime, and no more than it takes to tell a block from others of the same data set and regime."""
+    """Data set and regime, and only what distinguishes the block from others of the same data set and regime."""
     names = [
         f"{identity['dataset']}, {kind_of(identity['regime'], share)} labels"
         for identity, share in zip(identities, known, strict=True)
@@ -170,10 +172,10 @@ def _titles(identities: Sequence[Mapping[str, Any]], known: Sequence[float]) -> 
     for name, identity in zip(names, identities, strict=True):
         alike = [other for other, of in zip(identities, names, strict=True) if of == name]
         needed: list[str] = []
-        for field in _TELLS_APART:
+        for field in _DISTINGUISHING:
             if _distinct(alike, [*needed, field]) > _distinct(alike, needed):
                 needed.append(field)
-        titles.append(", ".join([name, *(_TELLS_APART[field](identity[field]) for field in needed)]))
+        titles.append(", ".join([name, *(_DISTINGUISHING[field](identity[field]) for field in needed)]))
     return titles
 
 

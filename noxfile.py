@@ -1,4 +1,4 @@
-"""Checks as sessions: `nox -l` lists them. All but `minimums` share the environment that nox itself runs in."""
+"""The project's checks; `nox -l` lists them. All but `minimums` run in the environment of nox itself."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ SLURM = ("munge", "slurmctld", "slurmd", "slurm-client")
 
 @nox.session(venv_backend="none")
 def lint(session: nox.Session) -> None:
-    """Style, spelling and workflow files (the hooks of a commit, on all files), and the direction of imports."""
+    """Run the commit hooks on all files (style, spelling, workflow files) and check the import contracts."""
     session.run("pre-commit", "run", "--all-files", external=True)
     session.run("lint-imports", "--no-cache", external=True)
 
 
 @nox.session(venv_backend="none")
 def types(session: nox.Session) -> None:
-    """Strict types, of the tests, too."""
+    """Type-check packages and tests in mypy's strict mode."""
     session.run(sys.executable, "-m", "mypy", *SOURCES, "tests", "noxfile.py")
 
 
 @nox.session(venv_backend="none")
 def tests(session: nox.Session) -> None:
-    """The tests and doctests; arguments after `--` go to pytest."""
-    session.run(sys.executable, "-m", "pytest", "-n", "2", *session.posargs)
+    """Run the tests and doctests and measure coverage. Arguments after `--` go to pytest, in place of coverage."""
+    session.run(sys.executable, "-m", "pytest", "-n", "2", *(session.posargs or ["--cov"]))
 
 
 @nox.session(venv_backend="none")
@@ -61,22 +61,22 @@ def wheel(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def slurm(session: nox.Session) -> None:
-    """The Slurm launcher on a real Slurm of one node; as root, Slurm is installed with apt where it is missing."""
+    """Test the Slurm launcher on a real single-node Slurm, installed with apt where it is missing. Needs root."""
     if os.geteuid() != 0:
-        session.skip("only root can start a Slurm")
+        session.skip("starting Slurm needs root")
     if shutil.which("slurmctld") is None and shutil.which("apt-get") is not None:
         commands = ("update", "-qq"), ("install", "--yes", "-qq", "--no-install-recommends", *SLURM)
         for command in commands:
             quiet = {"DEBIAN_FRONTEND": "noninteractive"}
             session.run("apt-get", *command, env=quiet, external=True, success_codes=(0, 100))
     if shutil.which("slurmctld") is None:
-        session.skip(f"Slurm can't be installed here; it is in Debian's packages {', '.join(SLURM)}")
+        session.skip(f"Slurm is not installed (Debian packages: {', '.join(SLURM)})")
     session.run(sys.executable, "-m", "pytest", "-m", "slurm", "tests/slurm", *session.posargs)
 
 
 @nox.session(venv_backend="none")
 def checks(session: nox.Session) -> None:
-    """The long form of `pmll-bench check` for every method, or for those named after `--`, in each of its regimes."""
+    """Run `pmll-bench check --full` for every method, or for those named after `--`, in each of its regimes."""
     from pmll_methods import registry
 
     failed = []
@@ -92,19 +92,19 @@ def checks(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def overfit(session: nox.Session) -> None:
-    """Can every method learn 64 scenes by heart? Arguments after `--` go to the script."""
+    """Overfitting check: does every method fit 64 fully labelled scenes? Arguments after `--` go to the script."""
     session.run(sys.executable, "tests/soak/overfit.py", *session.posargs)
 
 
 @nox.session(venv_backend="none")
 def rounding(session: nox.Session) -> None:
-    """How far do the smoke track's numbers move with the kind of CPU? Arguments after `--` go to the script."""
+    """Compare the smoke track's numbers across CPU instruction sets. Arguments after `--` go to the script."""
     session.run(sys.executable, "tests/soak/rounding.py", *session.posargs)
 
 
 @nox.session(python="3.11")
 def minimums(session: nox.Session) -> None:
-    """The tests with the lowest versions that pyproject.toml allows (downloads gigabytes; not part of CI)."""
+    """Run the tests with the lowest versions that pyproject.toml allows (downloads gigabytes; weekly in CI)."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     lowest = [*project["dependencies"], *project["optional-dependencies"]["test"]]
     pins = Path(session.create_tmp()) / "minimums.txt"

@@ -8,7 +8,6 @@ trained as present. The network is in `nn/semantic_attention.py`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
@@ -50,7 +49,7 @@ class AddGcnSettings(TrunkSettings):
     width: Count = setting(1024, "channels of label features", "ADD-GCN's code")
 
 
-class AddGcn(TrunkLearner):
+class AddGcn(TrunkLearner[AddGcnSettings, None]):
     """The score is the mean of two: the maximum of a label's activation map, and that of the dynamic graph."""
 
     Settings = AddGcnSettings
@@ -82,17 +81,15 @@ class AddGcn(TrunkLearner):
         },
     )
 
-    def __init__(self, problem: Problem, settings: Any) -> None:
+    def __init__(self, problem: Problem, settings: AddGcnSettings) -> None:
         super().__init__(problem, settings)
         self.classifier = AddGcnHead(self.trunk.channels, len(problem.classes), settings.width)
 
     def forward(self, features: Float[Tensor, "b k u v"], head: None) -> Float[Tensor, "b c"]:
-        logits: Tensor = self.classifier(self.feature_map(features))
-        return logits
+        return self.classifier(self.feature_map(features))
 
     def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
         return {"bce": partial_bce(self(batch.features, head), batch.labels)}
 
     def attention(self, features: Float[Tensor, "b k u v"]) -> Float[Tensor, "b c h w"]:
-        activation: Tensor = self.classifier.attention.activation(self.feature_map(features))
-        return activation.sigmoid()
+        return self.classifier.attention.activation(self.feature_map(features)).sigmoid()

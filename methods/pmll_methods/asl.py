@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .learners.learner import Batch, Step
 from .learners.trunk import ClassifierSettings, TrunkClassifier
-from .losses.asymmetric import partial_asl
+from .losses.asymmetric import Asymmetry, partial_asl
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .presets.departures import LAST_EPOCH
 from .presets.recipes import SMOKE_TRUNK
@@ -30,7 +30,7 @@ class AslSettings(ClassifierSettings):
     clip: Share = setting(0.05, "probability shift m of negatives", "ASL repository, training script")
 
 
-class Asl(TrunkClassifier):
+class Asl(TrunkClassifier[AslSettings]):
     """Trunk, pooling, linear classifier, partial asymmetric loss."""
 
     Settings = AslSettings
@@ -55,5 +55,10 @@ class Asl(TrunkClassifier):
     )
 
     def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
-        gammas = {"gamma_neg": self.settings.gamma_negative, "gamma_pos": self.settings.gamma_positive}
-        return {"asl": partial_asl(self(batch.features, head), batch.labels, clip=self.settings.clip, **gammas)}
+        settings = self.settings
+        shape: Asymmetry = {
+            "gamma_neg": settings.gamma_negative,
+            "gamma_pos": settings.gamma_positive,
+            "clip": settings.clip,
+        }
+        return {"asl": partial_asl(self(batch.features, head), batch.labels, **shape)}

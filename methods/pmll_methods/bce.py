@@ -29,7 +29,7 @@ class BceSettings(ClassifierSettings):
     normalisation: Literal["known", "durand"] = setting("known", "mean over known labels, or weight g(p) per image")
 
 
-class Bce(TrunkClassifier):
+class Bce(TrunkClassifier[BceSettings]):
     """Trunk, pooling, linear classifier, masked binary cross-entropy."""
 
     Settings = BceSettings

@@ -49,7 +49,7 @@ class CapSettings(PseudoLabelSettings, PixelSettings, ClassifierSettings):
     negative_share: Share = setting(1.0, "trusted share of the expected negatives", "released code")
 
 
-class Cap(PseudoLabelLearner, PlainPixels, TrunkClassifier):
+class Cap(PseudoLabelLearner[CapSettings, None, Tensor], PlainPixels[CapSettings, None], TrunkClassifier[CapSettings]):
     """A linear classifier with pseudo-labels that are, per class, as frequent as the labels."""
 
     Settings = CapSettings
@@ -112,7 +112,5 @@ class Cap(PseudoLabelLearner, PlainPixels, TrunkClassifier):
     def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
         """Σ ASL over labelled images + Σ ASL over trusted pseudo-labels, on strong views."""
         features, labels, true = self.targets(batch)
-        weak = [view for view in batch.views[1:] if isinstance(view, Tensor)]
-        assert isinstance(features, Tensor)
-        logits = self(torch.cat([features, *weak]), head)[: len(labels)]
+        logits = self(torch.cat([features, *batch.views[1:]]), head)[: len(labels)]
         return self.asl_terms(logits, labels, true)

@@ -8,15 +8,16 @@ Labels", 2024, Table 4): with contexts shared by all classes (`coop`), and with 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from typing_extensions import TypeVar
 
 from .learners.clip_learner import ClipLearner, ClipSettings
 from .learners.learner import Batch, Problem, Step
-from .losses.asymmetric import partial_asl
+from .losses.asymmetric import Asymmetry, partial_asl
 from .losses.partial_bce import durand_bce, partial_bce
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, MethodError
 from .nn.cosine import cosine_logits
@@ -62,7 +63,10 @@ class CoOpCspSettings(CoOpSettings):
     class_specific: bool = setting(True, "a separate context for every class", "SARL, 4.2")
 
 
-class CoOp(ClipLearner):
+CoOpT = TypeVar("CoOpT", bound=CoOpSettings, default=Any)
+
+
+class CoOp(ClipLearner[CoOpT, Tensor]):
     """The cosine between the global feature of an image and the text feature of each learned prompt."""
 
     Settings = CoOpSettings
@@ -77,7 +81,7 @@ class CoOp(ClipLearner):
         tracks={"paper": SARL_PAPER, "smoke": SARL_SMOKE},
     )
 
-    def __init__(self, problem: Problem, settings: CoOpSettings) -> None:
+    def __init__(self, problem: Problem, settings: CoOpT) -> None:
         super().__init__(problem, settings)
         if settings.readout == "softmax" and len(problem.classes) == 1:
             raise MethodError("a softmax over a single class is always 1", hint="--set readout=sigmoid")
@@ -99,8 +103,7 @@ class CoOp(ClipLearner):
 
     def head(self) -> Float[Tensor, "c e"]:
         """f_c^t = Enc_t(t_c) with t_c = [V]_1 … [V]_M [CLS] (SARL, eq. 7-8)."""
-        texts: Tensor = self.prompts()[0]
-        return texts
+        return self.prompts()[0]
 
     def visual(self, features: Tensor) -> Float[Tensor, " b #c e"]:
         """f_c^v, the image feature of each class; here the same for all classes."""
@@ -115,12 +118,16 @@ class CoOp(ClipLearner):
     def loss(self, batch: Batch, head: Float[Tensor, "c e"], step: Step) -> dict[str, Tensor]:
         logits, labels, settings = self(batch.features, head), batch.labels, self.settings
         if settings.loss == "asl":
-            shape = {"gamma_neg": settings.gamma_negative, "gamma_pos": settings.gamma_positive, "clip": settings.clip}
+            shape: Asymmetry = {
+                "gamma_neg": settings.gamma_negative,
+                "gamma_pos": settings.gamma_positive,
+                "clip": settings.clip,
+            }
             return {"asl": partial_asl(logits, labels, reduction="images", **shape)}
         return {settings.loss: (partial_bce if settings.loss == "bce" else durand_bce)(logits, labels)}
 
 
-class CoOpCsp(CoOp):
+class CoOpCsp(CoOp[CoOpCspSettings]):
     """`coop` with class-specific contexts."""
 
     Settings = CoOpCspSettings

@@ -93,7 +93,7 @@ def other_quadrant(
     return prototypes[torch.arange(len(prototypes), device=own.device), (own - offset) % QUADRANTS]
 
 
-class Dsrb(BlendingLearner):
+class Dsrb(BlendingLearner[DsrbSettings]):
     """L = L_bce + 0.05 L_con + L_inst + L_prot; f ← β f + (1 - β) P_cq with another quadrant q than the label's own."""
 
     Settings = DsrbSettings
@@ -135,7 +135,6 @@ class Dsrb(BlendingLearner):
         self.gathered: Gathered | None = None
 
     def sweep(self, batch: Batch) -> None:
-        assert isinstance(batch.features, Tensor)
         features, location = self.located(batch.features)
         if self.gathered is None:
             self.gathered = empty(self.prototypes)

@@ -66,7 +66,7 @@ class DualCoOpSettings(ClipSettings):
     )
 
 
-class DualCoOp(ClipLearner):
+class DualCoOp(ClipLearner[DualCoOpSettings, Tensor]):
     """Region features are compared with the positive and the negative prompt of each class and aggregated."""
 
     Settings = DualCoOpSettings
@@ -127,8 +127,7 @@ class DualCoOp(ClipLearner):
         return self.clip.dense(self.clip.normalise(pixels))
 
     def head(self) -> Float[Tensor, "2 c e"]:
-        texts: Tensor = self.prompts()
-        return texts
+        return self.prompts()
 
     def forward(self, features: Float[Tensor, "b n e"], head: Float[Tensor, "2 c e"]) -> Float[Tensor, "b c"]:
         """Two-way softmax over the negative and the positive logit: P(present) = sigmoid(positive - negative)."""

@@ -8,7 +8,7 @@ ML-GCN's code it means a difficult object, which is trained as present.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor
@@ -65,7 +65,7 @@ class GcnMlSettings(WordSettings, TrunkSettings):
     )
 
 
-class GcnMl(TrunkLearner):
+class GcnMl(TrunkLearner[GcnMlSettings, Tensor]):
     """x = max-pooled features, Z = GCN(words), logits = x Zᵀ."""
 
     Settings = GcnMlSettings
@@ -99,7 +99,10 @@ class GcnMl(TrunkLearner):
         },
     )
 
-    def __init__(self, problem: Problem, settings: Any) -> None:
+    words: Tensor
+    edges: Tensor
+
+    def __init__(self, problem: Problem, settings: GcnMlSettings) -> None:
         super().__init__(problem, settings)
         words = word_vectors(settings.words, problem.prompt_names)
         self.gcn = LabelGcn([words.shape[1], settings.hidden, self.trunk.channels])
@@ -115,8 +118,7 @@ class GcnMl(TrunkLearner):
 
     def head(self) -> Float[Tensor, "c d"]:
         """Z, one classifier per label (eq. 2)."""
-        classifiers: Tensor = self.gcn(self.words, self.edges)
-        return classifiers
+        return self.gcn(self.words, self.edges)
 
     def forward(self, features: Tensor, head: Float[Tensor, "c d"]) -> Float[Tensor, "b c"]:
         pooled = features if self.settings.frozen else self.feature_map(features).amax(dim=(2, 3))  # eq. 3

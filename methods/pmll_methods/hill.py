@@ -72,7 +72,7 @@ class HillSettings(PixelSettings, SinglePositiveSettings):
     gamma: Weight = setting(2.0, "focusing on positives", "released code")
 
 
-class Hill(PlainPixels, SinglePositiveLearner):
+class Hill(PlainPixels[HillSettings, None], SinglePositiveLearner[HillSettings]):
     """Assumed negatives that are predicted as present are down-weighted."""
 
     Settings = HillSettings
@@ -107,7 +107,7 @@ class SplcSettings(PixelSettings, SinglePositiveSettings):
     gamma: Weight = setting(2.0, "focusing", "released code")
 
 
-class Splc(PlainPixels, SinglePositiveLearner):
+class Splc(PlainPixels[SplcSettings, None], SinglePositiveLearner[SplcSettings]):
     """Unknown labels that are confidently predicted are treated as present."""
 
     Settings = SplcSettings

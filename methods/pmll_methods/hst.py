@@ -57,7 +57,7 @@ class HstSettings(PrototypeSettings, TransferSettings):
     )
 
 
-class Hst(TransferLearner):
+class Hst(TransferLearner[HstSettings]):
     """L = L_bce + L_intra + L_inter + 0.1 L_θintra + 0.1 L_θinter + 0.05 L_proto + 10 L_cooc + 0.05 L_con."""
 
     Settings = HstSettings
@@ -115,11 +115,9 @@ class Hst(TransferLearner):
     def sweep_plan(self, epoch: int) -> Sweep | None:
         if not self.settings.cross_image:
             return None
-        planned: Sweep | None = self.settings.prototype_sweep(epoch, self.problem.recipe)
-        return planned
+        return self.settings.prototype_sweep(epoch, self.problem.recipe)
 
     def sweep(self, batch: Batch) -> None:
-        assert isinstance(batch.features, Tensor)
         self.prototypes.gather(self.decoupled(batch.features)[0], batch.labels)
 
     def after_sweep(self) -> None:

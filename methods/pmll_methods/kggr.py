@@ -8,19 +8,18 @@ co-occurrence graph; a second gated graph network computes w_c^T, and w_c = F_w 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .learners.label_features import LabelFeatureSettings
-from .learners.learner import Problem
+from .learners.label_features import LabelFeatureLearner, LabelFeatureSettings
+from .learners.learner import Batch, Problem, Step
+from .losses.partial_bce import partial_bce
 from .method import PAPER_STEP, Card
 from .nn.gated_graph import GatedGraph
 from .presets.trunks import LABEL_FEATURES
 from .settings import setting
-from .ssgrl import Ssgrl
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +29,7 @@ class KggrSettings(LabelFeatureSettings):
     classifier_graph: bool = setting(True, "graph network over the classifiers; without it: SSGRL", "reconstructed")
 
 
-class Kggr(Ssgrl):
+class Kggr(LabelFeatureLearner[KggrSettings]):
     """s_c = w_c·o_c + b_c with o_c as in SSGRL and w_c from the graph network over classifiers."""
 
     Settings = KggrSettings
@@ -49,7 +48,7 @@ class Kggr(Ssgrl):
         tracks=LABEL_FEATURES,
     )
 
-    def __init__(self, problem: Problem, settings: Any) -> None:
+    def __init__(self, problem: Problem, settings: KggrSettings) -> None:
         super().__init__(problem, settings)
         if settings.classifier_graph:
             width = self.graph.classifiers.weight.shape[1]
@@ -64,3 +63,6 @@ class Kggr(Ssgrl):
         exchanged = self.classifier_ggnn(start, self.adjacency)  # w_c^T
         classifiers: Tensor = self.classifier_fc(torch.cat([exchanged, start], dim=-1))
         return classifiers
+
+    def loss(self, batch: Batch, head: Tensor | None, step: Step) -> dict[str, Tensor]:
+        return {"bce": partial_bce(self(batch.features, head), batch.labels)}

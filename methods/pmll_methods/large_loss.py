@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int8
 from torch import Tensor
+from typing_extensions import TypeVar
 
 from .learners.learner import Batch, Problem, PseudoLabels, Step
 from .learners.single_positive import SinglePositiveLearner, SinglePositiveSettings
@@ -45,7 +46,10 @@ class LargeLossSettings(SinglePositiveSettings):
     )
 
 
-class LlR(SinglePositiveLearner):
+LargeLossT = TypeVar("LargeLossT", bound=LargeLossSettings, default=Any)
+
+
+class LlR(SinglePositiveLearner[LargeLossT]):
     """Entries with a large loss are rejected."""
 
     Settings = LargeLossSettings
@@ -63,7 +67,7 @@ class LlR(SinglePositiveLearner):
 
     doubted: Tensor
 
-    def __init__(self, problem: Problem, settings: LargeLossSettings) -> None:
+    def __init__(self, problem: Problem, settings: LargeLossT) -> None:
         super().__init__(problem, settings)
         self.register_buffer("doubted", torch.zeros_like(problem.labels))  # modified entries of the current epoch
 
@@ -106,7 +110,7 @@ class LlR(SinglePositiveLearner):
         """Correct labels for later epochs; only in LL-Cp."""
 
 
-class LlCt(LlR):
+class LlCt(LlR[LargeLossT]):
     """Entries with a large loss are corrected to present in the current step."""
 
     card = replace(LlR.card, name="ll-ct", title="large loss correction, temporary", tracks=large_loss(0.002))
@@ -133,7 +137,7 @@ class LlCpSettings(LargeLossSettings):
     )
 
 
-class LlCp(LlCt):
+class LlCp(LlCt[LlCpSettings]):
     """Entries with a large loss are corrected permanently, the same share of entries in every epoch."""
 
     Settings = LlCpSettings
@@ -159,7 +163,7 @@ class LlCp(LlCt):
         """Δrel in every epoch except the first."""
         if self.settings.permanent == "never":
             return super().share(epoch)
-        return float(self.settings.delta) if epoch > 0 else 0.0
+        return self.settings.delta if epoch > 0 else 0.0
 
     def current_labels(self, batch: Batch) -> Int8[Tensor, "b c"]:
         return self.labels[batch.positions.to(self.labels.device)]

@@ -31,7 +31,7 @@ class LinearProbeSettings(TrunkSettings):
     strength: Positive = setting(1e-3, "weight C of the summed log-loss, relative to ½|w|²; features are standardised")
 
 
-class LinearProbe(TrunkLearner):
+class LinearProbe(TrunkLearner[LinearProbeSettings, None]):
     """min over w, b of ½|w|² + C Σ log(1 + exp(-y (w·x + b))), summed over the known labels of a class."""
 
     Settings = LinearProbeSettings
@@ -76,7 +76,6 @@ class LinearProbe(TrunkLearner):
         return Sweep()
 
     def sweep(self, batch: Batch) -> None:
-        assert isinstance(batch.features, Tensor)
         self.gathered.append(batch.features.cpu())
 
     def after_sweep(self) -> None:

@@ -40,7 +40,7 @@ class RoleSettings(LinearPhaseSettings, ExpectationSettings):
     linear_lr: Positive = setting(1e-3, "learning rate of the linear phase", "released code, mode linear_init")
 
 
-class Role(LinearPhase, Epr):
+class Role(LinearPhase[RoleSettings], Epr[RoleSettings]):
     """The classifier is trained on the label estimates, and the estimates on the classifier's predictions."""
 
     Settings = RoleSettings

@@ -38,7 +38,7 @@ class SarbSettings(BlendingSettings):
     )
 
 
-class Sarb(BlendingLearner):
+class Sarb(BlendingLearner[SarbSettings]):
     """L = L_bce + 0.05 L_con + L_inst + L_prot; f ← β f + (1 - β) P_ck for one unknown label c per image."""
 
     Settings = SarbSettings
@@ -69,7 +69,6 @@ class Sarb(BlendingLearner):
         self.prototypes = Prototypes(len(problem.classes), settings.prototypes, self.width)
 
     def sweep(self, batch: Batch) -> None:
-        assert isinstance(batch.features, Tensor)
         self.prototypes.gather(self.decoupled(batch.features)[0], batch.labels)
 
     def after_sweep(self) -> None:

@@ -64,7 +64,7 @@ class SarlSettings(CoOpSdSettings):
     class_specific: bool = setting(True, "a separate context for every class", "SARL, 4.2")
 
 
-class CoOpSd(CoOp):
+class CoOpSd(CoOp[CoOpSdSettings]):
     """The cosine between the decoupled image feature of each class and the text feature of its learned prompt.
 
     In the paper's notation, `encode` returns f^g = Enc_v(I) (eq. 1) and `words` is x_c (eq. 2). `decoupling` contains U

@@ -88,7 +88,7 @@ class Head(NamedTuple):
     shift: Float[Tensor, " #e"]
 
 
-class Scinet(SelfTaughtLearner):
+class Scinet(SelfTaughtLearner[ScinetSettings, Head]):
     """Cosines to graph-refined prompts, trained on fused confidences of easier views of the same image."""
 
     Settings = ScinetSettings
@@ -121,8 +121,9 @@ class Scinet(SelfTaughtLearner):
         affinity = cosine_similarity(names).clamp(0, 1).fill_diagonal_(0)
         if of.variant == "paper" and of.relation == "pearson":
             affinity = label_correlation(problem.labels, otherwise=affinity)
-        weights = {"lambda_n": of.lambda_n, "lambda_q": of.lambda_q}
-        self.fusion = ConfidenceFusion(affinity, of.fusion, neighbours=of.nearest, **weights)
+        self.fusion = ConfidenceFusion(
+            affinity, of.fusion, lambda_n=of.lambda_n, lambda_q=of.lambda_q, neighbours=of.nearest
+        )
         kept = of.neighbours or classes
         prior = structured_prior(affinity, neighbours=kept, share=of.share, temperature=of.temperature)
         for name, edges in {"bar": prior.bar, "star": prior.star}.items():
@@ -152,21 +153,21 @@ class Scinet(SelfTaughtLearner):
 
     def forward(self, features: Tensor, head: Head) -> Float[Tensor, "b c"]:
         """s f · t'."""
-        logits: Tensor = self.settings.scale * self.images(self.pooled(features), head) @ head.texts.mT
-        return logits
+        return self.settings.scale * self.images(self.pooled(features), head) @ head.texts.mT
 
     def loss(self, batch: Batch, head: Head, step: Step) -> dict[str, Tensor]:
         of, count = self.settings, len(batch.views)
         labels = batch.labels if of.known_negatives == "keep" else batch.labels.clamp(min=0)
-        pooled = self.pooled(torch.cat([view for view in batch.views if isinstance(view, Tensor)]))
+        pooled = self.pooled(torch.cat(batch.views))
         if of.cross_prompt != "off":
             head = self.head(self.prompter.see(pooled.chunk(count)[min(1, count - 1)]))
         images = self.images(pooled, head)
         logits = (of.scale * images @ head.texts.mT).float().chunk(count)
         terms = {"splc": classification(logits[0], labels, step.epoch, known_only=self.known_only)}
         if of.variant == "released":
-            limits = {"hard_k": of.hard_k, "cutoff": of.cutoff}
-            terms |= released_losses(logits, labels, batch.positions, self.star, self.believed, **limits)
+            terms |= released_losses(
+                logits, labels, batch.positions, self.star, self.believed, hard_k=of.hard_k, cutoff=of.cutoff
+            )
         else:
             confidence = self.fusion(images.chunk(count)[0].detach(), logits[0].detach().sigmoid(), labels)
             threshold = thresholds(learning_status(self.believed, of.hard_k), of.cutoff)

@@ -68,7 +68,7 @@ class Texts(NamedTuple):
     weights: Float[Tensor, "c c"] | None
 
 
-class ScpNet(SelfTaughtLearner):
+class ScpNet(SelfTaughtLearner[ScpNetSettings, Texts]):
     """Cosines to prompts that are refined by a graph network, trained by prior-enhanced self-supervised learning."""
 
     Settings = ScpNetSettings
@@ -155,7 +155,7 @@ class ScpNet(SelfTaughtLearner):
         L_cls is on the first weak view; the other terms train the strong view on the second weak view.
         """
         of, labels = self.settings, batch.labels
-        features = torch.cat([view for view in batch.views if isinstance(view, Tensor)])
+        features = torch.cat(batch.views)
         supervised, weak, strong = self(features, head).float().chunk(3)
         terms = {"cls": classification(supervised, labels, step.epoch, known_only=self.known_only)}
         p = weak.detach().sigmoid()

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int8
 from torch import Tensor
+from typing_extensions import TypeVar
 
 from .learners.learner import Batch, Problem, PseudoLabels, Step
 from .learners.linear_phase import LinearPhase, LinearPhaseSettings
@@ -41,7 +43,7 @@ from .ranges import Share
 from .settings import setting
 
 
-class An(SinglePositiveLearner):
+class An(SinglePositiveLearner[SinglePositiveSettings]):
     """Unknown labels are assumed negative."""
 
     card = Card(
@@ -67,7 +69,7 @@ class AnLsSettings(LinearPhaseSettings, SinglePositiveSettings):
     smoothing: Share = setting(0.1, "weight of the opposite label in label smoothing; 0: `an`", "released code")
 
 
-class AnLs(LinearPhase, SinglePositiveLearner):
+class AnLs(LinearPhase[AnLsSettings], SinglePositiveLearner[AnLsSettings]):
     """`an` with label smoothing; in the paper with and without a linear phase (`linear_phase`)."""
 
     Settings = AnLsSettings
@@ -88,7 +90,7 @@ class AnLs(LinearPhase, SinglePositiveLearner):
         return {"an_ls": an_ls(self.logits(batch, step), batch.labels, smoothing=smoothing).mean()}
 
 
-class Wan(SinglePositiveLearner):
+class Wan(SinglePositiveLearner[SinglePositiveSettings]):
     """Unknown labels are assumed negative, with a small weight."""
 
     card = replace(An.card, name="wan", title="weak assume negative")
@@ -97,7 +99,10 @@ class Wan(SinglePositiveLearner):
         return {"wan": wan(self(batch.features, head), batch.labels).mean()}
 
 
-class Epr(SinglePositiveLearner):
+ExpectationT = TypeVar("ExpectationT", bound=ExpectationSettings, default=Any)
+
+
+class Epr(SinglePositiveLearner[ExpectationT]):
     """Unknown labels are ignored; the predicted number of positives per image is regularised to its expected value."""
 
     Settings = ExpectationSettings
@@ -112,7 +117,7 @@ class Epr(SinglePositiveLearner):
     )
     controlled = replace(CONTROLLED_TRUNK, values=EXPECTED)
 
-    def __init__(self, problem: Problem, settings: ExpectationSettings) -> None:
+    def __init__(self, problem: Problem, settings: ExpectationT) -> None:
         super().__init__(problem, settings)
         self.expected = expected_positives(problem.labels, settings.expected_positives)
 

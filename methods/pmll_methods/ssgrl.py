@@ -16,7 +16,7 @@ from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .presets.trunks import LABEL_FEATURES
 
 
-class Ssgrl(LabelFeatureLearner):
+class Ssgrl(LabelFeatureLearner[LabelFeatureSettings]):
     """One feature vector per label, message passing over the co-occurrence graph, one classifier per label."""
 
     Settings = LabelFeatureSettings

@@ -67,7 +67,7 @@ class SsmllSettings(PseudoLabelSettings, ClipSettings):
     context_weight: Weight = setting(1.0, "weight of the context task, λ_c")
 
 
-class Ssmll(PseudoLabelLearner, ClipLearner):
+class Ssmll(PseudoLabelLearner[SsmllSettings, Tensor, Tensor], ClipLearner[SsmllSettings, Tensor, Tensor]):
     """One image feature per class, by attention over regions, compared with the prompt of the class."""
 
     Settings = SsmllSettings
@@ -124,8 +124,7 @@ class Ssmll(PseudoLabelLearner, ClipLearner):
 
     def head(self) -> Float[Tensor, "prompts c e"]:
         """S and T, the text features of the prompts."""
-        texts: Tensor = self.prompts()
-        return texts
+        return self.prompts()
 
     def label_features(
         self, features: Float[Tensor, "b n e"], semantic: Float[Tensor, "c e"]
@@ -149,20 +148,25 @@ class Ssmll(PseudoLabelLearner, ClipLearner):
     def assign_labels(self, scores: Float[Tensor, "u c"]) -> Int8[Tensor, "u c"]:
         """Pseudo-labels by rank, as frequent as in the labelled images; or by a threshold of 0.5."""
         settings, positives = self.settings, self.positives.to(scores.device)
-        shares = {"positive_share": settings.positive_share, "negative_share": settings.negative_share}
         if settings.thresholds == "cap":
-            return thresholds.cap_labels(scores, thresholds.cap_thresholds(scores, positives, self.labelled, **shares))
+            found = thresholds.cap_thresholds(
+                scores,
+                positives,
+                self.labelled,
+                positive_share=settings.positive_share,
+                negative_share=settings.negative_share,
+            )
+            return thresholds.cap_labels(scores, found)
         if settings.thresholds == "fixed":
             half = scores.new_full((scores.shape[1],), 0.5)
             return thresholds.cat_labels(scores, thresholds.CatThresholds(half, half))
         frequency = thresholds.expected_frequency(positives, self.labelled)
-        counts = thresholds.cat_counts(frequency, len(scores), **shares)
+        counts = thresholds.cat_counts(frequency, len(scores), settings.positive_share, settings.negative_share)
         return thresholds.cat_labels(scores, thresholds.cat_thresholds(scores, *counts))
 
     def loss(self, batch: Batch, head: Float[Tensor, "prompts c e"], step: Step) -> dict[str, Tensor]:
         """L = L_s + λ_u L_u + λ_c (L_cs + L_cu), on strong views of labelled and unlabelled images."""
         features, labels, true = self.targets(batch)
-        assert isinstance(features, Tensor)
         gathered = self.label_features(features, head[0])
         logits = self.aligned(gathered, head[-1])
         terms = self.asl_terms(logits, labels, true)

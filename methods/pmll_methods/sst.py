@@ -46,7 +46,7 @@ class SstSettings(TransferSettings):
         return self.margin if after <= 0 else max(self.margin_floor, self.margin - after * self.margin_step)
 
 
-class Sst(TransferLearner):
+class Sst(TransferLearner[SstSettings]):
     """L = L_bce + L_intra + L_inter + 10 L_cooc + 0.05 L_con, with completed labels treated as known."""
 
     Settings = SstSettings

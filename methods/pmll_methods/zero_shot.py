@@ -28,7 +28,7 @@ class ZeroShotSettings(ClipSettings):
     prompt: str = setting("a photo of a {name}.", "prompt template; {name} is the class name", "CLIP repository")
 
 
-class ClipZeroShot(ClipLearner):
+class ClipZeroShot(ClipLearner[ZeroShotSettings, Tensor]):
     """scale * cos(image, text of the class)."""
 
     Settings = ZeroShotSettings

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pmll_methods import registry
-from pmll_methods.cap import Cap
+from pmll_methods.cap import Cap, CapSettings
 from pmll_methods.learners.learner import Problem
 from pmll_methods.settings import Resolved, resolve
 from pmll_methods.towers.cnn import load_trunk
@@ -210,6 +210,7 @@ BATCHES = {  # of the released code: labelled alone, then labelled and unlabelle
 @pytest.mark.parametrize(("dataset", "images"), [("coco2014", 82081), ("voc2012", 5717)])
 def test_batches_of_cap_are_the_released_ones_at_every_share(dataset: str, images: int) -> None:
     found = on("cap", dataset, SEMI, tower="tiny")
+    assert isinstance(found.settings, CapSettings)
     tower, classes = load_trunk("tiny"), ("a", "b")
     for share, (alone, labelled, unlabelled) in BATCHES[dataset].items():
         labels = torch.zeros(images, 2, dtype=torch.int8)

@@ -56,6 +56,8 @@ class LabelFeatureLearner(TrunkLearner[SettingsT, Tensor | None]):
     the loss (Chen et al., "SSGRL", ICCV 2019, section 3)."""
 
     controlled = replace(CONTROLLED_TRUNK, settings={**CONTROLLED_TRUNK.settings, "start": "log-odds"})  # as for all
+    words: Tensor
+    adjacency: Tensor
 
     def __init__(self, problem: Problem, settings: SettingsT) -> None:
         super().__init__(problem, settings)
@@ -97,8 +99,7 @@ class LabelFeatureLearner(TrunkLearner[SettingsT, Tensor | None]):
         self, label_features: Float[Tensor, "b c f"], classifiers: Float[Tensor, "c o"] | None = None
     ) -> Float[Tensor, "b c"]:
         """Label features through the graph to logits (SSGRL, eq. 6-9), by the learned classifiers or those given."""
-        logits: Tensor = self.graph(label_features, self.adjacency, classifiers)
-        return logits
+        return self.graph(label_features, self.adjacency, classifiers)
 
     def forward(self, features: Float[Tensor, "b k u v"], head: Float[Tensor, "c o"] | None) -> Float[Tensor, "b c"]:
         return self.classify(self.decoupled(features)[0], head)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
@@ -41,6 +42,10 @@ class GatedGraph(nn.Module):
 class ElementwiseClassifier(nn.Module):
     """One linear classifier per class, on the features of that class: logit_c = w_c·o_c + b_c."""
 
+    if TYPE_CHECKING:  # nn.Module's own declaration returns Any
+
+        def __call__(self, features: Tensor, weight: Tensor | None = None) -> Tensor: ...
+
     def __init__(self, classes: int, width: int) -> None:
         super().__init__()
         bound = 1 / math.sqrt(width)
@@ -57,6 +62,10 @@ class ElementwiseClassifier(nn.Module):
 class LabelGraph(nn.Module):
     """Logits from the features of all classes, before and after the graph network (SSGRL, eq. 8-9)."""
 
+    if TYPE_CHECKING:  # nn.Module's own declaration returns Any
+
+        def __call__(self, features: Tensor, adjacency: Tensor, classifiers: Tensor | None = None) -> Tensor: ...
+
     def __init__(
         self, classes: int, width: int = 1024, output: int = 1024, steps: int = 3, *, shared_reset: bool = False
     ) -> None:
@@ -72,5 +81,4 @@ class LabelGraph(nn.Module):
         classifiers: Float[Tensor, "c o"] | None = None,
     ) -> Float[Tensor, "b c"]:
         joined = torch.cat([self.ggnn(features, adjacency), features], dim=-1)
-        logits: Tensor = self.classifiers(self.fc(joined).tanh(), classifiers)
-        return logits
+        return self.classifiers(self.fc(joined).tanh(), classifiers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
@@ -31,6 +32,10 @@ class LabelGcn(nn.Module):
 
     `widths` lists the number of channels before, between and after the layers.
     """
+
+    if TYPE_CHECKING:  # nn.Module's own declaration returns Any
+
+        def __call__(self, nodes: Tensor, edges: Tensor) -> Tensor: ...
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float, Int64
@@ -28,6 +29,10 @@ class PromptContexts(nn.Module):
         words: one phrase per prompt whose token embeddings initialise the context instead, and determine `n_ctx`;
             None: initialise that prompt from noise.
     """
+
+    if TYPE_CHECKING:  # nn.Module's own declaration returns Any
+
+        def __call__(self) -> Tensor: ...
 
     def __init__(
         self,

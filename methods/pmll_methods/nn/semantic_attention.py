@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -82,6 +84,10 @@ class DynamicGraph(nn.Module):
 
 class AddGcnHead(nn.Module):
     """ADD-GCN after the trunk: the mean of two scores, from activation maps and from the graph."""
+
+    if TYPE_CHECKING:  # nn.Module's own declaration returns Any
+
+        def __call__(self, feature_map: Tensor) -> Tensor: ...
 
     def __init__(self, features: int, classes: int, width: int = 1024) -> None:
         super().__init__()

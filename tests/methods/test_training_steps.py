@@ -6,6 +6,8 @@ import copy
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -105,9 +107,8 @@ def same(found: nn.Sequential, expected: nn.Sequential) -> None:
     """All weights and statistics are equal, and training has moved every one of them."""
     start = the_start().state_dict()
     for name, tensor in expected.state_dict().items():
-        torch.testing.assert_close(
-            found.state_dict()[name], tensor, rtol=1e-5, atol=1e-6, msg=lambda text, name=name: f"{name}: {text}"
-        )
+        where = partial("{}: {}".format, name)
+        torch.testing.assert_close(found.state_dict()[name], tensor, rtol=1e-5, atol=1e-6, msg=where)
         if name.endswith(("weight", "bias")):
             assert (tensor - start[name]).abs().max() > 1e-4, f"{name} has not moved: the test would see nothing"
 
@@ -128,7 +129,7 @@ def test_sgd_with_momentum_and_decay_at_a_one_cycle_rate() -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
-def test_adam_at_a_one_cycle_rate_cycles_its_first_momentum(optimizer: str) -> None:
+def test_adam_at_a_one_cycle_rate_cycles_its_first_momentum(optimizer: Literal["adam", "adamw"]) -> None:
     recipe = replace(RECIPE, optimizer=optimizer, betas=(0.5, 0.98), weight_decay=0.1, schedule="onecycle")
 
     net = the_start()
@@ -171,10 +172,10 @@ def test_adamw_with_a_cosine_rate_a_clipped_gradient_and_averaged_weights(kind: 
         optimizer.param_groups[0]["lr"] = 0.05 * (step + 1) / 2 if epoch == 0 else cosine
         optimizer.zero_grad()
         cross_entropy(net(features), labels).backward()
-        gradient = torch.cat([parameter.grad.flatten() for parameter in net.parameters()])
-        norms.append(float(gradient.norm()))
-        for parameter in net.parameters():
-            parameter.grad *= min(1, 0.12 / norms[-1])
+        gradients = [parameter.grad for parameter in net.parameters() if parameter.grad is not None]
+        norms.append(float(torch.cat([gradient.flatten() for gradient in gradients]).norm()))
+        for gradient in gradients:
+            gradient *= min(1, 0.12 / norms[-1])
         optimizer.step()
         with torch.no_grad():
             for slow, fast in zip(average.parameters(), net.parameters(), strict=True):
@@ -188,7 +189,9 @@ def test_adamw_with_a_cosine_rate_a_clipped_gradient_and_averaged_weights(kind: 
 
 @pytest.mark.parametrize("ema", [None, 0.7])
 @pytest.mark.parametrize("mode", ["eval", "train", "train-from-second"])
-def test_batch_norm_rests_trains_or_trains_from_the_second_epoch_on(mode: str, ema: float | None) -> None:
+def test_batch_norm_rests_trains_or_trains_from_the_second_epoch_on(
+    mode: Literal["eval", "train", "train-from-second"], ema: float | None
+) -> None:
     recipe = replace(RECIPE, optimizer="sgd", momentum=0.0, batch_norm=mode, ema=ema)
 
     net = the_start()
@@ -199,18 +202,18 @@ def test_batch_norm_rests_trains_or_trains_from_the_second_epoch_on(mode: str, e
         gradients = torch.autograd.grad(loss, list(net.parameters()))
         with torch.no_grad():
             for parameter, gradient in zip(net.parameters(), gradients, strict=True):
-                parameter -= 0.05 * gradient
+                parameter.sub_(0.05 * gradient)
             for slow, fast in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
                 slow.copy_(0.7 * slow + 0.3 * fast)  # the statistics, too; the counter is cut to a whole number
 
     model = trained(recipe)
     expected = net if ema is None else average
     same(model.net, expected)
-    assert torch.equal(model.net[1].running_mean, torch.zeros(4)) == (mode == "eval")
+    assert torch.equal(model.net.get_buffer("1.running_mean"), torch.zeros(4)) == (mode == "eval")
     scores = predict_group([model], IMAGES, [MemoryRun(recipe=recipe)])[0]
     ((_, (pixels,)),) = IMAGES.batches([np.arange(15)], ("squash",), 4)
     wanted = expected.eval()(colours(torch.from_numpy(pixels))).detach()
-    np.testing.assert_allclose(scores, wanted, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(torch.as_tensor(scores), wanted, rtol=1e-5, atol=1e-6)
 
 
 class AtHalfRate(Net):
@@ -260,7 +263,7 @@ def test_after_every_epoch_the_bench_scores_with_the_averaged_weights() -> None:
         gradients = torch.autograd.grad(cross_entropy(net(features), labels), list(net.parameters()))
         with torch.no_grad():
             for slow, fast, gradient in zip(average.parameters(), net.parameters(), gradients, strict=True):
-                fast -= 0.05 * gradient
+                fast.sub_(0.05 * gradient)
                 slow.copy_(0.7 * slow + 0.3 * fast)
             if step % 2 == 1:
                 expected.append(average.eval()(colours(torch.from_numpy(pixels))))

@@ -11,9 +11,9 @@ import typer
 from ..errors import Exit
 from ..streams import give_up_if_broken, take_any_text
 from .ablate import ablate
-from .argv import spread_lists
 from .browse import list_names, show
 from .check import check
+from .command import Command, Group
 from .data import data
 from .doctor import doctor
 from .output import DEBUG, report_error
@@ -22,21 +22,22 @@ from .run import run
 from .status import score, status
 
 app = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(run)
-app.command(no_args_is_help=True)(ablate)
-app.command()(status)
-app.command()(table)
+app.command(cls=Command)(run)
+app.command(cls=Command, no_args_is_help=True)(ablate)
+app.command(cls=Command)(status)
+app.command(cls=Command)(table)
 app.add_typer(plot, name="plot")
-app.command("list", no_args_is_help=True)(list_names)
-app.command(no_args_is_help=True)(show)
-app.command(no_args_is_help=True)(check)
+app.command("list", cls=Command, no_args_is_help=True)(list_names)
+app.command(cls=Command, no_args_is_help=True)(show)
+app.command(cls=Command, no_args_is_help=True)(check)
 app.add_typer(data, name="data")
-app.command(no_args_is_help=True)(score)
-app.command()(doctor)
+app.command(cls=Command, no_args_is_help=True)(score)
+app.command(cls=Command)(doctor)
 
 
 def _print_version(wanted: bool) -> None:
@@ -51,9 +52,9 @@ def _print_version(wanted: bool) -> None:
 def pmll_bench(
     version: Annotated[
         bool,
-        typer.Option("--version", metavar="", callback=_print_version, is_eager=True, help="Print the version."),
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", metavar="", help="Show the whole traceback of an error.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an error.")] = False,
 ) -> None:
     """Benchmark multi-label recognition with partial labels.
 
@@ -68,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     DEBUG.set("--debug" in given)
     arguments = [argument for argument in given if argument != "--debug"]  # wherever it stands
     try:
-        code = app(spread_lists(arguments), prog_name="pmll-bench", standalone_mode=False)
+        code = app(arguments, prog_name="pmll-bench", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough
         code = Exit.BUG

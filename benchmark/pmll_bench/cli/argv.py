@@ -1,4 +1,4 @@
-"""Lets list options be written in every form that people type."""
+"""List options in every form that people type: `--seeds 0 1`, `--seeds 0,1`, `--seeds 0 --seeds 1`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ LISTS = frozenset(field.flag for field in declared() if field.many and field.opt
 
 
 def spread_lists(argv: Sequence[str]) -> list[str]:
-    """Write out the lists among the arguments as one option a value, the form that the parser knows.
+    """Repeat a list option before each of its values, the form that the parser knows.
 
-    A list goes on to the next option; commas separate, too. All else stays as it is.
+    A list ends at the next option; commas separate values, too. Everything else stays as it is.
 
     >>> spread_lists(["--datasets", "coco", "voc", "--seeds=0,1", "--set", "prompt=a cat, a dog"])
     ['--datasets', 'coco', '--datasets', 'voc', '--seeds', '0', '--seeds', '1', '--set', 'prompt=a cat, a dog']
     """
     spread: list[str] = []
-    empty: list[str] = []  # options without a value go last, where the parser misses it
+    empty: list[str] = []  # options without a value go last: the parser then reports the missing value
     current = None
     for place, argument in enumerate(argv):
         if argument == "--":
@@ -39,3 +39,13 @@ def spread_lists(argv: Sequence[str]) -> list[str]:
         else:
             spread += [part for value in values.split(",") if value for part in (current, value)]
     return [*spread, *empty]
+
+
+def open_list(argv: Sequence[str]) -> str | None:
+    """The list option that further values would belong to; None after any other option.
+
+    >>> open_list(["--datasets", "voc", "--seeds", "0"]), open_list(["--seeds", "0", "--json"])
+    ('--seeds', None)
+    """
+    options = [argument.partition("=")[0] for argument in argv if argument.startswith("-")]
+    return options[-1] if options and options[-1] in LISTS else None

@@ -15,7 +15,7 @@ from .output import DEBUG, columns, print_json
 
 def check(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A method: its name or the path of a .py file.")],
-    full: Annotated[bool, typer.Option("--full", metavar="", help="The long form, under a minute.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="The long form, under a minute.")] = False,
     regime: Annotated[
         str | None, typer.Option(metavar="NAME", help="One that its card names; default: partial, else its first.")
     ] = None,

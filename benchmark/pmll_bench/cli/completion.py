@@ -64,5 +64,10 @@ NAMES: dict[str, Callable[[], Iterable[str]]] = {
 
 
 def names_of(kind: str) -> Callable[[str], list[str]]:
-    """The completion of an option or an argument: the names of a kind that begin with what is typed."""
-    return lambda incomplete: [name for name in NAMES[kind]() if name.startswith(incomplete)]
+    """The completion of an option or an argument: the names that begin with what is typed, after its last comma."""
+
+    def complete(incomplete: str) -> list[str]:
+        before, comma, last = incomplete.rpartition(",")
+        return [f"{before}{comma}{name}" for name in NAMES[kind]() if name.startswith(last)]
+
+    return complete

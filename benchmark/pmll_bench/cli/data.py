@@ -10,6 +10,7 @@ import typer
 
 from ..errors import ConfigError, Exit
 from ..wording import counted
+from .command import Command, Group
 from .options import STORE, Classes, DataRoot, DataSets, Json, Root
 from .output import columns, print_json, tell
 
@@ -19,10 +20,10 @@ Names: TypeAlias = Annotated[
     typer.Argument(metavar="[NAME …]", help="Data sets: names, aliases, files of your own; default: all."),
 ]
 
-data = typer.Typer(no_args_is_help=True, help="See, verify and fetch data sets.")
+data = typer.Typer(cls=Group, no_args_is_help=True, help="See, verify and fetch data sets.")
 
 
-@data.command()
+@data.command(cls=Command)
 def status(
     names: Names = None,
     sets: DataSets = None,
@@ -62,12 +63,12 @@ def print_labels(found: Sequence[dict[str, Any]], *, classes: bool) -> None:
             print(f"\n{record['name']}\n{columns(CLASS_HEADER, class_rows(record['labels']))}")
 
 
-@data.command()
+@data.command(cls=Command)
 def verify(
     name: Name,
     data_root: DataRoot = None,
     root: Root = STORE,
-    renew: Annotated[bool, typer.Option("--renew", metavar="", help="Accept changed images as they are.")] = False,
+    renew: Annotated[bool, typer.Option("--renew", help="Accept changed images as they are.")] = False,
     sets: DataSets = None,
     as_json: Json = False,
 ) -> None:
@@ -102,7 +103,7 @@ def verify(
         raise typer.Exit(Exit.INVALID)
 
 
-@data.command()
+@data.command(cls=Command)
 def mask(
     name: Name,
     out: Annotated[Path, typer.Option(metavar="FILE", help="The mask file to write, .npz.")],
@@ -134,7 +135,7 @@ def mask(
     print(out)
 
 
-@data.command()
+@data.command(cls=Command)
 def fetch(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A data set, or word vectors: glove, glove-6b.")],
     classes: Annotated[

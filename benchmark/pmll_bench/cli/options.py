@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-Json: TypeAlias = Annotated[bool, typer.Option("--json", metavar="", help="Answer as JSON.")]
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 Root: TypeAlias = Annotated[
     Path, typer.Option(envvar="PMLL_STORE", metavar="FOLDER", help="Store: the folder of cells and results.")
 ]
@@ -18,6 +18,6 @@ DataRoot: TypeAlias = Annotated[
 DataSets: TypeAlias = Annotated[
     list[str] | None, typer.Option("--set", metavar="data.NAME=V", help="Options of the data set, as in 'run'.")
 ]
-Classes: TypeAlias = Annotated[bool, typer.Option("--classes", metavar="", help="Count the labels of each class.")]
+Classes: TypeAlias = Annotated[bool, typer.Option("--classes", help="Count the labels of each class.")]
 
 STORE = Path("runs")  # the default of Root

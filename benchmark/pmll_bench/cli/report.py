@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from ..errors import Exit
+from .command import Command, Group
 from .options import STORE, Root
 from .output import print_table, tell
 
@@ -46,12 +47,10 @@ def table(
     format: Annotated[
         Format, typer.Option(metavar="NAME", help="terminal, markdown, csv, latex or json.")
     ] = Format.terminal,
-    as_json: Annotated[bool, typer.Option("--json", metavar="", help="The same as --format json.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it to a file.")] = None,
     decimals: Annotated[int, typer.Option(min=0, max=6, metavar="N", help="Digits after the point.")] = 1,
-    strict: Annotated[
-        bool, typer.Option("--strict", metavar="", help="End with 5 if a number or result is missing.")
-    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="End with 5 if a number or result is missing.")] = False,
     root: Root = STORE,
 ) -> None:
     """Print the table of results: methods by ratio.
@@ -81,10 +80,10 @@ def table(
         raise typer.Exit(Exit.INCOMPLETE)
 
 
-plot = typer.Typer(no_args_is_help=True, help="Draw figures of results.")
+plot = typer.Typer(cls=Group, no_args_is_help=True, help="Draw figures of results.")
 
 
-@plot.command()
+@plot.command(cls=Command)
 def curves(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the figures go.")] = Path("plots"),
     metric: Metric = "map",
@@ -109,7 +108,7 @@ def curves(
         print(path)
 
 
-@plot.command(no_args_is_help=True)
+@plot.command(cls=Command, no_args_is_help=True)
 def ablation(
     name: Annotated[str, typer.Argument(metavar="NAME", help="One of 'pmll-bench list ablations'.")],
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the figures go.")] = Path("plots"),

@@ -16,7 +16,7 @@ def status(
     root: Root = STORE,
     check: Annotated[
         bool,
-        typer.Option("--check", metavar="", help="End with 5 unless all cells are done and up to date."),
+        typer.Option("--check", help="End with 5 unless all cells are done and up to date."),
     ] = False,
     as_json: Json = False,
 ) -> None:

@@ -7,15 +7,11 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 
 from command_line import SMALL, Command, method_file
-from pmll_bench.cli import app
 
 
 def test_a_table_in_every_format(command: Command, grid: list[str], tmp_path: Path) -> None:
@@ -151,26 +147,6 @@ def test_the_version_is_told(command: Command) -> None:
 
 
 # --- help
-
-
-def every_command() -> Iterator[list[str]]:
-    """The words of every command."""
-
-    def walk(found: Any, words: list[str]) -> Iterator[list[str]]:
-        if hasattr(found, "commands"):
-            for name, inner in found.commands.items():
-                yield from walk(inner, [*words, name])
-        else:
-            yield words
-
-    return walk(typer.main.get_command(app), [])
-
-
-@pytest.mark.parametrize("words", list(every_command()), ids=" ".join)
-def test_the_help_of_every_command_has_two_examples_of_it(command: Command, words: list[str]) -> None:
-    shown = command(*words, "--help").out
-    examples = [line for line in shown.splitlines() if f"pmll-bench {' '.join(words)}" in line and "Usage" not in line]
-    assert len(examples) >= 2
 
 
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["list", "methods"]], ids=" ".join)

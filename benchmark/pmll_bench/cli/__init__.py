@@ -1,4 +1,4 @@
-"""The command line: parses, hands over to the packages underneath, prints what they answer."""
+"""The command line: parses arguments, calls the packages below and prints their results."""
 
 from __future__ import annotations
 
@@ -54,26 +54,27 @@ def pmll_bench(
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an error.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the full traceback of an error.")] = False,
 ) -> None:
-    """Benchmark multi-label recognition with partial labels.
+    """Benchmark for multi-label recognition with partial labels.
 
-    'pmll-bench run' needs no set-up: it trains the methods on the embedded data set and prints the table.
+    Start with 'pmll-bench run': it trains six methods on the embedded data set and
+    prints the results table.
     """
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The `pmll-bench` command; always ends in `SystemExit` with one of the codes in `errors.Exit`."""
+    """The `pmll-bench` command; always raises `SystemExit` with one of the codes in `errors.Exit`."""
     take_any_text()
     given = sys.argv[1:] if argv is None else argv
     DEBUG.set("--debug" in given)
-    arguments = [argument for argument in given if argument != "--debug"]  # wherever it stands
+    arguments = [argument for argument in given if argument != "--debug"]  # at any position
     try:
         code = app(arguments, prog_name="pmll-bench", standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader has seen enough
+    except BrokenPipeError:  # the reader has closed the pipe
         code = Exit.BUG
-    except (KeyboardInterrupt, typer.Abort):  # what the parser makes of Ctrl-C
+    except (KeyboardInterrupt, typer.Abort):  # Ctrl-C; the parser raises Abort
         code = Exit.INTERRUPTED
     except Exception as error:
         code = report_error(error, debug=DEBUG.get(), as_json="--json" in given)

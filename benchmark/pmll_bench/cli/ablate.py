@@ -33,7 +33,7 @@ def ablate(
     \b
     Examples:
       pmll-bench ablate dualcoop-contexts --dry-run
-      pmll-bench ablate dualcoop-contexts --datasets voc --seeds 0 1 2
+      pmll-bench ablate dualcoop-contexts --ratios 50% --seeds 0 1 2
     """
     from ..ablations import ablation
     from ..report.ablation import write_ablation

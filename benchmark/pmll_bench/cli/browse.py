@@ -1,4 +1,4 @@
-"""`list` and `show`: what there is, and what is known about it."""
+"""`list` and `show`: names, and what is known about a method or data set."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from ..errors import UsageError
+from .completion import names_of
 from .data import print_labels
 from .options import Classes, DataRoot, DataSets, Json
 from .output import columns, print_json, tell
 
 
 class Kind(StrEnum):
-    """What can be listed."""
+    """A kind of name that can be listed."""
 
     methods = "methods"
     datasets = "datasets"
@@ -26,10 +27,10 @@ class Kind(StrEnum):
 
 
 def list_names(
-    kind: Annotated[Kind, typer.Argument(metavar="KIND", show_choices=False, help="What to list.")],
+    kind: Annotated[Kind, typer.Argument(metavar="KIND", help="The kind of names.")],
     as_json: Json = False,
 ) -> None:
-    """List methods, data sets, regimes, masks, tracks, ablations, or the papers' numbers.
+    """List methods, data sets, regimes, masks, tracks, ablations or the numbers of papers.
 
     \b
     Examples:
@@ -47,12 +48,40 @@ def list_names(
 
 
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A method or .py file, a data set or file of labels.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="A method or .py file, a data set or label file.",
+            autocompletion=names_of("shown"),
+        ),
+    ],
     datasets: Annotated[
-        list[str] | None, typer.Option("--datasets", help="Resolve a method's recipe on these, value by value.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME …",
+            help="Of a method: show the settings and the recipe on these data sets.",
+            autocompletion=names_of("datasets"),
+        ),
     ] = None,
-    regime: Annotated[str, typer.Option(help="With --datasets: in this regime.")] = "",
-    track: Annotated[str, typer.Option(help="With --datasets: on this track; default: paper.")] = "",
+    regime: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="With --datasets: the regime; default: partial, else the first of the method.",
+            show_default=False,
+            autocompletion=names_of("regimes"),
+        ),
+    ] = "",
+    track: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="With --datasets: the track; default: paper.",
+            show_default=False,
+            autocompletion=names_of("tracks"),
+        ),
+    ] = "",
     sets: DataSets = None,
     classes: Classes = False,
     data_root: DataRoot = None,
@@ -60,10 +89,11 @@ def show(
 ) -> None:
     """Show one method or data set.
 
-    A method: what it trains, its settings with their sources, its recipes, what
-    is inferred, where it differs from released code. With --datasets: what it
-    runs there, each value with its source. A data set: its counts, layout and
-    options and, where it is at hand, its present, absent and unknown labels.
+    For a method: what it trains, its settings with their sources, its recipes,
+    inferred parts and differences from released code. With --datasets: every
+    value that it uses there, with its source. For a data set: counts, folder
+    layout, options and, if its files are there, the number of present, absent and
+    unknown labels.
 
     \b
     Examples:
@@ -76,13 +106,13 @@ def show(
     from .describe import as_text, describe
 
     if not datasets and (regime or track):
-        raise UsageError("--regime and --track say which recipe to resolve", hint="add --datasets NAME")
+        raise UsageError("--regime and --track select a recipe and need --datasets", hint="add --datasets NAME")
     described = describe(name, tuple(datasets or ()), regime, track or "paper")
     is_data = described["kind"] == "data set"
     if is_data and datasets:
-        raise UsageError(f"--datasets resolves a method's recipe, and {name} is a data set")
+        raise UsageError(f"--datasets is for methods, but {name} is a data set")
     if not is_data and (sets or classes):
-        raise UsageError(f"--set and --classes are for data sets, and {name} is a method")
+        raise UsageError(f"--set and --classes are for data sets, but {name} is a method")
     found = data_status([name], data_root, sets or (), classes=classes) if is_data else []
     for each in found:
         if each["labels"] and described["counts"] is None:

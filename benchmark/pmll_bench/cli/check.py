@@ -1,4 +1,4 @@
-"""`check`: does a method keep the rules?"""
+"""`check`: tests whether a method follows the rules of the benchmark."""
 
 from __future__ import annotations
 
@@ -9,23 +9,32 @@ from typing import Annotated
 import typer
 
 from ..errors import Exit
+from .completion import names_of
 from .options import Json
 from .output import DEBUG, columns, print_json
 
 
 def check(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A method: its name or the path of a .py file.")],
-    full: Annotated[bool, typer.Option("--full", help="The long form, under a minute.")] = False,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A method or .py file.", autocompletion=names_of("methods"))
+    ],
+    full: Annotated[bool, typer.Option("--full", help="Run the full checks (less than a minute).")] = False,
     regime: Annotated[
-        str | None, typer.Option(metavar="NAME", help="One that its card names; default: partial, else its first.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The regime; default: partial, else the first of the method.",
+            autocompletion=names_of("regimes"),
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check that a method keeps the rules.
+    """Check that a method follows the rules of the benchmark.
 
-    It reads no hidden label, resumes exactly, doesn't depend on the order of
-    images, and more; each check says why it is made. Ends with 4 when one fails.
-    That finds mistakes, not deliberate evasion.
+    A method must not read hidden labels, must resume exactly, must not depend on
+    the order of the images, and more. Each failed check states its reason and a
+    hint. Exits with status 4 if any check fails. The checks find mistakes, not
+    deliberate evasion.
 
     \b
     Examples:
@@ -35,7 +44,7 @@ def check(
     """
     from ..checks.check import check as run_checks
 
-    with redirect_stdout(sys.stderr):  # whatever the method prints is no result
+    with redirect_stdout(sys.stderr):  # output of the method is not a result
         found = list(run_checks(name, full, regime))
     failed = [each for each in found if each.result == "failed"]
     if as_json:

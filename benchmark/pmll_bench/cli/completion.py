@@ -47,6 +47,12 @@ def _metrics() -> Iterable[str]:
     return METRICS
 
 
+def _fetched() -> Iterable[str]:
+    from pmll_methods.towers.glove import FILES
+
+    return (*_datasets(), *FILES)
+
+
 def _shown() -> Iterable[str]:
     return (name for name in (*_methods(), *_datasets()) if name not in ("all", "default"))
 
@@ -60,6 +66,7 @@ NAMES: dict[str, Callable[[], Iterable[str]]] = {
     "ablations": _ablations,
     "metrics": _metrics,
     "shown": _shown,
+    "fetched": _fetched,
 }
 
 

@@ -1,4 +1,4 @@
-"""`data`: is a data set at hand, is every image of it whole, and download what is missing."""
+"""`data`: status of the data sets, verification of their images, masks and downloads."""
 
 from __future__ import annotations
 
@@ -11,16 +11,22 @@ import typer
 from ..errors import ConfigError, Exit
 from ..wording import counted
 from .command import Command, Group
+from .completion import names_of
 from .options import STORE, Classes, DataRoot, DataSets, Json, Root
 from .output import columns, print_json, tell
 
-Name: TypeAlias = Annotated[str, typer.Argument(metavar="NAME", help="A data set: name, alias or file of your own.")]
+Name: TypeAlias = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="A data set or label file.", autocompletion=names_of("datasets")),
+]
 Names: TypeAlias = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME …]", help="Data sets: names, aliases, files of your own; default: all."),
+    typer.Argument(
+        metavar="NAME", help="Data sets or label files; default: all data sets.", autocompletion=names_of("datasets")
+    ),
 ]
 
-data = typer.Typer(cls=Group, no_args_is_help=True, help="See, verify and fetch data sets.")
+data = typer.Typer(cls=Group, no_args_is_help=True, help="Show, verify and download data sets.")
 
 
 @data.command(cls=Command)
@@ -31,7 +37,7 @@ def status(
     data_root: DataRoot = None,
     as_json: Json = False,
 ) -> None:
-    """Show which data sets are at hand and complete, and how many labels are known.
+    """Show which data sets are complete, and how many of their labels are known.
 
     \b
     Examples:
@@ -53,7 +59,7 @@ def status(
 
 
 def print_labels(found: Sequence[dict[str, Any]], *, classes: bool) -> None:
-    """Print the labels of data sets that are at hand: by split and, if asked for, by class."""
+    """Print the label counts of complete data sets: by split and, on request, by class."""
     from .data_status import CLASS_HEADER, LABEL_HEADER, class_rows, label_rows
 
     if rows := label_rows(found):
@@ -68,22 +74,24 @@ def verify(
     name: Name,
     data_root: DataRoot = None,
     root: Root = STORE,
-    renew: Annotated[bool, typer.Option("--renew", help="Accept changed images as they are.")] = False,
+    renew: Annotated[bool, typer.Option("--renew", help="Accept changed images.")] = False,
     sets: DataSets = None,
     as_json: Json = False,
 ) -> None:
-    """Decode every image; ends with 3 where one is damaged or has changed since it was last verified.
+    """Decode every image of a data set and report damaged or changed ones.
 
-    Says which images are both in train and in test, and which results of the store were made from other images.
+    Exits with status 3 if an image is damaged or has changed since the last
+    verification. Also reports images that are in both train and test, and results
+    in the store that were computed from other images.
 
     \b
     Examples:
-      pmll-bench data verify voc2007 --data-root ~/data
+      pmll-bench data verify shapes
       pmll-bench data verify images/labels.csv
     """
-    from .data_status import verify as look
+    from .data_status import verify as verify_images
 
-    found = look(name, data_root, root, sets or (), renew=renew)
+    found = verify_images(name, data_root, root, sets or (), renew=renew)
     if as_json:
         print_json("data-verify", found)
     elif not found["problems"]:
@@ -91,26 +99,31 @@ def verify(
     for note in found["notes"]:
         tell(f"note: {note}")
     for one, other in found["equal"]:
-        tell(f"warning: {one} of train and {other} of test have the same pixels")
+        tell(f"warning: {one} of train and {other} of test have equal pixels")
     if others := found["results_of_others"]:
         was = "was" if len(others) == 1 else "were"
-        made = f"{counted(len(others), 'result')} in {root} {was} made from other images"
+        made = f"{counted(len(others), 'result')} in {root} {was} computed from other images"
         tell(f"warning: {made}: {', '.join(others)}")
     for problem in found["problems"]:
         tell(f"error: {problem}")
     if found["problems"]:
-        tell("  hint:  restore or repair these images; --renew accepts changed ones as they are")
+        tell("  hint:  restore or repair these images; --renew accepts changed images")
         raise typer.Exit(Exit.INVALID)
 
 
 @data.command(cls=Command)
 def mask(
     name: Name,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="The mask file to write, .npz.")],
-    rule: Annotated[str, typer.Option("--mask", metavar="RULE", help="A rule, or a file.")] = "counter/1",
-    regime: Annotated[str, typer.Option(metavar="NAME", help="partial, single-positive or semi.")] = "partial",
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The mask file to write (.npz).")],
+    rule: Annotated[
+        str, typer.Option("--mask", metavar="RULE", help="A rule or a mask file.", autocompletion=names_of("masks"))
+    ] = "counter/1",
+    regime: Annotated[
+        str, typer.Option(metavar="NAME", help="partial, single-positive or semi.", autocompletion=names_of("regimes"))
+    ] = "partial",
     ratios: Annotated[
-        list[str] | None, typer.Option(metavar="R …", help="Shares of known labels; default: those of the regime.")
+        list[str] | None,
+        typer.Option(metavar="R …", help="Shares of known labels, 0.1 or 10%; default: those of the regime."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Mask seed.")] = 0,
     sets: DataSets = None,
@@ -118,12 +131,12 @@ def mask(
 ) -> None:
     """Write the mask of a data set's training labels to a file.
 
-    Others read it with 'run --mask FILE': the same labels are known to them.
+    With 'run --mask FILE', others use the same known labels.
 
     \b
     Examples:
       pmll-bench data mask shapes --ratios 10% 50% --out mask.npz
-      pmll-bench data mask voc2012 --regime semi --mask cap-semi/1 --out cap.npz
+      pmll-bench data mask images/labels.csv --regime semi --out mask.npz
     """
     from ..plan.cell import parse_ratio
     from .mask import export
@@ -137,18 +150,24 @@ def mask(
 
 @data.command(cls=Command)
 def fetch(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A data set, or word vectors: glove, glove-6b.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="A data set, or word vectors: glove or glove-6b.", autocompletion=names_of("fetched")
+        ),
+    ],
     classes: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FILE …]", help="With word vectors: .csv files with more class names."),
+        typer.Argument(metavar="FILE", help="With word vectors: label files with further class names."),
     ] = None,
     data_root: DataRoot = None,
 ) -> None:
-    """Download and unpack what is missing.
+    """Download and unpack the missing archives of a data set, or word vectors.
 
-    The official archives, checked; a download that was cut off goes on. Of
-    word vectors (GloVe, 300 numbers a word) a cache keeps the words of class
-    names; the whole file is read where it lies in the data folder.
+    Archives are the official ones; their checksums are verified, and an
+    interrupted download resumes. From word vectors (GloVe, 300 dimensions) only
+    the words of class names are kept in a cache; if the official file is in the
+    data folder, it is read there.
 
     \b
     Examples:
@@ -164,15 +183,15 @@ def fetch(
         from pmll_datasets.fetch import fetch as download
 
         if data_root is None:
-            hint = "name one: --data-root, or PMLL_DATA in the environment"
-            raise ConfigError("no folder to put the data in", hint=hint)
+            hint = "use --data-root or set PMLL_DATA"
+            raise ConfigError("no data folder is given", hint=hint)
         print(download(name, data_root, progress))
 
 
 def _fetch_words(
     name: str, classes: list[str], data_root: Path | None, progress: Callable[[str, int, int], None]
 ) -> Path:
-    """Where the words of the built-in data sets, and of those named, are kept."""
+    """Keep the words of the built-in data sets and of `classes`; the path of the cache."""
     from pmll_datasets.dataset import load
     from pmll_methods.towers.glove import kept_path
 

@@ -1,4 +1,4 @@
-"""`doctor`: is this machine ready?"""
+"""`doctor`: checks whether this machine is ready for runs."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from .output import columns, print_json
 
 
 def doctor(root: Root = STORE, data_root: DataRoot = None, as_json: Json = False) -> None:
-    """See whether this machine is ready.
+    """Check whether this machine is ready for runs.
 
-    Python, packages, devices, threads, store, data folder, word vectors,
-    Slurm. Ends with 3 where something that a run needs is missing, and says
+    Checks Python, packages, devices, threads, the store, the data folder, word
+    vectors and Slurm. Exits with status 3 if a requirement is missing and shows
     what to do.
 
     \b
     Examples:
       pmll-bench doctor
-      pmll-bench doctor --root /scratch/runs --data-root ~/data
+      pmll-bench doctor --data-root ~/data
     """
     from .diagnosis import examine
 
@@ -31,6 +31,6 @@ def doctor(root: Root = STORE, data_root: DataRoot = None, as_json: Json = False
         print_json("doctor", {"ready": not problems, "findings": [asdict(finding) for finding in findings]})
     else:
         rows = [("!" if each.hint else "", each.name, each.value, each.hint) for each in findings]
-        print(columns(("", "what", "found", "what to do"), rows))
+        print(columns(("", "item", "found", "what to do"), rows))
     if problems:
         raise typer.Exit(Exit.INVALID)

@@ -1,4 +1,4 @@
-"""The options that several commands share, declared once."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Root: TypeAlias = Annotated[
-    Path, typer.Option(envvar="PMLL_STORE", metavar="FOLDER", help="Store: the folder of cells and results.")
+    Path, typer.Option(envvar="PMLL_STORE", metavar="FOLDER", help="Store: the folder for results.")
 ]
 DataRoot: TypeAlias = Annotated[
     Path | None,
-    typer.Option(envvar="PMLL_DATA", metavar="FOLDER", help="Folder with the data sets, or one data set's own."),
+    typer.Option(envvar="PMLL_DATA", metavar="FOLDER", help="Folder with the data sets, or with one of them."),
 ]
 DataSets: TypeAlias = Annotated[
-    list[str] | None, typer.Option("--set", metavar="data.NAME=V", help="Options of the data set, as in 'run'.")
+    list[str] | None,
+    typer.Option("--set", metavar="data.NAME=V", help="An option of the data set, as in 'run'. Repeatable."),
 ]
-Classes: TypeAlias = Annotated[bool, typer.Option("--classes", help="Count the labels of each class.")]
+Classes: TypeAlias = Annotated[bool, typer.Option("--classes", help="Also count the labels of each class.")]
 
 STORE = Path("runs")  # the default of Root

@@ -1,4 +1,4 @@
-"""`table` and `plot`: what the results say."""
+"""`table` and `plot`: tables and figures of results."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 
 from ..errors import Exit
 from .command import Command, Group
+from .completion import names_of
 from .options import STORE, Root
 from .output import print_table, tell
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """How a table is written."""
+    """The format of a table."""
 
     terminal = "terminal"
     markdown = "markdown"
@@ -30,12 +31,21 @@ class Format(StrEnum):
     json = "json"
 
 
-Methods: TypeAlias = Annotated[list[str] | None, typer.Option(metavar="NAME …", help="Only these methods or rows.")]
-Datasets: TypeAlias = Annotated[list[str] | None, typer.Option(metavar="NAME …", help="Only these data sets.")]
-Metric: TypeAlias = Annotated[str, typer.Option(metavar="NAME", help="map, map_hcp, OF1, CF1, top3_CF1 …")]
+Methods: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME …", help="Only these methods or rows.", autocompletion=names_of("methods")),
+]
+Datasets: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME …", help="Only these data sets.", autocompletion=names_of("datasets")),
+]
+Metric: TypeAlias = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="map, map_hcp, OF1, CF1, top3_CF1 …", autocompletion=names_of("metrics")),
+]
 Labels: TypeAlias = Annotated[
     str,
-    typer.Option(metavar="FILTER", help="all, or usable: labels with at least 5 training positives and 1 in test."),
+    typer.Option(metavar="FILTER", help="all, or usable: labels with at least 5 training and 1 test positives."),
 ]
 
 
@@ -47,18 +57,22 @@ def table(
     format: Annotated[
         Format, typer.Option(metavar="NAME", help="terminal, markdown, csv, latex or json.")
     ] = Format.terminal,
-    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
-    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it to a file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Same as --format json.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the table to a file.")
+    ] = None,
     decimals: Annotated[int, typer.Option(min=0, max=6, metavar="N", help="Digits after the point.")] = 1,
-    strict: Annotated[bool, typer.Option("--strict", help="End with 5 if a number or result is missing.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with status 5 if a number or a result is missing.")
+    ] = False,
     root: Root = STORE,
 ) -> None:
-    """Print the table of results: methods by ratio.
+    """Print the results table: one row per method, one column per ratio.
 
     \b
     Examples:
       pmll-bench table
-      pmll-bench table --datasets voc2007 --metric CF1 --format latex -o table.tex
+      pmll-bench table --datasets shapes --metric CF1 --format latex -o table.tex
     """
     from ..files import write_whole
     from ..report.formats import FORMATS
@@ -80,24 +94,24 @@ def table(
         raise typer.Exit(Exit.INCOMPLETE)
 
 
-plot = typer.Typer(cls=Group, no_args_is_help=True, help="Draw figures of results.")
+plot = typer.Typer(cls=Group, no_args_is_help=True, help="Plot results.")
 
 
 @plot.command(cls=Command)
 def curves(
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the figures go.")] = Path("plots"),
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder for the figures.")] = Path("plots"),
     metric: Metric = "map",
     labels: Labels = "all",
     methods: Methods = None,
     datasets: Datasets = None,
     root: Root = STORE,
 ) -> None:
-    """Draw a metric over the ratio, mean and band over seeds.
+    """Plot a metric over the ratio: mean and spread over seeds.
 
     \b
     Examples:
       pmll-bench plot curves
-      pmll-bench plot curves --datasets voc2007 --out figures
+      pmll-bench plot curves --methods bce dualcoop --out figures
     """
     from ..report.frame import frame
     from ..report.plot import write_curves
@@ -110,19 +124,24 @@ def curves(
 
 @plot.command(cls=Command, no_args_is_help=True)
 def ablation(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="One of 'pmll-bench list ablations'.")],
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the figures go.")] = Path("plots"),
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="An ablation; see 'pmll-bench list ablations'.", autocompletion=names_of("ablations")
+        ),
+    ],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder for the figures.")] = Path("plots"),
     metric: Metric = "map",
     labels: Labels = "all",
     datasets: Datasets = None,
     root: Root = STORE,
 ) -> None:
-    """Draw an ablation: a line a row, its ratios, their average, the spread over seeds.
+    """Plot an ablation: one line per row over the ratios, with the spread over seeds.
 
     \b
     Examples:
       pmll-bench plot ablation dualcoop-contexts
-      pmll-bench plot ablation dualcoop-contexts --datasets voc2007 --out figures
+      pmll-bench plot ablation dualcoop-contexts --metric CF1 --out figures
     """
     from ..ablations import ablation
     from ..report.ablation import write_ablation
@@ -137,7 +156,7 @@ def ablation(
 
 
 def _layout(results: list[Result], metric: str, decimals: int = 1) -> Layout:
-    """Rows as the registry has them, other methods after; methods that are in part inferred get their mark."""
+    """Rows in the order of the registry, then other methods; partly inferred methods get a mark."""
     from pmll_methods.method import REGISTRY
 
     from ..report.table import Layout
@@ -150,7 +169,7 @@ def _layout(results: list[Result], metric: str, decimals: int = 1) -> Layout:
 
 
 def _chosen(root: Path, methods: list[str] | None, datasets: list[str] | None) -> Chosen:
-    """What a report of a store is about; a warning counts the cells without a result."""
+    """The results of a store that are reported; a warning counts the cells without a result."""
     from ..report.chosen import choose
     from ..store.store import Store
 

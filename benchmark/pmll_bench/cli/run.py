@@ -35,7 +35,8 @@ def run(
     \b
     Examples:
       pmll-bench run
-      pmll-bench run --methods my_method.py bce --datasets voc --seeds 0 1 2
+      pmll-bench run --methods my_method.py bce --ratios 10% 50% --seeds 0 1 2
+      pmll-bench run --methods dualcoop --datasets images/labels.csv --regime full
     """
     request = change(_request(config))
     run_grid(request if label is None else _labelled(request, label), how)

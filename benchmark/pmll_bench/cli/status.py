@@ -1,4 +1,4 @@
-"""`status` and `score`: what has become of the cells, and their metrics once more."""
+"""`status` and `score`: the state of every cell, and metrics recomputed from stored scores."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ def status(
     root: Root = STORE,
     check: Annotated[
         bool,
-        typer.Option("--check", help="End with 5 unless all cells are done and up to date."),
+        typer.Option("--check", help="Exit with status 5 unless all cells are done and up to date."),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what has become of the cells, and why some failed.
+    """Show the state of every cell and the reasons of failures.
 
     \b
     Examples:
       pmll-bench status
-      pmll-bench status --root results/shapes --check
+      pmll-bench status --check
     """
     from ..store.status import STATES, counts, failures, survey
     from ..store.store import Store
@@ -52,15 +52,16 @@ def _revisions() -> dict[str, int]:
 
 
 def score(
-    cells: Annotated[list[str], typer.Argument(metavar="CELL", help="Ids of finished cells: 6 hex digits or more.")],
+    cells: Annotated[
+        list[str], typer.Argument(metavar="CELL", help="Ids of finished cells, or their first 6 or more digits.")
+    ],
     root: Root = STORE,
     data_root: DataRoot = None,
     as_json: Json = False,
 ) -> None:
-    """Compute the metrics of finished cells again.
+    """Recompute the metrics of finished cells from their stored scores.
 
-    From their stored scores and the data set's labels; ends with 6 where the
-    store says otherwise.
+    Exits with status 6 if they differ from the stored metrics.
 
     \b
     Examples:
@@ -80,7 +81,7 @@ def score(
         print(columns(["metric (%)", *(each.cell for each in found)], rows))
     for each in found:
         if not each.agrees:
-            tell(f"{each.cell}: the stored metrics are not those of its stored scores")
+            tell(f"{each.cell}: the stored metrics differ from those of the stored scores")
     if not all(each.agrees for each in found):
         raise typer.Exit(Exit.STORE)
 

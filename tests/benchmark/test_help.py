@@ -1,0 +1,130 @@
+"""The help of every command: its examples run as they stand there, and the shell completes the names in them."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+
+from command_line import SMALL, Command, method_file
+from pmll_bench.checks import check as checks
+from pmll_bench.checks.check import check as run_checks
+from pmll_bench.cli import app
+
+
+def every_command() -> Iterator[list[str]]:
+    """The words of every command."""
+
+    def walk(found: Any, words: list[str]) -> Iterator[list[str]]:
+        if hasattr(found, "commands"):
+            for name, inner in found.commands.items():
+                yield from walk(inner, [*words, name])
+        else:
+            yield words
+
+    return walk(typer.main.get_command(app), [])
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+COMMANDS = list(every_command())
+
+
+def examples(command: Command, words: list[str]) -> list[str]:
+    shown = command(*words, "--help").out.splitlines()
+    start = shown.index(" Examples:" + " " * (len(shown[0]) - 10))
+    return [line.strip() for line in shown[start + 1 :] if line.startswith("   pmll-bench ")]
+
+
+@pytest.fixture
+def home(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with what the examples name: a method, a data set, an empty data folder."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    method_file(tmp_path, "my_method")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "path" / "to").mkdir(parents=True)
+    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "add-a-method.md").read_text(), re.DOTALL)[:1]
+    (tmp_path / "path" / "to" / "my_method.py").write_text(code)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    random, lines = np.random.default_rng(0), ["path,split,frog,heron"]
+    for number in range(24):
+        Image.fromarray(random.integers(0, 256, (16, 16, 3), np.uint8)).save(folder / f"{number}.png")
+        marks = ("1,-1", "-1,1", "1,1", "-1,-1")[number % 4]
+        lines.append(f"{number}.png,{'train' if number < 16 else 'test'},{marks}")
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+@pytest.fixture
+def finished(command: Command, home: Path) -> list[str]:
+    """The ids of finished cells in the store of `home`."""
+    quick = [*SMALL, "--ratios", "0.1", "0.5", "--set", "recipe.epochs=1"]
+    assert command("ablate", "dualcoop-contexts", *quick, "--out", "figures").code == 0
+    assert command("run", "--methods", "bce", "dualcoop", *quick).code == 0
+    return [path.parent.name for path in Path("runs").glob("cells/*/*/*/result.json")]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_the_help_of_every_command_has_two_examples_and_no_type_of_a_flag(command: Command, words: list[str]) -> None:
+    assert len(examples(command, words)) >= 2
+    assert "<bool>" not in command(*words, "--help").out
+
+
+@pytest.mark.parametrize(
+    "words", [words for words in COMMANDS if words[0] not in ("table", "plot", "score", "status")], ids=" ".join
+)
+def test_the_examples_in_help_run(
+    command: Command, home: Path, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Grids are only planned, one check of each method is run, and nothing is downloaded."""
+    monkeypatch.setattr(checks, "check", lambda *given: itertools.islice(run_checks(*given), 1))
+    monkeypatch.setattr("pmll_datasets.fetch.fetch", lambda name, root, progress: root)
+    monkeypatch.setattr("pmll_bench.prepare.word_vectors.keep", lambda *_: None)
+    for example in examples(command, words):
+        argv = [str(Path(word).expanduser()) for word in shlex.split(example.partition("|")[0])]
+        answer = command(*argv[1:], *(["--dry-run"] if words[0] in ("run", "ablate") else []))
+        assert answer.code == 0, f"{example}\n{answer.err}"
+
+
+@pytest.mark.parametrize("words", [["table"], ["plot", "curves"], ["plot", "ablation"], ["score"], ["status"]])
+def test_the_examples_of_reports_run_on_a_store(command: Command, finished: list[str], words: list[str]) -> None:
+    for example in examples(command, words):
+        ids = iter(finished)
+        argv = [str(Path(word).expanduser()) for word in shlex.split(example)]
+        argv = [next(ids) if re.fullmatch("[0-9a-f]{6,16}", word) else word for word in argv]  # made up in the help
+        answer = command(*argv[1:])
+        assert answer.code == 0, f"{example}\n{answer.err}"
+
+
+@pytest.mark.parametrize(
+    ("line", "completed"),
+    [
+        ("run --methods scp", "scpnet scpnet-frozen"),
+        ("run --methods bce scp", "scpnet scpnet-frozen"),
+        ("run --methods bce,scp", "bce,scpnet bce,scpnet-frozen"),
+        ("run --datasets voc2012", "voc2012 voc2012-subset"),
+        ("run --methods bce --regime si", "single-positive"),
+        ("run --mask-s", "--mask-seeds"),
+        ("table --metric top3_threshold_CF1_", "top3_threshold_CF1_macro"),
+        ("show dualc", "dualcoop"),
+        ("data verify sha", "shapes"),
+        ("data fetch glove-", "glove-6b"),
+        ("ablate dualcoop-", "dualcoop-contexts"),
+        ("plot ablation dualcoop-", "dualcoop-contexts"),
+    ],
+)
+def test_the_shell_completes_names(
+    command: Command, monkeypatch: pytest.MonkeyPatch, line: str, completed: str
+) -> None:
+    monkeypatch.setenv("_PMLL_BENCH_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"pmll-bench {line}")
+    monkeypatch.setenv("COMP_CWORD", str(len(line.split())))
+    assert command().out.split() == completed.split()

@@ -76,11 +76,11 @@ def _table(path: Path) -> dict[str, tuple[list[str], Labels]]:
     if not {"filepath", "label", "split_name"} <= set(reader.fieldnames or ()):
         raise DataError("no header filepath,label,split_name", where=path, hint=AGAIN)
     rows: dict[str, list[tuple[str, list[int]]]] = {split: [] for split in ASL}
-    split_of = {name: split for split, name in ASL.items()}
+    splits = {name: split for split, name in ASL.items()}
     for row in reader:
         names = [name.strip(" []'\"") for name in (row["label"] or "").split(",")]
         try:
-            rows[split_of[row["split_name"]]].append((row["filepath"], [COLUMNS[name] for name in names if name]))
+            rows[splits[row["split_name"]]].append((row["filepath"], [COLUMNS[name] for name in names if name]))
         except KeyError as error:
             what = f"{error} is neither train or val nor a concept"
             raise DataError(what, where=f"{path}, line {reader.line_num}", hint=AGAIN) from error

@@ -126,16 +126,16 @@ def scene(version: str, draw: int, split: str, index: int, knobs: Knobs = EASY) 
         knobs: how hard the scenes are.
     """
     words = Words(f"{version}/{draw}/{split}/{index}")
-    image = background(words, knobs.bars, SHAPES.index("bar"))
-    backdrop = image.reshape(-1, 3).sum(axis=0) // SIZE**2
+    canvas = background(words, knobs.bars, SHAPES.index("bar"))
+    backdrop = canvas.reshape(-1, 3).sum(axis=0) // SIZE**2
     objects = np.zeros((SIZE, SIZE), np.uint8)
     shapes = _company(words, knobs)
     stamped = []
     for number, shape in enumerate(shapes, start=1):
-        window, covered = stamp(image, _mark(words, shape, knobs, backdrop))
+        window, covered = stamp(canvas, _mark(words, shape, knobs, backdrop))
         objects[window][covered] = number
         stamped.append(int(covered.sum()))
-    return Scene(add_noise(image, words, knobs.noise), objects, tuple(shapes), tuple(stamped))
+    return Scene(add_noise(canvas, words, knobs.noise), objects, tuple(shapes), tuple(stamped))
 
 
 def image_id(split: str, index: int, draw: int = 0) -> str:

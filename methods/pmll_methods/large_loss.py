@@ -179,5 +179,5 @@ class LlCp(LlCt[LlCpSettings]):
         """Also the permanent corrections so far, even if there are none, so that a record shows this."""
         if self.settings.permanent == "never":
             return super().pseudo_labels()
-        corrected = PseudoLabels(self.stream("all"), self.labels.cpu() - self.problem.labels)
-        return {**super().pseudo_labels(), "corrected": corrected}
+        made = PseudoLabels(self.stream("all"), self.labels.cpu() - self.problem.labels)
+        return {**super().pseudo_labels(), "corrected": made}

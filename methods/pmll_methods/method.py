@@ -1,4 +1,4 @@
-"""The method protocol: what every method offers, what it is given, and where the built-in ones are found."""
+"""The method protocol: what a method implements, what it receives, and the registry of built-in methods."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ State: TypeAlias = dict[str, Any]
 
 @runtime_checkable
 class ImageSet(Protocol):
-    """Images by position and id, without labels and without paths."""
+    """Images by position and id; it leads to no labels and no paths."""
 
     @property
     def ids(self) -> tuple[str, ...]: ...
@@ -40,16 +40,16 @@ class ImageSet(Protocol):
         seed: int = 0,
         epoch: int = 0,
     ) -> Iterator[tuple[Positions, tuple[Pixels, ...]]]:
-        """Yield each group of positions with its images, one uint8 array a view, in the given order.
+        """Yield each batch of positions with its images, one uint8 array per view, in the given order.
 
-        A view is a function of (seed, epoch, image, view number); decoding runs ahead in the background.
+        A view is a function of (seed, epoch, image, view number). Images are decoded ahead in the background.
         """
         ...
 
 
 @runtime_checkable
 class TrainSet(ImageSet, Protocol):
-    """Training images with the labels a method may see: hidden entries are 0, the array is read-only."""
+    """Training images and their masked labels: hidden entries are 0. The array is read-only."""
 
     @property
     def labels(self) -> Labels: ...
@@ -60,7 +60,7 @@ class TrainSet(ImageSet, Protocol):
 
     @property
     def prompt_names(self) -> tuple[str, ...]:
-        """Class names as one says them: "dining table"."""
+        """Class names in natural language: "dining table"."""
         ...
 
     @property
@@ -69,7 +69,7 @@ class TrainSet(ImageSet, Protocol):
 
 @runtime_checkable
 class Run(Protocol):
-    """What the bench lends a method while it trains and predicts one cell."""
+    """What the benchmark provides while a method trains and predicts one cell."""
 
     @property
     def seed(self) -> int: ...
@@ -78,15 +78,15 @@ class Run(Protocol):
     @property
     def recipe(self) -> Recipe: ...
     def save(self, state: State, step: int = 0) -> None:
-        """Keep a state (nested dicts and lists of tensors, numbers and text); it appears whole or not at all."""
+        """Save a state (nested dicts and lists of tensors, numbers and strings), whole or not at all."""
         ...
 
     def restore(self, step: int | None = None) -> State | None:
-        """The state saved at `step`, else the newest; None where there is none."""
+        """The state saved at `step`, by default the newest; None if there is none."""
         ...
 
     def saved_steps(self) -> tuple[int, ...]:
-        """The steps at which a whole state is at hand, newest first."""
+        """The steps of the saved states, newest first."""
         ...
 
     def save_due(self) -> bool:
@@ -94,31 +94,34 @@ class Run(Protocol):
         ...
 
     def should_stop(self) -> bool:
-        """Whether to save and raise `Stopped` at the next step."""
+        """Whether to save the state and raise `Stopped` before the next step."""
         ...
 
     def report(self, epoch: int, epochs: int, losses: Mapping[str, float]) -> None:
-        """Say how training goes: epochs done, epochs in all, mean of each loss term over the last epoch."""
+        """Report progress: epochs done, total epochs, mean of each loss term over the last epoch."""
         ...
 
     def record(self, name: str, positions: Positions, values: np.ndarray) -> None:
-        """Hand over what a method takes for true; only the bench compares it with the truth.
+        """Record pseudo-labels; the benchmark compares them with the complete labels, which no method sees.
 
-        Pseudo labels: int8 [positions, classes], 1 present, -1 absent, 0 none. Or a number that the method goes by:
-        `values` of no dimension, without positions.
+        `values` is int8 [positions, classes]: 1 present, -1 absent, 0 none. Or it is a number that the method has
+        estimated: an array without dimensions, with no positions.
         """
         ...
 
     def after_epoch(self, epoch: int, predict: Callable[[ImageSet], Scores]) -> None:
-        """Let the bench predict, score and select outside the method."""
+        """Let the benchmark predict, score and select after an epoch."""
         ...
 
 
 @runtime_checkable
 class Method(Protocol):
-    """One method with its settings: the whole contract a stranger's method has to meet."""
+    """A method with its settings. Any class with these two methods can be benchmarked."""
 
-    def fit(self, train: TrainSet, run: Run) -> None: ...
+    def fit(self, train: TrainSet, run: Run) -> None:
+        """Train on the images and masked labels of `train` with `run.recipe`."""
+        ...
+
     def predict(self, images: ImageSet, run: Run) -> Scores:
         """float32 logits [images, classes] in the order of `images`; P(present) = sigmoid(score)."""
         ...
@@ -129,21 +132,21 @@ class MethodError(PmllError):
 
 
 class Stopped(Exception):
-    """Training was asked to stop; its state is saved."""
+    """Training was asked to stop; the state is saved."""
 
 
 class Diverged(PmllError):
     """The loss or the scores are no longer finite."""
 
 
-GOLDEN = "golden vectors met"  # its equations give the numbers that the reference gives
-PAPER_STEP = "one step at paper size"  # its towers, resolution and number of classes fit and run
+GOLDEN = "golden vectors met"  # its equations give the reference's numbers
+PAPER_STEP = "one step at paper size"  # with the paper's towers, resolution and number of classes
 PHOTOGRAPHS = "trained on real photographs"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """What a method states about itself; `pmll-bench show` and the tables' marks come from here."""
+    """The description of a method, from which `pmll-bench show` and the marks of the tables are made."""
 
     name: str
     title: str
@@ -152,11 +155,11 @@ class Card:
     revision: int = 1
     regimes: tuple[str, ...] = ("full", "partial")
     uses_labels: bool = True
-    deterministic: bool = False  # the training seed is of no effect, so it is trained once per mask
-    logits: bool = True  # scores are logits of P(present); otherwise thresholded F1 is left out
-    shown: tuple[str, ...] = ()  # how far it has been tried: GOLDEN, PAPER_STEP, PHOTOGRAPHS
-    inferred: tuple[str, ...] = ()  # what the paper and its code leave open, and what we chose
-    differs: tuple[str, ...] = ()  # where the default departs from released code, and the setting that restores it
+    deterministic: bool = False  # the training seed has no effect: one training per mask
+    logits: bool = True  # scores are logits of P(present); if not, there is no thresholded F1
+    shown: tuple[str, ...] = ()  # the evidence: GOLDEN, PAPER_STEP, PHOTOGRAPHS
+    inferred: tuple[str, ...] = ()  # what the paper and its code leave open, and our choice
+    differs: tuple[str, ...] = ()  # departures from released code, and the settings that undo them
     tracks: Mapping[str, Track] = field(default_factory=dict)
 
 
@@ -166,56 +169,60 @@ class Entry(NamedTuple):
     target: str  # "module:class"
     family: str
     title: str
-    inferred: bool = False  # whether its card states that something is inferred: the tables' mark
 
 
-ENTRY_POINTS = "pmll_bench.methods"  # the group under which installed packages offer methods
+ENTRY_POINTS = "pmll_bench.methods"  # the entry-point group of methods in installed packages
 
 
 REGISTRY: Mapping[str, Entry] = {
     "bce": Entry("pmll_methods.bce:Bce", "CNN", "masked binary cross-entropy on a CNN trunk"),
-    "asl": Entry("pmll_methods.asl:Asl", "CNN", "partial asymmetric loss on a CNN trunk", inferred=True),
-    "cap": Entry("pmll_methods.cap:Cap", "CNN", "class-aware pseudo-labels", inferred=True),
+    "asl": Entry("pmll_methods.asl:Asl", "CNN", "partial asymmetric loss on a CNN trunk"),
+    "cap": Entry("pmll_methods.cap:Cap", "CNN", "class-aware pseudo-labels"),
     "linear-probe": Entry("pmll_methods.linear_probe:LinearProbe", "CNN", "logistic regression, frozen features"),
-    "an": Entry("pmll_methods.single_positive:An", "CNN", "unknown labels are absent", inferred=True),
-    "an-ls": Entry("pmll_methods.single_positive:AnLs", "CNN", "the same, labels smoothed", inferred=True),
-    "wan": Entry("pmll_methods.single_positive:Wan", "CNN", "unknown labels are weakly absent", inferred=True),
-    "epr": Entry("pmll_methods.single_positive:Epr", "CNN", "the number of labels is expected", inferred=True),
-    "role": Entry("pmll_methods.role:Role", "CNN", "labels are estimated along the way", inferred=True),
-    "ll-r": Entry("pmll_methods.large_loss:LlR", "CNN", "large losses are left out", inferred=True),
-    "ll-ct": Entry("pmll_methods.large_loss:LlCt", "CNN", "large losses are corrected temporarily", inferred=True),
-    "ll-cp": Entry("pmll_methods.large_loss:LlCp", "CNN", "large losses are corrected permanently", inferred=True),
-    "hill": Entry("pmll_methods.hill:Hill", "CNN", "confident negatives weigh less", inferred=True),
-    "splc": Entry("pmll_methods.hill:Splc", "CNN", "confident unknown labels become present", inferred=True),
-    "ssgrl": Entry("pmll_methods.ssgrl:Ssgrl", "CNN", "semantic decoupling and a gated graph", inferred=True),
-    "gcn-ml": Entry("pmll_methods.gcn_ml:GcnMl", "CNN", "classifiers from a graph convolution", inferred=True),
-    "add-gcn": Entry("pmll_methods.add_gcn:AddGcn", "CNN", "semantic attention and a dynamic graph", inferred=True),
-    "kggr": Entry("pmll_methods.kggr:Kggr", "CNN", "SSGRL with a graph over classifiers, reconstructed", inferred=True),
-    "sarb": Entry("pmll_methods.sarb:Sarb", "CNN", "features blended into unknown labels", inferred=True),
-    "dsrb": Entry("pmll_methods.dsrb:Dsrb", "CNN", "SARB with prototypes by class and place", inferred=True),
-    "sst": Entry("pmll_methods.sst:Sst", "CNN", "labels completed within and across images", inferred=True),
-    "hst": Entry("pmll_methods.hst:Hst", "CNN", "SST with learned thresholds and prototypes", inferred=True),
+    "an": Entry("pmll_methods.single_positive:An", "CNN", "unknown labels are absent"),
+    "an-ls": Entry("pmll_methods.single_positive:AnLs", "CNN", "an, with label smoothing"),
+    "wan": Entry("pmll_methods.single_positive:Wan", "CNN", "unknown labels are absent at a small weight"),
+    "epr": Entry("pmll_methods.single_positive:Epr", "CNN", "the number of labels per image is regularised"),
+    "role": Entry("pmll_methods.role:Role", "CNN", "labels are estimated during training"),
+    "ll-r": Entry("pmll_methods.large_loss:LlR", "CNN", "large losses are rejected"),
+    "ll-ct": Entry("pmll_methods.large_loss:LlCt", "CNN", "large losses are corrected temporarily"),
+    "ll-cp": Entry("pmll_methods.large_loss:LlCp", "CNN", "large losses are corrected permanently"),
+    "hill": Entry("pmll_methods.hill:Hill", "CNN", "confident negatives are down-weighted"),
+    "splc": Entry("pmll_methods.hill:Splc", "CNN", "confident unknown labels are corrected to present"),
+    "ssgrl": Entry("pmll_methods.ssgrl:Ssgrl", "CNN", "semantic decoupling and a gated graph"),
+    "gcn-ml": Entry("pmll_methods.gcn_ml:GcnMl", "CNN", "classifiers from a graph convolution"),
+    "add-gcn": Entry("pmll_methods.add_gcn:AddGcn", "CNN", "semantic attention and a dynamic graph"),
+    "kggr": Entry("pmll_methods.kggr:Kggr", "CNN", "SSGRL with a graph over classifiers, reconstructed"),
+    "sarb": Entry("pmll_methods.sarb:Sarb", "CNN", "features blended into unknown labels"),
+    "dsrb": Entry("pmll_methods.dsrb:Dsrb", "CNN", "SARB with prototypes by class and location"),
+    "sst": Entry("pmll_methods.sst:Sst", "CNN", "labels completed within and across images"),
+    "hst": Entry("pmll_methods.hst:Hst", "CNN", "SST with learned thresholds and prototypes"),
     "clip-zeroshot": Entry("pmll_methods.zero_shot:ClipZeroShot", "CLIP", "a hand-written prompt per class"),
-    "coop": Entry("pmll_methods.coop:CoOp", "CLIP", "one learned prompt for all classes", inferred=True),
-    "coop-csp": Entry("pmll_methods.coop:CoOpCsp", "CLIP", "a learned prompt per class", inferred=True),
-    "coop-sd": Entry("pmll_methods.sarl:CoOpSd", "CLIP", "semantic decoupling, one learned prompt", inferred=True),
-    "sarl": Entry("pmll_methods.sarl:Sarl", "CLIP", "semantic decoupling, a learned prompt per class", inferred=True),
-    "dualcoop": Entry("pmll_methods.dualcoop:DualCoOp", "CLIP", "two learned prompts per class", inferred=True),
-    "scpnet": Entry("pmll_methods.scpnet:ScpNet", "CLIP", "prompts associated over a text graph", inferred=True),
-    "scpnet-frozen": Entry("pmll_methods.scpnet:ScpNetFrozen", "CLIP", "the same on a frozen tower", inferred=True),
-    "ssmll": Entry("pmll_methods.ssmll:Ssmll", "CLIP", "label-specific features and contexts", inferred=True),
-    "scinet": Entry("pmll_methods.scinet:Scinet", "CLIP", "fused confidences teach harder views", inferred=True),
+    "coop": Entry("pmll_methods.coop:CoOp", "CLIP", "one learned prompt for all classes"),
+    "coop-csp": Entry("pmll_methods.coop:CoOpCsp", "CLIP", "one learned prompt per class"),
+    "coop-sd": Entry("pmll_methods.sarl:CoOpSd", "CLIP", "semantic decoupling, one learned prompt"),
+    "sarl": Entry("pmll_methods.sarl:Sarl", "CLIP", "semantic decoupling, one learned prompt per class"),
+    "dualcoop": Entry("pmll_methods.dualcoop:DualCoOp", "CLIP", "two learned prompts per class"),
+    "scpnet": Entry("pmll_methods.scpnet:ScpNet", "CLIP", "prompts associated over a text graph"),
+    "scpnet-frozen": Entry("pmll_methods.scpnet:ScpNetFrozen", "CLIP", "scpnet on a frozen image tower"),
+    "ssmll": Entry("pmll_methods.ssmll:Ssmll", "CLIP", "label-specific features and contexts"),
+    "scinet": Entry("pmll_methods.scinet:Scinet", "CLIP", "fused confidences teach harder views"),
 }
 
 
+# The cards of these methods list nothing as inferred; the others get the mark † in tables. Stated here because a table
+# is printed without importing torch and the methods; a test compares it with the cards.
+NOTHING_INFERRED = frozenset({"bce", "linear-probe", "clip-zeroshot"})
+
+
 def names() -> tuple[str, ...]:
-    """All methods that go by a name: the built-in ones, then installed ones."""
+    """The names of all methods: the built-in ones, then those of installed packages."""
     installed = (point.name for point in entry_points(group=ENTRY_POINTS))
     return (*REGISTRY, *sorted(installed))
 
 
 def key(seed: int, *purpose: object) -> int:
-    """A 63-bit seed of its own for one purpose, so that no stream of random numbers touches another.
+    """A 63-bit seed for one purpose, independent of the seeds for all others.
 
     >>> key(0, "init") == key(0, "init"), key(0, "init") == key(0, "order")
     (True, False)

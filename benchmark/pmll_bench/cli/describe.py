@@ -152,9 +152,9 @@ def describe_method(kind: Kind) -> dict[str, Any]:
 
 def inferred(names: Iterable[str]) -> set[str]:
     """Those of the methods whose cards state that something is inferred; imports no torch."""
-    from pmll_methods.method import REGISTRY
+    from pmll_methods.method import NOTHING_INFERRED, REGISTRY
 
-    return {name for name in names if name in REGISTRY and REGISTRY[name].inferred}
+    return {name for name in names if name in REGISTRY and name not in NOTHING_INFERRED}
 
 
 def _settings(kind: Kind) -> Iterator[dict[str, Any]]:

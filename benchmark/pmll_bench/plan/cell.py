@@ -184,7 +184,7 @@ class Cell:
     def varied(self) -> dict[str, str]:
         """The optional axes that are not at their defaults, with their values as text."""
         values = {name: getattr(self, name) for name in AXES}
-        return {name: axis.shown(values[name]) for name, axis in AXES.items() if values[name] != axis.default}
+        return {name: each.shown(values[name]) for name, each in AXES.items() if values[name] != each.default}
 
     @cached_property
     def id(self) -> str:

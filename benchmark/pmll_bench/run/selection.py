@@ -81,11 +81,11 @@ class Selection:
 
     def __call__(self, epoch: int, predict: Callable[[ImageSet], Scores]) -> None:
         """Score an epoch; keep its test scores where it is the best so far. The earliest of equals is kept."""
-        deciding = predict(self.watched)
-        value = evaluate(deciding, self.labels, logits=self.logits).values["map"]
+        scores = predict(self.watched)
+        value = evaluate(scores, self.labels, logits=self.logits).values["map"]
         if self.best is not None and not value > self.best.map:
             return
-        self.best = Best(epoch, value, deciding if self.watched is self.test else predict(self.test))
+        self.best = Best(epoch, value, scores if self.watched is self.test else predict(self.test))
         buffer = io.BytesIO()
         np.savez(buffer, epoch=epoch, best=value, scores=self.best.scores)
         write_whole(self.file, buffer.getvalue())

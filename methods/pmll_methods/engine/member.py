@@ -43,6 +43,7 @@ class Member:
         self.labels = self.learner.problem.labels.to(self.run.device)
         self.learner.to(self.run.device)
         self.optimizer: torch.optim.Optimizer | None = None
+        self.scaler = _scaler(self.run)
         self.trained: dict[str, Tensor] = {}
 
     def fail(self, error: Exception) -> None:
@@ -61,9 +62,7 @@ class Member:
             for name, parameters, decayed in _by_decay(self.learner.parameter_groups(), self.recipe)
         ]
         self.optimizer = _optimizer(self.run, groups) if any(group["params"] for group in groups) else None
-        self.scaler = torch.amp.GradScaler(
-            torch.device(self.run.device).type, enabled=self.recipe.precision == "fp16" and self.run.device != "cpu"
-        )
+        self.scaler = _scaler(self.run)
         self.trained = ema.averaged(self.learner)
         if self.recipe.ema is not None:
             self.average = ema.start(self.learner)
@@ -178,6 +177,12 @@ def _by_decay(
         else:
             yield name, [each for each in parameters if each.ndim == 1], False
             yield name, [each for each in parameters if each.ndim != 1], True
+
+
+def _scaler(run: Run) -> torch.amp.GradScaler:
+    """The loss scaler, which does nothing except in half precision on a GPU."""
+    half = run.recipe.precision == "fp16" and run.device != "cpu"
+    return torch.amp.GradScaler(torch.device(run.device).type, enabled=half)
 
 
 def _optimizer(run: Run, groups: list[dict[str, object]]) -> torch.optim.Optimizer:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
@@ -104,6 +105,11 @@ def paper_step(
     member.begin_phase()
     step = Step(phase, epoch, at, 4, torch.Generator().manual_seed(SEED))
     return PaperStep(learner, member, Batch(features, labels, torch.arange(6)), step)
+
+
+def exactly(found: Mapping[str, float], expected: Mapping[str, float]) -> None:
+    """The same terms, to the precision of float32."""
+    assert found == pytest.approx(dict(expected), rel=2e-5, abs=1e-7)
 
 
 def numbers(tensor: Tensor) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from paper_steps import (
     bce,
     cost,
     cross_entropy,
+    exactly,
     known_mean,
     numbers,
     paper_step,
@@ -21,10 +22,6 @@ from paper_steps import (
 )
 
 REGIMES = ("partial", "full", "single-positive")
-
-
-def exactly(found: Mapping[str, float], expected: Mapping[str, float]) -> None:
-    assert found == pytest.approx(dict(expected), rel=2e-5, abs=1e-7)
 
 
 @pytest.mark.parametrize("regime", ["partial", "full", "semi"])

@@ -1,0 +1,113 @@
+"""The first step of every method with its paper's recipe moves each weight as far as the paper's rate says."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from paper_steps import paper_step
+from pmll_methods.engine.member import Place
+from pmll_methods.learners.learner import Batch
+from pmll_methods.method import REGISTRY
+
+
+@dataclass(frozen=True)
+class First:
+    """The first step of a recipe: rates by the beginning of a parameter's name, "" for all others."""
+
+    rates: dict[str, float]
+    decay: float = 0.0
+    optimizer: Literal["sgd", "adam", "adamw"] = "adam"
+    spared: tuple[str, ...] = ()  # beginnings of names without decay
+    vectors_decay: bool = True
+    norms_learn: bool = True  # batch norm follows the images
+    rests: tuple[str, ...] = ()  # what gets no gradient in this step: beginnings of names
+
+
+UNUSED = ("decoupling.fc3.bias", "decoupling.fc4.bias")  # a softmax drops them
+HCP = First({"": 1e-5}, decay=5e-4, rests=UNUSED)
+BLEND = replace(HCP, spared=("alpha", "beta"), rests=(*UNUSED, "alpha", "beta"))  # they are used from epoch 5 on
+COLE = First({"": 1e-5})
+LARGE_LOSS = First({"": 1e-5, "classifier.": 1e-4})
+SPLC = First({"": 1e-4 / 25}, decay=1e-4, vectors_decay=False)
+PROMPTS = First({"": 5e-4}, decay=5e-4, optimizer="sgd", norms_learn=False, rests=UNUSED)
+SCPNET = First({"": 3e-5 / 25, "graph.": 1e-5 / 25}, decay=1e-4, vectors_decay=False, norms_learn=False)
+FIRST = {
+    **dict.fromkeys(("bce", "asl", "ssgrl", "kggr", "sst"), HCP),
+    "hst": replace(HCP, rates={"": 1e-5, "theta": 1e-3}, spared=("theta",), rests=(*UNUSED, "theta")),
+    "sarb": BLEND,
+    "dsrb": BLEND,
+    "gcn-ml": First({"": 0.1, "top.": 0.01}, decay=1e-4, optimizer="sgd"),
+    "add-gcn": First({"": 0.05, "top.": 0.005}, decay=1e-4, optimizer="sgd"),
+    **dict.fromkeys(("an", "an-ls", "wan", "epr"), COLE),
+    "role": First({"": 1e-3, "estimates": 1e-2}, norms_learn=False, rests=("top.",)),  # the linear phase
+    **dict.fromkeys(("ll-r", "ll-ct", "ll-cp"), LARGE_LOSS),
+    **dict.fromkeys(("hill", "splc"), SPLC),
+    "cap": First({"": 1e-4 / 25}, decay=1e-4, optimizer="adamw"),
+    **dict.fromkeys(("coop", "coop-csp", "coop-sd", "sarl"), PROMPTS),
+    "dualcoop": replace(PROMPTS, rates={"": 1e-5}),
+    "ssmll": replace(PROMPTS, rates={"": 1e-5}),
+    "scpnet": SCPNET,
+    "scpnet-frozen": SCPNET,
+    "scinet": replace(SCPNET, rates={"": 3e-5 / 25, "graph.": 2e-4 / 25}),
+}
+UNTRAINED = {"clip-zeroshot", "linear-probe"}
+
+
+def test_every_method_that_trains_by_gradient_is_here() -> None:
+    assert FIRST.keys() | UNTRAINED == REGISTRY.keys()
+
+
+def moved(first: First, name: str, before: Tensor, gradient: Tensor) -> Tensor:
+    """A parameter after its first step."""
+    rate = first.rates[next((each for each in first.rates if each and name.startswith(each)), "")]
+    spared = name.startswith(first.spared) if first.spared else False
+    decay = 0.0 if spared or (before.ndim == 1 and not first.vectors_decay) else first.decay
+    if first.optimizer == "sgd":
+        return before - rate * (gradient + decay * before)
+    if first.optimizer == "adamw":
+        return before * (1 - rate * decay) - rate * gradient / (gradient.abs() + 1e-8)
+    pull = gradient + decay * before
+    return before - rate * pull / (pull.abs() + 1e-8)
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_the_first_step_moves_each_weight_at_the_papers_rate(name: str) -> None:
+    first, views = FIRST[name], 3 if name in ("scpnet", "scpnet-frozen", "scinet") else 1
+    step = paper_step(name, "semi" if name in ("cap", "ssmll") else "partial", views=views)
+    learner, batch = step.learner, step.batch
+    rows = torch.nonzero((batch.labels != 0).any(dim=1)).flatten()
+    batch = Batch(tuple(view[rows] for view in batch.views), batch.labels[rows], rows)  # type: ignore[misc]
+    before = {each: parameter.detach().clone() for each, parameter in learner.named_parameters()}
+    norms = [part for part in learner.modules() if isinstance(part, _BatchNorm)]
+    statistics = [copy.deepcopy(part.running_mean) for part in norms]
+    step.member.train_step(batch, learner.stages()[0], Place(), steps=40)
+
+    gradients = {each: parameter.grad for each, parameter in learner.named_parameters()}
+    assert {each for each in gradients if gradients[each] is None} == {
+        each for each in gradients if first.rests and each.startswith(first.rests)
+    }
+    for each, parameter in learner.named_parameters():
+        gradient = gradients[each]
+        if gradient is None:
+            assert torch.equal(parameter, before[each]), each
+            continue
+        expected = moved(first, each, before[each].double(), gradient.double())
+        rounding = 2**-22 * before[each].abs().max().item()
+        far = (expected - before[each]).abs().max().item()
+        assert far > 1.5 * rounding, f"{each}: too small a step to see"
+        torch.testing.assert_close(
+            parameter.double(),
+            expected,
+            rtol=0,
+            atol=rounding + 2e-3 * far,
+            msg=lambda text, each=each: f"{each}: {text}",
+        )
+    followed = [not torch.equal(part.running_mean, kept) for part, kept in zip(norms, statistics, strict=True)]
+    assert followed == [first.norms_learn] * len(norms)

@@ -97,7 +97,8 @@ def expected_count(regime: str) -> float:
 
 def regularised(z: Array, y: Array, k: float) -> float:
     """The mean of the known labels' costs over all entries, and ((mean Σ p - k) / classes)²."""
-    return np.where(y == 0, 0, assume_negative(z, y)).mean() + ((sigmoid(z).sum(axis=1).mean() - k) / 5) ** 2
+    known = np.where(y == 0, 0, assume_negative(z, y)).mean()
+    return float(known + ((sigmoid(z).sum(axis=1).mean() - k) / 5) ** 2)
 
 
 @pytest.mark.parametrize("regime", REGIMES)

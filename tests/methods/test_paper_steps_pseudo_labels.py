@@ -120,7 +120,7 @@ def fused(step: PaperStep, p: Array, labels: Array) -> Array:
 
 
 def mixed(step: PaperStep) -> PaperStep:
-    """The step of the second stage: the unlabelled images first, the labelled ones as a stream beside them."""
+    """The step of the second phase: the unlabelled images first, the labelled ones as a stream beside them."""
     known = (step.batch.labels != 0).any(dim=1)
 
     def part(rows: torch.Tensor, **streams: Batch) -> Batch:
@@ -147,9 +147,9 @@ def with_pseudo_labels(step: PaperStep) -> PaperStep:
 
 @pytest.mark.parametrize("name", ["cap", "ssmll"])
 def test_true_and_pseudo_labels_train_by_the_sum_of_the_asymmetric_loss(name: str) -> None:
-    step = with_pseudo_labels(paper_step(name, "semi", stage=1))
+    step = with_pseudo_labels(paper_step(name, "semi", phase=1))
     labels, true = targets(step, PSEUDO)
-    features = torch.cat([step.batch.views[0], step.batch.streams["labelled"].views[0]])  # type: ignore[list-item]
+    features = torch.cat([step.batch.views[0], step.batch.streams["labelled"].views[0]])
     z = numbers(step.learner(features, step.learner.head()))
     losses = asymmetric(z, labels, negative=4, positive=0)
     expected = {"labelled": losses[true].sum(), "unlabelled": losses[~true].sum()}
@@ -172,7 +172,7 @@ def context_loss(step: PaperStep, features: torch.Tensor, labels: Array, z: Arra
 
 @pytest.mark.parametrize("name", ["cap", "ssmll"])
 def test_the_warm_up_trains_on_labelled_images_alone(name: str) -> None:
-    step = paper_step(name, "semi", stage=0)
+    step = paper_step(name, "semi", phase=0)
     known = torch.tensor([0, 2, 4])
     views: Any = tuple(view[known] for view in step.batch.views)
     step = replace(step, batch=Batch(views, step.batch.labels[known], known))
@@ -185,7 +185,7 @@ def test_the_warm_up_trains_on_labelled_images_alone(name: str) -> None:
 @pytest.mark.parametrize("name", ["cap", "ssmll"])
 def test_a_sweep_turns_scores_into_pseudo_labels_as_frequent_as_labels(name: str) -> None:
     """Of three labelled images one shows the first class, two the second: of three unlabelled ones as many get it."""
-    step = paper_step(name, "semi", stage=1)
+    step = paper_step(name, "semi", phase=1)
     learner = step.learner
     plan = learner.sweep_plan(learner.warmup_epochs)
     assert (plan.stream, plan.view, plan.averaged) == ("unlabelled", "flip+bilinear", True)

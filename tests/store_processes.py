@@ -56,7 +56,7 @@ def kill(store: Store) -> list[dict[str, Any]]:
         result = folder.result()
         scores = folder.scores().ids if result is not None else None
         scored = any(folder.path.glob("attempts/*/scores.npz"))
-        saved = bool(folder.states())
+        saved = bool(folder.checkpoints())
         finish(store, item)
         seen.append(
             {

@@ -82,7 +82,7 @@ def result(item: Planned, attempt: int, scores: ScoresFile, **changes: Any) -> R
 def finish(store: Store, item: Planned) -> tuple[Attempt, bool]:
     """A whole attempt: begin, save, score, commit, end; the attempt, and whether its result is the cell's."""
     attempt = store.folder(item.cell).begin(item, {})
-    attempt.save_state(1, lambda file: file.write(b"state"))
+    attempt.save_checkpoint(1, lambda file: file.write(b"state"))
     scores = attempt.write_scores(SCORES, IDS, CLASSES)
     won = attempt.commit(result(item, attempt.number, scores))
     attempt.end("done")

@@ -17,7 +17,7 @@ from pmll_bench.run.execution import Execution
 from pmll_bench.run.groups import run_groups
 from pmll_bench.run.listeners import Silent
 from pmll_bench.run.outcome import Outcome
-from pmll_bench.store.cell_folder import Attempt, State
+from pmll_bench.store.cell_folder import Attempt, CellState
 from pmll_bench.store.records import Result
 from pmll_bench.store.store import Store
 
@@ -66,7 +66,7 @@ def run(root: Path, *methods: str, ratios: tuple[float, ...] = (0.2, 0.8), sets:
     return run_groups(plan(asked).groups, Store.open(root), Execution(threads=1), Silent(), threading.Event())
 
 
-def states(root: Path) -> dict[float, State]:
+def states(root: Path) -> dict[float, CellState]:
     """What has become of the cells, by ratio."""
     folders = list(Store.open(root).folders())
     return {record.cell.ratio: folder.state() for folder in folders if (record := folder.record())}
@@ -85,7 +85,7 @@ def test_a_learner_that_breaks_anywhere_leaves_the_others_of_its_group_alone(
 ) -> None:
     run(tmp_path / "group", learner(tmp_path, here, how))
     found = states(tmp_path / "group")
-    assert found[0.8] == State("done")
+    assert found[0.8] == CellState("done")
     assert found[0.2].name == "failed"
     assert ("the lake is dry" if "lake" in how else "SystemExit: 0") in found[0.2].message
     run(tmp_path / "alone", learner(tmp_path, "nowhere"), ratios=(0.8,))
@@ -131,7 +131,7 @@ def test_a_finished_cell_that_cannot_be_scored_or_written_ends_alone(
     monkeypatch.setattr(owner, name, once)
     outcome = run(tmp_path / "store", "linear-probe")
     assert (len(outcome.failed), len(outcome.done)) == (1, 1)
-    assert states(tmp_path / "store")[0.2] == State("failed", "ValueError: no number in sight")
+    assert states(tmp_path / "store")[0.2] == CellState("failed", "ValueError: no number in sight")
 
 
 def test_best_val_without_a_known_positive_to_rank_by_is_a_failure_of_that_cell(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_a_full_disk_ends_the_run_even_where_a_method_swallows_the_error(
     def full(*_: object) -> None:
         raise StoreError("no space left")
 
-    monkeypatch.setattr(Attempt, "save_state", full)
+    monkeypatch.setattr(Attempt, "save_checkpoint", full)
     fit = "\n".join(["try:", "            run.save({})", "        except Exception:", "            pass"])
     with pytest.raises(StoreError, match="no space left"):
         run(tmp_path / "store", method_file(tmp_path, fit=fit))

@@ -106,7 +106,7 @@ def test_official_images_that_are_replaced_are_refused_until_they_are_verified_a
     assert "1 result in runs was made from other images" in found.err
     code, _, err = run_on(command, voc, *data)
     assert code == Exit.DONE
-    assert "the images have changed since these cells were done" in err
+    assert "the images have changed since these cells finished" in err
     (folder,) = Path("runs/cells/voc2007-subset/mine").iterdir()
     assert f"remove its folder, {folder}" in err
     shutil.rmtree(folder)

@@ -108,7 +108,7 @@ def test_a_slot_that_dies_costs_its_own_group_and_another_takes_its_place(
     outcome = json.loads(answer.out.splitlines()[-1])
     assert (len(outcome["lost"]), len(outcome["done"])) == (2, 1)
     assert "died (Killed; out of memory?) in the middle of mine shapes 50% seed 0" in answer.err
-    assert "lost, 2 cells: attempt 1 stopped without recording why" in answer.err
+    assert "lost, 2 cells: attempt 1 ended without recording a result (killed?)" in answer.err
     monkeypatch.setenv("SAFE", "1")
     assert command(*grid).code == 0
     assert command("status", "--check").code == 0

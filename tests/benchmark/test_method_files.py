@@ -24,7 +24,7 @@ from pmll_bench.run.execution import Execution
 from pmll_bench.run.groups import ask_all, run_groups
 from pmll_bench.run.listeners import Silent
 from pmll_bench.run.outcome import Outcome
-from pmll_bench.store.cell_folder import State
+from pmll_bench.store.cell_folder import CellState
 from pmll_bench.store.store import Store
 from pmll_methods import registry
 from pmll_methods.bce import Bce
@@ -76,7 +76,7 @@ def carry_out(root: Path, *cells: Planned, stop: threading.Event | None = None) 
     return run_groups(groups, Store.open(root), Execution(threads=1), Silent(), stop or threading.Event())
 
 
-def state(root: Path, cell: Planned) -> State:
+def state(root: Path, cell: Planned) -> CellState:
     return Store.open(root).folder(cell.cell).state()
 
 

@@ -1,4 +1,4 @@
-"""The store's documents: they agree with themselves, survive the disk, and older ones stay readable."""
+"""Documents of a store: they are consistent, survive writing and reading, and newer ones are refused."""
 
 from __future__ import annotations
 
@@ -31,26 +31,16 @@ def store(tmp_path: Path) -> Store:
     return Store.open(tmp_path / "runs")
 
 
-def test_a_newer_result_is_refused_and_an_older_one_is_upgraded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_newer_result_is_refused_and_one_of_an_unknown_schema_counts_as_damaged(store: Store) -> None:
     attempt, _ = finish(store, planned())
     path = attempt.folder.path / "result.json"
     document = json.loads(path.read_text())
-    path.write_text(json.dumps({**document, "schema": "pmll.result/0"} | {"label": None, "row": document["label"]}))
-    assert attempt.folder.result() is None
-
-    def from_0(old: dict[str, Any]) -> dict[str, Any]:
-        row = old["row"]
-        return {
-            **{name: value for name, value in old.items() if name != "row"},
-            "label": row,
-            "schema": "pmll.result/1",
-        }
-
-    monkeypatch.setattr("pmll_bench.store.document.UPGRADES", {"pmll.result/0": from_0})
-    [found] = store.results()
-    assert found.label == "SST"
+    for schema in ("pmll.result/0", "pmll.cell/2", "result", None, 1):
+        path.write_text(json.dumps({**document, "schema": schema}))
+        assert attempt.folder.result() is None
+        assert attempt.folder.state().message == "result.json is damaged"
     path.write_text(json.dumps({**document, "schema": "pmll.result/2"}))
-    with pytest.raises(StoreError, match="newer pmll-bench"):
+    with pytest.raises(StoreError, match=r"newer pmll-bench: pmll\.result/2, this one reads pmll\.result/1"):
         list(store.results())
 
 

@@ -97,7 +97,7 @@ def test_killed_between_two_steps_again_and_again_nothing_differs(unbroken: Path
             time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
-    assert all(folder.states() for folder in folders(tmp_path))
+    assert all(folder.checkpoints() for folder in folders(tmp_path))
     carry_out(tmp_path)
     assert differences(tmp_path, unbroken) == []
 
@@ -131,10 +131,10 @@ def test_a_damaged_newest_state_is_set_aside_and_the_one_before_is_used(
 ) -> None:
     carry_out(tmp_path, StopsAfter(40))
     hurt = folders(tmp_path)[0]  # the other cell of the group goes back with it
-    (newest, path), (before, _) = hurt.states()
+    (newest, path), (before, _) = hurt.checkpoints()
     path.write_bytes(damage(path.read_bytes()))
     notes = carry_out(tmp_path, StopsAfter(1))
-    assert max(step for step, _ in hurt.states()) in (before, before + 1)
+    assert max(step for step, _ in hurt.checkpoints()) in (before, before + 1)
     assert list(path.parent.glob(f"{path.name}.damaged-1"))
     assert any(f"{hurt.id}: the state saved at step {newest} is damaged; set aside" in note for note in notes)
     carry_out(tmp_path)
@@ -146,7 +146,7 @@ def test_a_damaged_newest_state_is_set_aside_and_the_one_before_is_used(
 def test_with_every_state_damaged_training_starts_again(unbroken: Path, tmp_path: Path) -> None:
     carry_out(tmp_path, StopsAfter(40))
     for folder in folders(tmp_path):
-        for _, path in folder.states():
+        for _, path in folder.checkpoints():
             path.write_bytes(cut(path.read_bytes()))
     carry_out(tmp_path)
     assert differences(tmp_path, unbroken) == []
@@ -169,7 +169,7 @@ def test_a_state_of_another_version_is_an_error_that_says_what_to_do(tmp_path: P
 
     carry_out(tmp_path, StopsAfter(10))
     for folder in folders(tmp_path):
-        for _, path in folder.states():
+        for _, path in folder.checkpoints():
             state = torch.load(path, weights_only=True)
             torch.save({name: value for name, value in state.items() if name != "losses"}, path)
     carry_out(tmp_path)

@@ -131,13 +131,13 @@ def test_an_edited_cell_file_is_noticed(store: Store) -> None:
     attempt, _ = finish(store, planned())
     path = attempt.folder.path / "cell.json"
     path.write_text(path.read_text().replace('"ratio":0.1', '"ratio":0.2'))
-    with pytest.raises(StoreError, match="is another one"):
+    with pytest.raises(StoreError, match="describes another cell"):
         attempt.folder.begin(planned(), {})
 
 
 def test_a_name_that_leads_out_of_the_store_is_no_cell() -> None:
     for name in ("../../etc", "a/b", ".hidden", "", "Caps", "nul\0"):
-        with pytest.raises(Exception, match="can't be the name"):
+        with pytest.raises(Exception, match="invalid name"):
             cell(dataset=name)
 
 
@@ -148,9 +148,9 @@ def test_cells_are_found_by_the_first_digits_of_their_id(store: Store) -> None:
     item = planned()
     finish(store, item)
     assert store.find(item.cell.id[:6]).id == item.cell.id
-    with pytest.raises(UsageError, match="no cell"):
+    with pytest.raises(UsageError, match="unknown cell"):
         store.find("0" * 16)
-    with pytest.raises(UsageError, match="no cell id"):
+    with pytest.raises(UsageError, match="invalid cell id"):
         store.find(item.cell.id[:5])
 
 
@@ -158,7 +158,7 @@ def test_an_ambiguous_id_lists_the_candidates(store: Store) -> None:
     ids = ("abcdef0000000001", "abcdef0000000002")
     for name in ids:
         (store.root / "cells/voc2007/sst" / name).mkdir(parents=True)
-    with pytest.raises(UsageError, match="fits 2 cells") as caught:
+    with pytest.raises(UsageError, match="ambiguous: 2 cells") as caught:
         store.find("abcdef")
     assert caught.value.hint == f"available: {', '.join(ids)}"
     assert caught.value.code == Exit.USAGE
@@ -219,23 +219,23 @@ def test_two_states_are_kept_whatever_the_number_of_attempts(store: Store) -> No
     folder = store.folder(cell())
     first = folder.begin(planned(), {})
     for step in (1, 2, 3):
-        first.save_state(step, lambda file: file.write(b"1"))
+        first.save_checkpoint(step, lambda file: file.write(b"1"))
     second = folder.begin(planned(), {})
-    assert [step for step, _ in folder.states()] == [3, 2]
-    second.save_state(3, lambda file: file.write(b"2"))
-    assert [(step, path.read_bytes()) for step, path in folder.states()] == [(3, b"2"), (2, b"1")]
-    second.save_state(10, lambda file: file.write(b"2"))
-    assert [(step, path.read_bytes()) for step, path in folder.states()] == [(10, b"2"), (3, b"2")]
+    assert [step for step, _ in folder.checkpoints()] == [3, 2]
+    second.save_checkpoint(3, lambda file: file.write(b"2"))
+    assert [(step, path.read_bytes()) for step, path in folder.checkpoints()] == [(3, b"2"), (2, b"1")]
+    second.save_checkpoint(10, lambda file: file.write(b"2"))
+    assert [(step, path.read_bytes()) for step, path in folder.checkpoints()] == [(10, b"2"), (3, b"2")]
 
 
 def test_states_beyond_the_one_that_training_went_on_from_are_dropped(store: Store) -> None:
     folder = store.folder(cell())
     first = folder.begin(planned(), {})
     for step in (90, 100):
-        first.save_state(step, lambda file: file.write(b"1"))
+        first.save_checkpoint(step, lambda file: file.write(b"1"))
     second = folder.begin(planned(), {})  # a cell of its group had no state of step 100: all went on from step 90
-    second.save_state(95, lambda file: file.write(b"2"))
-    assert [step for step, _ in folder.states()] == [95, 90]
+    second.save_checkpoint(95, lambda file: file.write(b"2"))
+    assert [step for step, _ in folder.checkpoints()] == [95, 90]
 
 
 def test_the_log_is_on_disk_before_a_state_that_goes_on_from_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,22 +246,22 @@ def test_the_log_is_on_disk_before_a_state_that_goes_on_from_it(store: Store, mo
         synced.append(Path(f"/proc/self/fd/{descriptor}").resolve().name)
 
     monkeypatch.setattr("os.fsync", noted)
-    attempt.save_state(1, lambda file: file.write(b"state"))
+    attempt.save_checkpoint(1, lambda file: file.write(b"state"))
     assert "events.jsonl" not in synced  # nothing was logged yet
     attempt.event({"event": "epoch", "epoch": 1})
-    attempt.save_state(2, lambda file: file.write(b"state"))
+    attempt.save_checkpoint(2, lambda file: file.write(b"state"))
     assert synced[synced.index("events.jsonl") + 1].startswith(".tmp-checkpoint-00000002")
 
 
 def test_a_state_that_fails_to_be_written_leaves_the_old_ones(store: Store) -> None:
     attempt = store.folder(cell()).begin(planned(), {})
-    attempt.save_state(1, lambda file: file.write(b"good"))
+    attempt.save_checkpoint(1, lambda file: file.write(b"good"))
 
     def broken(file: Any) -> None:
         file.write(b"half")
         raise ValueError("no such tensor")
 
     with pytest.raises(ValueError, match="no such tensor"):
-        attempt.save_state(1, broken)
-    assert [path.read_bytes() for _, path in attempt.states()] == [b"good"]
+        attempt.save_checkpoint(1, broken)
+    assert [path.read_bytes() for _, path in attempt.checkpoints()] == [b"good"]
     assert not list(attempt.path.glob(".tmp-*"))

@@ -117,15 +117,15 @@ def test_a_full_disk_stops_with_a_clear_error_and_loses_nothing(small_disk: Path
     finish(store, planned())
     item = planned(seed=1)
     attempt = store.folder(item.cell).begin(item, {})
-    attempt.save_state(1, lambda file: file.write(b"kept"))
+    attempt.save_checkpoint(1, lambda file: file.write(b"kept"))
     (small_disk / "filler").write_bytes(b"x" * 32_000)
     with pytest.raises(StoreError, match="no space left") as caught:
-        attempt.save_state(2, as_torch_does)
+        attempt.save_checkpoint(2, as_torch_does)
     assert caught.value.code == Exit.STORE
     assert "run again" in str(caught.value.hint)
     with pytest.raises(StoreError, match="no space left"):
         attempt.write_scores(np.zeros((30_000, 1), np.float32), IDS * 10_000, ("bird",))
-    assert [path.read_bytes() for _, path in attempt.states()] == [b"kept"]
+    assert [path.read_bytes() for _, path in attempt.checkpoints()] == [b"kept"]
     assert not list(small_disk.rglob(".tmp-*"))
     assert len(list(store.results())) == 1
     (small_disk / "filler").unlink()

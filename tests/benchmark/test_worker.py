@@ -111,7 +111,7 @@ def test_after_slurms_warning_a_job_saves_and_then_submitit_queues_it_again(
         job.run()
     assert heard == [signal.SIGUSR2]  # once, after all was saved
     assert job.folder.state().name == "interrupted"
-    assert [step for step, _ in job.folder.states()] == [1]
+    assert [step for step, _ in job.folder.checkpoints()] == [1]
 
     again = RunGroup().checkpoint(*job.arguments)
     assert again.args == job.arguments

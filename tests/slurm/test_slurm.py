@@ -165,7 +165,7 @@ def test_a_cancelled_job_saves_and_its_cell_is_not_waited_for() -> None:
     assert json.loads(again.out)["jobs"] == []  # one job is at work on the cell already
     subprocess.run(["scancel", job], check=True, timeout=30)
     until(lambda: cell.state().name == "interrupted")
-    assert cell.states()  # what it saved
+    assert cell.checkpoints()  # what it saved
     record = cell.record()
     assert record is not None
     outcome = wait(

@@ -129,8 +129,8 @@ def verify(name: str, data_root: Path | None, root: Path, sets: Sequence[str], *
     """
     from pmll_datasets.verify import verify_files
 
-    from ..store.images import results_of_others
+    from ..store.images import results_with_changed_images
 
     data = opened(name, data_root, sets)
-    others = results_of_others(data, name, data_root, root)
+    others = results_with_changed_images(data, name, data_root, root)
     return {"dataset": data.name, **vars(verify_files(data, renew=renew)), "results_of_others": others}

@@ -23,7 +23,7 @@ def plan_of(request: Request, root: Path, *, dry_run: bool) -> Plan:
     """
     from ..plan.method_facts import comes_whole
     from ..plan.planning import plan
-    from ..store.images import made_from_others
+    from ..store.images import changed_image_warnings
 
     planned = plan(request)
     waiting = _waiting(planned, root)
@@ -36,7 +36,7 @@ def plan_of(request: Request, root: Path, *, dry_run: bool) -> Plan:
         from ..prepare.class_names import alike
 
         planned = replace(planned, notes=(*planned.notes, *alike(about)))
-    for note in (*planned.notes, *made_from_others(planned.cells, planned.data, root)):
+    for note in (*planned.notes, *changed_image_warnings(planned.cells, planned.data, root)):
         tell(note)
     return planned
 

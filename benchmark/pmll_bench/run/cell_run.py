@@ -96,7 +96,7 @@ class CellRun:
     def save(self, state: State, step: int = 0) -> None:
         started = time.monotonic()
         with self._noting_trouble():
-            self.attempt.save_state(step, lambda file: torch.save(state, file))
+            self.attempt.save_checkpoint(step, lambda file: torch.save(state, file))
         self._saved = time.monotonic()
         self._cost = self._saved - started
 
@@ -113,7 +113,7 @@ class CellRun:
     def _whole_states(self) -> list[tuple[int, Path]]:
         """The saved states, newest first; a damaged one is set aside, so that the one before it is used."""
         whole = []
-        for step, path in self.folder.states():
+        for step, path in self.folder.checkpoints():
             if path in self._whole or is_whole(path):
                 self._whole.add(path)
                 whole.append((step, path))
@@ -124,7 +124,7 @@ class CellRun:
     def start_over(self, damaged: Path) -> None:
         """Train from the start: a file that goes with the saved states is damaged, and what it held is needed."""
         self._set_aside(damaged, "the best epoch so far is damaged, so the cell trains from the start")
-        self.folder.drop_states()
+        self.folder.drop_checkpoints()
 
     def _set_aside(self, path: Path, why: str) -> None:
         told = f"{why}; set aside: {path.relative_to(self.folder.path)}"

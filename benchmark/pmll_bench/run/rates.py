@@ -48,7 +48,7 @@ def _try_rates(cells: Sequence[Training]) -> None:
         tried = (TriedRate(rate=each.run.recipe.lr, map=_value(each, labels)) for each in candidates[cell.run.folder])
         cell.run.folder.keep_tried_rates(TriedRates(rates=tuple(tried)))
     for candidate in together:
-        candidate.run.folder.drop_states()
+        candidate.run.folder.drop_checkpoints()
 
 
 def _value(candidate: Training, labels: Labels) -> float | None:

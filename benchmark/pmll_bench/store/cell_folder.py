@@ -1,4 +1,4 @@
-"""One cell's folder: what was asked, its attempts, saved states, scores and result, and the state they amount to."""
+"""The folder of one cell: request, attempts, checkpoints, scores and result, and the state that follows from them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple, TypeAlias
 
 import numpy as np
+from jaxtyping import Float32
 
 from ..errors import StoreError
 from ..files import folders, publish, set_aside, settle, store_errors, write_whole
@@ -32,17 +33,17 @@ CHECKPOINTS_KEPT = 2
 TRACEBACK_KEPT = 8000  # characters, from the end
 
 
-class State(NamedTuple):
-    """What has become of a cell, and one line on why."""
+class CellState(NamedTuple):
+    """The state of a cell, and one line that says why."""
 
     name: StateName
     message: str = ""
 
 
 class StoredScores(NamedTuple):
-    """What a method said about each test image: float32 logits [images, classes] with ids and classes."""
+    """The scores of the test images, float32 [images, classes], with image ids and class names."""
 
-    scores: np.ndarray[Any, np.dtype[np.float32]]
+    scores: Float32[np.ndarray, "n c"]
     ids: tuple[str, ...]
     classes: tuple[str, ...]
 
@@ -62,11 +63,11 @@ class CellFolder:
         return self.path / "lease"
 
     def record(self) -> CellRecord | None:
-        """What was asked; None before anybody did."""
+        """The request for the cell; None if there is none yet."""
         return read_record(CellRecord, self.path / "cell.json")
 
     def result(self) -> Result | None:
-        """The cell's result; None where there is none or it is damaged."""
+        """The result of the cell; None if it is missing or damaged."""
         result = read_record(Result, self.path / "result.json")
         return result if result is not None and result.cell_id == self.id else None
 
@@ -75,9 +76,9 @@ class CellFolder:
         numbers = (int(path.name) for path in folders(self.path / "attempts") if path.name.isdecimal())
         return tuple(Attempt(self, number) for number in sorted(numbers))
 
-    def states(self) -> list[tuple[int, Path]]:
-        """The saved training states of all attempts with their steps, newest first."""
-        found = [(step, attempt.number, path) for attempt in self.attempts() for step, path in attempt.states()]
+    def checkpoints(self) -> list[tuple[int, Path]]:
+        """The checkpoints of all attempts with their steps, newest first."""
+        found = [(step, attempt.number, path) for attempt in self.attempts() for step, path in attempt.checkpoints()]
         return [(step, path) for step, _, path in sorted(found, reverse=True)]
 
     @property
@@ -86,23 +87,23 @@ class CellFolder:
         return max((attempt.number for attempt in self.attempts()), default=0)
 
     def ask(self, planned: Planned) -> None:
-        """Write `cell.json`, and write it again where data, weights or the row's name have moved since.
+        """Write `cell.json`; write it again if the location of data or weights or the label of the row has changed.
 
-        Raises `StoreError` where another cell's stands under the same id: an edited file or a collision.
+        Raises `StoreError` if the file belongs to another cell: it was edited, or two ids collide.
         """
         path, before, asked = self.path / "cell.json", self.record(), CellRecord.of(planned)
         if before is not None and before.cell != planned.cell:
             hint = "if the file was edited, restore it or remove the cell's folder"
-            raise StoreError(f"cell {self.id} is another one", where=str(path), hint=hint)
+            raise StoreError(f"cell.json describes another cell than {self.id}", where=str(path), hint=hint)
         if before is None or before.planned() != asked.planned():
             with store_errors(self.path):
                 self.path.mkdir(parents=True, exist_ok=True)
             write_record(path, asked)
 
     def queue(self, job: str, attempt: int | None = None) -> None:
-        """Note that a job of a cluster will take the cell up.
+        """Record that a job of a cluster will run the cell.
 
-        `attempt` is the newest one when the job was submitted, if it may have begun another one since.
+        `attempt` is the newest attempt at submission; give it if the job may have started another one since.
         """
         with store_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
@@ -110,11 +111,11 @@ class CellFolder:
         write_record(self.path / "queue.json", QueueRecord(job=job, attempt=newest))
 
     def queued(self) -> QueueRecord | None:
-        """The last job that was to take the cell up."""
+        """The last job that was submitted for the cell."""
         return read_record(QueueRecord, self.path / "queue.json")
 
     def begin(self, planned: Planned, environment: Environment) -> Attempt:
-        """Start an attempt in a new folder; its number is one that no other attempt has or had."""
+        """Start an attempt in a new folder, with a number that no other attempt has or had."""
         self.ask(planned)
         number = self.newest + 1
         while not Attempt(self, number).make():
@@ -130,27 +131,27 @@ class CellFolder:
         write_record(attempt.path / "attempt.json", record)
         return attempt
 
-    def state(self, revision: int | str | None = None) -> State:
-        """What the files say. A result of another method revision than the one given is outdated."""
+    def state(self, revision: int | str | None = None) -> CellState:
+        """The state by the files. A result is outdated if `revision` is given and its method revision differs."""
         if (result := self.result()) is not None:
-            made_with = str(result.revision)  # "1", or "1+digest" where the method isn't built in
+            made_with = str(result.revision)  # "1", or "1+digest" if the method is not built in
             outdated = revision is not None and str(revision) not in (made_with, made_with.partition("+")[0])
-            return State("outdated", f"made with revision {made_with}") if outdated else State("done")
+            return CellState("outdated", f"made with revision {made_with}") if outdated else CellState("done")
         if is_held(self.lease):
-            return State("running")
+            return CellState("running")
         damaged = "result.json is damaged" if (self.path / "result.json").exists() else ""
         newest, queued = self.newest, self.queued()
         if queued is not None and queued.attempt == newest:
-            return State("queued", f"job {queued.job}")
+            return CellState("queued", f"job {queued.job}")
         if not newest:
-            return State("planned", damaged)
+            return CellState("planned", damaged)
         end = Attempt(self, newest).ended()
         if end is None or end.kind == "done":
-            return State("lost", damaged or f"attempt {newest} stopped without recording why")
-        return State(end.kind, damaged or end.message)
+            return CellState("lost", damaged or f"attempt {newest} ended without recording a result (killed?)")
+        return CellState(end.kind, damaged or end.message)
 
     def scores(self) -> StoredScores:
-        """The scores behind the result. Raises `StoreError` where they are missing or not what was scored."""
+        """The scores of the result. Raises `StoreError` if they are missing or have changed."""
         result = self.result()
         if result is None:
             raise StoreError(f"cell {self.id} has no result", where=str(self.path), hint="see 'pmll-bench status'")
@@ -158,27 +159,27 @@ class CellFolder:
         with store_errors(path):
             data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != result.scores.sha256:
-            raise StoreError("the scores have changed since they were scored", where=str(path))
+            raise StoreError("the scores file has changed since the result was made", where=str(path))
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             return StoredScores(file["scores"], tuple(file["ids"].tolist()), tuple(file["classes"].tolist()))
 
     def tried_rates(self) -> TriedRates | None:
-        """The learning rates that were tried; None before all were."""
+        """The tried learning rates; None until all are tried."""
         return read_record(TriedRates, self.path / "tries.json")
 
     def keep_tried_rates(self, rates: TriedRates) -> None:
-        """Write what came of the tries."""
+        """Write the tried learning rates."""
         write_record(self.path / "tries.json", rates)
 
-    def drop_states(self) -> None:
-        """Remove the saved training states of all attempts, damaged ones included."""
+    def drop_checkpoints(self) -> None:
+        """Remove the checkpoints of all attempts, including damaged ones."""
         for path in self.path.glob("attempts/*/checkpoint-*"):
             path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try at a cell, in a folder of its own."""
+    """One attempt at a cell, in its own folder."""
 
     folder: CellFolder
     number: int
@@ -188,7 +189,7 @@ class Attempt:
         return self.folder.path / "attempts" / f"{self.number:04d}"
 
     def make(self) -> bool:
-        """Make the attempt's folder; whether it is new."""
+        """Create the folder of the attempt; return whether it is new."""
         with store_errors(self.path):
             try:
                 self.path.mkdir(parents=True)
@@ -196,43 +197,43 @@ class Attempt:
                 return False
         return True
 
-    def states(self) -> list[tuple[int, Path]]:
-        """This attempt's saved training states with their steps, newest first."""
+    def checkpoints(self) -> list[tuple[int, Path]]:
+        """The checkpoints of this attempt with their steps, newest first."""
         found = ((path.stem.removeprefix("checkpoint-"), path) for path in self.path.glob("checkpoint-*.pt"))
         return sorted(((int(step), path) for step, path in found if step.isdecimal()), reverse=True)
 
-    def save_state(self, step: int, write: Callable[[BinaryIO], object]) -> None:
-        """Keep a training state, whole or not at all, and the one before it, which may be an earlier attempt's.
+    def save_checkpoint(self, step: int, write: Callable[[BinaryIO], object]) -> None:
+        """Write a checkpoint atomically; keep it and the previous one, which may belong to an earlier attempt.
 
-        An earlier attempt's state of a later step is dropped: training went on from before it.
+        Checkpoints of later steps from earlier attempts are removed: training continued from before them.
         """
-        settle(self.path / "events.jsonl")  # its epochs are not trained again
+        settle(self.path / "events.jsonl")  # a resumed run does not repeat the epochs logged there
         write_whole(self.path / f"checkpoint-{step:08d}.pt", write)
-        own = self.states()
+        own = self.checkpoints()
         oldest = min((at for at, _ in own), default=step)
-        kept = [*own, *(found for found in self.folder.states() if found[0] < oldest)][:CHECKPOINTS_KEPT]
-        for found in self.folder.states():
+        kept = [*own, *(found for found in self.folder.checkpoints() if found[0] < oldest)][:CHECKPOINTS_KEPT]
+        for found in self.folder.checkpoints():
             if found not in kept:
                 found[1].unlink(missing_ok=True)
 
     def event(self, event: Mapping[str, Any]) -> None:
-        """Add a line to the attempt's log."""
+        """Append a line to the log of the attempt."""
         line = json.dumps({"time": now(), **event}, ensure_ascii=False) + "\n"
         path = self.path / "events.jsonl"
         with store_errors(path), path.open("a", encoding="utf-8") as file:
             file.write(line)
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """The lines of the log; one that a kill cut in half is left out."""
+        """The lines of the log, without a line that a kill has truncated."""
         with suppress(FileNotFoundError):
             for line in (self.path / "events.jsonl").read_bytes().splitlines():
                 with suppress(ValueError):
                     yield json.loads(line)
 
     def write_scores(
-        self, scores: np.ndarray[Any, np.dtype[np.float32]], ids: Sequence[str], classes: Sequence[str]
+        self, scores: Float32[np.ndarray, "n c"], ids: Sequence[str], classes: Sequence[str]
     ) -> ScoresFile:
-        """Keep the scores, float32 [images, classes] in the order given; equal ones give equal bytes."""
+        """Write the scores, in the order of `ids` and `classes`; equal scores give equal bytes."""
         buffer = io.BytesIO()
         np.savez(buffer, scores=scores, ids=np.array(ids, dtype=np.str_), classes=np.array(classes, dtype=np.str_))
         path = self.path / "scores.npz"
@@ -245,10 +246,10 @@ class Attempt:
         )
 
     def commit(self, result: Result) -> bool:
-        """Publish the cell's result; whether it is this one. The first whole result stays for good.
+        """Publish the result of the cell; return whether it is this one. The first complete result stays.
 
-        The order makes a kill at any moment harmless: scores, the attempt's result, its name in the cell's folder,
-        and only then are the saved states removed.
+        The order makes a kill at any moment harmless: scores, the result of the attempt, its link in the folder of
+        the cell, and only then the removal of the checkpoints.
         """
         own, shared = self.path / "result.json", self.folder.path / "result.json"
         write_record(own, result)
@@ -259,13 +260,13 @@ class Attempt:
                 set_aside(shared)
                 won = publish(own, shared)
             else:
-                won = standing.attempt == self.number  # a network disk may carry out a link and report its failure
-        self.folder.drop_states()
+                won = standing.attempt == self.number  # a network file system may report an error for a link it made
+        self.folder.drop_checkpoints()
         return won
 
     @property
     def trace(self) -> Path:
-        """The traceback of what ended the attempt, where something did."""
+        """The traceback of the error that ended the attempt, if any."""
         return self.path / "traceback.txt"
 
     def end(self, kind: EndKind, why: Explanation | None = None) -> None:
@@ -278,5 +279,5 @@ class Attempt:
         write_record(self.path / "end.json", EndRecord(kind=kind, message=why.line, hint=why.hint, traceback=trace))
 
     def ended(self) -> EndRecord | None:
-        """How the attempt ended; None while it runs and where it stopped without recording why."""
+        """How the attempt ended; None while it runs and if it ended without a record."""
         return read_record(EndRecord, self.path / "end.json")

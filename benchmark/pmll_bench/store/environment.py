@@ -1,4 +1,4 @@
-"""What a number was made with: versions, processor, threads, the commit of the code."""
+"""The environment of a result: versions, processor, threads, commit of the code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PACKAGES = ("pmll-bench", "torch", "torchvision", "timm", "open_clip_torch", "nu
 
 @lru_cache
 def environment(threads: int, device: str) -> Environment:
-    """What a number was made with, as far as it can matter; recorded, never part of an identity."""
+    """The environment, as far as it may affect numbers; recorded, but never part of an identity."""
     return {
         "python": platform.python_version(),
         **{name: _version(name) for name in PACKAGES},
@@ -31,7 +31,7 @@ def environment(threads: int, device: str) -> Environment:
 
 
 def _gpu(device: str) -> Environment:
-    """The GPU, its libraries and where they may compute in TF32; nothing where the work is done on the CPU."""
+    """The GPU, its libraries and their use of TF32; empty on the CPU."""
     if not device.startswith("cuda"):
         return {}
     import torch
@@ -62,10 +62,10 @@ def _cpu() -> str:
 
 
 def _commit() -> str | None:
-    """The commit of the code where it runs from a checkout, with "-dirty" where files differ from it."""
+    """The commit of the code if it runs from a checkout, with "-dirty" if files differ from it."""
     here = Path(__file__)
     try:
-        _git(here.parent, "ls-files", "--error-unmatch", here.name)  # an installed copy may lie in another's checkout
+        _git(here.parent, "ls-files", "--error-unmatch", here.name)  # an installed copy may lie inside another checkout
         return _git(here.parent, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
     except (OSError, subprocess.SubprocessError):
         return None
@@ -77,7 +77,7 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def version_line() -> str:
-    """Version, commit where there is one, and where the package lies."""
+    """Version, commit if there is one, and the location of the package."""
     here = environment(threads=1, device="cpu")
     commit = f", commit {here['commit']}" if here["commit"] else ""
     return f"pmll-bench {here['pmll-bench']}{commit} ({Path(__file__).parents[1]})"

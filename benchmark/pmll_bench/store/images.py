@@ -1,4 +1,4 @@
-"""Results whose images have changed since they were made: they keep their identity, so it can only be reported."""
+"""Results whose image files have changed since. They keep their identity, so the change can only be reported."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ..plan.planned import DataFacts, Planned
 from .store import Store
 
 
-def made_from_others(cells: Iterable[Planned], data: Iterable[DataFacts], root: Path) -> tuple[str, ...]:
-    """What to say of finished cells in the store `root` that were made when the image files held something else.
+def changed_image_warnings(cells: Iterable[Planned], data: Iterable[DataFacts], root: Path) -> tuple[str, ...]:
+    """Warnings about finished cells in the store `root` whose image files have changed since.
 
-    They keep their identity, and so their number: it can only be told, and made again by hand.
+    These cells keep their identity and their numbers; only the user can have them run again.
     """
     store, now = _store_in(root), {facts.name: facts.images for facts in data}
     if store is None:
@@ -24,11 +24,12 @@ def made_from_others(cells: Iterable[Planned], data: Iterable[DataFacts], root: 
     stale = [cell for cell, found in finished if found and found.images and found.images != now[cell.dataset]]
     if not stale:
         return ()
-    what = f"warning: the images have changed since these cells were done: {', '.join(cell.id for cell in stale)}"
+    what = f"warning: the images have changed since these cells finished: {', '.join(cell.id for cell in stale)}"
     return (f"{what}; to run one again, remove its folder, {store.folder(stale[0]).path}",)
 
 
-def results_of_others(data: Dataset, name: str, data_root: Path | None, root: Path) -> list[str]:
+def results_with_changed_images(data: Dataset, name: str, data_root: Path | None, root: Path) -> list[str]:
+    """The ids of the results of a data set whose image files have changed since."""
     store = _store_in(root)
     if store is None:
         return []
@@ -42,5 +43,5 @@ def results_of_others(data: Dataset, name: str, data_root: Path | None, root: Pa
 
 
 def _store_in(root: Path) -> Store | None:
-    """The store in a folder; None where the folder holds none, whatever else is in it."""
+    """The store in a folder; None if the folder is not a store."""
     return Store.open(root) if (root / "store.json").exists() else None

@@ -15,7 +15,7 @@ from filelock import LeaseSettingsMismatch, SoftFileLease, Timeout
 from ..errors import BenchError
 from ..files import store_errors
 
-DURATION = 300.0  # seconds without a sign of life after which others take over; network disks show changes late
+DURATION = 300.0  # seconds without a heartbeat before others take over; network file systems show changes late
 HEARTBEAT = 60.0
 
 
@@ -26,10 +26,11 @@ class LeaseHeld(BenchError):
 class Lease:
     """The right to work on one cell, kept alive by a thread while the block runs.
 
-    It saves double work and excludes nothing: a process that was stopped for longer than `duration` learns late
-    that another one took over. So look at `lost` before committing; the store keeps the first result anyway.
+    A lease avoids duplicate work but does not guarantee exclusion: a process that was suspended for longer than
+    `duration` learns late that another one took over. Check `lost` before committing; the store keeps the first
+    result in any case.
 
-    Raises `LeaseHeld` at once where another process holds it; what a dead process held is taken over.
+    Raises `LeaseHeld` immediately if another process holds the lease; leases of dead processes are taken over.
     """
 
     def __init__(self, path: Path, *, duration: float = DURATION, heartbeat: float = HEARTBEAT) -> None:
@@ -42,7 +43,7 @@ class Lease:
         with store_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             if self.path.exists() and _age(self.path, _clock_of(self.path.parent)) > self.duration:
-                # filelock waits to see a foreign lease stand still; nobody waits here, so its age decides.
+                # filelock waits to see whether a foreign lease still changes; without waiting, its age decides.
                 self._lock.force_break()
             try:
                 self._lock.acquire()
@@ -58,13 +59,13 @@ class Lease:
 
     @property
     def lost(self) -> str | None:
-        """Why the lease is no longer ours; None while it is."""
+        """Why the lease was lost; None while it is held."""
         compromise = self._lock.compromise
         return None if compromise is None else compromise.reason
 
 
 def is_held(path: Path, *, duration: float = DURATION) -> bool:
-    """Whether a process seems at work: its lease is fresh and, as far as this machine can see, it lives."""
+    """Whether a process seems to be at work: its lease is recent and, if it runs on this machine, it is alive."""
     if _age(path, time.time()) > duration:
         return False
     owner = SoftFileLease(path).owner
@@ -72,7 +73,7 @@ def is_held(path: Path, *, duration: float = DURATION) -> bool:
 
 
 def _age(path: Path, now: float) -> float:
-    """Seconds since the last sign of life; a lease that doesn't exist is neither old nor held."""
+    """Seconds since the last heartbeat; a missing lease is neither old nor held."""
     try:
         return now - path.stat().st_mtime
     except OSError:
@@ -80,7 +81,7 @@ def _age(path: Path, now: float) -> float:
 
 
 def _clock_of(folder: Path) -> float:
-    """The file system's own time: the clocks of two machines may differ by more than a lease lasts."""
+    """The time of the file system: the clocks of two machines may differ by more than a lease lasts."""
     with tempfile.TemporaryFile(dir=folder) as file:
         return os.fstat(file.fileno()).st_mtime
 

@@ -1,4 +1,4 @@
-"""The store's documents: what `store.json`, `cell.json`, `attempt.json`, `end.json` and `result.json` hold."""
+"""The documents of a store: `store.json`, `cell.json`, `attempt.json`, `end.json`, `result.json` and others."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ EndKind: TypeAlias = Literal["done", "failed", "diverged", "interrupted"]
 
 
 class StoreRecord(Record):
-    """What makes a folder a store."""
+    """`store.json`: marks a folder as a store."""
 
     schema_: Literal["pmll.store/1"] = Field(default="pmll.store/1", alias="schema")
 
 
 class CellRecord(Record):
-    """What was asked: the identity, the full settings and recipe, and where data set and method were found."""
+    """`cell.json`: the request with its identity, all settings, the recipe, and the location of data set and method."""
 
     schema_: Literal["pmll.cell/1"] = Field(default="pmll.cell/1", alias="schema")
     cell_id: str
@@ -57,12 +57,12 @@ class CellRecord(Record):
         )
 
     def planned(self) -> Planned:
-        """What was asked, ready to be carried out."""
+        """The planned cell, ready to run."""
         return Planned(self.cell, self.settings, self.recipe, self.label, self.track, self.where, self.stated)
 
 
 class QueueRecord(Record):
-    """A job of a cluster will take the cell up; `attempt` is the newest one at that time."""
+    """`queue.json`: a job of a cluster will run the cell; `attempt` is the newest attempt at submission."""
 
     schema_: Literal["pmll.queue/1"] = Field(default="pmll.queue/1", alias="schema")
     job: str
@@ -70,7 +70,7 @@ class QueueRecord(Record):
 
 
 class AttemptRecord(Record):
-    """How an attempt started."""
+    """`attempt.json`: how an attempt started."""
 
     schema_: Literal["pmll.attempt/1"] = Field(default="pmll.attempt/1", alias="schema")
     attempt: int
@@ -81,19 +81,19 @@ class AttemptRecord(Record):
 
 
 class EndRecord(Record):
-    """How an attempt ended."""
+    """`end.json`: how an attempt ended."""
 
     schema_: Literal["pmll.end/1"] = Field(default="pmll.end/1", alias="schema")
     kind: EndKind
     message: str = ""
-    hint: str = ""  # what to do: the end of the message
+    hint: str = ""  # what to do; the message ends with it
     traceback: str = ""
 
 
 class Counts(Part):
-    """Images and classes of the data set as it was used; how many of its training labels it knows, masks aside.
+    """Images and classes of the data set as used, and the number of training labels known before any mask.
 
-    `known` is None in results that were made before it was counted.
+    `known` is None in results that were made before it was recorded.
     """
 
     train: int
@@ -116,7 +116,7 @@ class Support(Part):
 
 
 class ScoresFile(Part):
-    """Where the scores lie, inside the cell's folder."""
+    """The scores file, relative to the folder of the cell, with its digest and shape."""
 
     file: Annotated[str, Field(pattern=r"^attempts/\d{4,}/scores\.npz$")]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -125,7 +125,7 @@ class ScoresFile(Part):
 
 
 class Seconds(Part):
-    """Wall time; what a group's cells share is spread over `shared_with` cells."""
+    """Wall time; `shared_with` cells of a group share it."""
 
     train: float
     predict: float
@@ -133,11 +133,11 @@ class Seconds(Part):
 
 
 class Cost(Part):
-    """What training took. Parameters are None where the method is no learner of ours.
+    """The cost of training. Parameter counts are None if the method is not a `Learner`.
 
-    `parameters` counts the frozen tower, too. `peak_memory` is in bytes: what torch held on the GPU, else the
-    process's resident set. `images_per_second` are a cell's training images, epoch after epoch, over the time that
-    its group trained; None where no epoch is reported.
+    `parameters` includes frozen towers. `peak_memory` is in bytes: the memory allocated by torch on the GPU, else the
+    resident set of the process. `images_per_second` is the number of training images over all epochs, divided by the
+    training time of the group; None if no epoch is reported.
     """
 
     trained_parameters: int | None
@@ -147,21 +147,21 @@ class Cost(Part):
 
 
 class Oracle(Part):
-    """The epoch that was best on the test split, and its metrics; never ranked with the others."""
+    """The best epoch on the test split and its metrics; never ranked with other results."""
 
     metrics: Mapping[str, Share]
     epoch: int
 
 
 class TriedRate(Part):
-    """One learning rate that was tried, and its mAP on held-out known labels; None where there is none."""
+    """A tried learning rate and its mAP on held-out known labels; None if training failed or no label is known."""
 
     rate: float
     map: Share | None
 
 
 class TriedRates(Record):
-    """The learning rates that were tried for a cell, in the order of its recipe."""
+    """`tries.json`: the tried learning rates of a cell, in the order of its recipe."""
 
     schema_: Literal["pmll.tries/1"] = Field(default="pmll.tries/1", alias="schema")
     rates: Annotated[tuple[TriedRate, ...], Field(min_length=1)] = stored_as("tries")
@@ -205,7 +205,10 @@ OF_TRAINING = tuple(each.name for each in fields(Trained))
 
 
 class Result(Record):
-    """One cell's number and all that is needed to read it. Metrics are in 0-1; test labels are not stored."""
+    """`result.json`: the metrics of one cell and all that is needed to interpret them.
+
+    Metrics are in 0-1; test labels are not stored.
+    """
 
     schema_: Literal["pmll.result/1"] = Field(default="pmll.result/1", alias="schema")
     cell_id: str
@@ -213,7 +216,7 @@ class Result(Record):
     settings: Mapping[str, Any]
     recipe: Recipe
     track: str
-    stated: bool = True  # whether the recipe's source gives it for this data set and regime
+    stated: bool = True  # whether a source states the recipe for this data set and regime
     label: str
     attempt: int
     method: str
@@ -234,25 +237,25 @@ class Result(Record):
     ap: tuple[Share | None, ...]
     support: Support
     classes: tuple[str, ...]
-    images: str = stored_as("pictures", default="")  # `Dataset.contents`: tells whether image files have changed
+    images: str = stored_as("pictures", default="")  # `Dataset.contents`, to detect changed image files
     history: tuple[Recorded, ...] = ()
     pseudo_labels: Mapping[str, Recorded] = stored_as("beliefs", default={})  # compared with the hidden labels
     scores: ScoresFile
     seconds: Seconds
     environment: Environment
-    cost: Cost | None = None  # None: made before it was recorded
-    deterministic: bool = False  # whether the method draws nothing, so that its training seed is of no effect
+    cost: Cost | None = None  # None in results that were made before it was recorded
+    deterministic: bool = False  # whether the training seed has no effect
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         if self.cell_id != self.cell.id:
-            raise ValueError(f"cell_id is {self.cell_id}, but the cell's is {self.cell.id}")
+            raise ValueError(f"cell_id is {self.cell_id}, but the cell has id {self.cell.id}")
         for name in OF_THE_CELL:
             if getattr(self, name) != getattr(self.cell, name):
-                raise ValueError(f"{name} differs from the cell's")
+                raise ValueError(f"{name} differs from that of the cell")
         lengths = {len(self.classes), len(self.ap), self.scores.c, self.counts.classes}
         if len(lengths | {len(self.support.known), len(self.support.train), len(self.support.test)}) > 1:
-            raise ValueError("the lists by class differ in length")
+            raise ValueError("the lists per class differ in length")
         return self
 
     @classmethod

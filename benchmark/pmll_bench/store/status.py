@@ -1,4 +1,4 @@
-"""What has become of the cells of a store, read from its files: states, counts, and failures by their message."""
+"""The states of the cells of a store, read from its files: counts, and failures grouped by message."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ BROKEN = ("failed", "diverged", "lost")
 
 @dataclass(frozen=True)
 class CellStatus:
-    """One cell and its state; `message` is one line on why, `trace` the file with the whole traceback.
+    """The state of one cell; `message` says why in one line, `trace` is the file with the traceback.
 
-    A `damaged` result counts as none.
+    `damaged` tells that its result is unreadable, and thus counts as missing.
     """
 
     id: str
@@ -32,7 +32,7 @@ class CellStatus:
 
 @dataclass(frozen=True)
 class Failure:
-    """Cells that ended in the same way, for the same reason; `trace` is the file with the first one's traceback."""
+    """Cells with the same state and message; `trace` is the file with the traceback of the first one."""
 
     state: str
     message: str
@@ -41,12 +41,12 @@ class Failure:
 
 
 def survey(store: Store, revisions: Mapping[str, int | str] | None = None) -> list[CellStatus]:
-    """Every cell of the store. A result is outdated where `revisions` has another revision of its method."""
+    """The state of every cell. A result is outdated if `revisions` has another revision of its method."""
     return [cell_status(folder, revisions) for folder in store.folders()]
 
 
 def cell_status(folder: CellFolder, revisions: Mapping[str, int | str] | None = None) -> CellStatus:
-    """One cell of a store."""
+    """The state of one cell."""
     method, dataset = folder.path.parent.name, folder.path.parent.parent.name
     record = folder.record()
     state = folder.state((revisions or {}).get(method))
@@ -58,7 +58,7 @@ def cell_status(folder: CellFolder, revisions: Mapping[str, int | str] | None = 
 
 
 def counts(cells: Iterable[CellStatus]) -> dict[tuple[str, str], Counter[str]]:
-    """How many cells are in which state, by data set and row."""
+    """The number of cells in each state, by data set and row."""
     found: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for cell in cells:
         found[cell.dataset, cell.label][cell.state] += 1
@@ -66,7 +66,7 @@ def counts(cells: Iterable[CellStatus]) -> dict[tuple[str, str], Counter[str]]:
 
 
 def failures(cells: Iterable[CellStatus]) -> list[Failure]:
-    """The cells that need a look, those with the same message together, the most frequent first."""
+    """Failed, diverged and lost cells, grouped by state and message, the largest group first."""
     found: dict[tuple[str, str], list[CellStatus]] = defaultdict(list)
     for cell in cells:
         if cell.state in BROKEN:

@@ -23,9 +23,9 @@ class Store:
 
     @classmethod
     def open(cls, root: Path, *, create: bool = True) -> Store:
-        """The store in a folder; an empty or missing folder becomes one where `create`.
+        """Open the store in a folder; with `create`, make one in an empty or missing folder.
 
-        Raises `StoreError` for a folder with other content, a newer or damaged store, or one that can't be made.
+        Raises `StoreError` for a folder with other content, a newer or damaged store, and if it cannot be created.
         """
         path = root / "store.json"
         if read_record(StoreRecord, path) is None:
@@ -36,44 +36,49 @@ class Store:
         return cls(root)
 
     def folder(self, cell: Cell) -> CellFolder:
-        """Where a cell's files lie; nothing is created."""
+        """The folder of a cell; nothing is created."""
         return CellFolder(self.root / "cells" / cell.dataset / cell.method / cell.id)
 
     def folders(self) -> Iterator[CellFolder]:
-        """The cells of the store by data set, method and id."""
+        """The cells of the store, ordered by data set, method and id."""
         level = [self.root / "cells"]
         for _ in range(3):
             level = [child for parent in level for child in folders(parent)]
         return (CellFolder(path) for path in level)
 
     def results(self) -> Iterator[Result]:
-        """The results of all cells that are done."""
+        """The results of all finished cells."""
         found = (folder.result() for folder in self.folders())
         return (result for result in found if result is not None)
 
     def find(self, prefix: str) -> CellFolder:
-        """The cell whose id begins like this (6 hex digits or more). Raises `UsageError` for none and for several."""
+        """The cell whose id starts with `prefix`, 6 to 16 hex digits.
+
+        Raises `UsageError` unless there is exactly one.
+        """
         if not re.fullmatch(r"[0-9a-f]{6,16}", prefix):
-            raise UsageError(f"{prefix!r} is no cell id", hint="give the first 6 to 16 hex digits of one")
+            raise UsageError(f"invalid cell id {prefix!r}", hint="give its first 6 to 16 hex digits")
         found = [folder for folder in self.folders() if folder.id.startswith(prefix)]
         if len(found) == 1:
             return found[0]
         if not found:
-            raise UsageError(f"no cell {prefix!r}", where=str(self.root), hint="see 'pmll-bench status'")
+            raise UsageError(f"unknown cell {prefix!r}", where=str(self.root), hint="see 'pmll-bench status'")
         candidates = ", ".join(folder.id for folder in found)
-        raise UsageError(f"{prefix!r} fits {len(found)} cells", where=str(self.root), hint=f"available: {candidates}")
+        raise UsageError(
+            f"{prefix!r} is ambiguous: {len(found)} cells", where=str(self.root), hint=f"available: {candidates}"
+        )
 
     def scores(self, prefix: str) -> StoredScores:
-        """The scores of a cell that is done."""
+        """The scores of a finished cell."""
         return self.find(prefix).scores()
 
 
 def _check_empty(root: Path, create: bool) -> None:
     with store_errors(root):
-        there = sorted(path.name for path in root.iterdir()) if root.exists() else []
-    if "store.json" in there:
-        raise StoreError("store.json is damaged", where=str(root), hint="restore this file; the cells are untouched")
-    if any(not name.startswith(".") for name in there):
-        raise StoreError("the folder is not a store", where=str(root), hint="give an empty folder or a new one")
+        present = sorted(path.name for path in root.iterdir()) if root.exists() else []
+    if "store.json" in present:
+        raise StoreError("store.json is damaged", where=str(root), hint="restore this file; the cells are intact")
+    if any(not name.startswith(".") for name in present):
+        raise StoreError("the folder is not a store", where=str(root), hint="choose an empty or a new folder")
     if not create:
-        raise StoreError("there is no store", where=str(root), hint="'pmll-bench run' makes one")
+        raise StoreError("there is no store", where=str(root), hint="'pmll-bench run' creates one")

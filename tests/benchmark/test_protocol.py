@@ -135,7 +135,7 @@ def test_best_val_publishes_the_first_of_the_epochs_that_rank_the_known_held_out
     result, epoch = scripted.result()
     assert epoch == 2
     assert result.selection == "best-val"
-    assert result.metrics["map"] == evaluate(np.float32(-test), test).values["map"] < 1
+    assert result.metrics["map"] == evaluate((-test).astype(np.float32), test).values["map"] < 1
     assert result.oracle is None
 
 
@@ -199,7 +199,7 @@ def test_best_test_publishes_the_last_epoch_and_names_the_first_of_the_best_as_o
     scripted.run([Group((planned,))])
     result, epoch = scripted.result()
     assert epoch == 4
-    assert result.metrics["map"] == evaluate(np.float32(-test), test).values["map"]
+    assert result.metrics["map"] == evaluate((-test).astype(np.float32), test).values["map"]
     assert result.oracle is not None
     assert (result.oracle.epoch, result.oracle.metrics["map"]) == (2, 1.0)
 

@@ -61,7 +61,7 @@ class Cap(PseudoLabelLearner[CapSettings, None, Tensor], PlainPixels[CapSettings
         paper="Xie et al., NeurIPS 2023",
         trains="the trunk and a linear classifier; on a frozen trunk, only the classifier",
         regimes=("semi",),
-        inferred=("batch sizes for shares of labelled images other than 5, 10, 15 and 20 % are interpolated linearly",),
+        inferred=("batch sizes scale linearly with the share of labelled images: the code has 5, 10, 15 and 20 %",),
         differs=(
             "a class that no labelled image has gets no pseudo-positives: in the code it is present in all "
             "unlabelled images (absent=released)",

@@ -22,7 +22,7 @@ from .learners.single_positive import SinglePositiveLearner, SinglePositiveSetti
 from .losses.large_loss import LargeLosses, assume_negative, clean_rate, corrected, large_losses, rejected
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
 from .presets.departures import ALL_IMAGES, DIFFICULT_PRESENT
-from .presets.single_positive import REGIMES, TRAINS, large_loss
+from .presets.single_positive import REGIMES, TRAINS, large_loss_tracks
 from .ranges import Share
 from .settings import setting
 
@@ -62,7 +62,7 @@ class LlR(SinglePositiveLearner[LargeLossT]):
         regimes=REGIMES,
         inferred=("Δrel is that of the authors' later code: the paper selects it on complete validation labels",),
         differs=DIFFERS,
-        tracks=large_loss(0.005),
+        tracks=large_loss_tracks(0.005),
     )
 
     doubted: Tensor
@@ -113,7 +113,7 @@ class LlR(SinglePositiveLearner[LargeLossT]):
 class LlCt(LlR[LargeLossT]):
     """Entries with a large loss are corrected to present in the current step."""
 
-    card = replace(LlR.card, name="ll-ct", title="large loss correction, temporary", tracks=large_loss(0.002))
+    card = replace(LlR.card, name="ll-ct", title="large loss correction, temporary", tracks=large_loss_tracks(0.002))
 
     def modified(
         self,
@@ -151,7 +151,7 @@ class LlCp(LlCt[LlCpSettings]):
             "rule (permanent=above), and its command line cannot enable it (permanent=never)",
             *DIFFERS,
         ),
-        tracks=large_loss(0.001),
+        tracks=large_loss_tracks(0.001),
     )
     labels: Tensor
 

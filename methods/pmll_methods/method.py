@@ -195,7 +195,7 @@ REGISTRY: Mapping[str, Entry] = {
     "kggr": Entry("pmll_methods.kggr:Kggr", "CNN", "SSGRL with a graph over classifiers, reconstructed"),
     "sarb": Entry("pmll_methods.sarb:Sarb", "CNN", "features blended into unknown labels"),
     "dsrb": Entry("pmll_methods.dsrb:Dsrb", "CNN", "SARB with prototypes by class and location"),
-    "sst": Entry("pmll_methods.sst:Sst", "CNN", "labels completed within and across images"),
+    "sst": Entry("pmll_methods.sst:Sst", "CNN", "pseudo-labels within and across images"),
     "hst": Entry("pmll_methods.hst:Hst", "CNN", "SST with learned thresholds and prototypes"),
     "clip-zeroshot": Entry("pmll_methods.zero_shot:ClipZeroShot", "CLIP", "a hand-written prompt per class"),
     "coop": Entry("pmll_methods.coop:CoOp", "CLIP", "one learned prompt for all classes"),
@@ -203,10 +203,10 @@ REGISTRY: Mapping[str, Entry] = {
     "coop-sd": Entry("pmll_methods.sarl:CoOpSd", "CLIP", "semantic decoupling, one learned prompt"),
     "sarl": Entry("pmll_methods.sarl:Sarl", "CLIP", "semantic decoupling, one learned prompt per class"),
     "dualcoop": Entry("pmll_methods.dualcoop:DualCoOp", "CLIP", "two learned prompts per class"),
-    "scpnet": Entry("pmll_methods.scpnet:ScpNet", "CLIP", "prompts associated over a text graph"),
+    "scpnet": Entry("pmll_methods.scpnet:ScpNet", "CLIP", "prompts refined over a label graph"),
     "scpnet-frozen": Entry("pmll_methods.scpnet:ScpNetFrozen", "CLIP", "scpnet on a frozen image tower"),
     "ssmll": Entry("pmll_methods.ssmll:Ssmll", "CLIP", "label-specific features and contexts"),
-    "scinet": Entry("pmll_methods.scinet:Scinet", "CLIP", "fused confidences teach harder views"),
+    "scinet": Entry("pmll_methods.scinet:Scinet", "CLIP", "fused confidences supervise harder views"),
 }
 
 

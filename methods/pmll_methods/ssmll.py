@@ -84,7 +84,7 @@ class Ssmll(PseudoLabelLearner[SsmllSettings, Tensor, Tensor], ClipLearner[Ssmll
             "clustering of co-occurrence with K = 6 on COCO, and thresholds per class; all formulas are ours",
             "local features are CLIP's value and output projection at each position; their mean is the global feature",
             "a learned offset of all logits, κ = α = 20, M = 16",
-            "loss, batches, stages, views and averaged weights are CAP's; tower, resolution and optimizer are "
+            "loss, batch sizes, phases, views and averaged weights are CAP's; tower, resolution and optimizer are "
             "DualCoOp's",
             "thresholds are CAP's, without pseudo-positives for a class that no labelled image has",
         ),

@@ -74,7 +74,7 @@ SMOKE = Track(recipe=SMOKE_TRUNK, settings=SMOKE_SETTINGS)
 OF_SHAPES = {"expected_positives": 1.9}  # the mean of `shapes`; the paper also uses the means of its data sets
 
 
-def large_loss(delta: float) -> dict[str, Track]:
+def large_loss_tracks(delta: float) -> dict[str, Track]:
     """The tracks of a method of Kim et al. (Large Loss, CVPR 2022), with `delta` from the authors' later code."""
     return {
         "paper": Track(

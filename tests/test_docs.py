@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -50,6 +51,17 @@ def test_the_example_of_a_method_keeps_all_rules_and_runs_beside_the_others(
     assert ended("check", "focal.py") == 0
     assert ended("run", "--methods", "focal.py", "bce", *QUICK) == 0
     assert re.search(r"^focal", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_the_example_of_checks_in_one_s_own_test_suite_gives_a_test_per_check(tmp_path: Path) -> None:
+    (tmp_path / "focal.py").write_text(code("add-a-method.md"), encoding="utf-8")
+    (tmp_path / "test_focal.py").write_text(code("add-a-method.md", 1), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "test_focal.py"]
+    answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stdout
+    passed = re.findall(r"test_focal_keeps_the_rules\[(\S+)\] PASSED", answer.stdout)
+    assert "focal.py-same-seed-same-scores" in passed
+    assert len(passed) > 10
 
 
 def test_the_example_of_a_data_set_is_read_by_its_line_of_the_registry(

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from pmll_bench.checks import parametrize_with_checks
 from pmll_bench.checks.catalogue import CHECKS, NEEDED
 from pmll_bench.checks.check import Finding, check
 from pmll_bench.cli import main
@@ -229,3 +234,42 @@ def test_checks_are_made_in_the_regime_that_is_asked_for() -> None:
 def test_a_regime_that_the_card_does_not_name_is_refused() -> None:
     with pytest.raises(ConfigError, match="linear-probe has no regime 'semi'"):
         next(check("linear-probe", regime="semi"))
+
+
+def test_in_pytest_a_failed_check_is_a_failed_test_and_a_check_that_does_not_apply_is_skipped(tmp_path: Path) -> None:
+    (tmp_path / "test_own.py").write_text(
+        "from pmll_bench.checks import parametrize_with_checks\n"
+        f"@parametrize_with_checks({cheater('ignores_seed')!r}, regime='partial')\n"
+        "def test_rules(check):\n    check()\n",
+        encoding="utf-8",
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-rfs",
+        "-p",
+        "no:cacheprovider",
+        "-k",
+        "seed- or grouped",
+        "test_own.py",
+    ]
+    path = os.pathsep.join([str(TESTS), *sys.path])
+    env = {**os.environ, "PYTHONPATH": path, "TMPDIR": str(tmp_path)}
+    answer = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    failed = re.findall(r"^FAILED test_own.py::test_rules\[(\S+)\]", answer.stdout, re.MULTILINE)
+    assert failed == ["ignores_seed.py-another-seed-other-scores"], answer.stdout
+    assert "another seed, other scores: seeds 0 and 1 give the same scores" in answer.stdout
+    assert "hint: draw initialisation and order from run.seed" in answer.stdout
+    assert "it has no groups" in answer.stdout
+    assert "1 failed, 1 passed, 1 skipped, 14 deselected" in answer.stdout
+    assert not list(tmp_path.glob("pmll-check-*"))
+
+
+def test_in_pytest_a_method_without_scores_fails_once(tmp_path: Path) -> None:
+    (first, *others) = parametrize_with_checks(own(tmp_path, "def predict(self, images, run): pass")).args[1]
+    with pytest.raises(pytest.fail.Exception, match="predict returned nothing"):
+        first()
+    for other in others:
+        with pytest.raises(pytest.skip.Exception, match="there are no scores to compare"):
+            other()

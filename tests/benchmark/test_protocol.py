@@ -46,6 +46,8 @@ class Scripted:
         seen = {"ids": train.ids, "labels": train.labels.tolist()}
         with Path(os.environ["SEEN"]).open("a") as file:
             file.write(json.dumps(seen) + "\\n")
+        scores = np.array([self.epochs[0][image] for image in train.ids])
+        run.record("pseudo", np.arange(len(train)), np.sign(scores - 100).astype(np.int8))
         state = run.restore() or {"done": 0}
         for number in range(state["done"] + 1, len(self.epochs) + 1):
             if run.should_stop():
@@ -77,8 +79,8 @@ class Scripted:
         request = Request(methods=(str(self.file),), ratios=tuple(ratios), subset=48, sets=sets, track="smoke")
         return tuple(plan(request).groups)
 
-    def planned(self, *sets: str) -> Planned:
-        (group,) = self.plan(*sets)
+    def planned(self, *sets: str, ratio: float = 0.5) -> Planned:
+        (group,) = self.plan(*sets, ratios=(ratio,))
         (planned,) = group.cells
         return planned
 
@@ -111,6 +113,27 @@ class Scripted:
         return result, int(epochs[0])
 
 
+class Log(Silent):
+    """Keeps what happens, in order; `at` is called with each line."""
+
+    def __init__(self, at: Callable[[str], None] = lambda line: None) -> None:
+        self.lines: list[str] = []
+        self.at = at
+
+    def add(self, line: str) -> None:
+        self.lines.append(line)
+        self.at(line)
+
+    def group_started(self, group: Group) -> None:
+        self.add(f"group {' '.join(f'{planned.cell.ratio:g}' for planned in group.cells)}")
+
+    def cell_progress(self, planned: Planned, epoch: int, epochs: int, losses: Mapping[str, float]) -> None:
+        self.add(f"epoch {epoch}/{epochs} of {planned.cell.ratio:g}")
+
+    def cell_finished(self, planned: Planned, state: str, seconds: float) -> None:
+        self.add(f"{state} {planned.cell.ratio:g}")
+
+
 @pytest.fixture
 def scripted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scripted:
     monkeypatch.setenv("SCRIPT", str(tmp_path / "script.json"))
@@ -126,7 +149,7 @@ def known_right(data: Dataset, visible: Labels) -> Labels:
 def test_best_val_publishes_the_first_of_the_epochs_that_rank_the_known_held_out_labels_best(
     scripted: Scripted,
 ) -> None:
-    planned = scripted.planned(*BEST_VAL)
+    planned = scripted.planned(*BEST_VAL, ratio=0.2)  # by complete labels, most of them hidden, another epoch is best
     data = open_dataset(planned)
     right = known_right(data, train_set(data, planned, 0).labels)
     test = data.test.labels
@@ -204,6 +227,35 @@ def test_best_test_publishes_the_last_epoch_and_names_the_first_of_the_best_as_o
     assert (result.oracle.epoch, result.oracle.metrics["map"]) == (2, 1.0)
 
 
+@pytest.mark.parametrize(("quarters", "best"), [((2, 4, 3), 2), ((4, 2, 3), 1), ((2, 3, 4), 3)])
+def test_best_val_remembers_the_best_epoch_over_stops(quarters: tuple[int, ...], best: int, scripted: Scripted) -> None:
+    planned = scripted.planned(*BEST_VAL)
+    data = open_dataset(planned)
+    right = known_right(data, train_set(data, planned, 0).labels)
+    quarter = np.arange(len(right))[:, None] % 4
+    scripted.write(data, *((np.where(quarter < number, right, -right), data.test.labels) for number in quarters))
+    for epoch in (1, 2):
+        stop = threading.Event()
+        log = Log(lambda line, flag=stop, last=f"epoch {epoch}/3 of 0.5": flag.set() if line == last else None)
+        assert scripted.run([Group((planned,))], listener=log, stop=stop).interrupted
+    scripted.run([Group((planned,))])
+    assert scripted.result()[1] == best
+
+
+@pytest.mark.parametrize("sets", [(), BEST_VAL], ids=["last", "best-val"])
+@pytest.mark.parametrize("right", [True, False])
+def test_pseudo_labels_are_compared_with_the_hidden_labels_of_the_images_that_are_trained_on(
+    right: bool, sets: tuple[str, ...], scripted: Scripted
+) -> None:
+    planned = scripted.planned(*sets)
+    data = open_dataset(planned)
+    scripted.write(data, (data.train.labels if right else -data.train.labels, data.test.labels))
+    scripted.run([Group((planned,))])
+    result, _ = scripted.result()
+    found = result.pseudo_labels["pseudo"]
+    assert (found["precision"], found["recall"]) == ((1.0, 1.0) if right else (0.0, 0.0))
+
+
 class TakesOver(Silent):
     """Gives each cell's lease to another machine as soon as it has trained an epoch."""
 
@@ -246,27 +298,6 @@ def test_a_run_that_lost_its_lease_publishes_nothing(scripted: Scripted, monkeyp
     assert end is not None
     assert (end.kind, end.message.startswith("Stopped: the lease was lost")) == ("interrupted", True)
     assert any("another run took over this cell" in note for note in taken.notes)
-
-
-class Log(Silent):
-    """Keeps what happens, in order; `at` is called with each line."""
-
-    def __init__(self, at: Callable[[str], None] = lambda line: None) -> None:
-        self.lines: list[str] = []
-        self.at = at
-
-    def add(self, line: str) -> None:
-        self.lines.append(line)
-        self.at(line)
-
-    def group_started(self, group: Group) -> None:
-        self.add(f"group {' '.join(f'{planned.cell.ratio:g}' for planned in group.cells)}")
-
-    def cell_progress(self, planned: Planned, epoch: int, epochs: int, losses: Mapping[str, float]) -> None:
-        self.add(f"epoch {epoch}/{epochs} of {planned.cell.ratio:g}")
-
-    def cell_finished(self, planned: Planned, state: str, seconds: float) -> None:
-        self.add(f"{state} {planned.cell.ratio:g}")
 
 
 def three_groups(scripted: Scripted) -> tuple[Group, ...]:

@@ -1,18 +1,20 @@
-"""`check`: does a method keep the rules? To methods what scikit-learn's `check_estimator` is to estimators.
+"""`check`: does a method keep the rules? What scikit-learn's `check_estimator` is to estimators.
 
-A method is trained on small data sets in a temporary folder, through the very planning, run and store that every
-number comes from; each check changes one thing and compares the scores. That finds mistakes. It doesn't find
-deliberate evasion: a method that recognises a trial, or keeps copies of labels elsewhere, passes.
+A method is trained on small data sets in a temporary folder, with the planning, run and store that produce every
+number. Each check changes one thing and compares the scores. This finds mistakes, not deliberate evasion: a method
+that recognises a trial, or keeps copies of labels elsewhere, passes.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import TracebackType
 from typing import Literal
 
 from pmll_datasets.index import forget
@@ -27,7 +29,7 @@ from .trial import Broken, Trials
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found. `seen` is a remark, why it was skipped, or what was seen where it failed.
+    """What one check found. `seen` is a remark, the reason for skipping, or what was seen where it failed.
 
     `trace` is the traceback where the method raised something.
     """
@@ -41,41 +43,73 @@ class Finding:
     trace: str = ""
 
 
-def check(target: str, full: bool = False, regime: str | None = None) -> Iterator[Finding]:
-    """What each check finds about a method (its name, or the path of a file), as it comes.
+@dataclass(frozen=True)
+class Session:
+    """The checks of one method. They share a temporary folder and the runs that several of them compare with.
 
-    Checks are made in one regime: that asked for, else `partial` or the method's first. Whatever the method raises is
-    that check's failure. Raises `MethodError` where there is no such method, `ConfigError` where its card doesn't name
-    the regime.
+    Checks run in one regime: `regime`, else `partial` or the method's first.
+
+    Args:
+        target: The method's name, or the path of a file.
+        full: Whether to run the long form of each check.
+        regime: One of the method's regimes.
     """
-    kind = registry.find(target)
-    if regime is not None and regime not in kind.card.regimes:
-        raise ConfigError(f"{target} has no regime {regime!r}", hint=nearest(regime, kind.card.regimes))
-    with _scratch() as folder:
-        trials = Trials(target, kind, folder, full, regime)
-        first = carry_out(NEEDED, trials)
-        yield first
-        for each in CHECKS:
-            if each.full and not full:
-                continue
-            if first.result == "ok":
-                yield carry_out(each, trials)
-            else:
-                yield Finding(each.name, "skipped", "there are no scores to compare", 0.0, each.reason, each.hint)
+
+    target: str
+    full: bool = False
+    regime: str | None = None
+    closing: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.closing.close()
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """The checks of this session, in order."""
+        return (NEEDED, *(each for each in CHECKS if self.full or not each.full))
+
+    def find(self, each: Check) -> Finding:
+        """Run one check. An error that the method raises is the check's failure.
+
+        Raises:
+            MethodError: There is no such method.
+            ConfigError: The method's card doesn't name the regime.
+        """
+        if each is NEEDED:
+            return self._needed
+        if self._needed.result != "ok":
+            return Finding(each.name, "skipped", "there are no scores to compare", 0.0, each.reason, each.hint)
+        return run_check(each, self._trials)
+
+    @cached_property
+    def _needed(self) -> Finding:
+        return run_check(NEEDED, self._trials)
+
+    @cached_property
+    def _trials(self) -> Trials:
+        kind = registry.find(self.target)
+        if self.regime is not None and self.regime not in kind.card.regimes:
+            hint = nearest(self.regime, kind.card.regimes)
+            raise ConfigError(f"{self.target} has no regime {self.regime!r}", hint=hint)
+        folder = Path(self.closing.enter_context(TemporaryDirectory(prefix="pmll-check-")))
+        self.closing.callback(forget, folder)  # before the folder goes: the index of images knows its files
+        return Trials(self.target, kind, folder, self.full, self.regime)
 
 
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    """A folder for data sets and stores; it goes away, and with it what the index of images knows of it."""
-    with TemporaryDirectory(prefix="pmll-check-") as folder:
-        try:
-            yield Path(folder)
-        finally:
-            forget(Path(folder))
+def check(target: str, full: bool = False, regime: str | None = None) -> Iterator[Finding]:
+    """Run the checks of a method one after the other; see `Session`."""
+    with Session(target, full, regime) as session:
+        for each in session.checks:
+            yield session.find(each)
 
 
-def carry_out(each: Check, trials: Trials) -> Finding:
-    """One check. A full disk is no fault of the method and is raised."""
+def run_check(each: Check, trials: Trials) -> Finding:
+    """Run one check. A full disk is not the method's fault and is raised."""
     started = time.monotonic()
     result: Literal["ok", "failed", "skipped"] = "failed"
     hint, trace = each.hint, ""
@@ -89,7 +123,7 @@ def carry_out(each: Check, trials: Trials) -> Finding:
         seen = str(failed)
         broken = failed if isinstance(failed, Broken) else failed.__cause__
         if isinstance(broken, Broken):
-            # where the first check fails, scores are not what is wrong
+            # without scores, the error is what to look at, not the scores
             raised = "fix the error that the method raises" if each is NEEDED else each.hint
             hint, trace = broken.hint or raised, broken.trace
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Nine ratios in lockstep against nine runs of one of these cells each, both sides in one run.
+"""Compare the CPU time of nine ratios in one group with that of nine separate runs.
 
 python benchmark/perf/lockstep.py --method dualcoop --rounds 3 --threads 1
 """
@@ -27,9 +27,9 @@ from pmll_bench.store.store import Store
 
 
 def timed(groups: Sequence[Group], threads: int) -> tuple[float, dict[str, np.ndarray]]:
-    """Seconds of process time that the groups take, and the scores of each cell.
+    """CPU seconds of the groups, and the scores of each cell.
 
-    Each group has a process of its own: a tower remembers what it made of images, which would serve the next group.
+    Each group runs in its own process: a frozen tower keeps the features of images, which the next group would reuse.
     """
     seconds, scores = 0.0, {}
     for group in groups:
@@ -41,7 +41,7 @@ def timed(groups: Sequence[Group], threads: int) -> tuple[float, dict[str, np.nd
 
 
 def carried_out(group: Group, threads: int) -> tuple[float, dict[str, np.ndarray]]:
-    """Seconds of process time that one group takes in this process, and the scores of its cells."""
+    """CPU seconds of one group in this process, and the scores of its cells."""
     with tempfile.TemporaryDirectory() as folder:
         store = Store.open(Path(folder) / "store")
         started = time.process_time()
@@ -55,23 +55,23 @@ def main() -> None:
     parser.add_argument("--method", default="dualcoop")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--subset", type=int, default=None, help="images of a split")
+    parser.add_argument("--subset", type=int, default=None, help="images per split")
     asked = parser.parse_args()
     together = plan(Request(methods=(asked.method,), subset=asked.subset)).groups
     alone = [Group((cell,)) for group in together for cell in group.cells]
-    timed(together, asked.threads)  # the first run draws the images
-    sides: dict[str, list[float]] = {"together": [], "a run each": []}
+    timed(together, asked.threads)  # warm-up: the first run generates the images
+    sides: dict[str, list[float]] = {"one group": [], "separate runs": []}
     for _ in range(asked.rounds):
         seconds, scores = timed(together, asked.threads)
-        sides["together"].append(seconds)
+        sides["one group"].append(seconds)
         seconds, single = timed(alone, asked.threads)
-        sides["a run each"].append(seconds)
+        sides["separate runs"].append(seconds)
         assert scores.keys() == single.keys()
         assert all(np.array_equal(scores[cell], single[cell]) for cell in scores), "scores differ"
     for name, values in sides.items():
         print(f"{name}: median {statistics.median(values):.1f} s, {min(values):.1f} to {max(values):.1f}")
     gains = [single / shared for shared, single in zip(*sides.values(), strict=True)]
-    print(f"gain: median {statistics.median(gains):.2f}, {min(gains):.2f} to {max(gains):.2f}; all bits equal")
+    print(f"gain: median {statistics.median(gains):.2f}, {min(gains):.2f} to {max(gains):.2f}; scores bit-equal")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""One training step of every method at its paper's size, with random weights: does it run here, and in how much memory?
+"""Run one training step of every method at the size of its paper, with random weights, and print time and memory.
 
     python benchmark/perf/paper_step.py --methods sst sarl --threads 1
 
-Each method trains on four images with 80 labels in one step and scores one image, in a process of its own, with
-its paper's towers, resolution and settings. Printed are seconds (weights and prediction included) and peak memory.
+Each method trains one step on four images with 80 labels and predicts one image, in a separate process, with the
+towers, resolution and settings of its paper. The seconds include the construction of the model and the prediction.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SMALL = ["recipe.epochs=1", f"recipe.batch={IMAGES}", "recipe.views=squash", "we
 
 
 def write_data(folder: Path) -> Path:
-    """Noise with random labels: four images to train on, one to test on; returns the CSV file."""
+    """Write noise images with random labels, four for training and one for testing; return the CSV file."""
     random = np.random.default_rng(0)
     with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
@@ -43,12 +43,12 @@ def write_data(folder: Path) -> Path:
 
 
 def reads_glove(kind: registry.Kind) -> bool:
-    """Whether a method takes word vectors by GloVe, which are replaced by noise of the same shape."""
+    """Whether a method uses GloVe word vectors; they are replaced by noise of the same shape."""
     return getattr(kind.settings_class(), "words", None) in glove.FILES
 
 
 def one_step(method: str, data: Path, threads: int) -> tuple[bool, float, float]:
-    """Whether it ran, in how many seconds, with which peak of memory in GB."""
+    """Whether the step succeeded, its seconds, and its peak memory in GB."""
     kind = registry.find(method)
     regimes = kind.card.regimes
     regime = ["--regime", "full"] if "full" in regimes else ["--regime", "semi", "--ratios", "0.5"]

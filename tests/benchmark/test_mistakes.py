@@ -37,16 +37,18 @@ FORWARD = "def forward(self, features, head):"
 PREDICT = "def predict(self, images, run):"
 INIT = "def __init__(self, problem, settings):"
 NAMED = 'return named terms, each a single number: {"bce": loss.mean()}'
-CONNECTED = "keep .detach(), .item() and torch.no_grad() away"
-SUPER = "begin __init__ with super().__init__(problem, settings)"
+CONNECTED = "avoid .detach(), .item() and torch.no_grad()"
+SUPER = "start __init__ with super().__init__(problem, settings)"
 ARRAY = "return a float32 NumPy array [images, classes]"
 
 MISTAKES = {
     # what the file holds besides its head; where; what is wrong; what to do
     "a layer before super().__init__": (LEARNER, INIT, "self.linear = torch.nn.Linear(3, 20)", 14, "", SUPER),
-    "no super().__init__": (LEARNER, INIT, "self.size = 3", None, "doesn't call super().__init__()", SUPER),
-    "a loss that is no dict": (LEARNER, LOSS, "return self(batch.features, head).mean()", 13, "a Tensor, not", NAMED),
-    "a loss that returns nothing": (LEARNER, LOSS, "pass", 13, "loss returned nothing, not a dict", NAMED),
+    "no super().__init__": (LEARNER, INIT, "self.size = 3", None, "does not call super().__init__()", SUPER),
+    "a loss that is not a dict": (
+        LEARNER, LOSS, "return self(batch.features, head).mean()", 13, "a Tensor, expected a dict", NAMED,
+    ),
+    "a loss that returns nothing": (LEARNER, LOSS, "pass", 13, "loss returned nothing, expected a dict", NAMED),
     "a loss without terms": (LEARNER, LOSS, "return {}", 13, "loss returned no terms", NAMED),
     "a term that is a float": (LEARNER, LOSS, "return {'bce': 0.5}", 13, "'bce' of the loss is a float", CONNECTED),
     "a term that is no single number": (

@@ -175,5 +175,5 @@ def test_a_state_of_another_version_is_an_error_that_says_what_to_do(tmp_path: P
     carry_out(tmp_path)
     for folder in folders(tmp_path):
         assert folder.state().name == "failed"
-        assert "doesn't fit the method" in folder.state().message
+        assert "does not fit the method" in folder.state().message
         assert "to train from the start" in folder.state().message

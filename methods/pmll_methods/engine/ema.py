@@ -1,4 +1,4 @@
-"""The exponential moving average of what a learner trains: e <- decay * e + (1 - decay) * m after every step."""
+"""Exponential moving average of the trained tensors: e <- decay * e + (1 - decay) * m after every step."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 def averaged(module: nn.Module) -> dict[str, Tensor]:
-    """The tensors that the average follows: trained parameters and batch-norm statistics, never method state."""
+    """The averaged tensors: trained parameters and batch-norm statistics, but no state of a method."""
     tensors: dict[str, Tensor] = {
         name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad
     }
@@ -22,13 +22,13 @@ def averaged(module: nn.Module) -> dict[str, Tensor]:
 
 
 def start(module: nn.Module) -> dict[str, Tensor]:
-    """An average that begins at the module's present tensors."""
+    """An average that starts from the module's current tensors."""
     return {name: tensor.detach().clone() for name, tensor in averaged(module).items()}
 
 
 @torch.no_grad()
 def update(average: Mapping[str, Tensor], current: Mapping[str, Tensor], decay: float) -> None:
-    """One step of the average, in place. Counters are truncated towards zero, as a copy into an integer does."""
+    """Update the average in place. Counters are truncated towards zero, as a copy into an integer tensor does."""
     for name, tensor in current.items():
         if tensor.is_floating_point():
             average[name].mul_(decay).add_(tensor.detach(), alpha=1 - decay)
@@ -38,7 +38,7 @@ def update(average: Mapping[str, Tensor], current: Mapping[str, Tensor], decay: 
 
 @contextmanager
 def swapped_in(module: nn.Module, average: Mapping[str, Tensor] | None) -> Iterator[None]:
-    """The module holds its average inside the block and its own tensors again after it."""
+    """Put the average into the module for the duration of the block."""
     if not average:
         yield
         return

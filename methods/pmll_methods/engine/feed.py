@@ -1,4 +1,4 @@
-"""What a group reads together: the order of images, their views, and what the frozen part makes of them."""
+"""What the cells of a group share: the order of images, their views, and the features of the frozen part."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def epoch_order(n: int, seed: int, stream: str, epoch: int) -> Positions:
-    """A permutation of `n` that depends on (seed, stream, epoch) alone, so that cells share it.
+    """A permutation of `n` that depends only on (seed, stream, epoch), so that cells share it.
 
-    It sorts raw 64-bit words of a counter-based generator: those are the same in every version of NumPy.
+    It sorts the raw 64-bit words of a counter-based generator, which are the same in every version of NumPy.
     """
     words = np.random.Philox(key=key(seed, "order", stream, epoch)).random_raw(n)
     return np.argsort(words, kind="stable").astype(np.int64)
@@ -28,7 +28,7 @@ def epoch_order(n: int, seed: int, stream: str, epoch: int) -> Positions:
 def epoch_batches(
     phase: Phase, sizes: Mapping[str, int], seed: int, epoch: int, *, drop_last: bool
 ) -> list[dict[str, Positions]]:
-    """For each step of an epoch, the rows of every stream (positions within the stream)."""
+    """For each step of an epoch, the rows of every stream: indices into the stream's positions."""
     main, batch = next(iter(phase.streams.items()))
     images = sizes[main] if phase.images is None else phase.images
     count = images // batch if drop_last and images >= batch else -(-images // batch)
@@ -56,10 +56,10 @@ def _endless(n: int, size: int, seed: int, stream: str, *, start: int, count: in
 
 @dataclass
 class Feed:
-    """Turns positions into features, once for all cells of a group.
+    """Computes the features of training images, once for all cells of a group.
 
-    With `recipe.cache` (views that never change) every image goes through the frozen part once; otherwise
-    views are drawn afresh each epoch.
+    With `recipe.cache` (views that never change), every image passes through the frozen part once. Otherwise, new
+    views are drawn in every epoch.
     """
 
     images: ImageSet
@@ -74,7 +74,7 @@ class Feed:
     def __call__(
         self, batches: Sequence[Positions], views: tuple[str, ...], epoch: int
     ) -> Iterator[tuple[Features, ...]]:
-        """The features of each batch of positions, one entry a view."""
+        """The features of each batch of positions, one entry per view."""
         if self.recipe.cache:
             kept = {view: self._kept(view) for view in views}
             for positions in batches:
@@ -97,7 +97,7 @@ class Feed:
         for _, pixels in loaded:
             with torch.no_grad(), autocast(self.recipe, self.device):
                 features = tuple(self.encoder.encode(torch.from_numpy(view).to(self.device)) for view in pixels)
-            yield features  # outside the block: whoever takes the features may want gradients
+            yield features  # outside the block, so that gradients are enabled where the features are used
 
 
 def in_order(n: int, batch: int) -> list[Positions]:
@@ -106,7 +106,7 @@ def in_order(n: int, batch: int) -> list[Positions]:
 
 
 def autocast(recipe: Recipe, device: str) -> torch.autocast:
-    """The precision of the recipe as a context."""
+    """A context with the recipe's precision."""
     return torch.autocast(
         torch.device(device).type,
         dtype=AUTOCAST.get(recipe.precision, torch.bfloat16),

@@ -1,4 +1,4 @@
-"""Keeps what goes wrong in one cell with that cell, so that the others of its group go on."""
+"""Isolates the errors of one cell, so that the other cells of its group continue."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 @contextmanager
 def isolate_errors(note: Callable[[Exception], None]) -> Iterator[None]:
-    """Hand an exception to `note` instead of raising it.
+    """Pass an exception to `note` instead of raising it.
 
-    `Stopped` and Ctrl-C concern all cells and are raised. `sys.exit()` in a method ends no process: it is noted as a
-    `MethodError`, whatever its code.
+    `Stopped` and Ctrl-C concern all cells and are raised. A `sys.exit()` in a method does not end the process: it is
+    noted as a `MethodError`.
     """
     try:
         yield
@@ -29,7 +29,7 @@ def isolate_errors(note: Callable[[Exception], None]) -> Iterator[None]:
 
 
 def result_or_error(work: Callable[[], T]) -> T | Exception:
-    """What `work` gives, or the exception that ended it, as `isolate_errors` has it."""
+    """The result of `work`, or the exception that ended it, as `isolate_errors` notes it."""
     failures: list[Exception] = []
     with isolate_errors(failures.append):
         return work()
@@ -37,12 +37,12 @@ def result_or_error(work: Callable[[], T]) -> T | Exception:
 
 
 def as_exception(error: BaseException) -> Exception:
-    """An error as one that ends a cell; what would end the process becomes a `MethodError` with it as its cause."""
+    """The error that ends a cell: an exception itself; for `sys.exit()`, a `MethodError` that it caused."""
     if isinstance(error, Exception):
         return error
-    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    shown = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     ended = MethodError(
-        f"the method tried to end the process: {said}", hint="raise an exception that says what is wrong"
+        f"the method tried to end the process: {shown}", hint="raise an exception that describes the problem"
     )
     ended.__cause__ = error
     return ended

@@ -1,4 +1,22 @@
-"""The one training loop and the one prediction loop: cells of a group share images, views and frozen towers."""
+"""The training loop and the prediction loop: the cells of a group share images, views and frozen towers.
+
+One step of training, from batch to averaged weights::
+
+    positions = rows of each stream for this step        # a function of seed and epoch, the same for all cells
+    features = encode(views of the images)                # the frozen part, once for the group
+    for each cell:                                        # `Member.train_step`
+        batch = features, masked labels, positions
+        head = learner.head()                             # text features, label graph
+        terms = learner.loss(batch, head, step)           # named, weighted, checked to be finite
+        sum(terms).backward(); clip the gradient norm     # recipe.clip
+        lr = schedule(step) * phase.lr_scale * recipe.lr_scale[group]
+        optimizer.step()
+        average = ema * average + (1 - ema) * weights     # recipe.ema
+    save if it is time to; raise Stopped if a run asks to stop
+
+Before an epoch come the sweeps that learners ask for; after it, losses and pseudo-labels are recorded and the benchmark
+may predict and select.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +38,7 @@ from .member import Member, Place
 
 
 class Calendar(NamedTuple):
-    """How the epochs of a phase count in the whole of training."""
+    """The epochs before a phase, and those of all phases."""
 
     before: int
     epochs: int
@@ -29,9 +47,14 @@ class Calendar(NamedTuple):
 def fit_group(learners: Sequence[AnyLearner], images: ImageSet, runs: Sequence[Run]) -> list[Exception | None]:
     """Train learners of one recipe and seed in lockstep on the same images.
 
-    Every cell runs the very kernels, in the very shapes, that it runs alone: a group of one gives the same bits.
-    A cell that fails or diverges drops out and leaves the others untouched; its exception is returned in its
-    place. Raises `Stopped`, everything saved, when a run asks to stop.
+    Every cell runs the same kernels in the same shapes as it would alone, so its result is the same to the last bit. A
+    cell that fails or diverges drops out without affecting the others; its exception is returned in its place.
+
+    Returns:
+        One entry per learner: None, or the exception that ended its training.
+
+    Raises:
+        Stopped: A run asked to stop; the states of all cells are saved.
     """
     members = [Member(learner, run) for learner, run in zip(learners, runs, strict=True)]
     if not members:
@@ -43,18 +66,18 @@ def fit_group(learners: Sequence[AnyLearner], images: ImageSet, runs: Sequence[R
         place = _fit(cohort, feed)
         if cohort is not cohorts[-1]:
             for member in _alive(cohort):
-                member.save(place)  # a stop in a later cohort must not cost what this one has learned
+                member.save(place)  # so that a stop in a later cohort does not lose the training of this one
     return [member.failure for member in members]
 
 
 def _cohorts(members: Sequence[Member]) -> list[list[Member]]:
-    """Members that train in the same phases on the same streams of images; only those can share a step.
+    """Members by phases and streams of images: only members that agree in both can share a step.
 
-    Streams follow from labels: where a method has one of unlabelled images, each ratio is a cohort.
+    Streams depend on labels: for a method with a stream of unlabelled images, every ratio is a cohort.
     """
     cohorts: list[tuple[_Plan, list[Member]]] = []
     for member in members:
-        with isolate_errors(member.fail):  # where a method refuses its labels: none of them is known, say
+        with isolate_errors(member.fail):  # a method may refuse its labels, for instance if none is known
             plan = _Plan.of(member.learner)
             mates = next((each for other, each in cohorts if other.same_as(plan)), None)
             if mates is None:
@@ -82,7 +105,7 @@ class _Plan(NamedTuple):
 
 
 def _fit(members: Sequence[Member], feed: Feed) -> Place:
-    """Train one cohort from where it stands to the end."""
+    """Train one cohort to the end, from its newest common state. Returns the final place."""
     place = _resume(members)
     with torch.random.fork_rng(devices=[]):
         phases = laid_out(members[0].learner.phases(), members[0].recipe)
@@ -109,7 +132,7 @@ def _fit(members: Sequence[Member], feed: Feed) -> Place:
 
 
 def _resume(members: Sequence[Member]) -> Place:
-    """The newest place that all members hold; the start where there is none."""
+    """The newest place saved by all members; the start if there is none."""
     common = set(members[0].run.saved_steps())
     for member in members[1:]:
         common &= set(member.run.saved_steps())
@@ -123,8 +146,8 @@ def _resume(members: Sequence[Member]) -> Place:
 
 
 def _epoch(members: Sequence[Member], feed: Feed, phase: Phase, calendar: Calendar, place: Place) -> Place:
-    """One epoch from `place` on: the sweep before it, then its steps. Returns where the next epoch begins."""
-    number = calendar.before + place.epoch  # views and order don't begin again with a phase
+    """One epoch from `place` on: the sweeps before it, then its steps. Returns the place of the next epoch."""
+    number = calendar.before + place.epoch  # views and order continue across phases
     if place.step == 0:
         _sweep(members, feed, number)
     batches: list[dict[str, Tensor]] = []
@@ -146,19 +169,19 @@ def _epoch(members: Sequence[Member], feed: Feed, phase: Phase, calendar: Calend
     for member in _alive(members):
         member.epoch_done(number + 1, calendar.epochs)
         with isolate_errors(member.fail):
-            _hand_over(member)
+            _record_pseudo_labels(member)
             member.run.after_epoch(number + 1, _predictor(member))
     _pause(members, after, last=after.epoch == phase.epochs)
     return after
 
 
-def _hand_over(member: Member) -> None:
-    """Let the bench compare what a learner takes for true."""
-    for name, belief in member.learner.pseudo_labels().items():
-        if isinstance(belief, PseudoLabels):
-            member.run.record(name, belief.positions.cpu().numpy(), belief.labels.cpu().numpy())
+def _record_pseudo_labels(member: Member) -> None:
+    """Let the benchmark compare a learner's pseudo-labels with the complete labels."""
+    for name, made in member.learner.pseudo_labels().items():
+        if isinstance(made, PseudoLabels):
+            member.run.record(name, made.positions.cpu().numpy(), made.labels.cpu().numpy())
         else:
-            member.run.record(name, np.empty(0, np.int64), np.array(belief))
+            member.run.record(name, np.empty(0, np.int64), np.array(made))
 
 
 def _streams(
@@ -172,7 +195,7 @@ def _streams(
 
 
 def _pause(members: Sequence[Member], place: Place, *, last: bool) -> None:
-    """Between two steps: save when it is time to, stop when asked to."""
+    """Between two steps: save if it is time to, stop if a run asks to."""
     alive = _alive(members)
     stop = any(member.run.should_stop() for member in alive)
     if stop or (not last and any(member.run.save_due() for member in alive)):
@@ -183,13 +206,13 @@ def _pause(members: Sequence[Member], place: Place, *, last: bool) -> None:
 
 
 def _sweep(members: Sequence[Member], feed: Feed, epoch: int) -> None:
-    """The passes over training images that members ask for; members with the same wish share one."""
-    wishes: dict[Sweep, list[Member]] = {}
+    """The passes over training images that members ask for; equal ones are shared."""
+    planned: dict[Sweep, list[Member]] = {}
     for member in _alive(members):
         plan = member.learner.sweep_plan(epoch)
         if plan is not None:
-            wishes.setdefault(plan, []).append(member)
-    for plan, sharing in wishes.items():
+            planned.setdefault(plan, []).append(member)
+    for plan, sharing in planned.items():
         rows = sharing[0].learner.stream(plan.stream)
         batches = [rows[torch.from_numpy(part)].numpy() for part in in_order(len(rows), feed.recipe.batch)]
         view = plan.view or feed.recipe.test_view
@@ -226,9 +249,11 @@ def _predictor(member: Member) -> Callable[[ImageSet], Scores]:
 
 @torch.no_grad()
 def predict_group(learners: Sequence[AnyLearner], images: ImageSet, runs: Sequence[Run]) -> list[Scores | Exception]:
-    """Scores float32 [images, classes] of each learner; images, views and the frozen part are shared.
+    """Predict with learners that share images, views and the frozen part.
 
-    The exception of a learner that fails stands in its place, a `Diverged` where its scores are not finite.
+    Returns:
+        One entry per learner: scores float32 [images, classes], or the exception that ended its prediction, which is
+        a `Diverged` for scores that are not finite.
     """
     recipe, device = runs[0].recipe, runs[0].device
     for learner in learners:

@@ -1,4 +1,4 @@
-"""One cell while it trains: its learner, optimizer, average and checkpoints; alone or among others."""
+"""One cell during training: its learner, optimizer, averaged weights and checkpoints."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .schedule import learning_rate, one_cycle
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """How far training has come: the next step to take. `done` counts the steps taken so far."""
+    """The next step of training. `done` counts the steps taken so far."""
 
     phase: int = 0
     epoch: int = 0
@@ -30,13 +30,13 @@ class Place:
 
 @dataclass
 class Member:
-    """One learner of a group with all that belongs to it alone."""
+    """One learner of a group with its optimizer, averaged weights and losses."""
 
     learner: AnyLearner
     run: Run
     failure: Exception | None = None
     average: dict[str, Tensor] = field(default_factory=dict)
-    losses: dict[str, tuple[float, int]] = field(default_factory=dict)  # sum and number of values in this epoch
+    losses: dict[str, tuple[float, int]] = field(default_factory=dict)  # sum and count in this epoch
 
     def __post_init__(self) -> None:
         self.recipe = self.run.recipe
@@ -47,11 +47,11 @@ class Member:
         self.trained: dict[str, Tensor] = {}
 
     def fail(self, error: Exception) -> None:
-        """Drop out: this member trains no further."""
+        """End the training of this member."""
         self.failure = error
 
     def begin_phase(self, saved: State | None = None) -> None:
-        """A fresh optimizer (and average) for a phase, or the saved ones."""
+        """Create the optimizer and the averaged weights of a phase, or restore the saved ones."""
         groups = [
             {
                 "params": list(parameters),
@@ -73,7 +73,7 @@ class Member:
                 self.optimizer.load_state_dict(saved["optimizer"])
 
     def set_mode(self, training: bool, *, first_epoch: bool = False) -> None:
-        """Train or evaluate; batch norm follows the recipe while training."""
+        """Set training or evaluation mode; in training, batch norm follows `recipe.batch_norm`."""
         self.learner.train(training)
         rests = self.recipe.batch_norm == "eval" or (first_epoch and self.recipe.batch_norm == "train-from-second")
         if training and rests:
@@ -93,9 +93,9 @@ class Member:
         return Batch(views, self.labels[positions.to(self.labels.device)], positions, streams or {})
 
     def train_step(self, batch: Batch[Features], phase: Phase, place: Place, steps: int) -> None:
-        """One optimizer step. Raises `Diverged` when the loss is not finite."""
+        """Take one optimizer step. Raises `Diverged` if the loss is not finite."""
         seed = key(self.run.seed, "step", place.phase, place.epoch, place.step)
-        torch.manual_seed(seed)  # dropout and the like: the same alone and in a group
+        torch.manual_seed(seed)  # dropout and other draws are the same alone and in a group
         generator = torch.Generator().manual_seed(seed)
         self.set_mode(training=True, first_epoch=place.phase == place.epoch == 0)
         with autocast(self.recipe, self.run.device):
@@ -139,7 +139,7 @@ class Member:
         self.losses.clear()
 
     def save(self, place: Place) -> None:
-        """Keep everything that training needs to go on from `place`."""
+        """Save everything that training needs to continue from `place`."""
         state: State = {
             "place": [place.phase, place.epoch, place.step, place.done],
             "learner": self.learner.state_dict(),
@@ -152,7 +152,7 @@ class Member:
         self.run.save(state, place.done)
 
     def restore(self, done: int) -> Place:
-        """Take up the state saved after `done` steps. Raises `MethodError` where it is another version's."""
+        """Restore the state saved after `done` steps. Raises `MethodError` if it is of another version."""
         state = self.run.restore(done)
         assert state is not None
         try:
@@ -162,7 +162,7 @@ class Member:
             return Place(*state["place"])
         except (KeyError, ValueError, RuntimeError) as error:
             raise MethodError(
-                f"the state saved after {done} steps doesn't fit the method: {error}",
+                f"the state saved after {done} steps does not fit the method: {error}",
                 hint="delete the cell's files attempts/*/checkpoint-*.pt to train from the start",
             ) from error
 
@@ -170,7 +170,7 @@ class Member:
 def _by_decay(
     groups: Mapping[str, Sequence[nn.Parameter]], recipe: Recipe
 ) -> Iterator[tuple[str, Sequence[nn.Parameter], bool]]:
-    """Each group with its name and whether weights decay in it; vectors apart where the recipe spares them."""
+    """Each group with its name and whether it has weight decay; vectors form a group if the recipe spares them."""
     for name, parameters in groups.items():
         if recipe.decay_vectors or name == "scalars":
             yield name, parameters, name != "scalars"

@@ -1,4 +1,4 @@
-"""Learning rates and Adam's first momentum over training, as functions of the step."""
+"""Learning rate and Adam's β1 as functions of the step."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import math
 
 from ..recipe import Recipe
 
-ONE_CYCLE_UP = 0.2  # share of the steps with a rising rate (SCPNet's setting)
-ONE_CYCLE_START = 25.0  # the peak rate over the first one
-ONE_CYCLE_END = 1e4  # the first rate over the last one
+ONE_CYCLE_UP = 0.2  # fraction of the steps with a rising rate (SCPNet)
+ONE_CYCLE_START = 25.0  # peak rate / first rate
+ONE_CYCLE_END = 1e4  # first rate / last rate
 ONE_CYCLE_MOMENTUM = (0.95, 0.85)
 
 
 def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int, epochs: int) -> float:
-    """The rate in force at optimizer step `step` (from 0) of a phase of `epochs` epochs.
+    """The learning rate at optimizer step `step` (from 0) of a phase of `epochs` epochs.
 
-    `step` and `cosine` change once an epoch, as the released codes do; a warm-up with `warmup_lr` is constant,
-    otherwise it rises linearly with every step. `cosine` starts after the warm-up but keeps the full period
-    (golden kind `cosine_warmup_lr`): the last epoch doesn't reach zero.
+    The schedules `step` and `cosine` change once per epoch, as in the released codes. The warm-up is constant with
+    `warmup_lr`; otherwise it rises linearly with every step. `cosine` starts after the warm-up but keeps the full
+    period, so the last epoch does not reach zero (golden kind `cosine_warmup_lr`).
     """
     epoch = step // steps_per_epoch
     if recipe.schedule == "onecycle":
@@ -34,9 +34,9 @@ def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int, epochs: int) 
 
 
 def one_cycle(peak: float, step: int, steps: int, up: float = ONE_CYCLE_UP) -> tuple[float, float]:
-    """Rate and first momentum of the one-cycle policy at `step` of `steps` (golden kind `onecycle_lr`).
+    """Learning rate and β1 of the one-cycle policy at `step` of `steps` (golden kind `onecycle_lr`).
 
-    With too few steps for a rise, the first one takes the peak.
+    With too few steps for a rise, the first step has the peak rate.
     """
     low, turn = peak / ONE_CYCLE_START, max(0.0, up * steps - 1)
     high, rest = ONE_CYCLE_MOMENTUM

@@ -1,4 +1,4 @@
-"""How large a learner is: the parameters that training changes, and all that it works with."""
+"""The size of a learner: the parameters that it trains, and all parameters."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ..learners.learner import AnyLearner
 
 
 class Size(NamedTuple):
-    """Numbers of parameters: those that training changes, and all, the frozen tower's included."""
+    """Numbers of parameters: the trained ones, and all including the frozen tower."""
 
     trained: int
     total: int
 
 
 def size(learner: AnyLearner) -> Size:
-    """Count a learner's parameters. What it trains of its tower is a copy (`top`), which counts once."""
+    """Count the parameters of a learner. The trained part of its tower is a copy (`top`) and counts once."""
     solved = sum(getattr(learner, name).numel() for name in learner.solved)
     trained = {id(each): each.numel() for group in learner.parameter_groups().values() for each in group}
     own = sum(each.numel() for each in learner.parameters()) + solved

@@ -1,4 +1,4 @@
-"""Makes a learner a method: builds it for a training set, and hands it to the loops."""
+"""Makes a learner a method: builds it for a training set and runs the loops."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TorchMethod:
         self.learner: AnyLearner | None = None
 
     def build(self, train: TrainSet, run: Run) -> AnyLearner:
-        """The untrained learner of one cell; its start depends on the seed alone."""
+        """The untrained learner of one cell; its initial weights depend only on the seed."""
         tower = self.learner_class.load_tower(self.settings, run.recipe)
         if tower is not None:
             tower.to(run.device)
@@ -55,7 +55,7 @@ class TorchMethod:
 def fit_methods(
     methods: Sequence[TorchMethod], trains: Sequence[TrainSet], runs: Sequence[Run]
 ) -> list[Exception | None]:
-    """Build and train a group in lockstep; the exception of a cell that failed stands in its place."""
+    """Build and train a group in lockstep: one entry per cell, None or the exception that ended it."""
     learners = [
         result_or_error(partial(method.build, train, run))
         for method, train, run in zip(methods, trains, runs, strict=True)
@@ -66,7 +66,7 @@ def fit_methods(
 
 
 def predict_methods(methods: Sequence[TorchMethod], images: ImageSet, runs: Sequence[Run]) -> list[Scores | Exception]:
-    """Scores of trained methods on the same images."""
+    """Scores of trained methods on the same images, or the exception of a method that failed."""
     learners = [method.learner for method in methods if method.learner is not None]
     return predict_group(learners, images, runs)
 

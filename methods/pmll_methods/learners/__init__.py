@@ -1,1 +1,1 @@
-"""Base classes that a method derives from."""
+"""Base classes of the methods."""

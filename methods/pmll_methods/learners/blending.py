@@ -1,4 +1,4 @@
-"""Blending label features into unknown labels: of another image, or of a class's prototypes (SARB and DSRB)."""
+"""Blending features into those of unknown labels: of another image, or prototypes of the class (SARB and DSRB)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .trunk import scalars_joined
 
 
 class Blended(NamedTuple):
-    """Label features after blending, the soft labels that they ask for, and which images received any."""
+    """Label features after blending, their soft targets, and the images that changed."""
 
     features: Float[Tensor, "b c f"]
     targets: Float[Tensor, "b c"]
@@ -36,20 +36,20 @@ def blend(
     where: Bool[Tensor, "b c"],
     own: Float[Tensor, ""],
 ) -> Blended:
-    """f ← own · f + (1 - own) · other with target 1 - own where asked for; the rest stays as it is."""
+    """f ← own · f + (1 - own) · other with target 1 - own, for the labels in `where` only."""
     mixed = own * features + (1 - own) * others
     targets = torch.where(where, 1 - own, labels.to(own))
     return Blended(torch.where(where[..., None], mixed, features), targets, where.any(dim=1))
 
 
 def instance_blend(features: Float[Tensor, "b c f"], labels: Int8[Tensor, "b c"], alpha: Float[Tensor, ""]) -> Blended:
-    """Each image takes from its partner, its mirror image in the batch, what that one is known to show and it
-    itself may: labels unknown here and present there. A middle image, its own partner, stays as it is."""
+    """Blend with the partner, the image at the mirrored position in the batch: labels unknown in the image and present
+    in the partner. The middle image of an odd batch is its own partner and does not change."""
     return blend(features, features.flip(0), labels, (labels == 0) & (labels.flip(0) > 0), alpha)
 
 
 def drawn(rand: Float[Tensor, "b c"], candidates: Bool[Tensor, "b c"], count: int = 1) -> Bool[Tensor, "b c"]:
-    """The `count` candidates of each row with the largest random numbers; none in a row that has fewer."""
+    """The `count` candidates per row with the largest random numbers; none in a row with fewer candidates."""
     largest = rand.where(candidates, -1.0).topk(min(count, rand.shape[1]), dim=1).indices
     enough = candidates.sum(dim=1, keepdim=True) >= count
     return torch.zeros_like(candidates).scatter(1, largest, True) & enough
@@ -57,26 +57,31 @@ def drawn(rand: Float[Tensor, "b c"], candidates: Bool[Tensor, "b c"], count: in
 
 @torch.no_grad()
 def clamped(coefficient: nn.Parameter) -> nn.Parameter:
-    """A learned coefficient, put back into [0, 1] in place as the released code does, so that it can't get stuck."""
+    """A learned coefficient, clamped to [0, 1] in place as in the released code; a clamp in the graph would stop its
+    gradient."""
     coefficient.clamp_(0, 1)
     return coefficient
 
 
 @dataclass(frozen=True, kw_only=True)
 class BlendingSettings(PrototypeSettings, LabelFeatureSettings):
-    """When, how much and from where label features are blended."""
+    """What is blended into label features, when and how much."""
 
-    instance_blend: bool = setting(True, "blend label features of another image into unknown labels")
-    prototype_blend: bool = setting(True, "blend prototypes of classes into unknown labels")
-    alpha: Share = setting(0.5, "a label's own share in instance blending, at the start: it is learned", "HCP-MLR-PL")
-    beta: Share = setting(0.5, "a label's own share in prototype blending, at the start: it is learned", "HCP-MLR-PL")
+    instance_blend: bool = setting(True, "blend features of another image into those of unknown labels")
+    prototype_blend: bool = setting(True, "blend class prototypes into features of unknown labels")
+    alpha: Share = setting(
+        0.5, "weight of the label's own feature in instance blending, α: initial value, then learned", "HCP-MLR-PL"
+    )
+    beta: Share = setting(
+        0.5, "weight of the label's own feature in prototype blending, β: initial value, then learned", "HCP-MLR-PL"
+    )
     coefficient_group: Literal["own", "shared"] = setting(
-        "own", "the shares are spared the decay of weights, which would pull them to 0; or, as released, are not"
+        "own", "own: α and β have no weight decay, which would pull them to 0; shared: they do, as in the released code"
     )
     blend_from: Whole = setting(5, "first epoch with blending", "HCP-MLR-PL, script of SARB")
     contrastive: Weight = setting(0.05, "weight of the contrastive loss", "HCP-MLR-PL, script of SARB")
     absent_apart: bool = setting(
-        True, "the contrastive loss draws features of two absent labels apart, too", "HCP-MLR-PL; not in the paper"
+        True, "the contrastive loss also pushes features of two absent labels apart", "HCP-MLR-PL; not in the paper"
     )
 
 
@@ -84,8 +89,8 @@ SettingsT = TypeVar("SettingsT", bound=BlendingSettings, default=Any)
 
 
 class BlendingLearner(LabelFeatureLearner[SettingsT]):
-    """Label features, and copies of them with blended unknown labels, all through one graph and one set of
-    classifiers; a subclass says what its prototypes are."""
+    """Label features and blended copies of them, all through one graph and one set of classifiers; a subclass defines
+    the prototypes."""
 
     def __init__(self, problem: Problem, settings: SettingsT) -> None:
         super().__init__(problem, settings)
@@ -97,13 +102,13 @@ class BlendingLearner(LabelFeatureLearner[SettingsT]):
         return groups if self.settings.coefficient_group == "own" else scalars_joined(groups)
 
     def located(self, features: Float[Tensor, "b k u v"]) -> tuple[Float[Tensor, "b c f"], Float[Tensor, "b c h w"]]:
-        """The labels' features, and where they come from: the attention-weighted maps, summed over channels."""
+        """The label features and their locations: the attention-weighted maps, summed over channels."""
         mapped = self.reduced(features)
         label_features, attention = self.decouple(mapped)
         return label_features, attention * mapped.sum(dim=1, keepdim=True)
 
     def loss(self, batch: Batch, head: Tensor | None, step: Step) -> dict[str, Tensor]:
-        """L = L_bce + w L_con + L_inst + L_prot, the latter two from `blend_from` on; w rises over the first epoch."""
+        """L = L_bce + w L_con + L_inst + L_prot, the last two from `blend_from` on; w rises over the first epoch."""
         labels, settings = batch.labels, self.settings
         features, location = self.located(batch.features)
         logits = self.classify(features)
@@ -123,9 +128,9 @@ class BlendingLearner(LabelFeatureLearner[SettingsT]):
         return terms
 
     def blended_loss(self, blended: Blended, logits: Float[Tensor, "b c"]) -> Float[Tensor, ""]:
-        """Cross-entropy over known and blended labels, the targets' gradient to α and β included.
+        """Cross-entropy over known and blended labels, with gradient to α and β through the targets.
 
-        Only images that received something go through the graph again, the others keep their `logits`.
+        Only images with blended features pass through the graph again; the others keep their `logits`.
         """
         again = self.classify(blended.features[blended.changed])
         return partial_bce(logits.index_put((blended.changed,), again), blended.targets)
@@ -133,7 +138,7 @@ class BlendingLearner(LabelFeatureLearner[SettingsT]):
     def prototypes_for(
         self, location: Float[Tensor, "b c h w"], labels: Int8[Tensor, "b c"], generator: torch.Generator
     ) -> tuple[Float[Tensor, "... c f"], Bool[Tensor, "b c"]]:
-        """A prototype for each label, and into which unknown labels it is blended."""
+        """A prototype per label, and the unknown labels that it is blended into."""
         raise NotImplementedError(f"{type(self).__name__}.prototypes_for")
 
     def sweep_plan(self, epoch: int) -> Sweep | None:

@@ -1,4 +1,4 @@
-"""An image-text tower under a learner: which one, and what every learner on it shares."""
+"""The base class of learners on a frozen image-text tower."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ TOWER = "image-text model: an open_clip NAME:TAG, `local-dir:FOLDER`, or `tiny`"
 
 @dataclass(frozen=True, kw_only=True)
 class ClipSettings(Settings):
-    """Which image-text tower, with which weights."""
+    """The image-text tower and its weights."""
 
     tower: str = setting("RN101:openai", TOWER)
-    weights: str | None = setting(None, "file with its weights, or `random`; none: those that `tower` names")
+    weights: str | None = setting(None, "weights file, or `random`; none: the weights that `tower` names")
 
 
 SettingsT = TypeVar("SettingsT", bound=ClipSettings, default=Any)
@@ -44,7 +44,7 @@ class ClipLearner(Learner[SettingsT, HeadT, FeaturesT]):
 
     @property
     def clip(self) -> ClipTower:
-        """The tower, shared by the cells of a group."""
+        """The frozen tower, shared by the cells of a group."""
         tower = self.problem.tower
         assert isinstance(tower, ClipTower)
         return tower

@@ -1,4 +1,4 @@
-"""Features of images as a learner encodes them: one tensor, or several whose first dimension is the images."""
+"""Operations on encoded features: one tensor, or a tuple of tensors; the first dimension is the images."""
 
 from __future__ import annotations
 

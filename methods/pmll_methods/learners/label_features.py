@@ -1,4 +1,4 @@
-"""What SSGRL and its successors share: a trunk, one feature vector a label, a graph over labels, one score each."""
+"""The base class of SSGRL and its successors: one feature vector per label, a graph over labels, one score each."""
 
 from __future__ import annotations
 
@@ -26,25 +26,31 @@ from .words import WordSettings
 
 @dataclass(frozen=True, kw_only=True)
 class LabelFeatureSettings(WordSettings, TrunkSettings):
-    """Widths and graph of the label features; the words that point at them."""
+    """Settings of label features, their attention and their graph."""
 
-    map_pool: Count = setting(2, "average pooling of the last map, side and stride", "HCP-MLR-PL")
+    map_pool: Count = setting(2, "average pooling of the last feature map: window and stride", "HCP-MLR-PL")
     width: Count | None = setting(
-        1024, "channels of a label's feature; none: those of the trunk, without a layer between", "HCP-MLR-PL"
+        1024, "channels of a label feature; none: those of the trunk, without a layer in between", "HCP-MLR-PL"
     )
     decoupling: Literal["semantic", "attention"] = setting(
-        "semantic", "label features from where words point (SSGRL), or from activation maps (ADD-GCN)", "SSGRL, 3.2"
+        "semantic",
+        "label features from attention by word vectors (SSGRL) or from activation maps (ADD-GCN)",
+        "SSGRL, 3.2",
     )
     attention_width: Count = setting(512, "channels of the bilinear attention", "HCP-MLR-PL")
     graph_steps: Whole = setting(3, "steps of the gated graph network, T", "SSGRL, 3.3")
     graph: Literal["released", "corrected"] = setting(
-        "released", "co-occurrence over known positives, or over pairs whose second label is known too", "HCP-MLR-PL"
+        "released",
+        "co-occurrence over known positives; corrected: over pairs whose second label is known as well",
+        "HCP-MLR-PL",
     )
     shared_reset: bool = setting(
-        False, "the graph's reset gate takes the update gate's U, as SSGRL's own code does", "HCP-MLR-PL: separate"
+        False,
+        "the reset gate of the graph shares U with the update gate, as in SSGRL's own code",
+        "HCP-MLR-PL: separate",
     )
     start: Literal["log-odds", "released"] = setting(
-        "released", "biases of the classifiers start as torch draws them, or at each class's log-odds", "HCP-MLR-PL"
+        "released", "initial biases of the classifiers: torch's default, or the log-odds of each class", "HCP-MLR-PL"
     )
 
 
@@ -52,7 +58,7 @@ SettingsT = TypeVar("SettingsT", bound=LabelFeatureSettings, default=Any)
 
 
 class LabelFeatureLearner(TrunkLearner[SettingsT, Tensor | None]):
-    """Label features by attention, exchanged over the co-occurrence graph, one classifier a label; a subclass adds
+    """Label features by attention, exchanged over the co-occurrence graph, one classifier per label; a subclass adds
     the loss (Chen et al., "SSGRL", ICCV 2019, section 3)."""
 
     controlled = replace(CONTROLLED_TRUNK, settings={**CONTROLLED_TRUNK.settings, "start": "log-odds"})  # as for all
@@ -81,16 +87,16 @@ class LabelFeatureLearner(TrunkLearner[SettingsT, Tensor | None]):
         self.register_buffer("adjacency", adjacency(problem.labels, settings.graph).float())
 
     def decoupled(self, features: Float[Tensor, "b k u v"]) -> tuple[Float[Tensor, "b c f"], Float[Tensor, "b c h w"]]:
-        """The labels' features and the attention that gathered them (SSGRL, eq. 2-5)."""
+        """The label features and their attention maps (SSGRL, eq. 2-5)."""
         return self.decouple(self.reduced(features))
 
     def reduced(self, features: Float[Tensor, "b k u v"]) -> Float[Tensor, "b f h w"]:
-        """The trunk's last map, pooled, in the width of the label features."""
+        """The last feature map, pooled and projected to the width of the label features."""
         mapped: Tensor = self.change_channel(F.avg_pool2d(self.feature_map(features), self.settings.map_pool))
         return mapped
 
     def decouple(self, mapped: Float[Tensor, "b f h w"]) -> tuple[Float[Tensor, "b c f"], Float[Tensor, "b c h w"]]:
-        """`decoupled` from the reduced map on."""
+        """Label features and attention maps from the reduced map."""
         semantic = self.settings.decoupling == "semantic"
         gathered: tuple[Tensor, Tensor] = self.decoupling(mapped, self.words) if semantic else self.decoupling(mapped)
         return gathered
@@ -98,7 +104,7 @@ class LabelFeatureLearner(TrunkLearner[SettingsT, Tensor | None]):
     def classify(
         self, label_features: Float[Tensor, "b c f"], classifiers: Float[Tensor, "c o"] | None = None
     ) -> Float[Tensor, "b c"]:
-        """Label features through the graph to logits (SSGRL, eq. 6-9), by the learned classifiers or those given."""
+        """Logits from label features through the graph (SSGRL, eq. 6-9), by the learned or the given classifiers."""
         return self.graph(label_features, self.adjacency, classifiers)
 
     def forward(self, features: Float[Tensor, "b k u v"], head: Float[Tensor, "c o"] | None) -> Float[Tensor, "b c"]:

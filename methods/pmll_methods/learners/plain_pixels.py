@@ -1,4 +1,4 @@
-"""Pixels scaled to [0, 1] and no further: what codes that descend from ASL's show their trunks."""
+"""Pixels in [0, 1] without normalisation, as in codes derived from ASL's."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .trunk import TrunkLearner, TrunkSettings
 
 @dataclass(frozen=True, kw_only=True)
 class PixelSettings(Settings):
-    """How images are shown to the trunk."""
+    """How pixels are normalised."""
 
     normalise: bool | None = setting(
-        None, "pixels as the trunk was trained to see them; none: on a frozen trunk alone", "released code: never"
+        None, "normalise pixels by the trunk's mean and deviation; none: only on a frozen trunk", "released code: never"
     )
 
 
@@ -28,12 +28,12 @@ SettingsT = TypeVar("SettingsT", bound=TrunkSettings, default=Any)
 
 
 class PlainPixels(TrunkLearner[SettingsT, HeadT]):
-    """A trunk that sees pixels in [0, 1], unless the settings ask for what it was trained on."""
+    """A trunk on pixels in [0, 1], unless its settings, which include `PixelSettings`, ask for normalised ones."""
 
     controlled = replace(CONTROLLED_TRUNK, settings={**CONTROLLED_TRUNK.settings, "normalise": True})  # as for all
 
     def normalise(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-        """Pixels as the trunk was trained to see them where that is asked for, else in [0, 1]."""
+        """Pixels in [0, 1], or normalised as in the trunk's pretraining."""
         shown: Settings = self.settings
         assert isinstance(shown, PixelSettings)
         if self.settings.frozen if shown.normalise is None else shown.normalise:

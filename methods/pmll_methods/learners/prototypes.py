@@ -1,4 +1,4 @@
-"""When and from which view a learner gathers the prototypes of classes."""
+"""When class prototypes are computed, and from which view."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from .learner import Sweep
 
 @dataclass(frozen=True, kw_only=True)
 class PrototypeSettings(Settings):
-    """When and from what prototypes are gathered."""
+    """When prototypes are computed, and from which view."""
 
     prototype_epochs: tuple[Whole, ...] = setting(
-        (5, 10, 15), "epochs before which prototypes are gathered", "HCP-MLR-PL, scripts of HST and SARB"
+        (5, 10, 15), "epochs before which prototypes are computed", "HCP-MLR-PL, scripts of HST and SARB"
     )
     prototype_view: Literal["test", "train"] = setting(
-        "test", "the view in which they are gathered; the released code takes the training views"
+        "test", "view from which prototypes are computed; the released code uses the training views"
     )
 
     def prototype_sweep(self, epoch: int, recipe: Recipe) -> Sweep | None:
-        """The sweep that gathers them, in the epochs in which they are."""
+        """The sweep that computes them, if they are due before this epoch."""
         view = None if self.prototype_view == "test" else recipe.views[0]
         return Sweep(view=view) if epoch in self.prototype_epochs else None

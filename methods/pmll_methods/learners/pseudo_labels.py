@@ -1,4 +1,4 @@
-"""Labelled images first, then the others, too, with pseudo-labels from averaged weights: how CAP trains."""
+"""Training with pseudo-labels in the regime `semi`, as CAP does: labelled images first, then all images."""
 
 from __future__ import annotations
 
@@ -24,10 +24,12 @@ LABELLED_BATCH = 1.25  # released code of CAP: 4, 8, 12, 16 labelled images of 6
 
 @dataclass(frozen=True, kw_only=True)
 class PseudoLabelSettings(Settings):
-    """How long labelled images are alone, and the loss of both kinds."""
+    """The warm-up on labelled images, and the loss on labels and pseudo-labels."""
 
-    warmup: Share = setting(0.3, "share of the epochs on labelled images alone", "CAP's code: 12 of 40")
-    later_batch: Share = setting(1.0, "batch after that, as a share of the recipe's", "CAP's code: half on VOC")
+    warmup: Share = setting(0.3, "fraction of the epochs on labelled images only", "CAP's code: 12 of 40")
+    later_batch: Share = setting(
+        1.0, "batch size after the warm-up, as a fraction of the recipe's", "CAP's code: half on VOC"
+    )
     unlabelled_weight: Weight = setting(1.0, "weight of the loss on pseudo-labels", "CAP's code")
     gamma_negative: Weight = setting(4.0, "focusing on negatives, γ-", "CAP's code")
     gamma_positive: Weight = setting(0.0, "focusing on positives, γ+", "CAP's code")
@@ -38,11 +40,11 @@ SettingsT = TypeVar("SettingsT", bound=PseudoLabelSettings, default=Any)
 
 
 class PseudoLabelLearner(Learner[SettingsT, HeadT, FeaturesT]):
-    """Base of learners for the regime `semi`; to be named before the base that has the network.
+    """Base of learners for the regime `semi`; as a base class, it comes before the one with the network.
 
-    A recipe's views are the weak one, the strong one of the warm-up and that of later epochs; the last one stands for
-    those that are left out. Before each epoch after the warm-up the averaged weights score weak views of all
-    unlabelled images, and `assign_labels` turns the scores into labels.
+    The recipe's views are a weak one, the strong one of the warm-up and the strong one of later epochs; the last view
+    stands for missing ones. Before each epoch after the warm-up, the averaged weights score weak views of all
+    unlabelled images, and `assign_labels` turns the scores into pseudo-labels.
     """
 
     pseudo: Tensor
@@ -59,7 +61,7 @@ class PseudoLabelLearner(Learner[SettingsT, HeadT, FeaturesT]):
 
     @property
     def warmup_epochs(self) -> int:
-        """Epochs on labelled images alone: all, where no other images are left; else the last is for both kinds."""
+        """Epochs on labelled images only: all if there are no others; else at least the last epoch is on both kinds."""
         epochs = self.problem.recipe.epochs
         share = self.settings.warmup
         if share >= 1 or len(self.unlabelled) == 0 or epochs < 2:
@@ -67,7 +69,7 @@ class PseudoLabelLearner(Learner[SettingsT, HeadT, FeaturesT]):
         return max(1, min(epochs - 1, round(share * epochs)))
 
     def phases(self) -> tuple[Phase, ...]:
-        """The warm-up, then both kinds of images together; an epoch of the latter sees all unlabelled images."""
+        """The warm-up, then both kinds of images; an epoch then covers all unlabelled images."""
         recipe = self.problem.recipe
         share = self.labelled / self.problem.n_train
         strong = recipe.views[1:] or recipe.views
@@ -81,11 +83,11 @@ class PseudoLabelLearner(Learner[SettingsT, HeadT, FeaturesT]):
         return warm, Phase(epochs=recipe.epochs - warm.epochs, views=strong[-1:], streams=streams)
 
     def assign_labels(self, scores: Float[Tensor, "u c"]) -> Int8[Tensor, "u c"]:
-        """Labels of the unlabelled images, 0 where left out, from their scores P(present)."""
+        """Pseudo-labels of the unlabelled images, 0 for none, from their scores P(present)."""
         raise NotImplementedError(f"{type(self).__name__}.assign_labels")
 
     def targets(self, batch: Batch[FeaturesT]) -> tuple[FeaturesT, Int8[Tensor, "b c"], Bool[Tensor, " b"]]:
-        """All images of a step: features (first view), true or pseudo-labels, and whether they are the true ones."""
+        """All images of a step: features of the first view, labels or pseudo-labels, and which images are labelled."""
         parts = (batch, *batch.streams.values())
         labels = [part.labels + self.pseudo[part.positions.to(self.pseudo.device)] for part in parts]
         true = [(part.labels != 0).any(dim=1) for part in parts]
@@ -94,7 +96,7 @@ class PseudoLabelLearner(Learner[SettingsT, HeadT, FeaturesT]):
     def asl_terms(
         self, logits: Float[Tensor, "b c"], labels: Int8[Tensor, "b c"], true: Bool[Tensor, " b"]
     ) -> dict[str, Tensor]:
-        """The asymmetric loss, summed over the entries that have a label, of true and of pseudo-labels."""
+        """The asymmetric loss on labels and on pseudo-labels, each summed over its entries."""
         settings = self.settings
         loss = partial(
             partial_asl,

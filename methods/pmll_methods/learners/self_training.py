@@ -17,11 +17,11 @@ from .trained_clip import TrainedClipLearner, TrainedClipSettings
 
 @dataclass(frozen=True, kw_only=True)
 class SelfTaughtSettings(TrainedClipSettings):
-    """The tower, and what an unknown label means to the supervised loss."""
+    """The tower, and how the supervised loss treats unknown labels."""
 
     unknown: Literal["absent", "ignored"] = setting(
         "absent",
-        "to L_cls: absent until SPLC corrects it, or left out; always absent in single-positive",
+        "unknown labels in L_cls: absent until SPLC corrects them, or ignored; always absent in single-positive",
         "SCPNet, 3.4: L_cls follows SPLC",
     )
 

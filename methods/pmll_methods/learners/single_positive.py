@@ -1,4 +1,4 @@
-"""Base of learners for single positive labels: unknown labels count as absent at the start."""
+"""The base class of learners for single positive labels, which treat unknown labels as absent at the start."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .trunk import ClassifierSettings, TrunkClassifier, known_log_odds
 
 @dataclass(frozen=True, kw_only=True)
 class SinglePositiveSettings(ClassifierSettings):
-    """Settings of the learners whose unknown labels count as absent at the start."""
+    """Settings of learners that treat unknown labels as absent at the start."""
 
     tower: str = setting("resnet50", "trunk, see `bce`", "released code")
     train_from: str = setting("all", "first stage that trains, `all`, or `none`", "released code, mode end_to_end")
@@ -27,7 +27,7 @@ SettingsT = TypeVar("SettingsT", bound=SinglePositiveSettings, default=Any)
 
 
 class SinglePositiveLearner(TrunkClassifier[SettingsT]):
-    """A trunk and a linear classifier whose biases start as if all that is unknown were absent."""
+    """A trunk and a linear classifier whose initial biases treat unknown labels as absent."""
 
     Settings = SinglePositiveSettings
 
@@ -37,25 +37,25 @@ class SinglePositiveLearner(TrunkClassifier[SettingsT]):
 
 @dataclass(frozen=True, kw_only=True)
 class ExpectationSettings(SinglePositiveSettings):
-    """How many labels an image is expected to have."""
+    """The expected number of labels per image."""
 
     expected_positives: Positive | None = setting(
         None,
-        "present labels per image, k; none: from the known labels, where absent ones are known, too",
-        "counted; released code: a number a data set",
+        "expected positives per image, k; none: estimated from the known labels, if absent ones are among them",
+        "counted; released code: one number per data set",
     )
 
 
 def expected_positives(labels: Int8[Tensor, "n c"], given: float | None) -> float:
-    """k: as given, else the share of present labels among the known ones times the number of classes.
+    """k: as given, else the fraction of positives among the known labels times the number of classes.
 
-    Raises `MethodError` where no label is known to be absent, so that the share says nothing.
+    Raises `MethodError` if no label is known to be absent, which leaves the fraction unknown.
     """
     if given is not None:
         return given
     if not (labels < 0).any():
         raise MethodError(
-            "how many labels an image has can't be told from present labels alone",
-            hint="--set expected_positives=K, as many as an image has on average",
+            "the number of labels per image cannot be estimated from positives alone",
+            hint="--set expected_positives=K, the mean number per image",
         )
     return labels.shape[1] * float((labels > 0).sum() / (labels != 0).sum())

@@ -1,4 +1,4 @@
-"""An image-text tower whose image half trains under a learner: all of it, from a stage on, or not at all."""
+"""The base class of learners that train the image encoder of an image-text tower, in full or from a stage on."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .learner import HeadT, Problem
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedClipSettings(ClipSettings):
-    """Which image-text tower, and how much of its image half trains."""
+    """The image-text tower, and how much of its image encoder is trained."""
 
     train_from: str = setting(
-        "all", "first stage of the image half that trains (layer4, say), `all`, or `none`: a frozen tower"
+        "all", "first trained stage of the image encoder (such as layer4), `all`, or `none`: a frozen tower"
     )
 
     @property

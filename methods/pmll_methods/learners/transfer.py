@@ -1,4 +1,4 @@
-"""What SST and HST share: label features, a head for pairs of classes, and two ways from known to unknown labels."""
+"""The base class of SST and HST: label features, a head for pairs of classes, two ways to complete unknown labels."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from .learner import Batch, Problem, PseudoLabels, Step, ramp
 
 @dataclass(frozen=True, kw_only=True)
 class TransferSettings(LabelFeatureSettings):
-    """Which ways are taken, from when on, and how the parts that they rest on learn."""
+    """The two ways of label transfer, when they start, and the losses of their parts."""
 
     intra_image: bool = setting(
-        True, "from present labels to unknown ones of the same image, by co-occurrence; without it no pair head"
+        True, "complete unknown labels from positives of the same image, by co-occurrence; without it, no pair head"
     )
     cross_image: bool = setting(
-        True, "from known positives of other images, by similar features; without it no contrastive loss"
+        True, "complete unknown labels from positives of other images, by similarity; without it, no contrastive loss"
     )
     transfer_from: Whole = setting(5, "first epoch with completed labels", "HCP-MLR-PL, scripts of SST and HST")
     cooccurrence: Weight = setting(10.0, "weight of the loss of the pair head", "HCP-MLR-PL, scripts of SST and HST")
     contrastive: Weight = setting(0.05, "weight of the contrastive loss", "HCP-MLR-PL, scripts of SST and HST")
     pair_unknown: Literal["mask", "negative"] = setting(
-        "mask", "pairs that known labels don't decide: left out, or negative as in the released code"
+        "mask", "pairs that known labels do not determine: ignored, or negative as in the released code"
     )
     absent_apart: bool = setting(
-        True, "features of a class that is absent from both images are drawn apart, too", "HCP-MLR-PL"
+        True, "also push apart features of a class that is absent from both images", "HCP-MLR-PL"
     )
 
 
@@ -47,9 +47,9 @@ SettingsT = TypeVar("SettingsT", bound=TransferSettings, default=Any)
 
 
 class TransferLearner(LabelFeatureLearner[SettingsT]):
-    """L = L_bce + 10 L_cooc + 0.05 L_con, and from `transfer_from` on the terms of both ways.
+    """L = L_bce + 10 L_cooc + 0.05 L_con and, from epoch `transfer_from` on, the terms of both ways.
 
-    The weights of L_cooc and L_con rise over the first epoch. Without both ways it is SSGRL.
+    The weights of L_cooc and L_con rise over the first epoch. Without either way, it is SSGRL.
     """
 
     def __init__(self, problem: Problem, settings: SettingsT) -> None:
@@ -85,21 +85,21 @@ class TransferLearner(LabelFeatureLearner[SettingsT]):
     def transfer_terms(
         self, way: str, logits: Float[Tensor, "b c"], score: Float[Tensor, "b c"], batch: Batch, epoch: int
     ) -> dict[str, Tensor]:
-        """Partial BCE with the labels that one way completes; a subclass adds how it learns to."""
+        """Partial BCE with the labels completed by one way; a subclass adds the losses of its own parameters."""
         labels = completed(batch.labels, self.accepted(way, score, epoch))
         made = self.get_buffer(f"{way}_labels")
         made[batch.positions.to(made.device)] = labels - batch.labels
         return {way: partial_bce(logits, labels)}
 
     def accepted(self, way: str, score: Float[Tensor, "b c"], epoch: int) -> Bool[Tensor, "b c"]:
-        """Where the score of a way, `intra` or `inter`, is high enough for a label to be completed."""
+        """The labels that a way, `intra` or `inter`, completes: those with a high enough score."""
         raise NotImplementedError(f"{type(self).__name__}.accepted")
 
     def remember(self, features: Float[Tensor, "b c f"], labels: Int8[Tensor, "b c"]) -> None:
-        """Take in the label features of a batch for later ones."""
+        """Store the label features of a batch for later batches."""
 
     def reference(self) -> Float[Tensor, "c f"]:
-        """The mean direction of what is known of each class's positives."""
+        """The mean direction of the stored positives of each class."""
         raise NotImplementedError(f"{type(self).__name__}.reference")
 
     def pseudo_labels(self) -> Mapping[str, PseudoLabels | float]:
@@ -108,5 +108,5 @@ class TransferLearner(LabelFeatureLearner[SettingsT]):
 
 
 def cooccurrence_loss(pair_logits: Float[Tensor, "b p"], known_pairs: Int8[Tensor, "b p"]) -> Float[Tensor, ""]:
-    """The asymmetric loss over known pairs with γ- 2, γ+ 1 and clip 0.05, its weight with gradient (HCP-MLR-PL)."""
+    """The asymmetric loss over known pairs with γ- 2, γ+ 1, clip 0.05 and gradient through its weight (HCP-MLR-PL)."""
     return partial_asl(pair_logits, known_pairs, gamma_neg=2.0, gamma_pos=1.0, clip=0.05, attached=True)

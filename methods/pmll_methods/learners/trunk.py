@@ -1,4 +1,4 @@
-"""A CNN trunk under a learner: its frozen lower part is shared by the cells of a group, its top is trained."""
+"""The base classes of learners on a CNN trunk: the cells of a group share its frozen stages and train the rest."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ LAYERED = re.compile(r"(resnet|resnext|wide_resnet)(?!v2)|RN\d|tiny$")  # names 
 
 @dataclass(frozen=True, kw_only=True)
 class TrunkSettings(Settings):
-    """Which trunk, with which weights, trained from where on."""
+    """The trunk, its weights, and its first trained stage."""
 
     tower: str = setting(
         "resnet101",
-        "trunk: a torchvision or timm name, `tiny`, or `clip:` and a CLIP whose image half it is",
+        "trunk: a torchvision or timm name, `tiny`, or `clip:NAME` for the image encoder of a CLIP",
         "HCP-MLR-PL, all scripts",
     )
-    weights: str | None = setting(None, "file with its weights; none: the library's ImageNet weights; `random`")
+    weights: str | None = setting(None, "weights file, or `random`; none: the library's ImageNet weights")
     train_from: str = setting(
         "auto",
-        "first stage that trains, `all`, or `none`; auto: layer4 of ResNets, no other trunk trains",
-        "HCP-MLR-PL: everything below layer4 is frozen",
+        "first trained stage, `all`, or `none`; auto: layer4 of ResNets, none of other trunks",
+        "HCP-MLR-PL: the stages before layer4 are frozen",
     )
 
     @property
     def first_trained(self) -> str | None:
-        """The first stage of the trunk that trains, or `all`; None where it stays as it is."""
+        """The first trained stage of the trunk, or `all`; None for a frozen trunk."""
         if self.train_from != "auto":
             return None if self.train_from == "none" else self.train_from
         return "layer4" if LAYERED.match(self.tower.removeprefix(TIMM).removeprefix(CLIP)) else None
@@ -80,7 +80,7 @@ class TrunkLearner(Learner[SettingsT, HeadT]):
         return self.trunk.prefix(self.normalise(pixels), self.settings.first_trained)
 
     def normalise(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-        """Pixels as the trunk sees them."""
+        """Pixels, normalised for the trunk."""
         return self.trunk.normalise(pixels)
 
     def feature_map(self, features: Float[Tensor, "b k u v"]) -> Float[Tensor, "b d h w"]:
@@ -88,7 +88,7 @@ class TrunkLearner(Learner[SettingsT, HeadT]):
         return self.top(features)
 
     def parameter_groups(self) -> Mapping[str, Sequence[nn.Parameter]]:
-        """The trunk's, the head's, and of the latter apart what is a single number: thresholds, coefficients."""
+        """The parameters of the trunk, of the head, and the scalars of the head: thresholds, coefficients."""
         trunk = [parameter for parameter in self.top.parameters() if parameter.requires_grad]
         below = {id(parameter) for parameter in trunk}
         head = [p for p in self.parameters() if p.requires_grad and id(p) not in below]
@@ -97,7 +97,7 @@ class TrunkLearner(Learner[SettingsT, HeadT]):
 
 
 def scalars_joined(groups: Mapping[str, Sequence[nn.Parameter]]) -> dict[str, Sequence[nn.Parameter]]:
-    """Groups of parameters with the scalars back among the head's: one rate, one decay of weights for both."""
+    """Groups of parameters with the scalars in the head's group: the same learning rate and weight decay."""
     return {**groups, "head": [*groups["head"], *groups["scalars"]], "scalars": []}
 
 
@@ -105,12 +105,12 @@ def scalars_joined(groups: Mapping[str, Sequence[nn.Parameter]]) -> dict[str, Se
 class ClassifierSettings(TrunkSettings):
     """A trunk with one linear classifier on pooled features."""
 
-    pooling: Literal["avg", "avg+max"] = setting("avg", "how the map becomes a vector: its mean, or mean and maximum")
+    pooling: Literal["avg", "avg+max"] = setting("avg", "pooling of the feature map: mean, or mean and maximum")
     start: Literal["log-odds", "released"] = setting(
         "log-odds",
-        "the classifier's biases start at each class's log-odds; or weights and biases as torch draws them, which is "
-        "where a rate of 1e-5 leaves them",
-        "released code of all: torch's defaults",
+        "initial classifier: biases at the log-odds of each class; or torch's default weights and biases, which a "
+        "learning rate of 1e-5 hardly changes",
+        "all released codes: torch's default",
     )
 
 
@@ -120,9 +120,9 @@ ClassifierT = TypeVar("ClassifierT", bound=ClassifierSettings, default=Any)
 class TrunkClassifier(TrunkLearner[ClassifierT, None]):
     """A trunk, pooled, with one linear classifier; a subclass adds the loss.
 
-    With `start="log-odds"`, biases start at each class's log-odds among its known labels, so that the first steps don't
-    go into telling every class that it is rare, and on a frozen trunk the weights start at zero. Features of a frozen
-    trunk are brought to unit variance.
+    With `start="log-odds"`, biases start at the log-odds of each class among its known labels, so that the first steps
+    are not spent on learning that every class is rare; on a frozen trunk, weights start at zero. Features of a frozen
+    trunk are standardised.
     """
 
     mean: Tensor
@@ -142,11 +142,11 @@ class TrunkClassifier(TrunkLearner[ClassifierT, None]):
         self.gathered: list[Tensor] = []
 
     def log_odds(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, " c"]:
-        """The logits that the biases start from: what the loss asks for if images say nothing."""
+        """The initial biases: the optimum of the loss without features."""
         return known_log_odds(labels)
 
     def encode(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Tensor:
-        """Below the trained stages; where none trains, the pooled vector itself."""
+        """Features before the trained stages; of a frozen trunk, the pooled vector."""
         features = super().encode(pixels)
         return pool(features, self.settings.pooling) if self.settings.frozen else features
 
@@ -170,18 +170,18 @@ class TrunkClassifier(TrunkLearner[ClassifierT, None]):
 
 
 def known_log_odds(labels: Int8[Tensor, "n c"]) -> Float[Tensor, " c"]:
-    """log(p / (1 - p)) with p each class's share of positives among known labels, half an entry added to both sides."""
+    """log(p / (1 - p)), p the fraction of positives among known labels of a class, half a label added to each side."""
     positive, negative = (labels > 0).sum(dim=0), (labels < 0).sum(dim=0)
     return ((positive + 0.5) / (negative + 0.5)).log()
 
 
 def moments(features: Float[Tensor, "n d"]) -> tuple[Float[Tensor, " d"], Float[Tensor, " d"]]:
-    """Mean and standard deviation of each feature; a feature that never changes keeps its size."""
+    """Mean and standard deviation of each feature; 1 instead of the deviation of a constant feature."""
     deviation = features.std(dim=0, correction=0)
     return features.mean(dim=0), torch.where(deviation > 1e-6, deviation, 1.0)
 
 
 def pool(features: Float[Tensor, "b d h w"], how: str) -> Float[Tensor, "b k"]:
-    """Mean over positions, or mean and a third of the maximum (so that both have a similar size)."""
+    """Mean over positions, or mean and a third of the maximum, which gives both a similar scale."""
     mean = features.mean(dim=(2, 3))
     return torch.cat([mean, features.amax(dim=(2, 3)) / 3], dim=1) if how == "avg+max" else mean

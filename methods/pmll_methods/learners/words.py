@@ -1,4 +1,4 @@
-"""Which word vectors stand for the class names."""
+"""The setting for the word vectors of class names."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ..settings import Settings, setting
 
 @dataclass(frozen=True, kw_only=True)
 class WordSettings(Settings):
-    """Where the vectors of the class names come from."""
+    """The source of the word vectors of class names."""
 
     words: str = setting(
         "glove",
-        "vectors of the class names: `glove` (glove.840B.300d) or `glove-6b` (glove.6B.300d), a file in GloVe's form, "
+        "word vectors of class names: `glove` (glove.840B.300d), `glove-6b` (glove.6B.300d), a file in GloVe's format, "
         "an .npy matrix, an image-text tower by name, or `one-hot`",
-        "HCP-MLR-PL's vectors are of glove.840B.300d, ML-GCN's of glove.6B.300d",
+        "HCP-MLR-PL: glove.840B.300d; ML-GCN: glove.6B.300d",
     )

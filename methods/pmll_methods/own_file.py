@@ -1,8 +1,7 @@
-"""A user's own method file: the digest that stands for it in identities, and its module.
+"""A user's own method file: its digest, which is part of identities, and its module.
 
-The digest covers the file and the Python files beside it that it imports, directly or through each other, so an edit
-of either is another method. What it imports from elsewhere (installed packages) and data files that it opens are not
-covered.
+The digest covers the file and the Python files beside it that it imports, directly or indirectly: an edit of any of
+them makes it another method. Imports from elsewhere (installed packages) and data files are not covered.
 """
 
 from __future__ import annotations
@@ -21,28 +20,28 @@ from types import ModuleType
 
 from .method import MethodError
 
-OWN = "pmll_user_"  # how the names of these modules begin
+OWN = "pmll_user_"  # prefix of the names of these modules
 
 
 @dataclass(frozen=True)
 class OwnFile:
-    """A method file: where the user keeps it, and its content, which may be a copy made when cells were planned."""
+    """A method file: its path, and its content, which may be a copy made when cells were planned."""
 
     path: Path
     content: bytes
 
     @classmethod
     def read(cls, path: Path, copy: Path | None = None) -> OwnFile:
-        """The file, its content from `copy` where that is given. Raises `MethodError` where there is none."""
+        """The file, with the content of `copy` if given. Raises `MethodError` if it does not exist."""
         try:
             return cls(path.resolve(), (copy or path).read_bytes())
         except OSError:
-            hint = "give a method's name, or the path of a Python file with one"
+            hint = "give the name of a method or the path of a Python file"
             raise MethodError(f"no such file: {path}", hint=hint) from None
 
     @cached_property
     def beside(self) -> dict[str, dict[str, Path]]:
-        """The files beside it that it imports: by the name that is imported, by their path from the folder on."""
+        """The files beside it that it imports: by imported name, then by path relative to the folder."""
         found: dict[str, dict[str, Path]] = {}
         waiting = [self.content]
         while waiting:
@@ -54,7 +53,7 @@ class OwnFile:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the file, or of its own and those of the files beside it with their names."""
+        """SHA-256 of the file; with files beside it, of all their digests and names."""
         own = hashlib.sha256(self.content).hexdigest()
         if not self.beside:
             return own
@@ -63,7 +62,7 @@ class OwnFile:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def load(self) -> ModuleType:
-        """The module, imported once a process. Raises `MethodError` with the line where it doesn't import."""
+        """The module, imported once per process. Raises `MethodError` with the line at which the import fails."""
         place = hashlib.sha256(str(self.path).encode()).hexdigest()
         name = f"{OWN}{self.digest[:12]}_{place[:6]}"
         if name not in sys.modules:
@@ -76,16 +75,16 @@ class OwnFile:
                     raise
                 line = line_in(error, self.path)
                 raise MethodError(
-                    f"the file doesn't import: {type(error).__name__}: {error}",
+                    f"the file cannot be imported: {type(error).__name__}: {error}",
                     where=f"{self.path}:{line}" if line else str(self.path),
-                    hint="--debug shows the whole traceback",
+                    hint="use --debug for the full traceback",
                 ) from error
         return sys.modules[name]
 
     def _execute(self, module: ModuleType) -> None:
         module.__file__ = str(self.path)
         text = self.content.decode("utf-8", errors="replace")
-        # Without a time of change, tracebacks show these lines even where the file has been edited since.
+        # Without a modification time, tracebacks show these lines even if the file has been edited since.
         linecache.cache[str(self.path)] = (len(text), None, text.splitlines(keepends=True), str(self.path))
         if self.beside and str(self.path.parent) not in sys.path:
             sys.path.append(str(self.path.parent))
@@ -93,21 +92,21 @@ class OwnFile:
             _forget(name, self.path.parent)
         exec(compile(self.content, str(self.path), "exec", dont_inherit=True), module.__dict__)
         for name in self.beside:
-            self._refuse_namesake(name)
+            self._check_origin(name)
 
-    def _refuse_namesake(self, name: str) -> None:
-        """What was imported has to be what the digest covers."""
+    def _check_origin(self, name: str) -> None:
+        """The imported module must be the one that the digest covers."""
         file = getattr(sys.modules.get(name), "__file__", None)
         if file is not None and not Path(file).is_relative_to(self.path.parent):
             raise MethodError(
-                f"it imports {name!r}, which lies beside it, but another module of that name is found first: {file}",
+                f"it imports {name!r} from its folder, but another module of that name is found first: {file}",
                 where=str(self.path),
                 hint="rename the file beside it",
             )
 
 
 def line_in(error: BaseException, path: Path) -> int | None:
-    """The line of a file where an error arose, or that doesn't parse; None where the file has no part in it."""
+    """The line of a file at which an error arose or parsing failed; None if the file is not involved."""
     line: int | None = getattr(error, "lineno", None) if isinstance(error, SyntaxError) else None
     trace = error.__traceback__
     while trace is not None:
@@ -118,7 +117,7 @@ def line_in(error: BaseException, path: Path) -> int | None:
 
 
 def _imported(content: bytes) -> Iterator[str]:
-    """The first parts of the names that a Python file imports, in functions as well; none where it doesn't parse."""
+    """The top-level names that a Python file imports, also inside functions; none if it cannot be parsed."""
     try:
         nodes = list(ast.walk(ast.parse(content)))
     except (SyntaxError, ValueError):
@@ -131,7 +130,7 @@ def _imported(content: bytes) -> Iterator[str]:
 
 
 def _files(folder: Path, name: str) -> dict[str, Path]:
-    """The files of a module or package in a folder; none where it isn't there, or is one of ours."""
+    """The files of a module or package in a folder; none if it is missing or is one of ours."""
     if name.startswith("pmll_"):
         return {}
     path = folder / f"{name}.py"
@@ -140,7 +139,7 @@ def _files(folder: Path, name: str) -> dict[str, Path]:
 
 
 def _forget(name: str, folder: Path) -> None:
-    """Let a module of a folder be imported anew: it may have been edited since."""
+    """Remove a module of a folder from the imported ones, since it may have been edited."""
     for known, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if known.partition(".")[0] == name and file is not None and Path(file).is_relative_to(folder):

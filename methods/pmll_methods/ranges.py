@@ -1,4 +1,4 @@
-"""The numbers that settings and recipes take, by range: what lies outside is refused before anything runs."""
+"""Number types of settings and recipes, by range; a value outside is refused before anything runs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Annotated, TypeAlias
 from pydantic import Field
 
 Count: TypeAlias = Annotated[int, Field(ge=1)]
-Whole: TypeAlias = Annotated[int, Field(ge=0)]  # an epoch, or how many where none will do
-Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]  # of a whole, or a probability
-Weight: TypeAlias = Annotated[float, Field(ge=0)]  # of a term of a loss, or what does nothing at zero
+Whole: TypeAlias = Annotated[int, Field(ge=0)]  # an epoch, or a number that may be 0
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]  # a fraction or a probability
+Weight: TypeAlias = Annotated[float, Field(ge=0)]  # of a loss term, or another number that has no effect at 0
 Positive: TypeAlias = Annotated[float, Field(gt=0)]  # a scale, a temperature, a number to divide by
 
-_SAID = {
+_WORDS = {
     "Count": "int from 1",
     "Whole": "int from 0",
     "Share": "float from 0 to 1",
@@ -22,10 +22,10 @@ _SAID = {
 }
 
 
-def said(annotation: str) -> str:
-    """The type of a field with its ranges in words.
+def in_words(annotation: str) -> str:
+    """The type of a field with its range in words.
 
-    >>> said("Share | None")
+    >>> in_words("Share | None")
     'float from 0 to 1 | None'
     """
-    return re.sub(r"\w+", lambda word: _SAID.get(word[0], word[0]), annotation)
+    return re.sub(r"\w+", lambda word: _WORDS.get(word[0], word[0]), annotation)

@@ -1,4 +1,4 @@
-"""Finds methods: built-in ones by name, a stranger's by entry point or in a file of their own."""
+"""Finds methods: built-in ones by name, installed ones by entry point, a user's own by its file."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ __all__ = ["Kind", "find", "names"]
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of method: the class behind a name, its card and its settings."""
+    """The class of a method with its card and its settings."""
 
     cls: type
     card: Card
     settings_class: type[Settings]
-    source: str  # "" for a built-in method, else the digest of the user's file or of the package it is installed with
+    source: str  # "" for a built-in method, else the digest of the user's file or of the installed package
 
     @property
     def grouped(self) -> bool:
-        """Whether its cells can train in lockstep."""
+        """Whether its cells can be trained in lockstep."""
         return _is_learner(self.cls)
 
     def build(self, settings: Settings) -> Method:
-        """The method with its settings, untrained."""
+        """The untrained method with its settings."""
         if self.grouped:
             from .engine.torch_method import TorchMethod
 
@@ -50,7 +50,8 @@ class Kind:
 def find(name: str, copy: Path | None = None) -> Kind:
     """The method of that name, or in that file (`path/to/my_method.py`), or in a copy of that file.
 
-    Raises `MethodError` for an unknown name, with the nearest, and for a file that doesn't import or holds no method.
+    Raises `MethodError` for an unknown name (with the nearest one) and for a file that cannot be imported or defines no
+    method.
     """
     if name.endswith(".py") or "/" in name:
         return _from_file(OwnFile.read(Path(name), copy))
@@ -68,15 +69,15 @@ def _from_file(file: OwnFile) -> Kind:
     kind = _kind(_class_of(module, file), source=file.digest, name=file.path.stem)
     if kind.card.name in REGISTRY:
         raise MethodError(
-            f"the method is called {kind.card.name!r}, as a built-in one is",
+            f"the method has the name of a built-in one, {kind.card.name!r}",
             where=str(file.path),
-            hint='give it a card of its own: card = dataclasses.replace(Base.card, name="mine"); or rename the file',
+            hint='define its own card: card = dataclasses.replace(Base.card, name="mine"); or rename the file',
         )
     return kind
 
 
 def _class_of(module: ModuleType, file: OwnFile) -> Any:
-    """The class in a user's file that is the method."""
+    """The method class in a user's file."""
     if hasattr(module, "METHOD"):
         return module.METHOD
     own = [
@@ -89,13 +90,13 @@ def _class_of(module: ModuleType, file: OwnFile) -> Any:
         raise MethodError(
             f"expected one class with fit and predict, found {found}",
             where=str(file.path),
-            hint="set METHOD = YourClass in the file to say which one it is",
+            hint="choose one in the file: METHOD = YourClass",
         )
     return own[0]
 
 
 def _package_digest(module: str) -> str:
-    """SHA-256 over the Python files of the package, or of the one file, that an installed method comes from."""
+    """SHA-256 over the Python files of an installed method's package, or of its single file."""
     spec = importlib.util.find_spec(module.partition(".")[0])
     assert spec is not None
     folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
@@ -109,7 +110,7 @@ def _package_digest(module: str) -> str:
 
 
 def _is_learner(cls: type) -> bool:
-    """Whether a class derives from `Learner`. Its file has imported that module then, so nothing here needs torch."""
+    """Whether a class derives from `Learner`; if so, that module is imported already, and this needs no torch."""
     learner = sys.modules.get(f"{__package__}.learners.learner")
     return learner is not None and issubclass(cls, learner.Learner)
 
@@ -125,7 +126,7 @@ def _kind(cls: Any, *, source: str, name: str) -> Kind:
         raise MethodError(
             f"the learner {cls.__name__} has no card",
             where=f"{name}.py" if source else name,
-            hint="write one in the class, with a recipe: "
+            hint="define one in the class, with a recipe: "
             'card = Card(name="mine", title="…", paper="…", trains="…", tracks={"smoke": Track(recipe=SMOKE_TRUNK)})',
         )
     card: Card = getattr(cls, "card", None) or _plain_card(cls, name)
@@ -136,7 +137,7 @@ def _kind(cls: Any, *, source: str, name: str) -> Kind:
 
 
 def _plain_card(cls: type, name: str) -> Card:
-    """The card of a plain `fit`/`predict` class that states nothing about itself."""
+    """The card of a plain `fit`/`predict` class without one."""
     recipe = Recipe(resolution=64, batch=32, epochs=1, lr=1e-3)
     own = str(getattr(cls, "name", name.replace("_", "-")))
     title = (inspect.getdoc(cls) or own).splitlines()[0]

@@ -1,4 +1,4 @@
-"""Settings of a method: frozen, typed, each with its meaning and source; and how tracks and overrides resolve."""
+"""Settings of a method, typed, each with its meaning and source; and how tracks and overrides are resolved."""
 
 from __future__ import annotations
 
@@ -12,45 +12,48 @@ from pydantic import TypeAdapter, ValidationError
 from pmll_errors import nearest
 
 from .method import Card, MethodError
-from .recipe import Recipe, Track
+from .recipe import Changes, Recipe, Track
 
-Record = TypeVar("Record")
-OURS = ("precision", "selection", "validation", "rates", "cache")  # alike in all methods: no paper's recipe states them
+OURS = ("precision", "selection", "validation", "rates", "cache")  # equal in all methods; no paper states them
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Base of every method's settings; a method without any uses it as it is."""
+    """Base class of the settings of all methods, and the settings of a method without any."""
 
     @property
     def frozen(self) -> bool:
-        """Whether the whole tower stays as it is although the method could train it."""
+        """Whether the whole tower is frozen although the method could train it."""
         return False
 
 
-def setting(default: Any, meaning: str, source: str = "") -> Any:
-    """A field of a settings class: its default, what it means, and where the value comes from."""
+ValueT = TypeVar("ValueT")
+RecordT = TypeVar("RecordT", bound=Settings | Recipe)
+
+
+def setting(default: ValueT, meaning: str, source: str = "") -> ValueT:
+    """A field of a settings class: its default, its meaning, and the source of the default."""
     return dataclasses.field(default=default, metadata={"meaning": meaning, "source": source})
 
 
-def updated(record: Record, changes: Mapping[str, Any], *, where: str) -> Record:
-    """`record` with `changes`, each checked and converted to its field's type ("1e-4" becomes a float, "none" None
-    where the field can be None, "squash,hcp" two values where it holds several).
+def updated(record: RecordT, changes: Changes, *, where: str) -> RecordT:
+    """`record` with `changes`, each checked and converted to the type of its field.
 
-    Raises `MethodError` for an unknown name (with the nearest one) or a value that doesn't fit.
+    The string "1e-4" becomes a float; "none" becomes None for a field that can be None; "squash,hcp" becomes two values
+    for a field with several. Raises `MethodError` for an unknown name (with the nearest one) or an invalid value.
     """
-    fields = {field.name: field for field in dataclasses.fields(record)}  # type: ignore[arg-type]
+    fields = {field.name: field for field in dataclasses.fields(record)}
     now = {name: getattr(record, name) for name in fields}
     given = {name: _read(value, str(fields[name].type)) if name in fields else value for name, value in changes.items()}
     return from_plain(type(record), {**now, **given}, where=where)
 
 
-def from_plain(kind: type[Record], values: Mapping[str, Any], *, where: str) -> Record:
+def from_plain(kind: type[RecordT], values: Changes, *, where: str) -> RecordT:
     """A settings class or a recipe from plain data, the inverse of `as_plain`.
 
     Raises `MethodError` for an unknown name, a missing value that has no default, or an invalid value.
     """
-    fields = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    fields = [field.name for field in dataclasses.fields(kind)]
     for name in values:
         if name not in fields:
             raise MethodError(f"unknown setting {name!r}", where=where, hint=nearest(name, fields))
@@ -58,7 +61,7 @@ def from_plain(kind: type[Record], values: Mapping[str, Any], *, where: str) -> 
         return TypeAdapter(kind).validate_python(dict(values))
     except ValidationError as error:
         first = error.errors()[0]
-        if not first["loc"]:  # of the record as a whole: it says so itself
+        if not first["loc"]:  # raised by the record as a whole
             raise MethodError(str(first["ctx"]["error"]), where=where) from None
         name = ".".join(str(part) for part in first["loc"])
         if first["type"] == "missing":
@@ -66,8 +69,8 @@ def from_plain(kind: type[Record], values: Mapping[str, Any], *, where: str) -> 
         raise MethodError(f"{name} = {first['input']!r}: {first['msg']}", where=where) from None
 
 
-def _read(value: Any, annotation: str) -> Any:
-    """A text as the field's annotation reads it; any other value as it is."""
+def _read(value: object, annotation: str) -> object:
+    """A string converted for the annotation of its field; any other value unchanged."""
     if not isinstance(value, str):
         return value
     if value == "none" and annotation.endswith("| None"):
@@ -78,8 +81,8 @@ def _read(value: Any, annotation: str) -> Any:
 class Resolved(NamedTuple):
     """The settings and the recipe of one method on one data set in one regime.
 
-    `sources` says where each value comes from: a setting by its name, a field of the recipe as `recipe.NAME`.
-    `stated` is False where the track's source gives no recipe for the data set or the regime.
+    `sources` has the source of each value: of a setting by its name, of a field of the recipe by `recipe.NAME`.
+    `stated` is False if the track's source gives no recipe for the data set or the regime.
     """
 
     settings: Settings
@@ -92,16 +95,16 @@ def resolve(
     card: Card,
     defaults: Settings,
     track: str,
-    settings: Mapping[str, Any],
-    recipe: Mapping[str, Any],
+    settings: Changes,
+    recipe: Changes,
     *,
     dataset: str = "",
     regime: str = "",
 ) -> Resolved:
     """The settings and the recipe of one method on one track, with the user's overrides on top.
 
-    The track's own values come first, then those that it takes on the data set and in the regime. Raises
-    `MethodError` for an unknown track, an unknown name or a value that doesn't fit.
+    The track's own values apply first, then its values for the data set and the regime, then the overrides. Raises
+    `MethodError` for an unknown track, an unknown name or an invalid value.
     """
     chosen = choose_track(card, track)
     own = [values for values in chosen.values if values.hold(dataset, regime)]
@@ -128,10 +131,10 @@ def _layered(
     card: Card,
     defaults: Settings,
     track: str,
-    layers: Sequence[tuple[Mapping[str, Any], str]],
-    settings: Mapping[str, Any],
+    layers: Sequence[tuple[Changes, str]],
+    settings: Changes,
 ) -> tuple[Settings, dict[str, str]]:
-    """The settings after a track's changes and then the user's, and where each value of a track comes from."""
+    """The settings after the changes of a track and of the user, and the source of each value of the track."""
     full, sources = defaults, {field.name: field.metadata.get("source", "") for field in dataclasses.fields(defaults)}
     for changes, source in layers:
         full = updated(full, changes, where=f"track {track} of {card.name}")
@@ -140,24 +143,24 @@ def _layered(
 
 
 def choose_track(card: Card, track: str) -> Track:
-    """The named track of a method; `MethodError` names those there are."""
+    """The track of that name. Raises `MethodError` with the nearest, or with all tracks."""
     if track not in card.tracks:
         raise MethodError(f"{card.name} has no track {track!r}", hint=nearest(track, card.tracks))
     return card.tracks[track]
 
 
-def as_plain(record: Any) -> dict[str, Any]:
-    """A settings class or a recipe as plain data that JSON can hold."""
+def as_plain(record: Settings | Recipe) -> dict[str, Any]:  # values of JSON
+    """Settings or a recipe as plain data for JSON."""
     return {name: _plain(value) for name, value in dataclasses.asdict(record).items()}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return {name: _plain(item) for name, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def differing(settings: Settings, defaults: Settings) -> dict[str, Any]:
-    """The settings that differ from the defaults: what an identity holds of them."""
+def differing(settings: Settings, defaults: Settings) -> dict[str, Any]:  # values of JSON
+    """The settings that differ from the defaults, which are part of a cell's identity."""
     given, usual = as_plain(settings), as_plain(defaults)
     return {name: value for name, value in given.items() if value != usual[name]}

@@ -104,7 +104,7 @@ def test_a_file_that_ends_the_process_while_it_is_imported_is_a_clear_error(tmp_
     (tmp_path / "leaves.py").write_text("import sys\nsys.exit(0)\n")
     answer = command("run", "--methods", "leaves.py", "--ratios", "0.1", *SMALL)
     assert answer.code == 3
-    assert "the file doesn't import: SystemExit: 0" in answer.err
+    assert "the file cannot be imported: SystemExit: 0" in answer.err
     assert "leaves.py:2" in answer.err
 
 

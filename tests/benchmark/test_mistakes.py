@@ -121,7 +121,7 @@ def test_a_learner_without_a_card_is_told_what_a_card_looks_like(tmp_path: Path)
 def test_a_method_that_would_be_called_like_a_built_in_one_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text("from pmll_methods.bce import Bce\n\nclass Mine(Bce):\n    pass\n")
-    with pytest.raises(MethodError, match="the method is called 'bce', as a built-in one is"):
+    with pytest.raises(MethodError, match="the method has the name of a built-in one, 'bce'"):
         registry.find(str(path))
 
 
@@ -157,7 +157,7 @@ def test_a_file_that_does_not_parse_is_told_with_its_line_wherever_it_lies(tmp_p
     (tmp_path / "mine.py").write_text("class Mine:\n    def fit(self, train, run)\n        pass\n")
     answer = command("run", "--methods", "mine.py", *GRID)
     assert answer.code == 3
-    assert "the file doesn't import: SyntaxError" in answer.err
+    assert "the file cannot be imported: SyntaxError" in answer.err
     assert "mine.py:2" in answer.err
 
 

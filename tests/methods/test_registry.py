@@ -10,7 +10,7 @@ import pytest
 
 from pmll_methods import registry
 from pmll_methods.method import NOTHING_INFERRED, REGISTRY, MethodError
-from pmll_methods.ranges import said
+from pmll_methods.ranges import in_words
 from pmll_methods.settings import as_plain, resolve, updated
 
 
@@ -96,7 +96,7 @@ def test_every_number_among_the_settings_has_a_range_that_refuses_what_lies_outs
     for field in fields(kind.settings_class):
         types = str(field.type).split(" | ")
         assert not {"int", "float"} & set(types) or field.name in OPEN, f"{name}.{field.name}"
-        if said(types[0]) != types[0]:
+        if in_words(types[0]) != types[0]:
             with pytest.raises(MethodError, match=f"{field.name} = -7"):
                 updated(kind.settings_class(), {field.name: -7}, where="here")
 
@@ -110,8 +110,8 @@ def test_an_unknown_method_suggests_the_nearest() -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("import not_a_module_of_this_world", "doesn't import: ModuleNotFoundError"),
-        ("def fit(:", "doesn't import: SyntaxError"),
+        ("import not_a_module_of_this_world", "cannot be imported: ModuleNotFoundError"),
+        ("def fit(:", "cannot be imported: SyntaxError"),
         ("x = 1", "expected one class with fit and predict, found none"),
         ("METHOD = 3", "is not a method"),
     ],

@@ -158,11 +158,11 @@ def inferred(names: Iterable[str]) -> set[str]:
 
 
 def _settings(kind: Kind) -> Iterator[dict[str, Any]]:
-    from pmll_methods.ranges import said
+    from pmll_methods.ranges import in_words
 
     for field in dataclasses.fields(kind.settings_class):
         stated = {key: field.metadata.get(key, "") for key in ("meaning", "source")}
-        yield {"name": field.name, "type": said(str(field.type)), "default": field.default, **stated}
+        yield {"name": field.name, "type": in_words(str(field.type)), "default": field.default, **stated}
 
 
 def _track(track: Any, kind: Kind) -> dict[str, Any]:

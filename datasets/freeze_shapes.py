@@ -1,7 +1,7 @@
 """Makes the frozen files of `shapes`: the canonical bitmaps, the cosine table and the labels of the default draw.
 
-Run once, `python datasets/freeze_shapes.py`; what it wrote is data from then on (this is the one place where
-floating-point numbers take part). It prints the hashes that `shapes.FROZEN` holds.
+`python datasets/freeze_shapes.py` has been run once; its output is data from then on, as it is the only code that uses
+floating-point numbers. It prints the hashes in `shapes.FROZEN`.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ OUTLINES: dict[str, Callable[[Plane, Plane], Inside]] = {
 
 
 def depths(inside: Inside) -> npt.NDArray[np.uint8]:
-    """0 outside, else 1 + how many erosions by the four neighbours a point survives, at most 41."""
+    """0 outside, else 1 + the number of erosions (4-neighbourhood) that a point survives, at most 41."""
     depth = np.zeros(inside.shape, np.uint8)
     left = np.pad(inside, 1)
     for _ in range(DEEPEST):
@@ -152,7 +152,7 @@ def depths(inside: Inside) -> npt.NDArray[np.uint8]:
 
 
 def write_canon() -> None:
-    """The bitmaps [30, 128, 128] over [-1, 1]², y down, and round(256 cos) of 256 turns."""
+    """The bitmaps [30, 128, 128] over [-1, 1]², y down, and round(256 cos) of 256 rotations."""
     axis = (np.arange(GRID) + 0.5) / (GRID / 2) - 1
     x, y = np.meshgrid(axis, axis)
     bitmaps = np.stack([depths(OUTLINES[name](x, y)) for name in shapes.SHAPES])

@@ -28,7 +28,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pmll_datasets.shapes import SHAPES, Group, Knobs, scene
+from pmll_datasets.shapes import SHAPES, Difficulty, Group, scene
 from pmll_methods.towers.tiny import TinyCLIP, pack, random_tiny, tokenizer
 
 OTHER_NAMES = {"crescent": "moon", "rhombus": "diamond", "tear": "drop", "lightning": "bolt", "cog": "gear"}
@@ -39,9 +39,9 @@ TEMPLATES = (
 
 ALIKE = (Group(1, tuple(range(len(SHAPES))), (1,) * len(SHAPES)),)
 STAGES = {
-    "a": Knobs((14, 26), (1, 1), (0, 0), bars=0, noise=5, contrast=200, textures=(70, 10, 10, 10), groups=ALIKE),
-    "b": Knobs((10, 22), (1, 2), (0, 0), bars=1, noise=8, contrast=120, textures=(50, 15, 15, 20), groups=ALIKE),
-    "c": Knobs((8, 20), (1, 5), (0, 0), bars=2, noise=10, contrast=60, groups=ALIKE),
+    "a": Difficulty((14, 26), (1, 1), (0, 0), bars=0, noise=5, contrast=200, textures=(70, 10, 10, 10), groups=ALIKE),
+    "b": Difficulty((10, 22), (1, 2), (0, 0), bars=1, noise=8, contrast=120, textures=(50, 15, 15, 20), groups=ALIKE),
+    "c": Difficulty((8, 20), (1, 5), (0, 0), bars=2, noise=10, contrast=60, groups=ALIKE),
 }
 SCENES = {"a": 4_000, "b": 12_000, "c": 24_000}
 

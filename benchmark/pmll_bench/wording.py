@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
+from pmll_errors import counted
 
-def counted(number: int, what: str) -> str:
-    """A number with its noun.
-
-    >>> counted(1, "cell"), counted(0, "cell"), counted(2000, "class")
-    ('1 cell', '0 cells', '2,000 classes')
-    """
-    plural = "es" if what.endswith("s") else "s"
-    return f"{number:,} {what}" + ("" if number == 1 else plural)
+__all__ = ["counted"]

@@ -1,4 +1,4 @@
-"""Random changes of a whole image that released training pipelines use: Cutout and two forms of RandAugment."""
+"""Random augmentations of released training pipelines: Cutout and two variants of RandAugment."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ BLACK, GREY = (0, 0, 0), (128, 128, 128)
 
 
 def cutout(image: Image, share: float, generator: np.random.Generator) -> Image:
-    """One box of `share` of the width and of the height, anywhere, in a random colour: CutoutPIL of ASL's code.
+    """Fill one random box of `share` of the width and height with a random colour: CutoutPIL of ASL's code.
 
-    The box is cut off at the border of the image, and both of its ends are filled: a side of 224 covers 225 pixels.
+    The box is clipped at the border of the image. Both ends are included: a side of 224 covers 225 pixels.
     """
     red, green, blue = (int(level) for level in generator.integers(256, size=3))
     half_width, half_height = (int(share * side + 0.5) // 2 for side in image.size)
@@ -33,7 +33,7 @@ def cutout(image: Image, share: float, generator: np.random.Generator) -> Image:
 def rand_augment(image: Image, generator: np.random.Generator) -> Image:
     """RandAugment of the package `randaugment`, which DualCoOp uses (Cubuk et al., arXiv:1909.13719).
 
-    Two of 15 operations, with replacement, each at one of the magnitudes 1 to 9 of 10 and with probability 0.5.
+    Two of 15 operations, drawn with replacement, each at a magnitude from 1 to 9 (of 10) and with probability 0.5.
     """
     for index, magnitude in zip(generator.integers(len(PAIR), size=2), generator.integers(1, 10, size=2), strict=True):
         operation = PAIR[index]
@@ -45,10 +45,10 @@ def rand_augment(image: Image, generator: np.random.Generator) -> Image:
 
 
 def rand_augment_fixmatch(image: Image, generator: np.random.Generator, changes: int = 3) -> Image:
-    """RandAugment as FixMatch has it (arXiv:2001.07685), which SCPNet's strong view uses.
+    """RandAugment of FixMatch (arXiv:2001.07685), which SCPNet's strong view uses.
 
-    `changes` of 14 operations, with replacement, always applied with a value from the whole range; then one square cut
-    out, its side up to half of the width (`fixmatch_box`).
+    `changes` of 14 operations, drawn with replacement and always applied, with a value from the whole range; then one
+    square is cut out, with a side of up to half the width (`fixmatch_box`).
     """
     for index in generator.integers(len(FIXMATCH), size=changes):
         operation = FIXMATCH[index]
@@ -59,10 +59,10 @@ def rand_augment_fixmatch(image: Image, generator: np.random.Generator, changes:
 
 
 def fixmatch_box(x: float, y: float, side: float) -> Box:
-    """The square cut out round (x, y), as the released code places it.
+    """The square cut out around (x, y), placed as in the released code.
 
-    A square that leaves the image at the left or at the top is moved inside, whole; at the right and at the bottom
-    it is cut off. On square images it covers 7.6 % of the area on average.
+    A square that crosses the left or top border is moved inside the image; at the right and bottom border it is
+    clipped. On square images it covers 7.6 % of the area on average.
     """
     left, top = int(max(x - side / 2, 0)), int(max(y - side / 2, 0))
     return left, top, int(left + side), int(top + side)
@@ -70,7 +70,7 @@ def fixmatch_box(x: float, y: float, side: float) -> Box:
 
 @dataclass(frozen=True)
 class Operation:
-    """A change and the range of its value; where `signed`, the value's sign is drawn, too."""
+    """A change and the range of its value; if `signed`, the sign of the value is random."""
 
     change: Change
     low: float = 0.0
@@ -79,28 +79,28 @@ class Operation:
 
 
 def _fill(image: Image, box: Box, colour: Colour) -> Image:
-    """A copy with `box` in one colour, both ends of each side included; what lies outside the image is left out."""
+    """A copy with `box` filled, both ends included and clipped to the image."""
     changed = image.copy()
     ImageDraw.Draw(changed).rectangle(box, fill=colour)
     return changed
 
 
 def _cut_square(image: Image, side: int, generator: np.random.Generator) -> Image:
-    """A small square cut out anywhere, of the package `randaugment`: an odd side is one less, ends are left out."""
+    """Cutout of the package `randaugment`: a small random square; odd sides are rounded down, ends excluded."""
     half = side // 2
     x, y = (int(generator.integers(length)) for length in image.size)
     return _fill(image, (x - half, y - half, x + half - 1, y + half - 1), (125, 122, 113)) if half else image
 
 
 def _affine(matrix: Callable[[float, Image], tuple[float, ...]], resampling: Resampling, fill: Colour) -> Change:
-    """`matrix` (a, b, c, d, e, f) says where a pixel comes from: (ax + by + c, dx + ey + f)."""
+    """An affine change: `matrix` (a, b, c, d, e, f) maps output to input pixels, (ax + by + c, dx + ey + f)."""
     return lambda image, value, _: image.transform(
         image.size, Transform.AFFINE, matrix(value, image), resampling, fillcolor=fill
     )
 
 
 def _geometry(shear: float, shift: float, resampling: Resampling, fill: Colour, signed: bool) -> tuple[Operation, ...]:
-    """Shear and translation along x and y, by at most `shear` and `shift` (of the side), to both sides."""
+    """Shear and translation along x and y by at most ±`shear` and ±`shift` (relative to the side)."""
     nearest = Resampling.NEAREST
     changes = (
         (_affine(lambda value, _: (1, value, 0, 0, 1, 0), resampling, fill), shear),
@@ -112,13 +112,13 @@ def _geometry(shear: float, shift: float, resampling: Resampling, fill: Colour, 
 
 
 def _enhance(enhancer: Callable[[Image], ImageEnhance._Enhance]) -> Change:
-    """`value` is what the factor differs from 1 by."""
+    """An enhancement by the factor 1 + value."""
     return lambda image, value, _: enhancer(image).enhance(1 + value)
 
 
 ENHANCERS = (ImageEnhance.Color, ImageEnhance.Contrast, ImageEnhance.Sharpness, ImageEnhance.Brightness)
 
-# Released code compares levels with a threshold that is no whole number; Pillow wants one, the next higher.
+# Released code compares levels with a fractional threshold; Pillow needs a whole number, the next higher one.
 PAIR: tuple[Operation, ...] = (
     Operation(lambda image, *_: ImageOps.invert(image)),
     Operation(lambda image, *_: ImageOps.autocontrast(image)),

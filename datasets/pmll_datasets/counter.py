@@ -1,4 +1,4 @@
-"""Counter-based random words: a number for each (key, name), the same on every machine, in any order and any subset."""
+"""Counter-based random numbers: one 64-bit word per (key, name), independent of machine, order and subset."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Words = UInt64[np.ndarray, " *shape"]
 
 
 def hash64(names: Iterable[str]) -> UInt64[np.ndarray, " n"]:
-    """BLAKE2b with an 8-byte digest of each name (NFC, UTF-8), read as a little-endian integer."""
+    """The 8-byte BLAKE2b digest of each name (NFC, UTF-8) as a little-endian integer."""
     encoded = (unicodedata.normalize("NFC", name).encode() for name in names)
     digests = b"".join(hashlib.blake2b(name, digest_size=8).digest() for name in encoded)
     return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
 
 
 def mix(words: Words) -> Words:
-    """The finaliser of SplitMix64 (Steele, Lea and Flood 2014), entry by entry, modulo 2^64."""
+    """The finaliser of SplitMix64 (Steele, Lea and Flood, 2014), element-wise, modulo 2^64."""
     words = words ^ (words >> np.uint64(30))
     words *= np.uint64(0xBF58476D1CE4E5B9)
     words ^= words >> np.uint64(27)
@@ -30,12 +30,12 @@ def mix(words: Words) -> Words:
 
 
 def image_words(key: str, ids: Sequence[str]) -> UInt64[np.ndarray, " n"]:
-    """A word for each image: mix(hash of the key XOR hash of the id)."""
+    """One word per image: mix(hash of the key XOR hash of the id)."""
     return mix(hash64([key]) ^ hash64(ids))
 
 
 def entry_words(key: str, ids: Sequence[str], classes: Sequence[str]) -> UInt64[np.ndarray, "n c"]:
-    """A word for each image and class: mix(word of the image XOR hash of the class name)."""
+    """One word per image and class: mix(word of the image XOR hash of the class name)."""
     return mix(image_words(key, ids)[:, None] ^ hash64(classes)[None, :])
 
 

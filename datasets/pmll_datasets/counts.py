@@ -1,4 +1,4 @@
-"""Counts of labels by what they say: present, absent, unknown."""
+"""Counts of present, absent and unknown labels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .dataset import Labels
 
 @dataclass(frozen=True)
 class Counts:
-    """How many entries of a label matrix are present (1), absent (-1) and unknown or ignored (0)."""
+    """The numbers of entries of a label matrix that are present (1), absent (-1) and unknown or ignored (0)."""
 
     present: int
     absent: int
@@ -21,12 +21,12 @@ class Counts:
 
     @property
     def share(self) -> float:
-        """The share of known entries."""
+        """The fraction of known entries."""
         return self.known / (self.known + self.unknown)
 
 
 def percent_known(share: float) -> str:
-    """A share of known entries for reading: 100% only where all are known.
+    """A fraction of known entries as text: 100% only if all are known.
 
     >>> percent_known(1.0), percent_known(0.99999), percent_known(0.375), percent_known(0.0005)
     ('100%', '99.9%', '37.5%', '0.05%')
@@ -35,11 +35,11 @@ def percent_known(share: float) -> str:
 
 
 def count(labels: Labels) -> Counts:
-    """The entries of all classes together."""
+    """The counts over all classes."""
     present, absent = int((labels == 1).sum()), int((labels == -1).sum())
     return Counts(present, absent, labels.size - present - absent)
 
 
 def by_class(labels: Labels) -> tuple[Counts, ...]:
-    """The entries of each class."""
+    """The counts per class."""
     return tuple(count(column[:, None]) for column in labels.T)

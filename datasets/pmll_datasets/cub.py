@@ -1,9 +1,9 @@
-"""CUB-200-2011 (Wah et al., 2011) in its official layout, its 312 attributes as labels.
+"""CUB-200-2011 (Wah et al., 2011) in its official layout, with its 312 attributes as labels.
 
-The official split: 5,994 images are `train`, 5,794 are `test`. An attribute is present where the annotation says so,
-however certain the annotator was, as in Cole et al. (CVPR 2021) and later single-positive work. The option `names` says
-what prompts call an attribute such as has_bill_shape::curved_(up_or_down): `natural` ("bill shape curved (up or down)")
-or `released` ("curved bill"), as SCPNet's code does.
+The split is the official one: 5,994 images in `train`, 5,794 in `test`. An attribute is present if the annotation says
+so, whatever the annotator's certainty, as in Cole et al. (CVPR 2021) and later single-positive work. The option `names`
+selects the name of an attribute such as has_bill_shape::curved_(up_or_down) in prompts: `natural` ("bill shape curved
+(up or down)") or `released` ("curved bill"), as in SCPNet's code.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from .dataset import Dataset, Labels, OfficialList, Split
-from .errors import DataError
+from .errors import DataError, counted
 from .files import AGAIN, existing_files, locate, read_text, require, split_of
 from .registry import Value, check_count, names_of, repair_hint, stated_options
 
 
 def load(root: Path, options: Mapping[str, Value]) -> Dataset:
-    """The complete data set; any other count than 5,994 and 5,794 images is refused."""
+    """The complete data set; a copy without 5,994 and 5,794 images is refused."""
     folder = locate(root, names_of("cub"), ("CUB_200_2011", ""), "attributes")
     files = _numbered(folder / "images.txt")
     in_train = _numbered(folder / "train_test_split.txt")
     classes = tuple(_numbered(_names(folder)).values())
     if files.keys() != in_train.keys():
-        raise DataError("it names other images than images.txt", where=folder / "train_test_split.txt", hint=AGAIN)
+        raise DataError("it lists other images than images.txt", where=folder / "train_test_split.txt", hint=AGAIN)
     labels = _labels(folder / "attributes" / "image_attribute_labels.txt", list(files), len(classes))
     here = np.array([flag == "1" for flag in in_train.values()])
     train, test = (_split(folder, split, [*files.values()], labels, rows) for split, rows in _parts(here))
@@ -40,9 +40,9 @@ def _natural(name: str) -> str:
 
 
 def _released(name: str) -> str:
-    """The value without its remark in brackets, then the second of the words between underscores.
+    """The name in SCPNet's code: the value without its remark in brackets, then the second word between underscores.
 
-    SCPNet's names, its slips included: has_size::large_(16_-_32_in) becomes "large size::large".
+    Its irregular names are kept: has_size::large_(16_-_32_in) becomes "large size::large".
     """
     return f"{name.partition('::')[2].partition('_(')[0]} {name.split('_')[1]}"
 
@@ -52,7 +52,7 @@ def _parts(in_train: np.ndarray) -> list[tuple[str, np.ndarray]]:
 
 
 def _names(folder: Path) -> Path:
-    """attributes.txt lies beside the archive's folder, or was moved into it."""
+    """The path of attributes.txt: beside the folder of the archive, or inside it."""
     places = [folder.parent / "attributes.txt", folder / "attributes.txt", folder / "attributes" / "attributes.txt"]
     return next((place for place in places if place.is_file()), places[0])
 
@@ -63,7 +63,9 @@ def _numbered(path: Path) -> dict[int, str]:
     for line, entry in enumerate(read_text(path).splitlines(), 1):
         number, _, rest = entry.strip().partition(" ")
         if not number.isdecimal() or not rest:
-            raise DataError(f"{entry!r} is not a number followed by a name", where=f"{path}, line {line}", hint=AGAIN)
+            raise DataError(
+                f"invalid line {entry!r} (expected a number and a name)", where=f"{path}, line {line}", hint=AGAIN
+            )
         result[int(number)] = rest
     return result
 
@@ -80,16 +82,16 @@ def _split(folder: Path, split: str, files: list[str], labels: Labels, rows: np.
 def _labels(path: Path, numbers: list[int], classes: int) -> Labels:
     """int8 [images, attributes] from lines `IMAGE ATTRIBUTE PRESENT CERTAINTY SECONDS`; some have more columns."""
     labels = np.zeros((len(numbers), classes), np.int8)
-    places = np.full(max(numbers) + 1, len(numbers))  # beyond the last row: no such image
+    places = np.full(max(numbers) + 1, len(numbers))  # one past the last row: no such image
     places[numbers] = np.arange(len(numbers))
     try:
         image, attribute, present = np.loadtxt(io.StringIO(read_text(path)), np.int64, usecols=(0, 1, 2), ndmin=2).T
         if min(image.min(), attribute.min()) < 1 or not np.isin(present, (0, 1)).all():
-            raise ValueError("numbers count from 1, and an attribute is 0 or 1")
+            raise ValueError("expected numbers from 1 on and attributes 0 or 1")
         labels[places[image], attribute - 1] = 2 * present - 1
     except (ValueError, IndexError) as error:
-        what = f"lines have to begin with an image, an attribute and 0 or 1: {error}"
+        what = f"invalid lines (expected image, attribute and 0 or 1): {error}"
         raise DataError(what, where=path, hint=AGAIN) from error
     if not labels.all():
-        raise DataError(f"{np.count_nonzero(labels == 0):,} entries are missing", where=path, hint=AGAIN)
+        raise DataError(f"{counted(int((labels == 0).sum()), 'entry', 'entries')} missing", where=path, hint=AGAIN)
     return labels

@@ -1,4 +1,4 @@
-"""Dataset and Split, the two nouns of this package, and `load`, which finds a data set by its name."""
+"""`Dataset` and `Split`, the two main classes of this package, and `load`, which returns a data set by name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from jaxtyping import Bool, Int8, Int64, UInt8
 from . import index
 from .counter import hash64, mix
 from .decode import DECODING
-from .errors import DataError, unknown
+from .errors import DataError, counted, unknown
 from .registry import ALIASES, DATASETS, FOLDER, Entry, Option, Value, data_folder, find, resolve_options
 
 __all__ = [
@@ -58,17 +58,17 @@ class Images:
         return len(self.ids)
 
     def take(self, positions: Sequence[int] | Int64[np.ndarray, " m"]) -> Images:
-        """Some of the images, in the order of `positions`."""
+        """The images at `positions`, in that order."""
         rows, read = [int(position) for position in positions], self.read
         return Images(tuple(self.ids[row] for row in rows), lambda i: read(rows[i]))
 
 
 @dataclass(frozen=True, eq=False)
 class OfficialList:
-    """The complete official training list, for masks that were drawn on it, and where a split's images stand in it.
+    """The complete official training list, on which published masks are drawn, and the rows of a split's images in it.
 
-    `labels` are complete, a class of difficult objects only as absent. Where published code sorts the images before
-    it draws, it is by `names`, as text; without names it keeps the order of the list.
+    `labels` are complete; a class with difficult objects only is absent. `names` are the texts by which published code
+    sorts the images before it draws; without names, it keeps the order of the list.
     """
 
     labels: Labels
@@ -76,7 +76,7 @@ class OfficialList:
     names: tuple[str, ...] = ()
 
     def sorted(self) -> Int64[np.ndarray, " m"]:
-        """The positions of the images that have a label, in the order in which published code draws on them."""
+        """The positions of the images with a label, in the order in which published code draws."""
         labelled = np.flatnonzero((self.labels == 1).any(axis=1))
         return np.array(sorted(labelled, key=self.names.__getitem__) if self.names else labelled, np.int64)
 
@@ -85,8 +85,8 @@ class OfficialList:
 class Split:
     """Images with their complete labels: int8 [images, classes], 1 present, -1 absent, 0 unknown or ignored.
 
-    `labels` is kept as a read-only copy. `official` is None where the complete official list is not at hand. `files`
-    are the images' own, in their order; none where the images are generated.
+    `labels` is stored as a read-only copy. `official` is None if the complete official list is not available. `files`
+    are the image files, in the order of the images; empty if the images are generated.
     """
 
     images: Images
@@ -97,9 +97,9 @@ class Split:
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", read_only(np.array(self.labels, np.int8, order="C")))
         if self.labels.ndim != 2 or len(self.labels) != len(self.images):
-            raise DataError(f"labels {self.labels.shape} do not fit {len(self.images)} images")
+            raise DataError(f"labels of shape {self.labels.shape} do not match {counted(len(self.images), 'image')}")
         if not ((self.labels >= -1) & (self.labels <= 1)).all():
-            raise DataError("labels other than 1, -1 and 0")
+            raise DataError("invalid labels (expected 1, -1 or 0)")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -109,7 +109,7 @@ class Split:
         return self.images.ids
 
     def take(self, positions: Int64[np.ndarray, " m"]) -> Split:
-        """Some of the images with their labels, in the order of `positions`."""
+        """The images at `positions` with their labels, in that order."""
         official = self.official and replace(self.official, rows=self.official.rows[positions])
         files = tuple(self.files[position] for position in positions) if self.files else ()
         return Split(self.images.take(positions), self.labels[positions], official, files)
@@ -143,7 +143,7 @@ class Dataset:
             if not len(split):
                 raise DataError(f"{self.name} has no {name} images")
             if split.labels.shape[1] != len(self.classes) or len(self.prompt_names) != len(self.classes):
-                raise DataError(f"{self.name}: {split.labels.shape[1]} labels, {len(self.classes)} class names")
+                raise DataError(f"{self.name}: {split.labels.shape[1]} labels, but {len(self.classes)} class names")
             for image in split.ids:
                 if image in seen:
                     raise DataError(f"{self.name}: image {image!r} is in {seen[image]} and again in {name}")
@@ -151,12 +151,12 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 (hex) of all that makes the data set what it is, wherever its files lie.
+        """sha256 (hex) of everything that defines the data set, wherever its files are.
 
-        It is taken over the UTF-8 JSON, keys sorted and without spaces, of `classes`, `spoken`, `options`,
-        `version` and, under `train` and `test`, `ids` and the sha256 (hex) of the `labels`' bytes (int8, row by row).
-        For a user's own images, there is also `pictures`: a list of `DECODING`, the number of the decoding rules,
-        and `contents`.
+        The hash is taken over UTF-8 JSON with sorted keys and without spaces. Its keys are `classes`, `spoken` (the
+        prompt names), `options`, `version` and, under `train` and `test`, `ids` and the sha256 (hex) of the bytes of
+        `labels` (int8, row by row). For a user's own images, there is also `pictures`: a list of `DECODING`, the
+        version of the decoding rules, and `contents`.
         """
         splits = {"train": self.train, "test": self.test}
         content = {name: {"ids": s.ids, "labels": _sha256(s.labels.tobytes())} for name, s in splits.items()}
@@ -169,25 +169,25 @@ class Dataset:
 
     @cached_property
     def comparison(self) -> index.Comparison:
-        """The image files as they are now, compared with the index of earlier; see `index`.
+        """The image files as they are now, compared with the index; see `index`.
 
-        A user's own are read once and whenever they change, and taken as they are. Of all others, the size is
-        compared, and the content where it is known and only the time differs.
+        A user's own images are read once and whenever they change, and changes are accepted. For all other data sets,
+        the sizes are compared, and the content only if it is known and the time differs.
         """
         return index.compare(self.name, self.files, hashed=self.user_file, accept=self.user_file)
 
     @property
     def files(self) -> dict[str, Path]:
-        """The image files of both splits by image id; none where the images are generated."""
+        """The image files of both splits by image id; empty if the images are generated."""
         splits = [split for split in (self.train, self.test) if split.files]
         return {each: file for split in splits for each, file in zip(split.ids, split.files, strict=True)}
 
     @cached_property
     def contents(self) -> str:
-        """What tells later whether the image files are still the same; empty where there are none.
+        """A digest that shows later whether the image files are still the same; empty if there are no files.
 
         It is the sha256 (hex) of the sorted lines "id<tab>sha256 (hex) of the file" for a user's own images, and of
-        "id<tab>size of the file in bytes" for all others, which planning doesn't read. Each result keeps it.
+        "id<tab>size of the file in bytes" for all others, whose content planning does not read. Every result stores it.
         """
         files = self.comparison.files.items()
         return (
@@ -199,11 +199,12 @@ class Dataset:
     def subset(self, count: int) -> Dataset:
         """A fixed part: at most `count` images of each split, in the official order.
 
-        Which ones depends on the data set's name and the image ids alone (rule `subset/1`): the `count` smallest
-        of mix(BLAKE2b-64("subset/1:" + name) XOR BLAKE2b-64(id)). So a smaller part lies within a larger one.
+        The choice depends on the data set's name and the image ids alone (rule `subset/1`): the images with the `count`
+        smallest values of mix(BLAKE2b-64("subset/1:" + name) XOR BLAKE2b-64(id)). A larger part contains every smaller
+        one.
         """
         if count < 1:
-            raise DataError(f"a subset of {count} images", hint="give a count of at least 1")
+            raise DataError(f"invalid subset size {count} (expected a whole number >= 1)")
         options = {**self.options, "subset": count}
         return replace(self, train=self._part(self.train, count), test=self._part(self.test, count), options=options)
 
@@ -218,17 +219,17 @@ def load(
     options: Mapping[str, Value] | None = None,
     subset: int | None = None,
 ) -> Dataset:
-    """The data set of that name, complete and checked.
+    """Load a data set by name, complete and checked.
 
     Args:
         name: a name of `DATASETS` or `ALIASES`, or the path of a user's own file (see `folder`).
-        root: the data set's own folder, or one that holds it by name; else the environment's PMLL_DATA. A user's
-            file needs none, its images lie beside it.
-        options: what differs from the data set's defaults.
-        subset: at most so many images of each split, see `Dataset.subset`.
+        root: the folder of the data set, or a folder that contains it under its name; default: the environment variable
+            PMLL_DATA. A user's file needs none: its images are beside it.
+        options: the options that differ from the data set's defaults.
+        subset: at most this many images of each split, see `Dataset.subset`.
 
     Raises:
-        DataError: unknown name or option, or files that are missing, damaged or not complete.
+        DataError: unknown name or option, or files that are missing, damaged or incomplete.
     """
     chosen = resolve_options(name, options or {})
     module, function = find(name).target.split(":")
@@ -238,7 +239,7 @@ def load(
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
-    """The same array, no longer writeable."""
+    """Make an array read-only, in place, and return it."""
     array.flags.writeable = False
     return array
 

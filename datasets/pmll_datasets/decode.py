@@ -1,4 +1,4 @@
-"""Decodes image files to 8-bit RGB: what each stored form means, and the forms that have no known meaning."""
+"""Decodes image files to 8-bit RGB; refuses formats whose values have no defined range."""
 
 from __future__ import annotations
 
@@ -13,62 +13,63 @@ from PIL import Image, ImageFile, ImageOps
 from .errors import DataError
 
 DECODING = 2
-"""The number of the rules below; it belongs to the fingerprint of a user's own images."""
+"""The version of the rules below; it is part of the fingerprint of a user's own images."""
 
 AGAIN = "copy or download it again"
 LIMIT = "PMLL_MAX_PIXELS"
 """The environment variable that raises the number of pixels an image may have; Pillow's own limit is 178,956,970."""
 
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error)
-"""What Pillow raises for a file that is no image, is damaged or is cut off."""
-RANGELESS = {"F": "32-bit floating-point", "I": "32-bit integer"}
-"""Modes whose values have no fixed range: no rule makes 8 bits of them."""
+"""What Pillow raises for a file that is not an image, is damaged or is truncated."""
+UNBOUNDED = {"F": "32-bit floating-point", "I": "32-bit integer"}
+"""Modes whose values have no fixed range, so that they cannot be converted to 8 bits."""
 SIXTEEN = ("PNG", "PPM")
-"""Formats whose images of mode I have 16 bits."""
+"""Formats in which images of mode I have 16 bits."""
 
 
 def decode(path: Path, *, upright: bool = False) -> UInt8[np.ndarray, "h w 3"]:
-    """An image file as 8-bit RGB.
+    """Decode an image file to 8-bit RGB.
 
     16-bit grey is divided by 257, so that 65,535 becomes 255; of 16-bit colour, Pillow reads the upper byte. Palettes
-    are looked up. Whatever is transparent lies on white. Of several frames, the first is taken.
+    are resolved. Transparent pixels are composited on white. Of several frames, the first is used.
 
     Args:
         path: the file.
-        upright: whether to turn the image as its EXIF orientation says; else it is taken as it is stored.
+        upright: whether to apply the EXIF orientation; else the image is used as stored.
 
     Raises:
-        DataError: a damaged file, values without a known range, or more pixels than allowed (see `LIMIT`).
+        DataError: a damaged file, values without a defined range, or more pixels than allowed (see `LIMIT`).
     """
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         raise DataError(
-            "Pillow is told to fill in what a cut-off image lacks",
+            "Pillow is configured to load truncated images",
             where="PIL.ImageFile.LOAD_TRUNCATED_IMAGES",
-            hint="set it to False; some package sets it while it is imported",
+            hint="set it to False; some packages set it when they are imported",
         )
     _raise_limit()
     try:
         with Image.open(path) as image:
             return _rgb(ImageOps.exif_transpose(image) if upright else image, image.format, path)
     except Image.DecompressionBombError as error:
-        hint = f"make it smaller, or allow more pixels: {LIMIT}=500000000 in the environment"
-        raise DataError(f"the image has more pixels than are allowed: {error}", where=path, hint=hint) from error
+        hint = f"reduce it, or allow more pixels: set {LIMIT}=500000000 in the environment"
+        raise DataError(f"the image has more pixels than allowed: {error}", where=path, hint=hint) from error
     except UNREADABLE as error:
-        raise DataError(f"image does not decode: {error}", where=path, hint=AGAIN) from error
+        raise DataError(f"image cannot be decoded: {error}", where=path, hint=AGAIN) from error
 
 
 def _rgb(image: Image.Image, form: str | None, path: Path) -> UInt8[np.ndarray, "h w 3"]:
     if image.mode.startswith("I;16") or (image.mode == "I" and form in SIXTEEN):
         return _from_sixteen_bits(image)
-    if image.mode in RANGELESS:
-        what = f"{RANGELESS[image.mode]} image: the range of its values is not known"
-        raise DataError(what, where=path, hint="save it with 8 bits a channel, or as 16-bit grey")
+    if image.mode in UNBOUNDED:
+        what = f"{UNBOUNDED[image.mode]} image: the range of its values is unknown"
+        raise DataError(what, where=path, hint="save it with 8 bits per channel, or as 16-bit grey")
     if image.mode == "LAB":
-        raise DataError("CIE L*a*b* image: Pillow can't turn it into RGB", where=path, hint="save it as RGB")
+        raise DataError("CIE L*a*b* image: Pillow cannot convert it to RGB", where=path, hint="save it as RGB")
     if not image.has_transparency_data:
         return np.asarray(image.convert("RGB"))
-    on_top = image.convert("RGBA")
-    return np.asarray(Image.alpha_composite(Image.new("RGBA", on_top.size, "white"), on_top).convert("RGB"))
+    foreground = image.convert("RGBA")
+    white = Image.new("RGBA", foreground.size, "white")
+    return np.asarray(Image.alpha_composite(white, foreground).convert("RGB"))
 
 
 def _from_sixteen_bits(image: Image.Image) -> UInt8[np.ndarray, "h w 3"]:
@@ -80,10 +81,12 @@ def _from_sixteen_bits(image: Image.Image) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def _raise_limit() -> None:
-    """Let Pillow open larger images where the environment says so; it refuses what is above twice its own figure."""
+    """Raise Pillow's limit if the environment says so; Pillow refuses images of more than twice MAX_IMAGE_PIXELS."""
     given = os.environ.get(LIMIT)
     if given is None:
         return
     if not given.isdecimal() or not int(given):
-        raise DataError(f"{LIMIT} is {given!r}", where="environment", hint="give a number of pixels, as in 500000000")
+        raise DataError(
+            f"invalid {LIMIT} {given!r} (expected a number of pixels, such as 500000000)", where="environment"
+        )
     Image.MAX_IMAGE_PIXELS = -(-int(given) // 2)

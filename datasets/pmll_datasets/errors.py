@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pmll_errors import PmllError, nearest
+from pmll_errors import PmllError, counted, nearest
+
+__all__ = ["DataError", "counted", "unknown"]
 
 
 class DataError(PmllError):

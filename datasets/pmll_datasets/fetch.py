@@ -1,4 +1,4 @@
-"""Downloads the official archives: goes on where it was cut off, checks what came, unpacks it whole or not at all."""
+"""Downloads the official archives: resumes interrupted downloads, checks them and unpacks them completely."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import stat
 import tarfile
 import time
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
@@ -20,30 +19,31 @@ from typing import Any, TypeAlias
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+from pmll_errors import DAMAGED_ARCHIVE
+
 from .errors import DataError, unknown
 from .registry import ALIASES, names_of
 from .sources import SOURCES, Archive
 
 Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called with an archive's name, the bytes at hand and the bytes in all."""
+"""(archive name, bytes received, total bytes) -> None."""
 
-TRIES = 5  # in a row that bring nothing new
-PAUSE = 1.0  # seconds before the next try; doubles with each that brings nothing new
-TIMEOUT = 60.0  # seconds without a byte
+TRIES = 5  # in a row without progress
+PAUSE = 1.0  # seconds before the next try; doubles with each try without progress
+TIMEOUT = 60.0  # seconds without data
 BLOCK = 1 << 20
-CUT_OFF = (URLError, HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
+INTERRUPTED = (URLError, HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
 BUSY = (408, 425, 429, 500, 502, 503, 504)
-FILTER: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # Python 3.11.4 brought it
-DAMAGED = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error)
+FILTER: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # since Python 3.11.4
 
 
 def fetch(name: str, root: str | os.PathLike[str], progress: Progress | None = None) -> Path:
-    """Download and unpack what is missing of a data set; returns its folder.
+    """Download and unpack the missing archives of a data set; return its folder.
 
-    That is root/NAME, or the folder where a part of it is found already. Archives are kept beside what they held.
+    The folder is root/NAME, or the one that already contains a part of it. Archives are kept beside their contents.
 
     Raises:
-        DataError: no archive is known, the server does not answer, what it sends is wrong, or the disk is full.
+        DataError: no archive is known, the server does not answer or sends the wrong file, or the disk is full.
     """
     name = ALIASES.get(name, name)
     if name not in SOURCES:
@@ -59,17 +59,17 @@ def fetch(name: str, root: str | os.PathLike[str], progress: Progress | None = N
 
 
 def download(archive: Archive, folder: Path, progress: Progress | None = None) -> Path:
-    """The archive in that folder, complete and checked. Until then it is called NAME.part, and a rerun goes on."""
+    """Download an archive into a folder and check it. Until then its name is NAME.part, and a rerun resumes it."""
     path = folder / archive.name
     if path.exists():
-        check(path, archive, hint=f"remove it and fetch again, or get it by hand from {archive.url}")
+        check(path, archive, hint=f"remove it and fetch again, or download it manually from {archive.url}")
         return path
     part = path.with_name(path.name + ".part")
     with _writing(part):
         folder.mkdir(parents=True, exist_ok=True)
         _receive_all(archive, part, progress or (lambda *_: None))
         try:
-            check(part, archive, hint=f"it is removed; fetch again, or get it by hand from {archive.url}")
+            check(part, archive, hint=f"it has been removed; fetch again, or download it manually from {archive.url}")
         except DataError:
             part.unlink()
             raise
@@ -78,28 +78,28 @@ def download(archive: Archive, folder: Path, progress: Progress | None = None) -
 
 
 def check(path: Path, archive: Archive, hint: str) -> None:
-    """Compare a file with the checksum that the archive is known by; `hint` says what to do where it is another."""
+    """Compare a file with the checksum of its archive; `hint` is the hint of the error if they differ."""
     algorithm, _, expected = archive.digest.partition(":")
     with path.open("rb") as file:
         found = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
     if found != expected:
-        what = f"{archive.name} is not the file it should be: {algorithm} {found}, expected {expected}"
+        what = f"wrong checksum of {archive.name}: {algorithm} {found}, expected {expected}"
         raise DataError(what, where=path, hint=hint)
 
 
 def extract(path: Path, folder: Path, proof: str) -> None:
-    """Unpack a tar or zip file into a folder; `proof` is moved in last, so that it stands for the whole archive.
+    """Unpack a tar or zip file into a folder; `proof` is moved last, so that its presence shows that all is unpacked.
 
     Raises:
-        DataError: a damaged archive, one without `proof`, or one with links or with paths that lead elsewhere.
+        DataError: a damaged archive, one without `proof`, or one with links or paths outside its folder.
     """
     staging = folder / f".{path.name}.extracting"
-    shutil.rmtree(staging, ignore_errors=True)  # what a killed run left
+    shutil.rmtree(staging, ignore_errors=True)  # left by a killed run
     try:
         with _writing(staging):
             _unpack(path, staging)
             if not (staging / proof).is_file():
-                raise DataError(f"{path.name} holds no {proof}", where=path, hint="remove it and fetch again")
+                raise DataError(f"{path.name} does not contain {proof}", where=path, hint="remove it and fetch again")
             files = [file for file in staging.rglob("*") if file.is_file()]
             for file in sorted(files, key=lambda file: file == staging / proof):
                 target = folder / file.relative_to(staging)
@@ -115,26 +115,26 @@ def _receive_all(archive: Archive, part: Path, progress: Progress) -> None:
     while True:
         try:
             return _receive(archive, part, progress)
-        except CUT_OFF as error:
+        except INTERRUPTED as error:
             if isinstance(error, HTTPError):
                 error.close()
                 if error.code not in BUSY:
                     what = f"the server refused: {error.code} {error.reason}"
-                    hint = f"get {archive.name} by hand, put it into {part.parent} and fetch again"
+                    hint = f"download {archive.name} manually into {part.parent} and fetch again"
                     raise DataError(what, where=archive.url, hint=hint) from error
-            if isinstance(getattr(error, "reason", None), socket.gaierror):  # asking again won't help
-                hint = "is there a network? fetch again; what was downloaded is kept"
-                raise DataError(f"the server's name doesn't resolve: {error}", where=archive.url, hint=hint) from error
+            if isinstance(getattr(error, "reason", None), socket.gaierror):  # a retry will not help
+                hint = "is there a network? fetch again; the download is resumed"
+                raise DataError(f"cannot resolve the server's name: {error}", where=archive.url, hint=hint) from error
             failures = failures + 1 if _size(part) <= longest else 0
             longest = max(longest, _size(part))
             if failures == TRIES:
-                hint = "check the network and fetch again; what was downloaded is kept"
+                hint = "check the network and fetch again; the download is resumed"
                 raise DataError(f"the download was interrupted: {error}", where=archive.url, hint=hint) from error
             time.sleep(PAUSE * 2**failures)
 
 
 def _receive(archive: Archive, part: Path, progress: Progress) -> None:
-    """One connection: whatever is missing of the file, appended to what is there."""
+    """Receive the missing part of the file over one connection and append it."""
     done = _size(part)
     if done >= archive.size:
         return
@@ -145,7 +145,7 @@ def _receive(archive: Archive, part: Path, progress: Progress) -> None:
         offered = answer.headers["Content-Length"]
         if offered is not None and done + int(offered) != archive.size:
             what = f"the server offers {done + int(offered):,} bytes for {archive.name}, expected {archive.size:,}"
-            hint = "a proxy or a login page may have answered: open the address in a browser"
+            hint = "a proxy or a login page may have answered: open the URL in a browser"
             raise DataError(what, where=archive.url, hint=hint)
         with part.open("ab" if done else "wb") as file:
             while done < archive.size and (block := answer.read(min(BLOCK, archive.size - done))):
@@ -155,7 +155,7 @@ def _receive(archive: Archive, part: Path, progress: Progress) -> None:
             file.flush()
             os.fsync(file.fileno())
     if done < archive.size:
-        raise ConnectionError(f"cut off after {done:,} of {archive.size:,} bytes")
+        raise ConnectionError(f"connection closed after {done:,} of {archive.size:,} bytes")
 
 
 def _unpack(path: Path, folder: Path) -> None:
@@ -171,25 +171,25 @@ def _unpack(path: Path, folder: Path) -> None:
                     _refuse_unsafe(path, member.name, plain=member.isfile() or member.isdir())
                     member.mode &= 0o755
                 tarred.extractall(folder, **FILTER)
-    except DAMAGED as error:
-        raise DataError(f"archive is damaged: {error}", where=path, hint="remove it and fetch again") from error
+    except (tarfile.TarError, *DAMAGED_ARCHIVE) as error:
+        raise DataError(f"damaged archive: {error}", where=path, hint="remove it and fetch again") from error
 
 
 def _refuse_unsafe(path: Path, name: str, *, plain: bool) -> None:
     inside = PurePosixPath(name)
     if not plain or inside.is_absolute() or ".." in inside.parts or "\\" in name or ":" in name:
         hint = "nothing was unpacked; do not trust this file"
-        raise DataError(f"archive holds {name!r}, a link or a path that leads out of its folder", where=path, hint=hint)
+        raise DataError(f"the archive contains a link or a path outside its folder: {name!r}", where=path, hint=hint)
 
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """Says where it was that the disk was full or refused."""
+    """Report the path if the disk is full or denies access."""
     try:
         yield
     except OSError as error:
-        what = f"the disk refuses: {error.strerror or error}"
-        raise DataError(what, where=path, hint="check space and rights") from error
+        what = f"cannot write: {error.strerror or error}"
+        raise DataError(what, where=path, hint="check free space and permissions") from error
 
 
 def _size(path: Path) -> int:

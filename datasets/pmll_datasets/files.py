@@ -1,4 +1,4 @@
-"""Reads what lies on disk: folders and texts, with one clear error where something is missing or damaged."""
+"""Reads folders and text files, with one clear error for anything missing or damaged."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ __all__ = [
 
 
 def locate(root: Path, names: Iterable[str], layouts: Sequence[str], marker: str) -> Path:
-    """The folder of a data set: the first of root/NAME/LAYOUT and root/LAYOUT that holds the folder `marker`."""
+    """The folder of a data set: the first of root/NAME/LAYOUT and root/LAYOUT that contains the folder `marker`."""
     for base in (*(root / name for name in names), root):
         for layout in layouts:
             if (base / layout / marker).is_dir():
                 return base / layout
     missing = "/".join(part for part in (layouts[0], marker) if part)
     hint = "check --data-root or PMLL_DATA, and the official layout"
-    raise missing_file(root / missing, f"no folder {missing}", hint, where=str(root))
+    raise missing_file(root / missing, f"folder {missing} not found", hint, where=str(root))
 
 
 def list_files(folder: Path, suffix: str = "") -> set[str]:
-    """The names of the files in a folder that end in `suffix`; hidden ones and broken links are left out."""
+    """The names of the files in a folder that end in `suffix`, without hidden files and broken links."""
     try:
         with os.scandir(folder) as entries:
             names = ((entry.name, entry) for entry in entries)
@@ -50,7 +50,7 @@ def list_files(folder: Path, suffix: str = "") -> set[str]:
 
 
 def require(files: Sequence[str], present: Collection[str], folder: Path, hint: str) -> None:
-    """Refuse a list that names files which the folder lacks."""
+    """Refuse a list of files of which some are not in the folder."""
     missing = [file for file in files if file not in present]
     if missing:
         more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
@@ -58,10 +58,7 @@ def require(files: Sequence[str], present: Collection[str], folder: Path, hint: 
 
 
 def missing_file(path: Path, what: str, hint: str, where: str | None = None) -> DataError:
-    """The error for a file that isn't there, with the cause where the folders show one.
-
-    Its place is the file, or `where`.
-    """
+    """The error for a missing file, with the cause if nearby folders show one; `where` defaults to the file."""
     found = cause(path)
     if found is None:
         return DataError(what, where=where or path, hint=hint)
@@ -69,26 +66,26 @@ def missing_file(path: Path, what: str, hint: str, where: str | None = None) -> 
 
 
 def existing_files(folder: Path, files: Iterable[str], suffix: str = "") -> set[str]:
-    """The files, as paths below `folder` with /, that lie in any of the folders that the given files should lie in."""
+    """The files that exist in the folders of the given files, as paths relative to `folder`, with /."""
     parents = {str(PurePosixPath(file).parent) for file in files}
     found = {parent: list_files(folder / parent, suffix) for parent in parents if (folder / parent).is_dir()}
     return {name if parent == "." else f"{parent}/{name}" for parent, names in found.items() for name in names}
 
 
 def refuse_unlisted(files: Collection[str], present: Iterable[str], folder: Path, lists: str) -> None:
-    """Refuse a folder with images that the lists don't name: a cut-off list would make a data set smaller unseen."""
-    strays = sorted(set(present).difference(files))
-    if strays:
-        more = f" and {len(strays) - 1:,} more" if len(strays) > 1 else ""
-        hint = f"add what is missing to {lists}, or take these images out of the folder"
-        raise DataError(f"image {strays[0]}{more} not listed in {lists}", where=folder / strays[0], hint=hint)
+    """Refuse a folder with images that are in no list: a truncated list would silently shrink the data set."""
+    unlisted = sorted(set(present).difference(files))
+    if unlisted:
+        more = f" and {len(unlisted) - 1:,} more" if len(unlisted) > 1 else ""
+        hint = f"add the missing images to {lists}, or remove them from the folder"
+        raise DataError(f"image {unlisted[0]}{more} not listed in {lists}", where=folder / unlisted[0], hint=hint)
 
 
 def read_text(path: Path) -> str:
-    """The text of a file in UTF-8, without the byte order mark that it may begin with; what is no UTF-8 is replaced.
+    """The UTF-8 text of a file, without a byte order mark; invalid bytes are replaced.
 
     Raises:
-        DataError: the file can't be read, or is UTF-16.
+        DataError: the file cannot be read, or is UTF-16.
     """
     read = read_bytes(path)
     if read.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -97,7 +94,7 @@ def read_text(path: Path) -> str:
 
 
 def read_bytes(path: Path) -> bytes:
-    """All bytes of a file."""
+    """The bytes of a file."""
     try:
         return path.read_bytes()
     except OSError as error:

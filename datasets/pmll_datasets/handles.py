@@ -1,8 +1,8 @@
-"""Lends objects that a borrower may use but not reach: the borrower holds a handle, the object stays in this module.
+"""Opaque handles: a method holds a handle, and the object itself stays in this module.
 
-Nothing leads from a handle to what it stands for: no attribute, no closure, no referent that the garbage collector
-knows of. The way back is a global of this module. That keeps mistakes out, not intent: code that imports this module,
-or that reads module globals, frames or the disk, can reach anything that this process can.
+No attribute, no closure and no reference that the garbage collector knows leads from a handle to its object; only a
+global of this module does. This prevents mistakes, not intent: code that imports this module, or that reads module
+globals, frames or the disk, can reach everything that the process can.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ T = TypeVar("T")
 
 
 class Handle(Generic[T]):
-    """Stands for an object that was lent, for as long as somebody holds the handle."""
+    """Stands for an object, which is kept alive as long as the handle is."""
 
     __slots__ = ("__weakref__",)
 
 
-_LENT: WeakKeyDictionary[Handle[Any], object] = WeakKeyDictionary()
+_OBJECTS: WeakKeyDictionary[Handle[Any], object] = WeakKeyDictionary()
 
 
-def make_handle(thing: T) -> Handle[T]:
-    """A handle for an object, which must not lead back to the handle."""
+def make_handle(target: T) -> Handle[T]:
+    """A new handle of an object; the object must not refer to the handle."""
     handle: Handle[T] = Handle()
-    _LENT[handle] = thing
+    _OBJECTS[handle] = target
     return handle
 
 
 def resolve(handle: Handle[T]) -> T:
-    """The object that a handle stands for."""
-    return cast(T, _LENT[handle])
+    """The object of a handle."""
+    return cast(T, _OBJECTS[handle])
 
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Reads images without leading to where they lie."""
+    """Reads images without a reference to their files."""
 
     handle: Handle[Any]
 
@@ -49,5 +49,5 @@ class _Reader:
 
 
 def opaque_images(images: Images) -> Images:
-    """The same images; what is given leads to no path and to no data set."""
+    """The same images without a reference to their paths or their data set."""
     return Images(images.ids, _Reader(make_handle(images.read)))

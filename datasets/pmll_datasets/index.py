@@ -1,4 +1,4 @@
-"""The index of a data set's image files: what they held when last seen, so that replaced ones are noticed.
+"""The index of a data set's image files: their last known content, so that replaced files are noticed.
 
 It is one JSON file per data set and folder, in the user's cache under the folder's path: data folders are never written
 to and may be read-only. The JSON key `files` maps image ids to the size, the modification time (ns) and, once the
@@ -26,14 +26,14 @@ import platformdirs
 from .errors import DataError
 
 PixelDigest: TypeAlias = tuple[int, int, str]
-"""What an image is known by: height, width, sha256 (hex) of its RGB pixels."""
+"""The digest of an image: height, width, sha256 (hex) of its RGB pixels."""
 
 READERS = 8
-"""Threads that read files to hash them."""
+"""Threads that hash files."""
 
 
 class FileState(NamedTuple):
-    """A file as it was last seen; `sha256` (hex) is empty where nobody has read it."""
+    """The last known state of a file; `sha256` (hex) is empty if the content was never read."""
 
     size: int
     time_ns: int
@@ -42,7 +42,7 @@ class FileState(NamedTuple):
 
 @dataclass(frozen=True)
 class Index:
-    """What is recorded about the images of a data set; `written` is when, in UTC."""
+    """What is recorded about the images of a data set; `written` is the time, in UTC."""
 
     files: Mapping[str, FileState] = field(default_factory=dict)
     pixels: Mapping[str, PixelDigest] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Index:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The files of a data set as they are now; `changed` are those that held something else at the time `since`."""
+    """The files of a data set as they are now; `changed` are those whose content has changed since the time `since`."""
 
     files: Mapping[str, FileState]
     changed: tuple[str, ...] = ()
@@ -59,14 +59,14 @@ class Comparison:
 
     @property
     def summary(self) -> str:
-        """What has changed, in words."""
+        """The changes as text."""
         first = ", ".join(self.changed[:3]) + (", …" if len(self.changed) > 3 else "")
         count = "1 image has" if len(self.changed) == 1 else f"{len(self.changed):,} images have"
         return f"{count} changed since {self.since}: {first}"
 
 
 def index_path(name: str, files: Mapping[str, Path]) -> Path | None:
-    """Where the index of a data set lies; None for one without files."""
+    """The path of the index of a data set; None if it has no files."""
     if not files:
         return None
     folder = os.path.commonpath([folder.absolute() for folder in {path.parent for path in files.values()}])
@@ -74,23 +74,23 @@ def index_path(name: str, files: Mapping[str, Path]) -> Path | None:
 
 
 def forget(folder: Path) -> None:
-    """Remove the indexes of all data sets whose images lie in a folder, once that folder is of no more use."""
+    """Remove the indexes of all data sets whose images are in a folder, when this folder is no longer needed."""
     shutil.rmtree(_cache_folder(folder.absolute()), ignore_errors=True)
 
 
 def _cache_folder(folder: Path) -> Path:
-    """The place in the cache that stands for a folder; below it are those of the folders in it."""
+    """The folder in the cache that mirrors a data folder, with its subfolders."""
     return platformdirs.user_cache_path("pmll-bench") / "pictures" / folder.relative_to(folder.anchor)
 
 
 def compare(name: str, files: Mapping[str, Path], *, hashed: bool, accept: bool) -> Comparison:
-    """Compare image files with the index, by size and time first; note those that are new or the same.
+    """Compare image files with the index, by size and time first; record those that are new or unchanged.
 
     Args:
-        name: of the data set.
-        files: path by image id.
-        hashed: whether to read every file whose content isn't known yet; else only those that may have changed.
-        accept: whether to note those that changed, too, so that the next look finds them the same.
+        name: the name of the data set.
+        files: paths by image id.
+        hashed: whether to read every file whose content is not known yet; else only those that may have changed.
+        accept: whether to record changed files, too, so that the next comparison finds them unchanged.
     """
     where = index_path(name, files)
     if where is None:
@@ -99,18 +99,18 @@ def compare(name: str, files: Mapping[str, Path], *, hashed: bool, accept: bool)
     now = {image: _status(path) for image, path in files.items()}
     unread = [each for each, status in now.items() if _worth_reading(known.files.get(each), status, hashed)]
     hashes = _hashes({image: files[image] for image in unread})
-    found = {each: _seen(known.files.get(each), status, hashes.get(each, "")) for each, status in now.items()}
+    found = {each: _file_state(known.files.get(each), status, hashes.get(each, "")) for each, status in now.items()}
     changed = frozenset(each for each in found if each in known.files and _differ(known.files[each], found[each]))
-    kept = {each: seen for each, seen in found.items() if accept or each not in changed}
-    if any(known.files.get(each) != seen for each, seen in kept.items()):
-        pixels = {each: seen for each, seen in known.pixels.items() if not accept or each not in changed}
-        with suppress(DataError):  # a cache that can't be written costs the next look time, and nothing else
+    kept = {each: state for each, state in found.items() if accept or each not in changed}
+    if any(known.files.get(each) != state for each, state in kept.items()):
+        pixels = {each: pixel for each, pixel in known.pixels.items() if not accept or each not in changed}
+        with suppress(DataError):  # a read-only cache costs the next comparison time, nothing else
             write(where, Index({**known.files, **kept}, pixels))
     return Comparison(found, tuple(each for each in found if each in changed), known.written)
 
 
 def read_or_empty(path: Path) -> Index:
-    """The index in a file; an empty one where there is none, or none that can be read."""
+    """Read an index; an empty one if the file is missing or damaged."""
     try:
         return read(path)
     except DataError:
@@ -118,7 +118,7 @@ def read_or_empty(path: Path) -> Index:
 
 
 def read(path: Path) -> Index:
-    """The index in a file; an empty one where there is no such file.
+    """Read an index; an empty one if there is no such file.
 
     Raises:
         DataError: the file is damaged.
@@ -131,15 +131,15 @@ def read(path: Path) -> Index:
     except FileNotFoundError:
         return Index()
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        hint = "remove it, and verify writes it anew"
-        raise DataError(f"index of images is damaged: {error}", where=path, hint=hint) from error
+        hint = "remove it and run 'pmll-bench data verify' again"
+        raise DataError(f"damaged index of images: {error}", where=path, hint=hint) from error
 
 
 def write(path: Path, index: Index) -> None:
-    """Write an index whole, or not at all.
+    """Write an index atomically.
 
     Raises:
-        DataError: the folder can't be made, or the file can't be written.
+        DataError: the folder cannot be created, or the file cannot be written.
     """
     written = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     content = {"schema": 2, "written": written, "files": index.files, "pictures": dict(sorted(index.pixels.items()))}
@@ -152,20 +152,20 @@ def write(path: Path, index: Index) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except (OSError, UnicodeEncodeError) as error:
-        raise DataError(f"can't write the index: {error}", where=path) from error
+        raise DataError(f"cannot write the index: {error}", where=path) from error
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
 def add_pixels(path: Path, pixels: Mapping[str, PixelDigest]) -> None:
-    """Add what `verify` saw to an index."""
+    """Add the pixel digests of `verify` to an index."""
     known = read(path)
     write(path, replace(known, pixels={**known.pixels, **pixels}))
 
 
 def digest(lines: Iterable[tuple[object, ...]]) -> str:
-    """sha256 (hex) of lines of values with tabs between them, sorted."""
+    """sha256 (hex) of sorted lines of tab-separated values."""
     text = "".join(sorted("\t".join(map(str, line)) + "\n" for line in lines))
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
@@ -174,25 +174,25 @@ def _status(path: Path) -> tuple[int, int]:
     try:
         status = path.stat()
     except OSError as error:
-        raise DataError(f"cannot look at the image: {error.strerror}", where=path) from error
+        raise DataError(f"cannot access the image: {error.strerror}", where=path) from error
     return status.st_size, status.st_mtime_ns
 
 
 def _worth_reading(known: FileState | None, status: tuple[int, int], hashed: bool) -> bool:
-    """Whether a file is to be read: nobody has, or only its content can tell whether it is the same."""
+    """Whether to read a file: its content is not known, or only the content shows whether it has changed."""
     if known is not None and known[:2] == status:
         return hashed and not known.sha256
     return hashed or (known is not None and bool(known.sha256) and known.size == status[0])
 
 
-def _seen(known: FileState | None, status: tuple[int, int], sha256: str) -> FileState:
-    """A file now; without a new hash, the old one holds where size and time are the same."""
+def _file_state(known: FileState | None, status: tuple[int, int], sha256: str) -> FileState:
+    """The state of a file; without a new hash, the old one is kept if size and time are the same."""
     old = known.sha256 if known is not None and known[:2] == status else ""
     return FileState(*status, sha256 or old)
 
 
 def _differ(one: FileState, other: FileState) -> bool:
-    """Whether two looks saw different content; equal sizes and no hash to compare count as the same."""
+    """Whether two states have different content; equal sizes without hashes to compare count as equal."""
     return one.size != other.size or bool(one.sha256 and other.sha256 and one.sha256 != other.sha256)
 
 

@@ -1,4 +1,4 @@
-"""Batches of views: threads read and render images ahead of whoever takes the batches."""
+"""Batches of views: worker threads read and render images ahead of the consumer."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Task: TypeAlias = Callable[[], None]
 T = TypeVar("T")
 
 PREFETCH = 2
-"""Batches prepared beyond the one that is waited for."""
+"""Number of batches prepared ahead."""
 CHUNK = 8
-"""Images a task: fewer cost more hand-overs between threads, more delay a stop."""
+"""Images per task: smaller chunks cost more thread switches, larger ones delay a stop."""
 
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Images by position and id, without labels and without paths. Without `workers` the caller's thread does all."""
+    """Images by position and id, without labels and paths. With 0 `workers`, the caller's thread reads the images."""
 
     images: Images
     workers: int = 2
@@ -51,13 +51,13 @@ class ImageSet:
         seed: int = 0,
         epoch: int = 0,
     ) -> Generator[Batch, None, None]:
-        """Each group of positions with its images, one uint8 array [b, 3, r, r] a view, in the given order.
+        """Yield each group of positions with its images: one uint8 array [b, 3, r, r] per view, in the given order.
 
-        An image is read once for all its views. Closing the generator ends its threads; the number of workers changes
-        no pixel.
+        An image is read once for all its views. Closing the generator stops its threads. The number of workers does not
+        affect the pixels.
 
         Raises:
-            DataError: an unknown view (at once), or an image that can't be read (where its batch would come).
+            DataError: an unknown view (at once), or an unreadable image (when its batch is due).
         """
         parsed = tuple(parse_view(name) for name in views)
 
@@ -80,7 +80,7 @@ class ImageSet:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TrainSet(ImageSet):
-    """Training images with the labels a method may see: hidden entries are 0, the array is a read-only copy."""
+    """Training images with the labels that a method may see: hidden entries are 0; the array is a read-only copy."""
 
     labels: Labels
     classes: tuple[str, ...]
@@ -91,13 +91,13 @@ class TrainSet(ImageSet):
         object.__setattr__(self, "labels", read_only(self.labels.copy()))
 
     def take(self, rows: Bool[np.ndarray, " n"]) -> TrainSet:
-        """Some of the training images with their labels."""
+        """The training images of the selected rows, with their labels."""
         chosen = np.flatnonzero(rows)
         return replace(self, images=self.images.take(chosen), labels=self.labels[chosen])
 
 
 def in_order(jobs: Iterable[tuple[T, Sequence[Task]]], workers: int) -> Generator[T, None, None]:
-    """The result of each job once its tasks are done, in the order of the jobs, which are started ahead."""
+    """Yield the result of each job when its tasks are done, in the order of the jobs; later jobs are started ahead."""
     if not workers:
         for result, tasks in jobs:
             for task in tasks:
@@ -124,11 +124,11 @@ def _done(result: T, futures: list[Future[None]]) -> T:
 
 
 def read_image(images: Images, position: int) -> ImageArray:
-    """An image; whatever goes wrong is a DataError that names it."""
+    """Read one image; any failure becomes a `DataError` that names the image."""
     try:
         return images.read(position)
     except DataError:
         raise
-    except Exception as error:  # a stranger's reader may raise anything
+    except Exception as error:  # a third-party reader may raise anything
         image = images.ids[position]
-        raise DataError(f"image {image!r} can't be read: {type(error).__name__}: {error}") from error
+        raise DataError(f"image {image!r} cannot be read: {type(error).__name__}: {error}") from error

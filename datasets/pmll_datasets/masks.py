@@ -1,14 +1,15 @@
-"""Masks: the named rules that pick which training labels are known.
+"""Masks: the named rules that select the known training labels.
 
-A rule gives bool [images, classes], True where known. `counter/1`, the default in every regime, is a function of
-image ids, class names and the seed alone: it depends on no order, no other image and no machine, and is nested,
-what is known at one ratio is known at every larger one. With mix the finaliser of SplitMix64 and BLAKE2b-64 hashes:
+A rule returns bool [images, classes], True for known entries. `counter/1`, the default in every regime, is a function
+of the image ids, the class names and the seed alone: it does not depend on order, other images or the machine, and it
+is nested: an entry that is known at one ratio is known at every larger one. mix is the finaliser of SplitMix64, and
+hashes are BLAKE2b-64:
 
 - partial: an entry is known iff u < ratio, u = (mix(mix(key XOR row) XOR col) >> 11) 2^-53; key is the hash of
   "counter/1:SEED", row that of the image id, col that of the official class name;
-- single-positive: the present label of an image with the smallest mix(mix(key XOR row) XOR col) is known, key being
-  the hash of "counter/1:single-positive:SEED"; that is a uniform choice, and an image without present labels has none;
-- semi: all labels of an image are known iff u < ratio, u = (mix(key XOR row) >> 11) 2^-53, key being the hash of
+- single-positive: the present label of an image with the smallest mix(mix(key XOR row) XOR col) is known; key is the
+  hash of "counter/1:single-positive:SEED". The choice is uniform; an image without present labels has no known label;
+- semi: all labels of an image are known iff u < ratio, u = (mix(key XOR row) >> 11) 2^-53; key is the hash of
   "counter/1:semi:SEED".
 """
 
@@ -28,16 +29,16 @@ from .dataset import Known, Labels, Split
 from .errors import DataError, unknown
 
 Draw: TypeAlias = Callable[[Split, Sequence[str], float, int], Known]
-"""The known entries of a split, from it, the official class names, the ratio and the mask's seed."""
+"""(split, official class names, ratio, mask seed) -> the known entries of the split."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A named rule: how it draws in each regime that it has, and which training images it leaves in, if not all."""
+    """A named rule: its draw in each regime that it supports, and the training images it uses, if not all."""
 
     title: str
     draws: Mapping[str, Draw]
-    seeded: bool = True  # else it has one draw for all mask seeds
+    seeded: bool = True  # False: the same draw for all mask seeds
     part: Callable[[Split], Bool[np.ndarray, " n"]] | None = None
 
 
@@ -48,17 +49,17 @@ def known_entries(
 
     Args:
         rule: a name of `RULES`, or the path of a mask file (see `mask_files`).
-        split: whose images and complete labels; a published draw also needs its place in the official list.
+        split: the training split with its complete labels; a published draw also needs its official list.
         classes: official class names.
-        ratio: share of known entries (or images), in (0, 1].
-        seed: of the mask.
+        ratio: fraction of known entries (or images), in (0, 1].
+        seed: the seed of the mask.
         regime: `partial`, `single-positive` or `semi`.
 
     Raises:
-        DataError: unknown rule, one that the regime hasn't, ratio out of range, or no official list.
+        DataError: unknown rule, a rule without that regime, ratio out of range, or no official list.
     """
     if not 0 < ratio <= 1:
-        raise DataError(f"ratio {ratio}", hint="give a share above 0 and up to 1; 10 % is 0.1")
+        raise DataError(f"invalid ratio {ratio} (expected a fraction in (0, 1])", hint="10 % is 0.1")
     if mask_files.is_file(rule):
         return mask_files.read(Path(rule), split, classes, ratio, regime)
     if rule not in RULES:
@@ -66,7 +67,9 @@ def known_entries(
     draws = RULES[rule].draws
     if regime not in draws:
         fit = ", ".join(name for name, each in RULES.items() if regime in each.draws)
-        raise DataError(f"the mask {rule} is for the regime {' or '.join(draws)}, not {regime}", hint=f"use {fit}")
+        raise DataError(
+            f"the mask {rule} is for the regime {' or '.join(draws)}, not {regime}", hint=f"available: {fit}"
+        )
     return draws[regime](split, classes, ratio, seed)
 
 
@@ -82,7 +85,7 @@ def counter_uniform(ids: Sequence[str], classes: Sequence[str], seed: int) -> Fl
 
 
 def counter_single_positive(labels: Labels, ids: Sequence[str], classes: Sequence[str], seed: int) -> Known:
-    """The rule `counter/1` of the regime `single-positive`: one present label an image, each equally likely."""
+    """The rule `counter/1` of the regime `single-positive`: one present label per image, each equally likely."""
     words = entry_words(f"counter/1:single-positive:{seed}", ids, classes)
     present = labels == 1
     first = np.where(present, words, np.iinfo(np.uint64).max).argmin(axis=1)
@@ -97,23 +100,23 @@ def counter_semi(ids: Sequence[str], ratio: float, seed: int) -> Bool[np.ndarray
 
 
 def dualcoop(ids: Sequence[str], classes: Sequence[str], ratio: float, seed: int) -> Known:
-    """DualCoOp's rule (Sun, Hu and Saenko, NeurIPS 2022), each entry by itself, with a seed, which its code has not.
+    """DualCoOp's rule (Sun, Hu and Saenko, NeurIPS 2022): independent entries, with our seed; its code uses none.
 
-    Known iff u < ratio, u as in `counter/1` with the key "dualcoop/1:RATIO:SEED", RATIO with four decimals: each ratio
-    is a draw of its own.
+    An entry is known iff u < ratio, with u as in `counter/1` and the key "dualcoop/1:RATIO:SEED", RATIO with four
+    decimals: every ratio is an independent draw.
     """
     known: Known = uniform(entry_words(f"dualcoop/1:{ratio:.4f}:{seed}", ids, classes)) < ratio
     return known
 
 
 def _rows(images: Bool[np.ndarray, " n"], classes: Sequence[str]) -> Known:
-    """All entries of some images."""
+    """All entries of the selected images."""
     return np.repeat(images[:, None], len(classes), axis=1)
 
 
 RULES: Mapping[str, Rule] = {
     "counter/1": Rule(
-        "ours: a function of image id, class name and mask seed; nested over ratios",
+        "default: a function of image id, class name and mask seed; nested over ratios",
         {
             "partial": lambda split, classes, ratio, seed: counter(split.ids, classes, ratio, seed),
             "single-positive": lambda split, classes, _, seed: counter_single_positive(
@@ -123,22 +126,22 @@ RULES: Mapping[str, Rule] = {
         },
     ),
     "dualcoop/1": Rule(
-        "DualCoOp's rule with our seed: each entry by itself, at each ratio anew; not nested",
+        "DualCoOp's rule with our seed: independent entries, drawn anew for every ratio; not nested",
         {"partial": lambda split, classes, ratio, seed: dualcoop(split.ids, classes, ratio, seed)},
     ),
     "hcp": Rule(
-        "the draw of the released HCP code, on the official list; one for all mask seeds",
+        "the draw of the released HCP code on the official list; the same for all mask seeds",
         {"partial": lambda split, _, ratio, __: published.draw_hcp(split, ratio)},
         seeded=False,
     ),
     "cole": Rule(
-        "the draw of Cole et al. and their 80 % of the training images, on the official list; one for all mask seeds",
+        "the draw of Cole et al. on 80 % of the official training list; the same for all mask seeds",
         {"single-positive": lambda split, *_: published.draw_cole(split)},
         seeded=False,
         part=published.draw_cole_part,
     ),
     "cap-semi/1": Rule(
-        "the split of CAP and its successors, on the official list; one for all mask seeds",
+        "the split of CAP and its successors on the official list; the same for all mask seeds",
         {"semi": lambda split, _, ratio, __: published.draw_cap(split, ratio)},
         seeded=False,
     ),

@@ -1,8 +1,8 @@
-"""NUS-WIDE (Chua et al., CIVR 2009): 81 concepts, its official lists, and the split that ASL's authors published.
+"""NUS-WIDE (Chua et al., CIVR 2009): 81 concepts, with the official split or the split of ASL's authors.
 
-The option `split` says which: `official` reads ImageList/ and Groundtruth/TrainTestLabels/, images lie in Flickr/;
-`asl` reads nus_wid_data.csv, with its images (columns filepath, label, split_name). Images without any of the
-concepts are kept by default; the option `labelless=drop` leaves them out, as single-positive work has to.
+The option `split` selects it: `official` reads ImageList/ and Groundtruth/TrainTestLabels/, with the images in Flickr/;
+`asl` reads nus_wid_data.csv (columns filepath, label, split_name) and its images. Images without any concept are kept
+by default; the option `labelless=drop` drops them, as single-positive training requires.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ASL = {"train": "train", "test": "val"}
 
 
 def load(root: Path, options: Mapping[str, Value]) -> Dataset:
-    """The data set; of the official split, other counts than 161,789 and 107,859 images are refused."""
+    """The data set; an official split without 161,789 and 107,859 images is refused."""
     official = options["split"] == "official"
     folder = locate(root, names_of("nuswide"), ("",), "ImageList" if official else "images")
     table = {} if official else _table(folder / "nus_wid_data.csv")
@@ -53,7 +53,7 @@ def _split(folder: Path, files: list[str], labels: Labels, labelless: str) -> Sp
 
 
 def _official(folder: Path, split: str) -> tuple[list[str], Labels]:
-    """Image files below Flickr/ and labels, each concept from a file of its own with a line an image."""
+    """Image files below Flickr/ and labels; each concept has its own file with one line per image."""
     part = OFFICIAL[split]
     listed = folder / "ImageList" / f"{part}Imagelist.txt"
     files = [line.strip().replace("\\", "/") for line in read_text(listed).split("\n")]
@@ -64,7 +64,7 @@ def _official(folder: Path, split: str) -> tuple[list[str], Labels]:
         path = folder / "Groundtruth" / "TrainTestLabels" / f"Labels_{name}_{part}.txt"
         flags = read_text(path).split()
         if len(flags) != len(files) or not set(flags) <= {"0", "1"}:
-            what = f"{len(flags):,} lines of 0 and 1 expected for {len(files):,} images"
+            what = f"expected {len(files):,} lines with 0 or 1, one per image"
             raise DataError(what, where=path, hint=AGAIN)
         labels[np.array(flags) == "1", column] = 1
     return files, labels
@@ -74,7 +74,7 @@ def _table(path: Path) -> dict[str, tuple[list[str], Labels]]:
     """Image files and labels of both splits from the published table."""
     reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
     if not {"filepath", "label", "split_name"} <= set(reader.fieldnames or ()):
-        raise DataError("no header filepath,label,split_name", where=path, hint=AGAIN)
+        raise DataError("missing header filepath,label,split_name", where=path, hint=AGAIN)
     rows: dict[str, list[tuple[str, list[int]]]] = {split: [] for split in ASL}
     splits = {name: split for split, name in ASL.items()}
     for row in reader:
@@ -82,7 +82,7 @@ def _table(path: Path) -> dict[str, tuple[list[str], Labels]]:
         try:
             rows[splits[row["split_name"]]].append((row["filepath"], [COLUMNS[name] for name in names if name]))
         except KeyError as error:
-            what = f"{error} is neither train or val nor a concept"
+            what = f"{error} is neither a split (train or val) nor a concept"
             raise DataError(what, where=f"{path}, line {reader.line_num}", hint=AGAIN) from error
     return {split: _dense(found) for split, found in rows.items()}
 

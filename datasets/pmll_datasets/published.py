@@ -1,4 +1,4 @@
-"""Published draws of known labels, bit for bit as the released code makes them."""
+"""Published draws of known labels, bit for bit as in the released code."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ CAP_SEED = 1
 
 
 def hcp(shape: tuple[int, int], ratio: float) -> Known:
-    """The draw of the released HCP code (SST, HST, SARB, DSRB): one legacy stream of seed 0, row after row."""
+    """The draw of the released HCP code (SST, HST, SARB, DSRB): one legacy stream of seed 0, row by row."""
     return np.random.RandomState(0).random_sample(shape) < ratio
 
 
 def single_positive(labels: Labels, seed: int, positives: int = 1, negatives: int = 0) -> Known:
-    """The draw of Cole et al. (CVPR 2021, arXiv:2106.09708): one legacy stream, image after image.
+    """The draw of Cole et al. (CVPR 2021, arXiv:2106.09708): one legacy stream, image by image.
 
-    The present labels of an image are shuffled and the first `positives` kept (all of them where it is -1), then the
-    absent ones likewise; both shuffles are made even where nothing is kept.
+    The present labels of an image are shuffled and the first `positives` are kept (all if it is -1), then the absent
+    ones likewise. Both shuffles take place even if nothing is kept.
     """
     stream = np.random.RandomState(seed)
     known = np.zeros(labels.shape, bool)
@@ -36,7 +36,7 @@ def single_positive(labels: Labels, seed: int, positives: int = 1, negatives: in
 def train_and_val(
     count: int, seed: int, fraction: float = 0.2
 ) -> tuple[Int64[np.ndarray, " t"], Int64[np.ndarray, " v"]]:
-    """The positions that Cole et al. train on and those that they validate on, each in rising order."""
+    """The training and the validation positions of Cole et al., each in ascending order."""
     held = round(fraction * count)
     order = np.random.RandomState(seed).permutation(count)
     return np.sort(order[: count - held]), np.sort(order[count - held :])
@@ -68,7 +68,7 @@ def draw_cole(split: Split) -> Known:
 
 
 def draw_cole_part(split: Split) -> Bool[np.ndarray, " n"]:
-    """Which images the mask `cole` trains on: four fifths of those that have a label."""
+    """The images that the mask `cole` trains on: four fifths of those that have a label."""
     official = _official(split, "cole")
     order = official.sorted()
     kept = np.zeros(len(official.labels), bool)
@@ -86,7 +86,7 @@ def draw_cap(split: Split, ratio: float) -> Known:
 
 
 def _cut(whole: np.ndarray, official: OfficialList) -> np.ndarray:
-    """What concerns the split's own images."""
+    """The rows of the split's images."""
     part: np.ndarray = whole[official.rows]
     return part
 
@@ -94,8 +94,7 @@ def _cut(whole: np.ndarray, official: OfficialList) -> np.ndarray:
 def _official(split: Split, mask: str) -> OfficialList:
     if split.official is None:
         raise DataError(
-            f"the mask {mask} is drawn on the complete official training list, which is not at hand",
-            hint="use a complete data set that has one, voc2007, voc2012 or coco2014 (a part of it with --subset is "
-            "fine), or the mask counter/1",
+            f"the mask {mask} is drawn on the complete official training list, which is not available",
+            hint="use the complete voc2007, voc2012 or coco2014 (--subset is allowed), or the mask counter/1",
         )
     return split.official

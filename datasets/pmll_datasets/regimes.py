@@ -1,4 +1,4 @@
-"""Regimes: the training labels as a method may see them."""
+"""Regimes: the training labels that a method may see."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ def mask_labels(
     seed: int = 0,
     noise: float = 0.0,
 ) -> Labels:
-    """The split's labels with the hidden entries 0: int8 [images, classes], read-only.
+    """The labels of a split with the hidden entries set to 0: int8 [images, classes], read-only.
 
     Args:
         split: the training split with its complete labels.
         classes: official class names.
         regime: a name of `registry.REGIMES`.
-        ratio: share of known entries (`partial`) or of labelled images (`semi`); 1 in the other regimes.
-        rule: mask that picks the known entries, see `masks`; of no effect where the regime is full.
-        seed: of the mask and of the noise.
-        noise: share of the known labels that are flipped, see `noise`.
+        ratio: fraction of known entries (`partial`) or of labelled images (`semi`); 1 in the other regimes.
+        rule: the mask that selects the known entries, see `masks`; ignored in the regime `full`.
+        seed: the seed of the mask and of the noise.
+        noise: fraction of the known labels that are flipped, see `noise`.
 
     Raises:
-        DataError: unknown regime or mask, or a ratio or noise that doesn't fit.
+        DataError: unknown regime or mask, or an invalid ratio or noise.
     """
     if regime not in REGIMES:
         raise unknown("regime", regime, REGIMES)
     if ratio != 1 and not REGIMES[regime].has_ratio:
-        raise DataError(f"regime {regime} at ratio {ratio}", hint="it has no ratio; the regimes partial and semi have")
+        raise DataError(f"the regime {regime} has no ratio, but {ratio} is given", hint="partial and semi have a ratio")
     if not 0 <= noise < 1 or (noise and regime == "single-positive"):
-        hint = "give a share below 1; single-positive has none: a flipped present label is no positive"
-        raise DataError(f"label noise {noise:g} in the regime {regime}", hint=hint)
+        hint = "expected a fraction in [0, 1); single-positive allows no noise: a flipped label is not a positive"
+        raise DataError(f"invalid label noise {noise:g} in the regime {regime}", hint=hint)
     labels = split.labels
     if regime != "full":
         labels = np.where(known_entries(rule, split, classes, ratio, seed, regime), labels, np.int8(0))
@@ -55,11 +55,11 @@ def mask_labels(
 
 
 def training_part(split: Split, rule: str) -> Bool[np.ndarray, " n"]:
-    """Which training images a mask leaves in: all, but for published draws that come with a part of their own."""
+    """Which training images a mask uses: all, except for published draws that select part of the images."""
     part = RULES[rule].part if rule in RULES else None
     return np.ones(len(split), bool) if part is None else part(split)
 
 
 def mask_digest(known: Known) -> str:
-    """sha256 (hex) of a mask's bytes, one int8 an entry (1 known, 0 not), row by row."""
+    """sha256 (hex) of the bytes of a mask, one int8 per entry (1 known, 0 hidden), row by row."""
     return hashlib.sha256(np.ascontiguousarray(known, np.int8).tobytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""The data sets and regimes by name: what they are, their options, where they are found; it imports nothing more."""
+"""The data sets and regimes by name, with their options and layouts; importing it opens no file."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class Option:
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known about a data set without its files; reading it imports and opens nothing.
+    """What is known about a data set without its files.
 
-    `counts` are those of the default options, None where a data set takes what is there; `layout` is what its folder
-    holds, empty where it needs none. `verified` is False where no official list was at hand to test the reader on.
+    `counts` are those of the default options, None if a data set uses whatever is present. `layout` describes its
+    folder, empty if it needs none. `verified` is False if the loader was not checked against the official split files.
     """
 
-    target: str  # "module:function", called with the place (None where nothing is needed) and the options
+    target: str  # "module:function", called with the folder (None if no files are needed) and the options
     title: str
     layout: str = ""
     counts: Mapping[str, int] | None = None
@@ -62,7 +62,7 @@ _DIFFICULT12 = {  # the lists of SPLC and SCPNet count them; those of Cole et al
 }
 _NAMES = {
     "names": Option(
-        "class names as one says them, or the text that released code puts into prompts",
+        "class names in prompts: in natural language, or as the released code writes them",
         "natural",
         ("natural", "released"),
         {"*": "released"},
@@ -75,18 +75,18 @@ _NUS = "{Flickr,ImageList,Groundtruth/TrainTestLabels}, or {images,nus_wid_data.
 _VG = "{VG_100K,train_list_500.txt,test_list_500.txt,vg_category_200_labels_index.json,vg_category_200_names.txt}"
 _CUB = "{attributes.txt,CUB_200_2011/{images,images.txt,train_test_split.txt,attributes/image_attribute_labels.txt}}"
 _LABELLESS = {
-    "labelless": Option(  # kept by HCP-MLR-PL and its kin; left out by Cole et al., Large Loss, SPLC, SCPNet and CAP
-        "images without any label", "keep", ("keep", "drop"), {"single-positive": "drop", "semi": "drop"}
+    "labelless": Option(  # kept by HCP-MLR-PL; dropped by Cole et al., Large Loss, SPLC, SCPNet and CAP
+        "images without labels", "keep", ("keep", "drop"), {"single-positive": "drop", "semi": "drop"}
     )
 }
 
 DATASETS: Mapping[str, Entry] = {
     "shapes": Entry(
         "pmll_datasets.shapes_set:load",
-        "generated scenes of shapes, embedded",
+        "generated scenes of shapes; no download",
         counts={"train": 1200, "test": 1000},
         classes=20,
-        options={"draw": Option("another data set of the same kind", 0)},
+        options={"draw": Option("index of the generated data set; each is a new sample of the same distribution", 0)},
     ),
     "voc2007": Entry(
         "pmll_datasets.voc:load", "PASCAL VOC 2007", _VOC, {"train": 5011, "test": 4952}, 20, _VOC_OPTIONS
@@ -112,12 +112,15 @@ DATASETS: Mapping[str, Entry] = {
         _NUS,
         {"train": 161789, "test": 107859},
         81,
-        {"split": Option("whose lists", "official", ("official", "asl")), **_LABELLESS},
+        {
+            "split": Option("source of the split: NUS-WIDE or ASL", "official", ("official", "asl")),
+            **_LABELLESS,
+        },
         verified=False,
     ),
     "vg200": Entry("pmll_datasets.vg200:load", "Visual Genome, 200 labels", _VG, None, 200, verified=False),
     "cub": Entry(
-        "pmll_datasets.cub:load", "CUB-200-2011, its attributes", _CUB, {"train": 5994, "test": 5794}, 312, _NAMES
+        "pmll_datasets.cub:load", "CUB-200-2011, attributes as labels", _CUB, {"train": 5994, "test": 5794}, 312, _NAMES
     ),
 }
 ALIASES: Mapping[str, str] = {
@@ -127,31 +130,32 @@ ALIASES: Mapping[str, str] = {
     "coco-subset": "coco2014-subset",
 }
 FILES = (".csv", ".tsv", ".json")
-"""What the name of a user's own data set ends in, in either case."""
+"""Extensions of a user's own data set, in upper or lower case."""
 
 FOLDER = Entry(
     "pmll_datasets.folder:load",
-    "your own images and a file with their labels",
-    "a table (path,split,<label>… or path,split,labels) or a COCO-style JSON, images beside it, turned as EXIF says",
+    "your own images and a file of their labels",
+    "a table (path,split,<label>… or path,split,labels) or a COCO-style JSON file, with the images beside it; EXIF "
+    "orientation is applied",
     options={
-        "zero": Option("what 0 means", "auto", ("auto", "absent", "unknown"), added_later=True),
+        "zero": Option("meaning of 0", "auto", ("auto", "absent", "unknown"), added_later=True),
         "minus": Option(
-            "what -1 means",
+            "meaning of -1",
             "auto",
             ("auto", "absent", "uncertain-ignored", "uncertain-present", "uncertain-absent"),
             added_later=True,
         ),
         "between": Option(
-            "what separates the names in a column of labels",
+            "separator of the names in a column of labels",
             "auto",
             ("auto", "bar", "semicolon", "comma", "space", "nothing"),
             added_later=True,
         ),
         "val": Option(
-            "what becomes of the images of the split val", "held-out", ("held-out", "train", "test"), added_later=True
+            "use of the images of the split val", "held-out", ("held-out", "train", "test"), added_later=True
         ),
         "test": Option(
-            "share of the images drawn for testing, where the file names none", "0", share=True, added_later=True
+            "share of the images drawn for testing, for a file without test images", "0", share=True, added_later=True
         ),
     },
 )
@@ -159,7 +163,7 @@ FOLDER = Entry(
 
 @dataclass(frozen=True)
 class Regime:
-    """Which training labels are known. `ratios` are those that papers report; 1 alone where there is none to choose."""
+    """Which training labels are known. `ratios` are those that papers report, (1,) for a regime without a ratio."""
 
     title: str
     ratios: tuple[float, ...] = (1.0,)
@@ -170,32 +174,32 @@ class Regime:
 
 
 REGIMES: Mapping[str, Regime] = {
-    "full": Regime("no training label is hidden: all that the data set knows are known"),
+    "full": Regime("no training label is hidden"),
     "partial": Regime(
-        "a share of the entries of the label matrix is known (--ratios)",
+        "a fraction of the entries of the label matrix is known (--ratios)",
         (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
     ),
-    "single-positive": Regime("one present label an image is known, and nothing else"),
-    "semi": Regime("a share of the images is fully labelled, the rest not at all (--ratios)", (0.05, 0.1, 0.15, 0.2)),
+    "single-positive": Regime("one present label per image is known, and nothing else"),
+    "semi": Regime(
+        "a fraction of the images is fully labelled, the others are unlabelled (--ratios)", (0.05, 0.1, 0.15, 0.2)
+    ),
 }
 
 
 def paper_options(name: str, regime: str) -> dict[str, str]:
-    """The options in which published work of a regime departs from a data set's defaults."""
+    """The options in which published work of a regime differs from a data set's defaults."""
     chosen = {key: option.paper.get(regime, option.paper.get("*")) for key, option in find(name).options.items()}
     return {key: value for key, value in chosen.items() if value is not None}
 
 
 def stated_options(name: str, options: Mapping[str, Value]) -> dict[str, Value]:
-    """The resolved options as a data set states them: an option that came later only where it isn't at its default."""
-    offered = find(name).options
-    return {
-        key: value for key, value in options.items() if not (offered[key].added_later and value == offered[key].default)
-    }
+    """The resolved options that belong to an identity: those added later only if they differ from the default."""
+    known = find(name).options
+    return {key: value for key, value in options.items() if not known[key].added_later or value != known[key].default}
 
 
 def find(name: str) -> Entry:
-    """What is known about a data set: by its name, an alias, or the path of a user's file."""
+    """The entry of a data set, given its name, an alias, or the path of a user's file."""
     if is_file(name):
         return FOLDER
     entry = DATASETS.get(ALIASES.get(name, name))
@@ -205,7 +209,7 @@ def find(name: str) -> Entry:
 
 
 def is_file(name: str) -> bool:
-    """Whether a data set is named by its file."""
+    """Whether a name is the path of a user's file."""
     return name.lower().endswith(FILES)
 
 
@@ -215,14 +219,14 @@ def names_of(name: str) -> list[str]:
 
 
 def repair_hint(name: str) -> str:
-    """What to do about a copy that lacks something."""
+    """The hint for an incomplete copy."""
     if f"{name}-subset" not in DATASETS:
         return "copy or download it again"
-    return f"complete the copy, or name the data set {name}-subset, which takes what is there"
+    return f"complete the copy, or use {name}-subset, which takes the images that are present"
 
 
 def check_count(name: str, split: str, count: int, where: Path) -> None:
-    """Refuse any other number of images than the official one, where a data set has to be complete."""
+    """Refuse a copy that does not have the official number of images, if the data set must be complete."""
     counts = find(name).counts
     if counts and count != counts[split]:
         what = f"{name} has {counts[split]:,} {split} images, this copy lists {count:,}"
@@ -230,7 +234,7 @@ def check_count(name: str, split: str, count: int, where: Path) -> None:
 
 
 def resolve_options(name: str, options: Mapping[str, Value]) -> dict[str, Value]:
-    """All options of a data set: the given ones, checked, over its defaults."""
+    """All options of a data set: its defaults, updated with the given options, which are checked."""
     offered = find(name).options
     for option in options.keys() - offered.keys():
         raise unknown("option", option, offered, where=name)
@@ -238,7 +242,7 @@ def resolve_options(name: str, options: Mapping[str, Value]) -> dict[str, Value]
 
 
 def data_folder(name: str, root: str | os.PathLike[str] | None) -> Path | None:
-    """Where to look for a data set: a user's file, else `root` or PMLL_DATA; None for one that needs no files."""
+    """The folder of a data set: a user's file itself, else `root` or PMLL_DATA; None if it needs no files."""
     entry = find(name)
     if entry is FOLDER:
         return Path(name).expanduser()
@@ -246,11 +250,11 @@ def data_folder(name: str, root: str | os.PathLike[str] | None) -> Path | None:
         return None
     given = root or os.environ.get("PMLL_DATA")
     if not given:
-        hint = f"name the one that holds {entry.layout}: --data-root, or PMLL_DATA in the environment"
+        hint = f"give the folder that contains {entry.layout}: --data-root, or the environment variable PMLL_DATA"
         raise DataError(f"no data folder given for {name}", hint=hint)
     folder = Path(given).expanduser()
     if not folder.is_dir():
-        raise DataError("no such data folder", where=folder, hint="check --data-root or PMLL_DATA")
+        raise DataError("data folder not found", where=folder, hint="check --data-root or PMLL_DATA")
     return folder
 
 
@@ -259,7 +263,7 @@ def _checked(key: str, value: Value, option: Option, where: str) -> Value:
         return _share(key, str(value), where)
     if option.allowed is None:
         if not str(value).isdecimal():
-            raise DataError(f"option {key} is {value!r}", where=where, hint="give a whole number of 0 or more")
+            raise DataError(f"invalid value {value!r} of option {key} (expected a whole number >= 0)", where=where)
         return int(value)
     if value not in option.allowed:
         hint = f"available: {', '.join(map(str, option.allowed))}"
@@ -274,5 +278,6 @@ def _share(key: str, text: str, where: str) -> str:
     except ValueError:
         share = -1.0
     if not 0 <= share < 1:
-        raise DataError(f"option {key} is {text!r}", where=where, hint="give a share below 1, as 0.2 or 20%")
+        what = f"invalid value {text!r} of option {key} (expected a share below 1, such as 0.2 or 20%)"
+        raise DataError(what, where=where)
     return f"{share:g}"

@@ -1,8 +1,8 @@
 """The embedded data set `shapes`: generated scenes of 20 labels, a pure function of (version, draw, split, index).
 
-A scene is drawn from integers alone (`shapes_drawing`), so it is the same bytes everywhere and in any order. The
-default draw is frozen by hash; another draw is a fresh data set of the same distribution. `shapes_data/CARD.md`
-describes what is in it.
+A scene is drawn with integers only (`shapes_drawing`), so its bytes are the same on every machine and in any order. The
+default draw is frozen by hash; another draw is a new data set of the same distribution. `shapes_data/CARD.md` describes
+the content.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CLASSES = (
 )  # fmt: skip
 DISTRACTORS = ("bar", "bell", "bow", "cloud", "cup", "fan", "hexagon", "oval", "spike", "wedge")
 SHAPES = CLASSES + DISTRACTORS
-"""All that can be drawn; a shape is known by its position here."""
+"""All shapes; a shape is identified by its position here."""
 
 ROUND = frozenset({"circle", "ring", "oval"})  # an outlined circle would be a ring
 VISIBLE_PERCENT = 45
@@ -42,7 +42,7 @@ VISIBLE_PERCENT = 45
 
 @dataclass(frozen=True)
 class Group:
-    """Shapes that keep company, with how often the group and each of its shapes is picked."""
+    """Shapes that occur together, with the weights of the group and of each of its shapes."""
 
     weight: int
     shapes: tuple[int, ...]
@@ -63,45 +63,45 @@ SCENE_GROUPS = (
 
 
 @dataclass(frozen=True)
-class Knobs:
-    """How hard the scenes are. Other knobs make another data set: give it a version of its own."""
+class Difficulty:
+    """The difficulty of the scenes. Other values define another data set, which needs its own version."""
 
     radius: tuple[int, int]
-    """Of objects, in pixels; log-uniform in between."""
+    """Range of the radius of objects, in pixels; log-uniform."""
     objects: tuple[int, int]
-    """Fewest, most; few are likelier than many, and 35 % of scenes have one more."""
+    """Range of the number of objects; small numbers are more frequent, and 35 % of the scenes have one more."""
     distractors: tuple[int, int]
-    """Fewest, most unlabelled objects among the others."""
+    """Range of the number of unlabelled objects among the others."""
     bars: int
-    """Most unlabelled bars in the background."""
+    """Maximum number of unlabelled bars in the background."""
     noise: int
-    """Grey levels up or down."""
+    """Amplitude, in grey levels."""
     contrast: int
-    """L1 distance that an object's colour is to have from the mean background (0…765)."""
+    """Target L1 distance of an object's colour from the mean background (0…765)."""
     textures: tuple[int, int, int, int] = (4, 2, 2, 2)
     """Weights of solid, stripes, checks, outline."""
     groups: tuple[Group, ...] = SCENE_GROUPS
 
 
-EASY = Knobs(radius=(11, 22), objects=(1, 5), distractors=(0, 1), bars=1, noise=8, contrast=140)
+EASY = Difficulty(radius=(11, 22), objects=(1, 5), distractors=(0, 1), bars=1, noise=8, contrast=140)
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One image and what is in it."""
+    """One image and its content."""
 
     image: npt.NDArray[np.uint8]
     """[64, 64, 3]"""
     objects: npt.NDArray[np.uint8]
-    """[64, 64]: 0 where the background shows, else 1 + the object's position in `shapes`."""
+    """[64, 64]: 0 for the background, else 1 + the object's position in `shapes`."""
     shapes: tuple[int, ...]
-    """What each object is, from the bottom to the top."""
+    """The shape of each object, from bottom to top."""
     stamped: tuple[int, ...]
-    """How many pixels each object had before others covered it."""
+    """The number of pixels of each object before others covered it."""
 
     @cached_property
     def present(self) -> frozenset[int]:
-        """The shapes of which some object keeps 45 % of its pixels or more."""
+        """The shapes with an object of which at least 45 % of the pixels are visible."""
         kept = np.bincount(self.objects.ravel(), minlength=len(self.shapes) + 1)[1:].tolist()
         return frozenset(
             shape
@@ -111,31 +111,31 @@ class Scene:
 
     @property
     def labels(self) -> npt.NDArray[np.int8]:
-        """[20]: 1 where the class is present, else -1."""
+        """[20]: 1 if the class is present, else -1."""
         return np.array([1 if label in self.present else -1 for label in range(len(CLASSES))], np.int8)
 
 
-def scene(version: str, draw: int, split: str, index: int, knobs: Knobs = EASY) -> Scene:
+def scene(version: str, draw: int, split: str, index: int, difficulty: Difficulty = EASY) -> Scene:
     """One scene, always the same for the same arguments.
 
     Args:
-        version: names the distribution, `VERSION` for the data set itself.
-        draw: which data set of that distribution.
+        version: the name of the distribution; `VERSION` for the data set itself.
+        draw: the index of the data set of that distribution.
         split: any ASCII name.
         index: position in the split.
-        knobs: how hard the scenes are.
+        difficulty: the difficulty of the scenes.
     """
     words = Words(f"{version}/{draw}/{split}/{index}")
-    canvas = background(words, knobs.bars, SHAPES.index("bar"))
+    canvas = background(words, difficulty.bars, SHAPES.index("bar"))
     backdrop = canvas.reshape(-1, 3).sum(axis=0) // SIZE**2
     objects = np.zeros((SIZE, SIZE), np.uint8)
-    shapes = _company(words, knobs)
+    shapes = _cooccurring_shapes(words, difficulty)
     stamped = []
     for number, shape in enumerate(shapes, start=1):
-        window, covered = stamp(canvas, _mark(words, shape, knobs, backdrop))
+        window, covered = stamp(canvas, _mark(words, shape, difficulty, backdrop))
         objects[window][covered] = number
         stamped.append(int(covered.sum()))
-    return Scene(add_noise(canvas, words, knobs.noise), objects, tuple(shapes), tuple(stamped))
+    return Scene(add_noise(canvas, words, difficulty.noise), objects, tuple(shapes), tuple(stamped))
 
 
 def image_id(split: str, index: int, draw: int = 0) -> str:
@@ -144,57 +144,57 @@ def image_id(split: str, index: int, draw: int = 0) -> str:
 
 
 def labels(split: str, draw: int = 0) -> npt.NDArray[np.int8]:
-    """The complete labels of a split, [images, 20] of 1 and -1, read-only; of the default draw without rendering."""
+    """The complete labels of a split: [images, 20] of 1 and -1, read-only; the default draw needs no rendering."""
     return _frozen_labels()[split] if draw == 0 else _rendered(split, draw)[1]
 
 
 @lru_cache(maxsize=2 * sum(COUNTS.values()))  # 54 MB: both splits of two draws
 def image(split: str, index: int, draw: int = 0) -> npt.NDArray[np.uint8]:
-    """One image of a split, [64, 64, 3], read-only; rendered once a process."""
+    """One image of a split, [64, 64, 3], read-only; rendered once per process."""
     drawn = scene(VERSION, draw, split, index).image
     drawn.flags.writeable = False
     return drawn
 
 
 def images(split: str, draw: int = 0) -> npt.NDArray[np.uint8]:
-    """The images of a split, [images, 64, 64, 3], read-only; rendered once a process (seconds)."""
+    """The images of a split, [images, 64, 64, 3], read-only; rendered once per process (seconds)."""
     return _rendered(split, draw)[0]
 
 
-def _company(words: Words, knobs: Knobs) -> list[int]:
-    """The shapes of a scene, from the bottom to the top."""
-    low, high = knobs.objects
+def _cooccurring_shapes(words: Words, difficulty: Difficulty) -> list[int]:
+    """The shapes of a scene, from bottom to top."""
+    low, high = difficulty.objects
     count = low + min(words.between(0, high - low), words.between(0, high - low)) + (words.below(100) < 35)
-    group = knobs.groups[words.pick([group.weight for group in knobs.groups])]
+    group = difficulty.groups[words.pick([group.weight for group in difficulty.groups])]
     shapes = []
     for _ in range(count):
-        home = group if words.below(10) < 8 else _everything(knobs.groups)
-        shapes.append(home.shapes[words.pick(home.weights)])
-    for _ in range(words.between(*knobs.distractors)):
-        stranger = SHAPES.index(DISTRACTORS[words.below(len(DISTRACTORS))])
-        shapes.insert(words.between(0, len(shapes)), stranger)
+        chosen = group if words.below(10) < 8 else _union(difficulty.groups)
+        shapes.append(chosen.shapes[words.pick(chosen.weights)])
+    for _ in range(words.between(*difficulty.distractors)):
+        distractor = SHAPES.index(DISTRACTORS[words.below(len(DISTRACTORS))])
+        shapes.insert(words.between(0, len(shapes)), distractor)
     return shapes
 
 
-def _mark(words: Words, shape: int, knobs: Knobs, backdrop: Integers) -> Mark:
-    """Size, place, turn, texture and colours of one object."""
-    low, high = (4 * pixels for pixels in knobs.radius)
+def _mark(words: Words, shape: int, difficulty: Difficulty, backdrop: Integers) -> Mark:
+    """Size, position, rotation, texture and colours of one object."""
+    low, high = (4 * pixels for pixels in difficulty.radius)
     radius = low + words.pick(_inverse(low, high))
     margin = 2 * radius // 3
     centre = words.between(margin, QUARTERS - margin), words.between(margin, QUARTERS - margin)
     turn = words.between(-28, 28)  # ± 40 degrees
-    texture = TEXTURES[words.pick(knobs.textures[:3] if SHAPES[shape] in ROUND else knobs.textures)]
+    texture = TEXTURES[words.pick(difficulty.textures[:3] if SHAPES[shape] in ROUND else difficulty.textures)]
     colour = words.colour()
     for _ in range(6):
-        if int(np.abs(backdrop - colour).sum()) >= knobs.contrast:
+        if int(np.abs(backdrop - colour).sum()) >= difficulty.contrast:
             break
         colour = words.colour()
     return Mark(shape, centre, radius, turn, texture, (colour, words.colour()))
 
 
 @cache
-def _everything(groups: tuple[Group, ...]) -> Group:
-    """One group of all shapes of the groups."""
+def _union(groups: tuple[Group, ...]) -> Group:
+    """The union of the groups."""
     return Group(
         1, tuple(s for group in groups for s in group.shapes), tuple(w for group in groups for w in group.weights)
     )
@@ -202,7 +202,7 @@ def _everything(groups: tuple[Group, ...]) -> Group:
 
 @cache
 def _inverse(low: int, high: int) -> tuple[int, ...]:
-    """Weights in proportion to 1/r for r from low to high: log-uniform, in integers."""
+    """Integer weights proportional to 1/r for r from low to high: log-uniform."""
     return tuple((1 << 20) // r for r in range(low, high + 1))
 
 
@@ -222,7 +222,7 @@ def _rendered(split: str, draw: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray
 
 
 def _signed(present: npt.NDArray[np.generic]) -> npt.NDArray[np.int8]:
-    """1 where present, else -1, read-only."""
+    """1 if present, else -1; read-only."""
     signed = np.where(present, 1, -1).astype(np.int8)
     signed.flags.writeable = False
     return signed

@@ -1,8 +1,8 @@
 """Draws the scenes of `shapes`: random words, backgrounds and stamps, all in integers.
 
-Every pixel is the same byte on every CPU and with every NumPy: only the raw 64-bit words of Philox are read (NumPy
-promises those bit streams, not its distributions), and no floating-point number takes part. Lengths are in quarter
-pixels, turns in 1/256 of a full turn.
+Every pixel is the same on every CPU and with every NumPy version: only the raw 64-bit words of Philox are used (NumPy
+guarantees these bit streams, but not its distributions), and there is no floating-point arithmetic. Lengths are in
+quarter pixels, rotations in 1/256 of a full turn.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ QUARTERS = 4 * SIZE
 """Width and height of an image, in quarter pixels."""
 TEXTURES = ("solid", "stripes", "checks", "outline")
 
-OUTLINE_DEPTH = 11  # of the 64 steps of the bitmap from the centre to the border
+OUTLINE_DEPTH = 11  # of the 64 steps from the centre of the bitmap to its border
 MIXING_LATTICES = (3, 5, 9, 17)
 SHADING_LATTICES = (5, 9, 17)
 
@@ -50,7 +50,7 @@ class Words:
         return low + self.below(high - low + 1)
 
     def pick(self, weights: Sequence[int]) -> int:
-        """A position, each in proportion to its weight."""
+        """A random position, with probability proportional to its weight."""
         sums = list(accumulate(weights))
         return bisect_right(sums, self.below(sums[-1]))
 
@@ -59,7 +59,7 @@ class Words:
         return self.below(256), self.below(256), self.below(256)
 
     def bytes(self, *shape: int) -> Integers:
-        """Uniform values in 0…255, eight from a word."""
+        """Uniform values in 0…255, eight per word."""
         count = int(np.prod(shape))
         words = np.asarray(self._raw(-(-count // 8)), dtype="<u8")
         return words.view(np.uint8)[:count].reshape(shape).astype(np.int32)
@@ -67,7 +67,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Mark:
-    """One shape as it lands in an image."""
+    """One shape as it is drawn into an image."""
 
     shape: int
     """Position in `pmll_datasets.shapes.SHAPES`."""
@@ -79,11 +79,11 @@ class Mark:
     """Rotation, in 1/256 turn."""
     texture: str
     colours: tuple[Colour, Colour]
-    """The second shows in stripes and checks alone."""
+    """The second is used for stripes and checks only."""
 
 
 def background(words: Words, bars: int, bar: int) -> Integers:
-    """Two colours mixed by value noise, shaded by value noise, under up to `bars` bars (shape `bar`): [64, 64, 3]."""
+    """Two colours mixed and shaded by value noise, with up to `bars` bars (shape `bar`): [64, 64, 3]."""
     first, second = words.colour(), words.colour()
     share = _value_noise(words, MIXING_LATTICES)[..., None]
     shade = (_value_noise(words, SHADING_LATTICES)[..., None] - 128) // 4
@@ -99,8 +99,8 @@ def background(words: Words, bars: int, bar: int) -> Integers:
 def stamp(image: Integers, mark: Mark) -> tuple[Window, npt.NDArray[np.bool_]]:
     """Draw one mark into [64, 64, 3] in place.
 
-    Returns the window that it touches and, inside that window, the pixels that belong to it: those with two or more
-    of their four sub-samples covered.
+    Returns the window that it touches and the pixels of the window that belong to it: those with at least two of their
+    four sub-samples covered.
     """
     window, first, second = _coverage(mark)
     free = 4 - first - second
@@ -111,14 +111,14 @@ def stamp(image: Integers, mark: Mark) -> tuple[Window, npt.NDArray[np.bool_]]:
 
 
 def add_noise(image: Integers, words: Words, noise: int) -> Bytes:
-    """The finished image: every channel moved by a value in ±noise."""
+    """The final image: a value in ±noise is added to every channel."""
     moved = image + (words.bytes(*image.shape) * (2 * noise + 1) >> 8) - noise
     finished: Bytes = np.clip(moved, 0, 255).astype(np.uint8)
     return finished
 
 
 def _coverage(mark: Mark) -> tuple[Window, Integers, Integers]:
-    """The sub-samples (0…4 a pixel) that show the mark's first and second colour, inside the window it may touch."""
+    """The sub-samples (0…4 per pixel) that show the mark's first and second colour, in the window it may touch."""
     across, down = (_reach(centre, mark.radius) for centre in mark.centre)
     bitmaps, cosines = _canon()
     scale = 4096 // mark.radius
@@ -140,12 +140,12 @@ def _coverage(mark: Mark) -> tuple[Window, Integers, Integers]:
 
 
 def _reach(centre: int, radius: int) -> slice:
-    """The pixels of one axis that a mark may touch: its bitmap's half diagonal is less than 3/2 radius."""
+    """The pixels of one axis that a mark may touch: half the diagonal of its bitmap is less than 3/2 radius."""
     return slice(max(0, (centre - radius * 3 // 2) // 4), min(SIZE, (centre + radius * 3 // 2) // 4 + 1))
 
 
 def _sub_samples(pixels: slice) -> Integers:
-    """Where the two sub-samples of each pixel lie, in quarter pixels: at 1 and 3."""
+    """The positions of the two sub-samples of each pixel, in quarter pixels: 1 and 3."""
     return np.arange(2 * pixels.start, 2 * pixels.stop, dtype=np.int32) * 2 + 1
 
 
@@ -165,7 +165,7 @@ def _value_noise(words: Words, lattices: tuple[int, ...]) -> Integers:
 
 @cache
 def _bilinear(width: int) -> Integers:
-    """What each lattice point weighs in each pixel of a row, in 64ths: [64, width]."""
+    """The weight of each lattice point in each pixel of a row, in 1/64: [64, width]."""
     weights = np.zeros((SIZE, width), np.int32)
     for pixel in range(SIZE):
         point, fraction = divmod(pixel * (width - 1), SIZE)
@@ -175,7 +175,7 @@ def _bilinear(width: int) -> Integers:
 
 @cache
 def _canon() -> tuple[Bytes, npt.NDArray[np.int16]]:
-    """The frozen bitmaps [30, 128, 128] (0 outside, else the depth inside) and round(256 cos) of the 256 turns."""
+    """The frozen bitmaps [30, 128, 128] (0 outside, else the depth) and round(256 cos) of the 256 rotations."""
     with files("pmll_datasets").joinpath("shapes_data/canon.npz").open("rb") as file:
         canon = np.load(file, allow_pickle=False)
         return canon["bitmaps"], canon["cosines"]

@@ -1,4 +1,4 @@
-"""The embedded data set `shapes` as a Dataset; see `shapes` for what is in it."""
+"""The embedded data set `shapes` as a `Dataset`; see `shapes` for its content."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .registry import Value
 
 
 def load(root: Path | None, options: Mapping[str, Value]) -> Dataset:
-    """All scenes of one draw; they need no files, so `root` is not looked at."""
+    """All scenes of one draw; they need no files, so `root` is ignored."""
     draw = int(options["draw"])
     train, test = (_split(split, draw) for split in ("train", "test"))
     return Dataset("shapes", shapes.CLASSES, shapes.CLASSES, train, test, options, version=shapes.VERSION)

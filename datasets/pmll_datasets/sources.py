@@ -1,4 +1,4 @@
-"""Where the official archives of the data sets are, as data: addresses, sizes, checksums."""
+"""The official archives of the data sets: URLs, sizes, checksums."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Archive:
-    """One archive to download. `digest` is "md5:…" or "sha256:…", hex; `proof` a file that it alone brings."""
+    """One archive. `digest` is "md5:…" or "sha256:…" (hex); `proof` is a file that only this archive contains."""
 
     url: str
     size: int
@@ -47,7 +47,7 @@ SOURCES: Mapping[str, tuple[Archive, ...]] = {
             "VOCdevkit/VOC2012/ImageSets/Main/trainval.txt",
         ),
     ),
-    # COCO publishes no checksums; these are the ones that several widely used projects check their downloads by
+    # COCO publishes no checksums; several widely used projects check their downloads against these
     "coco2014": (
         Archive(
             f"{_COCO}/annotations/annotations_trainval2014.zip",

@@ -1,4 +1,4 @@
-"""Decodes every image of a data set and compares it with an index of earlier: the slow, complete check."""
+"""Decodes every image of a data set and compares it with the index: the slow, complete check."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from .loader import CHUNK, Task, in_order, read_image
 
 @dataclass(frozen=True)
 class Verdict:
-    """`digest` is a sha256 (hex) over the id and `PixelDigest` of every image; None where there are problems.
+    """The result of a check.
 
-    `equal` are pairs of a training and a test image with the same pixels, by id: what a method has learned by heart
-    counts for it in such a test image.
+    `digest` is a sha256 (hex) over the id and `PixelDigest` of every image; None if there are problems. `equal` are the
+    ids of pairs of a training and a test image with the same pixels: a method that memorises the training image scores
+    well on the test image.
     """
 
     images: int
@@ -41,12 +42,12 @@ def verify(
 ) -> Verdict:
     """Decode every image of both splits; report all that fail or differ from the index.
 
-    Pixels are compared, not files, so that embedded data sets are verified, too, and a file may be stored anew
-    without loss. Where nothing fails, images that the index lacks are added to it; a missing index is written. With
-    `renew`, images may differ from the index, which then has them as they are.
+    Pixels are compared, not files: generated data sets are verified, too, and a file may be re-encoded losslessly. If
+    nothing fails, images that are not in the index are added to it; a missing index is created. With `renew`, images
+    may differ from the index, which is then updated.
 
     Raises:
-        DataError: the index can't be read.
+        DataError: the index cannot be read.
     """
     recorded = {} if index is None or renew else indices.read(index).pixels
     verdict, found = _decoded(dataset, recorded, workers, progress)
@@ -56,10 +57,10 @@ def verify(
 
 
 def verify_files(dataset: Dataset, *, renew: bool = False) -> Verdict:
-    """Verify a data set against the index of its files in the user's cache, and note there what was seen.
+    """Verify a data set against the index of its files in the user's cache, and update the index.
 
-    A file that has changed is a problem, too, where nobody has decoded it before; with the pixels of before it is
-    none. A user's own images may change, which is a note. With `renew`, everything is read and noted anew.
+    A file that has changed and was never decoded before is a problem; one with the same pixels as before is not. A
+    user's own images may change; this is reported as a note. With `renew`, everything is read and recorded again.
     """
     compared, where = dataset.comparison, indices.index_path(dataset.name, dataset.files)
     if where is None:
@@ -74,7 +75,7 @@ def verify_files(dataset: Dataset, *, renew: bool = False) -> Verdict:
     if problems:
         return replace(verdict, problems=problems, digest=None)
     indices.compare(dataset.name, dataset.files, hashed=True, accept=True)
-    with suppress(DataError):  # as in `look`
+    with suppress(DataError):  # as in `compare`
         indices.add_pixels(where, found)
     return replace(verdict, notes=(compared.summary,) if dataset.user_file and compared.changed else ())
 
@@ -85,7 +86,7 @@ def _decoded(
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Verdict, dict[str, PixelDigest]]:
-    """The verdict over all images, and the pixels of those that are as recorded, or not recorded."""
+    """The verdict over all images, and the digests of those that agree with the recorded ones or are new."""
     found: dict[str, PixelDigest] = {}
     problems: list[str] = []
     total = len(dataset.train) + len(dataset.test)
@@ -94,7 +95,7 @@ def _decoded(
             if isinstance(seen, DataError):
                 problems.append(f"{image}: {seen}")
             elif recorded.get(image, seen) != seen:
-                problems.append(f"{image}: other pixels than when it was last verified")
+                problems.append(f"{image}: its pixels have changed since it was last verified")
             else:
                 found[image] = seen
             if progress:
@@ -104,24 +105,24 @@ def _decoded(
 
 
 def digest(pixels: Mapping[str, PixelDigest]) -> str:
-    """sha256 (hex) of a line "id<tab>height<tab>width<tab>sha256" for each image, sorted by id."""
+    """sha256 (hex) of the lines "id<tab>height<tab>width<tab>sha256", one per image, sorted by id."""
     lines = ("\t".join(map(str, (image, *pixels[image]))) + "\n" for image in sorted(pixels))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _equal(dataset: Dataset, pixels: Mapping[str, PixelDigest]) -> Iterator[tuple[str, str]]:
-    """Pairs of a training and a test image with the same pixels."""
+    """The pairs of a training and a test image with the same pixels."""
     by_pixels: dict[PixelDigest, list[str]] = defaultdict(list)
     for image in dataset.train.ids:
         if image in pixels:
             by_pixels[pixels[image]].append(image)
     for image in dataset.test.ids:
-        for twin in by_pixels.get(pixels[image], ()) if image in pixels else ():
-            yield twin, image
+        for duplicate in by_pixels.get(pixels[image], ()) if image in pixels else ():
+            yield duplicate, image
 
 
 def _digests(images: Images, workers: int) -> Iterator[tuple[str, PixelDigest | DataError]]:
-    """The print of each image, or why there is none."""
+    """Yield the digest of each image, or its error."""
 
     def start(rows: range) -> tuple[list[tuple[str, PixelDigest | DataError]], list[Task]]:
         seen: list[tuple[str, PixelDigest | DataError]] = []

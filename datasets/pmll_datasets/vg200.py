@@ -1,8 +1,8 @@
 """VG-200: the 200 most frequent labels of Visual Genome (Krishna et al., IJCV 2017), in the layout of the HCP code.
 
-train_list_500.txt and test_list_500.txt name the images, vg_category_200_labels_index.json the numbers of each
-image's labels; images lie in VG_100K (or VG_100K_2, as Visual Genome ships them). The labels were published as
-numbers alone, so that their names have to be given: vg_category_200_names.txt, one a line in the order of the numbers.
+train_list_500.txt and test_list_500.txt list the images, vg_category_200_labels_index.json the label numbers of each
+image; the images are in VG_100K (or VG_100K_2, as in the release of Visual Genome). The labels were published as
+numbers only. Their names must be provided in vg_category_200_names.txt, one per line in the order of the numbers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LISTS = {"train": "train_list_500.txt", "test": "test_list_500.txt"}
 
 
 def load(root: Path, options: Mapping[str, Value]) -> Dataset:
-    """What the two lists name."""
+    """The images of the two lists."""
     folder = locate(root, names_of("vg200"), ("",), "VG_100K")
     classes = _names(folder / "vg_category_200_names.txt")
     present = _index(folder / "vg_category_200_labels_index.json")
@@ -37,11 +37,13 @@ def load(root: Path, options: Mapping[str, Value]) -> Dataset:
 
 def _names(path: Path) -> tuple[str, ...]:
     if not path.is_file():
-        hint = "write a name a line, in the order of the numbers; without names, 0 to 199 do for methods that read none"
-        raise DataError("the names of the 200 labels are not published with them", where=path, hint=hint)
+        hint = "write one name per line, in the order of the numbers; 0 to 199 suffice for methods that read no names"
+        raise DataError("the names of the 200 labels are missing: they were not published", where=path, hint=hint)
     names = tuple(line.strip() for line in read_text(path).splitlines() if line.strip())
     if len(names) != CLASSES or len(set(names)) != CLASSES:
-        raise DataError(f"{len(names)} names, {len(set(names))} of them different", where=path, hint="give 200 names")
+        raise DataError(
+            f"expected {CLASSES} distinct names, found {len(set(names))}", where=path, hint="correct the file"
+        )
     return names
 
 
@@ -49,9 +51,9 @@ def _index(path: Path) -> Mapping[str, Sequence[int]]:
     try:
         found = json.loads(read_bytes(path))
     except ValueError as error:
-        raise DataError(f"the labels are damaged or cut off: {error}", where=path, hint=AGAIN) from error
+        raise DataError(f"damaged or truncated labels: {error}", where=path, hint=AGAIN) from error
     if not isinstance(found, dict):
-        raise DataError("no mapping of images to numbers", where=path, hint=AGAIN)
+        raise DataError("not a mapping of images to numbers", where=path, hint=AGAIN)
     return found
 
 
@@ -62,7 +64,7 @@ def _split(folder: Path, listed: Path, present: Mapping[str, Sequence[int]], hom
     for row, file in enumerate(files):
         numbers = present.get(file)
         if numbers is None or not all(isinstance(each, int) and 0 <= each < CLASSES for each in numbers):
-            what = f"image {file} has no labels, or others than 0 to {CLASSES - 1}"
+            what = f"image {file} has no labels, or numbers outside 0 to {CLASSES - 1}"
             raise DataError(what, where=folder / "vg_category_200_labels_index.json", hint=AGAIN)
         labels[row, list(numbers)] = 1
     return split_of([Path(file).stem for file in files], [homes[file] / file for file in files], labels)

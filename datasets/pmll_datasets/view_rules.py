@@ -1,20 +1,20 @@
-"""Which steps of views have changed since there are identities: their pixels are others under the old names."""
+"""Versions of the steps of views whose pixels have changed under the same name."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 RULES: Mapping[str, int] = {
-    "randaugment": 2,  # solarize from its real threshold on, an even square cut out
-    "dualcoop": 2,  # the same, and both ends of CutoutPIL's box
-    "scpnet-strong": 2,  # solarize; FixMatch's square is moved inside
+    "randaugment": 2,  # solarize from the exact threshold, a cutout of even size
+    "dualcoop": 2,  # the same, and CutoutPIL's box includes both ends
+    "scpnet-strong": 2,  # solarize; FixMatch's square is moved inside the image
     "scinet-medium": 2,
 }
-"""The number of the rule that a step follows now; 1 where nothing is said."""
+"""The current version of a step; 1 for all others."""
 
 
 def rules(views: Iterable[str]) -> dict[str, int]:
-    """The steps of some views that follow another rule than their first, with its number.
+    """The steps of some views that are no longer in their first version, with the version.
 
     >>> rules(["flip+bilinear+randaugment", "squash"])
     {'randaugment': 2}

@@ -1,4 +1,4 @@
-"""Views: named transforms of one image, each a function of (seed, epoch, image, view number) and nothing else."""
+"""Views: named transforms of one image, each a function of (seed, epoch, image, view number) alone."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from .errors import DataError, unknown
 Transform: TypeAlias = Callable[[Image.Image, int, np.random.Generator], Image.Image]
 
 BICUBIC, BILINEAR = Resampling.BICUBIC, Resampling.BILINEAR
-HCP_CROPS = (512, 448, 384, 320, 256)  # sides at resolution 448, from an image of side 512
-SCALES = (1, 0.875, 0.75, 0.66, 0.5)  # lengths of ML-GCN's crops, of the shorter side of the image
-DISTORTION = 2  # how many places of `SCALES` width and height may lie apart
+HCP_CROPS = (512, 448, 384, 320, 256)  # crop sizes at resolution 448, from an image of 512 x 512
+SCALES = (1, 0.875, 0.75, 0.66, 0.5)  # sides of ML-GCN's crops, relative to the shorter side of the image
+DISTORTION = 2  # largest difference of the positions of width and height in `SCALES`
 PLACES = (*itertools.product((0, 2, 4), repeat=2), *itertools.product((1, 3), repeat=2))  # in quarters of the margin
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a view. `fixed`: no randomness; `sizes`: what it returns has the resolution asked for."""
+    """One step of a view. `fixed`: it is deterministic; `sizes`: its output has the requested resolution."""
 
     transform: Transform
     fixed: bool = False
@@ -37,7 +37,7 @@ class Step:
 
 @dataclass(frozen=True)
 class View:
-    """A named transform: its steps, one after the other."""
+    """A named transform: a sequence of steps."""
 
     name: str
     steps: tuple[Step, ...]
@@ -49,10 +49,10 @@ class View:
 
 
 def parse_view(name: str) -> View:
-    """The view of that name: steps of `STEPS` joined by "+", one of which brings the image to the resolution.
+    """Parse the name of a view: names of `STEPS` joined by "+", exactly one of which resizes to the resolution.
 
     Raises:
-        DataError: an unknown step, or not exactly one step that gives the resolution.
+        DataError: an unknown step, or not exactly one step that resizes to the resolution.
     """
     for word in name.split("+"):
         if word not in STEPS:
@@ -60,13 +60,13 @@ def parse_view(name: str) -> View:
     steps = tuple(STEPS[word] for word in name.split("+"))
     sizing = sum(step.sizes for step in steps)
     if sizing != 1:
-        hint = "take exactly one of " + ", ".join(word for word, step in STEPS.items() if step.sizes)
-        raise DataError(f"{sizing} steps of view {name!r} give the image its size", hint=hint)
+        hint = "use exactly one of " + ", ".join(word for word, step in STEPS.items() if step.sizes)
+        raise DataError(f"view {name!r} has {sizing} steps that resize the image, expected 1", hint=hint)
     return View(name, steps)
 
 
 def view_generator(seed: int, epoch: int, image: str, view: int) -> np.random.Generator:
-    """The randomness of one view of one image: Philox keyed by BLAKE2b-128 of "seed/epoch/image id/view number"."""
+    """The generator of one view of one image: Philox keyed by BLAKE2b-128 of "seed/epoch/image id/view number"."""
     text = f"{seed}/{epoch}/{image}/{view}"
     key = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "little")
     return np.random.Generator(np.random.Philox(key=key))
@@ -75,7 +75,7 @@ def view_generator(seed: int, epoch: int, image: str, view: int) -> np.random.Ge
 def render(
     pixels: UInt8[np.ndarray, "h w 3"], view: View, resolution: int, generator: np.random.Generator
 ) -> UInt8[np.ndarray, "3 r r"]:
-    """The view of an RGB image. Normalisation is the towers' business, so pixels stay uint8."""
+    """Apply a view to an RGB image. Towers normalise, so the pixels stay uint8."""
     image = Image.fromarray(pixels)
     for step in view.steps:
         image = step.transform(image, resolution, generator)
@@ -83,7 +83,7 @@ def render(
 
 
 def _resize(image: Image.Image, resolution: int, resampling: Resampling) -> Image.Image:
-    """To a square, aspect ratio not kept."""
+    """Resize to a square, without keeping the aspect ratio."""
     return image.resize((resolution, resolution), resampling)
 
 
@@ -96,17 +96,17 @@ def _squash(image: Image.Image, resolution: int, _: np.random.Generator) -> Imag
 
 
 def _bilinear(image: Image.Image, resolution: int, _: np.random.Generator) -> Image.Image:
-    """As `squash`, with the filter that most released code leaves at its default."""
+    """As `squash`, but bilinear: the default filter, which most released code uses."""
     return _resize(image, resolution, BILINEAR)
 
 
 def _centre(image: Image.Image, resolution: int, _: np.random.Generator) -> Image.Image:
-    """CLIP's test transform: the shorter side to the resolution, then the square in the middle."""
+    """CLIP's test transform: resize the shorter side to the resolution, then centre crop."""
     return _middle(image, resolution, BICUBIC)
 
 
 def _centre_bilinear(image: Image.Image, resolution: int, _: np.random.Generator) -> Image.Image:
-    """As `centre`, with torchvision's default filter: the test view of SCPNet's released code, and of SCINet's."""
+    """As `centre`, with torchvision's default filter: the test view of the released code of SCPNet and SCINet."""
     return _middle(image, resolution, BILINEAR)
 
 
@@ -118,12 +118,12 @@ def _middle(image: Image.Image, resolution: int, resampling: Resampling) -> Imag
 
 
 def _flip(image: Image.Image, _: int, generator: np.random.Generator) -> Image.Image:
-    """Left and right exchanged, with probability 0.5."""
+    """Horizontal flip with probability 0.5."""
     return ImageOps.mirror(image) if generator.random() < 0.5 else image
 
 
 def _hcp(image: Image.Image, resolution: int, generator: np.random.Generator) -> Image.Image:
-    """Training view of SST, HST, SARB and DSRB: squash, crop a random square of one of five sides, squash, flip."""
+    """Training view of SST, HST, SARB and DSRB: squash, random square crop of one of five sizes, squash, flip."""
     side, *_ = sides = [round(crop * resolution / 448) for crop in HCP_CROPS]
     crop = sides[generator.integers(len(sides))]
     left, top = (int(place) for place in generator.integers(side - crop + 1, size=2))
@@ -132,7 +132,7 @@ def _hcp(image: Image.Image, resolution: int, generator: np.random.Generator) ->
 
 
 def _multi_scale(image: Image.Image, resolution: int, generator: np.random.Generator) -> Image.Image:
-    """Training view of ML-GCN but for its flip: a random crop of like width and height, at one of 13 places."""
+    """Training view of ML-GCN without its flip: a random crop of similar width and height, at one of 13 places."""
     shorter = min(image.size)
     lengths = [max(int(shorter * scale), 1) for scale in SCALES]
     lengths = [min(resolution, shorter) if abs(length - resolution) < 3 else length for length in lengths]
@@ -144,12 +144,12 @@ def _multi_scale(image: Image.Image, resolution: int, generator: np.random.Gener
 
 
 def _oversize(image: Image.Image, resolution: int, _: np.random.Generator) -> Image.Image:
-    """A square that is 64 pixels larger than the resolution: what ADD-GCN's released code crops from."""
+    """A square 64 pixels larger than the resolution, from which ADD-GCN's released code crops."""
     return _resize(image, resolution + 64, BILINEAR)
 
 
 def _randaugment(image: Image.Image, _: int, generator: np.random.Generator) -> Image.Image:
-    """RandAugment() alone, of strong views in CAP's released code."""
+    """RandAugment() alone, as in the strong views of CAP's released code."""
     return rand_augment(image, generator)
 
 
@@ -169,17 +169,17 @@ def _weak(image: Image.Image, resolution: int, generator: np.random.Generator) -
 
 
 def _scpnet_strong(image: Image.Image, resolution: int, generator: np.random.Generator) -> Image.Image:
-    """Strong view of SCPNet: RandAugment on the image in full size, then the weak view."""
+    """Strong view of SCPNet: RandAugment at full size, then the weak view."""
     return _weak(rand_augment_fixmatch(image, generator), resolution, generator)
 
 
 def _scinet_medium(image: Image.Image, resolution: int, generator: np.random.Generator) -> Image.Image:
-    """Medium view of SCINet: as SCPNet's strong view, with one operation in place of three."""
+    """Medium view of SCINet: as SCPNet's strong view, with one operation instead of three."""
     return _weak(rand_augment_fixmatch(image, generator, changes=1), resolution, generator)
 
 
 def _random_crop(image: Image.Image, generator: np.random.Generator) -> Image.Image:
-    """8 to 100 % of the area at an aspect ratio of 3/4 to 4/3 (Szegedy et al., CVPR 2015); the middle if none fits."""
+    """8 to 100 % of the area at an aspect ratio of 3/4 to 4/3 (Szegedy et al., CVPR 2015); else a centre crop."""
     narrow, wide = 3 / 4, 4 / 3
     for _ in range(10):
         area = image.width * image.height * generator.uniform(0.08, 1)
@@ -194,7 +194,7 @@ def _random_crop(image: Image.Image, generator: np.random.Generator) -> Image.Im
     return _crop(image, (image.width - width) // 2, (image.height - height) // 2, width, height)
 
 
-# Whoever changes the pixels of a step raises its number in `view_rules`.
+# A change to the pixels of a step increases its version in `view_rules`.
 STEPS: Mapping[str, Step] = {
     "squash": Step(_squash, fixed=True),
     "bilinear": Step(_bilinear, fixed=True),

@@ -1,16 +1,23 @@
 """The errors that a user can act on: what is wrong, where, and what to do about it.
 
-Every package derives its errors from `PmllError` and imports nothing else from here but `nearest`, the hint for an
-unknown name. This package imports no other.
+Every package derives its errors from `PmllError`. This package imports no other.
 """
 
 from __future__ import annotations
 
 import os
+import zipfile
+import zlib
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["PmllError", "nearest", "one_line"]
+__all__ = ["DAMAGED_ARCHIVE", "PmllError", "counted", "nearest", "one_line"]
+
+DAMAGED_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError)
+"""What reading a damaged, truncated or incomplete zip or npz file raises, besides `OSError` and `ValueError`.
+
+`RuntimeError`: a damaged flag reads as encryption or as an unsupported compression.
+"""
 
 
 class PmllError(Exception):
@@ -57,6 +64,16 @@ def one_line(what: str, where: str | None = None, hint: str | None = None) -> st
     "no column 'split' (labels.csv, line 1); add one"
     """
     return what + (f" ({where})" if where else "") + (f"; {hint}" if hint else "")
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun.
+
+    >>> counted(1, "cell"), counted(0, "cell"), counted(2000, "class"), counted(2, "entry", "entries")
+    ('1 cell', '0 cells', '2,000 classes', '2 entries')
+    """
+    plural = plural or noun + ("es" if noun.endswith("s") else "s")
+    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def nearest(name: object, known: Iterable[object], otherwise: str | None = None) -> str:

@@ -20,7 +20,7 @@ def test_the_labels_of_each_split_are_counted(command: Command, tmp_path: Path) 
     assert ["toys", "train", "4", "3", "2", "3", "62.5%"] in lines
     assert ["toys", "test", "2", "2", "2", "0", "100%"] in lines
     assert answer.err.startswith(
-        "toys.csv: a column for each of 2 classes; 1 present, -1 absent, empty unknown; 4 train"
+        "toys.csv: one column for each of 2 classes; 1 present, -1 absent, empty unknown; 4 train"
     )
 
 
@@ -45,7 +45,7 @@ def test_as_json_too(command: Command, tmp_path: Path) -> None:
 
 
 def test_show_counts_them_where_the_data_set_is_at_hand(command: Command, tmp_path: Path) -> None:
-    assert "shapes    train      1200     2227   21773        0  100%" in command("show", "shapes").out
+    assert "shapes    train    1200     2227   21773        0  100%" in command("show", "shapes").out
     away = command("show", "voc2007")
     assert away.code == 0
     assert "labels: not counted; no data folder given for voc2007" in away.out

@@ -79,7 +79,7 @@ def test_verify_names_the_results_that_were_made_from_other_images(toys: Path, c
     draw(toys.parent / "3.bmp", 10)
     found = command("data", "verify", str(toys))
     assert found.code == Exit.DONE
-    assert "1 result in runs was made from other images" in found.err
+    assert "1 result in runs was computed from other images" in found.err
     assert "note: 1 image has changed since" in found.err
     run_on(command, toys.parent, "--datasets", str(toys))
     assert len(command("data", "verify", str(toys), "--json").document["results_of_others"]) == 1
@@ -103,7 +103,7 @@ def test_official_images_that_are_replaced_are_refused_until_they_are_verified_a
     assert "000002: the file has changed since" in found.err
     found = command("data", "verify", *data[1:], "--renew")
     assert found.code == Exit.DONE
-    assert "1 result in runs was made from other images" in found.err
+    assert "1 result in runs was computed from other images" in found.err
     code, _, err = run_on(command, voc, *data)
     assert code == Exit.DONE
     assert "the images have changed since these cells finished" in err
@@ -124,7 +124,7 @@ def test_verify_compares_pixels_with_those_of_last_time(voc: Path, command: Comm
     found = command("data", "verify", *data)
     assert found.code == Exit.INVALID
     assert found.err.count("000003") == 1
-    assert "other pixels than when it was last verified" in found.err
+    assert "its pixels have changed since it was last verified" in found.err
 
 
 def test_verify_finds_an_image_of_the_same_size_and_time(toys: Path, command: Command) -> None:
@@ -137,7 +137,7 @@ def test_verify_finds_an_image_of_the_same_size_and_time(toys: Path, command: Co
     os.utime(image, ns=(times.st_atime_ns, times.st_mtime_ns))
     found = command("data", "verify", str(toys))
     assert found.code == Exit.INVALID
-    assert "error: 3: other pixels than when it was last verified" in found.err
+    assert "error: 3: its pixels have changed since it was last verified" in found.err
     assert "--renew" in found.err
     assert command("data", "verify", str(toys), "--renew").code == Exit.DONE
     assert command("data", "verify", str(toys), "--json").document["results_of_others"] != []
@@ -148,7 +148,7 @@ def test_verify_names_equal_images_in_both_splits(toys: Path, command: Command) 
     draw(toys.parent / "2.bmp", 1)
     found = command("data", "verify", str(toys))
     assert found.code == Exit.DONE
-    assert "warning: 1 of train and 2 of test have the same pixels" in found.err
+    assert "warning: 1 of train and 2 of test have equal pixels" in found.err
     assert command("data", "verify", str(toys), "--json").document["equal"] == [["1", "2"]]
 
 

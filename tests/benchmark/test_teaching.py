@@ -93,7 +93,7 @@ def test_complete_labels_are_planned_without_a_warning(tmp_path: Path) -> None:
 def test_the_plan_says_how_the_file_was_read_and_that_the_default_track_is_for_trying_out(tmp_path: Path) -> None:
     path = own_data(tmp_path, COMPLETE)
     read, track, *_ = planned(path, "full")
-    assert read.startswith("toys.csv: a column for each of 2 classes; 1 present, -1 absent")
+    assert read.startswith("toys.csv: one column for each of 2 classes; 1 present, -1 absent")
     assert "the smoke track (small recipe, tiny tower) is for trying things out" in track
     assert "--track paper" in track
     chosen = planned(path, "full", track="smoke")

@@ -46,16 +46,16 @@ def toys(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("listed", "cause"),
     [
-        ("a.JPG", "the folder has a.jpg"),
-        ("A.jpg", "the folder has a.jpg"),
-        ("a.png", "the folder has a.jpg"),
-        ("a.jpg.jpg", "the folder has a.jpg"),
-        ("a", "the folder has a.jpg"),
-        ("images/a.jpg", "the list names a folder images that is not there"),
+        ("a.JPG", "the folder contains a.jpg"),
+        ("A.jpg", "the folder contains a.jpg"),
+        ("a.png", "the folder contains a.jpg"),
+        ("a.jpg.jpg", "the folder contains a.jpg"),
+        ("a", "the folder contains a.jpg"),
+        ("images/a.jpg", "the listed folder images does not exist"),
     ],
 )
 def test_a_name_that_nearly_is_an_images_is_told_with_it(toys: Path, listed: str, cause: str) -> None:
-    with pytest.raises(DataError, match=f"no image {listed}") as caught:
+    with pytest.raises(DataError, match=f"image {listed} not found") as caught:
         own(toys, listed)
     assert cause in caught.value.what
     assert str(caught.value.where).endswith("toys.csv, line 2")
@@ -64,14 +64,14 @@ def test_a_name_that_nearly_is_an_images_is_told_with_it(toys: Path, listed: str
 def test_a_name_that_nothing_is_like_is_only_missing(toys: Path) -> None:
     with pytest.raises(DataError) as caught:
         own(toys, "other.jpg")
-    assert caught.value.what == "no image other.jpg"
+    assert caught.value.what == "image other.jpg not found"
 
 
 @pytest.mark.parametrize(("listed", "stored"), [("NFC", "NFD"), ("NFD", "NFC")])
 def test_names_in_two_unicode_forms_are_told_apart(toys: Path, listed: str, stored: str) -> None:
     names = {"NFC": "caf\u00e9.jpg", "NFD": "cafe\u0301.jpg"}
     write_image(toys / names[stored])
-    with pytest.raises(DataError, match=f"in the Unicode form {listed}, the folder in {stored}"):
+    with pytest.raises(DataError, match=f"the Unicode form {listed} in the list and {stored} in the folder"):
         own(toys, names[listed])
 
 
@@ -85,7 +85,7 @@ def test_a_broken_link_is_told_with_what_it_points_to(toys: Path) -> None:
 
 def test_a_folder_of_an_images_name_is_no_image(toys: Path) -> None:
     (toys / "c.jpg").mkdir()
-    with pytest.raises(DataError, match=r"no image c\.jpg: a folder has this name"):
+    with pytest.raises(DataError, match=r"image c\.jpg not found: it is a folder"):
         own(toys, "c.jpg")
 
 
@@ -93,7 +93,7 @@ def test_a_folder_of_an_images_name_is_no_image(toys: Path) -> None:
 def test_official_images_with_another_ending_are_told(voc: Path, ending: str) -> None:
     for image in (voc / "JPEGImages").iterdir():
         image.rename(image.with_suffix(ending))
-    with pytest.raises(DataError, match=f"missing image 000001.jpg and 2 more: the folder has 000001{ending}"):
+    with pytest.raises(DataError, match=f"missing image 000001.jpg and 2 more: the folder contains 000001{ending}"):
         load("voc-subset", voc)
 
 
@@ -114,7 +114,7 @@ def test_a_folder_in_file_name_is_told(coco: Path, folder: str) -> None:
     with pytest.raises(DataError, match=f"missing image {folder}/COCO_train2014.* and 1 more") as caught:
         load("coco-subset", coco)
     if folder == "train2014":
-        assert "the list names a folder train2014 that is not there" in caught.value.what
+        assert "the listed folder train2014 does not exist" in caught.value.what
 
 
 def test_folders_separated_by_backslashes_are_told(coco: Path) -> None:
@@ -124,7 +124,7 @@ def test_folders_separated_by_backslashes_are_told(coco: Path) -> None:
     content = json.loads(file.read_text())
     content["images"][0]["file_name"] = "part\\a.jpg"
     file.write_text(json.dumps(content))
-    with pytest.raises(DataError, match=r"folders are separated by \\"):
+    with pytest.raises(DataError, match=r"separates folders by \\"):
         load("coco-subset", coco)
 
 
@@ -152,7 +152,7 @@ def test_a_list_in_utf_16_is_told(voc: Path) -> None:
 
 def test_the_list_of_a_class_is_told_from_that_of_all_images(voc: Path) -> None:
     (voc / "ImageSets/Main/trainval.txt").write_text("000001 -1\n000002  1\n")
-    with pytest.raises(DataError, match="'000001 -1' is no image id") as caught:
+    with pytest.raises(DataError, match="invalid image id '000001 -1'") as caught:
         load("voc-subset", voc)
     assert str(caught.value.where).endswith("trainval.txt, line 1")
 
@@ -161,11 +161,11 @@ def test_the_list_of_a_class_is_told_from_that_of_all_images(voc: Path) -> None:
     ("content", "message"),
     [
         (b'<annotation xmlns="http://example.org/voc"><object/></annotation>', "in the XML namespace http://example"),
-        (b"<Annotation></Annotation>", "begins with <Annotation>"),
-        (b'<?xml version="1.0" encoding="latin-99"?><annotation/>', "in an unknown encoding 'latin-99'"),
-        (b'<?xml version="1.0" encoding="utf-8"?><annotation>\xe9</annotation>', "is not in the encoding utf-8"),
-        (b"<annotation><folder>Caf\xe9</folder></annotation>", "states no encoding, and is not in UTF-8"),
-        (b"<annotation><object>", "is damaged or cut off"),
+        (b"<Annotation></Annotation>", "is <Annotation>, not <annotation>"),
+        (b'<?xml version="1.0" encoding="latin-99"?><annotation/>', "unknown encoding 'latin-99'"),
+        (b'<?xml version="1.0" encoding="utf-8"?><annotation>\xe9</annotation>', "is not valid utf-8"),
+        (b"<annotation><folder>Caf\xe9</folder></annotation>", "is not valid UTF-8"),
+        (b"<annotation><object>", "damaged or truncated"),
         (b"<annotation><object><name>cat</name><difficult>maybe</difficult></object></annotation>", "'maybe'"),
     ],
 )
@@ -186,7 +186,7 @@ def test_whatever_a_reader_raises_ends_no_list_of_data_sets(voc: Path, monkeypat
     def fails(path: Path) -> bytes:
         raise RecursionError("too deep")
 
-    monkeypatch.setattr("pmll_datasets.voc.content", fails)
+    monkeypatch.setattr("pmll_datasets.voc.read_bytes", fails)
     found = {each["name"]: each for each in data_status(["voc2007-subset", "shapes"], voc)}
     assert found["voc2007-subset"]["what"] == "unexpected RecursionError: too deep"
     assert found["shapes"]["ready"] == "yes"
@@ -222,11 +222,19 @@ def test_an_empty_folder_is_no_cause(tmp_path: Path, voc: Path) -> None:
 @pytest.mark.parametrize(
     ("there", "wanted", "cause"),
     [
-        ("Annotations/000002.XML", "Annotations/000002.xml", "the folder has 000002.XML"),
-        ("JPEGimages", "JPEGImages", "the folder has JPEGimages"),
-        ("ImageSets/main", "ImageSets/Main", "no folder VOCdevkit/VOC2007/ImageSets/Main: the folder has main"),
-        ("imagesets", "ImageSets", "no folder ImageSets, the folder has imagesets"),
-        ("../voc2007", "../VOC2007", "no folder ImageSets, no folder VOC2007, the folder has voc2007"),
+        ("Annotations/000002.XML", "Annotations/000002.xml", "the folder contains 000002.XML"),
+        ("JPEGimages", "JPEGImages", "the folder contains JPEGimages"),
+        (
+            "ImageSets/main",
+            "ImageSets/Main",
+            "folder VOCdevkit/VOC2007/ImageSets/Main not found: the folder contains main",
+        ),
+        ("imagesets", "ImageSets", "folder ImageSets not found, the folder contains imagesets"),
+        (
+            "../voc2007",
+            "../VOC2007",
+            "folder ImageSets not found, folder VOC2007 not found, the folder contains voc2007",
+        ),
     ],
 )
 def test_a_file_or_folder_that_is_nearly_called_so_is_told(voc: Path, there: str, wanted: str, cause: str) -> None:

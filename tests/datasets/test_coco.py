@@ -95,18 +95,21 @@ def test_outlines_and_boxes_make_no_difference(small: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda content: content["annotations"].append({"image_id": 77, "category_id": 1}), "no listed image"),
-        (lambda content: content["annotations"].append({"image_id": 9, "category_id": 2}), "no listed category"),
-        (lambda content: content.pop("categories"), "lack an entry"),
+        (lambda content: content["annotations"].append({"image_id": 77, "category_id": 1}), "of an unlisted image"),
+        (lambda content: content["annotations"].append({"image_id": 9, "category_id": 2}), "of an unlisted category"),
+        (lambda content: content.pop("categories"), "missing entry"),
         (lambda content: content["images"].append({**content["images"][0], "file_name": "x.jpg"}), "two images"),
         (lambda content: content["images"].pop(1), "not listed"),
-        (lambda content: content["categories"].pop(0), "no listed category"),
+        (lambda content: content["categories"].pop(0), "of an unlisted category"),
         (lambda content: content["categories"].append({**content["categories"][0], "name": "x"}), "two categories"),
         (
             lambda content: content["categories"].append({**content["categories"][0], "id": 99}),
-            "one name: 'toothbrush'",
+            "same name: 'toothbrush'",
         ),
-        (lambda content: content["images"][0].pop("file_name"), "lack an entry they need: KeyError.'file_name'"),
+        (
+            lambda content: content["images"][0].pop("file_name"),
+            r"missing entry in .*: KeyError.'file_name'",
+        ),
     ],
     ids=[
         "unknown image",
@@ -131,7 +134,7 @@ def test_annotations_that_do_not_fit_are_refused(
 def test_a_cut_off_annotation_file_is_named(small: Path) -> None:
     content = (small / TRAIN).read_bytes()
     (small / TRAIN).write_bytes(content[: len(content) // 2])
-    with pytest.raises(DataError, match="damaged or cut off") as caught:
+    with pytest.raises(DataError, match="damaged or truncated") as caught:
         load("coco-subset", small)
     assert caught.value.where == str(small / TRAIN)
 

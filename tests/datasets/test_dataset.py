@@ -82,7 +82,7 @@ def test_an_unknown_value_of_an_option_names_the_allowed_ones() -> None:
 
 @pytest.mark.parametrize("value", ["x", -1, True, "1.5"])
 def test_a_draw_that_is_no_number_is_refused(value: str | int) -> None:
-    with pytest.raises(DataError, match="option draw is"):
+    with pytest.raises(DataError, match=r"invalid value .* of option draw"):
         resolve_options("shapes", {"draw": value})
 
 
@@ -98,7 +98,7 @@ def test_no_data_folder_says_how_to_name_one(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_data_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no such data folder"):
+    with pytest.raises(DataError, match="data folder not found"):
         load("coco", tmp_path / "gone")
 
 
@@ -175,7 +175,7 @@ def test_a_subset_keeps_labels_and_official_rows_with_their_images() -> None:
 
 @pytest.mark.parametrize("count", [0, -5])
 def test_a_subset_of_nothing_is_refused(count: int) -> None:
-    with pytest.raises(DataError, match="a subset of"):
+    with pytest.raises(DataError, match="invalid subset size"):
         load("shapes", subset=count)
 
 
@@ -196,12 +196,12 @@ def test_labels_cannot_be_written_to_and_are_a_copy() -> None:
 
 
 def test_labels_in_another_encoding_are_refused() -> None:
-    with pytest.raises(DataError, match="other than 1, -1 and 0"):
+    with pytest.raises(DataError, match="invalid labels"):
         split_of(["a"], 2)
 
 
 def test_labels_for_other_images_are_refused() -> None:
-    with pytest.raises(DataError, match="do not fit 1 images"):
+    with pytest.raises(DataError, match="do not match 1 image"):
         Split(Images(("a",), never), np.ones((2, 2), np.int8))
 
 
@@ -230,7 +230,7 @@ def test_a_cut_off_image_is_named_when_it_is_read(tmp_path: Path, share: float) 
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
     data = load(str(tmp_path / "toys.csv"))
-    with pytest.raises(DataError, match="image does not decode") as caught:
+    with pytest.raises(DataError, match="image cannot be decoded") as caught:
         data.train.images.read(0)
     assert caught.value.where == str(path)
 
@@ -239,7 +239,7 @@ def test_an_image_that_went_away_is_named_when_it_is_read(tmp_path: Path) -> Non
     path = one_image(tmp_path)
     data = load(str(tmp_path / "toys.csv"))
     path.unlink()
-    with pytest.raises(DataError, match="image does not decode") as caught:
+    with pytest.raises(DataError, match="image cannot be decoded") as caught:
         data.train.images.read(0)
     assert caught.value.where == str(path)
 
@@ -247,7 +247,7 @@ def test_an_image_that_went_away_is_named_when_it_is_read(tmp_path: Path) -> Non
 def test_pillow_told_to_let_cut_off_images_pass_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one_image(tmp_path)
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
-    with pytest.raises(DataError, match="cut-off image") as caught:
+    with pytest.raises(DataError, match="load truncated images") as caught:
         load(str(tmp_path / "toys.csv")).train.images.read(0)
     assert caught.value.where == "PIL.ImageFile.LOAD_TRUNCATED_IMAGES"
 

@@ -73,7 +73,7 @@ def test_a_path_that_leads_out_of_the_folder_unpacks_nothing(
     folder = tmp_path / "data"
     folder.mkdir()
     path = pack(folder, name)
-    with pytest.raises(DataError, match="leads out"):
+    with pytest.raises(DataError, match="a path outside its folder"):
         fetch.extract(path, folder, "list.txt")
     assert names(tmp_path) == {f"data/{path.name}"}
 
@@ -109,6 +109,6 @@ def test_a_damaged_archive_is_named_and_unpacks_nothing(tmp_path: Path, name: st
 def test_an_archive_without_what_it_should_hold_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.tar"
     path.write_bytes(tar_of({"other.txt": b""}))
-    with pytest.raises(DataError, match=r"holds no list\.txt"):
+    with pytest.raises(DataError, match=r"does not contain list\.txt"):
         fetch.extract(path, tmp_path, "list.txt")
     assert names(tmp_path) == {"other.tar"}

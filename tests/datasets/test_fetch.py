@@ -108,7 +108,7 @@ def test_without_a_network_it_says_so_at_once(server: Server, tmp_path: Path, mo
         raise URLError(socket.gaierror(-2, "Name or service not known"))
 
     monkeypatch.setattr(fetch, "urlopen", unknown_host)
-    with pytest.raises(DataError, match="the server's name doesn't resolve") as caught:
+    with pytest.raises(DataError, match="cannot resolve the server's name") as caught:
         fetch.download(archive_of(server), tmp_path)
     assert "is there a network?" in str(caught.value.hint)
     assert len(asked) == 1
@@ -163,7 +163,7 @@ def test_a_missing_file_is_refused_at_once_and_says_what_to_do(server: Server, t
     with pytest.raises(DataError, match="404") as raised:
         fetch.download(archive_of(server), tmp_path)
     assert len(server.asked) == 1
-    assert "by hand" in str(raised.value.hint)
+    assert "manually" in str(raised.value.hint)
 
 
 def test_wrong_bytes_name_the_file_and_both_digests_and_are_removed(server: Server, tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_wrong_bytes_name_the_file_and_both_digests_and_are_removed(server: Serv
 
 def test_a_users_own_wrong_file_is_refused_but_left_alone(server: Server, tmp_path: Path) -> None:
     (tmp_path / "images.tar").write_bytes(b"mine")
-    with pytest.raises(DataError, match="not the file it should be"):
+    with pytest.raises(DataError, match="wrong checksum"):
         fetch.download(archive_of(server), tmp_path)
     assert (tmp_path / "images.tar").read_bytes() == b"mine"
 

@@ -46,15 +46,15 @@ def test_what_can_mean_one_thing_only_is_read(tmp_path: Path, cells: str, train:
 @pytest.mark.parametrize(
     ("cells", "beside"),
     [
-        ("1,0 0,1 1,-1 -1,1", "beside -1,"),
-        ("1,0 ,1 1,0 0,1", "beside empty cells,"),
-        ("1,0 0,1 1, 0,1", "beside empty cells,"),
-        ("1,0 ,-1 1,0 0,1", "beside -1 and empty cells,"),
-        ("1,0.0 0,1 1,-1.0 -1,1", "beside -1,"),
+        ("1,0 0,1 1,-1 -1,1", "contain -1,"),
+        ("1,0 ,1 1,0 0,1", "contain empty cells,"),
+        ("1,0 0,1 1, 0,1", "contain empty cells,"),
+        ("1,0 ,-1 1,0 0,1", "contain -1 and empty cells,"),
+        ("1,0.0 0,1 1,-1.0 -1,1", "contain -1,"),
     ],
 )
 def test_a_0_that_may_mean_two_things_is_asked_about(tmp_path: Path, cells: str, beside: str) -> None:
-    with pytest.raises(DataError, match=f"the labels hold 0 {beside} so 0 may mean absent or unknown") as caught:
+    with pytest.raises(DataError, match=f"labels also {beside} so 0 may mean absent or unknown") as caught:
         own(tmp_path, cells)
     assert "--set data.zero=absent or --set data.zero=unknown" in str(caught.value.hint)
 
@@ -101,7 +101,7 @@ def test_a_file_that_needs_no_answer_has_no_options(tmp_path: Path) -> None:
 
 def test_how_it_was_read_is_said_in_one_line(tmp_path: Path) -> None:
     assert own(tmp_path, "1,0 0,1 1,0 0,1").notes == (
-        "toys.csv: a column for each of 2 classes; 1 present, 0 absent; 2 train, 2 test",
+        "toys.csv: one column for each of 2 classes; 1 present, 0 absent; 2 train, 2 test",
     )
     (note,) = own(tmp_path, "1.0,-1.0 ,1.0 1.0,0.0 0.0,1.0", zero="absent", minus="uncertain-ignored").notes
     assert "1 present, 0 absent, -1 unknown, empty unknown" in note

@@ -102,7 +102,7 @@ def test_a_missing_image_is_named(official: Path) -> None:
 def test_a_cut_off_label_file_is_named(official: Path) -> None:
     path = official / "Groundtruth/TrainTestLabels/Labels_sky_Train.txt"
     path.write_text("1\n0\n")
-    with pytest.raises(DataError, match="2 lines of 0 and 1 expected for 3 images") as caught:
+    with pytest.raises(DataError, match="expected 3 lines with 0 or 1") as caught:
         load("nuswide", official)
     assert caught.value.where == str(path)
 

@@ -77,7 +77,7 @@ def test_a_part_of_a_data_set_is_masked_like_the_whole(voc2007: Dataset, rule: s
 
 
 def test_the_full_regime_at_a_ratio_is_refused() -> None:
-    with pytest.raises(DataError, match=r"regime full at ratio 0\.5"):
+    with pytest.raises(DataError, match=r"regime full has no ratio, but 0\.5 is given"):
         mask_labels(split_of([[1, 1, 1]]), CLASSES, regime="full", ratio=0.5)
 
 
@@ -111,7 +111,7 @@ def test_an_image_is_fully_labelled_or_not_at_all(rows: list[list[int]], ratio: 
 
 @pytest.mark.parametrize("regime", ["full", "single-positive"])
 def test_a_ratio_where_there_is_none_is_refused(regime: str) -> None:
-    with pytest.raises(DataError, match=rf"regime {regime} at ratio 0\.5") as caught:
+    with pytest.raises(DataError, match=rf"regime {regime} has no ratio, but 0\.5 is given") as caught:
         mask_labels(split_of([[1, 1, 1]]), CLASSES, regime=regime, ratio=0.5)
     assert "partial and semi" in str(caught.value.hint)
 

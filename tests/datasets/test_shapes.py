@@ -115,8 +115,8 @@ def test_the_object_map_holds_the_visible_pixels_of_each_object() -> None:
 def test_every_shape_can_be_drawn_and_looks_like_no_other() -> None:
     silhouettes = set()
     for shape in range(len(SHAPES)):
-        knobs = replace(ALIKE, objects=(1, 1), textures=(1, 0, 0, 0), groups=(Group(1, (shape,), (1,)),))
-        drawn = scene("check/1", 0, "any", 0, knobs)  # the same words: the same place, size and turn
+        difficulty = replace(ALIKE, objects=(1, 1), textures=(1, 0, 0, 0), groups=(Group(1, (shape,), (1,)),))
+        drawn = scene("check/1", 0, "any", 0, difficulty)  # the same words: the same place, size and turn
         assert set(drawn.shapes) == {shape}
         assert min(drawn.stamped) > 50
         silhouettes.add(drawn.objects.tobytes())

@@ -51,7 +51,7 @@ def test_an_image_that_changed_since_the_index_was_written_is_reported(tmp_path:
     written = index.read_bytes()
     verdict = verify(dataset_of(changed=(4,)), index)
     assert len(verdict.problems) == 1
-    assert verdict.problems[0].startswith("train4: other pixels")
+    assert verdict.problems[0].startswith("train4: its pixels have changed")
     assert index.read_bytes() == written
 
 

@@ -45,17 +45,17 @@ def test_the_released_draw_is_made_on_its_training_list(small: Path) -> None:
 
 def test_without_names_it_says_what_to_write(small: Path) -> None:
     (small / "vg_category_200_names.txt").unlink()
-    with pytest.raises(DataError, match="names of the 200 labels are not published") as caught:
+    with pytest.raises(DataError, match="names of the 200 labels are missing") as caught:
         load("vg200", small)
     assert caught.value.where == str(small / "vg_category_200_names.txt")
-    assert "a name a line" in str(caught.value.hint)
+    assert "one name per line" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(
     ("file", "text", "message"),
     [
-        ("vg_category_200_names.txt", "one\n", "1 names"),
-        ("vg_category_200_labels_index.json", '{"5.jpg": [0', "damaged or cut off"),
+        ("vg_category_200_names.txt", "one\n", "expected 200 distinct names, found 1"),
+        ("vg_category_200_labels_index.json", '{"5.jpg": [0', "damaged or truncated"),
         (
             "vg_category_200_labels_index.json",
             '{"5.jpg": [200], "3.jpg": [], "9.jpg": []}',

@@ -296,5 +296,5 @@ def test_an_unknown_view_suggests_the_nearest() -> None:
 
 @pytest.mark.parametrize("name", ["flip", "flip+flip", "squash+centre", "rrc+squash", "oversize+flip"])
 def test_a_view_has_exactly_one_step_that_gives_the_size(name: str) -> None:
-    with pytest.raises(DataError, match="size"):
+    with pytest.raises(DataError, match="resize the image"):
         parse_view(name)

@@ -60,7 +60,7 @@ def test_a_partial_copy_is_refused_under_the_complete_name(tmp_path: Path) -> No
 
 def test_a_copy_of_another_year_is_not_taken_for_it(tmp_path: Path) -> None:
     write_voc(tmp_path, {"trainval": ["000005"], "test": ["000007"]}, {"000005": voc_objects("car"), "000007": ""})
-    with pytest.raises(DataError, match="no folder VOCdevkit/VOC2012/ImageSets/Main"):
+    with pytest.raises(DataError, match="folder VOCdevkit/VOC2012/ImageSets/Main not found"):
         load("voc2012", tmp_path)
 
 

@@ -198,7 +198,7 @@ def _dataset_lines(about: Mapping[str, Any]) -> Iterator[str]:
     for split in ("train", "test"):
         yield f"  {split:8} {f'{counts[split]:,} images' if counts else 'what is there'}"
     if not about["verified"]:
-        yield f"  {UNVERIFIED}: no official list was at hand to test the reader on"
+        yield f"  {UNVERIFIED}: not checked against the official split files"
     yield f"  {'classes':8} {about['classes'] or 'what is there'}"
     yield f"  {'layout':8} {about['layout'] or 'embedded, needs no files'}"
     yield from _section("options (--set data.NAME=VALUE)")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from pmll_datasets.errors import DataError, unknown
 from pmll_datasets.fetch import check, download
 from pmll_datasets.sources import Archive
+from pmll_errors import DAMAGED_ARCHIVE
 from pmll_methods.towers.glove import FILES, Kept, kept_path, read_kept, read_lines, words_of
 
 from ..errors import StoreError
@@ -98,7 +98,7 @@ def _official_lines(name: str, path: Path, *, checked: bool) -> Iterator[IO[byte
     try:
         with zipfile.ZipFile(path) as zipped, zipped.open(archive.proof) as lines:
             yield lines
-    except (zipfile.BadZipFile, KeyError, EOFError, zlib.error) as error:
+    except DAMAGED_ARCHIVE as error:
         raise DataError(f"the archive is damaged: {error}", where=path, hint="remove it and fetch again") from error
 
 

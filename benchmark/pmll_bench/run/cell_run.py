@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from pickle import UnpicklingError
 import numpy as np
 import torch
 
+from pmll_errors import DAMAGED_ARCHIVE
 from pmll_methods.method import ImageSet, Labels, Positions, Scores, State
 from pmll_methods.recipe import Recipe
 
@@ -27,7 +27,7 @@ from .listeners import Listener
 from .pseudo_labels import compared
 from .selection import Selection
 
-DAMAGE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, UnpicklingError, RuntimeError)
+DAMAGE = (*DAMAGED_ARCHIVE, OSError, ValueError, UnpicklingError)
 SAVE_RARELY = 200  # times what a save takes: nine cells of a group then spend under 5 % of their time on it
 
 

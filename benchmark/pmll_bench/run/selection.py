@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from jaxtyping import Bool
 from pmll_datasets.counter import image_words, uniform
 from pmll_datasets.dataset import read_only
 from pmll_datasets.errors import DataError
+from pmll_errors import DAMAGED_ARCHIVE
 from pmll_methods.method import ImageSet, Labels, Scores
 
 from ..files import write_whole
@@ -107,5 +106,5 @@ def kept_best(files: Sequence[Path]) -> Best | None:
     try:
         with np.load(path, allow_pickle=False) as kept:
             return Best(int(kept["epoch"]), float(kept["best"]), kept["scores"])
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except (*DAMAGED_ARCHIVE, ValueError, OSError) as error:
         raise DamagedSelection(path) from error

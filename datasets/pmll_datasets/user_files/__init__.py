@@ -1,1 +1,1 @@
-"""The forms in which a user's own data set may come, a module each: tables, columns, signs, names, splits, objects."""
+"""The file formats of a user's own data set: tables and COCO-style JSON, label cells, name lists and splits."""

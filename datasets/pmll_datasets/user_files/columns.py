@@ -1,4 +1,4 @@
-"""What each column of a table is, by its name and its cells: images, split, labels, or none of these."""
+"""Recognises the columns of a table by their names and cells: images, split, labels, or none of these."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .listing import quoted
 from .splits import SPLITS
 from .table import IMAGE, Table
 
-# As `_key` writes them: in lower case, letters and digits only.
+# As `_key` normalises them: lower case, letters and digits only.
 IMAGES = frozenset(("path", "file", "filename", "filepath", "picture", "photo")).union(
     ("image", "imagename", "imagepath", "imagefile", "imageindex", "imageid", "img", "imgname", "imgpath")
 )
@@ -22,7 +22,7 @@ NAMES = frozenset(("labels", "label", "labelnames", "names", "tags", "tag", "cla
 )
 INDEX = frozenset(("", "index", "idx", "id", "no", "nr", "unnamed0"))
 FEW = 0.1
-"""A column in which fewer of the filled cells are marks is no label: an age, say, is seldom 0 or 1."""
+"""A column with a smaller fraction of 1, 0 and -1 among its non-empty cells is not a label: an age, for example."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Columns:
 
 
 def recognise(table: Table) -> Columns:
-    """What the columns of a table are; their order and the case of their names don't matter.
+    """Recognise the columns of a table; their order and the case of their names do not matter.
 
     Raises:
-        DataError: no column of images or of labels is found, or more than one could be it.
+        DataError: no column of images or labels, or several candidates.
     """
     image = _image(table)
     split = _split(table)
@@ -48,12 +48,12 @@ def recognise(table: Table) -> Columns:
         number for number in range(len(table.header)) if number not in (image, split) and not _is_index(table, number)
     ]
     names = _names(table, others)
-    marks = () if names is not None else tuple(number for number in others if _is_label(table, number))
-    if names is None and not marks:
-        hint = "add a column for each label with 1 and 0, or a column 'labels' with names between |"
-        raise DataError(f"no column of labels; {_found(table)}", where=f"{table.file}, line 1", hint=hint)
-    rest = tuple(table.header[number] for number in others if number != names and number not in marks)
-    return Columns(image, split, names, marks, rest)
+    labels = () if names is not None else tuple(number for number in others if _is_label(table, number))
+    if names is None and not labels:
+        hint = "add one column per label with 1 and 0, or a column 'labels' with names separated by |"
+        raise DataError(f"no column of labels; {_header(table)}", where=f"{table.file}, line 1", hint=hint)
+    ignored = tuple(table.header[number] for number in others if number != names and number not in labels)
+    return Columns(image, split, names, labels, ignored)
 
 
 def _image(table: Table) -> int:
@@ -65,13 +65,13 @@ def _image(table: Table) -> int:
         return filled[0]
     if filled or named:
         raise _several(table, filled or named, "column of images", "path")
-    hint = "call the column with the images' paths 'path'"
-    raise DataError(f"no column of images; {_found(table)}", where=f"{table.file}, line 1", hint=hint)
+    hint = "name the column of the image paths 'path'"
+    raise DataError(f"no column of images; {_header(table)}", where=f"{table.file}, line 1", hint=hint)
 
 
 def _split(table: Table) -> int | None:
     filled = [n for n in range(len(table.header)) if _all(table, n, lambda cell: cell.lower() in SPLITS)]
-    named = [n for n in _called(table, SPLIT) if n in filled or not _is_marks(table, n)]
+    named = [n for n in _called(table, SPLIT) if n in filled or not _has_only_label_cells(table, n)]
     both = [n for n in filled if n in named] or filled or named
     if len(both) > 1:
         raise _several(table, both, "split", "split")
@@ -79,7 +79,7 @@ def _split(table: Table) -> int | None:
 
 
 def _is_index(table: Table, number: int) -> bool:
-    """Whether a column only numbers the lines, or is an empty one without a name."""
+    """Whether a column numbers the lines, or is empty and has no name."""
     name, cells = table.header[number], table.columns[number]
     numbered = all(cell.isdecimal() for cell in cells) and len(set(cells)) == len(cells)
     if _key(name) in INDEX and (numbered or not (name or any(cells))):
@@ -90,8 +90,8 @@ def _is_index(table: Table, number: int) -> bool:
 
 
 def _names(table: Table, others: list[int]) -> int | None:
-    """The column of class names: by its name; or the only column of text, if a cell of it is a list."""
-    named = [n for n in others if _key(table.header[n]) in NAMES and not _is_marks(table, n)]
+    """The column of class names: by its name; else the only text column, if one of its cells is a list."""
+    named = [n for n in others if _key(table.header[n]) in NAMES and not _has_only_label_cells(table, n)]
     if len(named) > 1:
         raise _several(table, named, "column of labels", "labels")
     if named:
@@ -109,14 +109,14 @@ def _called(table: Table, names: Iterable[str]) -> list[int]:
     return [number for number, name in enumerate(table.header) if _key(name) in names]
 
 
-def _is_marks(table: Table, number: int) -> bool:
-    """Whether a column is filled with marks, some cells perhaps empty."""
+def _has_only_label_cells(table: Table, number: int) -> bool:
+    """Whether all cells of a column are 1, 0, -1 or empty, and not all are empty."""
     cells = table.columns[number]
     return any(cells) and all(map(is_label_cell, cells))
 
 
 def _all(table: Table, number: int, test: Callable[[str], bool]) -> bool:
-    """Whether all cells of a column are filled and pass."""
+    """Whether all cells of a column are non-empty and pass the test."""
     cells = table.columns[number]
     return bool(cells) and all(cell and test(cell) for cell in cells)
 
@@ -127,9 +127,9 @@ def _key(name: str) -> str:
 
 def _several(table: Table, numbers: Iterable[int], what: str, name: str) -> DataError:
     names = quoted([table.header[number] for number in numbers])
-    hint = f"call the one that is meant {name!r}, take the others out or rename them"
-    return DataError(f"each of the columns {names} could be the {what}", where=f"{table.file}, line 1", hint=hint)
+    hint = f"name the intended column {name!r}, and remove or rename the others"
+    return DataError(f"several columns could be the {what}: {names}", where=f"{table.file}, line 1", hint=hint)
 
 
-def _found(table: Table) -> str:
+def _header(table: Table) -> str:
     return f"the file has {quoted(table.header)}"

@@ -1,4 +1,4 @@
-"""What a user's file lists, whatever its form: classes, images and their labels, and how the file was read."""
+"""The content of a user's file in any format: classes, images with labels, and notes on how it was read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..errors import DataError
 
 @dataclass(frozen=True)
 class ListedImage:
-    """One image of a file: where it stands there ("line 3"), its path and its split as written, if it has one."""
+    """One image of a file: its place there ("line 3"), its path, and its split as written, if any."""
 
     place: str
     path: str
@@ -30,10 +30,12 @@ class ListedImage:
 
 @dataclass(frozen=True, eq=False)
 class Listing:
-    """The content of a file: int8 `labels` [rows, classes], 1 present, -1 absent, 0 unknown; `notes`, how it was read.
+    """The content of a file.
+
+    `labels` is int8 [rows, classes]: 1 present, -1 absent, 0 unknown. `notes` say how the file was read.
 
     Raises:
-        DataError: a path that leads out of the folder, or an image that is listed twice.
+        DataError: a path outside the folder, or an image that is listed twice.
     """
 
     file: Path
@@ -47,8 +49,8 @@ class Listing:
         for row in self.rows:
             _refuse_outside(self.file, row)
             if row.id in first:
-                what = f"image {row.id} is in {first[row.id]}, too"
-                hint = "give each image one row, with all of its labels; paths must differ in more than the extension"
+                what = f"image {row.id} is already in {first[row.id]}"
+                hint = "list each image once, with all its labels; paths must differ in more than the extension"
                 raise error_at(self.file, row.place, what, hint)
             first[row.id] = row.place
 
@@ -66,6 +68,6 @@ def error_at(file: Path, place: str, what: str, hint: str) -> DataError:
 
 
 def quoted(names: list[str] | tuple[str, ...], most: int = 8) -> str:
-    """Some names for reading: all of them, or the first few and how many more there are."""
+    """Names as text: all of them, or the first few and the number of the others."""
     shown = ", ".join(repr(name) for name in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"

@@ -1,4 +1,4 @@
-"""Which images of a user's file are for training and which for testing."""
+"""Assigns the images of a user's file to training and test."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from ..counter import image_words, uniform
-from ..errors import DataError, unknown
+from ..errors import DataError, counted, unknown
 from ..registry import Value
 from .listing import Listing
 
@@ -18,42 +18,42 @@ SPLITS: Mapping[str, Part] = {
     **dict.fromkeys(("test", "testing"), "test"),
 }
 RULE = "test/1"
-HELD = {"held-out": "held out", "train": "for training", "test": "for testing"}
+VAL_USES = {"held-out": "held out", "train": "for training", "test": "for testing"}
 
 
 def drawn(ids: Sequence[str], share: float) -> list[bool]:
     """Which images the rule `test/1` draws for testing: those with u < share.
 
-    u = (mix(hash("test/1") XOR hash(id)) >> 11) 2^-53, see `counter`. It depends on an image's id alone: on no order
-    and no other image. A larger share draws the same images and more.
+    u = (mix(hash("test/1") XOR hash(id)) >> 11) 2^-53, see `counter`. It depends on an image's id alone, not on the
+    order or on other images. A larger share draws the same images and more.
     """
     found: list[bool] = (uniform(image_words(RULE, ids)) < share).tolist()
     return found
 
 
 def assign(listed: Listing, options: Mapping[str, Value]) -> tuple[list[Part | None], str]:
-    """Each row's part, None where it is held out, and how the parts came about.
+    """The part of each row, None if it is held out, and a note on the parts.
 
     Raises:
-        DataError: an unknown split, no image to train on or to test on, or a draw where the file has test images.
+        DataError: an unknown split, no training or test images, or a draw for a file that already has test images.
     """
     parts: list[Part | None] = [_part(listed, number) for number in range(len(listed.rows))]
     held, share, written = str(options["val"]), float(options["test"]), Counter(parts)
     parts = [(None if held == "held-out" else _as(held)) if part == "val" else part for part in parts]
-    said = [f"val: {written['val']:,} {HELD[held]}"] if written["val"] else []
+    notes = [f"val: {written['val']:,} {VAL_USES[held]}"] if written["val"] else []
     if share:
         if "test" in parts:
-            hint = "leave data.test out; it draws test images where the file names none"
-            raise DataError("the file says which images are for testing", where=listed.file, hint=hint)
+            hint = "omit data.test: it draws test images for files without any"
+            raise DataError("the file already has test images", where=listed.file, hint=hint)
         draw = drawn([row.id for row in listed.rows], share)
         parts = ["test" if part and chosen else part for part, chosen in zip(parts, draw, strict=True)]
-        said.append(f"test images drawn by the rule {RULE} at {share:g}")
+        notes.append(f"test images drawn by the rule {RULE} at {share:g}")
     for part in ("train", "test"):
         if part not in parts:
             raise DataError(
-                f"no {part} images; {_found(listed, written)}", where=listed.file, hint=_hint(part, written)
+                f"no {part} images; {_counts(listed, written)}", where=listed.file, hint=_hint(part, written)
             )
-    return parts, "; ".join([f"{parts.count('train'):,} train, {parts.count('test'):,} test", *said])
+    return parts, "; ".join([f"{parts.count('train'):,} train, {parts.count('test'):,} test", *notes])
 
 
 def _part(listed: Listing, number: int) -> Part:
@@ -69,15 +69,15 @@ def _as(held: str) -> Part:
     return "train" if held == "train" else "test"
 
 
-def _found(listed: Listing, written: Mapping[Part | None, int]) -> str:
+def _counts(listed: Listing, written: Mapping[Part | None, int]) -> str:
     if not listed.rows or listed.rows[0].split is None:
-        return f"the file lists {len(listed.rows):,} images and no splits"
+        return f"the file lists {counted(len(listed.rows), 'image')} without splits"
     return "the file has " + ", ".join(f"{count:,} of the split {part}" for part, count in written.items())
 
 
 def _hint(part: str, written: Mapping[Part | None, int]) -> str:
     if part == "test" and not written["test"]:
-        use = "score on val: --set data.val=test, or " if written["val"] else ""
-        draw = "draw some for testing, for example 20 %: --set data.test=0.2"
-        return f"{use}{draw}; or add a column split with train and test"
-    return "name at least one image of each of train and test; a larger file or another share of data.test draws some"
+        use = "score on val: --set data.val=test; or " if written["val"] else ""
+        draw = "draw test images, for example 20 %: --set data.test=0.2"
+        return f"{use}{draw}; or add a column 'split' with train and test"
+    return "both splits need at least one image; try another share of data.test"

@@ -1,4 +1,4 @@
-"""Reads a text table: which separator it has, its header, and its lines with their numbers."""
+"""Reads a text table: its separator, its header, and its lines with their numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ..errors import DataError
+from ..errors import DataError, counted
 from ..files import read_bytes
 from .listing import error_at
 
@@ -19,7 +19,7 @@ IMAGE = re.compile(r"\.(jpe?g|png|bmp|gif|webp|tiff?|ppm|pgm)$", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Table:
-    """A table's header and the cells of its lines, stripped; blank lines are left out. `places` is "line 2" …"""
+    """The header of a table and the stripped cells of its lines, without blank lines. `places` are "line 2" …"""
 
     file: Path
     separator: str
@@ -34,37 +34,36 @@ class Table:
 
 
 def read(file: Path) -> Table:
-    """The table in a file, whose first line is the header.
+    """Read a table whose first line is the header.
 
     Raises:
-        DataError: a file that is not UTF-8, is empty or has no header, or a line with too few or too many cells.
+        DataError: not valid UTF-8, an empty file, no header, or a line with too few or too many cells.
     """
     try:
         text = read_bytes(file).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"not UTF-8: {error.reason}", where=file, hint="save the file as UTF-8") from error
+        raise DataError(f"not valid UTF-8: {error.reason}", where=file, hint="save the file as UTF-8") from error
     separator = _separator(text)
     (place, header), *lines = _lines(file, text, separator) or [("line 1", ())]
     if not header or any(IMAGE.search(cell) for cell in header):
         what = f"no header; the file begins with {', '.join(header)!r}" if header else "no header; the file is empty"
-        raise error_at(file, place, what, "begin the file with the names of its columns: path, split and the labels")
+        raise error_at(file, place, what, "the first line must name the columns: path, split and the labels")
     for place, cells in lines:
         if len(cells) != len(header):
-            what = f"{len(cells)} columns, the header has {len(header)} (separated by {SEPARATORS[separator]})"
-            raise error_at(
-                file, place, what, "fill the line up: an unknown label is empty; quote a cell with a separator"
-            )
+            found = f"{counted(len(cells), 'column')} (separated by {SEPARATORS[separator]})"
+            hint = "complete the line: an unknown label is an empty cell; quote a cell that contains a separator"
+            raise error_at(file, place, f"{found}, but the header has {len(header)}", hint)
     return Table(file, separator, header, tuple(place for place, _ in lines), tuple(cells for _, cells in lines))
 
 
 def _separator(text: str) -> str:
-    """The one that parts the header into most columns."""
+    """The separator that splits the header into the most columns."""
     header = next((line for line in text.splitlines() if line.strip()), "")
     return max(SEPARATORS, key=lambda separator: len(next(csv.reader([header], delimiter=separator), [])))
 
 
 def _lines(file: Path, text: str, separator: str) -> list[tuple[str, tuple[str, ...]]]:
-    """Each line that isn't blank, its place and its cells."""
+    """The place and the cells of each line that is not blank."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         return [

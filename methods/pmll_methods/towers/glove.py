@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Float32
 from platformdirs import user_cache_path
+
+from pmll_errors import DAMAGED_ARCHIVE
 
 from ..method import MethodError
 
@@ -48,7 +49,7 @@ def read_kept(name: str) -> Kept:
         with kept_path(name).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             words, rows, absent = file["words"].tolist(), file["vectors"], file["absent"].tolist()
             return Kept(dict(zip(words, rows, strict=True)), frozenset(absent))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (*DAMAGED_ARCHIVE, OSError, ValueError):
         return Kept()
 
 

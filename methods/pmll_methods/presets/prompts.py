@@ -10,7 +10,8 @@ from .recipes import SMOKE_PROMPTS
 
 TINY_PROMPTS = {"tower": "tiny", "n_ctx": 4, "start": "a photo of a", "context_sd": None, "offset": -2.0}
 
-DUALCOOPS: Mapping[str, Any] = {"views": ("dualcoop",), "test_view": "bilinear"}  # the same tower and resolution
+# fields of a recipe, hence values of any type; DualCoOp has the same tower and resolution
+DUALCOOPS: Mapping[str, Any] = {"views": ("dualcoop",), "test_view": "bilinear"}
 COOPS: Mapping[str, Any] = {"momentum": 0.9, "weight_decay": 5e-4}
 SARL_PAPER = Track(
     recipe=Recipe(

@@ -19,12 +19,12 @@ def ema(steps: int) -> float:
 
 
 def rates(tower: float, graph: float) -> dict[str, Any]:
-    """The peak learning rates of image tower and contexts, and of the graph network."""
+    """Fields of a recipe: the peak learning rates of image tower and contexts, and of the graph network."""
     return {"lr": tower, "lr_scale": {"graph": graph / tower}}
 
 
 def both(*datasets: str, recipe: Mapping[str, Any], settings: Mapping[str, Any], source: str) -> Values:
-    """Values that hold for a trained and for a frozen image tower."""
+    """Values for a trained and for a frozen image tower; `recipe` and `settings` are fields by name."""
     return Values(datasets=datasets, recipe=recipe, frozen=recipe, settings=settings, source=source)
 
 

@@ -93,7 +93,7 @@ def large_loss_tracks(delta: float) -> dict[str, Track]:
 
 TRACKS = {"paper": PAPER, "smoke": SMOKE}
 REGIMES = ("full", "partial", "single-positive")
-TRAINS = "the trunk and a linear classifier; the classifier alone on a frozen trunk"
+TRAINS = "the trunk and a linear classifier; on a frozen trunk, only the classifier"
 INFERRED = (
     "batch size and learning rate are those of AN in EM's code: the paper selects them on complete validation labels",
     "a label known to be absent has the loss of a negative",

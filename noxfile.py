@@ -101,6 +101,12 @@ def rounding(session: nox.Session) -> None:
     session.run(sys.executable, "tests/soak/rounding.py", *session.posargs)
 
 
+@nox.session(venv_backend="none")
+def mutants(session: nox.Session) -> None:
+    """Make small wrong changes and list those that no test notices; arguments after `--` name files (all: hours)."""
+    session.run(sys.executable, "tests/soak/mutants.py", *session.posargs)
+
+
 @nox.session(python="3.11")
 def minimums(session: nox.Session) -> None:
     """Run the tests with the lowest versions that pyproject.toml allows (downloads gigabytes; weekly in CI)."""

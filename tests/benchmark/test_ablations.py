@@ -40,7 +40,7 @@ def test_an_ablation_ends_in_its_table_and_its_plot(command: Command) -> None:
     assert again.out.split() == [f"again/{path.name}" for path in drawn]
 
 
-def test_a_dry_run_of_an_ablation_lists_its_cells_and_draws_nothing(command: Command) -> None:
+def test_a_dry_run_of_an_ablation_lists_its_cells_and_is_deterministic(command: Command) -> None:
     answer = command("ablate", "dualcoop-contexts", "--dry-run")
     assert len(answer.out.splitlines()) == 1 + 4 * 3
     assert not Path("plots").exists()

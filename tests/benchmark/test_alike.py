@@ -11,7 +11,7 @@ from command_line import Command
 from layouts import write_image
 from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
-from pmll_bench.prepare.class_names import alike, read_alike
+from pmll_bench.prepare.class_names import equal_texts, indistinguishable_classes
 from pmll_methods.towers.glove import kept_path
 
 SHAPES = "shapes: tiny has one vector for cog, crescent, lightning, tear: "
@@ -33,12 +33,12 @@ def own_images(folder: Path, *classes: str) -> str:
 
 def notes(*methods: str, data: str = "shapes", sets: tuple[str, ...] = (), track: str = "smoke") -> list[str]:
     request = Request(methods=methods, datasets=(data,), ratios=(0.5,), sets=sets, track=track)
-    return alike(plan(request).cells)
+    return indistinguishable_classes(plan(request).cells)
 
 
 def test_on_shapes_the_classes_are_named_with_the_methods() -> None:
     assert notes("bce", "ssgrl", "clip-zeroshot", "dualcoop") == [
-        SHAPES + "ssgrl, clip-zeroshot, dualcoop can't tell them apart by name"
+        SHAPES + "ssgrl, clip-zeroshot, dualcoop cannot distinguish these classes by name"
     ]
 
 
@@ -63,21 +63,21 @@ def test_methods_that_read_no_names_are_not_warned_about(sets: tuple[str, ...], 
         (("cat", "dog"), ()),
     ],
 )
-def test_names_that_read_alike(names: tuple[str, ...], groups: tuple[tuple[str, ...], ...]) -> None:
-    assert read_alike(names) == groups
+def test_names_that_equal_texts(names: tuple[str, ...], groups: tuple[tuple[str, ...], ...]) -> None:
+    assert equal_texts(names) == groups
 
 
 def test_names_of_a_users_folder_that_read_alike_in_a_prompt(tmp_path: Path) -> None:
     data = own_images(tmp_path, "C++", "c++", "plain C")
     (note,) = notes("dualcoop", "sarl", data=data, sets=("tower=RN101:openai", "sarl.words=one-hot"))
-    assert "RN101:openai has one vector for C++, c++: dualcoop, sarl can't tell them apart" in note
+    assert "RN101:openai has one vector for C++, c++: dualcoop, sarl cannot distinguish these classes" in note
 
 
 def test_equal_rows_of_a_file_are_named(tmp_path: Path) -> None:
     data, words = own_images(tmp_path, "cat", "dog", "boat"), tmp_path / "words.npy"
     np.save(words, np.array([[1, 0], [0, 1], [1, 0]], np.float32))
     (note,) = notes("gcn-ml", "ssgrl", data=data, sets=(f"words={words}",))
-    assert note.endswith(f"{words} has one vector for cat, boat: gcn-ml, ssgrl can't tell them apart by name")
+    assert note.endswith(f"{words} has one vector for cat, boat: gcn-ml, ssgrl cannot distinguish these classes by name")
     np.save(words, np.eye(3, dtype=np.float32))
     assert notes("gcn-ml", data=data, sets=(f"words={words}",)) == []
 

@@ -30,7 +30,7 @@ def test_what_a_moving_average_keeps_of_the_initial_weights(
 def test_a_moving_average_that_keeps_much_of_the_initial_weights_is_told_at_planning() -> None:
     request = Request(methods=("bce",), ratios=(0.5,), sets=("recipe.ema=0.999",))
     assert plan(request).notes == (
-        "bce on shapes: its averaged weights, which are scored, keep 86% of the initial ones; "
+        "bce on shapes: the averaged weights, which are scored, contain 86% of the initial weights; "
         "lower bce.recipe.ema (0.999) or raise recipe.epochs",
     )
     assert plan(Request(methods=("bce",), ratios=(0.5,), sets=("recipe.ema=0.9",))).notes == ()
@@ -42,7 +42,7 @@ def test_ll_cp_says_where_a_batch_has_room_for_one_correction_at_most() -> None:
 
     assert said() == ()
     assert said("delta=0.0015") == (
-        "ll-cp on shapes: 0.15% of the labels of a batch are 0.96, fewer than two, "
+        "ll-cp on shapes: 0.15% of the labels of a batch is 0.96, less than two, "
         "so permanent=reaching corrects one per batch; "
         "raise ll-cp.delta or recipe.batch",
     )

@@ -157,7 +157,7 @@ def test_a_signal_saves_and_stops_and_the_same_command_goes_on(
     stopped = command(*grid)
     assert stopped.code == code
     assert "stopping after this step; press Ctrl-C again to stop at once" in stopped.err
-    assert "the same command goes on" in stopped.err
+    assert "the same command continues" in stopped.err
     assert stopped.out == ""
     assert command(*grid).code == 0
     assert command("status", "--check").code == 0
@@ -179,7 +179,7 @@ def test_a_signal_saves_and_stops_and_the_same_command_goes_on(
         (["run", "--seeds", "a"], 2, "Invalid value for '--seeds'", "pmll-bench run --help"),
         (["run", "--sets", "a=b"], 2, "No such option", "pmll-bench run --help"),
         (["tabel"], 2, "No such command 'tabel'", "pmll-bench --help"),
-        (["show", "dualcop"], 3, "no method and no data set is called 'dualcop'", "did you mean 'dualcoop'?"),
+        (["show", "dualcop"], 3, "unknown method or data set 'dualcop'", "did you mean 'dualcoop'?"),
         (["show", "bce", "--regime", "partial"], 2, "need --datasets", "add --datasets NAME"),
         (["show", "shapes", "--datasets", "voc"], 2, "shapes is a data set", ""),
         (["show", "bce", "--datasets", "vocc"], 3, "unknown data set 'vocc'", "did you mean 'voc'?"),

@@ -124,7 +124,7 @@ def test_a_method_is_shown_with_settings_recipes_and_what_nobody_has_run(command
     assert "trained once per mask" in command("show", "linear-probe").out
     own = command("show", method_file(tmp_path)).out
     assert "Scores by how often a label is known to be present." in own
-    assert "starts again" in own
+    assert "a cell restarts unless" in own
 
 
 def test_the_embedded_data_set_is_always_at_hand(command: Command) -> None:

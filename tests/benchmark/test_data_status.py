@@ -75,7 +75,7 @@ def test_a_file_that_needs_an_answer_asks_for_it_and_takes_it(command: Command, 
     ("argv", "message"),
     [
         (["data", "status", "shapes", "--set", "zero=absent"], "only options of data sets"),
-        (["data", "status", "shapes", "--set", "data.zero=absent"], "no data set here has an option 'zero'"),
+        (["data", "status", "shapes", "--set", "data.zero=absent"], "none of the data sets has an option 'zero'"),
         (["show", "bce", "--classes"], "--set and --classes are for data sets"),
     ],
 )

@@ -87,7 +87,7 @@ def test_the_examples_in_help_run(
     """Grids are only planned, one check of each method is run, and nothing is downloaded."""
     monkeypatch.setattr(checks, "check", lambda *given: itertools.islice(run_checks(*given), 1))
     monkeypatch.setattr("pmll_datasets.fetch.fetch", lambda name, root, progress: root)
-    monkeypatch.setattr("pmll_bench.prepare.word_vectors.keep", lambda *_: None)
+    monkeypatch.setattr("pmll_bench.prepare.word_vectors.cache_vectors", lambda *_: None)
     for example in examples(command, words):
         argv = [str(Path(word).expanduser()) for word in shlex.split(example.partition("|")[0])]
         answer = command(*argv[1:], *(["--dry-run"] if words[0] in ("run", "ablate") else []))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from command_line import method_file
-from pmll_bench.plan import facts_cache as kept_facts
+from pmll_bench.plan import facts_cache
 from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
 from pmll_methods import registry
@@ -90,7 +90,7 @@ def test_another_request_or_other_code_is_planned_anew(imported: list[str], monk
     (cell,) = plan(Request(**asked, sets=("recipe.epochs=3",))).cells
     assert (imported, cell.recipe.epochs) == (["bce"], 3)
     plan(Request(**asked, regime="full"))
-    monkeypatch.setattr(kept_facts, "_code", lambda: "of tomorrow")
+    monkeypatch.setattr(facts_cache, "_code", lambda: "of tomorrow")
     plan(Request(**asked))
     assert imported == ["bce"] * 3
 
@@ -119,7 +119,7 @@ def test_files_that_a_setting_names_are_read_anew(tmp_path: Path) -> None:
 def test_kept_facts_that_are_damaged_are_found_anew(tmp_path: Path, content: bytes) -> None:
     asked = Request(methods=("bce",), ratios=(0.5,), subset=60)
     anew = plan(asked)
-    (file,) = kept_facts.folder().glob("*.json")
+    (file,) = facts_cache.folder().glob("*.json")
     file.write_bytes(content)
     assert plan(asked) == anew
 
@@ -128,7 +128,7 @@ def test_a_cache_that_takes_nothing_costs_time_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr(kept_facts, "folder", lambda: tmp_path / "file" / "methods")
+    monkeypatch.setattr(facts_cache, "folder", lambda: tmp_path / "file" / "methods")
     asked = Request(methods=("bce",), ratios=(0.5,), subset=60)
     assert plan(asked) == plan(asked)
 
@@ -138,4 +138,4 @@ def test_what_is_wrong_with_a_grid_is_never_kept() -> None:
     for _ in range(2):
         with pytest.raises(MethodError, match="pooling"):
             plan(asked)
-    assert not list(kept_facts.folder().glob("*.json"))
+    assert not list(facts_cache.folder().glob("*.json"))

@@ -144,7 +144,7 @@ def test_slots_save_and_end_with_their_parent_and_the_next_run_goes_on_from_ther
     stop(parent.pid, number)
     said = parent.communicate()[1]
     assert parent.returncode == code
-    assert ("the same command goes on from here" in said) == (code > 0)
+    assert ("the same command continues from here" in said) == (code > 0)
     assert "died" not in said
     wait_for(lambda: not any(map(lives, slots)))
     states = [cell["state"] for cell in command(*grid, "--dry-run", "--json").document["cells"]]

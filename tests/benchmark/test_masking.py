@@ -142,7 +142,7 @@ def test_a_published_draw_with_a_part_of_its_own_trains_on_that_part() -> None:
         ({"regime": "semi", "mask": "hcp"}, "the mask hcp is for the regime partial, not semi"),
         ({"mask": "cole"}, "the mask cole is for the regime single-positive, not partial"),
         ({"mask": "counter"}, "unknown mask 'counter'"),
-        ({"regime": "single-positive", "noise": (0.1,)}, "single-positive has no label noise"),
+        ({"regime": "single-positive", "noise": (0.1,)}, "does not support label noise"),
     ],
 )
 def test_what_cannot_go_together_is_refused_before_any_work(
@@ -167,7 +167,7 @@ def test_a_missing_mask_file_is_refused_before_any_work(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("options", "told"),
-    [(["--regime", "full", "--out", "mask.npz"], "regime with a mask"), (["--out", "mask.txt"], "end it in .npz")],
+    [(["--regime", "full", "--out", "mask.npz"], "regime with a mask"), (["--out", "mask.txt"], "use the suffix .npz")],
 )
 def test_a_mask_that_cannot_be_written_says_why(
     capsys: pytest.CaptureFixture[str], options: list[str], told: str

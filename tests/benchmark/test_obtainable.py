@@ -18,7 +18,7 @@ from loopback import Files, serving
 from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
 from pmll_bench.prepare import downloads as obtainable
-from pmll_bench.prepare.downloads import unreachable, without_unobtainable
+from pmll_bench.prepare.downloads import unreachable, without_unavailable
 from pmll_bench.prepare.word_vectors import ARCHIVES, SIZES
 
 WORDY = {"ssgrl", "gcn-ml", "kggr", "sarb", "dsrb", "sst", "hst", "sarl", "coop-sd"}
@@ -89,7 +89,7 @@ def test_all_leaves_out_by_name_what_can_not_be_had_and_plans_the_rest(command: 
     left_out = next(line for line in answer.err.splitlines() if line.startswith("left out: ssgrl"))
     methods, _, reason = left_out.removeprefix("left out: ").partition(": ")
     assert set(methods.split(", ")) == WORDY - {"gcn-ml"}
-    assert reason.startswith("the word vectors glove.840B.300d can't be downloaded")
+    assert reason.startswith("the word vectors glove.840B.300d could not be downloaded")
     assert "127.0.0.1" in left_out
     for way in ("pmll-bench data fetch glove ", "--set words=FILE", "--set words=one-hot"):
         assert way in left_out
@@ -105,7 +105,7 @@ def test_all_leaves_out_by_name_what_can_not_be_had_and_plans_the_rest(command: 
 def test_a_method_that_is_named_is_refused(methods: tuple[str, ...], command: Command, images: str) -> None:
     answer = command("run", "--methods", *methods, "--datasets", images, *TINY)
     assert answer.code == 3
-    assert "error: ssgrl: the word vectors glove.840B.300d can't be downloaded" in answer.err
+    assert "error: ssgrl: the word vectors glove.840B.300d could not be downloaded" in answer.err
     assert "pmll-bench data fetch glove " in answer.err
 
 
@@ -151,7 +151,7 @@ def test_towers_that_can_not_be_had_are_left_out_as_well(
     assert "dualcoop" not in planned_methods(answer.out)
     named = command(*asked, "--methods", "dualcoop", "bce")
     assert named.code == 3
-    assert "error: dualcoop: the weights openai of RN101 can't be downloaded, no network" in named.err
+    assert "error: dualcoop: the weights openai of RN101 could not be downloaded: no network" in named.err
 
 
 @pytest.mark.usefixtures("offline")
@@ -162,8 +162,8 @@ def test_where_nothing_can_be_had_all_is_refused_with_each_reason_once(
     monkeypatch.setattr("pmll_methods.towers.sources.try_to_load_from_cache", lambda repository, file: None)
     answer = command("run", "--methods", "all", "--datasets", images, "--track", "paper", "--regime", "full")
     assert answer.code == 3
-    assert answer.err.count("the weights openai of RN101 can't be downloaded, no network") == 1
-    assert answer.err.count("the word vectors glove.840B.300d can't be downloaded, no network") == 1
+    assert answer.err.count("the weights openai of RN101 could not be downloaded: no network") == 1
+    assert answer.err.count("the word vectors glove.840B.300d could not be downloaded, no network") == 1
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_what_is_done_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     request = Request(methods=("ssgrl",), track="paper", ratios=(0.5,), subset=20)
     planned = plan(request)
     monkeypatch.setattr(obtainable, "unreachable", lambda urls: dict.fromkeys(urls, "no network"))
-    assert without_unobtainable(planned, request, ()) == planned
+    assert without_unavailable(planned, request, ()) == planned
 
 
 def test_a_server_that_answers_is_told_from_one_that_does_not(dead: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,9 +202,9 @@ def test_a_server_that_answers_is_told_from_one_that_does_not(dead: str, monkeyp
         mute.listen()
         silent = f"http://127.0.0.1:{mute.getsockname()[1]}/here"
         found = unreachable([f"{files.url}/here", f"{files.url}/gone", f"{dead}/here", silent])
-    assert found[f"{files.url}/gone"].endswith("answers 404 Not Found")
-    assert found[f"{dead}/here"].endswith("doesn't answer")
-    assert found[silent].endswith("doesn't answer")
+    assert found[f"{files.url}/gone"].endswith("responds with 404 Not Found")
+    assert found[f"{dead}/here"].endswith("does not respond")
+    assert found[silent].endswith("does not respond")
     assert f"{files.url}/here" not in found
 
 

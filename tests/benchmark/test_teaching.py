@@ -28,7 +28,7 @@ def planned(path: str, regime: str, **more: Any) -> tuple[str, ...]:
         (
             ",1",
             "no known training label is absent",
-            "; bce needs some, methods that have the regime single-positive don't",
+            "; bce needs some, methods that support the regime single-positive do not",
         ),
         ("-1,", "no known training label is present", "in the split train, mark present labels with 1"),
     ],
@@ -65,7 +65,7 @@ def test_semi_without_a_labelled_image_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no training label is known") as caught:
         planned(own_data(tmp_path, COMPLETE), "semi", methods=("cap",), ratios=(0.0001,))
     assert caught.value.where == "toys, regime semi at ratio 0.0001, mask seed 0"
-    assert caught.value.hint == "take a larger ratio or another mask"
+    assert caught.value.hint == "use a larger ratio or another mask"
 
 
 def test_the_smallest_ratio_of_every_mask_seed_is_looked_at(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_the_plan_says_how_the_file_was_read_and_that_the_default_track_is_for_t
     path = own_data(tmp_path, COMPLETE)
     read, track, *_ = planned(path, "full")
     assert read.startswith("toys.csv: one column for each of 2 classes; 1 present, -1 absent")
-    assert "the smoke track (small recipe, tiny tower) is for trying things out" in track
+    assert "the smoke track (small recipe, tiny tower) is only for a first try" in track
     assert "--track paper" in track
     chosen = planned(path, "full", track="smoke")
-    assert not any("trying things out" in note for note in chosen)
+    assert not any("first try" in note for note in chosen)

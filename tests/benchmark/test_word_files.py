@@ -14,7 +14,7 @@ from command_line import Command
 from layouts import write_image
 from loopback import Files, serving
 from pmll_bench.prepare import word_vectors as word_files
-from pmll_bench.prepare.word_vectors import ALWAYS, ARCHIVES, SIZES, keep, missing
+from pmll_bench.prepare.word_vectors import ALWAYS, ARCHIVES, SIZES, cache_vectors, missing
 from pmll_datasets.cub import _natural, _released
 from pmll_datasets.errors import DataError
 from pmll_datasets.nuswide import CLASSES as NUS
@@ -64,8 +64,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Files]:
 def test_it_is_downloaded_once_and_only_the_needed_words_are_kept(server: Files, cache: Path) -> None:
     seen: list[tuple[str, int, int]] = []
     assert missing("glove", ["potted plant"])
-    keep("glove", ["potted plant", "unheard-of"], progress=lambda *call: seen.append(call))
-    keep("glove", ["Cat", "unheard-of"])
+    cache_vectors("glove", ["potted plant", "unheard-of"], progress=lambda *call: seen.append(call))
+    cache_vectors("glove", ["Cat", "unheard-of"])
     assert server.asked == ["GET /glove.840B.300d.zip"]
     assert seen[0] == ("glove.840B.300d.zip", len(ZIP), len(ZIP))
     assert seen[-1] == (MEMBER, len(TEXT), len(TEXT))
@@ -75,8 +75,8 @@ def test_it_is_downloaded_once_and_only_the_needed_words_are_kept(server: Files,
 
 
 def test_words_that_are_needed_later_are_added(server: Files) -> None:
-    keep("glove", ["potted plant"])
-    keep("glove", ["crane (bird)"])
+    cache_vectors("glove", ["potted plant"])
+    cache_vectors("glove", ["crane (bird)"])
     assert glove.read_kept("glove").vectors.keys() == {"potted", "plant", "cat", "boat", "crane"}
     assert "bird" in glove.read_kept("glove").absent
 
@@ -86,7 +86,7 @@ def test_the_whole_file_is_found_in_the_data_folder_and_left_there(name: str, se
     path = tmp_path / "data" / name
     path.parent.mkdir(parents=True)
     path.write_bytes(TEXT if path.suffix == ".txt" else ZIP)
-    keep("glove", ["potted plant"], tmp_path / "data")
+    cache_vectors("glove", ["potted plant"], tmp_path / "data")
     assert not server.asked
     assert path.is_file()
     assert word_vectors("glove", ["potted plant"]).tolist() == [[2, 2, 2]]
@@ -96,29 +96,29 @@ def test_the_whole_file_is_found_in_the_data_folder_and_left_there(name: str, se
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        (MEMBER, TEXT + b"own 1 2 3\n", "bytes, the official file"),
+        (MEMBER, TEXT + b"own 1 2 3\n", "bytes, but the official file has"),
         ("glove.840B.300d.zip", zipped(TEXT + b"own 1 2 3\n"), "is not the file it should be: sha256"),
     ],
 )
 def test_another_file_of_the_same_name_is_refused(name: str, content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=message) as caught:
-        keep("glove", ["cat"], tmp_path)
+        cache_vectors("glove", ["cat"], tmp_path)
     assert f"--set words={tmp_path / name}" in str(caught.value.hint)
 
 
 def test_what_the_server_sends_is_checked(server: Files, cache: Path) -> None:
     server.content = {"/glove.840B.300d.zip": ZIP[:-1] + b"!"}
     with pytest.raises(DataError, match="sha256"):
-        keep("glove", ["cat"])
+        cache_vectors("glove", ["cat"])
     assert not glove.read_kept("glove").vectors
     assert not list(cache.glob("*"))
 
 
 def test_a_damaged_cache_is_made_again(server: Files, cache: Path) -> None:
-    keep("glove", ["cat"])
+    cache_vectors("glove", ["cat"])
     (cache / "glove.840B.300d.npz").write_bytes(b"PK\x03\x04 cut off")
-    keep("glove", ["cat"])
+    cache_vectors("glove", ["cat"])
     assert len(server.asked) == 2
     assert word_vectors("glove", ["cat"]).tolist() == [[3, 0, 1]]
 
@@ -132,7 +132,7 @@ def test_a_method_without_them_says_how_to_get_them() -> None:
 
 @pytest.mark.usefixtures("server")
 def test_a_word_that_glove_lacks_is_named() -> None:
-    keep("glove", ["dog"])
+    cache_vectors("glove", ["dog"])
     with pytest.raises(MethodError, match="no vector for: dog"):
         word_vectors("glove", ["dog"])
 
@@ -168,8 +168,8 @@ def test_a_full_disk_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(word_files, "write_whole", full)
-    with pytest.raises(DataError, match="can't be kept: No space left"):
-        keep("glove", ["cat"])
+    with pytest.raises(DataError, match="could not be cached: No space left"):
+        cache_vectors("glove", ["cat"])
 
 
 @pytest.mark.parametrize(

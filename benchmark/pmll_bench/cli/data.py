@@ -195,9 +195,9 @@ def _fetch_words(
     from pmll_datasets.dataset import load
     from pmll_methods.towers.glove import kept_path
 
-    from ..prepare.word_vectors import keep
+    from ..prepare.word_vectors import cache_vectors
 
-    keep(
+    cache_vectors(
         name,
         [prompt_names for each in classes for prompt_names in load(each, data_root).prompt_names],
         data_root,

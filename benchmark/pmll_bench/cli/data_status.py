@@ -1,4 +1,4 @@
-"""What is at hand of a data set: its images, and how many labels of each split are present, absent and unknown."""
+"""The status of data sets: their images, and the present, absent and unknown labels of each split."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ SPLITS = ("train", "test")
 
 
 def options_of(names: Sequence[str], sets: Iterable[str]) -> dict[str, str]:
-    """The options of data sets that `--set data.NAME=V` gives.
+    """The options of data sets in `--set data.NAME=V`.
 
-    Raises `ConfigError` for a setting of something else, and for an option that none of the data sets has.
+    Raises `ConfigError` for any other setting, and for an option that none of the data sets has.
     """
     from pmll_datasets.registry import find
 
     parsed = parse_sets(sets)
     if parsed.settings or parsed.recipe or parsed.per_method:
-        raise ConfigError("only options of data sets are of use here", where="--set", hint="write data.NAME=VALUE")
+        raise ConfigError("only options of data sets apply here", where="--set", hint="write data.NAME=VALUE")
     known = {option for name in names for option in find(name).options}
     for option in parsed.data:
         if option not in known:
             hint = nearest(option, known)
-            raise ConfigError(f"no data set here has an option {option!r}", where="--set", hint=hint)
+            raise ConfigError(f"none of the data sets has an option {option!r}", where="--set", hint=hint)
     return {option: str(value) for option, value in parsed.data.items()}
 
 
-def opened(name: str, root: Path | None, sets: Iterable[str] = ()) -> Dataset:
-    """A data set with its options. Raises `DataError` where it isn't at hand, `ConfigError` as `options_of`."""
+def open_data_set(name: str, root: Path | None, sets: Iterable[str] = ()) -> Dataset:
+    """A data set with its options. Raises `DataError` if files are missing, `ConfigError` as `options_of`."""
     from pmll_datasets.dataset import load
 
     return load(name, root, options_of([name], sets))
@@ -44,9 +44,9 @@ def opened(name: str, root: Path | None, sets: Iterable[str] = ()) -> Dataset:
 def data_status(
     names: Sequence[str] | None, root: Path | None, sets: Iterable[str] = (), *, classes: bool = False
 ) -> list[dict[str, Any]]:
-    """Which data sets are at hand and complete, with their labels; all of them by default.
+    """The status of data sets and the counts of their labels; of all data sets by default.
 
-    Reads every label and decodes no image. Each data set takes the options that it has.
+    Reads all labels and decodes no image. Options apply to the data sets that have them.
     """
     from pmll_datasets.registry import DATASETS, find
 
@@ -62,9 +62,9 @@ def _data_status(name: str, root: Path | None, options: dict[str, str], *, class
     try:
         found = load(name, root, options)
         what = f"fingerprint {found.fingerprint[:16]}"
-    except Exception as error:  # one broken data set is never the end of the list
-        told = str(error) if isinstance(error, PmllError) else f"unexpected {type(error).__name__}: {error}"
-        missing = {"train": None, "test": None, "classes": None, "what": told, "labels": None, "notes": ()}
+    except Exception as error:  # one broken data set must not hide the others
+        what = str(error) if isinstance(error, PmllError) else f"unexpected {type(error).__name__}: {error}"
+        missing = {"train": None, "test": None, "classes": None, "what": what, "labels": None, "notes": ()}
         return {"name": name, "ready": "no", **missing}
     counts = {"train": len(found.train), "test": len(found.test), "classes": len(found.classes)}
     labels = labels_of(found, classes=classes)
@@ -72,7 +72,7 @@ def _data_status(name: str, root: Path | None, options: dict[str, str], *, class
 
 
 def labels_of(data: Dataset, *, classes: bool = False) -> dict[str, Any]:
-    """Present, absent and unknown labels of `train` and `test`; with `classes`, those of each class `by_class`."""
+    """Present, absent and unknown labels of `train` and `test`; with `classes` also `by_class`."""
     from pmll_datasets.counts import by_class, count
 
     splits = {name: getattr(data, name) for name in SPLITS}
@@ -87,15 +87,15 @@ def labels_of(data: Dataset, *, classes: bool = False) -> dict[str, Any]:
 
 
 def notes_of(data: Dataset) -> tuple[str, ...]:
-    """How a user's file was read, and which classes have no present or no absent training label."""
-    from ..plan.label_coverage import lacking
+    """Notes on how a user's file was read, and on classes without a present or absent training label."""
+    from ..plan.label_coverage import classes_without_labels
 
-    said = lacking(data.train.labels, data.classes, "full")
+    said = classes_without_labels(data.train.labels, data.classes, "full")
     return (*data.notes, f"{data.name}: {said}") if said else data.notes
 
 
 def label_rows(records: Iterable[dict[str, Any]]) -> list[list[object]]:
-    """A line for each split of the data sets that are at hand: `LABEL_HEADER`."""
+    """One line per split of the complete data sets: `LABEL_HEADER`."""
     return [
         [record["name"], split, record[split], *_counts(record["labels"][split])]
         for record in records
@@ -105,7 +105,7 @@ def label_rows(records: Iterable[dict[str, Any]]) -> list[list[object]]:
 
 
 def class_rows(labels: dict[str, Any]) -> list[list[object]]:
-    """A line for each class of one data set: `CLASS_HEADER`."""
+    """One line per class of a data set: `CLASS_HEADER`."""
     return [[one["class"], *_counts(one["train"])[:3], *_counts(one["test"])[:3]] for one in labels["by_class"]]
 
 
@@ -122,15 +122,15 @@ def _counts(counts: dict[str, int]) -> list[object]:
 
 
 def verify(name: str, data_root: Path | None, root: Path, sets: Sequence[str], *, renew: bool) -> dict[str, Any]:
-    """Decode every image of a data set, and compare with earlier looks and with the results in the store `root`.
+    """Decode every image of a data set, and compare with the last verification and the results in the store `root`.
 
-    Returns the fields of `pmll_datasets.verify.Verdict` and, as `results_of_others`, the cells whose results were made
-    when the image files held something else. Results made before they recorded that are left out.
+    Returns the fields of `pmll_datasets.verify.Verdict` and, as `results_of_others`, the cells whose results were
+    computed from other images. Results that do not record their images are left out.
     """
     from pmll_datasets.verify import verify_files
 
     from ..store.images import results_with_changed_images
 
-    data = opened(name, data_root, sets)
+    data = open_data_set(name, data_root, sets)
     others = results_with_changed_images(data, name, data_root, root)
     return {"dataset": data.name, **vars(verify_files(data, renew=renew)), "results_of_others": others}

@@ -1,4 +1,4 @@
-"""Describes what there is by name: methods, data sets, regimes, masks and tracks, as plain data and as text."""
+"""Describes methods, data sets, regimes, masks and tracks, as plain data and as text."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ UNVERIFIED = "counts unverified"
 REPRODUCED = "never reproduced at paper scale"
 
 TRACKS = {
-    "paper": "each method's own recipe; the default on the data sets that papers report",
-    "controlled": "one trunk, resolution, augmentation and budget for all, so that rows differ by the method",
-    "smoke": "seconds per cell, with the embedded tower; the default on shapes and on your own images",
+    "paper": "each method's own recipe; default on the data sets that papers report",
+    "controlled": "one trunk, resolution, augmentation and budget for all, so that only the method differs",
+    "smoke": "seconds per cell, with the embedded tower; default on shapes and on your own images",
 }
 
 
 def catalogue(kind: str) -> list[dict[str, Any]]:
-    """Everything of one kind (methods, datasets, regimes, masks, tracks, ablations, published) as records; no torch."""
+    """All names of a kind (methods, datasets, regimes, masks, tracks, ablations, published) as records."""
     match kind:
         case "methods":
             return _methods()
@@ -87,11 +87,11 @@ def _published() -> list[dict[str, Any]]:
 
 
 def describe(name: str, datasets: Sequence[str] = (), regime: str = "", track: str = "paper") -> dict[str, Any]:
-    """What is known about one method (by name or file) or data set (by name, alias or CSV file).
+    """Describe one method (name or file) or data set (name, alias or label file).
 
-    With `datasets`, a method's description has what it runs on each of them (`recipes.resolved`), in the regime
-    `partial` where the method has it unless another is given. Raises `ConfigError` for an unknown name, with the
-    nearest, and `MethodError` for a file that holds no method.
+    With `datasets`, the description of a method has its settings and recipe on each of them (`recipes.resolved`), by
+    default in the regime `partial`, or the method's first. Raises `ConfigError` for an unknown name, with the nearest,
+    and `MethodError` for a file without a method.
     """
     from pmll_datasets.registry import ALIASES, DATASETS, is_file
 
@@ -108,11 +108,11 @@ def describe(name: str, datasets: Sequence[str] = (), regime: str = "", track: s
         on = [recipes.resolved(kind, each, own, track) for each in datasets]
         return describe_method(kind) | {"resolved": on}
     hint = nearest(name, [*known, *DATASETS, *ALIASES], "see 'pmll-bench list methods' and 'pmll-bench list datasets'")
-    raise ConfigError(f"no method and no data set is called {name!r}", hint=hint)
+    raise ConfigError(f"unknown method or data set {name!r}", hint=hint)
 
 
 def describe_dataset(name: str) -> dict[str, Any]:
-    """A data set before its files are opened: counts, layout, options."""
+    """Counts, layout and options of a data set, without opening its files."""
     from pmll_datasets.registry import ALIASES, find, names_of
 
     official, entry = ALIASES.get(name, name), find(name)
@@ -150,8 +150,8 @@ def describe_method(kind: Kind) -> dict[str, Any]:
     }
 
 
-def inferred(names: Iterable[str]) -> set[str]:
-    """Those of the methods whose cards state that something is inferred; imports no torch."""
+def inferred_methods(names: Iterable[str]) -> set[str]:
+    """The methods with inferred parts, among `names`; imports no torch."""
     from pmll_methods.method import NOTHING_INFERRED, REGISTRY
 
     return {name for name in names if name in REGISTRY and name not in NOTHING_INFERRED}
@@ -166,7 +166,7 @@ def _settings(kind: Kind) -> Iterator[dict[str, Any]]:
 
 
 def _track(track: Any, kind: Kind) -> dict[str, Any]:
-    """A track's recipes and settings; `defaults` are those of the settings that it overrides."""
+    """A track's recipes and settings; `defaults` are the defaults of the settings that it overrides."""
     from pmll_methods.settings import as_plain
 
     usual = {field.name: field.default for field in dataclasses.fields(kind.settings_class)}
@@ -182,7 +182,7 @@ def _track(track: Any, kind: Kind) -> dict[str, Any]:
 
 
 def as_text(described: Mapping[str, Any]) -> str:
-    """A description for reading. What a method runs on data sets that were asked for stands alone."""
+    """A description as text; only the resolved values if data sets were requested."""
     if described.get("resolved"):
         about = f"{described['name']} (revision {described['revision']}): {described['title']}"
         return "\n".join([about, *(line for each in described["resolved"] for line in recipes.as_lines(each))])
@@ -196,11 +196,11 @@ def _dataset_lines(about: Mapping[str, Any]) -> Iterator[str]:
     yield f"{about['name']}{aliases}: {about['title']}"
     yield ""
     for split in ("train", "test"):
-        yield f"  {split:8} {f'{counts[split]:,} images' if counts else 'what is there'}"
+        yield f"  {split:8} {f'{counts[split]:,} images' if counts else 'depends on the files'}"
     if not about["verified"]:
         yield f"  {UNVERIFIED}: not checked against the official split files"
-    yield f"  {'classes':8} {about['classes'] or 'what is there'}"
-    yield f"  {'layout':8} {about['layout'] or 'embedded, needs no files'}"
+    yield f"  {'classes':8} {about['classes'] or 'depends on the files'}"
+    yield f"  {'layout':8} {about['layout'] or 'embedded, no files needed'}"
     yield from _section("options (--set data.NAME=VALUE)")
     for name, option in about["options"].items():
         yield f"  {name} = {option['default']}    {option['meaning']}: {option['values']}"
@@ -218,15 +218,15 @@ def _method_lines(about: Mapping[str, Any]) -> Iterator[str]:
     yield f"  regimes  {', '.join(about['regimes'])}"
     yield f"  status   {about['status']}"
     if not about["grouped"]:
-        yield "  groups   none: each cell alone; after a kill it starts again unless the method saves its state"
+        yield "  groups   none: cells train one by one; after a kill a cell restarts unless the method saves its state"
     if about["deterministic"]:
-        yield "  seeds    deterministic: trained once per mask, whatever the seeds"
+        yield "  seeds    deterministic: trained once per mask, for all seeds"
     if not about["logits"]:
-        yield "  scores   no logits of P(present): F1 at a threshold is left out"
-    yield from _section("inferred (what the paper and its code leave open)")
+        yield "  scores   not logits of P(present): thresholded F1 is omitted"
+    yield from _section("inferred (left open by the paper and its code)")
     yield from (f"  - {choice}" for choice in about["inferred"] or ["nothing stated"])
     if about["differs"]:
-        yield from _section("differs (from released code; what restores it)")
+        yield from _section("differs (from released code; how to restore it)")
         yield from (f"  - {choice}" for choice in about["differs"])
     yield from _section(f"settings (--set {about['name']}.NAME=VALUE)")
     for setting in about["settings"]:

@@ -1,4 +1,4 @@
-"""Looks at what a run needs on this machine: packages, devices, threads, the store's file system, data, Slurm."""
+"""Checks the requirements of a run: packages, devices, threads, the store's file system, data and Slurm."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ..machine import cores
 from ..store.environment import PACKAGES, environment
 
 SLURM_TOOLS = ("sbatch", "squeue", "sacct", "scancel")
-ROOM = 1 << 30  # bytes that a store should have left
+ROOM = 1 << 30  # free bytes that a store needs
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at; `hint` says what to do and is empty where all is well."""
+    """The result of one check; `hint` says what to do and is empty if all is well."""
 
     name: str
     value: str
@@ -28,7 +28,7 @@ class Finding:
 
 
 def examine(store: Path, data: Path | None) -> list[Finding]:
-    """Everything a run depends on, the problems with a hint each."""
+    """Check everything that a run depends on; each problem has a hint."""
     return [*_software(), *_tokenizers(), *_devices(), *_store(store), *_data(data), *_words(), *_slurm()]
 
 
@@ -43,9 +43,9 @@ def _software() -> Iterator[Finding]:
 
 
 def _tokenizers() -> Iterator[Finding]:
-    needed = "only towers with a Hugging Face tokenizer need it"
+    needed = "only for towers with a Hugging Face tokenizer"
     if find_spec("transformers") is None:
-        yield Finding("transformers", f"not here ({needed}: pip install 'pmll-bench[hf]')")
+        yield Finding("transformers", f"not installed ({needed}: pip install 'pmll-bench[hf]')")
     else:
         yield Finding("transformers", f"{version('transformers')} ({needed})")
 
@@ -54,26 +54,30 @@ def _devices() -> Iterator[Finding]:
     try:
         import torch
     except (ImportError, OSError) as error:
-        yield Finding("device", f"torch doesn't import: {error}", "install torch for this machine first")
+        yield Finding("device", f"cannot import torch: {error}", "install torch for this machine")
         return
     cuda = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     yield Finding("device", ", ".join([*cuda, "cpu"]))
 
 
 def _store(folder: Path) -> Iterator[Finding]:
-    """Whether the nearest folder that exists can be written to, links files and has room."""
+    """Whether the nearest existing folder is writable, supports hard links and has free space."""
     there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.is_dir())
     if blocking := [each for each in (folder, *folder.parents) if each.is_file()]:
-        yield Finding("store", f"{blocking[0]} is a file", "name a folder: --root")
+        yield Finding("store", f"{blocking[0]} is a file", "choose a folder with --root")
         return
-    yield Finding("store", str(folder) if folder.is_dir() else f"{folder} (not there yet)")
+    yield Finding("store", str(folder) if folder.is_dir() else f"{folder} (not created yet)")
     try:
         with tempfile.TemporaryDirectory(dir=there, prefix=".pmll-doctor-") as name:
             yield _probe(Path(name))
     except OSError as error:
-        yield Finding("store probe", f"{there}: {error.strerror}", "choose a folder you may write to: --root")
+        yield Finding("store probe", f"{there}: {error.strerror}", "choose a writable folder with --root")
     free = shutil.disk_usage(there).free
-    yield Finding("store room", f"{free / 1e9:.1f} GB free", "" if free > ROOM else "make room, or choose --root")
+    yield Finding(
+        "store room",
+        f"{free / 1e9:.1f} GB free",
+        "" if free > ROOM else "free some space, or choose another folder with --root",
+    )
 
 
 def _probe(folder: Path) -> Finding:
@@ -85,13 +89,13 @@ def _probe(folder: Path) -> Finding:
     try:
         os.link(first, folder / "second")
     except OSError:
-        return Finding("store probe", "writes, but makes no hard links", "choose a file system with links: --root")
-    return Finding("store probe", "writes, syncs and links")
+        return Finding("store probe", "no hard links", "choose a file system with hard links with --root")
+    return Finding("store probe", "write, sync and hard link work")
 
 
 def _data(folder: Path | None) -> Iterator[Finding]:
     if folder is None:
-        yield Finding("data", "no folder set; `shapes` needs none (--data-root or PMLL_DATA for the others)")
+        yield Finding("data", "no folder set (shapes needs none; for others use --data-root or PMLL_DATA)")
     elif folder.is_dir():
         yield Finding("data", str(folder))
     else:
@@ -103,10 +107,12 @@ def _words() -> Iterator[Finding]:
 
     for name, file in FILES.items():
         kept = len(read_kept(name).vectors)
-        state = f"{kept} words of {file} are kept" if kept else f"{file} not here (pmll-bench data fetch {name})"
+        state = (
+            f"{kept:,} words of {file} are cached" if kept else f"{file} is not cached (pmll-bench data fetch {name})"
+        )
         yield Finding("word vectors", state)
 
 
 def _slurm() -> Iterator[Finding]:
     found = [tool for tool in SLURM_TOOLS if shutil.which(tool)]
-    yield Finding("slurm", ", ".join(found) or "not here (only --launcher slurm needs it)")
+    yield Finding("slurm", ", ".join(found) or "not installed (only for --launcher slurm)")

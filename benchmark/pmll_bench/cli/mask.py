@@ -21,10 +21,10 @@ def export(
     seed: int,
     out: Path,
 ) -> dict[float, float]:
-    """Write the masks of a data set's training labels to a file; the share of known entries by ratio.
+    """Write the masks of a data set's training labels to a file; returns the share of known entries per ratio.
 
-    Options of the data set that `sets` leaves open are those of the track `paper`.
-    Without `ratios`, those of the regime. Raises `DataError` as `masks.known_entries` does.
+    Options that are not in `sets` are those of the track `paper`. Without `ratios`, those of the regime are used.
+    Raises `DataError` as `masks.known_entries` does.
     """
     from pmll_datasets import dataset, mask_files, masks
     from pmll_datasets.errors import unknown
@@ -33,7 +33,7 @@ def export(
     if regime not in REGIMES or regime == "full":
         raise unknown("regime with a mask", regime, [each for each in REGIMES if each != "full"])
     if out.suffix != ".npz":
-        raise ConfigError(f"{out.name} is no name for a mask file", where="--out", hint="end it in .npz")
+        raise ConfigError(f"invalid name of a mask file: {out.name}", where="--out", hint="use the suffix .npz")
     given = {key: value for key, value in parse_sets(sets).data.items() if value is not None}
     data = dataset.load(name, root, paper_options(name, regime) | given)
     wanted = ratios if ratios and REGIMES[regime].has_ratio else REGIMES[regime].ratios

@@ -1,4 +1,4 @@
-"""How commands answer: results on stdout, as text or as one JSON document; all else on stderr."""
+"""Output of commands: results on stdout, as text or as one JSON document; everything else on stderr."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     from ..report.table import Table
     from ..store.status import Failure
 
-DEBUG: ContextVar[bool] = ContextVar("debug", default=False)  # `--debug`, wherever it stands
-ParserError = typer.BadParameter.__mro__[2]  # what all errors of typer's parser share; typer exports only this one
+DEBUG: ContextVar[bool] = ContextVar("debug", default=False)  # `--debug`, at any position
+ParserError = typer.BadParameter.__mro__[2]  # the base of the errors of typer's parser, which typer does not export
 
 
 def print_json(kind: str, content: Mapping[str, Any]) -> None:
-    """Print one document as one line; its schema says what it is and in which version."""
+    """Print one document as one line; its schema names kind and version."""
     print(json.dumps({"schema": f"pmll.{kind}/1", **content}), flush=True)
 
 
 def columns(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Rows as aligned text, as wide as they need to be; numbers to the right, nothing for None.
+    """Rows as aligned columns; numbers to the right, None as empty.
 
     >>> print(columns(["name", "images"], [["shapes", 1200], ["yours", None]]))
     name    images
@@ -58,23 +58,23 @@ def _text(value: object) -> str:
 
 
 def tell(text: str) -> None:
-    """Say something that is no result."""
+    """Print a message to stderr."""
     print_line(text, sys.stderr)
 
 
 def failure_text(failure: Failure) -> str:
-    """Why cells failed, which they are, and where the traceback is; with `--debug` the traceback itself."""
+    """The cells that failed for one reason, with the path of the traceback or, with `--debug`, the traceback."""
     text = f"{failure.state}, {counted(len(failure.cells), 'cell')}: {failure.message}\n  {' '.join(failure.cells)}"
     if failure.trace is None:
         return text
     if DEBUG.get():
         return f"{text}\n{Path(failure.trace).read_text(encoding='utf-8')}"
-    return f"{text}\n  traceback: {failure.trace} (--debug shows it here)"
+    return f"{text}\n  traceback: {failure.trace} (shown here with --debug)"
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: what, where, and what to do."""
+    """A problem: what, where, and a hint."""
 
     message: str
     where: str | None = None
@@ -82,10 +82,10 @@ class Problem:
 
 
 def report_error(error: Exception, *, debug: bool, as_json: bool) -> Exit:
-    """Say what went wrong; returns the exit code."""
+    """Print an error; returns the exit code."""
     code, problems = _described(error)
     if as_json:
-        with suppress(OSError):  # stdout may be what is broken
+        with suppress(OSError):  # stdout may be broken
             print_json("error", {"code": code, "errors": [vars(problem) for problem in problems]})
     if debug:
         traceback.print_exception(error)
@@ -99,30 +99,30 @@ def report_error(error: Exception, *, debug: bool, as_json: bool) -> Exit:
 
 
 def _described(error: Exception) -> tuple[Exit, list[Problem]]:
-    """The exit code and the problems of an error; an unexpected one leaves its traceback in a file."""
+    """The exit code and the problems of an error; the traceback of an unexpected error is saved to a file."""
     if isinstance(error, ParserError):
         return Exit.USAGE, _usage(error)
     if isinstance(error, PmllError):
         code = error.code if isinstance(error, BenchError) else Exit.INVALID
         return code, [Problem(each.what, each.where, each.hint) for each in error.problems]
     if isinstance(error, OSError) and error.errno in NO_SPACE:
-        where = error.filename or "stdout"  # the store's own files say so by themselves
-        return Exit.STORE, [Problem("no space left", str(where), "free some space and run again")]
+        where = error.filename or "stdout"  # errors of the store's files are StoreErrors
+        return Exit.STORE, [Problem("no space left", str(where), "free some space and run the command again")]
     message = f"unexpected {type(error).__name__}: {error}".splitlines()[0]
     kept = _keep_traceback(error)
     trace = f"traceback in {kept}" if kept else None
-    return Exit.BUG, [Problem(message, trace, "this is a bug in pmll-bench; --debug shows the traceback here")]
+    return Exit.BUG, [Problem(message, trace, "this is a bug in pmll-bench; --debug shows the traceback")]
 
 
 def _usage(error: Any) -> list[Problem]:
-    """What the parser found; nothing where it has shown the help already."""
+    """The problem that the parser found; none if it has already shown the help."""
     command = error.ctx.command_path if error.ctx else "pmll-bench"
     message = error.format_message()
     return [Problem(message, hint=f"see '{command} --help'")] if message else []
 
 
 def _keep_traceback(error: Exception) -> Path | None:
-    """Write an error's traceback to the user's logs, else to the folder for temporary files; None where neither can."""
+    """Save a traceback to the user's log folder, else to the temporary folder; None if both fail."""
     import platformdirs
 
     now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
@@ -137,7 +137,7 @@ def _keep_traceback(error: Exception) -> Path | None:
 
 
 def print_table(table: Table) -> None:
-    """Print a table as a person reads it: fitted to a terminal, in full on a pipe."""
+    """Print a table: fitted to a terminal, in full to a pipe."""
     from ..report.formats import terminal
 
     if sys.stdout.isatty():

@@ -1,4 +1,4 @@
-"""From a request to its plan: what is left out, what is fetched before the cells run, and how a plan is printed."""
+"""Plans for commands: methods that are left out, downloads before the run, and the list of cells."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ if TYPE_CHECKING:
 
 
 def plan_of(request: Request, root: Path, *, dry_run: bool) -> Plan:
-    """Plan a request and print the notes. Methods whose weights or word vectors can't be downloaded are left out.
+    """Plan a request and print the notes. Methods whose weights or word vectors could not be downloaded are left out.
 
-    A dry run needs no torch where no tower or word vectors have to be looked for.
+    A dry run imports no torch if all methods use embedded towers and word vectors.
     """
-    from ..plan.method_facts import comes_whole
+    from ..plan.method_facts import needs_no_download
     from ..plan.planning import plan
     from ..store.images import changed_image_warnings
 
     planned = plan(request)
     waiting = _waiting(planned, root)
-    if needy := [each for each in waiting if not comes_whole(each)]:
-        from ..prepare.downloads import without_unobtainable
+    if needy := [each for each in waiting if not needs_no_download(each)]:
+        from ..prepare.downloads import without_unavailable
 
-        planned = without_unobtainable(planned, request, needy)
+        planned = without_unavailable(planned, request, needy)
     left = {each.cell.id for each in planned.cells}
     if about := [each for each in (needy if dry_run else waiting) if each.cell.id in left]:
-        from ..prepare.class_names import alike
+        from ..prepare.class_names import indistinguishable_classes
 
-        planned = replace(planned, notes=(*planned.notes, *alike(about)))
+        planned = replace(planned, notes=(*planned.notes, *indistinguishable_classes(about)))
     for note in (*planned.notes, *changed_image_warnings(planned.cells, planned.data, root)):
         tell(note)
     return planned
 
 
 def _waiting(planned: Plan, root: Path) -> list[Planned]:
-    """The cells that aren't done."""
+    """The cells that are not done."""
     store = _store_in(root)
     return [each for each in planned.cells if store is None or store.folder(each.cell).result() is None]
 
 
 def _store_in(root: Path) -> Store | None:
-    """The store in a folder; None where the folder is missing or empty. Raises `StoreError` for other content."""
+    """The store in a folder; None if the folder is missing or empty. Raises `StoreError` for other content."""
     from ..files import store_errors
     from ..store.store import Store
 
@@ -58,24 +58,24 @@ def _store_in(root: Path) -> Store | None:
 
 
 def fetch_words(planned: Plan, request: Request, root: Path) -> None:
-    """Download the word vectors that cells lack; a note says where that fails, and then these cells fail."""
+    """Download missing word vectors. If a download fails, a note says so and the cells that need it fail."""
     waiting = [each for each in _waiting(planned, root) if each.settings.get("words")]
     if not waiting:
         return
     from pmll_datasets.errors import DataError
 
-    from ..prepare.class_names import alike
+    from ..prepare.class_names import indistinguishable_classes
     from ..prepare.downloads import words_to_fetch
-    from ..prepare.word_vectors import keep
+    from ..prepare.word_vectors import cache_vectors
     from ..run.progress import downloading
 
     for name, prompt_names in words_to_fetch(waiting).items():
         try:
             with downloading() as progress:
-                keep(name, prompt_names, Path(request.data_root) if request.data_root else None, progress)
+                cache_vectors(name, prompt_names, Path(request.data_root) if request.data_root else None, progress)
         except DataError as error:
-            tell(f"the word vectors {name} could not be fetched: {error}")
-        for note in alike(each for each in waiting if each.settings["words"] == name):
+            tell(f"the word vectors {name} could not be downloaded: {error}")
+        for note in indistinguishable_classes(each for each in waiting if each.settings["words"] == name):
             tell(note)
 
 

@@ -1,4 +1,4 @@
-"""What a method trains with on a data set in a regime, value by value with its source: for `show` and the docs."""
+"""The settings and recipe of a method on a data set in a regime, each value with its source; for `show` and docs."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ..errors import ConfigError, nearest
 if TYPE_CHECKING:
     from pmll_methods.registry import Kind
 
-UNSTATED = "no source states this recipe here: it is from another data set or regime, or from a trained tower"
+UNSTATED = "no source states a recipe here: this one is for another data set, another regime or a trained tower"
 COLUMNS = ("resolution", "batch", "epochs", "optimizer", "lr", "lr_scale", "weight_decay", "schedule", "ema")
 PAGE = """# Recipes of the track `paper`
 
-Generated from the methods' cards by `python -m pmll_bench.cli.recipes > docs/recipes.md`. A row holds for the data sets
-and regimes that it names. Where the source of a recipe states nothing for a data set or a regime, the row is marked ‡,
-and so is the method's row in a table. `source` names where values come from that depart from the method's own recipe.
+Generated from the methods' cards by `python -m pmll_bench.cli.recipes > docs/recipes.md`. A row applies to the data
+sets and regimes that it names. If the source of a recipe states none for a data set or a regime, the row is marked ‡,
+as is the method's row in a table. `source` names the source of values that differ from the method's own recipe.
 `pmll-bench show METHOD --datasets NAME` prints every value with its source.
 """
 
 
 def resolved(kind: Kind, dataset: str, regime: str, track: str = "paper") -> dict[str, Any]:
-    """The settings and the recipe of a method on one data set in one regime, each value with its source."""
+    """The settings and the recipe of a method on a data set in a regime, each value with its source."""
     from pmll_methods.settings import as_plain, resolve
 
     name = ALIASES.get(dataset, dataset)
@@ -46,7 +46,7 @@ def _value(name: str, value: Any, source: str) -> dict[str, Any]:
 
 
 def check(datasets: Sequence[str], kind: Kind, regime: str, track: str) -> None:
-    """Refuse a data set that isn't built in, or a regime or a track that the method hasn't."""
+    """Reject a data set that is not built in, or a regime or track that the method does not support."""
     for what, name, known in (
         *(("data set", name, [*DATASETS, *ALIASES]) for name in datasets),
         ("regime", regime, kind.card.regimes),
@@ -57,7 +57,7 @@ def check(datasets: Sequence[str], kind: Kind, regime: str, track: str) -> None:
 
 
 def as_lines(record: Mapping[str, Any]) -> Iterator[str]:
-    """What `resolved` gives, for reading: the recipe, then the settings, their values and sources in columns."""
+    """The result of `resolved` as text: the recipe, then the settings, with values and sources in columns."""
     yield ""
     yield f"on {record['dataset']}, regime {record['regime']}, track {record['track']}"
     if not record["stated"]:
@@ -73,7 +73,7 @@ def as_lines(record: Mapping[str, Any]) -> Iterator[str]:
 
 
 def short(value: Any) -> str:
-    """A value of a setting or a recipe in one word.
+    """A value of a setting or a recipe as short text.
 
     >>> short(("a", "b")), short({"graph": 5.0}), short(0.82 ** (1 / 45))
     ('a,b', 'graph 5', '0.9956')
@@ -86,7 +86,7 @@ def short(value: Any) -> str:
 
 
 def page() -> str:
-    """The docs' page of all built-in methods' recipes on the track `paper`."""
+    """The page of the docs with the recipes of all built-in methods on the track `paper`."""
     from pmll_methods import registry
     from pmll_methods.method import REGISTRY
 
@@ -94,7 +94,7 @@ def page() -> str:
 
 
 def _section(kind: Kind) -> Iterator[str]:
-    """A method's table: data sets and regimes with equal values share a row."""
+    """The table of a method: data sets and regimes with equal values share a row."""
     rows: dict[tuple[str, ...], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for dataset in (name for name in DATASETS if not name.endswith("-subset") and name != "shapes"):
         for regime in (regime for regime in REGIMES if regime in kind.card.regimes):

@@ -160,10 +160,10 @@ def _layout(results: list[Result], metric: str, decimals: int = 1) -> Layout:
     from pmll_methods.method import REGISTRY
 
     from ..report.table import Layout
-    from .describe import inferred
+    from .describe import inferred_methods
 
     labels = {result.label: result.method for result in results}
-    marked = inferred(set(labels.values()))
+    marked = inferred_methods(set(labels.values()))
     order = sorted(labels, key=lambda label: [*REGISTRY, labels[label]].index(labels[label]))
     return Layout(metric, decimals, order=order, inferred=[label for label in labels if labels[label] in marked])
 

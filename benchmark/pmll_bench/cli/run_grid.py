@@ -1,4 +1,4 @@
-"""What `run` and `ablate` share: a request becomes a plan, and the plan is shown, submitted or carried out."""
+"""Runs a grid for `run` and `ablate`: plans a request, then lists, submits or runs its missing cells."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 def run_grid(request: Request, how: RunOptions) -> Plan:
-    """Plan, then show, submit or carry out what is missing. Ends the command where that doesn't end well.
+    """Plan a request, then list, submit or run its missing cells. Exits the command if cells fail.
 
-    Returns the plan, whose cells are done if it was carried out here or waited for.
+    Returns the plan; its cells are done unless they were only listed or submitted.
     """
     if how.slurm and how.launcher != Launcher.slurm:
-        raise UsageError("--slurm says what jobs get, but nothing is submitted", hint="add --launcher slurm")
+        raise UsageError("--slurm sets the resources of jobs, but no job is submitted", hint="add --launcher slurm")
     if how.slots is not None and how.launcher != Launcher.local:
-        raise UsageError(f"--slots is for the local launcher, not for {how.launcher}", hint="add --launcher local")
+        raise UsageError(f"--slots is for the launcher local, not {how.launcher}", hint="add --launcher local")
     planned = plan_of(request, how.root, dry_run=how.dry_run)
     if how.dry_run:
         show_plan(planned, how.root, how.as_json)
@@ -46,7 +46,7 @@ def run_grid(request: Request, how: RunOptions) -> Plan:
 
 
 def _submit(planned: Plan, how: RunOptions) -> None:
-    """Submit what is missing; then name the jobs, or wait for them."""
+    """Submit the missing cells, then print the job ids or wait for the jobs."""
     from ..launch.slurm import submit
     from ..store.store import Store
 
@@ -54,10 +54,10 @@ def _submit(planned: Plan, how: RunOptions) -> None:
     settings, threads = _slurm_settings(how.slurm or []), _threads(planned, how)
     jobs = submit(planned.groups, store, settings, device=how.device, threads=threads)
     if not jobs:
-        tell("nothing to submit: the cells are done, or jobs and runs are at work on them")
+        tell("nothing to submit: all cells are done, queued or running")
     if how.wait:
-        goes = "it goes" if len(jobs) == 1 else "they go"
-        tell(f"{counted(len(jobs), 'job')} submitted; {goes} on if this command is stopped")
+        continues = "it continues" if len(jobs) == 1 else "they continue"
+        tell(f"{counted(len(jobs), 'job')} submitted; {continues} if this command is stopped")
         _follow(planned, store, how.as_json)
         return
     if how.as_json:
@@ -68,18 +68,18 @@ def _submit(planned: Plan, how: RunOptions) -> None:
 
 
 def _slurm_settings(options: list[str]) -> dict[str, str]:
-    """What `--slurm KEY=VALUE` sets; the lines of several `setup` follow each other, else the last value holds."""
+    """The settings in `--slurm KEY=VALUE`; several `setup` values are joined as lines, else the last value counts."""
     settings: dict[str, str] = {}
     for option in options:
         key, equals, value = option.partition("=")
         if not equals or not key:
-            raise UsageError(f"--slurm {option!r} sets nothing", hint="write KEY=VALUE: --slurm partition=gpu")
+            raise UsageError(f"invalid value for --slurm: {option!r}", hint="write KEY=VALUE: --slurm partition=gpu")
         settings[key] = f"{settings[key]}\n{value}" if key == "setup" and key in settings else value
     return settings
 
 
 def _follow(planned: Plan, store: Store, as_json: bool) -> None:
-    """Wait for the jobs and show what came of them."""
+    """Wait for the jobs and print their results."""
     from ..launch.slurm import alive_jobs
     from ..launch.waiting import wait
     from ..run.progress import listening
@@ -93,15 +93,15 @@ def _follow(planned: Plan, store: Store, as_json: bool) -> None:
         raise typer.Exit(Exit.INTERRUPTED) from None
     code = _report(planned, store, outcome, as_json)
     if outcome.lost:
-        lost = counted(len(outcome.lost), "cell")
-        tell(f"lost, {lost}: the jobs are gone; what they wrote lies in {store.root / 'slurm'}")
+        lost, jobs = counted(len(outcome.lost), "cell"), "its job" if len(outcome.lost) == 1 else "their jobs"
+        tell(f"{lost} lost: {jobs} disappeared; logs are in {store.root / 'slurm'}")
     if code:
         raise typer.Exit(code)
 
 
 def _tell_how_to_follow(root: Path) -> None:
     store = shlex.quote(str(root))
-    tell(f"how it goes:  pmll-bench status --root {store}\nthe results:  pmll-bench table --root {store}")
+    tell(f"state:    pmll-bench status --root {store}\nresults:  pmll-bench table --root {store}")
 
 
 def _carry_out(planned: Plan, how: RunOptions) -> None:
@@ -119,13 +119,13 @@ def _carry_out(planned: Plan, how: RunOptions) -> None:
         outcome = carry_out(planned.groups, store, listener=listener, stop=stop)
     code = _report(planned, store, outcome, how.as_json, stopped=stop.is_set())
     if stop.is_set():
-        tell("stopped; the same command goes on from here")
+        tell("stopped; the same command continues from here")
     if stop.exit_code or code:
         raise typer.Exit(stop.exit_code or code)
 
 
 def _tell_done(planned: Plan, store: Store, as_json: bool) -> None:
-    """Answer where all is done already, without what it takes to train."""
+    """Print the results of finished cells, without importing torch."""
     from ..run.outcome import Outcome
 
     number = len(planned.cells)
@@ -134,7 +134,7 @@ def _tell_done(planned: Plan, store: Store, as_json: bool) -> None:
 
 
 def _launcher(how: RunOptions, planned: Plan) -> Callable[..., Outcome]:
-    """What carries out groups here: this process, or several."""
+    """The function that runs groups: in this process, or in several."""
     from ..machine import choose_device, cores
 
     threads = _threads(planned, how)
@@ -149,14 +149,14 @@ def _launcher(how: RunOptions, planned: Plan) -> Callable[..., Outcome]:
 
 
 def _threads(planned: Plan, how: RunOptions) -> int | None:
-    """The threads that were asked for, else the usual ones; None for all that are there."""
+    """The requested threads, else the usual number; None for all cores."""
     from ..machine import usual_threads
 
     return how.threads or usual_threads(each.track for each in planned.cells)
 
 
 def _report(planned: Plan, store: Store, outcome: Outcome, as_json: bool, *, stopped: bool = False) -> Exit:
-    """Show what came of a run; the exit code that says so."""
+    """Print the outcome of a run; returns the exit code."""
     if as_json:
         print_json("outcome", vars(outcome))
     elif not stopped:
@@ -172,15 +172,15 @@ def _show_results(planned: Plan, store: Store) -> None:
 
 
 def table_of(planned: Plan, store: Store) -> Table:
-    """The table of a plan's cells, whatever else the store holds, its rows called as in the plan."""
+    """The table of a plan's cells alone, with the labels of the plan."""
     from ..report.frame import frame
     from ..report.table import Layout, build
-    from .describe import inferred
+    from .describe import inferred_methods
 
     found = [(each, store.folder(each.cell).result()) for each in planned.cells]
     results = [result.model_copy(update={"label": each.label}) for each, result in found if result is not None]
     order = list(dict.fromkeys(each.label for each in planned.cells))
-    marked = inferred({each.cell.method for each in planned.cells})
+    marked = inferred_methods({each.cell.method for each in planned.cells})
     shown_marked = {each.label for each in planned.cells if each.cell.method in marked}
     return build(frame(results), Layout(order=order, inferred=shown_marked))
 

@@ -1,1 +1,1 @@
-"""Planning: from what a user asks for to cells and groups, as pure data; imports no torch."""
+"""Planning: turns a request into cells and groups, as pure data; imports no torch."""

@@ -1,4 +1,4 @@
-"""What a user should know about the numbers of a plan before anything runs."""
+"""Warnings about the numbers of a plan, before anything runs."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from pmll_methods.recipe import Recipe
 
 KEPT = 0.05
-"""The largest share of the initial weights that a moving average may still hold at the end without a warning."""
+"""The largest share of the initial weights in the final moving average that gives no warning."""
 
 
 def caveats(request: Request, data: Sequence[DataFacts], methods: Mapping[str, Sequence[MethodFacts]]) -> Iterator[str]:
-    """Notes on the rows of a request, in the order of its data sets and methods."""
+    """Warnings about the rows of a request, in the order of its data sets and methods."""
     for of_data in data:
         for row in methods[of_data.name]:
             if request.regime in row.regimes:
@@ -29,19 +29,19 @@ def _average(row: MethodFacts, data: DataFacts) -> Iterator[str]:
     left = initial_share(row.recipe, data.train)
     if left > KEPT:
         yield (
-            f"{row.label} on {data.name}: its averaged weights, which are scored, keep {left:.0%} of the initial ones; "
-            f"lower {row.label}.recipe.ema ({row.recipe.ema:.6g}) or raise recipe.epochs"
+            f"{row.label} on {data.name}: the averaged weights, which are scored, contain {left:.0%} of the initial "
+            f"weights; lower {row.label}.recipe.ema ({row.recipe.ema:.6g}) or raise recipe.epochs"
         )
 
 
 def _corrections(row: MethodFacts, data: DataFacts) -> Iterator[str]:
-    """LL-Cp: where a batch has room for one correction at most, its rate isn't what `delta` says."""
+    """LL-Cp: if a batch has fewer than two corrections, their rate differs from `delta`."""
     permanent, delta = row.settings.get("permanent", "never"), row.settings.get("delta", 0)
     entries = row.recipe.batch * data.classes * delta
     if permanent != "never" and entries > 0 and math.ceil(entries) < 2:
         done = "corrects one" if permanent == "reaching" else "corrects none"
         yield (
-            f"{row.label} on {data.name}: {delta:.2%} of the labels of a batch are {entries:.2g}, fewer than two, so "
+            f"{row.label} on {data.name}: {delta:.2%} of the labels of a batch is {entries:.2g}, less than two, so "
             f"permanent={permanent} {done} per batch; raise {row.label}.delta or recipe.batch"
         )
 
@@ -49,7 +49,7 @@ def _corrections(row: MethodFacts, data: DataFacts) -> Iterator[str]:
 def initial_share(recipe: Recipe, images: int) -> float:
     """The share of the initial weights in the moving average at the end of training, ema^steps; 0 without one.
 
-    Stages count as one: a method that starts its average anew in a later stage keeps more than this.
+    Stages count as one: a method that restarts its average in a later stage keeps a larger share.
 
     >>> from pmll_methods.recipe import Recipe
     >>> round(initial_share(Recipe(resolution=448, batch=128, epochs=60, lr=1e-4, ema=0.9997), 5011), 2)

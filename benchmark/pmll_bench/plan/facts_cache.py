@@ -1,8 +1,8 @@
-"""Keeps what planning knows of built-in methods from one plan to the next, so that a second one needs no torch.
+"""Caches the facts about built-in methods between plans, so that a second plan needs no torch.
 
-Cards and settings stand in the methods' own files, which import torch. What follows from them for a request is plain
-data and changes only with the code, so it is kept in the user's cache under the digest of the code and of the request.
-What depends on other files, such as the digests of towers and word vectors, is never kept.
+Cards and settings are in the methods' own files, which import torch. The facts derived from them for a request are
+plain data and change only with the code, so they are cached in the user's folder under the digest of the code and of
+the request. Anything that depends on other files, such as digests of towers and word vectors, is not cached.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from .request import Request
 Facts: TypeAlias = dict[str, list[MethodFacts]]  # by data set, in the order of a request's rows
 
 PACKAGES = ("errors", "datasets", "methods", "bench")
-MOST = 100  # files that stay
+MOST = 100  # files that are kept
 
 
 def folder() -> Path:
-    """Where the facts are kept."""
+    """The folder of the cache."""
     import platformdirs
 
     return platformdirs.user_cache_path("pmll-bench") / "methods"
 
 
-def kept(request: Request, data: Sequence[str]) -> Facts | None:
-    """The facts of a request's rows on some data sets, from an earlier plan; None where they have to be found anew."""
+def load(request: Request, data: Sequence[str]) -> Facts | None:
+    """The cached facts of a request's rows on some data sets; None if there are none."""
     path = _path(request, data)
     if path is None:
         return None
@@ -52,8 +52,8 @@ def kept(request: Request, data: Sequence[str]) -> Facts | None:
     return None
 
 
-def keep(request: Request, facts: Mapping[str, Sequence[MethodFacts]]) -> None:
-    """Keep a request's facts; where nothing can be written, the next plan finds them anew."""
+def save(request: Request, facts: Mapping[str, Sequence[MethodFacts]]) -> None:
+    """Cache the facts of a request. If the cache cannot be written, the next plan determines them again."""
     path = _path(request, list(facts))
     if path is None:
         return
@@ -68,14 +68,14 @@ def keep(request: Request, facts: Mapping[str, Sequence[MethodFacts]]) -> None:
 def _read(row: Mapping[str, object]) -> MethodFacts:
     """Facts from JSON, which has no tuples."""
     if row.keys() != {field.name for field in fields(MethodFacts)}:
-        raise ValueError("not the facts of a method")
+        raise ValueError("unexpected fields")
     values: dict[str, Any] = dict(row)
     recipe = from_plain(Recipe, values.pop("recipe"), where="recipe")
     return MethodFacts(**values | {"regimes": tuple(values["regimes"]), "recipe": recipe})
 
 
 def _path(request: Request, data: Sequence[str]) -> Path | None:
-    """The file for a request; None where a method isn't built in: its code is not ours to follow."""
+    """The file for a request; None if a method is not built in, because its code is not part of the digest."""
     if not all(row.method in REGISTRY for row in request.rows):
         return None
     rows = [[row.method, row.label, row.sets] for row in request.rows]
@@ -85,7 +85,7 @@ def _path(request: Request, data: Sequence[str]) -> Path | None:
 
 @cache
 def _code() -> str:
-    """The digest of all that facts follow from: our packages, Python, and what checks the settings' types."""
+    """The digest of everything that determines the facts: our packages, Python and pydantic."""
     total = sha256(f"{sys.version} {version('pydantic')}".encode())
     for package in PACKAGES:
         root = Path(str(__import__(f"pmll_{package}").__file__)).parent

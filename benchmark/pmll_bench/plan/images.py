@@ -1,21 +1,19 @@
-"""Images that were replaced under their old names: what planning says of them, and which results knew others."""
+"""Images that were replaced under their old names, found when a grid is planned."""
 
 from __future__ import annotations
 
 from pmll_datasets.dataset import DataError, Dataset
 
 
-def replaced(data: Dataset) -> tuple[str, ...]:
-    """What to say where images of a user's own data set hold something else than when they were last seen.
+def note_replaced(data: Dataset) -> tuple[str, ...]:
+    """A note if images of a user's own data set have changed since they were last seen.
 
-    Raises `DataError` where those of any other data set do: its numbers would go by an identity that is not theirs.
+    Raises `DataError` for any other data set, whose identity would no longer match its images.
     """
     comparison = data.comparison
     if not comparison.changed:
         return ()
     if data.user_file:
-        return (
-            f"{data.name}: {comparison.summary}; this is another data set now; results of the old images stay separate",
-        )
-    hint = f"restore the images; or check and accept them as they are: pmll-bench data verify {data.name} --renew"
+        return (f"{data.name}: {comparison.summary}; it now counts as another data set, and old results stay separate",)
+    hint = f"restore the images, or check and accept them: pmll-bench data verify {data.name} --renew"
     raise DataError(f"{data.name}: {comparison.summary}", where=str(data.files[comparison.changed[0]]), hint=hint)

@@ -1,4 +1,4 @@
-"""Can the training labels of a grid teach anything? Refused where they can't, said where those of a class can't."""
+"""Checks that the known training labels of a grid suffice for training, and notes classes without labels."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from .planned import MethodFacts, Planned
 SIGNS = {"present": 1, "absent": -1}
 MARKS = {"present": "1", "absent": "-1, or 0 in a file of only 0 and 1"}
 NEEDS = {"single-positive": ("present",)}
-"""What has to be known in a regime; both signs in the others."""
+"""The signs that a regime needs; other regimes need both."""
 NESTED = ("counter/1", "none")
-"""Masks whose smallest ratio knows least: what is known there is known at every larger one."""
+"""Masks whose known labels at the smallest ratio are known at every larger ratio."""
 FEW = 5
-"""How many classes are named."""
+"""The number of classes that a note names."""
 
 
-def refuse_or_note(
+def check_labels(
     cells: Iterable[Planned], methods: Mapping[str, MethodFacts], opened: Callable[[Planned], Dataset]
 ) -> tuple[str, ...]:
-    """Refuse cells whose training labels lack what is needed; a note for each data set on classes that lack some.
+    """Check that cells have the training labels that they need; one note per data set on classes without labels.
 
-    Methods that have the regime single-positive can learn from present labels alone, in every regime. Of masks with
-    several seeds, the note is on the first that leaves a class without.
+    Methods that support the regime single-positive can learn from present labels alone, in every regime. With several
+    mask seeds, the note is about the first mask that leaves a class without labels.
 
     Args:
-        cells: the cells of a grid; those of methods that use no labels are left out.
+        cells: the cells of a grid; methods that use no labels are skipped.
         methods: the methods by the labels of their rows.
-        opened: gives the data set of a cell.
+        opened: returns the data set of a cell.
 
     Raises:
-        DataError: no training label of a cell is known, or none present, or none absent where that is needed.
+        DataError: no training label of a cell is known, or no needed present or absent label.
     """
     notes: dict[str, str] = {}
     learning = [planned for planned in cells if methods[planned.label].uses_labels]
@@ -42,23 +42,23 @@ def refuse_or_note(
         cell, data = planned.cell, opened(planned)
         labels = known_labels(planned, data)
         _refuse(labels, planned, data, positives_do=_positives_do(methods[planned.label]))
-        if said := lacking(labels, data.classes, cell.regime):
+        if said := classes_without_labels(labels, data.classes, cell.regime):
             notes.setdefault(cell.dataset, f"{cell.dataset}, {_draw(planned)}: {said}")
     return tuple(notes.values())
 
 
 def known_labels(planned: Planned, data: Dataset) -> Labels:
-    """The training labels that a cell's mask leaves known, before any noise."""
+    """The training labels of a cell under its mask, before label noise."""
     cell, rule = planned.cell, open_mask(planned)
     labels = mask_labels(data.train, data.classes, regime=cell.regime, ratio=cell.ratio, rule=rule, seed=cell.mask_seed)
     return labels if cell.regime == "full" else labels[training_part(data.train, rule)]
 
 
-def lacking(labels: Labels, classes: Sequence[str], regime: str) -> str:
-    """For each sign that a regime needs, how many classes have no training label of it, and which; empty for none.
+def classes_without_labels(labels: Labels, classes: Sequence[str], regime: str) -> str:
+    """Per sign that a regime needs, the number and names of the classes without such a training label; "" if none.
 
     >>> import numpy as np
-    >>> lacking(np.array([[1, -1], [-1, -1]]), ["cat", "dog"], "full")
+    >>> classes_without_labels(np.array([[1, -1], [-1, -1]]), ["cat", "dog"], "full")
     '1 of 2 classes has no present training label (dog)'
     """
     said = []
@@ -79,9 +79,9 @@ def _refuse(labels: Labels, planned: Planned, data: Dataset, *, positives_do: bo
     what = "no training label is known" if len(missing) == len(SIGNS) else f"no known training label is {missing[0]}"
     hint = f"in the split train, mark {' and '.join(f'{sign} labels with {MARKS[sign]}' for sign in missing)}"
     if missing == ["absent"]:
-        hint += f"; {planned.label} needs some, methods that have the regime single-positive don't"
+        hint += f"; {planned.label} needs some, methods that support the regime single-positive do not"
     if all((data.train.labels == SIGNS[sign]).any() for sign in missing):
-        hint = "take a larger ratio or another mask"
+        hint = "use a larger ratio or another mask"
     raise DataError(what, where=f"{planned.cell.dataset}, {_draw(planned)}", hint=hint)
 
 
@@ -94,7 +94,7 @@ def _positives_do(method: MethodFacts) -> bool:
 
 
 def _draws(cells: Iterable[Planned], methods: Mapping[str, MethodFacts]) -> list[Planned]:
-    """One cell for each mask that has to be looked at: of the smallest ratio, and of a method that needs most."""
+    """One cell per mask to check: the smallest ratio, and a method that needs both signs if there is one."""
     found: dict[tuple[object, ...], Planned] = {}
     for planned in sorted(cells, key=lambda planned: (planned.cell.ratio, _positives_do(methods[planned.label]))):
         cell = planned.cell
@@ -104,7 +104,7 @@ def _draws(cells: Iterable[Planned], methods: Mapping[str, MethodFacts]) -> list
 
 
 def _draw(planned: Planned) -> str:
-    """What is drawn, for reading: "partial at ratio 0.1, mask seed 0"."""
+    """The mask in messages: "regime partial at ratio 0.1, mask seed 0"."""
     cell = planned.cell
     ratio = f" at ratio {cell.ratio:g}" if cell.regime in ("partial", "semi") else ""
     return f"regime {cell.regime}{ratio}" + ("" if cell.regime == "full" else f", mask seed {cell.mask_seed}")

@@ -1,4 +1,4 @@
-"""Masks of data sets: which one a request means, whether it fits the data set, and which one a planned cell has."""
+"""The mask of a request, checked against the regime and the data set, and the mask of a planned cell."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from .request import Request
 
 
 def mask_facts(request: Request) -> MaskFacts:
-    """What planning needs to know of the mask.
+    """The facts about the mask of a request.
 
-    Raises `ConfigError` for a rule that doesn't exist or that the regime hasn't, `DataError` for a missing file.
+    Raises `ConfigError` for an unknown rule or one that does not fit the regime, `DataError` for a missing file.
     """
     if any(request.noise) and request.regime == "single-positive":
-        raise ConfigError("single-positive has no label noise: a flipped present label is no positive")
+        raise ConfigError(
+            "the regime single-positive does not support label noise: a flipped label is no longer positive"
+        )
     if mask_files.is_file(request.mask):
         path = Path(request.mask).expanduser().resolve()
         return MaskFacts(f"list/{mask_files.digest(path)}", seeded=False, file=str(path))
@@ -33,8 +35,8 @@ def mask_facts(request: Request) -> MaskFacts:
     return MaskFacts(request.mask, masks.RULES[request.mask].seeded)
 
 
-def refuse_unfit(request: Request, mask: MaskFacts, data: dataset.Dataset) -> None:
-    """Refuse a file or a published draw that doesn't fit the data set, before any work starts. Raises `DataError`."""
+def check_mask_fits(request: Request, mask: MaskFacts, data: dataset.Dataset) -> None:
+    """Check that a mask file or a published draw fits the data set. Raises `DataError`."""
     if mask.seeded or request.regime not in REGIMES.keys() - {"full"}:
         return
     for ratio in request.ratios_of_regime if mask.file else request.ratios_of_regime[:1]:

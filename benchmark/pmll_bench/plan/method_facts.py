@@ -1,4 +1,4 @@
-"""What planning needs to know of methods: settings and recipes on each data set, checked, as plain data."""
+"""The facts about methods: checked settings and recipes on each data set, as plain data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from pmll_methods.recipe import Recipe
 from pmll_methods.towers.weights import ONE_HOT, tower_identity, words_identity
 
 from ..errors import ConfigError, nearest
-from .facts_cache import Facts, keep, kept
+from . import facts_cache
+from .facts_cache import Facts
 from .overrides import Overrides
 from .planned import MethodFacts, Planned
 from .problems import Problems
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def check_method(row: MethodRow) -> None:
-    """See whether there is a row's method. Raises `MethodError` as `registry.find` does."""
+    """Check that the method of a row exists. Raises `MethodError` as `registry.find` does."""
     if row.method not in REGISTRY:
         from pmll_methods import registry
 
@@ -34,15 +35,15 @@ def check_method(row: MethodRow) -> None:
 
 
 def method_facts(request: Request, data: Sequence[str], problems: Problems) -> Facts:
-    """The facts of each row on each of the data sets; what is wrong with them is noted in `problems`.
+    """The facts about each row on each data set; errors are collected in `problems`.
 
-    torch is imported only where an earlier plan hasn't left the facts behind.
+    Imports torch only if the facts are not in the cache.
     """
-    found = kept(request, data)
+    found = facts_cache.load(request, data)
     if found is None:
         found = _found(request, data, problems)
         if not problems.found:
-            keep(request, found)
+            facts_cache.save(request, found)
     facts: Facts = {name: [] for name in data}
     for name, rows in found.items():
         for row in rows:
@@ -51,8 +52,8 @@ def method_facts(request: Request, data: Sequence[str], problems: Problems) -> F
     return facts
 
 
-def comes_whole(planned: Planned) -> bool:
-    """Whether nothing that a cell's method needs has to be looked for: it has no tower, or the embedded one."""
+def needs_no_download(planned: Planned) -> bool:
+    """Whether a cell's method needs no pretrained weights or word vectors beyond the embedded ones."""
     settings = planned.settings
     embedded = planned.where.target in REGISTRY and settings.get("tower", "tiny") == "tiny"
     return (embedded or not planned.grouped) and settings.get("words") in (None, "tiny", ONE_HOT)
@@ -72,10 +73,10 @@ def _found(request: Request, data: Sequence[str], problems: Problems) -> Facts:
 
 
 def _facts(row: MethodRow, kind: Kind, request: Request, data_name: str) -> MethodFacts:
-    """A row's settings and recipe on a data set, with the user's overrides; its tower isn't looked at."""
+    """A row's settings and recipe on a data set, with the user's overrides; the tower is not opened."""
     name, defaults = kind.card.name, kind.settings_class()
     changes = request.overrides_of(row, name)
-    own = _meant_for(changes.settings, defaults, request, name)
+    own = _settings_for(changes.settings, defaults, request, name)
     track, on = request.track_on(data_name), {"dataset": data_name, "regime": request.regime}
     resolved, recipe, _, stated = settings.resolve(kind.card, defaults, track, own, changes.recipe, **on)
     _check_recipe(recipe, name)
@@ -92,33 +93,33 @@ def _facts(row: MethodRow, kind: Kind, request: Request, data_name: str) -> Meth
         file_digest=kind.source,
         grouped=kind.grouped,
         uses_labels=kind.card.uses_labels,
-        deterministic=draws_nothing(kind.card, recipe),
+        deterministic=is_deterministic(kind.card, recipe),
         stated=stated,
     )
 
 
-def draws_nothing(card: Card, recipe: Recipe) -> bool:
-    """Whether a training seed is of no effect: neither the method nor a view draws with it."""
+def is_deterministic(card: Card, recipe: Recipe) -> bool:
+    """Whether the training seed has no effect: neither the method nor a view is random."""
     return card.deterministic and all(views.parse_view(view).fixed for view in recipe.views)
 
 
 def changed_settings(chosen: settings.Settings, defaults: settings.Settings) -> dict[str, Any]:
-    """What identities hold of settings; what is pretrained stands there by its content (`pretrained`)."""
+    """The settings in an identity: those that differ from the defaults, without pretrained parts (see `pretrained`)."""
     changed = settings.differing(chosen, defaults)
     return {key: value for key, value in changed.items() if key not in ("tower", "weights", "words")}
 
 
 def pretrained(full: Mapping[str, Any]) -> str:
-    """What stands for a method's pretrained parts in an identity: its tower and its word vectors, each named once."""
+    """The pretrained parts in an identity: the digests of the tower and the word vectors, each once."""
     names = [tower_identity(full["tower"], full.get("weights"))] if "tower" in full else []
     names += [words_identity(full["words"])] if full.get("words") else []
     return "+".join(dict.fromkeys(names))
 
 
-def _meant_for(
+def _settings_for(
     changes: Mapping[str, Any], defaults: settings.Settings, request: Request, method: str
 ) -> dict[str, Any]:
-    """A bare `NAME=V` reaches the methods that have NAME; `METHOD.NAME=V` must fit its method."""
+    """`NAME=V` applies to the methods that have NAME; for `METHOD.NAME=V` the method must have NAME."""
     fields = {field.name for field in dataclasses.fields(defaults)}
     sets = request.overrides
     bare = sets.settings.keys() - sets.per_method.get(method, Overrides()).settings.keys()
@@ -126,17 +127,17 @@ def _meant_for(
 
 
 def _check_recipe(recipe: Recipe, method: str) -> None:
-    """Views that exist, and a cache only where they never change."""
+    """Check that the views exist, and that features are cached only if the views are fixed."""
     parsed = [views.parse_view(name) for name in (*recipe.views, recipe.test_view)]
     if recipe.cache and not all(view.fixed for view in parsed):
         raise ConfigError(
-            f"recipe.cache keeps features of views that never change; {', '.join(recipe.views)} changes every epoch",
+            f"recipe.cache needs fixed views, but {', '.join(recipe.views)} changes every epoch",
             where=f"recipe of {method}",
             hint="set recipe.views=squash, or recipe.cache=false",
         )
     if recipe.rates and not 0 < recipe.validation < 1:
         raise ConfigError(
-            "recipe.rates are chosen on held-out training images, but recipe.validation holds none out",
+            "recipe.rates needs held-out training images, but recipe.validation is 0",
             where=f"recipe of {method}",
             hint="set recipe.validation=0.2",
         )
@@ -145,7 +146,7 @@ def _check_recipe(recipe: Recipe, method: str) -> None:
 
 
 def _check_names(request: Request, kinds: Sequence[Kind]) -> None:
-    """Every bare `--set NAME=V` must mean something to at least one method."""
+    """At least one method must have the NAME of each `--set NAME=V`."""
     known = {field.name for kind in kinds for field in dataclasses.fields(kind.settings_class)}
     for name in request.overrides.settings:
         if name not in known:

@@ -1,4 +1,4 @@
-"""What a plan holds: cells ready to be carried out and their groups, and the facts they are planned from."""
+"""Planned cells and their groups, and the facts about data sets, methods and masks that planning uses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class DataFacts:
-    """What planning needs to know of one data set."""
+    """The facts about a data set that planning uses."""
 
     name: str
     options: Mapping[str, str | int | bool]
@@ -24,16 +24,16 @@ class DataFacts:
     test: int = 0
     classes: int = 0
     images: str = ""  # `Dataset.contents`
-    notes: tuple[str, ...] = ()  # what the user should know
+    notes: tuple[str, ...] = ()  # shown to the user
 
 
 @dataclass(frozen=True, kw_only=True)
 class MethodFacts:
-    """What planning needs to know of one row's method on one data set.
+    """The facts about the method of one row on one data set that planning uses.
 
-    `settings` and `recipe` are full. `changed` is the identity's form of the settings: only what differs from the
-    defaults, each file named by the digest of its content. `file_digest` is that of a user's own method file.
-    `stated` is False where the source of the track's recipe gives none for the data set or the regime.
+    `settings` and `recipe` are complete. `changed` contains the settings in the form of the identity: those that
+    differ from the defaults, with the digest of its content for each file. `file_digest` is the digest of a user's own
+    method file. `stated` is False if the source of the track's recipe gives none for the data set or the regime.
     """
 
     name: str
@@ -48,22 +48,22 @@ class MethodFacts:
     file_digest: str = ""
     grouped: bool = False
     uses_labels: bool = True
-    deterministic: bool = False  # draws nothing, views included: a training seed is of no effect
+    deterministic: bool = False  # including the views: the training seed has no effect
     stated: bool = True
 
 
 @dataclass(frozen=True)
 class MaskFacts:
-    """What planning needs to know of the mask: its name in the identity, and its file, if it is one."""
+    """The facts about the mask that planning uses: its name in the identity, and its file if it has one."""
 
     name: str
-    seeded: bool = True  # else it has one draw for all mask seeds
+    seeded: bool = True  # False: one draw for all mask seeds
     file: str | None = None
 
 
 @dataclass(frozen=True)
 class Where:
-    """Where a cell's data set, method and mask file are found; recorded, never part of the identity."""
+    """The locations of a cell's data set, method and mask file; recorded, but not part of the identity."""
 
     root: str | None
     target: str
@@ -72,7 +72,7 @@ class Where:
 
 @dataclass(frozen=True)
 class Planned:
-    """A cell together with what it takes to carry it out."""
+    """A cell and everything that is needed to run it."""
 
     cell: Cell
     settings: Mapping[str, Any]

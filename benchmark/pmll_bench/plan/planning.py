@@ -1,4 +1,4 @@
-"""From what a user asks for to a plan: reads data sets and methods, then leaves the rest to `grid`."""
+"""Plans a request: collects the facts about data sets and methods, which `grid` expands to cells."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ..errors import ConfigError, nearest
 from .caveats import caveats
 from .cell import Cell
 from .grid import expand, groups, skipped
-from .images import replaced
-from .label_coverage import refuse_or_note
-from .mask import mask_facts, refuse_unfit
+from .images import note_replaced
+from .label_coverage import check_labels
+from .mask import check_mask_fits, mask_facts
 from .method_facts import check_method, method_facts
 from .planned import DataFacts, Group, MaskFacts, Planned
 from .problems import Problems
@@ -29,7 +29,7 @@ from .request import DEFAULT, MethodRow, Request
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells of a grid, their groups, and what the user should know about them."""
+    """The cells of a grid, their groups, and notes for the user."""
 
     cells: tuple[Planned, ...]
     groups: tuple[Group, ...]
@@ -38,7 +38,7 @@ class Plan:
 
 
 def plan(request: Request) -> Plan:
-    """Every cell that a request asks for.
+    """Plan all cells of a request.
 
     Raises `ConfigError`, `DataError` or `MethodError` before any work starts.
     """
@@ -64,15 +64,17 @@ def plan(request: Request) -> Plan:
     methods = method_facts(request, [facts.name for facts in data], problems)
     problems.raise_all()
     cells = expand(request, data, methods, mask)
-    left_out = [f"{name} is left out: it has no regime {request.regime!r}" for name in skipped(request, methods)]
+    left_out = [
+        f"{name} is left out: it does not support the regime {request.regime!r}" for name in skipped(request, methods)
+    ]
     of_data = [note for facts in data for note in facts.notes]
-    taught = refuse_or_note(cells, {facts.label: facts for rows in methods.values() for facts in rows}, open_dataset)
-    notes = (*of_data, *taught, *left_out, *caveats(request, data, methods))
+    of_labels = check_labels(cells, {facts.label: facts for rows in methods.values() for facts in rows}, open_dataset)
+    notes = (*of_data, *of_labels, *left_out, *caveats(request, data, methods))
     return Plan(cells, groups(cells), tuple(data), notes)
 
 
 def _all_methods(request: Request) -> tuple[MethodRow, ...]:
-    """The rows, `all` and `default` spelled out."""
+    """The rows with `all` and `default` expanded."""
     several = {"all": names(), "default": DEFAULT}
     rows: list[MethodRow] = []
     for row in request.rows:
@@ -81,7 +83,7 @@ def _all_methods(request: Request) -> tuple[MethodRow, ...]:
 
 
 def data_facts(name: str, request: Request, options: Mapping[str, Any], mask: MaskFacts) -> DataFacts:
-    """What planning needs to know of a data set that the mask fits."""
+    """The facts about a data set; the mask must fit it."""
     root = str(Path(request.data_root).resolve()) if request.data_root else None
     if is_file(name):
         root = name = str(Path(name).resolve())
@@ -89,8 +91,8 @@ def data_facts(name: str, request: Request, options: Mapping[str, Any], mask: Ma
     own = usual | {option: value for option, value in options.items() if option in dataset.find(name).options}
     loaded = _load(name, root, tuple(sorted(own.items())), request.subset)
     if not (loaded.test.labels > 0).any():
-        raise ConfigError(f"no test image of {loaded.name} has a positive label: there is nothing to score")
-    refuse_unfit(request, mask, loaded)
+        raise ConfigError(f"no test image of {loaded.name} has a positive label, so nothing can be scored")
+    check_mask_fits(request, mask, loaded)
     return DataFacts(
         name=loaded.name,
         options=loaded.options,
@@ -100,20 +102,20 @@ def data_facts(name: str, request: Request, options: Mapping[str, Any], mask: Ma
         test=len(loaded.test),
         classes=len(loaded.classes),
         images=loaded.contents,
-        notes=(*loaded.notes, *replaced(loaded), *trying_out(name, request)),
+        notes=(*loaded.notes, *note_replaced(loaded), *note_smoke_track(name, request)),
     )
 
 
-def trying_out(name: str, request: Request) -> tuple[str, ...]:
-    """What to say of a user's own images on a track that nobody has chosen."""
+def note_smoke_track(name: str, request: Request) -> tuple[str, ...]:
+    """A note if a user's own images run on the smoke track by default."""
     if request.track is not None or not is_file(name):
         return ()
-    what = f"{Path(name).name}: the smoke track (small recipe, tiny tower) is for trying things out"
-    return (f"{what}; for real numbers use --track paper or controlled, which need pretrained weights",)
+    what = f"{Path(name).name}: the smoke track (small recipe, tiny tower) is only for a first try"
+    return (f"{what}; for meaningful numbers use --track paper or controlled, which need pretrained weights",)
 
 
 def open_dataset(planned: Planned) -> dataset.Dataset:
-    """The data set of a planned cell. Raises `DataError` where it is no longer what was planned on."""
+    """The data set of a planned cell. Raises `DataError` if it has changed since the cell was planned."""
     cell, root = planned.cell, planned.where.root
     options = {name: value for name, value in cell.options.items() if name != "subset"}
     name = root if root is not None and is_file(root) else cell.dataset
@@ -122,26 +124,28 @@ def open_dataset(planned: Planned) -> dataset.Dataset:
         raise dataset.DataError(
             f"{cell.dataset} has changed since the cell was planned", where=root, hint="plan again: pmll-bench run"
         )
-    replaced(loaded)
+    note_replaced(loaded)
     return loaded
 
 
 @lru_cache(maxsize=4)
 def _load(name: str, root: str | None, options: tuple[tuple[str, Any], ...], subset: int | None) -> dataset.Dataset:
-    """A data set, read once a process."""
+    """A data set; each is read once per process."""
     return dataset.load(name, None if name == root else root, dict(options), subset)
 
 
 def _check_options(request: Request, options: Mapping[str, Any]) -> None:
-    """Every `--set data.NAME=V` must mean something to at least one data set."""
+    """At least one data set must have the option of each `--set data.NAME=V`."""
     known = {option for name in request.datasets for option in dataset.find(name).options}
     for name in options:
         if name not in known:
-            raise ConfigError(f"no data set here has an option {name!r}", where="--set", hint=nearest(name, known))
+            raise ConfigError(
+                f"no data set of the grid has an option {name!r}", where="--set", hint=nearest(name, known)
+            )
 
 
 def as_listed(planned: Planned) -> dict[str, Any]:
-    """A planned cell as `run --dry-run --json` shows it."""
+    """A planned cell as `run --dry-run --json` prints it."""
     cell: Cell = planned.cell
     return {
         "id": cell.id,

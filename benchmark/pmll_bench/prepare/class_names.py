@@ -1,4 +1,4 @@
-"""Tells which classes a method can't tell apart by their names: they read alike, or have equal word vectors."""
+"""Finds classes that a method cannot distinguish by their names: equal texts or equal word vectors."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ..plan.planned import Planned
 from ..plan.planning import open_dataset
 
 Names: TypeAlias = tuple[str, ...]
-SHOWN = 8  # classes of a group that a note names
+SHOWN = 8  # classes of a group that a note lists
 
 
-def alike(cells: Iterable[Planned]) -> list[str]:
-    """A note where class names say too little to methods that read them: for each data set and source of meaning."""
+def indistinguishable_classes(cells: Iterable[Planned]) -> list[str]:
+    """Notes on classes that methods cannot distinguish by name, one per data set and source of word vectors."""
     readers: dict[tuple[str, str, Names], dict[str, None]] = defaultdict(dict)
     for (dataset, label), planned in {(each.cell.dataset, each.label): each for each in cells}.items():
         for source in _sources(planned):
@@ -29,24 +29,24 @@ def alike(cells: Iterable[Planned]) -> list[str]:
     return [_note(*key[:2], found[key], list(readers[key])) for key in found if found[key]]
 
 
-def read_alike(names: Sequence[str]) -> tuple[Names, ...]:
-    """Names that are one text to a tokenizer: case, underscores and spaces make no difference."""
+def equal_texts(names: Sequence[str]) -> tuple[Names, ...]:
+    """Names that are equal to a tokenizer: case, underscores and repeated spaces have no effect."""
     return _equal([" ".join(name.replace("_", " ").lower().split()) for name in names], names)
 
 
 def _sources(planned: Planned) -> list[str]:
-    """Where a method takes what class names mean from: word vectors, a tower's text half, or both."""
+    """The sources of a method's word vectors: a word vector file, the text part of a tower, or both."""
     words, cls = planned.settings.get("words"), registry.find(planned.where.target).cls
     towers = [str(planned.settings["tower"])] if issubclass(cls, ClipLearner) else []
     return list(dict.fromkeys([*([str(words)] if words else []), *towers]))
 
 
 def _groups(source: str, names: Names) -> tuple[Names, ...]:
-    """Groups of classes that are one and the same to a source."""
+    """Groups of classes that have equal vectors in a source."""
     if source == ONE_HOT or (source in FILES and read_kept(source).lacks(names)):
         return ()
     if source != "tiny" and source not in FILES and words_path(source) is None:
-        return read_alike(names)  # a tower that has read much: only one and the same text is the same to it
+        return equal_texts(names)  # a pretrained text tower distinguishes all different texts
     return _equal([row.tobytes() for row in word_vectors(source, names).numpy()], names)
 
 
@@ -59,4 +59,6 @@ def _equal(meanings: Sequence[Hashable], names: Sequence[str]) -> tuple[Names, .
 
 def _note(dataset: str, source: str, groups: tuple[Names, ...], labels: Sequence[str]) -> str:
     listed = "; ".join(", ".join(group[:SHOWN]) + (" …" if len(group) > SHOWN else "") for group in groups)
-    return f"{dataset}: {source} has one vector for {listed}: {', '.join(labels)} can't tell them apart by name"
+    return (
+        f"{dataset}: {source} has one vector for {listed}: {', '.join(labels)} cannot distinguish these classes by name"
+    )

@@ -1,4 +1,4 @@
-"""What a plan needs that isn't here: methods whose weights or word vectors can't be downloaded are left out by name."""
+"""Leaves methods out of a plan if their weights or word vectors are missing and could not be downloaded."""
 
 from __future__ import annotations
 
@@ -29,31 +29,31 @@ from ..plan.planning import Plan, open_dataset
 from ..plan.request import DEFAULT, Request
 from .word_vectors import ARCHIVES, missing, whole_file
 
-WAIT = 3.0  # seconds that a server has for an answer
+WAIT = 3.0  # seconds to wait for a server
 OFFLINE = "HF_HUB_OFFLINE"
-Row: TypeAlias = tuple[str, str]  # a label and a data set
-Reason: TypeAlias = tuple[str, str]  # what is wrong, and what to do
+LabelOnData: TypeAlias = tuple[str, str]  # the label of a row and a data set
+Reason: TypeAlias = tuple[str, str]  # the problem and a hint
 
 
-def without_unobtainable(plan: Plan, request: Request, waiting: Sequence[Planned]) -> Plan:
-    """A plan without the rows whose weights or word vectors can't be downloaded; its notes name them.
+def without_unavailable(plan: Plan, request: Request, waiting: Sequence[Planned]) -> Plan:
+    """The plan without the rows whose weights or word vectors could not be downloaded; its notes name them.
 
-    Only the cells that wait to be done count. Rows that the request names by themselves aren't left out: a
-    `ConfigError` says what they lack, and so it does where nothing is left.
+    Only cells that are not done count. Methods that the request names one by one are not left out: a `ConfigError`
+    says what is missing, also if no cell is left.
     """
-    lacking = _lacking({(each.label, each.cell.dataset): each for each in waiting}, request)
-    spare = _spelled_out(request)
-    out = {row for row in lacking if row[0] in spare}
+    missing_parts = _missing_parts({(each.label, each.cell.dataset): each for each in waiting}, request)
+    optional = _optional_methods(request)
+    out = {row for row in missing_parts if row[0] in optional}
     gone = {each.cell.id for each in waiting if (each.label, each.cell.dataset) in out}
     left = [each for each in plan.cells if each.cell.id not in gone]
-    refused = {row: reasons for row, reasons in lacking.items() if row not in out or not left}
+    refused = {row: reasons for row, reasons in missing_parts.items() if row not in out or not left}
     raise_all([ConfigError(f"{names}: {what}", hint=hint) for names, what, hint in _by_reason(refused)])
-    notes = [f"left out: {names}: {what}; {hint}" for names, what, hint in _by_reason(lacking)]
+    notes = [f"left out: {names}: {what}; {hint}" for names, what, hint in _by_reason(missing_parts)]
     return replace(plan, cells=tuple(left), groups=groups(left), notes=(*plan.notes, *notes)) if gone else plan
 
 
 def words_to_fetch(cells: Iterable[Planned]) -> dict[str, list[str]]:
-    """The class names of cells whose word vectors aren't kept yet, by the name of the official file."""
+    """The class names whose word vectors are not cached yet, by the name of the official file."""
     names: dict[str, dict[str, None]] = defaultdict(dict)
     for each in cells:
         if (words := str(each.settings.get("words"))) in FILES:
@@ -62,19 +62,19 @@ def words_to_fetch(cells: Iterable[Planned]) -> dict[str, list[str]]:
 
 
 def unreachable(urls: Iterable[str]) -> dict[str, str]:
-    """Which addresses don't answer, and what is known about why; all are asked at once, for a few seconds at most."""
-    found: dict[str, str] = {url: f"{urlsplit(url).netloc} doesn't answer" for url in urls}
+    """The addresses that do not respond, with the reason; all are tried in parallel for a few seconds."""
+    found: dict[str, str] = {url: f"{urlsplit(url).netloc} does not respond" for url in urls}
     asking = [threading.Thread(target=_ask, args=(url, found), daemon=True) for url in found]
     for thread in asking:
         thread.start()
     over = time.monotonic() + WAIT + 0.5
     for thread in asking:
-        thread.join(max(0.0, over - time.monotonic()))  # looking up a name has no time limit of its own
+        thread.join(max(0.0, over - time.monotonic()))  # name resolution has no timeout
     return dict(found)
 
 
 def _ask(url: str, found: dict[str, str]) -> None:
-    """Take an address off the list where it answers; else say what came instead."""
+    """Remove an address from `found` if it responds, else record the reason."""
     host = urlsplit(url).netloc
     if os.environ.get(OFFLINE, "").upper() in ("1", "ON", "YES", "TRUE") and "huggingface" in host:
         found[url] = f"{OFFLINE} is set"
@@ -84,32 +84,32 @@ def _ask(url: str, found: dict[str, str]) -> None:
             del found[url]
     except HTTPError as error:
         error.close()
-        found[url] = f"{host} answers {error.code} {error.reason}"
+        found[url] = f"{host} responds with {error.code} {error.reason}"
     except (OSError, ValueError):
-        pass  # it doesn't answer
+        pass  # no response
 
 
-def _lacking(rows: Mapping[Row, Planned], request: Request) -> dict[Row, list[Reason]]:
-    """What each row lacks that can't be downloaded."""
+def _missing_parts(rows: Mapping[LabelOnData, Planned], request: Request) -> dict[LabelOnData, list[Reason]]:
+    """What is missing for each row and could not be downloaded."""
     data_root = Path(request.data_root) if request.data_root else None
-    needed: dict[Row, tuple[Source, ...]] = {}
-    lacking: dict[Row, list[Reason]] = {}
+    needed: dict[LabelOnData, tuple[Source, ...]] = {}
+    found: dict[LabelOnData, list[Reason]] = {}
     for row, planned in rows.items():
         try:
             needed[row] = tuple(_sources(planned, data_root))
         except MethodError as error:
-            lacking[row] = [(error.what, error.hint or "see the settings `tower` and `weights`")]
+            found[row] = [(error.what, error.hint or "see the settings `tower` and `weights`")]
     silent = unreachable({source.url for sources in needed.values() for source in sources})
     for row, sources in needed.items():
         for source in sources:
             if source.url in silent:
-                what = f"{source.what} can't be downloaded, {silent[source.url]}"
-                lacking.setdefault(row, []).append((what, source.hint))
-    return lacking
+                what = f"{source.what} could not be downloaded: {silent[source.url]}"
+                found.setdefault(row, []).append((what, source.hint))
+    return found
 
 
 def _sources(planned: Planned, data_root: Path | None) -> Iterator[Source]:
-    """What has to be downloaded for a cell."""
+    """The downloads that a cell needs."""
     kind = registry.find(planned.where.target)
     if kind.grouped:
         settings = from_plain(kind.settings_class, planned.settings, where=f"settings of {planned.cell.method}")
@@ -120,27 +120,27 @@ def _sources(planned: Planned, data_root: Path | None) -> Iterator[Source]:
     if words not in FILES or not missing(words, prompt_names):
         _check_words(planned.settings.get("words"), prompt_names)
     elif whole_file(words, data_root) is None:
-        hint = f"pmll-bench data fetch {words} where there is a network, --set words=FILE, or --set words=one-hot"
+        hint = f"run pmll-bench data fetch {words} with network access, or use --set words=FILE or --set words=one-hot"
         yield Source(f"the word vectors {FILES[words]}", ARCHIVES[words].url, hint)
 
 
 def _check_words(words: str | None, prompt_names: Sequence[str]) -> None:
-    """Read word vectors that are here; `MethodError` where they don't fit the classes."""
+    """Read word vectors that are present. Raises `MethodError` if they do not fit the classes."""
     if words and (words in FILES or (words != ONE_HOT and words_path(words) is not None)):
         word_vectors(words, prompt_names)
 
 
-def _spelled_out(request: Request) -> set[str]:
-    """The methods that only `all` or `default` names."""
+def _optional_methods(request: Request) -> set[str]:
+    """The methods that are requested only through `all` or `default`."""
     named = {row.method for row in request.rows}
     several = (registry.names() if "all" in named else ()) + (DEFAULT if "default" in named else ())
     return set(several) - named
 
 
-def _by_reason(lacking: Mapping[Row, Sequence[Reason]]) -> list[tuple[str, str, str]]:
-    """Each reason once, behind the labels of its rows."""
+def _by_reason(missing_parts: Mapping[LabelOnData, Sequence[Reason]]) -> list[tuple[str, str, str]]:
+    """Each reason once, with the labels of its rows."""
     labels: dict[Reason, dict[str, None]] = defaultdict(dict)
-    for (label, _), reasons in lacking.items():
+    for (label, _), reasons in missing_parts.items():
         for reason in reasons:
             labels[reason][label] = None
     return [(", ".join(found), *reason) for reason, found in labels.items()]

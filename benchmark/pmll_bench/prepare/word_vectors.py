@@ -1,4 +1,4 @@
-"""Brings word vectors here: official GloVe files, read in the data folder or downloaded once; needed words are kept."""
+"""Word vectors from official GloVe files, read in the data folder or downloaded once; needed words are cached."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..files import write_whole
 Progress: TypeAlias = Callable[[str, int, int], None]
 
 _STANFORD = "https://nlp.stanford.edu/data"
-ARCHIVES: Mapping[str, Archive] = {  # Stanford publishes no checksums; these are what several projects check by
+ARCHIVES: Mapping[str, Archive] = {  # Stanford publishes no checksums; several projects use these
     "glove": Archive(
         f"{_STANFORD}/glove.840B.300d.zip",
         2_176_768_927,
@@ -36,18 +36,18 @@ ARCHIVES: Mapping[str, Archive] = {  # Stanford publishes no checksums; these ar
         "glove.6B.300d.txt",
     ),
 }
-SIZES = {"glove": 5_646_236_541, "glove-6b": 1_037_962_819}  # bytes of the text in each archive
+SIZES = {"glove": 5_646_236_541, "glove-6b": 1_037_962_819}  # bytes of the text file in each archive
 ALWAYS = Path(__file__).with_name("glove_words.txt")  # the words of VOC, COCO, NUS-WIDE, CUB and shapes
 EVERY = 1 << 16  # lines between two reports of progress
 
 
 def missing(name: str, prompt_names: Sequence[str]) -> bool:
-    """Whether words of these class names have still to be looked up in an official file."""
+    """Whether words of these class names are not in the cache."""
     return bool(read_kept(name).lacks(prompt_names))
 
 
 def whole_file(name: str, data_root: Path | None) -> Path | None:
-    """The official file in the data folder, as the archive or the text in it; None where it isn't there."""
+    """The official archive or its text file in the data folder; None if there is none."""
     if data_root is None:
         return None
     archive = ARCHIVES[name]
@@ -55,13 +55,13 @@ def whole_file(name: str, data_root: Path | None) -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
-def keep(
+def cache_vectors(
     name: str, prompt_names: Iterable[str], data_root: Path | None = None, progress: Progress | None = None
 ) -> Kept:
-    """See to it that the vectors of these class names are kept, and with them those of the built-in data sets.
+    """Make sure that the cache has the vectors of these class names and of the built-in data sets.
 
-    The official file is read in the data folder where it lies there, else downloaded and removed again. Raises
-    `DataError` for an unknown name, where the file can't be downloaded, or isn't the official one.
+    The official file is read in the data folder if it is there, else downloaded and removed afterwards. Raises
+    `DataError` for an unknown name, a failed download, or a file that is not the official one.
     """
     if name not in FILES:
         raise unknown("word vectors", name, FILES)
@@ -74,21 +74,21 @@ def keep(
     source = here or download(ARCHIVES[name], kept_path(name).parent, report)
     with _official_lines(name, source, checked=here is None) as lines:
         encoded = {word.encode() for word in wanted}
-        found = dict(read_lines(_told(lines, ARCHIVES[name].proof, SIZES[name], report), encoded))
+        found = dict(read_lines(_reported(lines, ARCHIVES[name].proof, SIZES[name], report), encoded))
     kept = Kept(found, frozenset(wanted - found.keys()))
     _write(kept, kept_path(name))
     if here is None:
-        source.unlink(missing_ok=True)  # another process may have fetched it, too
+        source.unlink(missing_ok=True)  # another process may have removed it
     return kept
 
 
 @contextmanager
 def _official_lines(name: str, path: Path, *, checked: bool) -> Iterator[IO[bytes]]:
-    """The lines of an official text, in its archive or by itself; `DataError` for any other file."""
-    archive, other = ARCHIVES[name], f"remove it; your own vectors count by their content: --set words={path}"
+    """The lines of an official text file, packed or unpacked. Raises `DataError` for any other file."""
+    archive, other = ARCHIVES[name], f"remove it; for your own vectors use --set words={path}"
     if path.suffix == ".txt":
         if (size := path.stat().st_size) != SIZES[name]:
-            what = f"{path.name} has {size:,} bytes, the official file {SIZES[name]:,}"
+            what = f"{path.name} has {size:,} bytes, but the official file has {SIZES[name]:,}"
             raise DataError(what, where=path, hint=other)
         with path.open("rb") as lines:
             yield lines
@@ -102,8 +102,8 @@ def _official_lines(name: str, path: Path, *, checked: bool) -> Iterator[IO[byte
         raise DataError(f"the archive is damaged: {error}", where=path, hint="remove it and fetch again") from error
 
 
-def _told(lines: Iterable[bytes], name: str, total: int, progress: Progress) -> Iterator[bytes]:
-    """The same lines; every so many of them it is reported how much was read."""
+def _reported(lines: Iterable[bytes], name: str, total: int, progress: Progress) -> Iterator[bytes]:
+    """The same lines; progress is reported after every `EVERY` lines."""
     read = 0
     for number, line in enumerate(lines, 1):
         read += len(line)
@@ -114,12 +114,14 @@ def _told(lines: Iterable[bytes], name: str, total: int, progress: Progress) -> 
 
 
 def _write(kept: Kept, path: Path) -> None:
-    """Write the kept part whole or not at all."""
+    """Write the cache atomically."""
     rows = np.stack(list(kept.vectors.values())) if kept.vectors else np.zeros((0, 0), np.float32)
     words, absent = np.array(list(kept.vectors), dtype=str), np.array(sorted(kept.absent), dtype=str)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, lambda file: np.savez(file, words=words, vectors=rows, absent=absent))
     except (OSError, StoreError) as error:
-        what = f"the word vectors can't be kept: {error.what if isinstance(error, StoreError) else error.strerror}"
-        raise DataError(what, where=path, hint="check space and rights, or set XDG_CACHE_HOME") from error
+        what = (
+            f"the word vectors could not be cached: {error.what if isinstance(error, StoreError) else error.strerror}"
+        )
+        raise DataError(what, where=path, hint="check disk space and permissions, or set XDG_CACHE_HOME") from error

@@ -6,7 +6,7 @@ from pmll_datasets.dataset import Dataset
 from pmll_methods.method import MethodError, Scores
 
 from ..metrics import evaluate
-from ..plan.method_facts import draws_nothing
+from ..plan.method_facts import is_deterministic
 from ..store.environment import environment
 from ..store.records import Cost, Measured, Oracle, Result, Seconds, Trained
 from .cell_run import CellRun
@@ -44,7 +44,7 @@ def publish(cell: Training, data: Dataset, seconds: Seconds, cost: Cost) -> None
         seconds=seconds,
         environment=environment(run.execution.threads, run.execution.device),
         cost=cost,
-        deterministic=draws_nothing(card, run.recipe),
+        deterministic=is_deterministic(card, run.recipe),
         tried_rates=run.folder.tried_rates(),
         pseudo_labels=run.pseudo_labels,
     )

@@ -77,7 +77,9 @@ def test_equal_rows_of_a_file_are_named(tmp_path: Path) -> None:
     data, words = own_images(tmp_path, "cat", "dog", "boat"), tmp_path / "words.npy"
     np.save(words, np.array([[1, 0], [0, 1], [1, 0]], np.float32))
     (note,) = notes("gcn-ml", "ssgrl", data=data, sets=(f"words={words}",))
-    assert note.endswith(f"{words} has one vector for cat, boat: gcn-ml, ssgrl cannot distinguish these classes by name")
+    assert note.endswith(
+        f"{words} has one vector for cat, boat: gcn-ml, ssgrl cannot distinguish these classes by name"
+    )
     np.save(words, np.eye(3, dtype=np.float32))
     assert notes("gcn-ml", data=data, sets=(f"words={words}",)) == []
 

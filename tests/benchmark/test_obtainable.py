@@ -163,7 +163,7 @@ def test_where_nothing_can_be_had_all_is_refused_with_each_reason_once(
     answer = command("run", "--methods", "all", "--datasets", images, "--track", "paper", "--regime", "full")
     assert answer.code == 3
     assert answer.err.count("the weights openai of RN101 could not be downloaded: no network") == 1
-    assert answer.err.count("the word vectors glove.840B.300d could not be downloaded, no network") == 1
+    assert answer.err.count("the word vectors glove.840B.300d could not be downloaded: no network") == 1
 
 
 @pytest.mark.parametrize(

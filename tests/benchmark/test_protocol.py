@@ -236,8 +236,12 @@ def test_best_val_remembers_the_best_epoch_over_stops(quarters: tuple[int, ...],
     scripted.write(data, *((np.where(quarter < number, right, -right), data.test.labels) for number in quarters))
     for epoch in (1, 2):
         stop = threading.Event()
-        log = Log(lambda line, flag=stop, last=f"epoch {epoch}/3 of 0.5": flag.set() if line == last else None)
-        assert scripted.run([Group((planned,))], listener=log, stop=stop).interrupted
+
+        def at(line: str, last: str = f"epoch {epoch}/3 of 0.5", flag: threading.Event = stop) -> None:
+            if line == last:
+                flag.set()
+
+        assert scripted.run([Group((planned,))], listener=Log(at), stop=stop).interrupted
     scripted.run([Group((planned,))])
     assert scripted.result()[1] == best
 

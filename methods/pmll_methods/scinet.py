@@ -1,7 +1,7 @@
 """`scinet`: label confidence, fused over similar images and correlated labels, on views of increasing difficulty.
 
 Wu et al., "Exploring Partial Multi-Label Learning via Integrating Semantic Co-occurrence Knowledge", IEEE TMM 2025.
-`variant=paper` is reconstructed from its figures and abstract: the equations of its method section were not available
+`variant=paper` is reconstructed from its figures and a summary: the equations of its method section were not available
 to us. `variant=released` is the authors' public code, which is a different method: SCPNet with a third view,
 pseudo-labels from the strong view for the medium one, and a doubled loss.
 """

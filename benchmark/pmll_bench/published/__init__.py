@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, TypeAlias
 
 import yaml
 
 from ..errors import ConfigError
 from ..wording import counted
+
+Document: TypeAlias = Mapping[str, Any]  # parsed YAML
 
 AVERAGE = "average"
 TRUST = {
@@ -50,7 +52,7 @@ def published() -> tuple[Published, ...]:
     return tuple(found)
 
 
-def numbers(document: Mapping[str, Any], *, where: str) -> Iterator[Published]:
+def numbers(document: Document, *, where: str) -> Iterator[Published]:
     """The numbers of one source. Raises `ConfigError` if a row does not fit the columns of its table."""
     source = document["source"]
     for table in document["tables"]:
@@ -80,7 +82,7 @@ def numbers(document: Mapping[str, Any], *, where: str) -> Iterator[Published]:
                     )
 
 
-def _columns(table: Mapping[str, Any]) -> Iterable[tuple[str, float | None]]:
+def _columns(table: Document) -> Iterable[tuple[str, float | None]]:
     """Data set and ratio of each column: ratios of one data set, or data sets without a ratio."""
     if "datasets" in table:
         return [(name, None) for name in table["datasets"]]

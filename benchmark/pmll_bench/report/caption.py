@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
 
 import pandas as pd
 
@@ -13,7 +12,7 @@ from ..plan.cell import AXES
 from ..store.environment import Environment
 from ..wording import counted
 from .aggregate import MISSING
-from .frame import LABEL_FILTERS, ORACLE, ROW
+from .frame import LABEL_FILTERS, ORACLE, ROW, Identity
 from .known import known_of, known_text
 from .repetitions import Repetitions
 from .row import INFERRED, UNSTATED, Row
@@ -22,7 +21,7 @@ NO_LOGITS = "the scores are not logits of P(present), so a threshold has no mean
 MACHINE = ("cpu", "gpu", "torch", "torchvision", "timm", "open_clip_torch", "numpy", "cuda", "cudnn", "tf32_matmul")
 
 
-def caption(identity: Mapping[str, Any], part: pd.DataFrame, metric: str, over: Repetitions) -> str:
+def caption(identity: Identity, part: pd.DataFrame, metric: str, over: Repetitions) -> str:
     """One paragraph that describes the numbers of a block."""
     options = f", {identity['options']}" if identity["options"] else ""
     rules = sorted(set(part["selection"]))
@@ -41,7 +40,7 @@ def _unverified(dataset: str) -> str:
     return ", counts unverified" if dataset in DATASETS and not DATASETS[dataset].verified else ""
 
 
-def _regime(identity: Mapping[str, Any], known: float) -> str:
+def _regime(identity: Identity, known: float) -> str:
     """The meaning of the ratio if it is not a share of entries, the share of known labels, the mask and the noise."""
     labelled = "fully labelled images" if known == 1 else "images whose labels are not hidden"
     of = f"share of {labelled}" if identity["regime"] == "semi" else ""
@@ -52,7 +51,7 @@ def _regime(identity: Mapping[str, Any], known: float) -> str:
     return f"{share}, mask {identity['mask']}{varied}"
 
 
-def _labels(identity: Mapping[str, Any]) -> str:
+def _labels(identity: Identity) -> str:
     scored, classes, name = len(identity["scored"]), identity["classes"], identity["labels"]
     if name == "all":
         return f"all {classes}" if scored == classes else f"all {classes}, {scored} of them with test positives"
@@ -67,7 +66,7 @@ def _views(part: pd.DataFrame) -> str:
     return f"view{'s' if len(views) > 1 else ''} {', '.join(views)}"
 
 
-def _rates(identity: Mapping[str, Any]) -> str:
+def _rates(identity: Identity) -> str:
     return f", best of {identity['rates']} learning rates on held-out labels" if identity["rates"] else ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import pandas as pd
 
@@ -23,6 +23,9 @@ COMPARABLE = (
 # ... and with equal values in these as well to one row. Seed and mask seed distinguish the repetitions of a row.
 ROW = ("label", "selection")
 ORACLE = "best-test"  # the selection rule that sees the test labels
+
+Line: TypeAlias = Mapping[str, Any]  # one line of the data frame by column; columns have different types
+Identity: TypeAlias = Mapping[str, Any]  # the columns COMPARABLE, which include every axis of the grid
 
 
 class LabelFilter(NamedTuple):
@@ -50,7 +53,7 @@ def frame(results: Iterable[Result], labels: str = "all") -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def _lines(result: Result, labels: str) -> Iterator[dict[str, Any]]:
+def _lines(result: Result, labels: str) -> Iterator[Line]:
     least, support = LABEL_FILTERS[labels], result.support
     ap = {
         name: value
@@ -96,10 +99,10 @@ def _identity(result: Result) -> dict[str, Any]:
     }
 
 
-def _refuse_ambiguous(lines: Iterable[Mapping[str, Any]]) -> None:
+def _refuse_ambiguous(lines: Iterable[Line]) -> None:
     """Refuse two cells for one number and one label for different variants: neither wins, and none are averaged."""
-    variants: dict[tuple[Any, ...], Mapping[str, Any]] = {}
-    repetitions: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+    variants: dict[tuple[object, ...], Line] = {}
+    repetitions: dict[tuple[object, ...], Line] = {}
     for line in lines:
         number = tuple(line[name] for name in (*COMPARABLE, *ROW, "ratio"))
         alike = variants.setdefault(number, line)
@@ -111,7 +114,7 @@ def _refuse_ambiguous(lines: Iterable[Mapping[str, Any]]) -> None:
             raise _ambiguous(f"two results for {what}, seed {line['seed']}, mask seed {line['mask_seed']}", same, line)
 
 
-def _ambiguous(what: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> ConfigError:
+def _ambiguous(what: str, first: Line, second: Line) -> ConfigError:
     return ConfigError(
         what,
         where=f"cells {first['cell_id']} and {second['cell_id']}",

@@ -12,7 +12,7 @@ from ..errors import ConfigError, nearest
 from ..plan.cell import AXES, percent
 from .aggregate import Number, aggregate
 from .caption import NO_LOGITS, caption, notes
-from .frame import COMPARABLE, ORACLE, ROW
+from .frame import COMPARABLE, ORACLE, ROW, Identity
 from .known import kind_of, known_of
 from .repetitions import repetitions
 from .row import Row
@@ -50,7 +50,7 @@ class Layout:
 class Block:
     """Rows that may be compared. `identity` has what they share (`frame.COMPARABLE`); numbers are in percent."""
 
-    identity: Mapping[str, Any]
+    identity: Identity
     title: str
     caption: str
     ratios: tuple[float, ...]
@@ -128,7 +128,7 @@ def _block(part: pd.DataFrame, title: str, layout: Layout) -> Block:
     )
 
 
-def _identity(part: pd.DataFrame) -> dict[str, Any]:
+def _identity(part: pd.DataFrame) -> Identity:
     """The shared values of a block, as plain Python values."""
     return dict(zip(COMPARABLE, part[list(COMPARABLE)].astype(object).iloc[0], strict=True))
 
@@ -150,7 +150,7 @@ def _headers(ratios: Sequence[float], metric: str, regime: str) -> tuple[str, ..
     return (percent(ratios[0]) if regime in ("partial", "semi") else metric,)
 
 
-_DISTINGUISHING: Mapping[str, Callable[[Any], str]] = {
+_DISTINGUISHING: Mapping[str, Callable[[Any], str]] = {  # each takes the value of its column
     "options": lambda options: options or "no options",
     "fingerprint": lambda fingerprint: f"data {fingerprint[:8]}",
     "mask": lambda mask: f"mask {mask}",
@@ -162,7 +162,7 @@ _DISTINGUISHING: Mapping[str, Callable[[Any], str]] = {
 }
 
 
-def _titles(identities: Sequence[Mapping[str, Any]], known: Sequence[float]) -> list[str]:
+def _titles(identities: Sequence[Identity], known: Sequence[float]) -> list[str]:
     """Data set and regime, and only what distinguishes the block from others of the same data set and regime."""
     names = [
         f"{identity['dataset']}, {kind_of(identity['regime'], share)} labels"
@@ -179,5 +179,5 @@ def _titles(identities: Sequence[Mapping[str, Any]], known: Sequence[float]) -> 
     return titles
 
 
-def _distinct(identities: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> int:
+def _distinct(identities: Sequence[Identity], fields: Sequence[str]) -> int:
     return len({tuple(identity[field] for field in fields) for identity in identities})

@@ -216,7 +216,7 @@ class Attempt:
             if found not in kept:
                 found[1].unlink(missing_ok=True)
 
-    def event(self, event: Mapping[str, Any]) -> None:
+    def event(self, event: Mapping[str, object]) -> None:
         """Append a line to the log of the attempt."""
         line = json.dumps({"time": now(), **event}, ensure_ascii=False) + "\n"
         path = self.path / "events.jsonl"
@@ -224,7 +224,7 @@ class Attempt:
             file.write(line)
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """The lines of the log, without a line that a kill has truncated."""
+        """The lines of the log as parsed JSON, without a line that a kill has truncated."""
         with suppress(FileNotFoundError):
             for line in (self.path / "events.jsonl").read_bytes().splitlines():
                 with suppress(ValueError):

@@ -19,7 +19,10 @@ def now() -> str:
 
 
 def stored_as(name: str, *, default: Any = ...) -> Any:
-    """A field with another name in documents: the one that it had when the schema was fixed."""
+    """A field with another name in documents: the one that it had when the schema was fixed.
+
+    The types are those of pydantic's `Field`, so that a field may have any type and default.
+    """
     return Field(default=default, validation_alias=name, serialization_alias=name)
 
 

@@ -156,7 +156,7 @@ def test_a_mask_that_does_not_fit_the_data_set_is_refused_before_any_work(tmp_pa
     with pytest.raises(DataError, match="complete official training list"):
         plan(Request(methods=(method(tmp_path),), regime="semi", mask="cap-semi/1"))
     (tmp_path / "list.txt").write_text("another.jpg,3\n")
-    with pytest.raises(DataError, match="not in the list"):
+    with pytest.raises(DataError, match="missing from the list"):
         plan(Request(methods=(method(tmp_path),), regime="single-positive", mask=str(tmp_path / "list.txt")))
 
 

@@ -97,7 +97,7 @@ def test_the_whole_file_is_found_in_the_data_folder_and_left_there(name: str, se
     ("name", "content", "message"),
     [
         (MEMBER, TEXT + b"own 1 2 3\n", "bytes, but the official file has"),
-        ("glove.840B.300d.zip", zipped(TEXT + b"own 1 2 3\n"), "is not the file it should be: sha256"),
+        ("glove.840B.300d.zip", zipped(TEXT + b"own 1 2 3\n"), "wrong checksum of glove.840B.300d.zip: sha256"),
     ],
 )
 def test_another_file_of_the_same_name_is_refused(name: str, content: bytes, message: str, tmp_path: Path) -> None:

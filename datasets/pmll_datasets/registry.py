@@ -55,7 +55,7 @@ class Entry:
 _VOC = "VOCdevkit/VOC2007/{JPEGImages,Annotations,ImageSets/Main}"
 _VOC12 = _VOC.replace("2007", "2012")
 _COCO = "{train2014,val2014,annotations/instances_train2014.json,annotations/instances_val2014.json}"
-_CHOICES = ("labels of difficult objects only", "negative", ("negative", "ignored", "positive"))
+_CHOICES = ("label of a class with difficult objects only", "negative", ("negative", "ignored", "positive"))
 _DIFFICULT = {"difficult": Option(*_CHOICES)}
 _DIFFICULT12 = {  # the lists of SPLC and SCPNet count them; those of Cole et al. and Large Loss don't
     "difficult": Option(*_CHOICES, paper={"single-positive": "positive"})
@@ -86,7 +86,7 @@ DATASETS: Mapping[str, Entry] = {
         "generated scenes of shapes; no download",
         counts={"train": 1200, "test": 1000},
         classes=20,
-        options={"draw": Option("index of the generated data set; each is a new sample of the same distribution", 0)},
+        options={"draw": Option("index of the draw: each is a new data set of the same distribution", 0)},
     ),
     "voc2007": Entry(
         "pmll_datasets.voc:load", "PASCAL VOC 2007", _VOC, {"train": 5011, "test": 4952}, 20, _VOC_OPTIONS

@@ -70,8 +70,8 @@ def verify_files(dataset: Dataset, *, renew: bool = False) -> Verdict:
             where.unlink(missing_ok=True)
     known = {} if renew else indices.read_or_empty(where).pixels
     verdict, found = _decoded(dataset, known)
-    strange = () if renew or dataset.user_file else [each for each in compared.changed if each not in known]
-    problems = (*verdict.problems, *(f"{each}: the file has changed since {compared.since}" for each in strange))
+    unknown = () if renew or dataset.user_file else [each for each in compared.changed if each not in known]
+    problems = (*verdict.problems, *(f"{each}: the file has changed since {compared.since}" for each in unknown))
     if problems:
         return replace(verdict, problems=problems, digest=None)
     indices.compare(dataset.name, dataset.files, hashed=True, accept=True)
@@ -91,13 +91,13 @@ def _decoded(
     problems: list[str] = []
     total = len(dataset.train) + len(dataset.test)
     for split in (dataset.train, dataset.test):
-        for image, seen in _digests(split.images, workers):
-            if isinstance(seen, DataError):
-                problems.append(f"{image}: {seen}")
-            elif recorded.get(image, seen) != seen:
+        for image, result in _digests(split.images, workers):
+            if isinstance(result, DataError):
+                problems.append(f"{image}: {result}")
+            elif recorded.get(image, result) != result:
                 problems.append(f"{image}: its pixels have changed since it was last verified")
             else:
-                found[image] = seen
+                found[image] = result
             if progress:
                 progress(len(found) + len(problems), total)
     equal = tuple(_equal(dataset, found))

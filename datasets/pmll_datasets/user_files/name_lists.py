@@ -33,7 +33,7 @@ def separated(file: Path, places: Sequence[str], cells: Sequence[str], between: 
         lists = [cell.split(separator) if separator else [cell] for cell in cells]
         note = f"separated by {'spaces' if between == 'space' else repr(separator)}" if separator else "one per cell"
     named = [[_normalised(name) for name in names if name.strip()] for names in lists]
-    _refuse_twins(file, sorted({name for names in named for name in names}))
+    _refuse_case_variants(file, sorted({name for names in named for name in names}))
     return named, note
 
 
@@ -62,10 +62,10 @@ def _normalised(name: str) -> str:
     return unicodedata.normalize("NFC", " ".join(name.split()))
 
 
-def _refuse_twins(file: Path, names: Sequence[str]) -> None:
+def _refuse_case_variants(file: Path, names: Sequence[str]) -> None:
     first: dict[str, str] = {}
     for name in names:
-        twin = first.setdefault(name.casefold(), name)
-        if twin != name:
-            what = f"class names differ only in case: {quoted([twin, name])}"
+        other = first.setdefault(name.casefold(), name)
+        if other != name:
+            what = f"class names differ only in case: {quoted([other, name])}"
             raise DataError(what, where=file, hint="write each class name in the same way everywhere")

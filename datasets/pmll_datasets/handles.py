@@ -7,6 +7,7 @@ globals, frames or the disk, can reach everything that the process can.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 from weakref import WeakKeyDictionary
@@ -22,7 +23,7 @@ class Handle(Generic[T]):
     __slots__ = ("__weakref__",)
 
 
-_OBJECTS: WeakKeyDictionary[Handle[Any], object] = WeakKeyDictionary()
+_OBJECTS: WeakKeyDictionary[Handle[Any], object] = WeakKeyDictionary()  # Any: handles of all types
 
 
 def make_handle(target: T) -> Handle[T]:
@@ -41,11 +42,10 @@ def resolve(handle: Handle[T]) -> T:
 class _Reader:
     """Reads images without a reference to their files."""
 
-    handle: Handle[Any]
+    handle: Handle[Callable[[int], ImageArray]]
 
     def __call__(self, position: int) -> ImageArray:
-        image: ImageArray = resolve(self.handle)(position)
-        return image
+        return resolve(self.handle)(position)
 
 
 def opaque_images(images: Images) -> Images:

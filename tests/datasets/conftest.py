@@ -1,4 +1,4 @@
-"""Complete copies of VOC 2007 and COCO 2014, written once a test session from the complete label lists."""
+"""Complete copies of VOC 2007 and COCO 2014, written once per test session from the complete label lists."""
 
 from __future__ import annotations
 

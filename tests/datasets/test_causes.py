@@ -1,4 +1,4 @@
-"""What is wrong with a copy is said by its cause: names, links, encodings and layouts that are nearly right."""
+"""The cause of a missing or unreadable file is reported: similar names, links, encodings and layouts."""
 
 from __future__ import annotations
 
@@ -54,28 +54,28 @@ def toys(tmp_path: Path) -> Path:
         ("images/a.jpg", "the listed folder images does not exist"),
     ],
 )
-def test_a_name_that_nearly_is_an_images_is_told_with_it(toys: Path, listed: str, cause: str) -> None:
+def test_a_similar_name_is_reported_as_the_cause(toys: Path, listed: str, cause: str) -> None:
     with pytest.raises(DataError, match=f"image {listed} not found") as caught:
         own(toys, listed)
     assert cause in caught.value.what
     assert str(caught.value.where).endswith("toys.csv, line 2")
 
 
-def test_a_name_that_nothing_is_like_is_only_missing(toys: Path) -> None:
+def test_without_a_similar_name_the_image_is_only_missing(toys: Path) -> None:
     with pytest.raises(DataError) as caught:
         own(toys, "other.jpg")
     assert caught.value.what == "image other.jpg not found"
 
 
 @pytest.mark.parametrize(("listed", "stored"), [("NFC", "NFD"), ("NFD", "NFC")])
-def test_names_in_two_unicode_forms_are_told_apart(toys: Path, listed: str, stored: str) -> None:
+def test_the_unicode_forms_of_a_name_are_reported(toys: Path, listed: str, stored: str) -> None:
     names = {"NFC": "caf\u00e9.jpg", "NFD": "cafe\u0301.jpg"}
     write_image(toys / names[stored])
     with pytest.raises(DataError, match=f"the Unicode form {listed} in the list and {stored} in the folder"):
         own(toys, names[listed])
 
 
-def test_a_broken_link_is_told_with_what_it_points_to(toys: Path) -> None:
+def test_a_broken_link_is_reported_with_its_target(toys: Path) -> None:
     (toys / "link.jpg").symlink_to(toys / "gone.jpg")
     with pytest.raises(DataError, match=r"broken link to .*gone\.jpg"):
         own(toys, "link.jpg")
@@ -83,14 +83,14 @@ def test_a_broken_link_is_told_with_what_it_points_to(toys: Path) -> None:
     own(toys, "link.jpg")
 
 
-def test_a_folder_of_an_images_name_is_no_image(toys: Path) -> None:
+def test_a_folder_with_the_name_of_an_image_is_refused(toys: Path) -> None:
     (toys / "c.jpg").mkdir()
     with pytest.raises(DataError, match=r"image c\.jpg not found: it is a folder"):
         own(toys, "c.jpg")
 
 
 @pytest.mark.parametrize("ending", [".JPG", ".png", ".jpeg"])
-def test_official_images_with_another_ending_are_told(voc: Path, ending: str) -> None:
+def test_official_images_with_another_extension_are_reported(voc: Path, ending: str) -> None:
     for image in (voc / "JPEGImages").iterdir():
         image.rename(image.with_suffix(ending))
     with pytest.raises(DataError, match=f"missing image 000001.jpg and 2 more: the folder contains 000001{ending}"):
@@ -105,7 +105,7 @@ def test_a_broken_link_among_official_images_is_found_before_training(voc: Path)
 
 
 @pytest.mark.parametrize("folder", ["train2014", "train2014/images"])
-def test_a_folder_in_file_name_is_told(coco: Path, folder: str) -> None:
+def test_a_folder_in_file_name_is_reported(coco: Path, folder: str) -> None:
     file = coco / "annotations/instances_train2014.json"
     content = json.loads(file.read_text())
     for image in content["images"]:
@@ -117,7 +117,7 @@ def test_a_folder_in_file_name_is_told(coco: Path, folder: str) -> None:
         assert "the listed folder train2014 does not exist" in caught.value.what
 
 
-def test_folders_separated_by_backslashes_are_told(coco: Path) -> None:
+def test_backslashes_between_folders_are_reported(coco: Path) -> None:
     file = coco / "annotations/instances_train2014.json"
     (coco / "train2014/part").mkdir()
     (coco / "train2014/COCO_train2014_000000000030.jpg").rename(coco / "train2014/part/a.jpg")
@@ -128,7 +128,7 @@ def test_folders_separated_by_backslashes_are_told(coco: Path) -> None:
         load("coco-subset", coco)
 
 
-def test_the_layout_of_coco_2017_is_told(coco: Path) -> None:
+def test_the_layout_of_coco_2017_is_reported(coco: Path) -> None:
     for file in (coco / "annotations").iterdir():
         file.rename(file.with_name(file.name.replace("2014", "2017")))
     with pytest.raises(DataError, match="this is COCO 2017") as caught:
@@ -136,21 +136,21 @@ def test_the_layout_of_coco_2017_is_told(coco: Path) -> None:
     assert "coco2014" in str(caught.value.hint)
 
 
-def test_a_byte_order_mark_in_a_list_is_no_part_of_a_name(voc: Path) -> None:
+def test_a_byte_order_mark_in_a_list_is_ignored(voc: Path) -> None:
     before = load("voc-subset", voc).fingerprint
     listed = voc / "ImageSets/Main/trainval.txt"
     listed.write_bytes(b"\xef\xbb\xbf" + listed.read_bytes().replace(b"\n", b"\r\n"))
     assert load("voc-subset", voc).fingerprint == before
 
 
-def test_a_list_in_utf_16_is_told(voc: Path) -> None:
+def test_a_list_in_utf_16_is_refused(voc: Path) -> None:
     listed = voc / "ImageSets/Main/trainval.txt"
     listed.write_text(listed.read_text(), encoding="utf-16")
     with pytest.raises(DataError, match="the file is UTF-16"):
         load("voc-subset", voc)
 
 
-def test_the_list_of_a_class_is_told_from_that_of_all_images(voc: Path) -> None:
+def test_the_list_of_one_class_is_refused(voc: Path) -> None:
     (voc / "ImageSets/Main/trainval.txt").write_text("000001 -1\n000002  1\n")
     with pytest.raises(DataError, match="invalid image id '000001 -1'") as caught:
         load("voc-subset", voc)
@@ -169,7 +169,7 @@ def test_the_list_of_a_class_is_told_from_that_of_all_images(voc: Path) -> None:
         (b"<annotation><object><name>cat</name><difficult>maybe</difficult></object></annotation>", "'maybe'"),
     ],
 )
-def test_an_annotation_that_is_not_vocs_is_told_and_ends_no_list_of_data_sets(
+def test_an_invalid_annotation_is_reported_and_the_list_of_data_sets_continues(
     voc: Path, content: bytes, message: str
 ) -> None:
     broken = voc / "Annotations/000002.xml"
@@ -182,7 +182,7 @@ def test_an_annotation_that_is_not_vocs_is_told_and_ends_no_list_of_data_sets(
     assert found["shapes"]["ready"] == "yes"
 
 
-def test_whatever_a_reader_raises_ends_no_list_of_data_sets(voc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_of_one_data_set_does_not_stop_the_list(voc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(path: Path) -> bytes:
         raise RecursionError("too deep")
 
@@ -193,7 +193,7 @@ def test_whatever_a_reader_raises_ends_no_list_of_data_sets(voc: Path, monkeypat
 
 
 @pytest.mark.parametrize("flag", ["true", "True", " 1 "])
-def test_difficult_may_be_written_as_a_word(voc: Path, flag: str) -> None:
+def test_difficult_may_be_true_or_false(voc: Path, flag: str) -> None:
     (voc / "Annotations/000002.xml").write_text(
         f"<annotation><object><name>dog</name><difficult>{flag}</difficult></object></annotation>"
     )
@@ -202,7 +202,7 @@ def test_difficult_may_be_written_as_a_word(voc: Path, flag: str) -> None:
     assert labels[1].min() == -1
 
 
-def test_an_encoding_that_is_stated_and_kept_is_read(voc: Path) -> None:
+def test_a_declared_encoding_is_used(voc: Path) -> None:
     before = load("voc-subset", voc).fingerprint
     xml = (
         f'<?xml version="1.0" encoding="iso-8859-1"?><annotation><folder>Café</folder>{OBJECTS["000002"]}</annotation>'
@@ -211,7 +211,7 @@ def test_an_encoding_that_is_stated_and_kept_is_read(voc: Path) -> None:
     assert load("voc-subset", voc).fingerprint == before
 
 
-def test_an_empty_folder_is_no_cause(tmp_path: Path, voc: Path) -> None:
+def test_an_empty_folder_shows_no_cause(tmp_path: Path, voc: Path) -> None:
     shutil.rmtree(voc / "JPEGImages")
     (voc / "JPEGImages").mkdir()
     with pytest.raises(DataError) as caught:
@@ -237,7 +237,7 @@ def test_an_empty_folder_is_no_cause(tmp_path: Path, voc: Path) -> None:
         ),
     ],
 )
-def test_a_file_or_folder_that_is_nearly_called_so_is_told(voc: Path, there: str, wanted: str, cause: str) -> None:
+def test_a_file_or_folder_with_a_similar_name_is_reported(voc: Path, there: str, wanted: str, cause: str) -> None:
     root = voc.parents[1]
     (voc / wanted).rename(voc / there)
     with pytest.raises(DataError) as caught:
@@ -245,7 +245,7 @@ def test_a_file_or_folder_that_is_nearly_called_so_is_told(voc: Path, there: str
     assert cause in caught.value.what
 
 
-def test_a_folder_that_may_not_be_looked_into_shows_no_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_folder_shows_no_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuses(path: Path) -> None:
         raise PermissionError(13, "Permission denied")
 

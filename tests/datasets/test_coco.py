@@ -1,4 +1,4 @@
-"""COCO 2014: complete or refused, rows as in the file, columns by category id, label-less images by option."""
+"""COCO 2014: complete or refused; rows as in the file, columns by category id, an option for images without labels."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_complete_data_set_has_the_official_counts_and_labels(
     np.testing.assert_array_equal(data.train.official.rows[-82_081:], np.arange(702, 82_783))
 
 
-def test_a_partial_copy_takes_what_is_there(shared: Path) -> None:
+def test_a_partial_copy_uses_the_images_that_are_present(shared: Path) -> None:
     data = load("coco2014-subset", shared / "data")
     assert (len(data.train), len(data.test)) == (161, 266)
     assert [(split.labels == 1).sum() for split in (data.train, data.test)] == [494, 833]
@@ -70,7 +70,7 @@ def test_rows_follow_the_file_and_columns_the_category_ids(small: Path) -> None:
     np.testing.assert_array_equal(data.train.labels, [[1, 1, -1], [-1, -1, -1], [-1, -1, 1]])
 
 
-def test_label_less_images_are_kept_unless_told_otherwise(small: Path) -> None:
+def test_images_without_labels_are_kept_by_default(small: Path) -> None:
     assert len(load("coco-subset", small).train) == 3
     assert [each[-2:] for each in load("coco-subset", small, {"labelless": "drop"}).train.ids] == ["30", "09"]
 
@@ -123,7 +123,7 @@ def test_outlines_and_boxes_make_no_difference(small: Path) -> None:
         "no file name",
     ],
 )
-def test_annotations_that_do_not_fit_are_refused(
+def test_inconsistent_annotations_are_refused(
     small: Path, change: Callable[[dict[str, Any]], None], message: str
 ) -> None:
     edit(small / TRAIN, change)
@@ -131,7 +131,7 @@ def test_annotations_that_do_not_fit_are_refused(
         load("coco-subset", small)
 
 
-def test_a_cut_off_annotation_file_is_named(small: Path) -> None:
+def test_a_truncated_annotation_file_is_named(small: Path) -> None:
     content = (small / TRAIN).read_bytes()
     (small / TRAIN).write_bytes(content[: len(content) // 2])
     with pytest.raises(DataError, match="damaged or truncated") as caught:

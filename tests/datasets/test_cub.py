@@ -1,4 +1,4 @@
-"""CUB-200-2011: attributes as labels, the official split, and the labels that the literature tests on."""
+"""CUB-200-2011: attributes as labels, the official split, and the test labels of the literature."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def test_the_complete_data_set_has_the_official_counts(cub: Dataset) -> None:
     assert DATASETS["cub"].counts == {"train": len(cub.train), "test": len(cub.test)}
 
 
-def test_its_test_labels_are_those_of_the_literature(cub: Dataset, shared: Path) -> None:
+def test_the_test_labels_are_those_of_the_literature(cub: Dataset, shared: Path) -> None:
     with np.load(shared / "data/labels/single_positive/splc_setup-cub312.npz", allow_pickle=False) as file:
         labels = np.unpackbits(file["val_labels_packed"], axis=1)[:, :312].astype(np.int8) * 2 - 1
         rows = {name.removesuffix(".jpg"): row for row, name in enumerate(file["val_name"].tolist())}
     np.testing.assert_array_equal(cub.test.labels, labels[[rows[image] for image in cub.test.ids]])
 
 
-def test_the_published_single_positive_list_fits(cub: Dataset, shared: Path, tmp_path: Path) -> None:
+def test_the_published_single_positive_list_matches(cub: Dataset, shared: Path, tmp_path: Path) -> None:
     with np.load(shared / "data/labels/single_positive/splc_setup-cub312.npz", allow_pickle=False) as file:
         pairs = list(zip(file["train_name"].tolist(), file["train_label"].tolist(), strict=True))
     (tmp_path / "cub.txt").write_text("".join(f"{name},{label}\n" for name, label in pairs))
@@ -76,7 +76,7 @@ def test_the_published_single_positive_list_fits(cub: Dataset, shared: Path, tmp
     np.testing.assert_array_equal(known, cub.train.labels == 1)
 
 
-def test_attributes_have_a_spoken_form(cub: Dataset) -> None:
+def test_attributes_have_natural_names(cub: Dataset) -> None:
     assert (cub.classes[0], cub.prompt_names[0]) == ("has_part_1::a_(b)", "part 1 a (b)")
 
 
@@ -102,7 +102,7 @@ def test_a_partial_copy_is_refused(tmp_path: Path) -> None:
     ],
     ids=["a cut-off line", "a cut-off file", "another image", "a cut-off split", "a cut-off list"],
 )
-def test_damage_names_the_file(tmp_path: Path, file: str, text: str, message: str) -> None:
+def test_a_damaged_file_is_named(tmp_path: Path, file: str, text: str, message: str) -> None:
     home = small(tmp_path)
     (home / file).write_text(text)
     with pytest.raises(DataError, match=message) as caught:

@@ -1,4 +1,4 @@
-"""Data sets by name: options, subsets, fingerprints, and images that do not decode."""
+"""Data sets by name: options, subsets, fingerprints, and images that cannot be decoded."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_embedded_data_set_needs_no_files(monkeypatch: pytest.MonkeyPatch) -
     assert data.options == {"draw": 0}
 
 
-def test_what_is_known_about_a_data_set_needs_no_package_of_numbers() -> None:
+def test_the_registry_imports_no_numerical_package() -> None:
     program = "import sys, pmll_datasets.registry; print({'numpy', 'PIL', 'torch'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
@@ -81,7 +81,7 @@ def test_an_unknown_value_of_an_option_names_the_allowed_ones() -> None:
 
 
 @pytest.mark.parametrize("value", ["x", -1, True, "1.5"])
-def test_a_draw_that_is_no_number_is_refused(value: str | int) -> None:
+def test_a_draw_that_is_not_a_number_is_refused(value: str | int) -> None:
     with pytest.raises(DataError, match=r"invalid value .* of option draw"):
         resolve_options("shapes", {"draw": value})
 
@@ -90,14 +90,14 @@ def test_a_number_as_text_is_the_same_option() -> None:
     assert resolve_options("shapes", {"draw": "3"}) == resolve_options("shapes", {"draw": 3}) == {"draw": 3}
 
 
-def test_no_data_folder_says_how_to_name_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_data_folder_the_hint_says_how_to_give_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PMLL_DATA", raising=False)
     with pytest.raises(DataError, match="no data folder given for coco") as caught:
         load("coco")
     assert "PMLL_DATA" in str(caught.value.hint)
 
 
-def test_a_data_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_data_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="data folder not found"):
         load("coco", tmp_path / "gone")
 
@@ -108,7 +108,7 @@ def test_the_environment_names_the_data_folder(tmp_path: Path, monkeypatch: pyte
     assert load("voc-subset").train.ids == ("1",)
 
 
-def test_the_fingerprint_can_be_made_again_from_its_description() -> None:
+def test_the_fingerprint_can_be_recomputed_from_its_description() -> None:
     data = replace(toy(2, 1), options={"b": 1, "a": "ü"})
     labels = [hashlib.sha256(sign * 2 * count).hexdigest() for sign, count in ((b"\x01", 2), (b"\xff", 1))]
     content = {
@@ -139,7 +139,7 @@ def test_whatever_may_change_a_number_changes_the_fingerprint() -> None:
 
 @settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40))
-def test_a_smaller_subset_lies_within_a_larger_one_and_keeps_the_order(one: int, other: int) -> None:
+def test_subsets_are_nested_and_keep_the_order(one: int, other: int) -> None:
     data = toy(30, 12)
     small, large = (data.subset(count) for count in sorted((one, other)))
     for part, bigger, whole in ((small.train, large.train, data.train), (small.test, large.test, data.test)):
@@ -148,14 +148,14 @@ def test_a_smaller_subset_lies_within_a_larger_one_and_keeps_the_order(one: int,
         assert list(part.ids) == [each for each in whole.ids if each in set(part.ids)]
 
 
-def test_a_subset_is_named_in_the_options_and_in_the_fingerprint() -> None:
+def test_a_subset_is_part_of_the_options_and_the_fingerprint() -> None:
     data = load("shapes", subset=100)
     assert data.options == {"draw": 0, "subset": 100}
     assert (len(data.train), len(data.test)) == (100, 100)
     assert len({data.fingerprint, load("shapes").fingerprint, load("shapes", subset=99).fingerprint}) == 3
 
 
-def test_a_subset_is_no_prefix_and_another_one_in_another_data_set() -> None:
+def test_a_subset_is_not_a_prefix_and_differs_between_data_sets() -> None:
     one, other = (toy(100, 10, name).subset(20).train.ids for name in ("toy", "toys"))
     assert one != other
     assert one[-1] > "0020"
@@ -174,19 +174,19 @@ def test_a_subset_keeps_labels_and_official_rows_with_their_images() -> None:
 
 
 @pytest.mark.parametrize("count", [0, -5])
-def test_a_subset_of_nothing_is_refused(count: int) -> None:
+def test_an_empty_subset_is_refused(count: int) -> None:
     with pytest.raises(DataError, match="invalid subset size"):
         load("shapes", subset=count)
 
 
-def test_a_part_of_the_images_reads_its_own() -> None:
+def test_a_selection_of_images_reads_the_selected_ones() -> None:
     images = Images(("a", "b", "c"), lambda i: np.full((1, 1, 3), i, np.uint8))
     part = images.take(np.array([2, 0])).take([1, 0])
     assert part.ids == ("a", "c")
     assert [int(part.read(i)[0, 0, 0]) for i in range(2)] == [0, 2]
 
 
-def test_labels_cannot_be_written_to_and_are_a_copy() -> None:
+def test_labels_are_a_read_only_copy() -> None:
     labels = np.ones((1, 2), np.int8)
     split = Split(Images(("a",), never), labels)
     labels[:] = -1
@@ -195,12 +195,12 @@ def test_labels_cannot_be_written_to_and_are_a_copy() -> None:
         split.labels[0, 0] = 0
 
 
-def test_labels_in_another_encoding_are_refused() -> None:
+def test_labels_other_than_1_0_and_minus_1_are_refused() -> None:
     with pytest.raises(DataError, match="invalid labels"):
         split_of(["a"], 2)
 
 
-def test_labels_for_other_images_are_refused() -> None:
+def test_labels_of_another_number_of_images_are_refused() -> None:
     with pytest.raises(DataError, match="do not match 1 image"):
         Split(Images(("a",), never), np.ones((2, 2), np.int8))
 
@@ -225,7 +225,7 @@ def one_image(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.9])
-def test_a_cut_off_image_is_named_when_it_is_read(tmp_path: Path, share: float) -> None:
+def test_a_truncated_image_is_named_when_it_is_read(tmp_path: Path, share: float) -> None:
     path = one_image(tmp_path)
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
@@ -235,7 +235,7 @@ def test_a_cut_off_image_is_named_when_it_is_read(tmp_path: Path, share: float) 
     assert caught.value.where == str(path)
 
 
-def test_an_image_that_went_away_is_named_when_it_is_read(tmp_path: Path) -> None:
+def test_a_removed_image_is_named_when_it_is_read(tmp_path: Path) -> None:
     path = one_image(tmp_path)
     data = load(str(tmp_path / "toys.csv"))
     path.unlink()
@@ -244,7 +244,7 @@ def test_an_image_that_went_away_is_named_when_it_is_read(tmp_path: Path) -> Non
     assert caught.value.where == str(path)
 
 
-def test_pillow_told_to_let_cut_off_images_pass_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pillow_configured_to_load_truncated_images_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one_image(tmp_path)
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
     with pytest.raises(DataError, match="load truncated images") as caught:

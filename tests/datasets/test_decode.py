@@ -1,4 +1,4 @@
-"""Decoding: what each stored form of an image means, and the forms that are refused by name."""
+"""Decoding: the supported image formats, and those that are refused."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ def test_16_bit_grey_of_a_portable_grey_map_is_scaled_by_its_maximum(tmp_path: P
 
 
 @pytest.mark.parametrize(("mode", "said"), [("F", "32-bit floating-point"), ("I", "32-bit integer")])
-def test_values_without_a_known_range_are_refused_by_name(tmp_path: Path, mode: str, said: str) -> None:
+def test_values_without_a_defined_range_are_refused(tmp_path: Path, mode: str, said: str) -> None:
     path = saved(tmp_path / "a.tif", Image.new(mode, (3, 2), 1))
     with pytest.raises(DataError, match=f"{said} image: the range of its values is unknown") as caught:
         decode(path)
     assert caught.value.where == str(path)
 
 
-def test_a_colour_space_without_a_way_to_rgb_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_colour_space_without_conversion_to_rgb_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"CIE L\*a\*b\* image"):
         decode(saved(tmp_path / "a.tif", Image.new("LAB", (3, 2))))
 
 
-def test_a_black_drawing_on_clear_ground_lies_on_white(tmp_path: Path) -> None:
+def test_transparent_pixels_become_white(tmp_path: Path) -> None:
     drawing = Image.new("RGBA", (4, 1), (0, 0, 0, 0))
     drawing.putpixel((1, 0), (0, 0, 0, 255))
     drawing.putpixel((2, 0), (0, 0, 0, 51))  # a fifth black
@@ -52,13 +52,13 @@ def test_a_black_drawing_on_clear_ground_lies_on_white(tmp_path: Path) -> None:
     np.testing.assert_array_equal(image[0, :, 0], [255, 0, 204, 255])
 
 
-def test_grey_with_transparency_lies_on_white(tmp_path: Path) -> None:
+def test_transparent_grey_pixels_become_white(tmp_path: Path) -> None:
     image = decode(saved(tmp_path / "a.png", Image.new("LA", (5, 4), (0, 51))))
     assert (image == 204).all()
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.gif"])
-def test_a_palette_is_looked_up_and_its_clear_entry_lies_on_white(tmp_path: Path, name: str) -> None:
+def test_palettes_are_resolved_and_transparent_entries_become_white(tmp_path: Path, name: str) -> None:
     drawing = Image.new("P", (3, 1))
     drawing.putpalette([0, 0, 0, 250, 10, 20, 0, 0, 200])
     for x in range(3):
@@ -77,7 +77,7 @@ def test_other_images_are_as_pillow_converts_them(tmp_path: Path, mode: str) -> 
         np.testing.assert_array_equal(decode(path), np.asarray(stored.convert("RGB")))
 
 
-def test_an_image_is_turned_as_exif_says_only_where_that_is_asked_for(tmp_path: Path) -> None:
+def test_exif_orientation_is_applied_only_on_request(tmp_path: Path) -> None:
     colours = np.zeros((8, 16, 3), np.uint8)
     colours[:, 8:] = 255  # the right half is white
     exif = Image.Exif()
@@ -108,7 +108,7 @@ def test_an_image_over_the_limit_names_the_option_that_raises_it(
 
 
 @pytest.mark.parametrize("value", ["", "0", "1e9", "-5", "many"])
-def test_a_limit_that_is_no_number_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+def test_a_limit_that_is_not_a_number_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv(LIMIT, value)
     with pytest.raises(DataError, match=LIMIT):
         decode(saved(tmp_path / "a.png", Image.new("L", (2, 2))))

@@ -1,4 +1,4 @@
-"""Unpacking: whole or not at all, and nothing that leads out of its folder."""
+"""Unpacking: completely or not at all, and never outside the folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pmll_datasets import fetch
 from pmll_datasets.errors import DataError
 
 
-def test_two_archives_share_a_folder_and_the_proof_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_archives_share_a_folder_and_the_proof_is_moved_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     moved: list[str] = []
     replace_file = Path.replace
 
@@ -35,7 +35,7 @@ def test_two_archives_share_a_folder_and_the_proof_comes_last(tmp_path: Path, mo
     assert not list(tmp_path.glob(".*"))
 
 
-def test_a_killed_unpacking_leaves_nothing_that_a_rerun_would_take(tmp_path: Path) -> None:
+def test_a_rerun_ignores_what_a_killed_run_unpacked(tmp_path: Path) -> None:
     path = tmp_path / "images.tar"
     path.write_bytes(tar_of({"list.txt": b"000005"}))
     stale = tmp_path / ".images.tar.extracting" / "half.jpg"
@@ -67,7 +67,7 @@ def unsafe_zip(folder: Path, name: str, mode: int = stat.S_IFREG) -> Path:
 
 @pytest.mark.parametrize("name", ["/etc/owned", "../owned", "a/../../owned", "a\\..\\owned", "C:/owned"])
 @pytest.mark.parametrize("pack", [unsafe_tar, unsafe_zip])
-def test_a_path_that_leads_out_of_the_folder_unpacks_nothing(
+def test_an_archive_with_a_path_outside_the_folder_is_not_unpacked(
     tmp_path: Path, pack: Callable[[Path, str], Path], name: str
 ) -> None:
     folder = tmp_path / "data"
@@ -79,20 +79,20 @@ def test_a_path_that_leads_out_of_the_folder_unpacks_nothing(
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
-def test_a_tar_file_with_links_or_devices_unpacks_nothing(tmp_path: Path, kind: bytes) -> None:
+def test_a_tar_file_with_links_or_devices_is_not_unpacked(tmp_path: Path, kind: bytes) -> None:
     with pytest.raises(DataError, match="link"):
         fetch.extract(unsafe_tar(tmp_path, "link", kind), tmp_path, "list.txt")
     assert names(tmp_path) == {"bad.tar"}
 
 
-def test_a_zip_file_with_a_link_unpacks_nothing(tmp_path: Path) -> None:
+def test_a_zip_file_with_a_link_is_not_unpacked(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="link"):
         fetch.extract(unsafe_zip(tmp_path, "link", stat.S_IFLNK), tmp_path, "list.txt")
     assert names(tmp_path) == {"bad.zip"}
 
 
 @pytest.mark.parametrize("name", ["images.zip", "images.tar"])
-def test_a_damaged_archive_is_named_and_unpacks_nothing(tmp_path: Path, name: str) -> None:
+def test_a_damaged_archive_is_named_and_not_unpacked(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     if name.endswith("zip"):
         with zipfile.ZipFile(path, "w") as zipped:
@@ -106,7 +106,7 @@ def test_a_damaged_archive_is_named_and_unpacks_nothing(tmp_path: Path, name: st
     assert names(tmp_path) == {name}
 
 
-def test_an_archive_without_what_it_should_hold_is_refused(tmp_path: Path) -> None:
+def test_an_archive_without_its_proof_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.tar"
     path.write_bytes(tar_of({"other.txt": b""}))
     with pytest.raises(DataError, match=r"does not contain list\.txt"):

@@ -1,4 +1,4 @@
-"""Fetching: goes on after a cut, believes nothing unchecked, asks for nothing twice."""
+"""Downloads are resumed, checked, and never repeated."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def archive_of(server: Server, content: bytes = BYTES, algorithm: str = "md5") -
 
 
 @pytest.mark.parametrize("algorithm", ["md5", "sha256"])
-def test_a_download_arrives_whole_and_reports_its_progress(server: Server, tmp_path: Path, algorithm: str) -> None:
+def test_a_download_is_complete_and_reports_its_progress(server: Server, tmp_path: Path, algorithm: str) -> None:
     seen: list[tuple[str, int, int]] = []
     path = fetch.download(archive_of(server, algorithm=algorithm), tmp_path / "new", lambda *call: seen.append(call))
     assert path.read_bytes() == BYTES
@@ -87,20 +87,20 @@ def test_a_download_arrives_whole_and_reports_its_progress(server: Server, tmp_p
     assert seen[-1] == ("images.tar", len(BYTES), len(BYTES))
 
 
-def test_a_whole_file_is_not_asked_for_again(server: Server, tmp_path: Path) -> None:
+def test_a_complete_file_is_not_requested_again(server: Server, tmp_path: Path) -> None:
     (tmp_path / "images.tar").write_bytes(BYTES)
     fetch.download(archive_of(server), tmp_path)
     assert not server.asked
 
 
 @pytest.mark.parametrize("states_length", [True, False])
-def test_a_cut_connection_goes_on_where_it_broke(server: Server, tmp_path: Path, states_length: bool) -> None:
+def test_an_interrupted_download_is_resumed(server: Server, tmp_path: Path, states_length: bool) -> None:
     server.cuts, server.states_length = [100_000, 50_000], states_length
     assert fetch.download(archive_of(server), tmp_path).read_bytes() == BYTES
     assert server.asked == [None, "bytes=100000-", "bytes=150000-"]
 
 
-def test_without_a_network_it_says_so_at_once(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_network_it_fails_at_once(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
 
     def unknown_host(request: object, **_: object) -> None:
@@ -114,13 +114,13 @@ def test_without_a_network_it_says_so_at_once(server: Server, tmp_path: Path, mo
     assert len(asked) == 1
 
 
-def test_a_rerun_goes_on_from_the_part_that_an_earlier_run_left(server: Server, tmp_path: Path) -> None:
+def test_a_rerun_resumes_an_earlier_download(server: Server, tmp_path: Path) -> None:
     (tmp_path / "images.tar.part").write_bytes(BYTES[:123])
     assert fetch.download(archive_of(server), tmp_path).read_bytes() == BYTES
     assert server.asked == ["bytes=123-"]
 
 
-def test_a_part_that_is_whole_already_is_only_checked(server: Server, tmp_path: Path) -> None:
+def test_a_complete_part_file_is_only_checked(server: Server, tmp_path: Path) -> None:
     (tmp_path / "images.tar.part").write_bytes(BYTES)
     fetch.download(archive_of(server), tmp_path)
     assert not server.asked
@@ -133,17 +133,17 @@ def test_a_server_without_ranges_starts_again_cleanly(server: Server, tmp_path: 
     assert server.asked == [None, "bytes=100000-"]
 
 
-def test_a_busy_server_is_asked_again(server: Server, tmp_path: Path) -> None:
+def test_a_busy_server_is_retried(server: Server, tmp_path: Path) -> None:
     server.statuses = [503, 429]
     assert fetch.download(archive_of(server), tmp_path).read_bytes() == BYTES
 
 
-def test_many_cuts_are_no_failure_while_each_brings_something(server: Server, tmp_path: Path) -> None:
+def test_many_interruptions_with_progress_are_not_a_failure(server: Server, tmp_path: Path) -> None:
     server.cuts = [10_000] * 20
     assert fetch.download(archive_of(server), tmp_path).read_bytes() == BYTES
 
 
-def test_a_connection_that_brings_nothing_new_is_given_up_and_what_came_is_kept(server: Server, tmp_path: Path) -> None:
+def test_a_download_without_progress_is_aborted_and_kept(server: Server, tmp_path: Path) -> None:
     server.cuts, server.ranges = [1_000] + [500] * 20, False
     with pytest.raises(DataError, match="was interrupted") as raised:
         fetch.download(archive_of(server), tmp_path)
@@ -152,13 +152,13 @@ def test_a_connection_that_brings_nothing_new_is_given_up_and_what_came_is_kept(
     assert names(tmp_path) == {"images.tar.part"}
 
 
-def test_a_server_that_is_not_there_is_an_error_that_says_so(server: Server, tmp_path: Path) -> None:
+def test_an_unreachable_server_is_a_clear_error(server: Server, tmp_path: Path) -> None:
     nowhere = replace(archive_of(server), url="http://127.0.0.1:1/images.tar")
     with pytest.raises(DataError, match="refused"):
         fetch.download(nowhere, tmp_path)
 
 
-def test_a_missing_file_is_refused_at_once_and_says_what_to_do(server: Server, tmp_path: Path) -> None:
+def test_a_missing_file_fails_at_once_with_a_hint(server: Server, tmp_path: Path) -> None:
     server.statuses = [404] * 9
     with pytest.raises(DataError, match="404") as raised:
         fetch.download(archive_of(server), tmp_path)
@@ -166,7 +166,7 @@ def test_a_missing_file_is_refused_at_once_and_says_what_to_do(server: Server, t
     assert "manually" in str(raised.value.hint)
 
 
-def test_wrong_bytes_name_the_file_and_both_digests_and_are_removed(server: Server, tmp_path: Path) -> None:
+def test_a_wrong_download_is_reported_with_both_digests_and_removed(server: Server, tmp_path: Path) -> None:
     server.content = bytes(len(BYTES))
     with pytest.raises(DataError) as raised:
         fetch.download(archive_of(server), tmp_path)
@@ -175,14 +175,14 @@ def test_wrong_bytes_name_the_file_and_both_digests_and_are_removed(server: Serv
     assert names(tmp_path) == set()
 
 
-def test_a_users_own_wrong_file_is_refused_but_left_alone(server: Server, tmp_path: Path) -> None:
+def test_a_wrong_file_of_the_user_is_refused_and_kept(server: Server, tmp_path: Path) -> None:
     (tmp_path / "images.tar").write_bytes(b"mine")
     with pytest.raises(DataError, match="wrong checksum"):
         fetch.download(archive_of(server), tmp_path)
     assert (tmp_path / "images.tar").read_bytes() == b"mine"
 
 
-def test_a_login_page_in_its_place_never_reaches_the_disk(server: Server, tmp_path: Path) -> None:
+def test_a_login_page_is_not_written_to_disk(server: Server, tmp_path: Path) -> None:
     server.content = b"<html>please log in</html>"
     with pytest.raises(DataError, match="offers 26 bytes"):
         fetch.download(archive_of(server), tmp_path)
@@ -212,7 +212,7 @@ def test_a_data_set_is_fetched_once_into_a_folder_of_its_name(
     assert len(server.asked) == 1
 
 
-def test_what_lies_in_the_root_itself_is_completed_there(
+def test_a_copy_in_the_root_itself_is_completed_there(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.content = tar_of({"test.txt": b"000001"})
@@ -223,12 +223,12 @@ def test_what_lies_in_the_root_itself_is_completed_there(
     assert names(tmp_path) == {"trainval.txt", "test.txt", "images.tar"}
 
 
-def test_a_data_set_without_archives_is_refused_with_those_that_have_some(tmp_path: Path) -> None:
+def test_a_data_set_without_archives_is_refused_with_the_available_ones(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="coco2014"):
         fetch.fetch("shapes", tmp_path)
 
 
-def test_the_official_sources_have_whole_checksums_and_agree_with_the_layouts() -> None:
+def test_the_official_sources_have_full_checksums_and_match_the_layouts() -> None:
     for archive in (archive for archives in SOURCES.values() for archive in archives):
         algorithm, digest = archive.digest.split(":")
         assert len(digest) == 2 * hashlib.new(algorithm).digest_size

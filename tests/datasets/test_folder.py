@@ -1,4 +1,4 @@
-"""A user's own images with a table of labels: what it may say, and what is answered where it can't be used."""
+"""A user's own images with a table of labels: valid tables, and the errors of invalid ones."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_csv_file_is_a_data_set(table: Path) -> None:
     assert data.train.official is None
 
 
-def test_it_is_the_same_data_set_wherever_it_lies(table: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_data_set_does_not_depend_on_its_folder(table: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     for name in ("a/1.png", "a/2.png", "b/1.png"):
         write_image(elsewhere / name, size=(16, 8))
@@ -46,7 +46,7 @@ def test_it_is_the_same_data_set_wherever_it_lies(table: Path, tmp_path_factory:
     assert load(str(elsewhere / table.name)).fingerprint == load(str(table)).fingerprint
 
 
-def test_a_byte_order_mark_windows_lines_and_blank_lines_are_fine(table: Path) -> None:
+def test_byte_order_marks_windows_newlines_and_blank_lines_are_accepted(table: Path) -> None:
     before = load(str(table)).fingerprint
     table.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n\r\n").encode() + b",,,\r\n")
     assert load(str(table)).fingerprint == before
@@ -72,7 +72,7 @@ def test_a_byte_order_mark_windows_lines_and_blank_lines_are_fine(table: Path) -
         ("./a//1.png,test,1,1", "image a/1 is already in line 2"),
     ],
 )
-def test_a_row_that_cannot_be_used_is_named_by_its_line(table: Path, row: str, message: str) -> None:
+def test_an_invalid_row_is_reported_with_its_line(table: Path, row: str, message: str) -> None:
     table.write_text(GOOD.replace("a/2.png,train,,", row))
     with pytest.raises(DataError, match=message) as caught:
         load(str(table))
@@ -88,7 +88,7 @@ def test_a_row_that_cannot_be_used_is_named_by_its_line(table: Path, row: str, m
         ("path,split,cube,cube", "duplicate label 'cube'"),
     ],
 )
-def test_a_header_that_cannot_be_used_is_line_1(table: Path, header: str, message: str) -> None:
+def test_an_invalid_header_is_reported_as_line_1(table: Path, header: str, message: str) -> None:
     table.write_text(GOOD.replace("path,split,red_ball,cube", header))
     with pytest.raises(DataError, match=message) as caught:
         load(str(table))
@@ -102,7 +102,7 @@ def test_an_empty_file_is_refused(table: Path, content: str) -> None:
         load(str(table))
 
 
-def test_test_labels_that_are_never_absent_are_refused(table: Path) -> None:
+def test_test_labels_without_absent_entries_are_refused(table: Path) -> None:
     table.write_text(GOOD.replace("-1,1", ",1"))
     with pytest.raises(DataError, match="no label of the test split is absent") as caught:
         load(str(table))
@@ -115,7 +115,7 @@ def test_a_file_that_is_not_utf_8_is_refused(table: Path) -> None:
         load(str(table))
 
 
-def test_an_open_quote_is_named_by_its_line(table: Path) -> None:
+def test_an_open_quote_is_reported_with_its_line(table: Path) -> None:
     table.write_text(GOOD.replace("b/1.png", '"b/1.png'))
     with pytest.raises(DataError, match="invalid CSV") as caught:
         load(str(table))
@@ -124,7 +124,7 @@ def test_an_open_quote_is_named_by_its_line(table: Path) -> None:
 
 
 @pytest.mark.parametrize("stem", ["voc2007", "COCO", "---"])
-def test_a_file_called_like_a_built_in_data_set_is_refused(table: Path, stem: str) -> None:
+def test_a_file_with_the_name_of_a_built_in_data_set_is_refused(table: Path, stem: str) -> None:
     with pytest.raises(DataError, match="invalid data set name"):
         load(str(table.rename(table.with_name(f"{stem}.csv"))))
 
@@ -135,7 +135,7 @@ def test_a_missing_csv_file_is_named(tmp_path: Path) -> None:
     assert caught.value.where == str(tmp_path / "toys.csv")
 
 
-def test_a_test_image_may_not_be_a_training_image(table: Path) -> None:
+def test_a_test_image_must_not_be_a_training_image(table: Path) -> None:
     table.write_text(GOOD + "a/1.png,test,1,1\n")
     with pytest.raises(DataError, match="image a/1 is already in line 2"):
         load(str(table))

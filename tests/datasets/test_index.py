@@ -1,4 +1,4 @@
-"""The index of image files: what is replaced is noticed, what is the same isn't read again."""
+"""The index of image files: replaced files are noticed, unchanged ones are not read again."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def later(path: Path) -> None:
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1_000_000_000))
 
 
-def test_own_images_that_are_replaced_make_another_data_set_and_are_named(table: Path) -> None:
+def test_replaced_images_of_the_user_make_another_data_set_and_are_named(table: Path) -> None:
     before = own(table)
     fingerprint = before.fingerprint
     assert before.comparison.changed == ()
@@ -61,13 +61,13 @@ def test_own_images_that_are_replaced_make_another_data_set_and_are_named(table:
     assert own(table).fingerprint == fingerprint
 
 
-def test_the_images_of_others_with_other_content_are_no_part_of_the_fingerprint(voc: Path) -> None:
+def test_the_content_of_official_images_is_not_part_of_the_fingerprint(voc: Path) -> None:
     fingerprint = load("voc2007-subset", voc).fingerprint
     write_image(voc / "VOCdevkit/VOC2007/JPEGImages/000001.jpg", (50, 60), BLUE)
     assert load("voc2007-subset", voc).fingerprint == fingerprint
 
 
-def test_official_images_that_are_replaced_stay_named_until_they_are_accepted(voc: Path) -> None:
+def test_replaced_official_images_are_reported_until_they_are_accepted(voc: Path) -> None:
     assert load("voc2007-subset", voc).comparison.changed == ()
     write_image(voc / "VOCdevkit/VOC2007/JPEGImages/000001.jpg", (50, 60), BLUE)
     for _ in range(2):
@@ -77,7 +77,7 @@ def test_official_images_that_are_replaced_stay_named_until_they_are_accepted(vo
     assert load("voc2007-subset", voc).comparison.changed == ()
 
 
-def test_an_official_image_of_the_same_size_is_compared_where_its_content_is_known(voc: Path) -> None:
+def test_an_official_image_of_the_same_size_is_compared_if_its_content_is_known(voc: Path) -> None:
     data = load("voc2007-subset", voc)
     image = data.files["000001"]
     content = image.read_bytes()
@@ -107,7 +107,7 @@ def test_official_images_are_not_read_at_all(voc: Path, monkeypatch: pytest.Monk
     assert load("voc2007-subset", voc).comparison.changed == ()
 
 
-def test_a_digest_tells_other_images_apart(voc: Path, table: Path) -> None:
+def test_the_digest_depends_on_the_images(voc: Path, table: Path) -> None:
     before = load("voc2007-subset", voc).contents
     assert load("voc2007-subset", voc).contents == before
     sizes = "".join(
@@ -122,7 +122,7 @@ def test_a_digest_tells_other_images_apart(voc: Path, table: Path) -> None:
     assert load("shapes").contents == ""
 
 
-def test_the_fingerprint_of_own_images_can_be_made_again_from_its_description(table: Path) -> None:
+def test_the_fingerprint_of_a_users_images_can_be_recomputed_from_its_description(table: Path) -> None:
     data = own(table)
     splits = {
         name: {"ids": split.ids, "labels": hashlib.sha256(split.labels.tobytes()).hexdigest()}
@@ -134,7 +134,7 @@ def test_the_fingerprint_of_own_images_can_be_made_again_from_its_description(ta
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b'{"files": {"a": 1}, "pictures": {}}'])
-def test_a_damaged_index_costs_the_comparison_and_nothing_else(table: Path, content: bytes) -> None:
+def test_a_damaged_index_loses_the_comparison_only(table: Path, content: bytes) -> None:
     data = own(table)
     fingerprint = data.fingerprint
     where = index.index_path(data.name, data.files)
@@ -144,9 +144,7 @@ def test_a_damaged_index_costs_the_comparison_and_nothing_else(table: Path, cont
     assert index.read(where).files.keys() == {"a", "b", "c"}
 
 
-def test_a_cache_that_cannot_be_written_costs_nothing_but_time(
-    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_read_only_cache_costs_time_only(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fingerprint = own(table).fingerprint
     (tmp_path / "blocked").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "blocked"))
@@ -159,7 +157,7 @@ def test_nothing_is_written_into_the_data_folder(table: Path) -> None:
     assert sorted(table.parent.iterdir()) == before
 
 
-def test_a_part_of_a_user_s_images_depends_on_its_own_alone(table: Path) -> None:
+def test_a_subset_of_a_users_images_depends_on_its_own_images_alone(table: Path) -> None:
     part = load(str(table), subset=1)
     assert len(part.files) == 2
     left_out = next(name for name in ("a", "b") if name not in part.files)
@@ -167,7 +165,7 @@ def test_a_part_of_a_user_s_images_depends_on_its_own_alone(table: Path) -> None
     assert load(str(table), subset=1).fingerprint == part.fingerprint
 
 
-def test_what_is_known_of_a_folder_can_be_forgotten(table: Path, voc: Path) -> None:
+def test_the_indexes_of_a_folder_can_be_removed(table: Path, voc: Path) -> None:
     inside, outside = own(table), load("voc2007-subset", voc)
     places = [
         index.index_path(data.name, data.files) for data in (inside, outside) if data.fingerprint and data.contents

@@ -1,4 +1,4 @@
-"""What 0, -1 and an empty cell mean in a user's table: one meaning, or a question."""
+"""The meaning of 0, -1 and an empty cell in a user's table: unambiguous, or an error."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def own(folder: Path, cells: str, **options: Value) -> Dataset:
     ],
     ids=["only 0 and 1", "as floats", "as truth values", "1 and -1", "1.0 and -1.0", "an empty cell", "nan"],
 )
-def test_what_can_mean_one_thing_only_is_read(tmp_path: Path, cells: str, train: list[list[int]]) -> None:
+def test_unambiguous_cells_are_read(tmp_path: Path, cells: str, train: list[list[int]]) -> None:
     data = own(tmp_path, cells)
     np.testing.assert_array_equal(data.train.labels, train)
     np.testing.assert_array_equal(data.test.labels, [[1, -1], [-1, 1]])
@@ -53,13 +53,13 @@ def test_what_can_mean_one_thing_only_is_read(tmp_path: Path, cells: str, train:
         ("1,0.0 0,1 1,-1.0 -1,1", "contain -1,"),
     ],
 )
-def test_a_0_that_may_mean_two_things_is_asked_about(tmp_path: Path, cells: str, beside: str) -> None:
+def test_an_ambiguous_0_is_refused_with_the_options(tmp_path: Path, cells: str, beside: str) -> None:
     with pytest.raises(DataError, match=f"labels also {beside} so 0 may mean absent or unknown") as caught:
         own(tmp_path, cells)
     assert "--set data.zero=absent or --set data.zero=unknown" in str(caught.value.hint)
 
 
-def test_the_option_zero_answers(tmp_path: Path) -> None:
+def test_the_option_zero_resolves_an_ambiguous_0(tmp_path: Path) -> None:
     cells = "1,0 ,1 1,-1 -1,1"
     known = own(tmp_path, cells, zero="unknown")
     np.testing.assert_array_equal(known.train.labels, [[1, 0], [0, 1]])
@@ -67,7 +67,7 @@ def test_the_option_zero_answers(tmp_path: Path) -> None:
     np.testing.assert_array_equal(absent.train.labels, [[1, -1], [0, 1]])
 
 
-def test_where_0_is_absent_a_minus_is_asked_about(tmp_path: Path) -> None:
+def test_if_0_is_absent_minus_1_is_ambiguous(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="-1 may mean absent or uncertain") as caught:
         own(tmp_path, "1,0 ,-1 1,0 0,1", zero="absent")
     assert "data.minus=absent|uncertain-ignored|uncertain-present|uncertain-absent" in str(caught.value.hint)
@@ -76,13 +76,13 @@ def test_where_0_is_absent_a_minus_is_asked_about(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("minus", "label"), [("uncertain-ignored", 0), ("uncertain-present", 1), ("uncertain-absent", -1), ("absent", -1)]
 )
-def test_chexpert_s_marks_are_read_by_a_stated_policy(tmp_path: Path, minus: str, label: int) -> None:
+def test_chexperts_labels_are_read_by_a_chosen_policy(tmp_path: Path, minus: str, label: int) -> None:
     data = own(tmp_path, "1.0,-1.0 ,1.0 1.0,0.0 -1.0,1.0", zero="absent", minus=minus)
     np.testing.assert_array_equal(data.train.labels, [[1, label], [0, 1]])
     np.testing.assert_array_equal(data.test.labels, [[1, -1], [label, 1]])
 
 
-def test_what_was_answered_is_part_of_the_data_set_s_fingerprint(tmp_path: Path) -> None:
+def test_the_chosen_meaning_is_part_of_the_fingerprint(tmp_path: Path) -> None:
     """Even where the labels come out equal."""
     cells = "1.0,-1.0 ,1.0 1.0,0.0 0.0,1.0"
     policies: list[Mapping[str, Value]] = [
@@ -95,11 +95,11 @@ def test_what_was_answered_is_part_of_the_data_set_s_fingerprint(tmp_path: Path)
     assert len({data.fingerprint for data in made}) == 3
 
 
-def test_a_file_that_needs_no_answer_has_no_options(tmp_path: Path) -> None:
+def test_an_unambiguous_file_has_no_options(tmp_path: Path) -> None:
     assert own(tmp_path, "1,-1 ,1 1,-1 -1,1").options == {}
 
 
-def test_how_it_was_read_is_said_in_one_line(tmp_path: Path) -> None:
+def test_a_note_says_how_the_file_was_read(tmp_path: Path) -> None:
     assert own(tmp_path, "1,0 0,1 1,0 0,1").notes == (
         "toys.csv: one column for each of 2 classes; 1 present, 0 absent; 2 train, 2 test",
     )

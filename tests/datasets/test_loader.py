@@ -1,4 +1,4 @@
-"""The loader: batches in order, the same whatever the number of workers, and a clean end whatever happens."""
+"""The loader: ordered batches that do not depend on the number of workers, and a clean end in every case."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def loader_threads() -> list[threading.Thread]:
 
 
 @pytest.mark.parametrize("workers", [0, 1, 5])
-def test_batches_hold_the_views_of_their_images_in_the_given_order(workers: int) -> None:
+def test_batches_contain_the_views_of_their_images_in_the_given_order(workers: int) -> None:
     given, views = groups(10, 0, 1, 17), ("squash", "rrc", "rrc")
     images = Shelf().images(workers)
     taken = list(images.batches(given, views, 16, seed=3, epoch=5))
@@ -62,7 +62,7 @@ def test_batches_hold_the_views_of_their_images_in_the_given_order(workers: int)
                 np.testing.assert_array_equal(one, expected)
 
 
-def test_an_image_is_the_same_whatever_its_batch_its_neighbours_and_its_position() -> None:
+def test_an_image_does_not_depend_on_its_batch_or_its_position() -> None:
     shelf = Shelf()
     alone = next(shelf.images().batches([np.array([7])], ("hcp",), 16, epoch=2))[1][0][0]
     among = next(shelf.images().batches([np.arange(20)], ("hcp",), 16, epoch=2))[1][0][7]
@@ -77,7 +77,7 @@ def test_an_image_is_read_once_for_all_its_views() -> None:
     assert sorted(shelf.reads) == sorted(np.concatenate(groups(20, 20)).tolist())
 
 
-def test_no_more_than_a_few_batches_are_prepared_ahead() -> None:
+def test_only_a_few_batches_are_prepared_ahead() -> None:
     asked: list[int] = []
 
     def endless() -> Iterator[np.ndarray]:
@@ -93,7 +93,7 @@ def test_no_more_than_a_few_batches_are_prepared_ahead() -> None:
     batches.close()
 
 
-def test_a_consumer_that_stops_early_leaves_no_thread_and_no_work_behind() -> None:
+def test_a_consumer_that_stops_early_leaves_no_threads() -> None:
     shelf = Shelf()
     batches = shelf.images().batches([np.arange(COUNT)] * 100, ("squash",), 8)
     next(batches)
@@ -106,7 +106,7 @@ def test_a_consumer_that_stops_early_leaves_no_thread_and_no_work_behind() -> No
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_an_image_that_cannot_be_read_is_named_where_its_batch_would_come(workers: int) -> None:
+def test_an_unreadable_image_is_reported_when_its_batch_is_due(workers: int) -> None:
     images = Shelf(broken=9, error=RuntimeError("bad sector")).images(workers)
     batches = images.batches(np.split(np.arange(12), 4), ("squash",), 8)
     assert [next(batches)[0].tolist() for _ in range(3)] == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
@@ -129,7 +129,7 @@ def test_an_unknown_view_is_refused_before_any_image_is_read() -> None:
     assert not shelf.reads
 
 
-def test_a_train_set_meets_the_protocol_of_methods() -> None:
+def test_a_train_set_follows_the_protocol_of_methods() -> None:
     labels = np.zeros((COUNT, 2), np.int8)
     train: method.TrainSet = TrainSet(
         Shelf().images().images, labels=labels, classes=("cat", "dog"), prompt_names=("cat", "dog"), regime="partial"

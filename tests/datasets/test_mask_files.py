@@ -29,7 +29,7 @@ def listed(tmp_path: Path, text: str, split: Split | None = None) -> np.ndarray:
     return known_entries(str(path), split or split_of(), CLASSES, 1.0, 0, "single-positive")
 
 
-def test_a_published_list_names_the_one_label_that_is_known(tmp_path: Path) -> None:
+def test_a_published_list_gives_one_known_label_per_image(tmp_path: Path) -> None:
     known = listed(tmp_path, "000000000025.jpg,2\n000000000009.jpg,0\n")
     np.testing.assert_array_equal(known, [[True, False, False], [False, False, True], [False, False, False]])
 
@@ -41,7 +41,7 @@ def test_a_list_may_name_images_by_id_and_labels_by_name(tmp_path: Path) -> None
     assert known[1, 2]
 
 
-def test_images_of_another_part_of_the_official_list_are_passed_over(tmp_path: Path) -> None:
+def test_images_that_are_not_in_the_split_are_skipped(tmp_path: Path) -> None:
     known = listed(tmp_path, "000000000009.jpg,0\n000000000025.jpg,1\n000000581921.jpg,2\n")
     assert known.sum() == 2
 
@@ -57,20 +57,20 @@ def test_images_of_another_part_of_the_official_list_are_passed_over(tmp_path: P
     ],
     ids=["an image too few", "an absent label", "no such label", "no label", "an image twice"],
 )
-def test_a_list_that_does_not_fit_says_where(tmp_path: Path, text: str, message: str) -> None:
+def test_an_invalid_list_is_reported_with_its_line(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(DataError, match=message) as caught:
         listed(tmp_path, text)
     assert str(caught.value.where).startswith(str(tmp_path / "list.txt"))
     assert caught.value.hint
 
 
-def test_a_list_is_for_single_positive_labels_alone(tmp_path: Path) -> None:
+def test_a_list_is_only_for_single_positive_labels(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("000000000009.jpg,0\n")
     with pytest.raises(DataError, match="for single-positive, not partial"):
         known_entries(str(tmp_path / "list.txt"), split_of(), CLASSES, 0.5, 0, "partial")
 
 
-def test_the_published_list_of_coco_gives_each_labelled_image_its_positive(
+def test_the_published_list_of_coco_gives_one_positive_per_labelled_image(
     complete_coco: Path, shared: Path, tmp_path: Path
 ) -> None:
     data = dataset.load("coco2014", complete_coco)
@@ -100,7 +100,7 @@ def test_the_published_list_of_voc2012_needs_difficult_objects_as_present(
 
 
 @pytest.mark.parametrize(("regime", "ratio"), [("partial", 0.5), ("single-positive", 1.0), ("semi", 0.4)])
-def test_a_mask_that_is_written_and_read_is_the_same(tmp_path: Path, regime: str, ratio: float) -> None:
+def test_a_mask_survives_writing_and_reading(tmp_path: Path, regime: str, ratio: float) -> None:
     split, path = split_of(), tmp_path / "mask.npz"
     known = known_entries("counter/1", split, CLASSES, ratio, 3, regime)
     path.write_bytes(mask_files.pack(regime, split.ids, CLASSES, {ratio: known}))
@@ -117,7 +117,7 @@ def test_a_mask_file_is_read_in_the_order_of_the_data_set(tmp_path: Path) -> Non
     )
 
 
-def test_the_same_masks_give_the_same_bytes() -> None:
+def test_equal_masks_give_equal_bytes() -> None:
     known = np.eye(3, dtype=bool)
     assert mask_files.pack("partial", IDS, CLASSES, {0.1: known}) == mask_files.pack(
         "partial", IDS, CLASSES, {0.1: known.copy()}
@@ -133,7 +133,7 @@ def test_the_same_masks_give_the_same_bytes() -> None:
     ],
     ids=["regime", "ratio", "image"],
 )
-def test_a_mask_file_that_does_not_fit_says_why(
+def test_a_mask_file_for_something_else_is_refused(
     tmp_path: Path, regime: str, ratio: float, ids: Sequence[str], message: str
 ) -> None:
     path = tmp_path / "mask.npz"
@@ -143,7 +143,7 @@ def test_a_mask_file_that_does_not_fit_says_why(
     assert caught.value.where == str(path)
 
 
-def test_a_mask_file_with_a_damaged_byte_is_named(tmp_path: Path) -> None:
+def test_a_mask_file_with_a_damaged_byte_raises_no_other_error(tmp_path: Path) -> None:
     path = tmp_path / "mask.npz"
     content = mask_files.pack("partial", IDS, CLASSES, {0.5: np.eye(3, dtype=bool)})
     for place in range(len(content)):
@@ -153,7 +153,7 @@ def test_a_mask_file_with_a_damaged_byte_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("keep", [0, 40, -30])
-def test_a_cut_off_mask_file_names_the_file(tmp_path: Path, keep: int) -> None:
+def test_a_truncated_mask_file_is_named(tmp_path: Path, keep: int) -> None:
     path = tmp_path / "mask.npz"
     path.write_bytes(mask_files.pack("partial", IDS, CLASSES, {0.5: np.eye(3, dtype=bool)})[:keep])
     with pytest.raises(DataError, match="not a mask file, or a damaged one") as caught:

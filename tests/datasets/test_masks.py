@@ -102,7 +102,9 @@ def test_golden_mask_hcp(path: Path) -> None:
     [((5011, 20), VOC_KNOWN, VOC_SHA), ((82783, 80), COCO_KNOWN, COCO_SHA)],
     ids=["VOC 2007", "COCO 2014"],
 )
-def test_the_released_draw_is_met_at_all_nine_ratios(shape: tuple[int, int], known: list[int], sha: list[str]) -> None:
+def test_the_released_draw_is_reproduced_at_all_ratios(
+    shape: tuple[int, int], known: list[int], sha: list[str]
+) -> None:
     masks = [hcp(shape, ratio) for ratio in NINE]
     assert [int(mask.sum()) for mask in masks] == known
     assert [mask_digest(mask) for mask in masks] == sha
@@ -115,7 +117,7 @@ def test_the_published_voc_lists_are_this_mask(shared: Path) -> None:
             np.testing.assert_array_equal(hcp((5011, 20), ratio), published)
 
 
-def test_the_released_draw_leaves_numpys_global_state_alone() -> None:
+def test_the_released_draw_does_not_change_numpys_global_state() -> None:
     np.random.seed(7)
     expected = np.random.random()
     np.random.seed(7)
@@ -135,7 +137,7 @@ def test_what_is_known_at_one_ratio_is_known_at_a_larger_one(
 
 
 @given(IDS, IDS, SEEDS, st.data())
-def test_an_entry_depends_on_no_other_image_class_or_order(
+def test_an_entry_does_not_depend_on_other_images_classes_or_the_order(
     ids: list[str], classes: list[str], seed: int, data: st.DataObject
 ) -> None:
     rows = data.draw(st.lists(st.sampled_from(range(len(ids))), unique=True))
@@ -145,7 +147,7 @@ def test_an_entry_depends_on_no_other_image_class_or_order(
 
 
 @given(st.lists(st.integers(0, 49), unique=True, max_size=50).map(np.array), RATIOS)
-def test_the_released_draw_is_cut_to_the_images_at_hand(rows: np.ndarray, ratio: float) -> None:
+def test_the_released_draw_is_restricted_to_the_images_of_the_split(rows: np.ndarray, ratio: float) -> None:
     places = rows.astype(np.int64)
     split = split_of([str(row) for row in rows], 3, official_of(50, 3, places))
     np.testing.assert_array_equal(known_entries("hcp", split, "abc", ratio, 0), hcp((50, 3), ratio)[places])
@@ -155,7 +157,7 @@ LABELS = st.lists(st.lists(st.sampled_from([-1, 1]), min_size=4, max_size=4), mi
 
 
 @given(LABELS, SEEDS)
-def test_of_an_image_one_present_label_is_known_and_of_one_without_none(rows: list[list[int]], seed: int) -> None:
+def test_one_present_label_per_image_is_known_if_there_is_one(rows: list[list[int]], seed: int) -> None:
     labels, ids = np.array(rows, np.int8), [str(row) for row in range(len(rows))]
     known = counter_single_positive(labels, ids, "abcd", seed)
     np.testing.assert_array_equal(known.sum(axis=1), (labels == 1).any(axis=1))
@@ -210,19 +212,19 @@ def test_images_labelled_at_one_ratio_are_labelled_at_a_larger_one(
     np.testing.assert_array_equal(known, np.repeat(counter_semi(ids, one, seed)[:, None], 3, axis=1))
 
 
-def test_about_the_stated_share_of_the_images_is_labelled() -> None:
+def test_the_labelled_fraction_is_close_to_the_ratio() -> None:
     ids = [f"{i:06d}" for i in range(5000)]
     assert counter_semi(ids, 0.2, 0).mean() == pytest.approx(0.2, abs=0.02)
     assert (counter_semi(ids, 0.2, 0) != counter_semi(ids, 0.2, 1)).mean() == pytest.approx(2 * 0.2 * 0.8, abs=0.03)
 
 
-def test_the_three_regimes_of_one_rule_are_draws_of_their_own() -> None:
+def test_the_three_regimes_of_a_rule_draw_independently() -> None:
     ids = [f"{i:06d}" for i in range(2000)]
     rows = counter_semi(ids, 0.5, 0)
     assert np.corrcoef(rows, counter_uniform(ids, ["a"], 0)[:, 0] < 0.5)[0, 1] == pytest.approx(0, abs=0.06)
 
 
-def test_the_rule_of_dualcoop_draws_each_ratio_anew() -> None:
+def test_the_rule_of_dualcoop_draws_anew_for_every_ratio() -> None:
     ids, classes = [f"{i:06d}" for i in range(2000)], [str(c) for c in range(20)]
     small, large = (dualcoop(ids, classes, ratio, 0) for ratio in (0.1, 0.5))
     assert [small.mean(), large.mean()] == pytest.approx([0.1, 0.5], abs=0.01)
@@ -230,14 +232,14 @@ def test_the_rule_of_dualcoop_draws_each_ratio_anew() -> None:
 
 
 @pytest.mark.parametrize("rule", sorted(RULES))
-def test_a_rule_is_refused_in_a_regime_that_it_has_not(rule: str) -> None:
+def test_a_rule_is_refused_in_a_regime_that_it_does_not_support(rule: str) -> None:
     for regime in {"partial", "single-positive", "semi"} - set(RULES[rule].draws):
         with pytest.raises(DataError, match=f"the mask {rule} is for the regime") as caught:
             known_entries(rule, split_of(["1"], 1), ["cat"], 1.0, 0, regime)
         assert "counter/1" in str(caught.value.hint)
 
 
-def test_another_seed_draws_another_mask_about_as_dense() -> None:
+def test_another_seed_draws_another_mask_of_similar_density() -> None:
     ids = [f"{i:06d}" for i in range(2000)]
     one, other = (counter(ids, [str(c) for c in range(20)], 0.3, seed) for seed in (0, 1))
     assert (one != other).mean() == pytest.approx(2 * 0.3 * 0.7, abs=0.02)
@@ -252,7 +254,7 @@ def test_the_released_draw_without_the_official_list_is_refused() -> None:
 
 
 @pytest.mark.parametrize("ratio", [0.0, -0.1, 10.0, float("nan")])
-def test_a_ratio_that_is_no_share_is_refused(ratio: float) -> None:
+def test_a_ratio_outside_0_to_1_is_refused(ratio: float) -> None:
     with pytest.raises(DataError, match="ratio"):
         known_entries("counter/1", split_of(["1"], 1), ["cat"], ratio, 0)
 

@@ -1,4 +1,4 @@
-"""NUS-WIDE: the reader on its documented layouts, official and ASL's; its counts are marked as unverified."""
+"""NUS-WIDE: the loader on its documented layouts, official and ASL's; its counts are marked as unverified."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def present(labels: np.ndarray) -> list[set[str]]:
     return [{CLASSES[column] for column in np.flatnonzero(row == 1)} for row in labels]
 
 
-def test_the_official_lists_give_images_and_concepts_in_their_order(official: Path) -> None:
+def test_the_official_lists_give_images_and_concepts_in_order(official: Path) -> None:
     data = load("nuswide", official)
     assert (data.train.ids, data.test.ids) == (tuple(TRAIN), tuple(TEST))
     assert present(data.train.labels) == list(TRAIN.values())
@@ -69,7 +69,7 @@ def test_the_official_lists_give_images_and_concepts_in_their_order(official: Pa
     assert not (data.train.labels == 0).any()
 
 
-def test_images_without_concepts_are_kept_or_dropped_as_asked(official: Path) -> None:
+def test_images_without_concepts_are_kept_or_dropped_by_option(official: Path) -> None:
     dropped = load("nuswide", official, {"labelless": "drop"})
     assert dropped.train.ids == ("actor/0001_2124494179", "zoo/0003_14")
     assert dropped.fingerprint != load("nuswide", official).fingerprint
@@ -82,12 +82,12 @@ def test_the_split_of_asl_is_read_from_its_table(asl: Path) -> None:
     assert present(data.test.labels) == [{"ocean", "sky"}]
 
 
-def test_its_classes_are_those_of_the_literature(shared: Path) -> None:
+def test_the_classes_are_those_of_the_literature(shared: Path) -> None:
     names = (shared / "data/labels/classnames/nuswide-scpnet.txt").read_text().split()
     assert tuple(names) == CLASSES
 
 
-def test_another_count_than_the_official_one_is_refused(official: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_count_other_than_the_official_one_is_refused(official: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.DATASETS, "nuswide", counted({"train": 161_789, "test": 107_859}))
     with pytest.raises(DataError, match="161,789 train images, this copy lists 3"):
         load("nuswide", official)
@@ -99,7 +99,7 @@ def test_a_missing_image_is_named(official: Path) -> None:
         load("nuswide", official)
 
 
-def test_a_cut_off_label_file_is_named(official: Path) -> None:
+def test_a_truncated_label_file_is_named(official: Path) -> None:
     path = official / "Groundtruth/TrainTestLabels/Labels_sky_Train.txt"
     path.write_text("1\n0\n")
     with pytest.raises(DataError, match="expected 3 lines with 0 or 1") as caught:
@@ -110,7 +110,7 @@ def test_a_cut_off_label_file_is_named(official: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"), [("images/3.jpg,['cheese'],train", "cheese"), ("images/3.jpg,['sky'],dev", "dev")]
 )
-def test_a_line_of_the_table_that_cannot_be_read_is_named(asl: Path, line: str, message: str) -> None:
+def test_an_invalid_line_of_the_table_is_named(asl: Path, line: str, message: str) -> None:
     with (asl / "nus_wid_data.csv").open("a") as table:
         table.write(line + "\n")
     with pytest.raises(DataError, match=message) as caught:
@@ -118,7 +118,7 @@ def test_a_line_of_the_table_that_cannot_be_read_is_named(asl: Path, line: str, 
     assert str(caught.value.where).endswith("nus_wid_data.csv, line 5")
 
 
-def test_its_counts_are_marked_as_unverified() -> None:
+def test_the_counts_are_marked_as_unverified() -> None:
     assert [name for name, entry in registry.DATASETS.items() if not entry.verified] == ["nuswide", "vg200"]
 
 

@@ -1,4 +1,4 @@
-"""The option `names`: class names as one says them, or the very text that released code puts into prompts."""
+"""The option `names`: class names in natural language, or as released code writes them in prompts."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def test_released_names_of_cub_are_those_of_the_code(shared: Path) -> None:
     assert [cub._released(name) for name in ATTRIBUTES] == published(shared, "cub312-scpnet")
 
 
-def test_nuswide_needs_no_such_option(shared: Path) -> None:
+def test_nuswide_has_no_option_names(shared: Path) -> None:
     assert tuple(published(shared, "nuswide-scpnet")) == NUS
     assert "names" not in DATASETS["nuswide"].options
 
 
-def test_other_names_are_another_data_set_and_the_default_is_stated_nowhere(voc: str) -> None:
+def test_other_names_change_the_fingerprint_and_the_default_is_not_recorded(voc: str) -> None:
     natural, released = (load("voc2007-subset", voc, {"names": names}) for names in ("natural", "released"))
     assert natural.options == {"difficult": "negative"}
     assert released.options == {"difficult": "negative", "names": "released"}
@@ -58,7 +58,7 @@ def test_other_names_are_another_data_set_and_the_default_is_stated_nowhere(voc:
 
 @pytest.mark.parametrize("name", ["voc2007", "voc2007-subset", "voc2012", "voc2012-subset", "cub"])
 @pytest.mark.parametrize("regime", ["full", "partial", "single-positive", "semi"])
-def test_the_paper_track_takes_released_names_in_every_regime(name: str, regime: str) -> None:
+def test_the_paper_track_uses_released_names_in_every_regime(name: str, regime: str) -> None:
     assert paper_options(name, regime)["names"] == "released"
 
 
@@ -77,5 +77,5 @@ def test_a_track_and_a_setting_choose_the_names(track: str, sets: tuple[str, ...
     assert {cell.cell.options.get("names") for cell in plan(request).cells} == {names}
 
 
-def test_the_card_of_a_data_set_says_so() -> None:
+def test_show_describes_the_option_names() -> None:
     assert "released on the track paper" in as_text(describe("voc2007"))

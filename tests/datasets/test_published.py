@@ -1,4 +1,4 @@
-"""Published draws: the golden splits, their check values, and what they show on the real label lists."""
+"""Published draws: the golden splits, their checksums, and the published lists on real labels."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_golden_semi_split(path: Path) -> None:
     ],
     ids=["VOC 2012", "COCO 2014", "CUB"],
 )
-def test_the_published_fifth_for_validation_is_met(count: int, train_sha: str, val_sha: str) -> None:
+def test_the_published_validation_fifth_is_reproduced(count: int, train_sha: str, val_sha: str) -> None:
     assert [sha256(part) for part in train_and_val(count, 1200)] == [train_sha, val_sha]
 
 
@@ -81,7 +81,7 @@ def test_the_published_fifth_for_validation_is_met(count: int, train_sha: str, v
         (0.20, "139e038028240e9b799f06123ab735e4139eb7dba56e5154f67b6415645269af"),
     ],
 )
-def test_the_published_semi_split_of_coco_is_met(ratio: float, sha: str) -> None:
+def test_the_published_semi_split_of_coco_is_reproduced(ratio: float, sha: str) -> None:
     assert sha256(semi_split(82_081, ratio)[0]) == sha
 
 
@@ -93,7 +93,7 @@ def test_the_labelled_images_of_voc2012_are_the_published_ones(voc2012: Dataset)
 
 
 @pytest.mark.parametrize("choice", ["keep", "drop"])
-def test_the_labelled_images_of_coco_are_the_published_ones_with_or_without_label_less_ones(
+def test_the_labelled_images_of_coco_are_the_published_ones_with_and_without_labelless_images(
     complete_coco: Path, choice: str
 ) -> None:
     data = dataset.load("coco2014", complete_coco, {"labelless": choice})
@@ -106,7 +106,7 @@ def test_the_labelled_images_of_coco_are_the_published_ones_with_or_without_labe
     assert (data.train.labels[kept] == 1).any(axis=1).all()
 
 
-def test_the_draw_of_cole_on_voc2012_is_one_positive_for_each_image_that_it_trains_on(voc2012: Dataset) -> None:
+def test_the_draw_of_cole_on_voc2012_is_one_positive_per_training_image(voc2012: Dataset) -> None:
     labels = mask_labels(voc2012.train, voc2012.classes, regime="single-positive", rule="cole")
     assert (labels == 1).sum() == 5717
     assert not (labels == -1).any()
@@ -116,7 +116,7 @@ def test_the_draw_of_cole_on_voc2012_is_one_positive_for_each_image_that_it_trai
 
 
 @pytest.mark.parametrize(("rule", "regime"), [("cole", "single-positive"), ("cap-semi/1", "semi"), ("hcp", "partial")])
-def test_a_part_of_a_data_set_is_masked_like_the_whole(voc2012: Dataset, rule: str, regime: str) -> None:
+def test_a_subset_is_masked_like_the_complete_data_set(voc2012: Dataset, rule: str, regime: str) -> None:
     part, ratio = voc2012.subset(200), 1.0 if regime == "single-positive" else 0.2
     rows = [voc2012.train.ids.index(each) for each in part.train.ids]
     whole = known_entries(rule, voc2012.train, voc2012.classes, ratio, 0, regime)

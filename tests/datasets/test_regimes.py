@@ -1,4 +1,4 @@
-"""Regimes: what a method sees of the training labels."""
+"""Regimes: the training labels that a method sees."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_full_regime_shows_every_label() -> None:
 
 
 @pytest.mark.parametrize(("regime", "ratio"), [("full", 1.0), ("partial", 0.5)])
-def test_the_labels_a_method_gets_cannot_be_written_to(regime: str, ratio: float) -> None:
+def test_the_labels_of_a_method_are_read_only(regime: str, ratio: float) -> None:
     seen = mask_labels(split_of([[1, -1, 1]]), CLASSES, regime=regime, ratio=ratio)
     with pytest.raises(ValueError, match="read-only"):
         seen[0, 0] = 1
@@ -67,7 +67,7 @@ def test_the_released_mask_of_voc_shows_as_many_positives_as_published(voc2007: 
 
 
 @pytest.mark.parametrize("rule", ["counter/1", "hcp"])
-def test_a_part_of_a_data_set_is_masked_like_the_whole(voc2007: Dataset, rule: str) -> None:
+def test_a_subset_is_masked_like_the_complete_data_set(voc2007: Dataset, rule: str) -> None:
     whole, part = voc2007, voc2007.subset(300)
     seen = mask_labels(whole.train, whole.classes, regime="partial", ratio=0.3, rule=rule)
     rows = [whole.train.ids.index(each) for each in part.train.ids]
@@ -87,7 +87,7 @@ def test_an_unknown_regime_suggests_the_nearest() -> None:
     assert "did you mean 'partial'?" in str(caught.value.hint)
 
 
-def test_the_digest_of_a_mask_tells_every_entry() -> None:
+def test_the_digest_of_a_mask_depends_on_every_entry() -> None:
     known = np.array([[True, False], [False, True]])
     assert mask_digest(known) == mask_digest(np.asfortranarray(known))
     assert mask_digest(known) != mask_digest(~known)
@@ -110,14 +110,14 @@ def test_an_image_is_fully_labelled_or_not_at_all(rows: list[list[int]], ratio: 
 
 
 @pytest.mark.parametrize("regime", ["full", "single-positive"])
-def test_a_ratio_where_there_is_none_is_refused(regime: str) -> None:
+def test_a_ratio_in_a_regime_without_ratios_is_refused(regime: str) -> None:
     with pytest.raises(DataError, match=rf"regime {regime} has no ratio, but 0\.5 is given") as caught:
         mask_labels(split_of([[1, 1, 1]]), CLASSES, regime=regime, ratio=0.5)
     assert "partial and semi" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(("regime", "ratio"), [("full", 1.0), ("partial", 0.5), ("semi", 0.5)])
-def test_noise_turns_a_share_of_the_known_labels_round_and_makes_none_known(regime: str, ratio: float) -> None:
+def test_noise_flips_a_fraction_of_the_known_labels_only(regime: str, ratio: float) -> None:
     split = split_of(np.random.default_rng(0).choice([-1, 1], (4000, 3)).tolist())
     clean, noisy, noisier = (
         mask_labels(split, CLASSES, regime=regime, ratio=ratio, seed=2, noise=share) for share in (0.0, 0.1, 0.3)
@@ -130,6 +130,6 @@ def test_noise_turns_a_share_of_the_known_labels_round_and_makes_none_known(regi
 
 
 @pytest.mark.parametrize(("regime", "noise"), [("full", 1.0), ("full", -0.1), ("single-positive", 0.1)])
-def test_noise_that_is_no_share_or_has_no_meaning_is_refused(regime: str, noise: float) -> None:
+def test_invalid_noise_is_refused(regime: str, noise: float) -> None:
     with pytest.raises(DataError, match="label noise"):
         mask_labels(split_of([[1, 1, 1]]), CLASSES, regime=regime, noise=noise)

@@ -1,4 +1,4 @@
-"""`shapes` is the same bytes everywhere and in any order, and its labels say what can be seen."""
+"""`shapes` has the same bytes everywhere and in any order, and its labels follow the visible objects."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ def test_a_scene_is_the_same_in_another_process_and_another_order() -> None:
 @pytest.mark.parametrize(
     "other", [("shapes/2", 0, "train", 0), (VERSION, 1, "train", 0), (VERSION, 0, "test", 0), (VERSION, 0, "train", 1)]
 )
-def test_each_part_of_the_key_makes_another_scene(other: tuple[str, int, str, int]) -> None:
+def test_each_part_of_the_key_changes_the_scene(other: tuple[str, int, str, int]) -> None:
     assert not np.array_equal(scene(*other).image, scene(VERSION, 0, "train", 0).image)
 
 
-def test_another_draw_is_a_fresh_data_set_of_the_same_kind() -> None:
+def test_another_draw_is_a_new_data_set_of_the_same_distribution() -> None:
     first, second = (shapes.labels("test", draw) > 0 for draw in (0, 1))
     assert first.shape == second.shape
     assert not np.array_equal(first, second)
@@ -72,7 +72,7 @@ def test_an_image_id_names_its_split_its_place_and_any_other_draw() -> None:
     assert shapes.image_id("test", 999, 3) == "shapes-3-test-0999"
 
 
-def test_what_is_handed_out_cannot_be_changed() -> None:
+def test_images_and_labels_are_read_only() -> None:
     for array in (shapes.images("test"), shapes.labels("test"), shapes.labels("test", 1)):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0
@@ -88,22 +88,22 @@ def two_objects(first_kept: int, first: str = "star", second: str = "fish") -> S
 
 
 @pytest.mark.parametrize(("kept", "present"), [(0, False), (44, False), (45, True), (100, True)])
-def test_an_object_counts_as_present_from_45_percent_of_its_pixels_on(kept: int, present: bool) -> None:
+def test_an_object_is_present_from_45_percent_of_its_pixels_on(kept: int, present: bool) -> None:
     labels = two_objects(kept).labels
     assert (labels[CLASSES.index("star")] == 1) == present
     assert labels[CLASSES.index("fish")] == 1
     assert (labels == 1).sum() == 1 + present
 
 
-def test_a_covered_object_hides_nothing_of_another_of_its_class() -> None:
+def test_a_covered_object_does_not_hide_another_of_its_class() -> None:
     assert two_objects(0, "fish", "fish").labels[CLASSES.index("fish")] == 1
 
 
-def test_a_distractor_is_no_label() -> None:
+def test_a_distractor_is_not_a_label() -> None:
     assert (two_objects(100, "cloud", "wedge").labels == -1).all()
 
 
-def test_the_object_map_holds_the_visible_pixels_of_each_object() -> None:
+def test_the_object_map_contains_the_visible_pixels_of_each_object() -> None:
     for index in range(50):
         drawn = scene("check/1", 0, "any", index, ALIKE)
         kept = np.bincount(drawn.objects.ravel(), minlength=len(drawn.shapes) + 1)[1:]
@@ -123,14 +123,14 @@ def test_every_shape_can_be_drawn_and_looks_like_no_other() -> None:
     assert len(silhouettes) == len(SHAPES) == len(set(SHAPES))
 
 
-def test_classes_are_as_unequal_as_the_card_says() -> None:
+def test_class_frequencies_are_those_of_the_card() -> None:
     share = (shapes.labels("train") > 0).mean(axis=0)
     assert CLASSES[int(share.argmax())] == "circle"
     assert 0.33 < share.max() < 0.42
     assert 0.02 < share.min() < 0.03
 
 
-def test_objects_keep_company() -> None:
+def test_objects_of_a_group_co_occur() -> None:
     present = shapes.labels("train") > 0
     tree, leaf, house = (present[:, CLASSES.index(name)] for name in ("tree", "leaf", "house"))
     assert leaf[tree].mean() > 1.3 * leaf.mean()

@@ -1,4 +1,4 @@
-"""The forms a user's data set may come in: how columns, names, separators, splits and objects are recognised."""
+"""The formats of a user's data set: columns, names, separators, splits and objects are recognised."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def same(one: Dataset, other: Dataset) -> bool:
         "pandas' index", "an id", "a comma too many", "other order", "./",
     ],
 )  # fmt: skip
-def test_the_same_table_in_another_dress_is_the_same_data_set(folder: Path, change: Any, said: str) -> None:
+def test_another_layout_of_the_same_table_is_the_same_data_set(folder: Path, change: Any, said: str) -> None:
     plain = own(folder, PLAIN)
     other = own(folder, change(PLAIN))
     assert other.classes == ("cat", "dog")
@@ -67,11 +67,11 @@ def test_the_same_table_in_another_dress_is_the_same_data_set(folder: Path, chan
     assert said in other.notes[0]
 
 
-def test_a_tsv_file_is_a_table_too(folder: Path) -> None:
+def test_a_tsv_file_is_a_table(folder: Path) -> None:
     assert same(own(folder, PLAIN), own(folder, PLAIN.replace(",", "\t"), name="TOYS.TSV"))
 
 
-def test_columns_that_are_no_labels_are_left_out_and_named(folder: Path) -> None:
+def test_other_columns_are_ignored_and_listed(folder: Path) -> None:
     lines = PLAIN.splitlines()
     rest = ["sex,age", "F,31", "M,74", ",20", "F,8"]
     data = own(folder, "\n".join(f"{line},{more}" for line, more in zip(lines, rest, strict=True)))
@@ -79,7 +79,7 @@ def test_columns_that_are_no_labels_are_left_out_and_named(folder: Path) -> None
     assert data.notes[0].endswith("ignored columns: 'sex', 'age'; 2 train, 2 test")
 
 
-def test_a_label_column_with_a_stray_word_is_refused_by_its_line_not_left_out(folder: Path) -> None:
+def test_an_invalid_label_is_reported_with_its_line(folder: Path) -> None:
     with pytest.raises(DataError, match="invalid label 'maybe' of dog") as caught:
         own(folder, PLAIN.replace("1.png,train,0,1", "1.png,train,0,maybe"))
     assert str(caught.value.where).endswith("line 3")
@@ -88,7 +88,7 @@ def test_a_label_column_with_a_stray_word_is_refused_by_its_line_not_left_out(fo
 @pytest.mark.parametrize(
     ("sign", "said"), [("|", "'|'"), (";", "';'"), (",", "','"), (" ", "spaces"), (" | ", "'|'")], ids=repr
 )
-def test_a_column_of_names_is_read_whatever_separates_them(folder: Path, sign: str, said: str) -> None:
+def test_a_column_of_names_is_read_with_any_separator(folder: Path, sign: str, said: str) -> None:
     cells = [f'"cat{sign}dog"', "dog", "cat", ""]
     splits = ("train", "train", "test", "test")
     rows = "".join(f"{n}.png,{split},{cell}\n" for n, (split, cell) in enumerate(zip(splits, cells, strict=True)))
@@ -99,30 +99,30 @@ def test_a_column_of_names_is_read_whatever_separates_them(folder: Path, sign: s
     assert f"names of 2 classes in the column 'labels', separated by {said}" in data.notes[0]
 
 
-def test_names_of_several_words_stay_whole_beside_a_separator(folder: Path) -> None:
+def test_names_of_several_words_are_kept_with_a_separator(folder: Path) -> None:
     data = own(folder, "filename,split,labels\n0.png,train,red  ball|cube\n1.png,test,red ball\n2.png,test,\n")
     assert data.classes == ("cube", "red ball")
 
 
-def test_names_of_several_words_alone_in_their_cells_are_kept_whole_on_request(folder: Path) -> None:
+def test_names_of_several_words_without_a_separator_need_an_option(folder: Path) -> None:
     text = "filename,split,labels\n0.png,train,red ball\n1.png,test,red ball\n2.png,test,blue ball\n"
     assert own(folder, text).classes == ("ball", "blue", "red")
     assert own(folder, text, between="nothing").classes == ("blue ball", "red ball")
 
 
-def test_lists_as_python_writes_them_are_read(folder: Path) -> None:
+def test_python_lists_are_read(folder: Path) -> None:
     data = own(folder, "filename,split,tags\n0.png,train,\"['a, b', 'c']\"\n1.png,test,\"['c']\"\n2.png,test,[]\n")
     assert data.classes == ("a, b", "c")
     np.testing.assert_array_equal(data.test.labels, [[-1, 1], [-1, -1]])
 
 
-def test_a_list_is_never_run(folder: Path) -> None:
+def test_a_list_is_never_executed(folder: Path) -> None:
     text = "filename,split,tags\n0.png,train,\"[open('evil', 'w')]\"\n1.png,test,['c']\n"
     with pytest.raises(DataError, match="invalid list of names"):
         own(folder, text)
 
 
-def test_two_separators_are_asked_about(folder: Path) -> None:
+def test_two_separators_are_refused_with_the_option(folder: Path) -> None:
     text = 'filename,split,labels\n0.png,train,"ball, red|cube"\n1.png,test,cube\n2.png,test,\n'
     with pytest.raises(DataError, match=r"ambiguous separator \| or ,") as caught:
         own(folder, text)
@@ -135,7 +135,7 @@ def test_names_that_differ_only_in_case_are_refused(folder: Path) -> None:
         own(folder, "filename,split,labels\n0.png,train,cat|dog\n1.png,test,Cat\n")
 
 
-def test_a_file_without_splits_is_refused_until_a_share_is_drawn(folder: Path) -> None:
+def test_a_file_without_splits_needs_a_drawn_share(folder: Path) -> None:
     text = "filename,labels\n" + "".join(f"{name},{'cat' if n % 2 else 'dog'}\n" for n, name in enumerate(IMAGES))
     with pytest.raises(DataError, match="no test images; the file lists 6 images without splits") as caught:
         own(folder, text)
@@ -160,18 +160,18 @@ DRAWN = {"1", "3", "4", "5"}
 
 
 @pytest.mark.parametrize("share", ["1", "-0.1", "20", "many", "nan"])
-def test_a_share_that_is_none_is_refused(folder: Path, share: str) -> None:
+def test_an_invalid_share_is_refused(folder: Path, share: str) -> None:
     with pytest.raises(DataError, match="expected a share below 1"):
         own(folder, PLAIN, test=share)
 
 
-def test_a_draw_beside_test_images_of_the_file_is_refused(folder: Path) -> None:
+def test_a_draw_for_a_file_with_test_images_is_refused(folder: Path) -> None:
     with pytest.raises(DataError, match="the file already has test images"):
         own(folder, PLAIN, test="0.2")
 
 
 @pytest.mark.parametrize("word", ["val", "valid", "Validation", "dev"])
-def test_validation_images_are_held_out_unless_an_option_says_more(folder: Path, word: str) -> None:
+def test_validation_images_are_held_out_by_default(folder: Path, word: str) -> None:
     text = PLAIN + f"4.png,{word},1,0\n"
     held = own(folder, text)
     assert (held.train.ids, held.test.ids) == (("0", "1"), ("2", "3"))
@@ -180,7 +180,7 @@ def test_validation_images_are_held_out_unless_an_option_says_more(folder: Path,
     assert own(folder, text, val="test").test.ids == ("2", "3", "4")
 
 
-def test_a_file_with_train_and_val_alone_is_told_its_ways(folder: Path) -> None:
+def test_a_file_with_train_and_val_only_is_refused_with_the_options(folder: Path) -> None:
     text = PLAIN.replace("test", "val")
     with pytest.raises(
         DataError, match="no test images; the file has 2 of the split train, 2 of the split val"
@@ -211,13 +211,13 @@ def test_a_file_with_train_and_val_alone_is_told_its_ways(folder: Path) -> None:
         ("0.png,train,1,0\n1.png,test,0,1\n", "no header; the file begins with '0.png, train, 1, 0'"),
     ],
 )
-def test_what_is_no_known_form_is_refused_with_what_was_found(folder: Path, text: str, message: str) -> None:
+def test_an_unknown_format_is_refused_with_the_content(folder: Path, text: str, message: str) -> None:
     with pytest.raises(DataError, match=message) as caught:
         own(folder, text)
     assert caught.value.hint
 
 
-def test_images_may_lie_in_a_folder_images_beside_the_file(folder: Path) -> None:
+def test_images_may_be_in_a_folder_images_beside_the_file(folder: Path) -> None:
     before = own(folder, PLAIN).fingerprint
     (folder / "images").mkdir()
     for name in IMAGES:
@@ -225,7 +225,7 @@ def test_images_may_lie_in_a_folder_images_beside_the_file(folder: Path) -> None
     assert own(folder, PLAIN).fingerprint == before
 
 
-def test_an_image_that_is_missing_is_named_where_the_others_lie(folder: Path) -> None:
+def test_a_missing_image_is_named_in_the_folder_of_the_others(folder: Path) -> None:
     (folder / "images").mkdir()
     for name in IMAGES[1:]:
         (folder / name).rename(folder / "images" / name)
@@ -268,12 +268,12 @@ def test_chest_x_ray14_s_own_table_is_read(folder: Path) -> None:
     assert "ignored columns: 'Follow-up #', 'Patient ID', 'OriginalImage[Width', 'Height]'" in data.notes[0]
 
 
-def test_a_class_may_have_a_name_that_columns_of_other_kinds_have(folder: Path) -> None:
+def test_a_class_may_have_the_name_of_another_kind_of_column(folder: Path) -> None:
     data = own(folder, "path,split,set,tag,photo\n0.png,train,1,-1,\n1.png,train,,1,1\n2.png,test,-1,1,-1\n")
     assert data.classes == ("set", "tag", "photo")
 
 
-def test_an_empty_split_is_refused_by_its_line(folder: Path) -> None:
+def test_an_empty_split_is_reported_with_its_line(folder: Path) -> None:
     with pytest.raises(DataError, match="unknown split ''") as caught:
         own(folder, PLAIN.replace("1.png,train", "1.png,"))
     assert str(caught.value.where).endswith("line 3")
@@ -297,7 +297,7 @@ def coco(**changes: Any) -> str:
 SPLITS = ("train", "train", "test", "test")
 
 
-def test_a_coco_style_json_of_one_s_own_is_a_data_set(folder: Path) -> None:
+def test_a_coco_style_json_file_is_a_data_set(folder: Path) -> None:
     data = own(folder, coco(), name="toys.json")
     assert data.name == "toys"
     assert data.classes == ("cat", "dog")
@@ -313,7 +313,7 @@ def test_a_json_without_splits_draws_its_test_images(folder: Path) -> None:
     assert set(data.test.ids) == DRAWN
 
 
-def test_where_images_name_what_they_lack_the_rest_is_unknown(folder: Path) -> None:
+def test_with_neg_category_ids_other_categories_are_unknown(folder: Path) -> None:
     """As in LVIS."""
     images = json.loads(coco())["images"]
     for image, absent in zip(images, ([7], [], [3], [3, 7]), strict=True):
@@ -341,6 +341,6 @@ IMAGE = {"id": 1, "file_name": "0.png"}
         (coco(annotations=[{"image_id": 9, "category_id": 3}]), "image 9 or category 3 is not listed"),
     ],
 )
-def test_a_json_that_cannot_be_used_is_refused(folder: Path, text: str, message: str) -> None:
+def test_an_invalid_json_file_is_refused(folder: Path, text: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         own(folder, text, name="toys.json")

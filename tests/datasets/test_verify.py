@@ -1,4 +1,4 @@
-"""Verification: every image is decoded, every fault is reported, and another pixel is found again by the index."""
+"""Verification: every image is decoded, every error is reported, and changed pixels are found by the index."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def dataset_of(broken: tuple[int, ...] = (), changed: tuple[int, ...] = (), trai
     return Dataset("own", ("cat",), ("cat",), split("train", train, 0), split("test", 5, 50))
 
 
-def test_a_sound_data_set_has_one_digest_whatever_the_number_of_workers() -> None:
+def test_the_digest_does_not_depend_on_the_number_of_workers() -> None:
     verdicts = {verify(dataset_of(), workers=workers) for workers in (0, 1, 3)}
     assert len(verdicts) == 1
     verdict = verdicts.pop()
@@ -55,7 +55,7 @@ def test_an_image_that_changed_since_the_index_was_written_is_reported(tmp_path:
     assert index.read_bytes() == written
 
 
-def test_the_index_records_height_width_and_hash_and_is_completed_by_later_images(tmp_path: Path) -> None:
+def test_the_index_records_height_width_and_hash_and_is_extended_later(tmp_path: Path) -> None:
     index = tmp_path / "index.json"
     verify(dataset_of(train=2), index)
     recorded = json.loads(index.read_text())["pictures"]

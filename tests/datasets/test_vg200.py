@@ -1,4 +1,4 @@
-"""VG-200: the reader on the layout of the HCP code; the names of its labels have to be given."""
+"""VG-200: the loader on the layout of the HCP code; the names of its labels must be provided."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def test_images_follow_the_lists_and_labels_the_numbers(small: Path) -> None:
     assert (data.classes[7], data.prompt_names[7]) == ("thing_7", "thing 7")
 
 
-def test_the_released_draw_is_made_on_its_training_list(small: Path) -> None:
+def test_the_released_draw_uses_the_training_list(small: Path) -> None:
     data = load("vg200", small)
     np.testing.assert_array_equal(known_entries("hcp", data.train, data.classes, 0.5, 0), hcp((2, 200), 0.5))
 
 
-def test_without_names_it_says_what_to_write(small: Path) -> None:
+def test_without_names_the_hint_says_what_to_write(small: Path) -> None:
     (small / "vg_category_200_names.txt").unlink()
     with pytest.raises(DataError, match="names of the 200 labels are missing") as caught:
         load("vg200", small)
@@ -65,7 +65,7 @@ def test_without_names_it_says_what_to_write(small: Path) -> None:
     ],
     ids=["too few names", "cut-off labels", "a number too large", "a missing image"],
 )
-def test_what_does_not_fit_is_named(small: Path, file: str, text: str, message: str) -> None:
+def test_an_invalid_file_is_named(small: Path, file: str, text: str, message: str) -> None:
     (small / file).write_text(text)
     with pytest.raises(DataError, match=message) as caught:
         load("vg200", small)

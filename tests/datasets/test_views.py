@@ -31,7 +31,7 @@ def rendered(image: np.ndarray, name: str, side: int, seed: int = 0, epoch: int 
 
 @settings(max_examples=150, deadline=None)
 @given(name=st.sampled_from(NAMES), height=sides, width=sides, resolution=st.integers(1, 33), seed=seeds)
-def test_any_image_gets_the_resolution_and_the_same_pixels_again(
+def test_views_have_the_resolution_and_are_reproducible(
     name: str, height: int, width: int, resolution: int, seed: int
 ) -> None:
     image = image_of(height, width)
@@ -46,7 +46,7 @@ def test_any_image_gets_the_resolution_and_the_same_pixels_again(
 
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 9), epoch=st.integers(0, 9), image=st.text(max_size=9), number=st.integers(0, 3))
-def test_a_generator_depends_on_all_four_and_on_nothing_else(seed: int, epoch: int, image: str, number: int) -> None:
+def test_a_generator_depends_on_seed_epoch_image_and_view_only(seed: int, epoch: int, image: str, number: int) -> None:
     def draw(seed: int, epoch: int, image: str, number: int) -> bytes:
         return view_generator(seed, epoch, image, number).bytes(16)
 
@@ -71,7 +71,7 @@ def test_random_views_change_with_epoch_and_view_number(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["squash", "bilinear", "centre", "centre-bilinear"])
-def test_fixed_views_never_touch_randomness(name: str) -> None:
+def test_fixed_views_use_no_randomness(name: str) -> None:
     view, generator = parse_view(name), view_generator(0, 0, "a", 0)
     render(image_of(30, 40), view, 16, generator)
     assert view.fixed
@@ -101,7 +101,7 @@ def test_centre_takes_the_middle_of_the_longer_side(height: int, width: int, nam
 
 
 @pytest.mark.parametrize(("name", "filtered"), [("centre", "BICUBIC"), ("centre-bilinear", "BILINEAR")])
-def test_centre_brings_the_shorter_side_to_the_resolution_by_its_filter(name: str, filtered: str) -> None:
+def test_centre_resizes_the_shorter_side_with_its_filter(name: str, filtered: str) -> None:
     image = image_of(375, 500)
     resized = Image.fromarray(image).resize((298, 224), Image.Resampling[filtered])  # int(224 · 500 / 375) by 224
     expected = np.asarray(resized.crop((37, 0, 261, 224)))
@@ -117,7 +117,7 @@ def test_flip_mirrors_about_half_of_the_time() -> None:
     assert 70 < flips < 130
 
 
-def test_hcp_takes_the_whole_or_a_random_crop_of_the_published_sides() -> None:
+def test_hcp_crops_have_the_published_sizes() -> None:
     squashed = Image.fromarray(image_of(90, 120)).resize((64, 64), Image.Resampling.BICUBIC)
     expected = set()
     for side in (64, 56, 48, 40, 32):
@@ -144,7 +144,7 @@ def crops_of_ml_gcn(image: Image.Image, lengths: list[int], side: int) -> list[b
 
 
 @pytest.mark.parametrize(("height", "width"), [(50, 80), (80, 50)])
-def test_multi_scale_takes_crops_of_like_sides_at_places_of_a_grid(height: int, width: int) -> None:
+def test_multi_scale_crops_have_similar_sides_at_grid_positions(height: int, width: int) -> None:
     image = image_of(height, width)
     possible = set(crops_of_ml_gcn(Image.fromarray(image), [50, 43, 37, 33, 25], 20))
     views = {rendered(image, "multi-scale", 20, seed=seed).transpose(1, 2, 0).tobytes() for seed in range(2500)}
@@ -152,7 +152,7 @@ def test_multi_scale_takes_crops_of_like_sides_at_places_of_a_grid(height: int, 
 
 
 @pytest.mark.parametrize(("resolution", "lengths"), [(40, [48, 40, 36, 31, 24]), (49, [48, 42, 36, 31, 24])])
-def test_a_crop_that_nearly_has_the_resolution_gets_it_within_the_image(resolution: int, lengths: list[int]) -> None:
+def test_a_crop_close_to_the_resolution_is_set_to_it_inside_the_image(resolution: int, lengths: list[int]) -> None:
     image = image_of(48, 48)
     possible = set(crops_of_ml_gcn(Image.fromarray(image), lengths, resolution))
     views = {rendered(image, "multi-scale", resolution, seed=seed).transpose(1, 2, 0).tobytes() for seed in range(99)}
@@ -184,7 +184,7 @@ def test_a_random_resized_crop_is_torchvisions(name: str) -> None:
 
 
 @pytest.mark.parametrize(("height", "width", "box"), [(9, 400, (194, 0, 206, 9)), (400, 9, (0, 194, 9, 206))])
-def test_where_no_crop_fits_the_middle_is_taken(height: int, width: int, box: tuple[int, int, int, int]) -> None:
+def test_if_no_crop_fits_the_centre_is_used(height: int, width: int, box: tuple[int, int, int, int]) -> None:
     image = image_of(height, width)
     middle = Image.fromarray(image).crop(box).resize((16, 16), Image.Resampling.BILINEAR)
     possible = [np.asarray(each).transpose(2, 0, 1) for each in (middle, ImageOps.mirror(middle))]
@@ -212,7 +212,7 @@ def test_cutout_fills_one_box_of_one_colour_within_its_size(height: int, width: 
         assert box.shape[1] <= int(share * width + 0.5) // 2 * 2 + 1
 
 
-def test_cutout_fills_both_ends_of_its_sides_and_is_cut_off_at_the_border() -> None:
+def test_cutout_includes_both_ends_and_is_clipped_at_the_border() -> None:
     image = Image.new("RGB", (40, 20))
     cuts = [augment.cutout(image, 0.5, view_generator(seed, 0, "a", 0)) for seed in range(60)]
     areas = [int(np.asarray(cut).any(axis=2).sum()) for cut in cuts]
@@ -265,7 +265,7 @@ def test_solarize_inverts_the_levels_from_its_threshold_on(table: tuple[augment.
     np.testing.assert_array_equal(changed[200:], 255 - np.arange(200, 256))
 
 
-def test_rand_augment_leaves_a_quarter_of_the_images_alone_and_covers_all_operations() -> None:
+def test_rand_augment_leaves_a_quarter_of_the_images_unchanged_and_covers_all_operations() -> None:
     assert (len(augment.PAIR), len(augment.FIXMATCH)) == (15, 14)
     image = Image.fromarray(image_of(16, 16))
     same = sum(augment.rand_augment(image, view_generator(seed, 0, "a", 0)) == image for seed in range(400))
@@ -285,7 +285,7 @@ def test_every_operation_keeps_size_and_mode_over_its_whole_range(
             assert (changed.size, changed.mode) == (image.size, "RGB")
 
 
-def test_every_step_with_a_rule_of_its_own_is_a_step() -> None:
+def test_every_versioned_step_exists() -> None:
     assert RULES.keys() <= STEPS.keys()
 
 
@@ -295,6 +295,6 @@ def test_an_unknown_view_suggests_the_nearest() -> None:
 
 
 @pytest.mark.parametrize("name", ["flip", "flip+flip", "squash+centre", "rrc+squash", "oversize+flip"])
-def test_a_view_has_exactly_one_step_that_gives_the_size(name: str) -> None:
+def test_a_view_has_exactly_one_step_that_resizes(name: str) -> None:
     with pytest.raises(DataError, match="resize the image"):
         parse_view(name)

@@ -1,4 +1,4 @@
-"""VOC 2007: complete or refused, partial copies under a name of their own, no damage unseen."""
+"""VOC 2007: complete or refused, partial copies under their own name, no unnoticed damage."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_complete_data_set_has_the_official_counts(voc2007: Dataset) -> None
     np.testing.assert_array_equal(data.train.official.rows, np.arange(5011))
 
 
-def test_its_labels_are_the_published_ones_entry_by_entry(voc2007: Dataset, shared: Path) -> None:
+def test_the_labels_are_the_published_ones(voc2007: Dataset, shared: Path) -> None:
     data = voc2007
     with np.load(shared / "data/voc2007_labels_hcp.npz", allow_pickle=False) as published:
         np.testing.assert_array_equal(data.train.labels, published["trainval"])
@@ -48,7 +48,7 @@ def test_its_labels_are_the_published_ones_entry_by_entry(voc2007: Dataset, shar
 
 
 @pytest.mark.parametrize(("choice", "label"), [("ignored", 0), ("positive", 1), ("negative", -1)])
-def test_labels_of_difficult_objects_only_are_what_the_option_says(
+def test_labels_of_difficult_objects_follow_the_option(
     complete_voc: Path, shared: Path, choice: str, label: int
 ) -> None:
     data = load("voc2007", complete_voc, {"difficult": choice})
@@ -77,7 +77,7 @@ def test_a_partial_copy_is_refused_under_the_complete_name(small: Path) -> None:
     assert "voc2007-subset" in caught.value.hint
 
 
-def test_a_partial_copy_takes_what_is_there(shared: Path) -> None:
+def test_a_partial_copy_uses_the_images_that_are_present(shared: Path) -> None:
     data = load("voc2007-subset", shared / "data")
     assert (len(data.train), len(data.test)) == (1085, 1041)
     assert [(split.labels == 1).sum() for split in (data.train, data.test)] == [1536, 1433]
@@ -90,7 +90,7 @@ def test_labels_of_difficult_objects_in_the_partial_copy(shared: Path) -> None:
     assert [(split.labels == 0).sum() for split in (data.train, data.test)] == [116, 116]
 
 
-def test_an_object_that_is_not_difficult_outweighs_difficult_ones(small: Path) -> None:
+def test_one_object_that_is_not_difficult_makes_the_class_present(small: Path) -> None:
     data = load("voc-subset", small)
     assert names_of_present(data.train, data.classes, 0) == {"chair", "sofa"}
     assert names_of_present(data.train, data.classes, 1) == {"car"}
@@ -102,7 +102,7 @@ def test_ids_follow_the_lists(tmp_path: Path) -> None:
     assert load("voc-subset", tmp_path).train.ids == ("000007", "000005")
 
 
-def test_class_names_have_a_spoken_form(small: Path) -> None:
+def test_class_names_have_natural_names(small: Path) -> None:
     data = load("voc-subset", small)
     prompt_names = dict(zip(data.classes, data.prompt_names, strict=True))
     assert prompt_names["diningtable"] == "dining table"
@@ -112,12 +112,12 @@ def test_class_names_have_a_spoken_form(small: Path) -> None:
 
 
 @pytest.mark.parametrize("levels", [0, 1, 2], ids=["VOC2007", "VOCdevkit", "its parent"])
-def test_any_level_of_the_official_layout_will_do_as_root(small: Path, levels: int) -> None:
+def test_any_level_of_the_official_layout_can_be_the_root(small: Path, levels: int) -> None:
     root = [small, small.parent, small.parent.parent][levels]
     assert len(load("voc2007-subset", root).train) == 2
 
 
-def test_a_root_may_hold_the_data_set_by_name(tmp_path: Path) -> None:
+def test_a_root_may_contain_the_data_set_under_its_name(tmp_path: Path) -> None:
     write_voc(tmp_path / "voc2007-subset", LISTS, OBJECTS)
     assert len(load("voc2007-subset", tmp_path).train) == 2
 
@@ -155,14 +155,14 @@ def test_a_missing_folder_is_named(small: Path) -> None:
     assert caught.value.where == str(small / "JPEGImages")
 
 
-def test_a_list_that_lost_a_line_does_not_make_the_data_set_smaller(small: Path) -> None:
+def test_a_truncated_list_does_not_shrink_the_data_set(small: Path) -> None:
     (small / "ImageSets/Main/trainval.txt").write_text("000005\n")
     with pytest.raises(DataError, match=r"image 000007\.jpg not listed") as caught:
         load("voc-subset", small)
     assert "trainval.txt" in str(caught.value.hint)
 
 
-def test_a_list_that_was_cut_within_a_line_is_refused(small: Path) -> None:
+def test_a_list_truncated_within_a_line_is_refused(small: Path) -> None:
     (small / "ImageSets/Main/trainval.txt").write_text("000005\n0000")
     with pytest.raises(DataError, match=r"missing image 0000\.jpg"):
         load("voc-subset", small)
@@ -174,13 +174,13 @@ def test_an_image_in_both_splits_is_refused(small: Path) -> None:
         load("voc-subset", small)
 
 
-def test_an_object_of_no_voc_class_is_refused(small: Path) -> None:
+def test_an_object_of_an_unknown_class_is_refused(small: Path) -> None:
     (small / "Annotations/000005.xml").write_text(f"<annotation>{voc_objects('table')}</annotation>")
     with pytest.raises(DataError, match="unknown class 'table'"):
         load("voc-subset", small)
 
 
-def test_nothing_of_voc_in_the_folder_says_what_is_missing(tmp_path: Path) -> None:
+def test_a_folder_without_voc_is_reported_with_the_missing_part(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="folder VOCdevkit/VOC2007/ImageSets/Main not found"):
         load("voc2007", tmp_path)
 

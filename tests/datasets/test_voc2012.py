@@ -1,4 +1,4 @@
-"""VOC 2012: train and val of the official lists, and the choices for difficult objects that circulate."""
+"""VOC 2012: train and val of the official lists, and the published treatments of difficult objects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_the_complete_data_set_has_the_official_counts(voc2012: Dataset) -> None
 
 
 @pytest.mark.parametrize(("choice", "label"), [("ignored", 0), ("positive", 1), ("negative", -1)])
-def test_labels_of_difficult_objects_only_are_what_the_option_says(
+def test_labels_of_difficult_objects_follow_the_option(
     complete_voc2012: Path, shared: Path, choice: str, label: int
 ) -> None:
     data = load("voc2012", complete_voc2012, {"difficult": choice})
@@ -41,7 +41,7 @@ def test_the_test_labels_of_the_single_positive_literature_count_difficult_objec
     np.testing.assert_array_equal(data.test.labels[rows] == 1, published)
 
 
-def test_a_partial_copy_takes_what_is_there(shared: Path) -> None:
+def test_a_partial_copy_uses_the_images_that_are_present(shared: Path) -> None:
     data = load("voc2012-subset", shared / "data")
     assert (len(data.train), len(data.test)) == (189, 194)
     assert [(split.labels == 1).sum() for split in (data.train, data.test)] == [481, 475]
@@ -58,7 +58,7 @@ def test_a_partial_copy_is_refused_under_the_complete_name(tmp_path: Path) -> No
     assert len(load("voc2012-subset", tmp_path).test) == 1
 
 
-def test_a_copy_of_another_year_is_not_taken_for_it(tmp_path: Path) -> None:
+def test_a_copy_of_another_year_is_refused(tmp_path: Path) -> None:
     write_voc(tmp_path, {"trainval": ["000005"], "test": ["000007"]}, {"000005": voc_objects("car"), "000007": ""})
     with pytest.raises(DataError, match="folder VOCdevkit/VOC2012/ImageSets/Main not found"):
         load("voc2012", tmp_path)

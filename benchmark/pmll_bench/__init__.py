@@ -1,6 +1,10 @@
 """The grid, the store, the launchers, the reports and the command line of pmll-bench."""
 
+import logging
+
 __version__: str
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # silent unless a program or -v asks for the log
 
 
 def __getattr__(name: str) -> str:

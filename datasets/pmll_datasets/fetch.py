@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 import socket
@@ -24,6 +25,8 @@ from pmll_errors import DAMAGED_ARCHIVE
 from .errors import DataError, unknown
 from .registry import ALIASES, names_of
 from .sources import SOURCES, Archive
+
+log = logging.getLogger(__name__)
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """(archive name, bytes received, total bytes) -> None."""
@@ -67,6 +70,7 @@ def download(archive: Archive, folder: Path, progress: Progress | None = None) -
     part = path.with_name(path.name + ".part")
     with _writing(part):
         folder.mkdir(parents=True, exist_ok=True)
+        log.info("downloading %s to %s", archive.url, folder)
         _receive_all(archive, part, progress or (lambda *_: None))
         try:
             check(part, archive, hint=f"it has been removed; fetch again, or download it manually from {archive.url}")

@@ -257,3 +257,21 @@ def test_a_dry_run_takes_an_empty_folder_for_a_store_without_cells(command: Comm
     answer = command("run", "--methods", method_file(tmp_path), *SMALL, "--root", "empty", "--dry-run", "--json")
     assert {cell["state"] for cell in answer.document["cells"]} == {"planned"}
     assert list((tmp_path / "empty").iterdir()) == []
+
+
+# --- the log
+
+
+def test_the_log_is_silent_unless_it_is_asked_for(command: Command, tmp_path: Path) -> None:
+    grid = ["run", "--methods", method_file(tmp_path), "--ratios", "0.5", *SMALL]
+    assert "pmll_bench.plan.planning" not in command(*grid, "--root", "quiet").err
+    for argv in ([*grid, "--root", "one", "-v"], ["--verbose", *grid, "--root", "other"]):
+        logged = command(*argv).err
+        for event in (
+            "planning: planned 1 cell in 1 group",
+            "lease taken",
+            "attempt 1 started",
+            "attempt 1 ended: done",
+        ):
+            assert event in logged
+    assert "lease taken" not in command(*grid, "--root", "quiet again").err

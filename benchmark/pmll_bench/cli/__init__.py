@@ -16,10 +16,12 @@ from .check import check
 from .command import Command, Group
 from .data import data
 from .doctor import doctor
-from .output import DEBUG, report_error
+from .output import DEBUG, log_on_stderr, report_error
 from .report import plot, table
 from .run import run
 from .status import score, status
+
+VERBOSE = ("--verbose", "-v")
 
 app = typer.Typer(
     cls=Group,
@@ -54,6 +56,9 @@ def pmll_bench(
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Print the log: plans, cells, checkpoints, leases, downloads.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the full traceback of an error.")] = False,
 ) -> None:
     """Benchmark for multi-label recognition with partial labels.
@@ -68,9 +73,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     take_any_text()
     given = sys.argv[1:] if argv is None else argv
     DEBUG.set("--debug" in given)
-    arguments = [argument for argument in given if argument != "--debug"]  # at any position
+    arguments = [argument for argument in given if argument not in ("--debug", *VERBOSE)]  # at any position
     try:
-        code = app(arguments, prog_name="pmll-bench", standalone_mode=False)
+        with log_on_stderr(any(flag in given for flag in VERBOSE)):
+            code = app(arguments, prog_name="pmll-bench", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has closed the pipe
         code = Exit.BUG

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -60,6 +61,23 @@ def _text(value: object) -> str:
 def tell(text: str) -> None:
     """Print a message to stderr."""
     print_line(text, sys.stderr)
+
+
+@contextmanager
+def log_on_stderr(verbose: bool) -> Iterator[None]:
+    """Print the log of our packages to stderr while the block runs; without `verbose` nothing is printed."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
+    loggers = [logging.getLogger(name) for name in ("pmll_bench", "pmll_methods", "pmll_datasets")] if verbose else []
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
+            logger.setLevel(logging.NOTSET)
 
 
 def failure_text(failure: Failure) -> str:

@@ -8,6 +8,7 @@ the request. Anything that depends on other files, such as digests of towers and
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -27,6 +28,8 @@ from ..files import write_whole
 from .cell import digest
 from .planned import MethodFacts
 from .request import Request
+
+log = logging.getLogger(__name__)
 
 Facts: TypeAlias = dict[str, list[MethodFacts]]  # by data set, in the order of a request's rows
 
@@ -48,7 +51,9 @@ def load(request: Request, data: Sequence[str]) -> Facts | None:
         return None
     with suppress(OSError, ValueError, TypeError, LookupError, AttributeError, MethodError):
         document = json.loads(path.read_bytes())
-        return {name: [_read(row) for row in document[name]] for name in dict.fromkeys(data)}
+        facts = {name: [_read(row) for row in document[name]] for name in dict.fromkeys(data)}
+        log.info("facts about methods read from the cache %s", path)
+        return facts
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +16,7 @@ from pmll_methods.method import names
 from pmll_methods.settings import as_plain
 
 from ..errors import ConfigError, nearest
+from ..wording import counted
 from .caveats import caveats
 from .cell import Cell
 from .grid import expand, groups, skipped
@@ -25,6 +27,8 @@ from .method_facts import check_method, method_facts
 from .planned import DataFacts, Group, MaskFacts, Planned
 from .problems import Problems
 from .request import DEFAULT, MethodRow, Request
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,9 @@ def plan(request: Request) -> Plan:
     of_data = [note for facts in data for note in facts.notes]
     of_labels = check_labels(cells, {facts.label: facts for rows in methods.values() for facts in rows}, open_dataset)
     notes = (*of_data, *of_labels, *left_out, *caveats(request, data, methods))
-    return Plan(cells, groups(cells), tuple(data), notes)
+    planned = Plan(cells, groups(cells), tuple(data), notes)
+    log.info("planned %s in %s", counted(len(cells), "cell"), counted(len(planned.groups), "group"))
+    return planned
 
 
 def _all_methods(request: Request) -> tuple[MethodRow, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from pmll_methods.towers.glove import FILES, Kept, kept_path, read_kept, read_li
 
 from ..errors import StoreError
 from ..files import write_whole
+
+log = logging.getLogger(__name__)
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 
@@ -67,6 +70,7 @@ def cache_vectors(
         raise unknown("word vectors", name, FILES)
     kept, names = read_kept(name), list(prompt_names)
     if kept.vectors and not kept.lacks(names):
+        log.info("word vectors %s read from the cache %s", name, kept_path(name))
         return kept
     report = progress or (lambda *_: None)
     wanted = words_of([*names, *ALWAYS.read_text("utf-8").split()]) | kept.vectors.keys() | kept.absent

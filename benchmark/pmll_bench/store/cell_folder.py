@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 import os
 import socket
 import sys
@@ -25,6 +26,8 @@ from .environment import Environment
 from .failure import Explanation
 from .lease import is_held
 from .records import AttemptRecord, CellRecord, EndKind, EndRecord, QueueRecord, Result, ScoresFile, TriedRates
+
+log = logging.getLogger(__name__)
 
 StateName: TypeAlias = Literal[
     "planned", "queued", "running", "lost", "failed", "diverged", "interrupted", "done", "outdated"
@@ -129,6 +132,7 @@ class CellFolder:
             environment=environment,
         )
         write_record(attempt.path / "attempt.json", record)
+        log.info("cell %s: attempt %d started", planned.cell.id, number)
         return attempt
 
     def state(self, revision: int | str | None = None) -> CellState:
@@ -209,6 +213,7 @@ class Attempt:
         """
         settle(self.path / "events.jsonl")  # a resumed run does not repeat the epochs logged there
         write_whole(self.path / f"checkpoint-{step:08d}.pt", write)
+        log.info("cell %s: checkpoint of step %d saved", self.folder.path.name, step)
         own = self.checkpoints()
         oldest = min((at for at, _ in own), default=step)
         kept = [*own, *(found for found in self.folder.checkpoints() if found[0] < oldest)][:CHECKPOINTS_KEPT]
@@ -271,6 +276,7 @@ class Attempt:
 
     def end(self, kind: EndKind, why: Explanation | None = None) -> None:
         """Record how the attempt ended, and the error that ended it, if any."""
+        log.info("cell %s: attempt %d ended: %s", self.folder.path.name, self.number, kind)
         if why is None:
             write_record(self.path / "end.json", EndRecord(kind=kind))
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import tempfile
@@ -14,6 +15,8 @@ from filelock import LeaseSettingsMismatch, SoftFileLease, Timeout
 
 from ..errors import BenchError
 from ..files import store_errors
+
+log = logging.getLogger(__name__)
 
 DURATION = 300.0  # seconds without a heartbeat before others take over; network file systems show changes late
 HEARTBEAT = 60.0
@@ -49,11 +52,14 @@ class Lease:
                 self._lock.acquire()
             except (Timeout, LeaseSettingsMismatch):
                 raise LeaseHeld("another process works on this cell", where=str(self.path)) from None
+        log.info("lease taken: %s", self.path)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self.lost is not None:
+            log.warning("lease lost: %s (%s)", self.path, self.lost)
         with suppress(OSError):
             self._lock.release()
 

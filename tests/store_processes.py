@@ -41,7 +41,7 @@ def die_at(number: int) -> None:
 
 
 def kill(store: Store) -> list[dict[str, Any]]:
-    """For each call in turn: what a reader sees after the kill, and after a second, unbroken run."""
+    """For each call: the state of the store after the kill, and after a second, uninterrupted run."""
     seen: list[dict[str, Any]] = []
     while True:
         item = planned(seed=len(seen))
@@ -79,14 +79,14 @@ def race(store: Store, processes: int = 4, cells: int = 15) -> list[list[bool]]:
     gate, opened = os.pipe()
     children = []
     for _ in range(processes):
-        answer, told = os.pipe()
+        answer, written = os.pipe()
         if os.fork() == 0:
             os.close(opened)
             os.read(gate, 1)  # returns when the parent closes its end: all start at once
             won = [finish(store, planned(seed=seed))[1] for seed in range(cells)]
-            os.write(told, json.dumps(won).encode())
+            os.write(written, json.dumps(won).encode())
             os._exit(0)
-        os.close(told)
+        os.close(written)
         children.append(answer)
     os.close(opened)
     answers = [json.loads(os.read(answer, 100_000)) for answer in children]

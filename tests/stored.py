@@ -19,7 +19,7 @@ SCORES = np.array([[1.5, -0.25], [0.0, 3.0], [-2.0, 0.125]], dtype=np.float32)
 
 
 def cell(**changes: Any) -> Cell:
-    """A cell; what isn't given is always the same."""
+    """A cell; fields that are not given have fixed values."""
     fields = {
         "dataset": "voc2007",
         "options": {"difficult": "ignored"},

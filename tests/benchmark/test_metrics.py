@@ -1,4 +1,4 @@
-"""Metrics: the golden files, scikit-learn as an independent second, and the rules that no method may bend."""
+"""Metrics: golden files, comparison with scikit-learn, and properties that hold for any scores."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_golden_ap_hcp(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", cases("ap_hcp"))
-def test_no_order_of_tied_images_leaves_the_golden_bounds(path: Path) -> None:
+def test_every_order_of_tied_images_stays_within_the_golden_bounds(path: Path) -> None:
     arrays, meta = load(path)
     labels = signed(arrays["in.targets"])
     for c in range(labels.shape[1]):
@@ -113,7 +113,7 @@ def problems(draw: st.DrawFn, ignored: bool = True) -> tuple[np.ndarray, np.ndar
 
 
 @given(problems())
-def test_average_precision_is_that_of_scikit_learn_ties_and_ignored_entries_included(
+def test_average_precision_equals_scikit_learn_with_ties_and_ignored_entries(
     problem: tuple[np.ndarray, np.ndarray],
 ) -> None:
     scores, labels = problem
@@ -142,14 +142,14 @@ def test_a_strictly_increasing_change_of_scores_that_keeps_zero_changes_no_metri
 
 
 @given(problems(), st.integers(0, 2**32 - 1))
-def test_the_score_of_an_ignored_entry_never_matters(problem: tuple[np.ndarray, np.ndarray], seed: int) -> None:
+def test_the_score_of_an_ignored_entry_has_no_effect(problem: tuple[np.ndarray, np.ndarray], seed: int) -> None:
     scores, labels = problem
     noise = np.random.default_rng(seed).normal(0, 10, scores.shape).astype(np.float32)
     assert_same(evaluate(scores, labels), evaluate(np.where(labels == 0, noise, scores), labels))
 
 
 @given(problems(), st.integers(0, 2**32 - 1))
-def test_a_resample_scores_like_the_images_repeated(problem: tuple[np.ndarray, np.ndarray], seed: int) -> None:
+def test_a_resample_has_the_ap_of_the_repeated_images(problem: tuple[np.ndarray, np.ndarray], seed: int) -> None:
     scores, labels = problem
     weights = np.random.default_rng(seed).integers(0, 4, (3, len(scores)))
     for draw, ap in zip(weights, weighted_ap(rank(scores, labels), weights), strict=True):
@@ -169,7 +169,7 @@ def test_the_eleven_points_and_the_envelope_never_fall_below_what_they_smooth(
     assert (average_precision(scores, labels, interpolation="eleven-point")[defined] <= 1).all()
 
 
-def test_a_label_without_positives_is_left_out_of_the_mean_and_shows_in_the_counts() -> None:
+def test_a_label_without_positives_is_excluded_from_the_mean_and_counted() -> None:
     scores = np.array([[2.0, 1.0], [1.0, 2.0], [0.0, 3.0]], np.float32)
     labels = np.array([[1, -1], [-1, -1], [1, 0]], np.int8)
     metrics = evaluate(scores, labels)
@@ -185,7 +185,7 @@ def test_without_any_positive_the_mean_is_undefined_and_the_rest_is_zero() -> No
     assert values["OF1"] == values["CF1"] == 0
 
 
-def test_scores_that_are_no_logits_get_no_metric_at_the_threshold() -> None:
+def test_scores_that_are_not_logits_have_no_metric_at_the_threshold() -> None:
     scores, labels = np.array([[0.9, 0.2]], np.float32), np.array([[1, -1]], np.int8)
     names = set(evaluate(scores, labels, logits=False).values)
     assert names == {"map", "map_hcp", "top3_CF1_macro", *(f"top3_{name}" for name in F1_NAMES)}
@@ -200,18 +200,18 @@ def test_two_definitions_of_cf1_differ_where_labels_differ() -> None:
     assert values["CF1_macro"] == pytest.approx(1 / 2)
 
 
-def test_labels_that_tie_for_the_last_of_the_top_places_all_count() -> None:
+def test_labels_tied_for_the_last_of_the_top_places_all_count() -> None:
     scores = np.array([[3.0, 1.0, 1.0, 0.0]])
     assert top_k(scores, np.full((1, 4), -1), 2).tolist() == [[True, True, True, False]]
 
 
-def test_nothing_predicted_is_zero_and_no_warning() -> None:
+def test_without_predictions_metrics_are_zero_without_a_warning() -> None:
     labels = np.array([[1, -1]], np.int8)
     assert set(precision_recall_f1(np.zeros((1, 2), bool), labels).values()) == {0.0}
 
 
 @pytest.mark.parametrize(
-    ("scores", "labels", "said"),
+    ("scores", "labels", "text"),
     [
         (np.zeros((2, 3)), np.zeros((3, 2), np.int8), r"scores \(2, 3\) and labels \(3, 2\)"),
         (np.zeros(2), np.zeros(2, np.int8), r"\[images, classes\]"),
@@ -219,8 +219,8 @@ def test_nothing_predicted_is_zero_and_no_warning() -> None:
         (np.zeros((1, 2)), np.full((1, 2), 2, np.int8), "1 present, -1 absent or 0 ignored"),
     ],
 )
-def test_what_cannot_be_scored_says_why(scores: np.ndarray, labels: np.ndarray, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_invalid_input_is_refused_with_the_reason(scores: np.ndarray, labels: np.ndarray, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
         evaluate(scores, labels)
 
 

@@ -45,8 +45,8 @@ def test_equal_results_in_any_order_give_equal_bytes() -> None:
 def test_an_image_says_what_it_shows() -> None:
     svg = curves(table_of([*results(), *results(dataset="voc2007")]))["svg"].decode()
     ElementTree.fromstring(svg)
-    said = ("Known labels (%)", "mAP (%)", "shapes, partial labels", "voc2007, partial labels", "for $1 or $2")
-    for text in (*said, "Mean; band: ± sd (ddof 1) over masks"):
+    expected = ("Known labels (%)", "mAP (%)", "shapes, partial labels", "voc2007, partial labels", "for $1 or $2")
+    for text in (*expected, "Mean; band: ± sd (ddof 1) over masks"):
         assert f"<!-- {text} -->" in svg
     assert "<dc:date>" not in svg
 

@@ -1,4 +1,4 @@
-"""The papers' numbers as data: complete, of known kinds, and the same as in the papers' text."""
+"""Published numbers: complete, with known fields, and equal to those in the text of the papers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def row(source: str, table: str, dataset: str, method: str, metric: str = "map",
     return [n for n in published() if (n.source, n.table, n.dataset, n.method, n.metric, n.variant) == asked]
 
 
-def test_every_number_says_where_it_comes_from_and_how_far_to_trust_it() -> None:
+def test_every_number_has_a_source_and_a_level_of_trust() -> None:
     assert len(published()) > 600
     for number in published():
         assert number.trust in TRUST
@@ -30,7 +30,7 @@ def test_every_number_says_where_it_comes_from_and_how_far_to_trust_it() -> None
         assert number.protocol
 
 
-def test_no_number_stands_twice() -> None:
+def test_no_number_is_listed_twice() -> None:
     identities = [
         (n.source, n.table, n.dataset, n.method, n.metric, n.variant, n.ratio, n.protocol) for n in published()
     ]
@@ -47,7 +47,7 @@ def test_no_number_stands_twice() -> None:
         if row(source, table, dataset, method)
     ],
 )
-def test_the_printed_average_is_that_of_the_nine_ratios(source: str, table: str, dataset: str, method: str) -> None:
+def test_the_printed_average_is_the_mean_of_the_nine_ratios(source: str, table: str, dataset: str, method: str) -> None:
     found = row(source, table, dataset, method)
     assert tuple(number.ratio for number in found) == (*RATIOS, None)
     assert found[-1].value == pytest.approx(sum(number.value for number in found[:-1]) / 9, abs=0.0501)
@@ -66,7 +66,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize(("source", "beginning"), [("SARL 2024", "001"), ("SCPNet 2023", "002")])
-def test_the_rows_of_the_main_tables_stand_in_the_papers_text(source: str, beginning: str, shared: Path) -> None:
+def test_the_rows_of_the_main_tables_are_in_the_text_of_the_papers(source: str, beginning: str, shared: Path) -> None:
     (paper,) = (shared / "papers").glob(f"{beginning}*.txt")
     text = paper.read_text(encoding="utf-8")
     for method, printed in NAMES[source].items():
@@ -79,7 +79,7 @@ def test_the_rows_of_the_main_tables_stand_in_the_papers_text(source: str, begin
             assert re.search(pattern, text), f"{method} on {dataset}: {cells}"
 
 
-def test_ablations_stand_in_the_papers_text(shared: Path) -> None:
+def test_ablations_are_in_the_text_of_the_papers(shared: Path) -> None:
     (paper,) = (shared / "papers").glob("002*.txt")
     text = paper.read_text(encoding="utf-8")
     single, partial = (
@@ -101,7 +101,7 @@ def test_a_row_that_does_not_fit_its_table_is_refused() -> None:
         list(numbers(document, where="x.yaml"))
 
 
-def test_scpnets_rows_with_partial_labels_stand_under_the_resolution_of_its_recipe() -> None:
+def test_scpnets_rows_with_partial_labels_have_the_resolution_of_its_recipe() -> None:
     """The paper states none: the card says that it is inferred, and so do the numbers."""
     card = registry.find("scpnet").card
     found = resolve(

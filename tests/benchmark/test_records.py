@@ -119,14 +119,14 @@ def test_a_result_is_made_from_plan_data_and_metrics() -> None:
     assert made.mask_digest == mask_digest(visible != 0)
 
 
-def test_the_environment_says_what_a_number_was_made_with() -> None:
+def test_the_environment_records_what_may_affect_a_number() -> None:
     found = environment(2, "cpu")
     assert found["threads"] == 2
     assert found["python"] == ".".join(map(str, sys.version_info[:3]))
     assert found["numpy"] == np.__version__
 
 
-def test_on_a_gpu_the_environment_says_which_and_with_what(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_gpu_the_environment_records_the_gpu_and_its_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.get_device_name", lambda device: f"H200 at {device}")
     found = environment(2, "cuda:1")
     assert found["gpu"] == "H200 at cuda:1"

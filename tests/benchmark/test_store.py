@@ -1,4 +1,4 @@
-"""The store: nothing is lost, nothing is half, the first result stays, and every state is read from files."""
+"""The store: nothing is lost, writes are atomic, the first result stays, and states follow from the files."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def test_an_empty_or_missing_folder_becomes_a_store(tmp_path: Path) -> None:
         assert list(Store.open(tmp_path / name, create=False).results()) == []
 
 
-def test_a_store_is_not_made_where_only_reading_was_asked_for(tmp_path: Path) -> None:
+def test_reading_does_not_create_a_store(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no store") as caught:
         Store.open(tmp_path / "runs", create=False)
     assert caught.value.code == Exit.STORE
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_folder_with_other_content_is_no_store(tmp_path: Path) -> None:
+def test_a_folder_with_other_content_is_not_a_store(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
     with pytest.raises(StoreError, match="not a store"):
         Store.open(tmp_path)
@@ -66,7 +66,7 @@ def test_a_damaged_store_file_is_not_overwritten(store: Store) -> None:
 # A cell from its first attempt to its result
 
 
-def test_a_finished_cell_is_done_and_tells_everything(store: Store) -> None:
+def test_a_finished_cell_is_done_and_has_all_its_records(store: Store) -> None:
     item = planned()
     attempt, won = finish(store, item)
     folder = store.folder(item.cell)
@@ -81,7 +81,7 @@ def test_a_finished_cell_is_done_and_tells_everything(store: Store) -> None:
     assert folder.attempts() == (attempt,)
 
 
-def test_scores_come_back_bit_equal_and_without_labels(store: Store) -> None:
+def test_scores_are_read_bit_equal_and_without_labels(store: Store) -> None:
     item = planned()
     attempt, _ = finish(store, item)
     stored = store.scores(item.cell.id[:6])
@@ -121,7 +121,7 @@ def test_a_repeated_commit_of_the_winner_is_a_success(store: Store) -> None:
     assert attempt.commit(own)
 
 
-def test_a_copied_store_is_as_done_as_the_first(store: Store, tmp_path: Path) -> None:
+def test_the_cells_of_a_copied_store_are_done_as_well(store: Store, tmp_path: Path) -> None:
     finish(store, planned())
     shutil.copytree(store.root, tmp_path / "copy")  # breaks hard links as git and zip do
     assert [found.cell_id for found in Store.open(tmp_path / "copy").results()] == [planned().cell.id]
@@ -135,7 +135,7 @@ def test_an_edited_cell_file_is_noticed(store: Store) -> None:
         attempt.folder.begin(planned(), {})
 
 
-def test_a_name_that_leads_out_of_the_store_is_no_cell() -> None:
+def test_a_name_that_leads_out_of_the_store_is_refused() -> None:
     for name in ("../../etc", "a/b", ".hidden", "", "Caps", "nul\0"):
         with pytest.raises(Exception, match="invalid name"):
             cell(dataset=name)
@@ -203,7 +203,7 @@ def test_a_failure_keeps_the_end_of_its_traceback(store: Store) -> None:
     assert attempt.trace.read_text() == "line\n" * 10_000 + "the cause"
 
 
-def test_a_half_written_event_is_left_out(store: Store) -> None:
+def test_a_truncated_event_is_skipped(store: Store) -> None:
     attempt = store.folder(cell()).begin(planned(), {})
     attempt.event({"event": "epoch", "epoch": 1})
     attempt.event({"event": "epoch", "epoch": 2, "class": "größe"})
@@ -215,7 +215,7 @@ def test_a_half_written_event_is_left_out(store: Store) -> None:
 # Saved training states
 
 
-def test_two_states_are_kept_whatever_the_number_of_attempts(store: Store) -> None:
+def test_two_checkpoints_are_kept_for_any_number_of_attempts(store: Store) -> None:
     folder = store.folder(cell())
     first = folder.begin(planned(), {})
     for step in (1, 2, 3):
@@ -228,17 +228,19 @@ def test_two_states_are_kept_whatever_the_number_of_attempts(store: Store) -> No
     assert [(step, path.read_bytes()) for step, path in folder.checkpoints()] == [(10, b"2"), (3, b"2")]
 
 
-def test_states_beyond_the_one_that_training_went_on_from_are_dropped(store: Store) -> None:
+def test_checkpoints_after_the_resumed_step_are_removed(store: Store) -> None:
     folder = store.folder(cell())
     first = folder.begin(planned(), {})
     for step in (90, 100):
         first.save_checkpoint(step, lambda file: file.write(b"1"))
-    second = folder.begin(planned(), {})  # a cell of its group had no state of step 100: all went on from step 90
+    second = folder.begin(planned(), {})  # another cell of the group lacks step 100: all resume at 90
     second.save_checkpoint(95, lambda file: file.write(b"2"))
     assert [step for step, _ in folder.checkpoints()] == [95, 90]
 
 
-def test_the_log_is_on_disk_before_a_state_that_goes_on_from_it(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_is_on_disk_before_the_checkpoint_that_follows_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     attempt = store.folder(cell()).begin(planned(), {})
     synced: list[str] = []
 
@@ -253,7 +255,7 @@ def test_the_log_is_on_disk_before_a_state_that_goes_on_from_it(store: Store, mo
     assert synced[synced.index("events.jsonl") + 1].startswith(".tmp-checkpoint-00000002")
 
 
-def test_a_state_that_fails_to_be_written_leaves_the_old_ones(store: Store) -> None:
+def test_a_checkpoint_that_cannot_be_written_leaves_the_old_ones(store: Store) -> None:
     attempt = store.folder(cell()).begin(planned(), {})
     attempt.save_checkpoint(1, lambda file: file.write(b"good"))
 

@@ -1,4 +1,4 @@
-"""The store under kills, races, full, read-only and damaged disks: nothing is lost and nothing is half."""
+"""The store under kills, races, and full, read-only and damaged disks: nothing is lost, and writes are atomic."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def in_processes(step: str, store: Store) -> Any:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork to kill a process at a chosen call")
-def test_a_kill_at_any_step_leaves_no_result_or_a_whole_one(store: Store) -> None:
+def test_a_kill_at_any_step_leaves_no_result_or_a_complete_one(store: Store) -> None:
     seen = in_processes("kill", store)
     assert sum(point["killed"] for point in seen) == len(seen) - 1 > 30
     assert {point["state"] for point in seen} == {"planned", "lost", "done"}
@@ -50,7 +50,7 @@ def test_a_kill_at_any_step_leaves_no_result_or_a_whole_one(store: Store) -> Non
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork to start processes at the same moment")
-def test_of_processes_that_commit_at_once_exactly_one_wins(store: Store) -> None:
+def test_exactly_one_of_several_simultaneous_commits_wins(store: Store) -> None:
     wins = in_processes("race", store)
     assert [sum(row) for row in wins] == [1] * len(wins)
     for folder in store.folders():
@@ -60,7 +60,7 @@ def test_of_processes_that_commit_at_once_exactly_one_wins(store: Store) -> None
         assert (folder.path / found.scores.file).exists()
 
 
-def test_a_result_cut_in_half_counts_as_not_done_and_is_kept(store: Store) -> None:
+def test_a_truncated_result_counts_as_missing_and_is_kept(store: Store) -> None:
     attempt, _ = finish(store, planned())
     path = attempt.folder.path / "result.json"
     half = path.read_bytes()[:300]
@@ -73,14 +73,14 @@ def test_a_result_cut_in_half_counts_as_not_done_and_is_kept(store: Store) -> No
     assert (attempt.folder.path / "result.json.damaged-1").read_bytes() == half
 
 
-def test_a_result_of_another_cell_counts_as_not_done(store: Store) -> None:
+def test_a_result_of_another_cell_counts_as_missing(store: Store) -> None:
     attempt, _ = finish(store, planned())
     other = store.folder(planned(seed=1).cell).path
     shutil.copytree(attempt.folder.path, other)
     assert [found.cell_id for found in store.results()] == [planned().cell.id]
 
 
-def test_without_hard_links_the_result_is_published_all_the_same(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_hard_links_the_result_is_still_published(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_links(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
@@ -90,7 +90,7 @@ def test_without_hard_links_the_result_is_published_all_the_same(store: Store, m
 
 
 def mounted(folder: Path, size: str) -> Iterator[Path]:
-    """A small file system of its own in a folder."""
+    """Mount a small file system on a folder."""
     folder.mkdir()
     mount = shutil.which("mount")
     if mount is None or subprocess.run([mount, "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder]).returncode:
@@ -105,11 +105,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def as_torch_does(file: Any) -> None:
-    """Meet a full disk with an exception that doesn't say so."""
+    """Raise another exception on a full disk, as torch does."""
     try:
         file.write(b"x" * 100_000)
     except OSError:
-        raise RuntimeError("unexpected pos 704 vs 598")  # noqa: B904 (torch doesn't name its cause either)
+        raise RuntimeError("unexpected pos 704 vs 598")  # noqa: B904 (torch does not name its cause either)
 
 
 def test_a_full_disk_stops_with_a_clear_error_and_loses_nothing(small_disk: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_full_disk_stops_with_a_clear_error_and_loses_nothing(small_disk: Path
     assert len(list(store.results())) == 2
 
 
-def test_a_read_only_store_can_be_read_and_says_that_it_cannot_be_written(small_disk: Path) -> None:
+def test_a_read_only_store_can_be_read_and_refuses_to_be_written(small_disk: Path) -> None:
     store = Store.open(small_disk / "runs")
     finish(store, planned())
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
@@ -147,7 +147,7 @@ def test_a_read_only_store_can_be_read_and_says_that_it_cannot_be_written(small_
             write()
 
 
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_file_is_written_atomically(tmp_path: Path) -> None:
     path = tmp_path / "x"
     write_whole(path, b"old")
 

@@ -1,4 +1,4 @@
-"""Tables: the golden aggregation, what may stand together, what is marked, and the text of each format."""
+"""Tables: the golden aggregation, comparable rows, marks, captions and notes."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_the_caption_describes_the_numbers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dataset", "known", "title", "said"),
+    ("dataset", "known", "title", "expected"),
     [
         ("shapes", None, "shapes, full labels", "full, mask none."),
         ("toys", 2400, "toys, full labels", "full, mask none."),
@@ -101,11 +101,11 @@ def test_the_caption_describes_the_numbers() -> None:
     ],
 )
 def test_labels_are_called_full_only_where_the_data_set_knows_all_of_them(
-    dataset: str, known: int | None, title: str, said: str
+    dataset: str, known: int | None, title: str, expected: str
 ) -> None:
     block = only_block(grid("sst", 0.7, ratios=[1.0], dataset=dataset, known=known, regime="full", mask="none"))
     assert block.title == title
-    assert f" Regime: {said}" in block.caption
+    assert f" Regime: {expected}" in block.caption
     assert ("full labels" in block.title + block.caption) == (title == f"{dataset}, full labels")
 
 
@@ -144,8 +144,8 @@ def test_seeds_on_one_mask_are_averaged_before_the_spread_over_masks() -> None:
     block = only_block(crossed("sst", 0.7))
     assert shown(block) == {"sst": "72.5 ± 0.7"}  # 72.0 and 73.0, not 70, 72, 74, 71, 73, 75
     assert block.rows[0].means.cells[0].n == 2
-    said = "Mean over 2 masks × 3 seeds; ± is the sd (ddof 1) over masks of the mean over seeds."
-    assert block.caption.endswith(said)
+    expected = "Mean over 2 masks × 3 seeds; ± is the sd (ddof 1) over masks of the mean over seeds."
+    assert block.caption.endswith(expected)
 
 
 def test_the_spread_over_seeds_of_a_single_mask_is_shown_and_the_caption_counts_both() -> None:
@@ -180,11 +180,11 @@ def test_a_metric_that_a_method_cannot_have_is_explained() -> None:
     without = [result.model_copy(update={"metrics": {"map": 0.8}}) for result in grid("clip-zeroshot", 0.8)]
     block = only_block([*grid("sst", 0.7), *without], metric="OF1")
     assert shown(block)["clip-zeroshot"] == "—"
-    said = "the scores are not logits of P(present), so a threshold has no meaning"
-    assert block.notes == (f"— clip-zeroshot: no OF1; {said}.",)
+    expected = "the scores are not logits of P(present), so a threshold has no meaning"
+    assert block.notes == (f"— clip-zeroshot: no OF1; {expected}.",)
     with pytest.raises(ConfigError, match="these results have no OF1") as caught:
         table_of(without, metric="OF1")
-    assert caught.value.hint == f"{said}: try map"
+    assert caught.value.hint == f"{expected}: try map"
 
 
 def test_different_machines_and_versions_are_named_in_a_note() -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from golden import Arrays, cases, load
+from golden import cases, load
 from learners import MemoryRun
 from pmll_methods.engine.member import Member, Place
 from pmll_methods.learners.learner import Batch, Problem, PseudoLabels, Step
@@ -19,7 +19,7 @@ from pmll_methods.learners.single_positive import SinglePositiveSettings, expect
 from pmll_methods.learners.trunk import known_log_odds
 from pmll_methods.losses import single_positive
 from pmll_methods.losses.large_loss import assume_negative
-from pmll_methods.losses.single_positive import an, an_ls, epr, expectation, iu, iun, pr, role, wan
+from pmll_methods.losses.single_positive import an, an_ls, epr, expectation, iu, role, wan
 from pmll_methods.method import MethodError
 from pmll_methods.presets.recipes import SMOKE_TRUNK
 from pmll_methods.recipe import Recipe
@@ -43,30 +43,28 @@ def gradient(loss: Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:
     return torch.autograd.grad(loss(point), point)[0]
 
 
-def entries(kind: str, arrays: Arrays, options: dict[str, Any]) -> Callable[[Tensor, Tensor], Tensor]:
+def entries(kind: str, options: dict[str, Any]) -> Callable[[Tensor, Tensor], Tensor]:
     """The project's function of a kind, which gives the loss of each entry."""
-    if kind == "iun":
-        return lambda x, labels: iun(x, labels, torch.tensor(arrays["in.labels_true"]))
     if kind == "an_ls":
         return lambda x, labels: an_ls(x, labels, smoothing=options["ls_coef"])
     if options["form"] == "logits":
         return assume_negative
     assert options["eps"] == single_positive.EPSILON
-    return {"an": an, "wan": wan, "iu": iu, "pr": pr}[kind]
+    return {"an": an, "wan": wan, "iu": iu}[kind]
 
 
 @pytest.mark.parametrize(
     ("kind", "path"),
     [
         pytest.param(k, *c.values, id=f"{k}-{c.id}", marks=c.marks)
-        for k in ("an", "an_ls", "wan", "iu", "iun", "pr")
+        for k in ("an", "an_ls", "wan", "iu")
         for c in cases(k)
     ],
 )
 def test_golden_losses_of_each_entry(kind: str, path: Path) -> None:
     arrays, meta = load(path)
     logits, labels = torch.tensor(arrays["in.logits"]), torch.tensor(arrays["in.labels"])
-    loss = entries(kind, arrays, meta["options"])
+    loss = entries(kind, meta["options"])
     close(loss(logits, labels), arrays["out.loss_matrix"], meta)
     close(loss(logits, labels).mean(), arrays["out.loss"], meta)
     close(gradient(lambda x: loss(x, labels).mean(), logits), arrays["out.grad_logits"], meta)
@@ -118,7 +116,7 @@ def test_a_single_class_gives_a_finite_loss() -> None:
 
 def test_huge_logits_overflow_nowhere() -> None:
     logits, labels = torch.tensor([[1e4, -1e4, 1e4, -1e4]]), torch.tensor([[1, 1, 0, 0]], dtype=torch.int8)
-    for loss in (an, an_ls, wan, iu, pr):
+    for loss in (an, an_ls, wan, iu):
         assert loss(logits, labels).isfinite().all()
         point = logits.clone().requires_grad_()
         assert torch.autograd.grad(loss(point, labels).sum(), point)[0].isfinite().all()

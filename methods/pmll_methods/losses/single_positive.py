@@ -37,21 +37,6 @@ def iu(logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"]) -> Float[Tensor
     return an(logits, labels).where(labels != 0, 0.0)
 
 
-def iun(logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"], truth: Int[Tensor, "b c"]) -> Float[Tensor, "b c"]:
-    """Ignore unknown, with all true negatives known.
-
-    An upper bound that reads hidden labels: a reference for comparison, not a method.
-    """
-    return iu(logits, torch.where(truth < 0, truth, labels))
-
-
-def pr(logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"]) -> Float[Tensor, "b c"]:
-    """Pairwise ranking: for each present entry, Σ over the image's unknown entries l of max(0, 1 - p + p_l)."""
-    p = logits.sigmoid()
-    behind = (1 - p[:, :, None] + p[:, None, :]).relu()  # b, present, unknown
-    return behind.where((labels == 0)[:, None, :], 0.0).sum(dim=2).where(labels > 0, 0.0)
-
-
 def expectation(logits: Float[Tensor, "b c"], expected: float) -> Float[Tensor, ""]:
     """R(p) = ((mean over the batch of Σ p - k) / classes)² with k = `expected` present labels per image."""
     return ((logits.sigmoid().sum(dim=1).mean() - expected) / logits.shape[1]).square()

@@ -118,7 +118,7 @@ class MemoryRun:
             self.scored[epoch] = predict(self.watched)
 
 
-class Linear(Learner):
+class Linear(Learner[Settings, Any]):
     """A linear layer with dropout on mean colours; its frozen part is the mean."""
 
     card = CARD

@@ -19,7 +19,7 @@ Positions: TypeAlias = Int64[np.ndarray, " _"]  # the batches of a list may diff
 Pixels: TypeAlias = UInt8[np.ndarray, "b 3 h w"]
 Labels: TypeAlias = Int8[np.ndarray, "n c"]
 Scores: TypeAlias = Float32[np.ndarray, "n c"]
-State: TypeAlias = dict[str, Any]
+State: TypeAlias = dict[str, Any]  # nested dicts and lists of tensors, numbers and strings
 
 
 @runtime_checkable

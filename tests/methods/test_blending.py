@@ -98,7 +98,7 @@ def test_golden_dsrb(path: Path) -> None:
 # --- the learners
 
 
-def small(cls: type[Sarb | Dsrb], labels: Tensor = LABELS, **settings: Any) -> BlendingLearner:
+def small(cls: type[Sarb | Dsrb], labels: Tensor = LABELS, **settings: Any) -> BlendingLearner[Any]:
     """An untrained learner on `tiny` that blends from epoch 0 on."""
     torch.manual_seed(0)
     recipe = BLENDING["smoke"].recipe.at(views=("hcp",))
@@ -110,19 +110,19 @@ def small(cls: type[Sarb | Dsrb], labels: Tensor = LABELS, **settings: Any) -> B
     return cls(problem, built)
 
 
-def a_batch(learner: BlendingLearner, labels: Tensor = LABELS) -> Batch:
+def a_batch(learner: BlendingLearner[Any], labels: Tensor = LABELS) -> Batch:
     pixels = torch.randint(0, 256, (len(labels), 3, 64, 64), generator=torch.Generator().manual_seed(1))
     return Batch((learner.encode(pixels.to(torch.uint8)),), labels, torch.arange(len(labels)))
 
 
-def swept(learner: BlendingLearner, labels: Tensor = LABELS) -> BlendingLearner:
+def swept(learner: BlendingLearner[Any], labels: Tensor = LABELS) -> BlendingLearner[Any]:
     with torch.no_grad():
         learner.eval().sweep(a_batch(learner, labels))
     learner.after_sweep()
     return learner
 
 
-def terms(learner: BlendingLearner, labels: Tensor = LABELS, epoch: int = 1) -> dict[str, Tensor]:
+def terms(learner: BlendingLearner[Any], labels: Tensor = LABELS, epoch: int = 1) -> dict[str, Tensor]:
     step = Step(phase=0, epoch=epoch, step=1, steps=4, generator=torch.Generator().manual_seed(2))
     return learner.eval().loss(a_batch(learner, labels), None, step)
 

@@ -56,7 +56,7 @@ def a_problem(labels: Tensor, features: Tensor) -> Problem:
     return Problem(classes=names, prompt_names=names, labels=labels, regime="partial", recipe=HCP, tower=trunk)
 
 
-def the_learner(arrays: Arrays, options: dict[str, Any], words: Path) -> LabelFeatureLearner:
+def the_learner(arrays: Arrays, options: dict[str, Any], words: Path) -> LabelFeatureLearner[Any]:
     """The learner of a golden file, as released, before its step."""
     labels = torch.from_numpy(arrays["in.targets"]).to(torch.int8)
     np.save(words, arrays["param.wordFeatures"])
@@ -83,7 +83,9 @@ def the_learner(arrays: Arrays, options: dict[str, Any], words: Path) -> LabelFe
     return made
 
 
-def as_sst(problem: Problem, shared: dict[str, Any], arrays: Arrays, options: dict[str, Any]) -> LabelFeatureLearner:
+def as_sst(
+    problem: Problem, shared: dict[str, Any], arrays: Arrays, options: dict[str, Any]
+) -> LabelFeatureLearner[Any]:
     slots = torch.from_numpy(arrays["in.memory_before"])
     settings = SstSettings(
         **shared,
@@ -100,7 +102,9 @@ def as_sst(problem: Problem, shared: dict[str, Any], arrays: Arrays, options: di
     return made
 
 
-def as_hst(problem: Problem, shared: dict[str, Any], arrays: Arrays, options: dict[str, Any]) -> LabelFeatureLearner:
+def as_hst(
+    problem: Problem, shared: dict[str, Any], arrays: Arrays, options: dict[str, Any]
+) -> LabelFeatureLearner[Any]:
     settings = HstSettings(
         **shared,
         cooccurrence=options["w_cooc"],
@@ -114,7 +118,9 @@ def as_hst(problem: Problem, shared: dict[str, Any], arrays: Arrays, options: di
     return made
 
 
-def as_sarb(problem: Problem, shared: dict[str, Any], arrays: Arrays, options: dict[str, Any]) -> LabelFeatureLearner:
+def as_sarb(
+    problem: Problem, shared: dict[str, Any], arrays: Arrays, options: dict[str, Any]
+) -> LabelFeatureLearner[Any]:
     made = Sarb(problem, SarbSettings(**shared, prototypes=arrays["in.prototypes"].shape[1]))
     with_prototypes(made, arrays)
     return made

@@ -17,7 +17,7 @@ from pmll_methods.dsrb import Dsrb
 from pmll_methods.gcn_ml import GcnMl
 from pmll_methods.hst import Hst
 from pmll_methods.kggr import Kggr
-from pmll_methods.learners.learner import Batch, Learner, Problem, Step
+from pmll_methods.learners.learner import AnyLearner, Batch, Problem, Step
 from pmll_methods.nn.cooccurrence import adjacency, conditional, reweighted, symmetric
 from pmll_methods.nn.label_gcn import LabelGcn
 from pmll_methods.nn.semantic_attention import AddGcnHead
@@ -27,8 +27,8 @@ from pmll_methods.ssgrl import Ssgrl
 from pmll_methods.sst import Sst
 
 LABELS = torch.tensor([[1, 1, -1, 0], [1, 0, -1, 0], [1, -1, 1, -1], [0, 1, -1, -1]], dtype=torch.int8)
-METHODS: list[type[Learner]] = [Ssgrl, Kggr, GcnMl, AddGcn]
-SWITCHES: list[tuple[type[Learner], dict[str, Any]]] = [
+METHODS: list[type[AnyLearner]] = [Ssgrl, Kggr, GcnMl, AddGcn]
+SWITCHES: list[tuple[type[AnyLearner], dict[str, Any]]] = [
     (Ssgrl, {"decoupling": "attention"}),
     (Ssgrl, {"shared_reset": True}),
     (Ssgrl, {"graph": "corrected"}),
@@ -87,7 +87,7 @@ def parameters(arrays: Arrays, names: dict[str, str]) -> dict[str, Tensor]:
     return state
 
 
-def learner(cls: type[Learner], labels: Tensor = LABELS, seed: int = 0, **changes: Any) -> Any:
+def learner(cls: type[AnyLearner], labels: Tensor = LABELS, seed: int = 0, **changes: Any) -> Any:
     """A learner on the embedded trunk, with few channels."""
     small = {"width": 16, "attention_width": 8, "hidden": 8}
     fields = cls.Settings.__dataclass_fields__
@@ -168,7 +168,7 @@ def test_golden_add_gcn_sam(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("cls", "switch"), SWITCHES, ids=lambda value: str(value) if isinstance(value, dict) else "")
-def test_each_switch_changes_the_scores(cls: type[Learner], switch: dict[str, Any]) -> None:
+def test_each_switch_changes_the_scores(cls: type[AnyLearner], switch: dict[str, Any]) -> None:
     assert not torch.allclose(scores(learner(cls)), scores(learner(cls, **switch)), atol=1e-6)
 
 
@@ -184,7 +184,7 @@ def test_kggr_trains_the_first_classifiers_through_their_graph() -> None:
 
 
 @pytest.mark.parametrize("cls", [Ssgrl, Kggr, Sarb, Dsrb, Sst, Hst])
-def test_only_the_smoke_track_starts_at_the_log_odds_of_each_class(cls: type[Learner]) -> None:
+def test_only_the_smoke_track_starts_at_the_log_odds_of_each_class(cls: type[AnyLearner]) -> None:
     odds = torch.tensor([3.5 / 0.5, 2.5 / 1.5, 1.5 / 3.5, 0.5 / 2.5])  # of present to absent, half an entry on top
     torch.testing.assert_close(learner(cls).graph.classifiers.bias.detach(), odds.log())
     assert learner(cls, start="released").graph.classifiers.bias.abs().max() <= 16**-0.5
@@ -193,7 +193,7 @@ def test_only_the_smoke_track_starts_at_the_log_odds_of_each_class(cls: type[Lea
 
 
 @pytest.mark.parametrize("cls", METHODS)
-def test_an_unknown_label_trains_nothing(cls: type[Learner]) -> None:
+def test_an_unknown_label_trains_nothing(cls: type[AnyLearner]) -> None:
     made = learner(cls)
     unknown = Batch((made.encode(images()),), torch.zeros(3, 4, dtype=torch.int8), torch.arange(3))
     made.loss(unknown, made.head(), Step(0, 0, 0, 1, torch.Generator()))["bce"].backward()
@@ -201,7 +201,7 @@ def test_an_unknown_label_trains_nothing(cls: type[Learner]) -> None:
 
 
 @pytest.mark.parametrize("cls", [Ssgrl, GcnMl])
-def test_a_label_never_seen_present_leaves_the_graph_finite(cls: type[Learner]) -> None:
+def test_a_label_never_seen_present_leaves_the_graph_finite(cls: type[AnyLearner]) -> None:
     assert scores(learner(cls, labels=torch.full((4, 4), -1, dtype=torch.int8))).isfinite().all()
     assert scores(learner(cls, labels=torch.zeros((4, 4), dtype=torch.int8))).isfinite().all()
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from inspect import isclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from typing_extensions import get_original_bases
 
 from pmll_methods import registry
 from pmll_methods.method import NOTHING_INFERRED, REGISTRY, MethodError
 from pmll_methods.ranges import in_words
-from pmll_methods.settings import as_plain, resolve, updated
+from pmll_methods.settings import Settings, as_plain, resolve, updated
 
 
 @pytest.mark.parametrize("name", REGISTRY)
@@ -19,6 +21,15 @@ def test_a_line_of_the_registry_says_what_the_card_says(name: str) -> None:
     kind = registry.find(name)
     assert kind.card.name == name
     assert bool(kind.card.inferred) == (name not in NOTHING_INFERRED)
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_the_settings_that_a_class_states_as_its_type_are_those_that_it_is_given(name: str) -> None:
+    kind = registry.find(name)
+    for cls in kind.cls.__mro__:
+        arguments = [each for base in get_original_bases(cls) for each in get_args(base)]
+        stated = [each for each in arguments if isclass(each) and issubclass(each, Settings)]
+        assert all(issubclass(kind.settings_class, each) for each in stated)
 
 
 @pytest.mark.parametrize("name", REGISTRY)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from golden import cases, load
 from pmll_methods.cap import Cap
-from pmll_methods.learners.learner import Batch, Learner, Problem, PseudoLabels, Step
+from pmll_methods.learners.learner import AnyLearner, Batch, Problem, PseudoLabels, Step
 from pmll_methods.learners.pseudo_labels import PseudoLabelLearner
 from pmll_methods.losses.asymmetric import asymmetric
 from pmll_methods.method import MethodError
@@ -31,6 +31,8 @@ from pmll_methods.settings import resolve
 from pmll_methods.ssmll import Ssmll, region_attention
 from pmll_methods.towers.clip import ClipTower, load_clip
 from pmll_methods.towers.cnn import load_trunk
+
+AnyPseudoLabelLearner: TypeAlias = PseudoLabelLearner[Any, Any, Tensor]
 
 NAMES = ("ring", "cross", "heart", "star", "arrow", "moon")
 
@@ -126,7 +128,7 @@ def semi_labels(n: int = 24, labelled: int = 12) -> Tensor:
     return labels.to(torch.int8)
 
 
-def build(cls: type[PseudoLabelLearner], labels: Tensor | None = None, **settings: Any) -> PseudoLabelLearner:
+def build(cls: type[AnyPseudoLabelLearner], labels: Tensor | None = None, **settings: Any) -> AnyPseudoLabelLearner:
     """An untrained learner with its smoke settings on `tiny`."""
     full, recipe, *_ = resolve(cls.card, cls.Settings(), "smoke", settings, {})
     problem = Problem(
@@ -141,13 +143,13 @@ def build(cls: type[PseudoLabelLearner], labels: Tensor | None = None, **setting
     return cls(problem, full)
 
 
-def images(learner: Learner, rows: Tensor) -> Batch:
+def images(learner: AnyLearner, rows: Tensor) -> Batch:
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (24, 3, 64, 64), dtype=torch.uint8, generator=generator)[rows]
     return Batch((learner.encode(pixels),), learner.problem.labels[rows], rows)
 
 
-def outcome(learner: PseudoLabelLearner) -> tuple[dict[str, Tensor], Tensor]:
+def outcome(learner: AnyPseudoLabelLearner) -> tuple[dict[str, Tensor], Tensor]:
     """The terms of a step with pseudo-labels, and these labels."""
     assert learner.sweep_plan(learner.warmup_epochs) is not None
     with torch.no_grad():
@@ -166,7 +168,7 @@ def differ(one: tuple[dict[str, Tensor], Tensor], other: tuple[dict[str, Tensor]
 
 @pytest.mark.parametrize("cls", [Cap, Ssmll])
 def test_pseudo_labels_are_for_unlabelled_images_as_often_as_in_the_labelled_ones(
-    cls: type[PseudoLabelLearner],
+    cls: type[AnyPseudoLabelLearner],
 ) -> None:
     learner = build(cls)
     terms, pseudo = outcome(learner)
@@ -177,7 +179,7 @@ def test_pseudo_labels_are_for_unlabelled_images_as_often_as_in_the_labelled_one
 
 
 @pytest.mark.parametrize("cls", [Cap, Ssmll])
-def test_pseudo_labels_are_told_of_the_unlabelled_images_once_there_are_some(cls: type[PseudoLabelLearner]) -> None:
+def test_pseudo_labels_are_told_of_the_unlabelled_images_once_there_are_some(cls: type[AnyPseudoLabelLearner]) -> None:
     learner = build(cls)
     assert learner.pseudo_labels() == {}
     _, pseudo = outcome(learner)
@@ -188,7 +190,7 @@ def test_pseudo_labels_are_told_of_the_unlabelled_images_once_there_are_some(cls
 
 
 @pytest.mark.parametrize("cls", [Cap, Ssmll])
-def test_batches_are_those_of_the_released_code(cls: type[PseudoLabelLearner]) -> None:
+def test_batches_are_those_of_the_released_code(cls: type[AnyPseudoLabelLearner]) -> None:
     for percent, alone, streams in [(5, 16, (60, 4)), (10, 32, (56, 8)), (15, 48, (52, 12)), (20, 64, (48, 16))]:
         learner = build(cls, semi_labels(100, percent))
         learner.problem = replace(learner.problem, recipe=cls.card.tracks["paper"].recipe)
@@ -233,7 +235,7 @@ def test_an_absent_class_is_present_everywhere_as_released_only() -> None:
     ],
     ids=str,
 )
-def test_a_switch_changes_the_computation(cls: type[PseudoLabelLearner], change: dict[str, Any]) -> None:
+def test_a_switch_changes_the_computation(cls: type[AnyPseudoLabelLearner], change: dict[str, Any]) -> None:
     usual = {name: value for name, value in change.items() if name in ("start", "context_sd")}
     assert differ(outcome(build(cls, **change)), outcome(build(cls, **usual)))
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from pmll_methods.add_gcn import AddGcn
 from pmll_methods.gcn_ml import GcnMl
-from pmll_methods.learners.learner import Learner, Problem
+from pmll_methods.learners.learner import AnyLearner, Problem
 from pmll_methods.settings import resolve
 from pmll_methods.ssgrl import Ssgrl
 
@@ -20,7 +20,7 @@ TRUNK, LAYER4 = 42_500_160, 14_964_736  # ResNet-101 without its classifier, and
 WORDS = 300
 
 
-def sizes(cls: type[Learner], classes: int, folder: Path, **changes: Any) -> tuple[int, int]:
+def sizes(cls: type[AnyLearner], classes: int, folder: Path, **changes: Any) -> tuple[int, int]:
     """Trained parameters behind the trunk, and in the trunk, of a full-size learner with random weights."""
     given: dict[str, Any] = {"weights": "random", "train_from": "layer4", **changes}
     if "words" in cls.Settings.__dataclass_fields__:

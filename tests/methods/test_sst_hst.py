@@ -57,7 +57,7 @@ def swept(learner: Hst) -> Hst:
     return learner
 
 
-def ready(cls: type[TransferLearner], **settings: Any) -> Any:
+def ready(cls: type[TransferLearner[Any]], **settings: Any) -> Any:
     learner = small(cls, **settings)
     return swept(learner) if cls is Hst and learner.settings.cross_image else learner
 
@@ -67,7 +67,7 @@ INTRA, CROSS = {"intra", "theta_intra"}, {"inter", "theta_inter", "prototype"}
 
 
 @both
-def test_labels_are_completed_from_an_epoch_on(cls: type[TransferLearner]) -> None:
+def test_labels_are_completed_from_an_epoch_on(cls: type[TransferLearner[Any]]) -> None:
     learner = ready(cls, transfer_from=5)
     assert terms(learner, epoch=4).keys() == {"bce", "cooccurrence", "contrastive"}
     late = terms(learner, epoch=5).keys() - {"bce", "cooccurrence", "contrastive"}
@@ -78,7 +78,7 @@ def test_labels_are_completed_from_an_epoch_on(cls: type[TransferLearner]) -> No
 @pytest.mark.parametrize(
     ("way", "gone"), [("intra_image", INTRA | {"cooccurrence"}), ("cross_image", CROSS | {"contrastive"})]
 )
-def test_a_way_that_is_off_takes_its_terms_along(cls: type[TransferLearner], way: str, gone: set[str]) -> None:
+def test_a_way_that_is_off_takes_its_terms_along(cls: type[TransferLearner[Any]], way: str, gone: set[str]) -> None:
     whole, part = terms(ready(cls)), terms(ready(cls, **{way: False}))
     assert whole.keys() - part.keys() == whole.keys() & gone
     assert all(torch.equal(whole[name], part[name]) for name in part.keys() - {"contrastive", "inter"})
@@ -87,14 +87,14 @@ def test_a_way_that_is_off_takes_its_terms_along(cls: type[TransferLearner], way
 
 
 @both
-def test_without_both_ways_it_is_ssgrl(cls: type[TransferLearner]) -> None:
+def test_without_both_ways_it_is_ssgrl(cls: type[TransferLearner[Any]]) -> None:
     found = terms(ready(cls, intra_image=False, cross_image=False))
     assert found.keys() == {"bce"}
     assert torch.equal(found["bce"], terms(small(Ssgrl))["bce"])
 
 
 @both
-def test_completed_labels_count_like_known_ones(cls: type[TransferLearner]) -> None:
+def test_completed_labels_count_like_known_ones(cls: type[TransferLearner[Any]]) -> None:
     """At a threshold below every score all unknown labels become present where any score is above 0."""
     low = {"margin": -1.0, "margin_floor": -1.0} if cls is Sst else {"theta": -1.0}
     learner = ready(cls, **low)
@@ -109,7 +109,7 @@ def test_completed_labels_count_like_known_ones(cls: type[TransferLearner]) -> N
 
 
 @both
-def test_completed_labels_are_told_by_the_way_that_completed_them(cls: type[TransferLearner]) -> None:
+def test_completed_labels_are_told_by_the_way_that_completed_them(cls: type[TransferLearner[Any]]) -> None:
     learner = ready(cls, **({"margin": -1.0, "margin_floor": -1.0} if cls is Sst else {"theta": -1.0}))
     assert learner.pseudo_labels() == {}
     terms(learner)
@@ -123,19 +123,19 @@ def test_completed_labels_are_told_by_the_way_that_completed_them(cls: type[Tran
 
 
 @both
-def test_undecided_pairs_are_left_out_or_negative(cls: type[TransferLearner]) -> None:
+def test_undecided_pairs_are_left_out_or_negative(cls: type[TransferLearner[Any]]) -> None:
     masked, released = terms(ready(cls)), terms(ready(cls, pair_unknown="negative"))
     assert not torch.equal(masked["cooccurrence"], released["cooccurrence"])
     assert all(torch.equal(masked[name], released[name]) for name in masked.keys() - {"cooccurrence"})
 
 
 @both
-def test_two_absent_features_may_be_left_alone(cls: type[TransferLearner]) -> None:
+def test_two_absent_features_may_be_left_alone(cls: type[TransferLearner[Any]]) -> None:
     assert not torch.equal(terms(ready(cls))["contrastive"], terms(ready(cls, absent_apart=False))["contrastive"])
 
 
 @both
-def test_the_weights_of_pairs_and_contrast_rise_over_the_first_epoch(cls: type[TransferLearner]) -> None:
+def test_the_weights_of_pairs_and_contrast_rise_over_the_first_epoch(cls: type[TransferLearner[Any]]) -> None:
     first, second = terms(ready(cls), epoch=0), terms(ready(cls), epoch=1)
     for name in ("cooccurrence", "contrastive"):
         assert (first[name] / second[name]).item() == pytest.approx(1 / 4)
@@ -143,7 +143,7 @@ def test_the_weights_of_pairs_and_contrast_rise_over_the_first_epoch(cls: type[T
 
 
 @both
-def test_pair_head_and_label_features_learn(cls: type[TransferLearner]) -> None:
+def test_pair_head_and_label_features_learn(cls: type[TransferLearner[Any]]) -> None:
     learner = ready(cls)
     torch.stack(list(terms(learner).values())).sum().backward()
     idle = {name for name, parameter in learner.named_parameters() if parameter.grad is None}
@@ -151,7 +151,7 @@ def test_pair_head_and_label_features_learn(cls: type[TransferLearner]) -> None:
 
 
 @both
-def test_a_checkpoint_holds_what_was_remembered(cls: type[TransferLearner]) -> None:
+def test_a_checkpoint_holds_what_was_remembered(cls: type[TransferLearner[Any]]) -> None:
     trained, again = ready(cls), small(cls)
     terms(trained)
     again.load_state_dict(trained.state_dict())

@@ -44,6 +44,11 @@ class Prompt(ClipLearner[ClipSettings, Tensor]):
         self(batch.features, None)  # E: has incompatible type "None"; expected "Tensor"
         return {"cosine": self(batch.features, head).mean()}
 
+class Plain(TrunkClassifier):  # states nothing: the settings of its base, no head
+    def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
+        self.settings.poolings  # E: "ClassifierSettings" has no attribute "poolings"
+        return {"plain": self(batch.features, head).mean()}
+
 class Mixed(ClipLearner[FocalSettings, Tensor]):  # E: "FocalSettings" of "ClipLearner" must be a subtype
     pass
 """

@@ -6,12 +6,12 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from ..learners.learner import AnyLearner, Problem
 from ..method import Diverged, MethodError
+from ..settings import Settings
 
 NAMED_TERMS = 'return named terms, each a single number: {"bce": loss.mean()}'
 CONNECTED = "avoid .detach(), .item() and torch.no_grad() between parameters and loss"
@@ -19,7 +19,7 @@ NOT_FINITE = "check the loss for log(0), 0/0 or the square root of 0; a lower re
 NO_SUPER = "start __init__ with super().__init__(problem, settings)"
 
 
-def build_learner(learner_class: type[AnyLearner], problem: Problem, settings: Any) -> AnyLearner:
+def build_learner(learner_class: type[AnyLearner], problem: Problem, settings: Settings) -> AnyLearner:
     """An untrained learner. Raises `MethodError` if its `__init__` does not call that of its base class first."""
     try:
         learner = learner_class(problem, settings)
@@ -34,7 +34,7 @@ def build_learner(learner_class: type[AnyLearner], problem: Problem, settings: A
     return learner
 
 
-def check_terms(given: Any, learner: AnyLearner) -> Mapping[str, Tensor]:
+def check_terms(given: object, learner: AnyLearner) -> Mapping[str, Tensor]:
     """The terms that `loss` returned. Raises `MethodError` unless they are named scalar tensors."""
     where = source_location(learner.loss)
     if not isinstance(given, Mapping):
@@ -70,7 +70,7 @@ def check_attached(total: Tensor, learner: AnyLearner) -> None:
         raise MethodError(what, where=source_location(learner.loss), hint=CONNECTED)
 
 
-def check_logits(logits: Any, images: int, learner: AnyLearner) -> None:
+def check_logits(logits: object, images: int, learner: AnyLearner) -> None:
     """Raise `MethodError` unless `forward` returned one logit per image and class."""
     expected = (images, len(learner.problem.classes))
     if isinstance(logits, Tensor) and logits.shape == expected:
@@ -83,12 +83,12 @@ def check_logits(logits: Any, images: int, learner: AnyLearner) -> None:
     )
 
 
-def described(value: Any) -> str:
+def described(value: object) -> str:
     """The type of a value, for a message: "nothing", "a list"."""
     return "nothing" if value is None else f"a {type(value).__name__}"
 
 
-def source_location(function: Callable[..., Any]) -> str | None:
+def source_location(function: Callable[..., object]) -> str | None:
     """The location of a function, "mine.py:12, in loss"; None if it is unknown."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     return f"{Path(code.co_filename).name}:{code.co_firstlineno}, in {code.co_name}" if code else None

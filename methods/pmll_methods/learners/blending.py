@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int8
@@ -85,7 +85,7 @@ class BlendingSettings(PrototypeSettings, LabelFeatureSettings):
     )
 
 
-SettingsT = TypeVar("SettingsT", bound=BlendingSettings, default=Any)
+SettingsT = TypeVar("SettingsT", bound=BlendingSettings, default=BlendingSettings)
 
 
 class BlendingLearner(LabelFeatureLearner[SettingsT]):

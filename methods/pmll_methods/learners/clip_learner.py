@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from typing_extensions import TypeVar
 
@@ -26,7 +25,7 @@ class ClipSettings(Settings):
     weights: str | None = setting(None, "weights file, or `random`; none: the weights that `tower` names")
 
 
-SettingsT = TypeVar("SettingsT", bound=ClipSettings, default=Any)
+SettingsT = TypeVar("SettingsT", bound=ClipSettings, default=ClipSettings)
 
 
 class ClipLearner(Learner[SettingsT, HeadT, FeaturesT]):

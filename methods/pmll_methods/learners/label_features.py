@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -54,7 +54,7 @@ class LabelFeatureSettings(WordSettings, TrunkSettings):
     )
 
 
-SettingsT = TypeVar("SettingsT", bound=LabelFeatureSettings, default=Any)
+SettingsT = TypeVar("SettingsT", bound=LabelFeatureSettings, default=LabelFeatureSettings)
 
 
 class LabelFeatureLearner(TrunkLearner[SettingsT, Tensor | None]):

@@ -24,8 +24,8 @@ from ..towers.weights import Source
 Features: TypeAlias = Tensor | tuple[Tensor, ...]  # first dimension: images
 Logits: TypeAlias = Float[Tensor, "b c"]
 
-SettingsT = TypeVar("SettingsT", bound=Settings, default=Any)
-HeadT = TypeVar("HeadT", default=Any)  # what `head` returns
+SettingsT = TypeVar("SettingsT", bound=Settings, default=Settings)
+HeadT = TypeVar("HeadT", default=None)  # what `head` returns
 FeaturesT = TypeVar("FeaturesT", bound=Features, default=Tensor)  # what `encode` returns
 
 

@@ -6,7 +6,6 @@ Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021; mode
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -30,7 +29,7 @@ class LinearPhaseSettings(Settings):
     linear_batch: Count | None = setting(None, "batch size of the linear phase; none: that of the recipe")
 
 
-SettingsT = TypeVar("SettingsT", bound=ClassifierSettings, default=Any)
+SettingsT = TypeVar("SettingsT", bound=ClassifierSettings, default=ClassifierSettings)
 
 
 class LinearPhase(TrunkClassifier[SettingsT]):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from jaxtyping import Float, UInt8
 from torch import Tensor
@@ -24,7 +23,7 @@ class PixelSettings(Settings):
     )
 
 
-SettingsT = TypeVar("SettingsT", bound=TrunkSettings, default=Any)
+SettingsT = TypeVar("SettingsT", bound=TrunkSettings, default=TrunkSettings)
 
 
 class PlainPixels(TrunkLearner[SettingsT, HeadT]):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int8
@@ -36,7 +35,7 @@ class PseudoLabelSettings(Settings):
     clip: Share = setting(0.05, "probability shift of negatives", "CAP's code")
 
 
-SettingsT = TypeVar("SettingsT", bound=PseudoLabelSettings, default=Any)
+SettingsT = TypeVar("SettingsT", bound=PseudoLabelSettings, default=PseudoLabelSettings)
 
 
 class PseudoLabelLearner(Learner[SettingsT, HeadT, FeaturesT]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -26,7 +26,7 @@ class SelfTaughtSettings(TrainedClipSettings):
     )
 
 
-SettingsT = TypeVar("SettingsT", bound=SelfTaughtSettings, default=Any)
+SettingsT = TypeVar("SettingsT", bound=SelfTaughtSettings, default=SelfTaughtSettings)
 
 
 class SelfTaughtLearner(TrainedClipLearner[SettingsT, HeadT]):

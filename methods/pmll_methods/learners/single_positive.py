@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from jaxtyping import Float, Int8
 from torch import Tensor
@@ -23,7 +22,7 @@ class SinglePositiveSettings(ClassifierSettings):
     train_from: str = setting("all", "first stage that trains, `all`, or `none`", "released code, mode end_to_end")
 
 
-SettingsT = TypeVar("SettingsT", bound=SinglePositiveSettings, default=Any)
+SettingsT = TypeVar("SettingsT", bound=SinglePositiveSettings, default=SinglePositiveSettings)
 
 
 class SinglePositiveLearner(TrunkClassifier[SettingsT]):

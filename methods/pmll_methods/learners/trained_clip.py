@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from jaxtyping import Float, UInt8
 from torch import Tensor
@@ -29,7 +28,7 @@ class TrainedClipSettings(ClipSettings):
         return self.train_from == "none"
 
 
-SettingsT = TypeVar("SettingsT", bound=TrainedClipSettings, default=Any)
+SettingsT = TypeVar("SettingsT", bound=TrainedClipSettings, default=TrainedClipSettings)
 
 
 class TrainedClipLearner(ClipLearner[SettingsT, HeadT]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int8
@@ -43,7 +43,7 @@ class TransferSettings(LabelFeatureSettings):
     )
 
 
-SettingsT = TypeVar("SettingsT", bound=TransferSettings, default=Any)
+SettingsT = TypeVar("SettingsT", bound=TransferSettings, default=TransferSettings)
 
 
 class TransferLearner(LabelFeatureLearner[SettingsT]):

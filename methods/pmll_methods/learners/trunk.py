@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int8, UInt8
@@ -52,7 +52,7 @@ class TrunkSettings(Settings):
         return self.first_trained is None
 
 
-SettingsT = TypeVar("SettingsT", bound=TrunkSettings, default=Any)
+SettingsT = TypeVar("SettingsT", bound=TrunkSettings, default=TrunkSettings)
 
 
 class TrunkLearner(Learner[SettingsT, HeadT]):
@@ -114,7 +114,7 @@ class ClassifierSettings(TrunkSettings):
     )
 
 
-ClassifierT = TypeVar("ClassifierT", bound=ClassifierSettings, default=Any)
+ClassifierT = TypeVar("ClassifierT", bound=ClassifierSettings, default=ClassifierSettings)
 
 
 class TrunkClassifier(TrunkLearner[ClassifierT, None]):

@@ -32,6 +32,7 @@ from pmll_datasets.regimes import mask_digest
 
 SHARE = 0.3
 BEST_VAL = ("recipe.selection=best-val", f"recipe.validation={SHARE}")
+RATES = ("recipe.rates=0.0011,0.0022,0.0033", f"recipe.validation={SHARE}")
 BEST_TEST = ("recipe.selection=best-test",)
 SCRIPTED = """
 import json, os
@@ -43,6 +44,7 @@ from pmll_methods.method import Stopped
 class Scripted:
     def fit(self, train, run):
         self.epochs = json.loads(Path(os.environ["SCRIPT"]).read_text())
+        self.last = {0.0011: 1, 0.0022: 2, 0.0033: 3}.get(run.recipe.lr, len(self.epochs))
         seen = {"ids": train.ids, "labels": train.labels.tolist()}
         with Path(os.environ["SEEN"]).open("a") as file:
             file.write(json.dumps(seen) + "\\n")
@@ -60,12 +62,12 @@ class Scripted:
         return np.array([self.epochs[number - 1][image] for image in images.ids], dtype=np.float32)
 
     def predict(self, images, run):
-        return self.scores(len(self.epochs), images)
+        return self.scores(self.last, images)
 """
 
 
 class Scripted:
-    """Cells of a method whose scores after each epoch are given, and what became of them.
+    """Cells of a method whose scores after each epoch, or at each rate, are given, and what became of them.
 
     Scores are labels or their negatives, raised by 100 times the epoch: that changes no ranking and says which epoch
     they are from.
@@ -258,6 +260,27 @@ def test_pseudo_labels_are_compared_with_the_hidden_labels_of_the_images_that_ar
     result, _ = scripted.result()
     found = result.pseudo_labels["pseudo"]
     assert (found["precision"], found["recall"]) == ((1.0, 1.0) if right else (0.0, 0.0))
+
+
+def test_the_first_of_the_rates_that_rank_the_known_held_out_labels_best_is_published(scripted: Scripted) -> None:
+    planned = scripted.planned(*RATES, ratio=0.2)  # by complete labels, most of them hidden, another rate is best
+    data = open_dataset(planned)
+    train, test = train_set(data, planned, 0), data.test.labels
+    validation = held_out(train.ids, SHARE)
+    right = np.where(validation[:, None], known_right(data, train.labels), -data.train.labels)
+    scripted.write(data, (-right, test), (right, -test), (right, test))  # the scores at each rate
+    scripted.run([Group((planned,))])
+    result, rate = scripted.result()
+    assert rate == 2
+    assert result.tried_rates is not None
+    first, *others = [tried.map for tried in result.tried_rates.rates]
+    assert first is not None
+    assert first < 1
+    assert others == [1.0, 1.0]
+    kept = train.take(~validation)
+    *tried, chosen = [tuple(seen["ids"]) for seen in scripted.seen]
+    assert (tried, chosen) == ([kept.ids] * 3, train.ids)
+    assert result.support.known == tuple((train.labels > 0).sum(axis=0))
 
 
 class TakesOver(Silent):

@@ -138,7 +138,7 @@ def test_best_val_without_a_known_positive_to_rank_by_is_a_failure_of_that_cell(
     outcome = run(tmp_path / "store", "bce", ratios=(0.02, 0.8), sets=("recipe.epochs=2", *BEST_VAL))
     assert (len(outcome.failed), len(outcome.done)) == (1, 1)
     message = states(tmp_path / "store")[0.02].message
-    assert message.startswith("DataError: no known label of the held-out images is present")
+    assert message.startswith("DataError: no label of the held-out images is known to be present")
     assert "set recipe.selection=last" in message
 
 
@@ -148,7 +148,7 @@ def test_best_val_of_a_method_without_epochs_is_a_failure_that_says_so(method: s
     run(tmp_path / "store", given, ratios=(0.8,), sets=BEST_VAL)
     state = states(tmp_path / "store")[0.8]
     assert state.name == "failed"
-    assert "handed none over (run.after_epoch)" in state.message
+    assert "never called run.after_epoch" in state.message
 
 
 def test_best_test_of_a_method_without_epochs_has_no_oracle(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_where_nothing_is_said_to_be_present_there_is_no_precision() -> None:
 
 
 def test_values_that_do_not_fit_the_positions_are_a_clear_error() -> None:
-    with pytest.raises(MethodError, match=r"'pseudo'.*shape \(2, 2\), not \(2, 3\)"):
+    with pytest.raises(MethodError, match=r"'pseudo'.*shape \(2, 2\), expected \(2, 3\)"):
         of([[1, 1], [1, 0]])
 
 

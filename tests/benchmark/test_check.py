@@ -44,17 +44,17 @@ class Mine(Plain):
 SMALL_CASES = {
     "an all-unknown row",
     "a label without positives",
-    "a label never known",
+    "a label that is never known",
     "one training image",
     "one class",
 }
 CAUGHT_BY = {
     "reads_hidden_labels": {"hidden labels altered on disk: scores unchanged"},
     "reads_test_labels": {"test labels altered on disk: scores unchanged"},
-    "forgets_on_resume": {"stop and resume equals unbroken"},
-    "normalises_over_batch": {"test order permuted, scores permuted alike", "image batch size doesn't matter"},
-    "depends_on_position": {"test order permuted, scores permuted alike"},
-    "ignores_seed": {"another seed, other scores"},
+    "forgets_on_resume": {"stop and resume equals an uninterrupted run"},
+    "normalises_over_batch": {"test order permuted: scores permuted the same way", "image batch size has no effect"},
+    "depends_on_position": {"test order permuted: scores permuted the same way"},
+    "ignores_seed": {"different seed, different scores"},
     "ignores_labels": {"known labels flipped: scores change"},
     "encodes_by_cell": {"alone equals grouped"},
     "falls_over": SMALL_CASES,
@@ -161,12 +161,12 @@ def test_a_method_that_goes_on_when_asked_to_stop_is_caught(tmp_path: Path) -> N
         "    super().fit(train, Deaf(run))",
     )
     seen = failures(own(tmp_path, *deaf))
-    assert seen == {"stop and resume equals unbroken": "asked to stop at look 1 of 1, it ended as done"}
+    assert seen == {"stop and resume equals an uninterrupted run": "asked to stop at look 1 of 1, it ended as done"}
 
 
 def test_what_a_card_states_is_held_against_the_method(tmp_path: Path) -> None:
     seen = failures(own(tmp_path, "card = replace(CARD, deterministic=True, uses_labels=False, tracks=SMOKE)"))
-    assert seen["another seed, other scores"].startswith("its card says that it is deterministic")
+    assert seen["different seed, different scores"].startswith("its card says that it is deterministic")
     assert seen["known labels flipped: scores change"].startswith("its card says that it uses no labels")
 
 
@@ -198,7 +198,7 @@ def test_a_failure_is_told_with_its_reason_and_what_to_do(capsys: pytest.Capture
     code, out, _ = answer(capsys, "check", cheater("ignores_seed"))
     assert code == 4
     assert "same seed, same scores" in out
-    assert "failed: another seed, other scores\n  seen:   seeds 0 and 1 give the same scores\n  reason: " in out
+    assert "failed: different seed, different scores\n  seen:   seeds 0 and 1 give the same scores\n  reason: " in out
     assert "  hint:   draw initialisation and order from run.seed" in out
 
 
@@ -258,10 +258,10 @@ def test_in_pytest_a_failed_check_is_a_failed_test_and_a_check_that_does_not_app
     env = {**os.environ, "PYTHONPATH": path, "TMPDIR": str(tmp_path)}
     answer = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
     failed = re.findall(r"^FAILED test_own.py::test_rules\[(\S+)\]", answer.stdout, re.MULTILINE)
-    assert failed == ["ignores_seed.py-another-seed-other-scores"], answer.stdout
-    assert "another seed, other scores: seeds 0 and 1 give the same scores" in answer.stdout
+    assert failed == ["ignores_seed.py-different-seed-different-scores"], answer.stdout
+    assert "different seed, different scores: seeds 0 and 1 give the same scores" in answer.stdout
     assert "hint: draw initialisation and order from run.seed" in answer.stdout
-    assert "it has no groups" in answer.stdout
+    assert "its cells train alone" in answer.stdout
     assert "1 failed, 1 passed, 1 skipped, 14 deselected" in answer.stdout
     assert not list(tmp_path.glob("pmll-check-*"))
 

@@ -70,7 +70,7 @@ def test_slots_give_the_bits_and_the_events_of_a_run_in_this_process(command: Co
     grid = ["run", "--methods", "bce", "--ratios", "0.2", "0.8", "--seeds", "0,1", *SMALL, "--set", "recipe.epochs=1"]
     slots, inline = (command(*grid, "--json", *more) for more in ((*LOCAL, "--root", "slots"), ("--root", "inline")))
     assert slots.code == 0, slots.err
-    assert "slots: 2, threads of each: 1" in slots.err
+    assert "2 slots with 1 thread each" in slots.err
     stores = [Store.open(Path(root)) for root in ("slots", "inline")]
     assert len(list(stores[0].results())) == 4
     assert differences(*stores) == []
@@ -107,7 +107,7 @@ def test_a_slot_that_dies_costs_its_own_group_and_another_takes_its_place(
     assert answer.code == 4
     outcome = json.loads(answer.out.splitlines()[-1])
     assert (len(outcome["lost"]), len(outcome["done"])) == (2, 1)
-    assert "died (Killed; out of memory?) in the middle of mine shapes 50% seed 0" in answer.err
+    assert "died (Killed; out of memory?) while it ran mine shapes 50% seed 0" in answer.err
     assert "lost, 2 cells: attempt 1 ended without recording a result (killed?)" in answer.err
     monkeypatch.setenv("SAFE", "1")
     assert command(*grid).code == 0

@@ -21,7 +21,7 @@ from pmll_bench.plan.planned import Group, Planned
 from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
 from pmll_bench.run.execution import Execution
-from pmll_bench.run.groups import ask_all, run_groups
+from pmll_bench.run.groups import record_cells, run_groups
 from pmll_bench.run.listeners import Silent
 from pmll_bench.run.outcome import Outcome
 from pmll_bench.store.cell_folder import CellState
@@ -95,9 +95,9 @@ def changed(root: Path, cell: Planned) -> str:
 
 def test_what_waits_is_asked_where_its_data_lie_now(tmp_path: Path) -> None:
     cell, store = planned(write(tmp_path / "mine.py", 1)), Store.open(tmp_path / "runs")
-    ask_all([Group((cell,))], store)
+    record_cells([Group((cell,))], store)
     moved = dataclasses.replace(cell, where=dataclasses.replace(cell.where, root="/new"))
-    ask_all([Group((moved,))], store)
+    record_cells([Group((moved,))], store)
     record = store.folder(cell.cell).record()
     assert record is not None
     assert record.where.root == "/new"
@@ -106,7 +106,7 @@ def test_what_waits_is_asked_where_its_data_lie_now(tmp_path: Path) -> None:
 def test_a_file_edited_after_planning_runs_as_it_was_planned(tmp_path: Path) -> None:
     path, root = tmp_path / "mine.py", tmp_path / "runs"
     first = planned(write(path, 1))
-    ask_all([Group((first,))], Store.open(root))
+    record_cells([Group((first,))], Store.open(root))
     second = planned(write(path, 2))
     carry_out(root, first, second)
     assert first.cell.id != second.cell.id
@@ -116,7 +116,7 @@ def test_a_file_edited_after_planning_runs_as_it_was_planned(tmp_path: Path) -> 
 def test_another_process_runs_the_planned_code_too_and_needs_no_original(tmp_path: Path) -> None:
     path, root = tmp_path / "mine.py", tmp_path / "runs"
     cell = planned(write(path, 1))
-    ask_all([Group((cell,))], Store.open(root))
+    record_cells([Group((cell,))], Store.open(root))
     write(path, 2)
     script = f"""
 from pathlib import Path
@@ -137,13 +137,13 @@ def test_a_file_edited_before_it_was_kept_is_refused(tmp_path: Path) -> None:
     cell = planned(write(path, 1))
     write(path, 2)
     assert carry_out(root, cell).failed == [cell.cell.id]
-    assert f"source {str(cell.cell.revision)[2:14]} then" in changed(root, cell)
+    assert f"source {str(cell.cell.revision)[2:14]} when planned" in changed(root, cell)
 
 
 def test_a_kept_file_that_was_edited_is_refused(tmp_path: Path) -> None:
     root = tmp_path / "runs"
     cell = planned(write(tmp_path / "mine.py", 1))
-    ask_all([Group((cell,))], Store.open(root))
+    record_cells([Group((cell,))], Store.open(root))
     (kept,) = (root / "methods").glob("*.py")
     kept.write_text(kept.read_text().replace("20), 1", "20), 2"))
     carry_out(root, cell)
@@ -202,7 +202,7 @@ def test_a_built_in_method_of_another_revision_is_refused(tmp_path: Path, monkey
     cell = planned("bce")
     monkeypatch.setattr(Bce, "card", dataclasses.replace(Bce.card, revision=Bce.card.revision + 1))
     carry_out(tmp_path, cell)
-    assert f"revision {cell.cell.revision} then, {Bce.card.revision} now" in changed(tmp_path, cell)
+    assert f"revision {cell.cell.revision} when planned, {Bce.card.revision} now" in changed(tmp_path, cell)
 
 
 def test_other_defaults_of_the_settings_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +213,7 @@ def test_other_defaults_of_the_settings_are_refused(tmp_path: Path, monkeypatch:
     )
     monkeypatch.setattr(kind.cls, "Settings", own)
     carry_out(tmp_path, cell)
-    assert "the defaults of its settings" in changed(tmp_path, cell)
+    assert "its default settings" in changed(tmp_path, cell)
 
 
 def test_other_word_vectors_under_the_same_name_are_refused(tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_an_installed_method_counts_with_all_of_its_package(tmp_path: Path, monk
 def test_a_traceback_shows_the_code_that_ran_not_what_the_file_holds_by_now(tmp_path: Path) -> None:
     path, root = tmp_path / "mine.py", tmp_path / "runs"
     cell = planned(write(path, "1 / 0 if run else None"))
-    ask_all([Group((cell,))], Store.open(root))
+    record_cells([Group((cell,))], Store.open(root))
     path.write_text("\n" * 40 + "nothing = 'of the kind'\n")
     carry_out(root, cell)
     (attempt,) = Store.open(root).folder(cell.cell).attempts()

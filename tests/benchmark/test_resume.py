@@ -159,7 +159,7 @@ def test_a_damaged_best_epoch_sends_the_cell_back_to_the_start(tmp_path: Path) -
     for path in (tmp_path / "broken").rglob("selected.npz"):
         path.write_bytes(flipped(path.read_bytes()))
     notes = carry_out(tmp_path / "broken", None, *BEST_VAL)
-    assert sum("trains from the start" in note for note in notes) == 2
+    assert sum("training starts again" in note for note in notes) == 2
     assert differences(tmp_path / "broken", tmp_path / "unbroken") == []
 
 

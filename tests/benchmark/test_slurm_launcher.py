@@ -176,7 +176,7 @@ def test_without_slurm_there_is_one_clear_error(
     store: Store, grid: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ConfigError, match="no Slurm here") as caught:
+    with pytest.raises(ConfigError, match="Slurm is not available") as caught:
         submit(grid.groups, store, {})
     assert "--launcher inline" in str(caught.value.hint)
 
@@ -194,7 +194,7 @@ def test_what_sbatch_says_when_it_refuses_is_said_and_nothing_stays_behind(
 
 def test_nothing_is_submitted_while_slurm_doesnt_answer(cluster: Cluster, store: Store, grid: Plan) -> None:
     cluster.command("squeue", "echo 'Unable to contact slurm controller' >&2; exit 1")
-    with pytest.raises(ConfigError, match="doesn't answer"):
+    with pytest.raises(ConfigError, match="does not answer"):
         submit(grid.groups, store, {})
     assert not (cluster.folder / "101.sh").exists()
 
@@ -202,11 +202,14 @@ def test_nothing_is_submitted_while_slurm_doesnt_answer(cluster: Cluster, store:
 @pytest.mark.parametrize(
     ("settings", "what"),
     [
-        ({"time": "2h"}, "'2h' is no time"),
-        ({"time": "2"}, "2 min are too few"),
-        ({"cpus": "many"}, "'many' is not a whole number"),
-        ({"parallel": "0"}, "'0' is not a whole number"),
-        ({"array": "0-3", "open-mode": "truncate"}, "sets 'array' itself; the launcher sets 'open_mode' itself"),
+        ({"time": "2h"}, "invalid time '2h'"),
+        ({"time": "2"}, "a time limit of 2 min is too short"),
+        ({"cpus": "many"}, "invalid number 'many'"),
+        ({"parallel": "0"}, "invalid number '0'"),
+        (
+            {"array": "0-3", "open-mode": "truncate"},
+            "'array' is set by the launcher .*'open_mode' is set by the launcher",
+        ),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(

@@ -21,7 +21,7 @@ from pmll_bench.run.execution import Execution
 from pmll_bench.run.groups import run_groups
 from pmll_bench.run.listeners import Silent
 from pmll_bench.run.outcome import Outcome
-from pmll_bench.run.selection import deciding, held_out
+from pmll_bench.run.selection import held_out, ranking_labels
 from pmll_bench.run.train_set import train_set
 from pmll_bench.store.records import Result, TriedRates
 from pmll_bench.store.store import Store
@@ -141,8 +141,8 @@ def test_a_run_that_was_stopped_while_it_tried_goes_on_to_the_same_result(looks:
 
 def test_where_nothing_is_known_to_be_absent_unknown_labels_count_as_absent(tmp_path: Path) -> None:
     partial, single = np.array([[1, 0], [0, -1]], np.int8), np.array([[1, 0], [0, 1]], np.int8)
-    np.testing.assert_array_equal(deciding(partial), partial)
-    np.testing.assert_array_equal(deciding(single), [[1, -1], [-1, 1]])
+    np.testing.assert_array_equal(ranking_labels(partial), partial)
+    np.testing.assert_array_equal(ranking_labels(single), [[1, -1], [-1, 1]])
     carry_out(tmp_path, "an", ratios=None, regime="single-positive")
     (only,) = (result.tried_rates for result in Store.open(tmp_path).results())
     assert only is not None

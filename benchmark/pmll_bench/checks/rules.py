@@ -1,7 +1,7 @@
-"""Rules: what each check asks of a method, as functions of its trials; `catalogue` names them and says why.
+"""Rules: what each check requires of a method, as functions of its trials. `catalogue` names and explains them.
 
-A rule compares trials on data sets that differ in one thing. It returns a remark ("" where there is nothing to say),
-or raises `Failed`, or `Skipped` where it means nothing for the method.
+A rule compares trials on data sets that differ in one thing. It returns a remark, which may be "", or raises `Failed`,
+or `Skipped` if it does not apply to the method.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from ..plan.cell import canonical
 from .scenes import RATIO, relabelled, scenes, tested_on
 from .trial import Broken, Trials
 
-TOLERANCE = 1e-5  # of the largest score: other batch shapes may take other kernels
-MARGIN = 0.05  # mAP above that of chance
+TOLERANCE = 1e-5  # relative to the largest score: other batch shapes may use other kernels
+MARGIN = 0.05  # of mAP above chance
 
 Rule: TypeAlias = Callable[[Trials], str]
 
 
 class Failed(Exception):
-    """The method doesn't do what a rule asks; the message says what was seen."""
+    """The method breaks a rule; the message says what was seen."""
 
 
 class Skipped(Exception):
-    """The rule means nothing for this method; the message says why."""
+    """The rule does not apply to this method; the message says why."""
 
 
 def difference(found: Scores, expected: Scores, tolerance: float = 0.0) -> str:
-    """How scores differ, beyond a tolerance that is a share of the largest score; "" where they don't."""
+    """How scores differ by more than a tolerance, relative to the largest score; "" if they do not."""
     gap = np.abs(found.astype(np.float64) - expected)
     differing = gap > tolerance * max(1.0, float(np.abs(expected).max()))
     if not differing.any():
@@ -48,7 +48,7 @@ def difference(found: Scores, expected: Scores, tolerance: float = 0.0) -> str:
 
 
 def expect_same(found: Scores, expected: Scores, tolerance: float = 0.0) -> None:
-    """Raise `Failed` where scores differ."""
+    """Raise `Failed` if scores differ."""
     if seen := difference(found, expected, tolerance):
         raise Failed(seen)
 
@@ -74,7 +74,7 @@ def hidden_labels(trials: Trials) -> str:
     hidden = visible != complete
     if not hidden.any():
         raise Skipped(f"the regime {trials.regime} hides nothing")
-    other = -1 if trials.regime == "single-positive" else -complete  # a label more could be the one that is drawn
+    other = -1 if trials.regime == "single-positive" else -complete  # another positive could be drawn as the known one
     altered = relabelled(trials.data, train=np.where(hidden, other, complete))
     expect_same(trials.run(altered).scores, trials.baseline.scores)
     return f"{(altered.train.labels != complete).sum()} labels altered"
@@ -95,11 +95,11 @@ def known_labels(trials: Trials) -> str:
 
 
 def _as_stated(seen: str, states: str, *, without: str) -> str:
-    """Scores differ, unless the card states something that keeps them the same."""
+    """Scores must differ, unless the card states a reason why they do not."""
     if states and seen:
         raise Failed(f"its card says {states}, but {seen}")
     if states:
-        raise Skipped(f"its card says {states}, and so it is")
+        raise Skipped(f"its card says {states}, which is true")
     if not seen:
         raise Failed(without)
     return ""
@@ -118,7 +118,7 @@ def batches_of_images(trials: Trials) -> str:
 
 
 def copes_with(change: Callable[[Dataset], Dataset]) -> Rule:
-    """The rule that the method works on a changed data set, or says clearly that it can't."""
+    """The rule that the method works on a changed data set, or raises a clear error."""
 
     def rule(trials: Trials) -> str:
         try:
@@ -126,7 +126,7 @@ def copes_with(change: Callable[[Dataset], Dataset]) -> Rule:
         except Broken as broken:
             if not broken.clear:
                 raise
-            return f"refused: {broken.said}"
+            return f"refused: {broken.error}"
         return ""
 
     return rule
@@ -135,7 +135,7 @@ def copes_with(change: Callable[[Dataset], Dataset]) -> Rule:
 def stop_and_resume(trials: Trials) -> str:
     looks = trials.baseline.looks
     if not looks:
-        raise Skipped("it never asks whether to stop: after a kill it starts again")
+        raise Skipped("it never asks whether to stop: after a kill it restarts from the beginning")
     middle = -(-5 * looks // 8)
     for at in sorted({1, middle, looks}) if trials.full else (middle,):
         stopped = trials.run(trials.data, stop_at=at)
@@ -150,9 +150,9 @@ def stop_and_resume(trials: Trials) -> str:
 
 def grouped(trials: Trials) -> str:
     if not trials.kind.grouped:
-        raise Skipped("it has no groups: each cell trains alone")
+        raise Skipped("its cells train alone, not in groups")
     if not REGIMES[trials.regime].has_ratio:
-        raise Skipped(f"the regime {trials.regime} has one ratio, so no groups")
+        raise Skipped(f"the regime {trials.regime} has one ratio and thus no groups")
     together = trials.run(trials.data, ratios=(RATIO / 2, RATIO))
     expect_same(together.scores, trials.baseline.scores)
     return f"a group of {len(together.cells)}"
@@ -166,12 +166,12 @@ def settings_survive(trials: Trials) -> str:
             for field in fields(record):
                 meant, read = (getattr(each, field.name) for each in (record, again))
                 if meant != read:
-                    raise Failed(f"{field.name} of track {track} is {meant!r}, and {read!r} when read back")
+                    raise Failed(f"{field.name} of track {track} is {meant!r}, but {read!r} when read back")
     return f"tracks {', '.join(card.tracks)}"
 
 
 def _resolved(card: Card, defaults: Settings, track: str) -> Iterator[Settings | Recipe]:
-    """The settings and the recipes of a track, on the data sets and in the regimes that it tells apart, too."""
+    """The settings and recipes of a track, for each data set and regime with its own values."""
     values = card.tracks[track].values
     for dataset in {"", *(name for each in values for name in each.datasets)}:
         for regime in {"", *(name for each in values for name in each.regimes)}:
@@ -186,7 +186,7 @@ def regimes(trials: Trials) -> str:
             try:
                 trials.run(trials.data, regime=regime).require_scores()
             except Broken as broken:
-                raise Failed(f"regime {regime}: {broken.said}") from broken
+                raise Failed(f"regime {regime}: {broken.error}") from broken
     return ", ".join(trials.card.regimes)
 
 
@@ -196,5 +196,5 @@ def learns(trials: Trials) -> str:
     reached, chance = (mean_ap(average_precision(each, labels)) for each in (scores, np.zeros_like(scores)))
     seen = f"mAP {100 * reached:.1f}, chance {100 * chance:.1f}"
     if reached < chance + MARGIN:
-        raise Failed(f"{seen}, asked for {100 * MARGIN:g} more")
+        raise Failed(f"{seen}, expected at least {100 * MARGIN:g} above chance")
     return seen

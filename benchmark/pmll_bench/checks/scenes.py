@@ -1,4 +1,4 @@
-"""What checks train on: the first scenes of `shapes`, and any change of them, written as a user's own data set."""
+"""The data sets of the checks: the first scenes of `shapes`, changed in one way, written as a user's own data set."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pmll_datasets.dataset import Dataset, Images, Labels, Split
 from pmll_datasets.masks import counter, counter_semi
 
 RATIO = 0.5
-"""The ratio of all trials that name no other; their mask seed is 0."""
+"""The default ratio of trials; their mask seed is 0."""
 COMMON = shapes.CLASSES.index("circle")
 """The class with the most positives."""
 
 
 def scenes(train: int, test: int) -> Dataset:
-    """The first scenes of both splits with their complete labels; only those are drawn."""
+    """The first scenes of both splits with their complete labels; no other scene is drawn."""
     return Dataset("labels", shapes.CLASSES, shapes.CLASSES, _split("train", train), _split("test", test))
 
 
@@ -41,21 +41,21 @@ def relabelled(data: Dataset, *, train: Labels | None = None, test: Labels | Non
 
 
 def row_unknown(data: Dataset) -> Dataset:
-    """Nothing is known about the first training image."""
+    """All labels of the first training image are unknown."""
     labels = data.train.labels.copy()
     labels[0] = 0
     return relabelled(data, train=labels)
 
 
 def label_set(data: Dataset, value: int) -> Dataset:
-    """The commonest label has one value in all training images."""
+    """The most common label has one value in all training images."""
     labels = data.train.labels.copy()
     labels[:, COMMON] = value
     return relabelled(data, train=labels)
 
 
 def one_class(data: Dataset) -> Dataset:
-    """The commonest label alone."""
+    """The most common label alone."""
     train, test = (replace(split, labels=split.labels[:, [COMMON]]) for split in (data.train, data.test))
     return replace(
         data, classes=(data.classes[COMMON],), prompt_names=(data.prompt_names[COMMON],), train=train, test=test
@@ -63,14 +63,14 @@ def one_class(data: Dataset) -> Dataset:
 
 
 def one_image(data: Dataset) -> Dataset:
-    """One training image, the first of which the masks of all regimes leave a present label known."""
+    """One training image: the first that has a known positive under the masks of all regimes."""
     train = data.train
     known = counter(train.ids, data.classes, RATIO, 0) & counter_semi(train.ids, RATIO, 0)[:, None]
     return replace(data, train=train.take(np.flatnonzero((known & (train.labels == 1)).any(axis=1))[:1]))
 
 
 def tested_on(data: Dataset, positions: np.ndarray) -> Dataset:
-    """Some of the test images, in that order."""
+    """Some of the test images, in the order given."""
     return replace(data, test=data.test.take(positions))
 
 

@@ -1,4 +1,4 @@
-"""Trials: a method trained and scored on a small data set the way `pmll-bench run` does it, through plan and store."""
+"""Trials: a method trained and scored on a small data set as by `pmll-bench run`, with plan and store."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ from ..store.store import Store
 from .scenes import RATIO, scenes, write
 
 SHORT = ("recipe.epochs=2", "recipe.batch=8", "recipe.validation=0", "recipe.selection=last")
-"""The smoke recipe in a second: three steps an epoch, and a test split of two batches."""
+"""Shortens the smoke recipe to a second: three steps per epoch, and two batches of test images."""
 
 
 class Broken(Exception):
-    """A trial that gave no scores; `said` is the first line of what the method raised: "ValueError: …".
+    """A trial without scores. `error` is the first line of what the method raised: "ValueError: …".
 
-    `hint` is what to do where the mistake is known, `trace` the whole traceback.
+    `hint` is what to do about a known mistake, `trace` the whole traceback.
     """
 
-    def __init__(self, said: str, hint: str = "", trace: str = "") -> None:
-        self.said, self.hint, self.trace = said.partition("\n")[0], hint, trace
-        super().__init__(self.said)
+    def __init__(self, error: str, hint: str = "", trace: str = "") -> None:
+        self.error, self.hint, self.trace = error.partition("\n")[0], hint, trace
+        super().__init__(self.error)
 
     @property
     def clear(self) -> bool:
-        """Whether it is an error that tells a user what is wrong."""
-        name, _, message = self.said.partition(": ")
+        """Whether the error tells a user what is wrong."""
+        name, _, message = self.error.partition(": ")
         return name in ("MethodError", "DataError") and bool(message.strip())
 
 
 class Looks(threading.Event):
-    """A stop flag that counts how often it is looked at; it goes up after some looks, or never."""
+    """A stop flag that counts how often it is read, and is set after `up_after` readings, or never."""
 
     def __init__(self, up_after: int | None) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class Looks(threading.Event):
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of one run."""
+    """One run and its results."""
 
     cells: tuple[Planned, ...]
     store: Store
@@ -70,16 +70,16 @@ class Trial:
 
     @property
     def stopped(self) -> bool:
-        """Whether it stopped because it was asked to."""
+        """Whether it stopped on request."""
         return self.folder.state().name == "interrupted"
 
     @property
     def folder(self) -> CellFolder:
-        """The last cell's."""
+        """The folder of the last cell."""
         return self.store.folder(self.cells[-1].cell)
 
     def require_scores(self) -> None:
-        """Raise `Broken` where any cell has no scores; the bench has looked at their shape, type and finiteness."""
+        """Raise `Broken` if a cell has no scores. The run has checked their shape, type and finiteness."""
         for planned in self.cells:
             folder = self.store.folder(planned.cell)
             state = folder.state()
@@ -90,7 +90,7 @@ class Trial:
 
     @property
     def scores(self) -> Scores:
-        """The last cell's scores [images, classes]. Raises `Broken` where any cell has none."""
+        """The last cell's scores [images, classes]. Raises `Broken` if a cell has none."""
         self.require_scores()
         return self.folder.scores().scores
 
@@ -103,9 +103,9 @@ class Trial:
 
 @dataclass(frozen=True)
 class Trials:
-    """Runs one method on small data sets, which it keeps in a folder.
+    """Runs one method on small data sets in a folder.
 
-    `full` asks for the long form of each check; `asked` is the regime of all trials that name no other.
+    `full` selects the long form of each check; `asked` is the default regime of trials.
     """
 
     target: str
@@ -124,19 +124,19 @@ class Trials:
 
     @property
     def regime(self) -> str:
-        """The regime of all trials that name no other; where nobody asks, `partial`, else the method's first."""
+        """The default regime of trials: the one asked for, else `partial` or the method's first."""
         if self.asked is not None:
             return self.asked
         return "partial" if "partial" in self.card.regimes or not self.card.regimes else self.card.regimes[0]
 
     @cached_property
     def data(self) -> Dataset:
-        """What most checks change a little."""
+        """The data set that most checks change in one way."""
         return scenes(train=24, test=12)
 
     @cached_property
     def baseline(self) -> Trial:
-        """The run that others are compared with."""
+        """The run with which others are compared."""
         return self.run(self.data)
 
     def run(
@@ -152,10 +152,10 @@ class Trials:
     ) -> Trial:
         """Plan and run one group of cells, all of them with the same mask seed.
 
-        With `stop_at`, the run is asked to stop: the method's look of that number finds the flag up.
+        With `stop_at`, the run is asked to stop: the method finds the flag set when it reads it for that time.
 
         Raises:
-            Broken: the method failed before its cells could be told apart.
+            Broken: The method failed before its cells began.
         """
         request = Request(
             methods=(self.target,),
@@ -168,7 +168,7 @@ class Trials:
             sets=tuple(sets),
         )
         store = store or Store.open(Path(mkdtemp(dir=self.root / "stores")))
-        stop = Looks(stop_at)  # the bench itself takes the first look
+        stop = Looks(stop_at)  # the run itself reads it once
         try:
             cells = tuple(_with_seed(each, seed) for each in plan(request).cells)
             together = groups(cells)
@@ -187,5 +187,5 @@ class Trials:
 
 
 def _with_seed(planned: Planned, seed: int) -> Planned:
-    """The cell with this very seed: planning takes a card at its word that says the seed is of no effect."""
+    """The cell with this very seed: planning drops a seed that has no effect according to the card."""
     return replace(planned, cell=replace(planned.cell, seed=seed))

@@ -1,4 +1,4 @@
-"""Carries out groups in slots: processes of this machine, each at one group at a time, all handed out from here."""
+"""The local launcher: processes on this machine, called slots, each running one group at a time."""
 
 from __future__ import annotations
 
@@ -18,23 +18,24 @@ from typing import Any, TextIO, cast
 from ..machine import choose_device, cores, gpus
 from ..plan.planned import Group, Planned, group_name
 from ..run.execution import Execution
-from ..run.groups import ask_all
-from ..run.listeners import Listener, retell
+from ..run.groups import record_cells
+from ..run.listeners import Listener, replay
 from ..run.outcome import Outcome
 from ..run.stopping import Stop
 from ..store.store import Store
+from ..wording import counted
 from .slot import ERROR, OUTCOME, as_error
 
 COMMAND = (sys.executable, "-P", "-u", "-m", "pmll_bench.launch.slot")
-MOST = 8  # slots, unless more are asked for: each holds towers and images of its own in memory
+MOST = 8  # slots by default: each holds its own towers and images in memory
 LOOK = 0.2  # seconds between two looks at the stop flag
 
 
 def slots_here(slots: int | None, device: str | None, threads: int | None) -> tuple[Execution, ...]:
-    """How each slot carries out its groups: its device, and its share of the cores.
+    """The device of each slot and its share of the cores.
 
-    Unless a number is given: one slot a GPU, else as many as there are cores for their threads. "cuda" is any GPU, so
-    the slots take turns; "cuda:1" is this one alone. Raises `ConfigError` for a device that isn't here.
+    By default there is one slot per GPU, or as many slots as the cores allow. "cuda" means every GPU, assigned in
+    turn; "cuda:1" means that GPU alone. Raises `ConfigError` for a device that is not available.
     """
     chosen = choose_device(device)
     devices = [f"cuda:{number}" for number in range(gpus())] if chosen == "cuda" else [chosen]
@@ -47,18 +48,18 @@ def slots_here(slots: int | None, device: str | None, threads: int | None) -> tu
 def run_in_slots(
     groups: Sequence[Group], store: Store, slots: Sequence[Execution], listener: Listener, stop: Stop
 ) -> Outcome:
-    """Do what is missing, as `run.run_groups` does, but as many groups at once as there are slots.
+    """Run the missing cells as `run_groups` does, one group per slot at a time.
 
-    A slot that dies costs its own group: cells without a result are `lost`, and another slot takes its place for the
-    groups that are left. Raises what ends a whole run, such as a full disk, after all slots have saved and ended.
+    If a slot dies, the cells of its group that have no result are `lost`, and a new slot takes over the remaining
+    groups. An error that ends the whole run, such as a full disk, is raised after all slots have saved and ended.
     """
-    ask_all(groups, store)
+    record_cells(groups, store)
     waiting = deque(group for group in groups if any(_is_missing(planned, store) for planned in group.cells))
     cells = {planned.cell.id: planned for group in waiting for planned in group.cells}
     slots = slots[: len(waiting)]
     if slots:
-        listener.note(f"slots: {len(slots)}, threads of each: {slots[0].threads}")
-    return _Work(store, cells, waiting, listener, stop).run(slots)
+        listener.note(f"{counted(len(slots), 'slot')} with {counted(slots[0].threads, 'thread')} each")
+    return _Launch(store, cells, waiting, listener, stop).run(slots)
 
 
 def _is_missing(planned: Planned, store: Store) -> bool:
@@ -66,7 +67,7 @@ def _is_missing(planned: Planned, store: Store) -> bool:
 
 
 class _Slot:
-    """A process that does group after group, and the group that it is at."""
+    """A process that runs one group after another, and its current group."""
 
     def __init__(self, number: int, execution: Execution, store: Store) -> None:
         self.number, self.execution = number, execution
@@ -78,7 +79,7 @@ class _Slot:
             stderr=subprocess.PIPE,
             encoding="utf-8",
             errors="replace",
-            process_group=0,  # a terminal's Ctrl-C is for the parent, which says what to do
+            process_group=0,  # Ctrl-C in the terminal goes to the parent alone, which tells the slots
         )
         self.orders, self.answers, self.warnings = (
             cast(TextIO, stream) for stream in (self.process.stdin, self.process.stdout, self.process.stderr)
@@ -91,17 +92,17 @@ class _Slot:
         self._send([planned.cell.id for planned in group.cells])
 
     def dismiss(self) -> None:
-        """Let it end: at once where it waits for a group, else after its step, saved."""
+        """Let it end: at once if it is idle, else after it has finished its step and saved."""
         with suppress(BrokenPipeError):
             self.orders.close()
 
     def _send(self, order: object) -> None:
-        with suppress(BrokenPipeError):  # it is dead, which will be heard
+        with suppress(BrokenPipeError):  # it is dead: `_ended` follows
             print(json.dumps(order), file=self.orders, flush=True)
 
     @property
     def death(self) -> str:
-        """What ended the process, as a reader calls it."""
+        """How the process ended, in words."""
         code = self.process.returncode
         if code >= 0:
             return f"ended with exit code {code}"
@@ -110,8 +111,8 @@ class _Slot:
 
 
 @dataclass
-class _Work:
-    """The groups that wait, the slots at work, and what has come of it."""
+class _Launch:
+    """The waiting groups, the running slots and the outcome so far."""
 
     store: Store
     cells: Mapping[str, Planned]
@@ -121,7 +122,7 @@ class _Work:
     outcome: Outcome = field(default_factory=Outcome)
     slots: list[_Slot] = field(default_factory=list)
     error: Exception | None = None
-    heard: SimpleQueue[Callable[[], None]] = field(default_factory=SimpleQueue)  # for this thread to act on, in order
+    events: SimpleQueue[Callable[[], None]] = field(default_factory=SimpleQueue)  # handled in order, by one thread
 
     def run(self, slots: Sequence[Execution]) -> Outcome:
         self.stop.kill = self._kill
@@ -132,7 +133,7 @@ class _Work:
                 if self._ends:
                     self._dismiss()
                 with suppress(Empty):
-                    self.heard.get(timeout=LOOK)()
+                    self.events.get(timeout=LOOK)()
         finally:
             self._dismiss()
             self.stop.kill = None
@@ -155,7 +156,7 @@ class _Work:
     def _start(self, number: int, execution: Execution) -> None:
         slot = _Slot(number, execution, self.store)
         self.slots.append(slot)
-        threading.Thread(target=self._hear, args=(slot,), daemon=True).start()
+        threading.Thread(target=self._read, args=(slot,), daemon=True).start()
         self._go_on(slot)
 
     def _go_on(self, slot: _Slot) -> None:
@@ -165,54 +166,54 @@ class _Work:
         else:
             slot.dismiss()
 
-    def _hear(self, slot: _Slot) -> None:
-        """Queue what a slot says, line by line, and its end; runs in a thread of its own."""
+    def _read(self, slot: _Slot) -> None:
+        """Queue the lines that a slot prints, and its end; runs in its own thread."""
         warnings = threading.Thread(target=self._pass_on, args=(slot.warnings,), daemon=True)
         warnings.start()
         with slot.answers:
             for line in slot.answers:
-                self.heard.put(partial(self._answered, slot, line))
+                self.events.put(partial(self._answered, slot, line))
         slot.process.wait()
         warnings.join(timeout=1)  # a process that the slot left behind may hold the pipe open
-        self.heard.put(partial(self._ended, slot))
+        self.events.put(partial(self._ended, slot))
 
     def _pass_on(self, warnings: TextIO) -> None:
         with warnings:
             for line in warnings:
-                self.heard.put(partial(self.listener.note, line.rstrip("\n")))
+                self.events.put(partial(self.listener.note, line.rstrip("\n")))
 
     def _answered(self, slot: _Slot, line: str) -> None:
-        told: dict[str, Any] = {}
+        message: dict[str, Any] = {}
         with suppress(ValueError):  # a line that a kill cut in half
-            told = json.loads(line)
-        match told:
+            message = json.loads(line)
+        match message:
             case {"schema": schema} if schema == OUTCOME:
-                self.outcome.held += told["held"]
+                self.outcome.held += message["held"]
                 slot.group = None
                 self._go_on(slot)
             case {"schema": schema} if schema == ERROR:
-                self.error = self.error or as_error(told)
+                self.error = self.error or as_error(message)
                 slot.group = None
             case {"event": event}:
                 if event == "cell_finished":
-                    self.outcome.add(self.cells[told["cell"]], told["state"])
-                retell(told, self.cells, self.listener)
+                    self.outcome.add(self.cells[message["cell"]], message["state"])
+                replay(message, self.cells, self.listener)
 
     def _ended(self, slot: _Slot) -> None:
-        """Note what a slot that died leaves undone, and put another one in its place if it is needed."""
+        """Record the unfinished cells of a slot that died, and start another slot if groups are waiting."""
         self.slots.remove(slot)
         slot.dismiss()
-        told_to = self._ends and slot.process.returncode == 0  # it may not have begun
-        if slot.group is not None and not told_to:
-            self.listener.note(f"slot {slot.number} {slot.death} in the middle of {group_name(slot.group)}")
+        asked_to_end = self._ends and slot.process.returncode == 0  # it may not have begun
+        if slot.group is not None and not asked_to_end:
+            self.listener.note(f"slot {slot.number} {slot.death} while it ran {group_name(slot.group)}")
             self._lose(slot.group)
         if self.waiting and not self._ends:
             self._start(slot.number, slot.execution)
 
     def _lose(self, group: Group) -> None:
-        """Note the cells of a group that came to no end."""
-        told = {cell for cells in vars(self.outcome).values() for cell in cells}
+        """Record the cells of a group that did not end."""
+        ended = {cell for cells in vars(self.outcome).values() for cell in cells}
         for planned in group.cells:
-            if planned.cell.id not in told and _is_missing(planned, self.store):
+            if planned.cell.id not in ended and _is_missing(planned, self.store):
                 self.outcome.add(planned, "lost")
                 self.listener.cell_finished(planned, "lost", 0.0)

@@ -1,9 +1,9 @@
-"""A slot of the local launcher: a process that carries out group after group for the one that started it.
+"""A slot of the local launcher: a process that runs one group after another for the process that started it.
 
-On stdin comes JSON, a line each: first what holds for all groups, then the cell ids of one group at a time; what to
-do stands in each cell's `cell.json`. On stdout goes what `run --json` prints: the events of a group, then its outcome.
-An error that ends the whole run ends the slot, and is told before. When stdin ends, so does the slot: one at work
-finishes its step and saves first. That is how it is stopped, and why it never outlives its parent for long.
+Stdin carries one JSON document per line: first what holds for all groups, then the cell ids of one group at a time.
+Each cell's `cell.json` says what to run. Stdout carries what `run --json` prints: the events of a group, then its
+outcome. An error that ends the whole run is reported and ends the slot. When stdin ends, the slot finishes its step,
+saves and ends; this is how it is stopped, and why it does not outlive its parent for long.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ OUTCOME, ERROR = "pmll.outcome/1", "pmll.slot-error/1"
 
 
 def main() -> None:
-    """Do what stdin says until it ends, or until a signal asks to stop."""
+    """Run the groups that come on stdin, until it ends or a signal asks to stop."""
     take_any_text()
     inbox, answers = _own_streams()
     stop, orders = threading.Event(), SimpleQueue[Any]()
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def _own_streams() -> tuple[BinaryIO, TextIO]:
-    """Stdin and stdout for this module alone: what a method prints goes to stderr, and what it reads is empty."""
+    """Stdin and stdout for this module alone: a method prints to stderr and reads an empty stdin."""
     inbox, answers = os.dup(0), os.dup(1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
@@ -52,21 +52,21 @@ def _own_streams() -> tuple[BinaryIO, TextIO]:
 
 
 def _read(inbox: BinaryIO, orders: SimpleQueue[Any], end: Callable[[], None]) -> None:
-    """Queue the lines of stdin as they come; their end is the wish to stop."""
+    """Queue the lines of stdin as they come; the end of stdin is a request to stop."""
     parent = os.getppid()
     try:
         for line in inbox:
             orders.put(json.loads(line))
     finally:
         end()
-        if os.getppid() != parent:  # nobody reads what is printed now, and no cell should fail for that
+        if os.getppid() != parent:  # nobody reads the output any more; no cell should fail for that
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, 1)
             os.dup2(nowhere, 2)
 
 
 def _work(start: Mapping[str, Any], orders: SimpleQueue[Any], answers: TextIO, stop: threading.Event) -> None:
-    """Carry out the groups that are ordered, one after the other."""
+    """Run the groups in the order of their arrival."""
     sys.path[:], sys.argv[:] = start["path"], start["argv"]  # as in the parent: for methods, and for the records
     from ..run.execution import Execution
     from ..run.groups import run_groups
@@ -98,16 +98,16 @@ def as_plain(error: Exception) -> dict[str, str | None]:
     }
 
 
-def as_error(told: Mapping[str, Any]) -> Exception:
-    """The error that a slot has told of, its traceback as a note; a `RuntimeError` where it is none of ours."""
-    kind = _kinds().get(told["kind"])
-    error = kind(told["what"], where=told["where"], hint=told["hint"]) if kind else RuntimeError(told["what"])
-    error.add_note(f"In a slot of the local launcher:\n{told['trace']}")
+def as_error(report: Mapping[str, Any]) -> Exception:
+    """The error that a slot reported, with its traceback as a note; a `RuntimeError` for an unknown class."""
+    kind = _kinds().get(report["kind"])
+    error = kind(report["what"], where=report["where"], hint=report["hint"]) if kind else RuntimeError(report["what"])
+    error.add_note(f"In a slot of the local launcher:\n{report['trace']}")
     return error
 
 
 def _kinds() -> dict[str, Callable[..., Exception]]:
-    """The errors that say what is wrong, where, and what to do, by name."""
+    """The errors with `what`, `where` and `hint`, by name."""
     from pmll_datasets.errors import DataError
     from pmll_methods.method import MethodError
 

@@ -1,4 +1,4 @@
-"""Submits groups to Slurm, a job each, in arrays; results come back through the store alone."""
+"""Submits groups to Slurm as arrays with one job per group; results come back through the store."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from ..store.store import Store
 from .worker import RunGroup
 
 OPTION = "--slurm"
-WARNED = 90  # seconds before its time is up that a job is told to save
-TIMEOUTS = 20  # how often a job may run out of time; each time it goes on from what it saved
+WARNED = 90  # seconds before its time limit that a job is asked to save
+TIMEOUTS = 20  # how often a job may reach its time limit; each time it continues from its checkpoint
 LARGEST_ARRAY = 500
 ANSWERED = 30.0  # seconds that one of Slurm's commands may take
 NAMES = {"gpus": "gpus_per_node", "cpus": "cpus_per_task"}  # ours for submitit's
@@ -43,18 +43,20 @@ def submit(
     device: str | None = None,
     threads: int | None = None,
 ) -> list[str]:
-    """Submit what is missing and in nobody's hands; the ids of the jobs, one a group.
+    """Submit the missing cells that are neither running nor queued. Returns the job ids, one per group.
 
-    Each cell's folder then says which job will take it up. Raises `ConfigError` where there is no Slurm, for settings
-    that make no sense, and where Slurm refuses.
+    The folder of each cell then names its job. Raises `ConfigError` if Slurm is not available, for invalid settings,
+    and if Slurm refuses.
     """
     if shutil.which("sbatch") is None or shutil.which("srun") is None:
         hint = "submit where the cluster's commands are, or run here: --launcher inline"
-        raise ConfigError("there is no Slurm here: no sbatch and srun on PATH", where="--launcher slurm", hint=hint)
+        raise ConfigError(
+            "Slurm is not available: sbatch and srun are not on PATH", where="--launcher slurm", hint=hint
+        )
     parameters = sbatch_parameters(settings, threads)
     alive = alive_jobs()
     if alive is None:
-        raise ConfigError("Slurm doesn't answer; nothing was submitted", where="squeue", hint="try again later")
+        raise ConfigError("Slurm does not answer; nothing was submitted", where="squeue", hint="try again later")
     missing, size = _missing(groups, store, alive), _array_size()
     arrays = [missing[first : first + size] for first in range(0, len(missing), size)]
     parameters["array_parallelism"] = max(1, parameters["array_parallelism"] // max(1, len(arrays)))
@@ -62,15 +64,15 @@ def submit(
 
 
 def sbatch_parameters(settings: Mapping[str, str], threads: int | None = None) -> dict[str, Any]:
-    """What `--slurm KEY=VALUE` means to submitit; a key that only Slurm knows is handed on as it is.
+    """The parameters of submitit for `--slurm KEY=VALUE`; a key that only Slurm knows is passed on unchanged.
 
-    Threads are as many as asked for, else as the job has processors. Raises `ConfigError`.
+    The number of threads is `threads`, else the number of processors of the job. Raises `ConfigError`.
     """
     given = {key.replace("-", "_"): value for key, value in settings.items()}
-    raise_all([ConfigError(f"the launcher sets {key!r} itself", where=OPTION) for key in OWN if key in given])
+    raise_all([ConfigError(f"{key!r} is set by the launcher", where=OPTION) for key in OWN if key in given])
     minutes = parse_time(given.pop("time", "60"))
     if 60 * minutes <= WARNED + 60:
-        what = f"{minutes} min are too few: a job is told to save {WARNED} s before the end"
+        what = f"a time limit of {minutes} min is too short: a job is asked to save {WARNED} s before it"
         raise ConfigError(what, where=f"{OPTION} time", hint="give at least 3 minutes")
     setup = [f"export OMP_NUM_THREADS={threads or '${SLURM_CPUS_PER_TASK:-${SLURM_CPUS_ON_NODE:-1}}'}"]
     parameters: dict[str, Any] = {
@@ -91,7 +93,7 @@ def sbatch_parameters(settings: Mapping[str, str], threads: int | None = None) -
 
 def _whole(key: str, text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise ConfigError(f"{text!r} is not a whole number of 1 or more", where=f"{OPTION} {key}")
+        raise ConfigError(f"invalid number {text!r} (expected a whole number >= 1)", where=f"{OPTION} {key}")
     return int(text)
 
 
@@ -105,19 +107,19 @@ def parse_time(text: str) -> int:
         return int(text)
     found = re.fullmatch(r"(?:(\d+)-)?(\d+):([0-5]\d):([0-5]\d)", text)
     if found is None:
-        raise ConfigError(f"{text!r} is no time", where=f"{OPTION} time", hint="write minutes (90) or HH:MM:SS")
+        raise ConfigError(f"invalid time {text!r}", where=f"{OPTION} time", hint="write minutes (90) or HH:MM:SS")
     days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
     return (days * 24 + hours) * 60 + minutes + (seconds > 0)
 
 
 def alive_jobs() -> set[str] | None:
-    """This user's jobs that wait or run, by id; None where Slurm doesn't answer."""
+    """The ids of this user's waiting and running jobs; None if Slurm does not answer."""
     listed = _ask("squeue", "--noheader", "--array", f"--user={os.getuid()}", "--format=%i")
     return None if listed is None else set(listed.split())
 
 
 def _ask(*command: str) -> str | None:
-    """What one of Slurm's commands answers; None if it doesn't, as while the controller is away."""
+    """The output of one of Slurm's commands; None if it fails, as while the controller is down."""
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=ANSWERED).stdout
     except (OSError, subprocess.SubprocessError):
@@ -125,13 +127,13 @@ def _ask(*command: str) -> str | None:
 
 
 def _array_size() -> int:
-    """How many jobs fit into one array here."""
+    """The largest number of jobs in one array on this cluster."""
     found = re.search(r"MaxArraySize\s*=\s*(\d+)", _ask("scontrol", "show", "config") or "")
     return max(1, min(LARGEST_ARRAY, int(found[1]) if found else LARGEST_ARRAY))
 
 
 def _missing(groups: Iterable[Group], store: Store, alive: set[str]) -> list[Group]:
-    """The cells without a result that no process works on and no job will take up."""
+    """The cells without a result that are neither running nor queued."""
 
     def free(planned: Planned) -> bool:
         folder = store.folder(planned.cell)
@@ -150,7 +152,7 @@ def _submit_array(
     executor = submitit.SlurmExecutor(root / "slurm" / "%j", max_num_timeout=TIMEOUTS)
     executor.update_parameters(**parameters)
     ids = [tuple(planned.cell.id for planned in group.cells) for group in groups]
-    newest = {}  # noted before the jobs may begin attempts of their own
+    newest = {}  # recorded before the jobs may begin their own attempts
     for planned in itertools.chain.from_iterable(group.cells for group in groups):
         folder = store.folder(planned.cell)
         folder.ask(planned)
@@ -167,19 +169,19 @@ def _submit_array(
 
 @contextlib.contextmanager
 def _refusals() -> Iterator[None]:
-    """Say once what sbatch said when it refused."""
+    """Report once why sbatch refused."""
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             yield
     except (FailedJobError, FailedSubmissionError) as error:
         said = str(error).strip().removeprefix("sbatch: error: ").replace("\nsbatch: error: ", "; ")
-        hint = "jobs that it took before go on: see 'pmll-bench status'"
+        hint = "jobs submitted before continue: see 'pmll-bench status'"
         raise ConfigError(f"sbatch refused: {said}", where=OPTION, hint=hint) from error
 
 
 @contextlib.contextmanager
 def _outside_any_job() -> Iterator[None]:
-    """Hide the job that this process may itself run in, but not where Slurm's configuration lies."""
+    """Hide the job in which this process may run, except the path of Slurm's configuration."""
     configuration = os.environ.get("SLURM_CONF")
     with clean_env():
         if configuration is not None:
@@ -189,7 +191,7 @@ def _outside_any_job() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_leftovers(folder: Path) -> Iterator[None]:
-    """Remove what submitit leaves behind: its script's first name, and after a refusal all it had written."""
+    """Remove what submitit leaves behind: the link to its script, and after a refusal all files it wrote."""
     before = set(folder.glob("*"))
     refused = True
     try:

@@ -1,4 +1,4 @@
-"""Follows cells that jobs of a cluster carry out, through the store's files."""
+"""Follows the cells of cluster jobs through the files of the store."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ..run.outcome import Outcome
 from ..store.cell_folder import CellFolder
 from ..store.store import Store
 
-LOOK = 5.0  # seconds between two looks at the files
+LOOK = 5.0  # seconds between two readings of the files
 ASK = 60.0  # seconds between two questions to the scheduler, which thousands share
-GONE = 2  # answers in a row without a job that make it gone: a single one may be a slip
+GONE = 2  # consecutive answers without a job before it counts as gone: a single one may be an error
 
 
 def wait(
@@ -26,9 +26,9 @@ def wait(
     look: float = LOOK,
     ask: float = ASK,
 ) -> Outcome:
-    """Wait until each cell is done or has failed, or its job has gone without a word: those are lost.
+    """Wait until every cell is done, has failed, or is lost because its job disappeared.
 
-    The files decide. `alive_jobs` gives a hint; None is no answer, and from that nothing is concluded.
+    The files decide; `alive_jobs` is a hint. It returns None if the scheduler does not answer, which changes nothing.
     """
     outcome, missed = Outcome(), Counter[str]()
     left = {planned.cell.id: planned for planned in cells}
@@ -52,7 +52,7 @@ def wait(
 
 
 def _ended(folder: CellFolder, *, gone: bool) -> str | None:
-    """The state in which a cell has ended; None while there is hope."""
+    """The state in which a cell ended; None while it may still finish."""
     state = folder.state().name
     if state in ("done", "failed", "diverged"):
         return state

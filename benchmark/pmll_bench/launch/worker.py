@@ -1,6 +1,6 @@
-"""What a job of a cluster does: carry out a group of cells of a store, and go on where it was cut off.
+"""The work of a cluster job: run a group of cells of a store, and continue where an earlier job was cut off.
 
-A job is given a store and cell ids, no objects of ours; what to do stands in each cell's `cell.json`.
+A job is given a store and cell ids; each cell's `cell.json` says what to run.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
     from ..run.execution import Execution
 
-WARNING = signal.SIGUSR2  # Slurm sends it before the time is up and where it takes the nodes away; submitit's default
-GPUS = ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS")  # set where the job was given any
-GRACE = 600.0  # seconds that a job which was sent only SIGTERM waits for its end
+WARNING = signal.SIGUSR2  # sent before the time limit and before preemption; submitit's default
+GPUS = ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS")  # set if the job has GPUs
+GRACE = 600.0  # seconds that a job waits for its end after SIGTERM without a warning
 
 
 class RunGroup:
-    """What submitit calls in a job. `device` among the options is the user's choice, if there is one."""
+    """Called by submitit in a job. `device` among the options is the user's choice, if any."""
 
     def __call__(self, store: str, cell_ids: Sequence[str], options: Mapping[str, str | None]) -> None:
         take_any_text()
@@ -54,7 +54,7 @@ class RunGroup:
             _hand_back(stop)
 
     def checkpoint(self, store: str, cell_ids: Sequence[str], options: Mapping[str, str | None]) -> DelayedSubmission:
-        """What to do when the job starts again: the same, for all progress is in the store."""
+        """What the job does when it starts again: the same, since all progress is in the store."""
         from submitit import JobEnvironment
         from submitit.helpers import DelayedSubmission
 
@@ -65,7 +65,7 @@ class RunGroup:
 
 
 def folders_of(store: Store, cell_ids: Sequence[str]) -> list[CellFolder]:
-    """The cells' folders, in the order given. Raises `StoreError` where one has gone."""
+    """The folders of cells, in the order given. Raises `StoreError` if one is missing."""
     found = {folder.id: folder for folder in store.folders() if folder.id in cell_ids}
     if missing := [cell for cell in cell_ids if cell not in found]:
         raise StoreError(f"no cell {' '.join(missing)}", where=str(store.root), hint="submit the grid again")
@@ -73,7 +73,7 @@ def folders_of(store: Store, cell_ids: Sequence[str]) -> list[CellFolder]:
 
 
 def group_of(folders: Sequence[CellFolder]) -> Group:
-    """What was asked of cells, as one group."""
+    """The cells of these folders as one group, as they were planned."""
     records = [folder.record() for folder in folders]
     return Group(tuple(record.planned() for record in records if record is not None))
 
@@ -83,8 +83,8 @@ def _carry_out(
 ) -> None:
     """Run the group.
 
-    A cell that another process seems to hold is tried again for as long as a lease outlives its process: the holder
-    may be this very job before it was moved to another machine.
+    A cell that another process seems to hold is tried again until the lease of a dead process would have expired: the
+    holder may be this very job, before it was moved to another machine.
     """
     from ..run.groups import run_groups
     from ..run.progress import PlainListener
@@ -97,7 +97,7 @@ def _carry_out(
 
 
 def _execution(options: Mapping[str, str | None]) -> Execution:
-    """The allocation: its threads, set by the batch script, and a GPU if it has one."""
+    """The execution for this allocation: its threads, set by the batch script, and its GPU, if any."""
     from ..machine import choose_device, cores
     from ..run.execution import Execution
 
@@ -107,7 +107,7 @@ def _execution(options: Mapping[str, str | None]) -> Execution:
 
 
 def _record(error: Exception, folders: Sequence[CellFolder]) -> None:
-    """Keep what stopped a job before its cells began with the cells: nobody watches a job."""
+    """Record an error that stopped a job before its cells began with each cell, where `status` shows it."""
     from ..store.environment import environment
     from ..store.failure import explain
 
@@ -120,7 +120,7 @@ def _record(error: Exception, folders: Sequence[CellFolder]) -> None:
 
 @contextmanager
 def _stop_on_signals() -> Iterator[Stop]:
-    """While this holds, Slurm's signals only set the flag, so the training loop ends its step and saves.
+    """In this block, Slurm's signals only set the flag, so that the training loop finishes its step and saves.
 
     submitit would queue the job again between any two lines of ours.
     """
@@ -136,7 +136,7 @@ def _stop_on_signals() -> Iterator[Stop]:
 
 
 def _hand_back(stop: Stop) -> NoReturn:
-    """End a job that isn't done so that it starts again.
+    """End an unfinished job so that it starts again.
 
     After the warning, submitit (whose handler is back) queues it again. After SIGTERM alone, Slurm is about to kill
     it, and queues it again itself where it only took the nodes away; a job that ended first would count as complete.

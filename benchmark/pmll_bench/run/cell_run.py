@@ -1,4 +1,4 @@
-"""What the bench lends a method for one cell: its seed, recipe and device, checkpoints, progress, the stop flag."""
+"""The run of one cell, as a method uses it: seed, recipe, device, checkpoints, progress and the stop flag."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from .pseudo_labels import compared
 from .selection import Selection
 
 DAMAGE = (*DAMAGED_ARCHIVE, OSError, ValueError, UnpicklingError)
-SAVE_RARELY = 200  # times what a save takes: nine cells of a group then spend under 5 % of their time on it
+SAVE_RARELY = 200  # times the duration of a save: nine cells of a group then spend under 5 % of their time saving
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a saved training state is what was written. torch.load alone isn't enough: it compares no checksums."""
+    """Whether a saved training state is intact. `torch.load` alone is not enough: it compares no checksums."""
     try:
         with zipfile.ZipFile(path) as file:
             if file.testzip() is not None:
@@ -45,7 +45,7 @@ def is_whole(path: Path) -> bool:
 
 @dataclass
 class CellRun:
-    """The `Run` of one cell; checkpoints live in its attempts and are found again by the next attempt."""
+    """The `Run` of one cell. Its checkpoints are in the folders of its attempts, where the next attempt finds them."""
 
     planned: Planned
     recipe: Recipe
@@ -59,12 +59,12 @@ class CellRun:
 
     def __post_init__(self) -> None:
         self._saved, self._cost = time.monotonic(), 0.0
-        self._whole: set[Path] = set()  # saved states that were looked at
-        self.trouble: StoreError | None = None  # what the disk said, even where a method caught it
+        self._whole: set[Path] = set()  # saved states known to be intact
+        self.trouble: StoreError | None = None  # a write that failed, even if the method caught the error
         self._epochs: dict[int, dict[str, float]] = {}
-        self._epoch: int | None = None  # the one that this attempt reported last
+        self._epoch: int | None = None  # the last one that this attempt reported
         self.pseudo_labels: dict[str, dict[str, int | float | None]] = {}  # the latest comparison, by name
-        for attempt in self.folder.attempts():  # what an attempt before this one went through, too
+        for attempt in self.folder.attempts():  # earlier attempts included
             for event in attempt.events():
                 if event.get("event") == "epoch":
                     terms = {name: value for name, value in event.items() if isinstance(value, float)}
@@ -86,7 +86,7 @@ class CellRun:
         return self.execution.device
 
     def at_rate(self, rate: float) -> CellRun:
-        """A try of one of the recipe's rates, with a log and saved states of its own."""
+        """The same cell at one of the recipe's rates, with its own log and checkpoints."""
         folder = CellFolder(self.folder.path / "tries" / f"{rate:g}")
         attempt = Attempt(folder, self.attempt.number)
         attempt.make()
@@ -111,7 +111,7 @@ class CellRun:
         return None
 
     def _whole_states(self) -> list[tuple[int, Path]]:
-        """The saved states, newest first; a damaged one is set aside, so that the one before it is used."""
+        """The intact saved states, newest first. A damaged one is set aside, and the previous one is used."""
         whole = []
         for step, path in self.folder.checkpoints():
             if path in self._whole or is_whole(path):
@@ -122,16 +122,16 @@ class CellRun:
         return whole
 
     def start_over(self, damaged: Path) -> None:
-        """Train from the start: a file that goes with the saved states is damaged, and what it held is needed."""
-        self._set_aside(damaged, "the best epoch so far is damaged, so the cell trains from the start")
+        """Drop the saved states so that training starts again: a file that they depend on is damaged."""
+        self._set_aside(damaged, "the record of the best epoch is damaged, so training starts again")
         self.folder.drop_checkpoints()
 
     def _set_aside(self, path: Path, why: str) -> None:
-        told = f"{why}; set aside: {path.relative_to(self.folder.path)}"
+        text = f"{why}; set aside: {path.relative_to(self.folder.path)}"
         with self._noting_trouble():
             set_aside(path)
-            self.attempt.event({"event": "note", "text": told})
-        self.listener.note(f"{self.planned.cell.id}: {told}")
+            self.attempt.event({"event": "note", "text": text})
+        self.listener.note(f"{self.planned.cell.id}: {text}")
 
     def save_due(self) -> bool:
         return time.monotonic() - self._saved >= max(self.execution.save_every, SAVE_RARELY * self._cost)

@@ -41,10 +41,10 @@ T = TypeVar("T")
 def run_groups(
     groups: Sequence[Group], store: Store, execution: Execution, listener: Listener, stop: threading.Event
 ) -> Outcome:
-    """Do what is missing, group after group. One cell's failure never stops the others; a full disk stops all."""
+    """Run the missing cells, group after group. A failed cell never stops the others; a full disk stops the run."""
     execution.apply()
     outcome = Outcome()
-    ask_all(groups, store)
+    record_cells(groups, store)
     for group in groups:
         if stop.is_set():
             break
@@ -52,8 +52,8 @@ def run_groups(
     return outcome
 
 
-def ask_all(groups: Sequence[Group], store: Store) -> None:
-    """Write what is asked of each cell, so that `status` knows those that a stopped run never came to, and so do slots.
+def record_cells(groups: Sequence[Group], store: Store) -> None:
+    """Write the `cell.json` of every cell, so that `status` and slots also know the cells that a run has not reached.
 
     A cell that is done keeps its record.
     """
@@ -67,7 +67,7 @@ def ask_all(groups: Sequence[Group], store: Store) -> None:
 def run_group(
     group: Group, store: Store, execution: Execution, listener: Listener, stop: threading.Event, outcome: Outcome
 ) -> None:
-    """Train, predict and score the cells of a group that are not done and that nobody else holds."""
+    """Train, predict and score the cells of a group that are neither done nor leased by another run."""
     with ExitStack() as leases:
         free: dict[str, Lease] = {}
         for planned in group.cells:
@@ -77,7 +77,7 @@ def run_group(
             try:
                 lease = leases.enter_context(Lease(folder.lease))
             except LeaseHeld:
-                listener.note(f"{planned.cell.id}: another run works on it")
+                listener.note(f"{planned.cell.id}: another run is working on this cell")
                 outcome.add(planned, "held")
                 continue
             if folder.result() is None:  # another run may have finished it a moment ago

@@ -11,7 +11,7 @@ from ..streams import print_line
 
 
 class Listener(Protocol):
-    """Hears how a run goes; the command line shows it."""
+    """Receives progress events."""
 
     def group_started(self, group: Group) -> None: ...
     def cell_progress(self, planned: Planned, epoch: int, epochs: int, losses: Mapping[str, float]) -> None: ...
@@ -20,7 +20,7 @@ class Listener(Protocol):
 
 
 class Silent:
-    """Hears how a run goes and says nothing."""
+    """Receives progress events and ignores them."""
 
     def group_started(self, group: Group) -> None: ...
     def cell_progress(self, planned: Planned, epoch: int, epochs: int, losses: Mapping[str, float]) -> None: ...
@@ -29,7 +29,7 @@ class Silent:
 
 
 class Both:
-    """Two listeners that hear the same."""
+    """Passes progress events on to two listeners."""
 
     def __init__(self, one: Listener, other: Listener) -> None:
         self.listeners = one, other
@@ -52,7 +52,7 @@ class Both:
 
 
 class JsonListener:
-    """Every event as one JSON line, for programs."""
+    """Writes each event as one JSON line, for programs."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
@@ -74,8 +74,8 @@ class JsonListener:
         print_line(line, self.stream)
 
 
-def retell(event: Mapping[str, Any], cells: Mapping[str, Planned], listener: Listener) -> None:
-    """Tell a listener what a line of `JsonListener` says of these cells, given by id."""
+def replay(event: Mapping[str, Any], cells: Mapping[str, Planned], listener: Listener) -> None:
+    """Pass an event of a `JsonListener` on to another listener. `cells` are by id."""
     match event["event"]:
         case "group_started":
             listener.group_started(Group(tuple(cells[cell] for cell in event["cells"])))

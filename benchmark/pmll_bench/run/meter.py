@@ -1,4 +1,4 @@
-"""Measures what training costs: memory, images per second, parameters. Recorded, never part of an identity."""
+"""Measures the cost of training: memory, images per second, parameters. It is recorded, not part of an identity."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from .training import Training
 
 
 class Meter:
-    """Measures one group: make it before the group begins, and train `with` it."""
+    """Measures one group. Create it before the group begins, and train inside its `with` block."""
 
     def __init__(self, device: str) -> None:
         self.device, self.seconds = torch.device(device), 0.0
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
         else:
-            with suppress(OSError):  # Linux forgets the process's peak; elsewhere it is that of all groups so far
+            with suppress(OSError):  # Linux resets the peak of the process; elsewhere it covers all groups so far
                 Path("/proc/self/clear_refs").write_text("5")
 
     def __enter__(self) -> None:
@@ -38,7 +38,7 @@ class Meter:
         self.seconds += time.monotonic()
 
     def cost(self, cell: Training) -> Cost:
-        """What a cell's attempt took: its epochs over the group's time, and the size of a learner."""
+        """The cost of a cell's attempt: its images over the time of the group, and the size of a learner."""
         learner = cell.method.learner if isinstance(cell.method, TorchMethod) else None
         parameters = None if learner is None else size(learner)
         images = len(cell.train) * sum(event.get("event") == "epoch" for event in cell.run.attempt.events())

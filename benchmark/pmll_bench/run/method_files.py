@@ -1,4 +1,4 @@
-"""The code of a cell is the code that it was planned with: users' files are kept in the store, changes are refused."""
+"""A cell runs the code it was planned with: users' files are kept in the store, and changed code is refused."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..store.store import Store
 def keep_method(store: Store, planned: Planned) -> None:
     """Copy a user's own method file into the store, once, by its digest; `find_method` runs it from there.
 
-    A file that has changed since the cell was planned isn't kept: the cell will say so when its work begins.
+    A file that has changed since the cell was planned is not kept: the cell fails when it begins.
     """
     copy = _copy_of(store, planned)
     if copy is None or copy.is_file():
@@ -39,7 +39,7 @@ def keep_method(store: Store, planned: Planned) -> None:
 def find_method(store: Store, planned: Planned) -> registry.Kind:
     """The method of a planned cell, exactly as it was planned.
 
-    Raises `MethodError` where its code, revision, settings' defaults, tower or word vectors are others by now.
+    Raises `MethodError` if its code, revision, default settings, tower or word vectors have changed.
     """
     copy = _copy_of(store, planned)
     kept = copy if copy is not None and copy.is_file() else None
@@ -48,7 +48,7 @@ def find_method(store: Store, planned: Planned) -> registry.Kind:
         raise MethodError(
             f"the method has changed since it was planned: {differing}",
             where=planned.where.target,
-            hint="plan again: the same pmll-bench run; what is there under the old identity stays",
+            hint="plan again with the same pmll-bench run; results under the old identity stay",
         )
     return kind
 
@@ -61,16 +61,16 @@ def _copy_of(store: Store, planned: Planned) -> Path | None:
 
 
 def _differing(planned: Planned, kind: registry.Kind) -> Iterator[str]:
-    """What of a method is no longer what the cell's identity says."""
+    """What differs between a method and the identity of its cell."""
     cell, defaults = planned.cell, kind.settings_class()
     number, _, source = str(cell.revision).partition("+")
     if revision_of(kind.card.revision, kind.source) != cell.revision:
         then = f"revision {number}" if str(kind.card.revision) != number else f"source {source[:12] or 'built in'}"
         now = f"{kind.card.revision}" if str(kind.card.revision) != number else kind.source[:12] or "built in"
-        yield f"{then} then, {now} now"
+        yield f"{then} when planned, {now} now"
         return
     chosen = from_plain(kind.settings_class, planned.settings, where="settings")
     if plain(changed_settings(chosen, defaults)) != plain(cell.settings):
-        yield "the defaults of its settings"
+        yield "its default settings"
     if recipe_digest(planned.recipe, pretrained(planned.settings)) != cell.recipe:
         yield "its tower, its word vectors or its recipe"

@@ -1,4 +1,4 @@
-"""The `Run` that a method is given: what it may use of a cell under way, and nothing behind it."""
+"""The `Run` that a method is given: what it may use of its cell, and no way to anything else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has become of the cells of a run."""
+"""How the cells of a run ended."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from ..plan.planned import Planned
 
 @dataclass
 class Outcome:
-    """What became of the cells of a run, by cell id."""
+    """How the cells of a run ended: cell ids by state."""
 
     done: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     diverged: list[str] = field(default_factory=list)
-    held: list[str] = field(default_factory=list)  # another run works on them
+    held: list[str] = field(default_factory=list)  # another run is working on them
     interrupted: list[str] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)  # their job has gone without a word
+    lost: list[str] = field(default_factory=list)  # their job or slot disappeared
 
     def add(self, planned: Planned, state: str) -> None:
-        """Note what became of a cell."""
+        """Add a cell that ended in this state."""
         of_state: list[str] = getattr(self, state)
         of_state.append(planned.cell.id)

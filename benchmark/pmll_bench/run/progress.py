@@ -1,4 +1,4 @@
-"""Says how a run goes: a live display on a terminal, plain lines elsewhere, JSON lines for programs."""
+"""Shows the progress of a run: a live display on a terminal, plain lines elsewhere, JSON lines for programs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ QUIET_SECONDS = 30.0  # between two plain progress lines of a cell
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them.
+    """A duration in words.
 
     >>> duration(4.21), duration(75), duration(7384)
     ('4.2 s', '1 min 15 s', '2 h 03 min')
@@ -47,13 +47,13 @@ def duration(seconds: float) -> str:
 
 
 def total_loss(losses: Mapping[str, float]) -> str:
-    """The sum of the loss terms, or nothing where there are none."""
+    """The sum of the loss terms; "" if there are none."""
     return f"loss {sum(losses.values()):.4g}" if losses else ""
 
 
 @dataclass
 class Pace:
-    """When something began, to say when it will be done."""
+    """Estimates the time left from the time since the start."""
 
     clock: Callable[[], float] = time.monotonic
     began: float = field(init=False)
@@ -62,19 +62,19 @@ class Pace:
         self.began = self.clock()
 
     def left(self, done: float, total: float) -> str:
-        """The time left if the rest takes as long as what is done."""
+        """The time left at the average pace so far; "" before any progress and at the end."""
         if not 0 < done < total:
             return ""
         return f"{duration((self.clock() - self.began) / done * (total - done))} left"
 
 
 class PlainListener:
-    """One line an event, at most one progress line in 30 seconds and cell; no cursor control."""
+    """One line per event, at most one progress line per cell in 30 seconds; no cursor control."""
 
     def __init__(self, cells: int, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self.cells, self.stream, self.clock = cells, stream, clock
         self.ended: Counter[str] = Counter()
-        self.spoke: dict[str, float] = {}
+        self.printed: dict[str, float] = {}
         self.paces: dict[str, Pace] = {}
         self.together: dict[str, int] = {}  # how many cells share the time of each
 
@@ -82,15 +82,15 @@ class PlainListener:
         now = self.clock()
         for planned in group.cells:
             self.paces[planned.cell.id] = Pace(self.clock)
-            self.spoke[planned.cell.id] = now
+            self.printed[planned.cell.id] = now
             self.together[planned.cell.id] = len(group.cells)
         self.note(f"start  {group_name(group)}")
 
     def cell_progress(self, planned: Planned, epoch: int, epochs: int, losses: Mapping[str, float]) -> None:
         now = self.clock()
-        if now - self.spoke.get(planned.cell.id, now) < QUIET_SECONDS:
+        if now - self.printed.get(planned.cell.id, now) < QUIET_SECONDS:
             return
-        self.spoke[planned.cell.id] = now
+        self.printed[planned.cell.id] = now
         parts = (f"epoch {epoch}/{epochs}", total_loss(losses), self.paces[planned.cell.id].left(epoch, epochs))
         self.note(f"train  {cell_name(planned)}: {', '.join(part for part in parts if part)}")
 
@@ -105,7 +105,7 @@ class PlainListener:
 
 
 class RichListener:
-    """A bar for the grid and a line for every running cell: epoch, loss, time left. For terminals."""
+    """A bar for the grid and a line per running cell with epoch, loss and time left, for terminals."""
 
     def __init__(self, cells: int, console: Console) -> None:
         self.ended: Counter[str] = Counter()
@@ -115,12 +115,12 @@ class RichListener:
             BarColumn(),
             TextColumn("{task.fields[unit]}"),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[said]}"),
+            TextColumn("{task.fields[text]}"),
             _TimeLeft(),
             console=console,
             transient=True,
         )
-        self.grid = self.progress.add_task("all", total=cells, unit="cell", said="", pace=Pace())
+        self.grid = self.progress.add_task("all", total=cells, unit="cell", text="", pace=Pace())
 
     def __enter__(self) -> RichListener:
         self.progress.start()
@@ -132,17 +132,17 @@ class RichListener:
     def group_started(self, group: Group) -> None:
         for planned in group.cells:
             name = escape(cell_name(planned))
-            self.lines[planned.cell.id] = self.progress.add_task(name, total=None, unit="epoch", said="", pace=Pace())
+            self.lines[planned.cell.id] = self.progress.add_task(name, total=None, unit="epoch", text="", pace=Pace())
 
     def cell_progress(self, planned: Planned, epoch: int, epochs: int, losses: Mapping[str, float]) -> None:
-        self.progress.update(self.lines[planned.cell.id], completed=epoch, total=epochs, said=total_loss(losses))
+        self.progress.update(self.lines[planned.cell.id], completed=epoch, total=epochs, text=total_loss(losses))
 
     def cell_finished(self, planned: Planned, state: str, seconds: float) -> None:
         if planned.cell.id in self.lines:
             self.progress.remove_task(self.lines.pop(planned.cell.id))
         self.ended[state] += 1
         summary = ", ".join(f"{count} {state}" for state, count in self.ended.items())
-        self.progress.update(self.grid, completed=self.ended.total(), said=summary)
+        self.progress.update(self.grid, completed=self.ended.total(), text=summary)
         if state != "done":
             self.note(f"{state}: {cell_name(planned)} after {duration(seconds)}")
 
@@ -157,7 +157,7 @@ class _TimeLeft(ProgressColumn):
 
 @contextmanager
 def listening(cells: int, as_json: bool) -> Iterator[Listener]:
-    """The listener that fits: live on a terminal, else plain lines, both on stderr; JSON lines on stdout besides."""
+    """The listener for stderr: live on a terminal, else plain lines. With `as_json`, also JSON lines on stdout."""
     console = Console(stderr=True)
     with ExitStack() as stack:
         shown: Listener = PlainListener(cells, sys.stderr)
@@ -168,7 +168,7 @@ def listening(cells: int, as_json: bool) -> Iterator[Listener]:
 
 @contextmanager
 def downloading() -> Iterator[Callable[[str, int, int], None]]:
-    """Shows downloads on stderr; what it gives is called with a file's name, the bytes at hand and the bytes in all."""
+    """Show downloads on stderr. Yields a function of a file's name, the bytes received and their total."""
     console = Console(stderr=True)
     if not console.is_terminal or console.is_dumb_terminal:
         yield _Download(sys.stderr)
@@ -185,13 +185,13 @@ def downloading() -> Iterator[Callable[[str, int, int], None]]:
 
 
 class _Download:
-    """Plain lines for downloads: at most one in 30 seconds, and one when a file is whole."""
+    """Plain lines for downloads: at most one in 30 seconds, and one when a file is complete."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
-        self.stream, self.clock, self.spoke = stream, clock, clock()
+        self.stream, self.clock, self.printed = stream, clock, clock()
 
     def __call__(self, name: str, done: int, total: int) -> None:
-        if done < total and self.clock() - self.spoke < QUIET_SECONDS:
+        if done < total and self.clock() - self.printed < QUIET_SECONDS:
             return
-        self.spoke = self.clock()
+        self.printed = self.clock()
         print_line(f"{name}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB", self.stream)

@@ -1,4 +1,4 @@
-"""What a method takes for true of its training images, against the labels that are hidden from it."""
+"""Compares a method's pseudo-labels with the labels that are hidden from it."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from pmll_methods.method import MethodError, Positions
 
 
 def hidden_labels(complete: Split, train: TrainSet) -> Labels:
-    """The labels that a cell's method doesn't see, int8 [training images, classes]; 0 where it does."""
+    """The labels hidden from a cell's method, int8 [training images, classes]; 0 where it sees the label."""
     row = {image: number for number, image in enumerate(complete.ids)}
     labels = complete.labels[[row[image] for image in train.ids]]
     return np.where(train.labels == 0, labels, 0).astype(np.int8)
 
 
 def compared(name: str, positions: Positions, values: np.ndarray, hidden: Labels) -> dict[str, int | float | None]:
-    """How true pseudo-labels int8 [positions, classes] are where the true ones are hidden.
+    """Precision and recall of pseudo-labels, int8 [positions, classes], on the hidden labels.
 
-    `present` counts those that say present, `precision` is the share of them that is right, `recall` the share of
-    the hidden present labels of these images that they find; None where there is nothing to share.
+    `present` counts the positive pseudo-labels. `precision` is the fraction of them that is correct, `recall` the
+    fraction of the hidden positives of these images that they find; None where there are none.
 
     Raises `MethodError` where `values` have another shape.
     """
     shape = (len(positions), hidden.shape[1])
     if values.shape != shape:
         raise MethodError(
-            f"record({name!r}) was given values of shape {values.shape}, not {shape} (positions, classes)",
+            f"record({name!r}) was given values of shape {values.shape}, expected {shape} (positions, classes)",
             hint="one row per position, or no positions and a single number",
         )
     truth = hidden[positions]

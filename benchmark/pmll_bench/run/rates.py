@@ -13,7 +13,7 @@ from ..metrics import evaluate
 from ..plan.planned import cell_name
 from ..store.records import TriedRate, TriedRates
 from .fitting import fit, predict
-from .selection import deciding, held_out
+from .selection import held_out, ranking_labels
 from .training import Training
 
 
@@ -55,5 +55,5 @@ def _value(candidate: Training, labels: Labels) -> float | None:
     """mAP on held-out labels; None where training failed or no label of theirs is known to be present."""
     if candidate.scores is None:
         return None
-    value = evaluate(candidate.scores, deciding(labels), logits=candidate.kind.card.logits).values["map"]
+    value = evaluate(candidate.scores, ranking_labels(labels), logits=candidate.kind.card.logits).values["map"]
     return None if np.isnan(value) else value

@@ -14,7 +14,7 @@ from ..store.cell_folder import CellFolder
 
 @dataclass(frozen=True)
 class Rescored:
-    """A cell's metrics as they were stored and as they come out now."""
+    """A cell's metrics as stored and as computed now."""
 
     cell: str
     stored: Mapping[str, float]
@@ -27,7 +27,7 @@ class Rescored:
 
 
 def rescore(folder: CellFolder, data_root: str | None = None) -> Rescored:
-    """Score a cell again; its data set is looked for in `data_root`, else where it was.
+    """Score a cell again, with the data set in `data_root` or, by default, where it was.
 
     Raises `StoreError` for a cell without a result or with other test images, `DataError` for a changed data set.
     """

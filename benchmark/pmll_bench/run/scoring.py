@@ -14,7 +14,7 @@ from .training import Training
 
 
 def chosen_scores(run: CellRun, last: Scores) -> Scores:
-    """The scores that count: the last epoch's, or with `best-val` those of the epoch that was best on held-out labels.
+    """The scores that count: of the last epoch, or with `best-val` of the best epoch on held-out labels.
 
     Raises `MethodError` where `best-val` had no epoch to choose.
     """
@@ -22,7 +22,7 @@ def chosen_scores(run: CellRun, last: Scores) -> Scores:
         return last
     if run.select.best is None:
         raise MethodError(
-            "no epoch could be ranked on the held-out images: the method handed none over (run.after_epoch)",
+            "no epoch to choose from: the method never called run.after_epoch",
             where="recipe.selection=best-val",
             hint="set recipe.selection=last",
         )

@@ -1,4 +1,4 @@
-"""Which epoch's scores count: the last one, the best on held-out training images, or (marked oracle) on the test."""
+"""Selects an epoch by the scores of held-out training images or, as an oracle, of the test images."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def held_out(ids: Sequence[str], share: float) -> Bool[np.ndarray, " n"]:
     chosen: Bool[np.ndarray, " n"] = uniform(image_words("validation/1", ids)) < share
     if chosen.all() or not chosen.any():
         raise DataError(
-            f"{chosen.sum()} of {len(ids)} training images are held out, so nothing can be chosen by them",
+            f"{chosen.sum()} of {len(ids)} training images are held out, so they cannot rank epochs or rates",
             where=f"recipe.validation={share:g}",
             hint="take more images, or a recipe without recipe.rates and with recipe.selection=last",
         )
     return chosen
 
 
-def deciding(labels: Labels) -> Labels:
-    """Masked labels of held-out images, to rank scores by; an unknown label has no say.
+def ranking_labels(labels: Labels) -> Labels:
+    """The masked labels of held-out images by which scores are ranked; unknown labels are ignored.
 
-    But where nothing is known to be absent (single-positive), every ranking of the known labels alone is perfect:
-    there unknown labels count as absent, which nearly all of them are.
+    Where no label is known to be absent (single-positive), every ranking of the known labels alone is perfect. There,
+    unknown labels count as absent, which most of them are.
     """
     return labels if (labels < 0).any() else read_only(np.where(labels > 0, labels, -1).astype(np.int8))
 
@@ -56,7 +56,7 @@ class Best(NamedTuple):
 
 @dataclass
 class Selection:
-    """Watches the epochs of one cell and keeps the scores of the best, in a file that survives a kill.
+    """Scores the epochs of one cell and keeps the scores of the best one in a file.
 
     `watched` and `labels` are the images that decide: held-out training images with their masked labels, or
     (`best-test`) the test images. The kept scores are always those of `test`.
@@ -70,10 +70,10 @@ class Selection:
     best: Best | None = None  # of earlier attempts
 
     def __post_init__(self) -> None:
-        """Raises `DataError` where no label can rank an epoch."""
+        """Raises `DataError` if no label can rank an epoch."""
         if not (self.labels > 0).any():  # planning refuses a test split without present labels
             raise DataError(
-                "no known label of the held-out images is present, so no epoch can be chosen",
+                "no label of the held-out images is known to be present, so epochs cannot be ranked",
                 where="recipe.selection=best-val",
                 hint="use a larger ratio, more images or a larger recipe.validation, or set recipe.selection=last",
             )
@@ -91,7 +91,7 @@ class Selection:
 
 
 class DamagedSelection(Exception):
-    """A file with the best epoch so far isn't what was written."""
+    """The file with the best epoch so far is damaged."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"{path} is damaged")
@@ -99,7 +99,7 @@ class DamagedSelection(Exception):
 
 
 def kept_best(files: Sequence[Path]) -> Best | None:
-    """The best epoch so far, from the first of the files that is there. Raises `DamagedSelection`."""
+    """The best epoch so far, from the first of the files that exists. Raises `DamagedSelection`."""
     path = next((path for path in files if path.is_file()), None)
     if path is None:
         return None

@@ -1,4 +1,4 @@
-"""Turns Ctrl-C and SIGTERM into a wish to stop: once to save and stop, twice to stop at once."""
+"""Turns Ctrl-C and SIGTERM into requests to stop: the first saves and stops, the second stops at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stop(threading.Event):
-    """A stop flag that remembers the signal which set it, and knows what a second one ends besides this process."""
+    """A stop flag with the signal that set it and, in `kill`, what a second signal ends besides this process."""
 
     signal: int | None = None
     kill: Callable[[], None] | None = None
@@ -27,7 +27,7 @@ class Stop(threading.Event):
 
 @contextmanager
 def stop_on_signals(say: Callable[[str], None]) -> Iterator[Stop]:
-    """While this holds, the first signal sets the flag and the second ends the process (no file is ever half written).
+    """In this block, the first signal sets the flag and the second ends the process; no file is left half-written.
 
     `say` is called from a thread of its own: a signal handler may have interrupted a line being printed.
     """
@@ -49,7 +49,7 @@ def stop_on_signals(say: Callable[[str], None]) -> Iterator[Stop]:
 
 @contextmanager
 def handling(signals: Iterable[int], handle: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """While this holds, `handle` gets these signals; then whatever got them before."""
+    """In this block, `handle` receives these signals; after it, the previous handlers do."""
     before = {number: signal.signal(number, handle) for number in signals}
     try:
         yield

@@ -16,7 +16,7 @@ from pmll_methods.settings import from_plain
 
 from .cell_run import CellRun
 from .pseudo_labels import hidden_labels
-from .selection import DamagedSelection, Selection, deciding, held_out, kept_best
+from .selection import DamagedSelection, Selection, held_out, kept_best, ranking_labels
 from .train_set import train_set
 
 SELECTED = "selected.npz"  # the best epoch so far, in the folder of an attempt
@@ -59,7 +59,7 @@ def start_training(run: CellRun, kind: Kind, data: Dataset, test: ImageSet) -> T
         validation = held_out(whole.ids, recipe.validation)
         train = whole.take(~validation)
         watched = ImageSet(whole.images.take(np.flatnonzero(validation)), workers=workers)
-        run.select = _selection(run, kind, watched, deciding(whole.labels[validation]), test)
+        run.select = _selection(run, kind, watched, ranking_labels(whole.labels[validation]), test)
     elif recipe.selection == "best-test":
         run.select = _selection(run, kind, test, data.test.labels, test)
     run.hidden_labels = cache(partial(hidden_labels, data.train, train))

@@ -53,7 +53,7 @@ def test_a_method_with_a_reason_may_stay_below(
     [
         (["linear-prob"], "unknown method 'linear-prob'; did you mean 'linear-probe'?"),
         (["linear-probe", "--set", "pool=avg"], "unknown setting 'pool' (settings of linear-probe)"),
-        (["linear-probe", "--set", "pooling"], "'pooling' sets nothing"),
+        (["linear-probe", "--set", "pooling"], "invalid setting 'pooling'"),
     ],
 )
 def test_a_wrong_name_is_told_before_anything_trains(

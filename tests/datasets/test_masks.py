@@ -263,3 +263,22 @@ def test_an_unknown_mask_suggests_the_nearest() -> None:
     with pytest.raises(DataError, match="unknown mask 'counter'") as caught:
         known_entries("counter", split_of(["1"], 1), ["cat"], 0.5, 0)
     assert "counter/1" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("u", [0.25, 0.5])
+def test_an_entry_is_known_where_its_number_is_below_the_ratio_not_where_it_equals_it(
+    u: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pmll_datasets.masks.uniform", lambda words: np.full(words.shape, u))
+    below = u < 0.5
+    assert counter(["a", "b"], ["c"], 0.5, 0).all() == below
+    assert dualcoop(["a", "b"], ["c"], 0.5, 0).all() == below
+    assert counter_semi(["a", "b"], 0.5, 0).all() == below
+
+
+def test_a_rule_says_whether_it_has_a_draw_per_mask_seed() -> None:
+    """Where it has none, one seed stands for all: a second one would repeat the number."""
+    assert {name for name, rule in RULES.items() if rule.seeded} == {"counter/1", "dualcoop/1"}
+    for rule in ("counter/1", "dualcoop/1"):
+        one, other = (known_entries(rule, split_of(list("abcdefgh"), 4), list("wxyz"), 0.5, seed) for seed in (0, 1))
+        assert (one != other).any()

@@ -122,3 +122,13 @@ def test_half_precision_logits_get_a_full_precision_loss() -> None:
     logits, labels = torch.tensor([[9.0, -9.0]]), torch.tensor([[1, -1]], dtype=torch.int8)
     exact = partial_asl(logits, labels)
     assert partial_asl(logits.bfloat16(), labels) == exact
+
+
+@pytest.mark.parametrize("loss", [partial_bce, partial_asl])
+def test_a_single_known_label_costs_what_it_costs(loss: Callable[..., Tensor]) -> None:
+    """The mean over known labels of one is that one: no count is added, none is left out."""
+    logits, labels = torch.tensor([[0.4, -0.3], [0.2, 0.9]]), torch.zeros(2, 2, dtype=torch.int8)
+    labels[1, 0] = 1
+    each = known_bce(logits, labels) if loss is partial_bce else asymmetric(logits, labels)
+    assert each[1, 0] > 0
+    assert loss(logits, labels) == each[1, 0]

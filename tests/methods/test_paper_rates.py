@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from paper_steps import paper_step
+from paper_steps import PaperStep, paper_step
 from pmll_methods.engine.member import Place
 from pmll_methods.learners.learner import Batch, Features
 from pmll_methods.method import REGISTRY
@@ -80,13 +80,22 @@ def statistics(learner: nn.Module) -> dict[str, Tensor]:
     return {name: buffer.clone() for name, buffer in learner.named_buffers() if name.endswith("running_mean")}
 
 
+def first_step(name: str) -> tuple[PaperStep, Batch[Features]]:
+    """The step of a method, and its batch: of the labelled images alone in the regime semi."""
+    step = paper_step(
+        name,
+        "semi" if name in ("cap", "ssmll") else "partial",
+        views=3 if name in ("scpnet", "scpnet-frozen", "scinet") else 1,
+    )
+    labels = step.batch.labels
+    rows = torch.nonzero((labels != 0).any(dim=1)).flatten()
+    return step, Batch(tuple(view[rows] for view in step.batch.views), labels[rows], rows)
+
+
 @pytest.mark.parametrize("name", FIRST)
 def test_the_first_step_moves_each_weight_at_the_papers_rate(name: str) -> None:
-    first, views = FIRST[name], 3 if name in ("scpnet", "scpnet-frozen", "scinet") else 1
-    step = paper_step(name, "semi" if name in ("cap", "ssmll") else "partial", views=views)
-    learner, labels = step.learner, step.batch.labels
-    rows = torch.nonzero((labels != 0).any(dim=1)).flatten()
-    batch: Batch[Features] = Batch(tuple(view[rows] for view in step.batch.views), labels[rows], rows)
+    first, (step, batch) = FIRST[name], first_step(name)
+    learner = step.learner
     before = {each: parameter.detach().clone() for each, parameter in learner.named_parameters()}
     before_step = statistics(learner)
     step.member.train_step(batch, learner.phases()[0], Place(), steps=40)
@@ -107,3 +116,20 @@ def test_the_first_step_moves_each_weight_at_the_papers_rate(name: str) -> None:
         assert (parameter - expected).abs().max().item() < rounding + 2e-3 * far, each
     now = statistics(learner)
     assert [not torch.equal(now[each], kept) for each, kept in before_step.items()] == [first.norms_learn] * len(now)
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_where_nothing_pulls_weights_move_by_their_decay_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thresholds and coefficients stay where they are; so do biases and norms where the recipe spares vectors."""
+    first, (step, batch) = FIRST[name], first_step(name)
+    learner = step.learner.double()  # a rate of 4e-6 times a decay of 1e-4 is nothing in float32
+    nothing = {"nothing": torch.stack([parameter.sum() * 0 for parameter in learner.parameters()]).sum()}
+    monkeypatch.setattr(learner, "head", lambda: None)
+    monkeypatch.setattr(learner, "loss", lambda *_: nothing)
+    before = {each: parameter.detach().clone() for each, parameter in learner.named_parameters()}
+    step.member.train_step(batch, learner.phases()[0], Place(), steps=40)
+    for each, parameter in learner.named_parameters():
+        expected = moved(first, each, before[each], torch.zeros_like(before[each]))
+        assert (parameter - expected).abs().max().item() <= 1e-14 * before[each].abs().max().item(), each
+    shrunk = {each for each, parameter in learner.named_parameters() if not torch.equal(parameter, before[each])}
+    assert bool(shrunk) == (first.decay > 0)

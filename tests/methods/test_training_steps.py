@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -67,6 +67,12 @@ def colours(pixels: Tensor) -> Tensor:
     return pixels.float().mean(dim=(2, 3)) / 255 - 0.4
 
 
+def seen(rows: np.ndarray, view: str = "squash", epoch: int = 0) -> Tensor:
+    """The features of some images in a view."""
+    ((_, (pixels,)),) = IMAGES.batches([rows], (view,), 4, seed=0, epoch=epoch)
+    return colours(torch.from_numpy(pixels))
+
+
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     known = labels != 0
     return F.binary_cross_entropy_with_logits(logits[known], (labels[known] > 0).float())
@@ -92,14 +98,13 @@ def the_batches(epochs: int = 3) -> Iterator[tuple[int, Tensor, Tensor]]:
         words = np.random.Philox(key=key(0, "order", "all", epoch)).random_raw(15)
         order = np.argsort(words, kind="stable")
         for rows in (order[:8], order[8:]):
-            ((_, (pixels,)),) = IMAGES.batches([rows], ("weak",), 4, seed=0, epoch=epoch)
-            yield epoch, colours(torch.from_numpy(pixels)), labels[torch.from_numpy(rows)]
+            yield epoch, seen(rows, "weak", epoch), labels[torch.from_numpy(rows)]
 
 
-def trained(recipe: Recipe, kind: type[Net] = Net) -> Net:
+def trained(recipe: Recipe, kind: type[Net] = Net, run: MemoryRun | None = None) -> Net:
     """The learner after the loop."""
     model = built(kind, recipe)
-    assert fit_group([model], IMAGES, [MemoryRun(recipe=recipe)]) == [None]
+    assert fit_group([model], IMAGES, [run or MemoryRun(recipe=recipe)]) == [None]
     return model
 
 
@@ -160,14 +165,13 @@ def test_adamw_with_a_cosine_rate_a_clipped_gradient_and_averaged_weights(kind: 
         ema=0.7,
     )
 
-    net, swept, norms = the_start(), [], []
+    net, swept, scored, norms = the_start(), [], [], []
     average = copy.deepcopy(net)
     optimizer = torch.optim.AdamW(net.parameters(), betas=(0.8, 0.95), weight_decay=0.1)
-    test_view = colours(torch.from_numpy(next(IMAGES.batches([np.arange(8)], ("squash",), 4))[1][0]))
     for step, (epoch, features, labels) in enumerate(the_batches()):
         if step % 2 == 0:  # an epoch begins
             with torch.no_grad():
-                swept.append((average if kind is AveragedSweeps else net).eval()(test_view))
+                swept.append((average if kind is AveragedSweeps else net).eval()(seen(np.arange(8))))
         cosine = 0.05 / 2 * (1 + math.cos(math.pi * (epoch - 1) / (horizon or 3)))
         optimizer.param_groups[0]["lr"] = 0.05 * (step + 1) / 2 if epoch == 0 else cosine
         optimizer.zero_grad()
@@ -180,10 +184,14 @@ def test_adamw_with_a_cosine_rate_a_clipped_gradient_and_averaged_weights(kind: 
         with torch.no_grad():
             for slow, fast in zip(average.parameters(), net.parameters(), strict=True):
                 slow.copy_(0.7 * slow + 0.3 * fast)
+            if step % 2 == 1:  # an epoch ends
+                scored.append(average.eval()(seen(np.arange(15))))
 
     assert min(norms) < 0.12 < max(norms), "some gradients are clipped, others are not"
-    model = trained(recipe, kind)
+    run = MemoryRun(recipe=recipe, watched=IMAGES)
+    model = trained(recipe, kind, run)
     same(model.net, average)
+    np.testing.assert_allclose([run.scored[epoch] for epoch in (1, 2, 3)], torch.stack(scored), rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(torch.stack(model.swept), torch.stack(swept), rtol=1e-5, atol=1e-6)
 
 
@@ -211,8 +219,7 @@ def test_batch_norm_rests_trains_or_trains_from_the_second_epoch_on(
     same(model.net, expected)
     assert torch.equal(model.net.get_buffer("1.running_mean"), torch.zeros(4)) == (mode == "eval")
     scores = predict_group([model], IMAGES, [MemoryRun(recipe=recipe)])[0]
-    ((_, (pixels,)),) = IMAGES.batches([np.arange(15)], ("squash",), 4)
-    wanted = expected.eval()(colours(torch.from_numpy(pixels))).detach()
+    wanted = expected.eval()(seen(np.arange(15))).detach()
     torch.testing.assert_close(torch.as_tensor(scores), wanted, rtol=1e-5, atol=1e-6)
 
 
@@ -253,22 +260,32 @@ def test_two_groups_at_rates_of_their_own_and_vectors_without_decay(kind: type[N
     same(trained(recipe, kind).net, net)
 
 
-def test_after_every_epoch_the_bench_scores_with_the_averaged_weights() -> None:
-    recipe = replace(RECIPE, optimizer="sgd", momentum=0.0, ema=0.7)
+class Scaled(Net):
+    """Its logits have a learned scale, a single number in a group of its own."""
 
-    net = the_start()
-    average, expected = copy.deepcopy(net), []
-    ((_, (pixels,)),) = IMAGES.batches([np.arange(15)], ("squash",), 4)
-    for step, (_, features, labels) in enumerate(the_batches()):
-        gradients = torch.autograd.grad(cross_entropy(net(features), labels), list(net.parameters()))
-        with torch.no_grad():
-            for slow, fast, gradient in zip(average.parameters(), net.parameters(), gradients, strict=True):
-                fast.sub_(0.05 * gradient)
-                slow.copy_(0.7 * slow + 0.3 * fast)
-            if step % 2 == 1:
-                expected.append(average.eval()(colours(torch.from_numpy(pixels))))
+    def __init__(self, problem: Problem, settings: Settings) -> None:
+        super().__init__(problem, settings)
+        self.scale = nn.Parameter(torch.tensor(2.0))
 
-    run = MemoryRun(recipe=recipe, watched=IMAGES)
-    assert fit_group([built(Net, recipe)], IMAGES, [run]) == [None]
-    for epoch, wanted in enumerate(expected, start=1):
-        np.testing.assert_allclose(run.scored[epoch], wanted, rtol=1e-5, atol=1e-6)
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        return {**super().parameter_groups(), "scalars": [self.scale]}
+
+    def forward(self, features: Tensor, head: None) -> Tensor:
+        return self.scale * super().forward(features, head)
+
+
+def test_the_group_of_single_numbers_is_spared_the_decay() -> None:
+    recipe = replace(RECIPE, optimizer="adamw", weight_decay=0.5, lr_scale={"scalars": 2.0})
+
+    net, scale = the_start(), nn.Parameter(torch.tensor(2.0))
+    spared: dict[str, Any] = {"params": [scale], "lr": 0.1, "weight_decay": 0.0}
+    optimizer = torch.optim.AdamW([{"params": list(net.parameters())}, spared], lr=0.05, weight_decay=0.5)
+    for _, features, labels in the_batches():
+        optimizer.zero_grad()
+        cross_entropy(scale * net(features), labels).backward()
+        optimizer.step()
+
+    model = trained(recipe, Scaled)
+    same(model.net, net)
+    torch.testing.assert_close(model.get_parameter("scale"), scale, rtol=1e-5, atol=1e-6)
+    assert abs(scale.item() - 2) > 1e-3

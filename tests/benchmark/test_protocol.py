@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pmll_bench.errors import StoreError
 from pmll_bench.metrics import evaluate
 from pmll_bench.plan.planned import Group, Planned
 from pmll_bench.plan.planning import open_dataset, plan
@@ -23,7 +24,7 @@ from pmll_bench.run.listeners import Silent
 from pmll_bench.run.outcome import Outcome
 from pmll_bench.run.selection import held_out
 from pmll_bench.run.train_set import train_set
-from pmll_bench.store.cell_folder import CellFolder
+from pmll_bench.store.cell_folder import Attempt, CellFolder
 from pmll_bench.store.lease import Lease
 from pmll_bench.store.records import Result
 from pmll_bench.store.store import Store
@@ -283,6 +284,23 @@ def test_the_first_of_the_rates_that_rank_the_known_held_out_labels_best_is_publ
     assert result.support.known == tuple((train.labels > 0).sum(axis=0))
 
 
+def test_rates_are_tried_once_however_often_a_run_is_stopped(scripted: Scripted) -> None:
+    planned = scripted.planned(*RATES)
+    data = open_dataset(planned)
+    scripted.write(data, *[(data.train.labels, data.test.labels)] * 3)
+    stop = threading.Event()
+
+    def in_the_fourth_training(line: str) -> None:
+        if line.startswith("epoch") and len(scripted.seen) == 4:
+            stop.set()
+
+    log = Log(in_the_fourth_training)
+    assert scripted.run([Group((planned,))], listener=log, stop=stop).interrupted
+    assert scripted.run([Group((planned,))]).done
+    assert len(scripted.seen) == 3 + 2
+    assert not list(scripted.store.root.rglob("checkpoint-*"))
+
+
 class TakesOver(Silent):
     """Gives each cell's lease to another machine as soon as it has trained an epoch."""
 
@@ -368,6 +386,31 @@ def test_a_stop_ends_the_cell_under_way_and_begins_no_other_group(scripted: Scri
     result = scripted.store.folder(second.cell).result()
     assert result is not None
     assert (result.attempt, [entry["epoch"] for entry in result.history]) == (2, [1, 2])
+
+
+def test_ctrl_c_interrupts_the_cell_under_way_and_ends_the_run(scripted: Scripted) -> None:
+    def interrupt(line: str) -> None:
+        if line == "epoch 1/2 of 0.5":
+            raise KeyboardInterrupt
+
+    groups, log = three_groups(scripted), Log(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        scripted.run(groups, listener=log)
+    assert log.lines == [*lines("0.2"), "group 0.5", "epoch 1/2 of 0.5", "interrupted 0.5"]
+
+
+def test_a_store_that_cannot_be_written_ends_the_run_and_fails_no_cell(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreError("no space left")
+
+    monkeypatch.setattr(Attempt, "write_scores", full)
+    groups, log = three_groups(scripted), Log()
+    with pytest.raises(StoreError, match="no space left"):
+        scripted.run(groups, listener=log)
+    assert log.lines == lines("0.2")[:-1]
+    assert scripted.store.folder(groups[0].cells[0].cell).attempts()[-1].ended() is None
 
 
 def test_a_cell_that_another_run_finishes_in_the_meantime_is_not_run_again(

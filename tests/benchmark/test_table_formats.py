@@ -11,9 +11,10 @@ import re
 import numpy as np
 import pytest
 
-from made_up_results import RATIOS, grid, table_of
+from made_up_results import RATIOS, grid, made_up, table_of
 from pmll_bench.report.aggregate import Number
 from pmll_bench.report.formats import FORMATS, terminal
+from pmll_bench.report.frame import COMPARABLE
 from pmll_bench.report.table import Table
 
 
@@ -99,6 +100,48 @@ def test_json_has_the_same_table_with_null_for_missing_numbers(paper: Table) -> 
     assert rows["kggr"]["cells"][0] == {"ratio": 0.1, "mean": None, "sd": None, "n": 0, "text": "—", "mark": ""}
     assert rows["sst_a|b"]["average"]["text"] == "75.5 ± 0.5"
     assert rows["kggr"]["inferred"] is True
+
+
+@pytest.fixture(scope="module")
+def marked() -> Table:
+    """Rows that differ in all that a row can say: selection, view, inferred and stated; one seed per row."""
+    bilinear = {"test_view": "bilinear"}
+    rows = [made_up("sst", 0.7, oracle=0.9), made_up("kggr", 0.6, stated=False, recipe=bilinear)]
+    return table_of(rows, inferred=["kggr"])
+
+
+def test_json_says_of_each_row_how_its_number_was_made(marked: Table) -> None:
+    (block,) = json.loads(FORMATS["json"](marked))["blocks"]
+    fields = ("method", "selection", "view", "inferred", "stated")
+    assert [tuple(row[name] for name in fields) for row in block["rows"]] == [
+        ("kggr", "last", "bilinear", True, False),
+        ("sst", "last", "squash", False, True),
+        ("sst", "best-test", "squash", False, True),
+    ]
+    assert [row["cells"][0]["mean"] for row in block["rows"]] == pytest.approx([60.0, 70.0, 90.0])
+
+
+def test_json_says_of_each_block_what_its_rows_share(paper: Table, marked: Table) -> None:
+    first, second = json.loads(FORMATS["json"](paper))["blocks"]
+    assert [block["dataset"] for block in (first, second)] == ["shapes", "voc2007"]
+    shared = {"dataset": "shapes", "options": "", "train": 1200, "test": 800, "classes": 2, "scored": ["c0", "c1"]}
+    shared |= {"regime": "partial", "mask": "counter/1", "noise": 0.0, "track": "smoke", "labels": "all"}
+    shared |= {"resolution": 64, "rates": 0, "fingerprint": paper.blocks[0].identity["fingerprint"]}
+    assert {name: first[name] for name in shared} == shared
+    assert set(shared) == set(COMPARABLE)
+    assert first["caption"] == paper.blocks[0].caption
+    assert first["notes"] == list(paper.blocks[0].notes) != []
+    assert first["sd_over"] == "masks"
+    assert json.loads(FORMATS["json"](marked))["blocks"][0]["sd_over"] == "seeds"
+
+
+def test_csv_says_of_each_row_how_its_number_was_made(marked: Table) -> None:
+    rows = list(csv.DictReader(io.StringIO(FORMATS["csv"](marked))))
+    assert [(row["method"], row["selection"], row["view"], row["sd over"]) for row in rows] == [
+        ("kggr", "last", "bilinear", "seeds"),
+        ("sst", "last", "squash", "seeds"),
+        ("sst", "best-test", "squash", "seeds"),
+    ]
 
 
 def numbers_of(text: str, form: str) -> dict[str, list[str]]:

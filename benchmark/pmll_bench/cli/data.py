@@ -8,8 +8,9 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
+from pmll_errors import counted
+
 from ..errors import ConfigError, Exit
-from ..wording import counted
 from .command import Command, Group
 from .completion import names_of
 from .options import STORE, Classes, DataRoot, DataSets, Json, Root

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from pmll_errors import counted
+
 from ..errors import BenchError, Exit, PmllError
 from ..files import NO_SPACE
 from ..streams import as_printed, print_line
-from ..wording import counted
 
 if TYPE_CHECKING:
     from ..report.table import Table

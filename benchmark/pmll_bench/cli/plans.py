@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..wording import counted
+from pmll_errors import counted
+
 from .output import columns, print_json, tell
 
 if TYPE_CHECKING:

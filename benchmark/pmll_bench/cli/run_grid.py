@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from pmll_errors import counted
+
 from ..errors import Exit, UsageError
-from ..wording import counted
 from .grid_options import Launcher, RunOptions
 from .output import failure_text, print_json, print_table, tell
 from .plans import fetch_words, plan_of, show_plan

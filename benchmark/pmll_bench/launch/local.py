@@ -15,6 +15,8 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, TextIO, cast
 
+from pmll_errors import counted
+
 from ..machine import choose_device, cores, gpus
 from ..plan.planned import Group, Planned, group_name
 from ..run.execution import Execution
@@ -23,7 +25,6 @@ from ..run.listeners import Listener, replay
 from ..run.outcome import Outcome
 from ..run.stopping import Stop
 from ..store.store import Store
-from ..wording import counted
 from .slot import ERROR, OUTCOME, as_error
 
 COMMAND = (sys.executable, "-P", "-u", "-m", "pmll_bench.launch.slot")

@@ -12,11 +12,11 @@ from typing import Any
 
 from pmll_datasets import dataset
 from pmll_datasets.registry import is_file, paper_options
+from pmll_errors import counted
 from pmll_methods.method import names
 from pmll_methods.settings import as_plain
 
 from ..errors import ConfigError, nearest
-from ..wording import counted
 from .caveats import caveats
 from .cell import Cell
 from .grid import expand, groups, skipped

@@ -10,8 +10,9 @@ from typing import Any, TypeAlias
 
 import yaml
 
+from pmll_errors import counted
+
 from ..errors import ConfigError
-from ..wording import counted
 
 Document: TypeAlias = Mapping[str, Any]  # parsed YAML
 

@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterator, Sequence
 import pandas as pd
 
 from pmll_datasets.registry import DATASETS
+from pmll_errors import counted
 
 from ..plan.cell import AXES
 from ..store.environment import Environment
-from ..wording import counted
 from .aggregate import MISSING
 from .frame import LABEL_FILTERS, ORACLE, ROW, Identity
 from .known import known_of, known_text

@@ -7,12 +7,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from pmll_datasets.registry import ALIASES
+from pmll_errors import counted
 
 from ..errors import ConfigError
 from ..store.records import Result
 from ..store.status import STATES, CellStatus, cell_status
 from ..store.store import Store
-from ..wording import counted
 
 
 @dataclass(frozen=True)

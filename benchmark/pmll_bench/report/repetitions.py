@@ -14,7 +14,8 @@ from typing import TypeAlias
 
 import pandas as pd
 
-from ..wording import counted
+from pmll_errors import counted
+
 from .aggregate import Value
 
 Key: TypeAlias = tuple[str, str, float]  # label, selection and ratio, which the repetitions of a number share

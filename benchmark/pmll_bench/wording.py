@@ -1,7 +1,0 @@
-"""Numbers with their nouns in messages."""
-
-from __future__ import annotations
-
-from pmll_errors import counted
-
-__all__ = ["counted"]

@@ -1,4 +1,4 @@
-"""What goes wrong in one cell stays its own: the other cells of its group and the other groups go on."""
+"""Errors in one cell do not affect the others: the rest of its group and the other groups continue."""
 
 from __future__ import annotations
 

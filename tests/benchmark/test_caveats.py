@@ -1,4 +1,4 @@
-"""What a plan says about its numbers before anything runs."""
+"""Warnings of a plan about its numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A cell's id: the same for the same work however it is spelled, another one for any change that may matter."""
+"""The id of a cell: equal for equal work in any spelling, different for every change that can matter."""
 
 from __future__ import annotations
 

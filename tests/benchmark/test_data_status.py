@@ -1,4 +1,4 @@
-"""What `data status` and `show` say of the labels of a data set."""
+"""Label counts in `data status` and `show`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Planning: a request becomes the cells one expects, all problems are told at once, and groups share exactly."""
+"""Planning: a request becomes the expected cells, all problems are reported at once, and groups share exactly."""
 
 from __future__ import annotations
 

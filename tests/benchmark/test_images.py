@@ -1,4 +1,4 @@
-"""Images that are replaced under their old names: no number of the old ones is given for the new ones."""
+"""Images that are replaced under their old names: results of the old images are not used for the new ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Regimes, masks by file and label noise from the request to the table; what a method sees of each."""
+"""Regimes, mask files and label noise, from the request to the table, and what a method sees of each."""
 
 from __future__ import annotations
 

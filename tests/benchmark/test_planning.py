@@ -1,4 +1,4 @@
-"""Plans on real layouts: which options of a data set a cell takes where nobody says."""
+"""Plans on real layouts: the default options of the data sets of a cell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Official GloVe files: found in the data folder or downloaded once, checked, and only the needed words kept."""
+"""Official GloVe files: read in the data folder or downloaded once, verified; only the needed words are cached."""
 
 from __future__ import annotations
 

@@ -90,8 +90,8 @@ def notes_of(data: Dataset) -> tuple[str, ...]:
     """Notes on how a user's file was read, and on classes without a present or absent training label."""
     from ..plan.label_coverage import classes_without_labels
 
-    said = classes_without_labels(data.train.labels, data.classes, "full")
-    return (*data.notes, f"{data.name}: {said}") if said else data.notes
+    missing = classes_without_labels(data.train.labels, data.classes, "full")
+    return (*data.notes, f"{data.name}: {missing}") if missing else data.notes
 
 
 def label_rows(records: Iterable[dict[str, Any]]) -> list[list[object]]:

@@ -127,7 +127,7 @@ def _annotation(field: Declared) -> Any:
 
 
 def _values(field: Declared, value: Any) -> Any:
-    """A value of the command line as the field holds it; None where the option isn't given."""
+    """A value of the command line as the field holds it; None if the option is not given."""
     if not field.many or not value:
         return None if value == [] else value
     parse = field.option and field.option.parse

@@ -42,8 +42,8 @@ def check_labels(
         cell, data = planned.cell, opened(planned)
         labels = known_labels(planned, data)
         _refuse(labels, planned, data, positives_do=_positives_do(methods[planned.label]))
-        if said := classes_without_labels(labels, data.classes, cell.regime):
-            notes.setdefault(cell.dataset, f"{cell.dataset}, {_draw(planned)}: {said}")
+        if missing := classes_without_labels(labels, data.classes, cell.regime):
+            notes.setdefault(cell.dataset, f"{cell.dataset}, {_draw(planned)}: {missing}")
     return tuple(notes.values())
 
 
@@ -61,15 +61,15 @@ def classes_without_labels(labels: Labels, classes: Sequence[str], regime: str) 
     >>> classes_without_labels(np.array([[1, -1], [-1, -1]]), ["cat", "dog"], "full")
     '1 of 2 classes has no present training label (dog)'
     """
-    said = []
+    missing = []
     for sign in _needed(regime):
         there = (labels == SIGNS[sign]).any(axis=0).tolist()
         without = [name for name, found in zip(classes, there, strict=True) if not found]
         if without:
             names = ", ".join(without[:FEW]) + (f" and {len(without) - FEW:,} more" if len(without) > FEW else "")
             have = "has" if len(without) == 1 else "have"
-            said.append(f"{len(without)} of {len(classes)} classes {have} no {sign} training label ({names})")
-    return "; ".join(said)
+            missing.append(f"{len(without)} of {len(classes)} classes {have} no {sign} training label ({names})")
+    return "; ".join(missing)
 
 
 def _refuse(labels: Labels, planned: Planned, data: Dataset, *, positives_do: bool) -> None:

@@ -1,1 +1,1 @@
-"""What a plan needs before its cells run: downloads, word vectors, class names that can be told apart."""
+"""Prepares a plan before its cells run: downloads, word vectors, and checks of class names."""

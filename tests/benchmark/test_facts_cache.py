@@ -1,4 +1,4 @@
-"""A second plan of a grid is the first one again, without torch, and without anything that has changed since."""
+"""The cache of facts about methods: a second plan equals the first, without torch and with all changes noticed."""
 
 from __future__ import annotations
 

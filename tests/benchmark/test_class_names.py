@@ -1,4 +1,4 @@
-"""Classes that a method can't tell apart by their names are named before a run starts."""
+"""Classes that a method cannot distinguish by name are reported before a run starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can't be had is found out at planning: `all` runs without it, by name; a method that is named is refused."""
+"""Failed downloads are found when a grid is planned: `all` leaves methods out, a method named alone is refused."""
 
 from __future__ import annotations
 

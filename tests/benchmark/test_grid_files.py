@@ -1,4 +1,4 @@
-"""Grid files: YAML means what it looks like, and each mistake is told with its line and what to do."""
+"""Grid files: YAML values mean what they look like, and each error has its line and a hint."""
 
 from __future__ import annotations
 

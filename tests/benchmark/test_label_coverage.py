@@ -1,4 +1,4 @@
-"""Training labels that can teach nothing are refused when a grid is planned; classes that lack some are named."""
+"""Training labels that are insufficient are refused when a grid is planned; classes without labels are reported."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ def test_where_nothing_can_be_had_all_is_refused_with_each_reason_once(
 @pytest.mark.parametrize(
     ("method", "sets", "message"),
     [
-        ("dualcoop", ["tower=resnet101"], "resnet101 is a CNN without a text half"),
+        ("dualcoop", ["tower=resnet101"], "resnet101 is a CNN without a text encoder"),
         ("dualcoop", ["tower=MobileCLIP-B:datacompdr"], "--set recipe.resolution=224"),
         ("dualcoop", ["tower=ViT-B-16-SigLIP:webli", "recipe.resolution=224"], "pmll-bench[hf]"),
         ("dualcoop", ["tower=hf-hub:some/where"], "local-dir:FOLDER"),

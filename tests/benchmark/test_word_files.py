@@ -124,7 +124,7 @@ def test_a_damaged_cache_is_made_again(server: Files, cache: Path) -> None:
 
 
 def test_a_method_without_them_says_how_to_get_them() -> None:
-    with pytest.raises(MethodError, match=r"glove\.840B\.300d aren't at hand for: cat") as caught:
+    with pytest.raises(MethodError, match=r"glove\.840B\.300d are not available for: cat") as caught:
         word_vectors("glove", ["cat"])
     for way in ("pmll-bench data fetch glove", "--set words=FILE", "--set words=one-hot"):
         assert way in str(caught.value.hint)

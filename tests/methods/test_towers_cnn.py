@@ -177,7 +177,7 @@ def test_an_unknown_stage_is_refused_with_those_there_are(weights: str) -> None:
         ("resnet18:IMAGENET", None, "torchvision has no weights 'IMAGENET' for resnet18", "IMAGENET1K_V1"),
         ("resnet18", "nowhere/resnet18.pth", "no weights at nowhere/resnet18.pth", "weights is a file or `random`"),
         ("vit_b_32", "random", "vit_b_32 has no plain feature map", "timm:vit_base"),
-        ("tiny", "tiny.pt", "tiny has its own weights", "leave the setting"),
+        ("tiny", "tiny.pt", "tiny has its own weights", "do not set"),
     ],
 )
 def test_what_cannot_be_loaded_says_what_to_give(name: str, weights: str | None, message: str, hint: str) -> None:
@@ -191,12 +191,12 @@ def test_weights_that_cannot_be_downloaded_say_which_file_goes_where(monkeypatch
         raise OSError("no route to host")
 
     monkeypatch.setattr(torchvision.models._api, "load_state_dict_from_url", refuse)
-    with pytest.raises(MethodError, match="IMAGENET1K_V1 of resnet18 can't be downloaded") as caught:
+    with pytest.raises(MethodError, match="IMAGENET1K_V1 of resnet18 could not be downloaded") as caught:
         load_trunk("resnet18")
     assert Path(str(caught.value.where)).name == "resnet18-f37072fd.pth"
     assert "resnet18-f37072fd.pth there, or give a local file: --set weights=PATH" in str(caught.value.hint)
     monkeypatch.setattr(timm, "create_model", refuse)
-    with pytest.raises(MethodError, match=r"weights of timm's resnet18\.a1_in1k can't be had"):
+    with pytest.raises(MethodError, match=r"weights of timm's resnet18\.a1_in1k could not be obtained"):
         load_trunk("timm:resnet18.a1_in1k")
 
 

@@ -40,7 +40,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_network")
 def test_weights_that_cannot_be_downloaded_are_named_with_what_to_do() -> None:
-    with pytest.raises(MethodError, match="weights openai of RN50 can't be downloaded: no route to host") as caught:
+    with pytest.raises(MethodError, match="weights openai of RN50 could not be downloaded: no route to host") as caught:
         load_clip("RN50:openai")
     assert caught.value.hint is not None
     assert "RN50.pt" in caught.value.hint
@@ -56,7 +56,7 @@ def test_weights_that_cannot_be_downloaded_are_named_with_what_to_do() -> None:
         ("RN101:openai", "nowhere/RN101.pt", "no weights at nowhere/RN101.pt", "weights is a file or `random`"),
         ("RN101", "openai", "no weights at openai", "tower=RN101:openai"),
         ("local-dir:nowhere", None, "no model configuration at nowhere/open_clip_config.json", "tower"),
-        ("tiny", "openai", "tiny has its own weights", "leave the setting"),
+        ("tiny", "openai", "tiny has its own weights", "do not set"),
     ],
 )
 def test_what_cannot_be_loaded_says_what_to_give(name: str, weights: str | None, message: str, hint: str) -> None:
@@ -121,7 +121,7 @@ def test_a_file_with_code_in_it_is_refused(tmp_path: Path) -> None:
 
 def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
     save_file({"logit_scale": torch.tensor(1.0)}, tmp_path / "weights.safetensors")
-    with pytest.raises(MethodError, match="don't fit the model: Missing key") as caught:
+    with pytest.raises(MethodError, match="do not fit the model: Missing key") as caught:
         load_clip("RN50", str(tmp_path / "weights.safetensors"))
     assert len(caught.value.what) < 200
 

@@ -81,7 +81,7 @@ def test_what_is_no_weights_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "text.pt").write_text("see the README")
     np.savez(tmp_path / "arrays.npz", a=np.ones(3))
     told = {
-        "whole.pt": "it holds a whole pickled model, or other objects of code",
+        "whole.pt": "it holds a whole pickled model, or other pickled objects",
         "cut.pt": "it is cut off",
         "empty.pt": "it is empty",
         "text.pt": "",
@@ -112,7 +112,7 @@ def test_weights_under_names_of_another_program_are_told_by_those_of_the_file(tm
     path = saved(tmp_path / "w.pt", {f"backbone.{name}": tensor for name, tensor in network.items()})
     with pytest.raises(MethodError, match=r"122 tensors, all names begin with 'backbone\.'"):
         load_trunk("resnet18", str(path))
-    with pytest.raises(MethodError, match=r"don't fit the model.*122 tensors, all names begin with 'backbone\.'"):
+    with pytest.raises(MethodError, match=r"do not fit the model.*122 tensors, all names begin with 'backbone\.'"):
         load_clip("RN50", str(path))
 
 

@@ -1,4 +1,4 @@
-"""CLIP towers: open_clip models by name, folder or file, and the embedded `tiny`; both halves frozen."""
+"""CLIP towers: open_clip models by name, folder or file, and the embedded `tiny`; image and text encoder are frozen."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ Tokenize: TypeAlias = Callable[[list[str]], Int64[Tensor, "c l"]]
 
 @dataclass(frozen=True, eq=False)
 class ClipTower:
-    """A frozen image-text model. It is no module, so a learner that keeps it doesn't train or save it."""
+    """A frozen image-text model. It is not an `nn.Module`, so a learner that holds it neither trains nor saves it."""
 
     name: str
-    model: Any  # open_clip's CLIP; its attributes are not typed
+    model: Any  # open_clip's CLIP, whose attributes are not typed
     images: ResNetImages | VitImages | TimmImages
     text: TextTower
     tokenizer: Tokenize
@@ -48,13 +48,13 @@ class ClipTower:
 
     @property
     def resolution(self) -> int:
-        """The side of the images it was trained on."""
+        """The side of its training images in pixels."""
         size = self.model.visual.image_size
         return int(size if isinstance(size, int) else size[0])
 
     @property
     def context_length(self) -> int:
-        """The most tokens a text may have."""
+        """The maximum number of tokens in a text."""
         return int(self.model.context_length)
 
     @property
@@ -64,7 +64,7 @@ class ClipTower:
 
     @property
     def variants(self) -> tuple[str, ...]:
-        """The ways it can be read position by position; the first is the usual one."""
+        """The kinds of dense features; the first is the default."""
         return self.images.variants
 
     def to(self, device: str) -> ClipTower:
@@ -78,17 +78,17 @@ class ClipTower:
         yield from self.model.parameters()
 
     def normalise(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-        """Pixels as this tower was trained to see them."""
+        """Pixels, normalised as in its pretraining."""
         return normalise(pixels, self.mean, self.std)
 
     @torch.no_grad()
     def pooled(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b e"]:
-        """One vector for each normalised image, not yet of unit length."""
+        """One vector per normalised image, not of unit length."""
         return self.memory("pooled", images, self.images.pooled)
 
     @torch.no_grad()
     def dense(self, images: Float[Tensor, "b 3 h w"], variant: str | None = None) -> Float[Tensor, "b n e"]:
-        """One vector for each position of normalised images; `variants` lists the ways."""
+        """One vector per position of normalised images, of a kind in `variants`."""
         chosen = variant or self.variants[0]
         if chosen not in self.variants:
             raise MethodError(
@@ -98,12 +98,12 @@ class ClipTower:
 
     @property
     def channels(self) -> int:
-        """How many numbers `feature_map` has at each position."""
+        """The number of channels of `feature_map`."""
         return self.images.channels
 
     @torch.no_grad()
     def feature_map(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d u v"]:
-        """The last map of normalised images before the tower pools it, not in the joint space."""
+        """The last feature map of normalised images, before pooling and projection to the joint space."""
         return self.memory("feature map", images, self.images.feature_map)
 
     def tokenize(self, texts: Sequence[str]) -> Int64[Tensor, "c l"]:
@@ -112,12 +112,12 @@ class ClipTower:
 
     @torch.no_grad()
     def encode_text(self, ids: Int64[Tensor, "c l"]) -> Float[Tensor, "c e"]:
-        """The features of whole prompts, not yet of unit length."""
+        """The features of whole prompts, not of unit length."""
         return self.text.encode_ids(ids.to(self.model.logit_scale.device))
 
 
 def clip_tower(name: str, model: Any, tokenizer: Tokenize, mean: Sequence[float], std: Sequence[float]) -> ClipTower:
-    """A tower from a model under open_clip's attribute names. The model is taken over and frozen."""
+    """A tower from a model under open_clip's attribute names. The model is frozen in place."""
     digest = state_digest(freeze(model))
     return ClipTower(
         name=name,
@@ -136,9 +136,9 @@ def load_clip(name: str, weights: str | None = None) -> ClipTower:
     """A frozen image-text model.
 
     `name` is an open_clip name with a tag of published weights (`RN101:openai`), `local-dir:FOLDER` with a
-    configuration and weights, the path of a configuration file, or `tiny`. `weights` is a file or `random` (the
-    same ones every time) in place of those that `name` means. Calls with the same arguments return the same
-    object. Raises `MethodError` where a name is unknown, weights don't fit, or can't be had.
+    configuration and weights, the path of a configuration file, or `tiny`. `weights` is a file or `random` (from a
+    fixed seed), instead of the weights of `name`. Calls with the same arguments return the same object. Raises
+    `MethodError` for an unknown name, and for weights that do not fit or cannot be obtained.
     """
     name = official_name(name)
     refuse_hub(name)
@@ -151,7 +151,7 @@ def load_clip(name: str, weights: str | None = None) -> ClipTower:
 
 
 def _local(name: str, weights: str | None) -> ClipTower:
-    """A model from a configuration on disk; a folder holds its weights, too."""
+    """A model from a configuration on disk; a folder also has its weights."""
     folder = Path(name.removeprefix(LOCAL_DIR)).expanduser()
     config = local_config(name)
     if weights is None and not folder.is_dir():
@@ -186,8 +186,10 @@ def _published(name: str, tag: str | None, weights: str | None) -> ClipTower:
 def _tokenizer(name: str) -> Tokenize:
     try:
         tokenizer: Tokenize = open_clip.get_tokenizer(name)
-    except Exception as error:  # hub clients raise classes of their own
-        raise MethodError(f"the tokenizer of {name} can't be had: {error}", hint="it needs a network once") from error
+    except Exception as error:  # hub clients raise various classes
+        raise MethodError(
+            f"the tokenizer of {name} could not be obtained: {error}", hint="load it once with network access"
+        ) from error
     return tokenizer
 
 
@@ -197,7 +199,7 @@ def _given(weights: str) -> Path | None:
 
 
 def _agreed(published: Sequence[Mapping[str, Any]], key: str, *, default: Any) -> Any:
-    """What all published weights of an architecture have in common; a file of one of them has it, too."""
+    """The value that all published weights of an architecture share, which then holds for a file as well."""
     values = {entry.get(key, default) for entry in published}
     return values.pop() if len(values) == 1 else default
 
@@ -205,11 +207,11 @@ def _agreed(published: Sequence[Mapping[str, Any]], key: str, *, default: Any) -
 def _downloaded(name: str, tag: str | None, entry: Mapping[str, Any]) -> Path:
     try:
         return Path(download_pretrained(entry))
-    except Exception as error:  # hub clients raise classes of their own
+    except Exception as error:  # hub clients raise various classes
         source = entry.get("url") or f"the repository {entry.get('hf_hub')}"
         raise MethodError(
-            f"the weights {tag} of {name} can't be downloaded: {error}",
-            hint=f"fetch them from {source} and give the file: --set weights=PATH",
+            f"the weights {tag} of {name} could not be downloaded: {error}",
+            hint=f"download them from {source} and give the file: --set weights=PATH",
         ) from error
 
 
@@ -239,13 +241,13 @@ def _load(model: Any, tensors: Mapping[str, Tensor], where: str) -> None:
     for scalar in ("logit_scale", "logit_bias"):
         if scalar in state:
             state[scalar] = state[scalar].reshape(getattr(model, scalar).shape)
-    state.pop("text.transformer.embeddings.position_ids", None)  # older files of Hugging Face texts hold it
+    state.pop("text.transformer.embeddings.position_ids", None)  # in older files of Hugging Face text encoders
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
         first = shorten(str(error).splitlines()[1], 100, placeholder=" ...")
         raise MethodError(
-            f"the weights don't fit the model: {first}; {held(tensors)}",
+            f"the weights do not fit the model: {first}; {held(tensors)}",
             where=where,
             hint="see the settings `tower` and `weights`",
         ) from error

@@ -1,4 +1,4 @@
-"""A CLIP's image half cut into stages, the last of which pools: a top of it can be trained."""
+"""The image encoder of a CLIP split into stages, the last of which pools, so that the last stages can be trained."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from .tiny.model import TinyResNet
 
 @lru_cache(maxsize=4)
 def image_stages(tower: ClipTower) -> Trunk:
-    """The image half as a trunk whose last stage pools; the same object for the same tower.
+    """The image encoder as a trunk whose last stage pools; the same object for the same tower.
 
-    A ResNet's stages are stem, layer1 … layer4 and attnpool; any other image half is one stage, `images`.
+    A ResNet's stages are stem, layer1 … layer4 and attnpool; any other image encoder is one stage, `images`.
     """
     device, side = tower.model.logit_scale.device, tower.resolution
     width = tower.pooled(torch.zeros(1, 3, side, side, device=device)).shape[1]
@@ -46,7 +46,7 @@ class _AttentionPool(nn.Module):
 
 
 class _Whole(nn.Module):
-    """An image half that isn't cut: pixels to one vector in the joint space."""
+    """A whole image encoder: pixels to one vector in the joint space."""
 
     def __init__(self, visual: Any) -> None:
         super().__init__()

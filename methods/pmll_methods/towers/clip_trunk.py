@@ -1,4 +1,4 @@
-"""A CLIP's image half as a trunk: what it makes of an image before pooling, for methods that read no text."""
+"""The image encoder of a CLIP as a trunk: its feature map before pooling, for methods without text."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Stages(nn.Sequential):
 class Trunk:
     """A pretrained CNN without its classifier: stages in order, from pixels to the last feature map.
 
-    It is no module, so a learner that keeps it doesn't train or save it; `top` hands out copies that do train.
+    It is not an `nn.Module`, so a learner that holds it neither trains nor saves it; `top` returns trainable copies.
     """
 
     name: str
@@ -65,12 +65,12 @@ class Trunk:
             yield from stage.parameters()
 
     def normalise(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-        """Pixels as this trunk was trained to see them."""
+        """Pixels, normalised as in its pretraining."""
         return normalise(pixels, self.mean, self.std)
 
     @torch.no_grad()
     def prefix(self, images: Float[Tensor, "b 3 h w"], at: str | None) -> Float[Tensor, "b k u v"]:
-        """What the frozen stages before `at` make of normalised images; all stages for None, none for `all`."""
+        """Features of normalised images by the frozen stages before `at`; by all stages for None, by none for `all`."""
         if at not in self._frozen:
             self._frozen[at] = fold_batch_norm(copy.deepcopy(_chain(self._stages(at)[0])))
         network = self._frozen[at]
@@ -105,7 +105,7 @@ def load_trunk(name: str, weights: str | None = None) -> Trunk:
 
     `weights` is a file or `random`; None takes published ImageNet weights: those named behind the architecture
     (`resnet101:IMAGENET1K_V2`, `timm:resnet50.a1_in1k`), else the usual ones. Calls with the same arguments return
-    the same object. Raises `MethodError` where a name is unknown, weights don't fit, or can't be had.
+    the same object. Raises `MethodError` for an unknown name, and for weights that do not fit or cannot be obtained.
     """
     if name == "tiny":
         return _tiny_trunk(weights)
@@ -143,7 +143,7 @@ def _tiny_trunk(weights: str | None) -> Trunk:
 
 
 def tiny_stages(visual: Any) -> dict[str, nn.Module]:
-    """The stages of `tiny`'s image half: stem, layer1 … layer4."""
+    """The stages of `tiny`'s image encoder: stem, layer1 … layer4."""
     relu = nn.ReLU()
     stem = nn.Sequential(visual.conv1, visual.bn1, relu, visual.conv2, visual.bn2, relu)
     return {"stem": stem, **{layer: getattr(visual, layer) for layer in LAYERS}}
@@ -166,7 +166,7 @@ def _downloaded(name: str, tag: str) -> dict[str, Tensor]:
         state: dict[str, Tensor] = chosen.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except (OSError, RuntimeError) as error:
         raise MethodError(
-            f"the weights {tag} of {name} can't be downloaded: {error}",
+            f"the weights {tag} of {name} could not be downloaded: {error}",
             where=str(Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]),
             hint=f"put {url} there, or give a local file: --set weights=PATH",
         ) from error
@@ -178,10 +178,10 @@ def _timm_network(name: str, weights: str | None) -> Any:
     if weights is None:
         try:
             return timm.create_model(name, pretrained=True, **full)
-        except Exception as error:  # timm and its hub client raise classes of their own
+        except Exception as error:  # timm and its hub client raise various classes
             raise MethodError(
-                f"the weights of timm's {name} can't be had: {error}",
-                hint="download them where there is a network, and give the file: --set weights=PATH",
+                f"the weights of timm's {name} could not be obtained: {error}",
+                hint="download them with network access, and give the file: --set weights=PATH",
             ) from error
     network = _randomly(lambda: timm.create_model(name, pretrained=False, **full))
     if weights != RANDOM:
@@ -190,14 +190,14 @@ def _timm_network(name: str, weights: str | None) -> Any:
 
 
 def _randomly(build: Callable[[], nn.Module]) -> nn.Module:
-    """A network with random weights, the same ones every time."""
+    """A network with random weights from a fixed seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return build()
 
 
 def _load(network: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
-    """Take up all tensors but the classifier's. Raises `MethodError` where one is missing or of another shape."""
+    """Load all tensors except the classifier's. Raises `MethodError` if one is missing or of another shape."""
     own = network.state_dict()
     fitting = {name: state[name] for name in own if name in state and state[name].shape == own[name].shape}
     lacking = [
@@ -232,7 +232,7 @@ def timm_stages(network: nn.Module) -> dict[str, nn.Module]:
 
 
 def resnet_stages(network: nn.Module) -> dict[str, nn.Module]:
-    """The stages of a ResNet that keeps what comes before `layer1` in the order of its use."""
+    """The stages of a ResNet whose modules before `layer1` are registered in the order of their use."""
     children = dict(network.named_children())
     before = list(children)[: list(children).index("layer1")]
     stem = nn.Sequential(OrderedDict((name, children[name]) for name in before))

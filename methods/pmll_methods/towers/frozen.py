@@ -1,4 +1,4 @@
-"""What frozen towers share: folded batch norm, pixels as numbers, features as a map, a digest."""
+"""Functions for frozen towers: pixel normalisation, folded batch norm, feature maps, digests."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def normalise(pixels: UInt8[Tensor, "b 3 h w"], mean: Channels, std: Channels) -
 def embedded(weights: str | None) -> tuple[TinyCLIP, Channels, Channels]:
     """The embedded `tiny` with its own or `random` weights, and the mean and deviation of its pixels."""
     if weights not in (None, RANDOM):
-        raise MethodError(f"tiny has its own weights, not {weights!r}", hint="leave the setting `weights` out")
+        raise MethodError(f"tiny has its own weights, not {weights!r}", hint="do not set `weights`")
     model = load_tiny() if weights is None else random_tiny(seed=0)
     preprocess = config()["preprocess_cfg"]
     return model, tuple(preprocess["mean"]), tuple(preprocess["std"])
@@ -54,8 +54,8 @@ def state_digest(module: nn.Module) -> str:
 def fold_batch_norm(module: ModuleT) -> ModuleT:
     """A frozen convolutional network with its batch norms multiplied into the convolutions, in place.
 
-    The same function up to rounding (3e-7), 1.2-1.3 times as quick together with channels-last memory. A norm is
-    folded where it is registered right behind a convolution of its width, as ResNets have it throughout.
+    The same function up to rounding (3e-7), 1.2-1.3 times as fast together with channels-last memory. A norm is folded
+    if it is registered directly after a convolution of its width, as everywhere in ResNets.
     """
     children = list(module.named_children())
     for (conv_name, conv), (norm_name, norm) in pairwise(children):
@@ -75,7 +75,7 @@ def fold_batch_norm(module: ModuleT) -> ModuleT:
 def as_map(
     network: Any, features: Float[Tensor, "b ..."], images: Float[Tensor, "b 3 h w"]
 ) -> Float[Tensor, "b d u v"]:
-    """What a timm network made of images, as a map: of tokens those of places, each at its place."""
+    """The output of a timm network as a map: tokens of positions are arranged by position."""
     if features.ndim == 4:
         channels_last = getattr(network, "output_fmt", "NCHW") == "NHWC"
         return features.permute(0, 3, 1, 2) if channels_last else features

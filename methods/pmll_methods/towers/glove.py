@@ -28,7 +28,7 @@ WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 
 @dataclass(frozen=True)
 class Kept:
-    """What a cache keeps of an official file: vectors by word, and the words that were looked for in vain."""
+    """The cached part of an official file: vectors by word, and the words that it lacks."""
 
     vectors: Mapping[str, Vector] = field(default_factory=dict)
     absent: frozenset[str] = frozenset()
@@ -65,7 +65,7 @@ def kept_vectors(name: str, prompt_names: Sequence[str]) -> Float32[np.ndarray, 
     if lacking := kept.lacks(prompt_names):
         shown = ", ".join(sorted(lacking)[:5]) + (" …" if len(lacking) > 5 else "")
         raise MethodError(
-            f"the word vectors {FILES[name]} aren't at hand for: {shown}",
+            f"the word vectors {FILES[name]} are not available for: {shown}",
             where=str(kept_path(name)),
             hint=f"pmll-bench data fetch {name}, --set words=FILE, or --set words=one-hot",
         )

@@ -1,4 +1,4 @@
-"""What a frozen network made of batches it has seen: on a CPU, that is the larger part of training a small head."""
+"""A cache of frozen features: on a CPU, they take most of the time of training a small head."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-LIMIT = 2 * 1024**3  # bytes of features a tower keeps
+LIMIT = 2 * 1024**3  # bytes of features per tower
 
 
 class Memory:
-    """Features by the content of the batch they come from, the least recently used ones dropped.
+    """Features by the content of their batch; the least recently used ones are dropped.
 
-    Groups, seeds, tries of learning rates and methods on one tower read the same test images, and where views
-    never change the same training images. A batch that was seen gets the very bits it got then. A GPU computes as
-    quickly as a batch is told from others, so nothing is kept there.
+    Groups, seeds, learning rates and methods on one tower read the same test images and, if views never change, the
+    same training images. A repeated batch gets the same bits. On a GPU nothing is cached: hashing a batch takes as long
+    as computing its features.
     """
 
     def __init__(self, limit: int = LIMIT) -> None:
@@ -28,7 +28,7 @@ class Memory:
     def __call__(
         self, network: Hashable, images: Float[Tensor, "b 3 h w"], make: Callable[[Tensor], Tensor]
     ) -> Float[Tensor, "b ..."]:
-        """What `make` gives for the images, or gave before; `network` tells what it computes."""
+        """The result of `make` for the images, computed or cached; `network` identifies the computation."""
         if images.device.type != "cpu":
             return make(images)
         content = hashlib.blake2b(images.contiguous().numpy().data, digest_size=16).digest()

@@ -1,4 +1,4 @@
-"""Checks a tower's name before anything is loaded, and names what would have to be downloaded for it."""
+"""Checks the name of a tower before anything is loaded, and lists what must be downloaded for it."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ def refuse_hub(tower: str) -> None:
     """Refuse `hf-hub:` names: what a repository holds may change, so the name can't stand for a number's origin."""
     if tower.startswith(HUB):
         raise MethodError(
-            f"{tower}: a repository's content may change under its name",
-            hint="download its files, and give their folder: --set tower=local-dir:FOLDER",
+            f"{tower}: the content of a repository may change",
+            hint="download its files and give their folder: --set tower=local-dir:FOLDER",
         )
 
 
@@ -93,8 +93,8 @@ def published_config(name: str) -> dict[str, Any]:
         return config
     if name in models.list_models(module=models) or timm.is_model(name.removeprefix(TIMM)):
         raise MethodError(
-            f"{name} is a CNN without a text half",
-            hint="take a CLIP on one, --set tower=RN101:openai, or a method of the CNN family, such as bce",
+            f"{name} is a CNN without a text encoder",
+            hint="use a CLIP, such as --set tower=RN101:openai, or a method of the CNN family, such as bce",
         )
     hint = nearest(name, open_clip.list_models(), "give an open_clip name, local-dir:FOLDER or tiny")
     raise MethodError(f"unknown image-text model {name!r}", hint=hint)

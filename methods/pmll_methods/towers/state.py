@@ -1,4 +1,4 @@
-"""Reads weights files: the tensors by name, whatever wraps them; what can't be taken is told by what the file holds."""
+"""Reads weights files: the tensors by name, whatever wraps them. Errors describe what a file holds."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _trouble(path: Path, error: Exception) -> str:
     if path.suffix == ".npz":
         return "it is an archive of NumPy's"
     if isinstance(error, pickle.UnpicklingError) and "Unsupported global" in str(error):
-        return "it holds a whole pickled model, or other objects of code"
+        return "it holds a whole pickled model, or other pickled objects"
     return type(error).__name__
 
 

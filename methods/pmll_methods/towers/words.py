@@ -21,7 +21,7 @@ PROMPT = "a photo of a {name}."  # CLIP's text half was trained on captions, not
 
 
 def word_vectors(source: str | ClipTower, prompt_names: Sequence[str]) -> Float[Tensor, "c w"]:
-    """One vector a class name, in the given order.
+    """One vector per class name, in the given order.
 
     `source`: `glove`, `glove-6b` or a file in their form (a word and its numbers a line; the words of a name are
     averaged), a matrix [classes, width] as .npy in the order of the classes, an image-text tower (itself, or a name

@@ -62,3 +62,8 @@ def test_a_single_class_has_no_others_to_be_weighed_against() -> None:
     """Weak assume negative weighs an unknown label by 1 / (classes - 1); with one class it counts in full."""
     logits, unknown = torch.tensor([[0.3]]), torch.zeros(1, 1, dtype=torch.int8)
     assert torch.equal(single_positive.wan(logits, unknown), single_positive.an(logits, unknown))
+
+
+def test_a_probability_equal_to_the_threshold_is_not_above_it() -> None:
+    unknown = torch.zeros(1, 2, dtype=torch.int8)
+    assert corrected(torch.tensor([[0.0, 0.01]]), unknown, tau=0.5).tolist() == [[False, True]]

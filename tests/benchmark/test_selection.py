@@ -1,0 +1,53 @@
+"""What selects an epoch: which images are held out, by which labels they rank, and when none can."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from learners import Noise
+from pmll_bench.run.selection import Selection, held_out, kept_best, ranking_labels
+from pmll_datasets.errors import DataError
+from pmll_methods.method import Scores
+
+LABELS = np.array([[1, 0, -1], [0, 1, 0], [0, 0, 1]], np.int8)
+
+
+def test_an_image_is_held_out_where_its_number_is_below_the_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pmll_bench.run.selection.uniform", lambda _: np.array([0.1, 0.2, 0.3]))
+    assert held_out(["a", "b", "c"], 0.2).tolist() == [True, False, False]
+    for share, count in ((0.1, 0), (0.4, 3)):
+        with pytest.raises(DataError, match=f"{count} of 3 training images are held out"):
+            held_out(["a", "b", "c"], share)
+
+
+def test_unknown_labels_rank_nothing_where_absent_ones_are_known() -> None:
+    assert ranking_labels(LABELS).tolist() == LABELS.tolist()
+
+
+def test_unknown_labels_count_as_absent_where_present_ones_alone_are_known() -> None:
+    assert ranking_labels(np.abs(LABELS)).tolist() == [[1, -1, 1], [-1, 1, -1], [-1, -1, 1]]
+
+
+def selection(labels: np.ndarray, file: Path) -> Selection:
+    images = Noise(n=3)
+    return Selection(watched=images, labels=labels, test=images, logits=True, file=file)
+
+
+@pytest.mark.parametrize("labels", [np.zeros((3, 3), np.int8), -np.abs(LABELS)])
+def test_without_a_present_label_no_epoch_can_be_ranked(labels: np.ndarray, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="so epochs cannot be ranked"):
+        selection(labels, tmp_path / "best.npz")
+
+
+def test_the_earliest_of_equally_good_epochs_is_kept(tmp_path: Path) -> None:
+    chosen = selection(np.array([[1, -1, 1], [-1, 1, -1], [-1, -1, 1]], np.int8), tmp_path / "best.npz")
+    perfect: Scores = np.array([[2, 1, 2], [1, 2, 1], [1, 1, 2]], np.float32)
+    for epoch, scores in enumerate((-perfect, perfect, 2 * perfect, -perfect), start=1):
+        chosen(epoch, lambda _, scores=scores: scores)  # type: ignore[misc]
+    best = kept_best([tmp_path / "none.npz", tmp_path / "best.npz"])
+    assert best is not None
+    assert (best.epoch, best.map) == (2, 1.0)
+    assert best.scores.tolist() == perfect.tolist()

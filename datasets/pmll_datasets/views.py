@@ -27,7 +27,7 @@ PLACES = (*itertools.product((0, 2, 4), repeat=2), *itertools.product((1, 3), re
 
 
 @dataclass(frozen=True)
-class Step:
+class ViewStep:
     """One step of a view. `fixed`: it is deterministic; `sizes`: its output has the requested resolution."""
 
     transform: Transform
@@ -40,7 +40,7 @@ class View:
     """A named transform: a sequence of steps."""
 
     name: str
-    steps: tuple[Step, ...]
+    steps: tuple[ViewStep, ...]
 
     @property
     def fixed(self) -> bool:
@@ -195,19 +195,19 @@ def _random_crop(image: Image.Image, generator: np.random.Generator) -> Image.Im
 
 
 # A change to the pixels of a step increases its version in `view_rules`.
-STEPS: Mapping[str, Step] = {
-    "squash": Step(_squash, fixed=True),
-    "bilinear": Step(_bilinear, fixed=True),
-    "centre": Step(_centre, fixed=True),
-    "centre-bilinear": Step(_centre_bilinear, fixed=True),
-    "flip": Step(_flip, sizes=False),
-    "randaugment": Step(_randaugment, sizes=False),
-    "hcp": Step(_hcp),
-    "oversize": Step(_oversize, fixed=True, sizes=False),
-    "multi-scale": Step(_multi_scale),
-    "dualcoop": Step(_dualcoop),
-    "rrc": Step(_rrc),
-    "weak": Step(_weak),
-    "scpnet-strong": Step(_scpnet_strong),
-    "scinet-medium": Step(_scinet_medium),
+STEPS: Mapping[str, ViewStep] = {
+    "squash": ViewStep(_squash, fixed=True),
+    "bilinear": ViewStep(_bilinear, fixed=True),
+    "centre": ViewStep(_centre, fixed=True),
+    "centre-bilinear": ViewStep(_centre_bilinear, fixed=True),
+    "flip": ViewStep(_flip, sizes=False),
+    "randaugment": ViewStep(_randaugment, sizes=False),
+    "hcp": ViewStep(_hcp),
+    "oversize": ViewStep(_oversize, fixed=True, sizes=False),
+    "multi-scale": ViewStep(_multi_scale),
+    "dualcoop": ViewStep(_dualcoop),
+    "rrc": ViewStep(_rrc),
+    "weak": ViewStep(_weak),
+    "scpnet-strong": ViewStep(_scpnet_strong),
+    "scinet-medium": ViewStep(_scinet_medium),
 }

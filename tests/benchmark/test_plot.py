@@ -1,4 +1,4 @@
-"""Curves: the same bytes for the same results, names that can be read, and the numbers behind."""
+"""Plots: equal bytes for equal results, readable names, bands and whiskers, and the numbers behind."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.axes import Axes
 from PIL import Image
 
 from made_up_results import RATIOS, made_up
 from pmll_bench.errors import ConfigError
+from pmll_bench.report.ablation import ablation_plot
 from pmll_bench.report.frame import frame
 from pmll_bench.report.plot import curves, spread_out, write_curves
 from pmll_bench.report.table import Table, build
@@ -66,6 +68,28 @@ def test_the_csv_has_the_points_in_percent() -> None:
     row = next(row for row in rows if row["method"] == "sst" and row["known labels (%)"] == "10")
     assert [float(row["mean"]), float(row["sd"])] == pytest.approx([71.5, 0.5**0.5])
     assert (row["panel"], row["selection"], row["n"]) == ("shapes, partial labels", "last", "2")
+
+
+def test_the_band_reaches_one_sd_below_and_above_the_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    bands: list[tuple[float, float]] = []
+
+    def fill_between(axes: Axes, x: np.ndarray, low: np.ndarray, high: np.ndarray, **_: Any) -> None:
+        bands.append((low[0], high[0]))
+
+    monkeypatch.setattr(Axes, "fill_between", fill_between)
+    curves(table_of(results()))
+    assert sorted(bands) == [pytest.approx((mean - 0.5**0.5, mean + 0.5**0.5)) for mean in (61.5, 71.5)]
+
+
+def test_the_whiskers_of_an_ablation_are_one_sd_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    whiskers: list[tuple[float, float]] = []
+
+    def errorbar(axes: Axes, x: float, y: float, *, xerr: float, **_: Any) -> None:
+        whiskers.append((x, xerr))
+
+    monkeypatch.setattr(Axes, "errorbar", errorbar)
+    ablation_plot(table_of(results(ratios=[0.1, 0.3])))
+    assert sorted(whiskers) == [pytest.approx((mean, 0.5**0.5)) for mean in (62.5, 72.5)]
 
 
 def test_an_oracle_has_no_curve() -> None:

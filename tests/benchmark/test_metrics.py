@@ -103,6 +103,29 @@ def test_golden_f1_overall_per_class(path: Path) -> None:
         close([safe["CF1_macro"], released["CF1_macro"]], arrays[f"out.{rule}_macro_f1"], meta)
 
 
+@pytest.mark.parametrize("path", cases("f1_overall_per_class"))
+def test_all_metrics_of_scores_are_at_zero_and_at_the_three_foremost_labels(path: Path) -> None:
+    """Each name has its rule: above zero, the three foremost, and the three foremost of those above zero."""
+    arrays, meta = load(path)
+    scores, labels = arrays["in.logits"], signed(arrays["in.targets"])
+    found = evaluate(scores, labels)
+    known = np.where(labels == 0, -np.inf, scores)
+    foremost = known >= np.sort(known, axis=1)[:, [-3]]  # with all that tie with the third
+    rules = {"": scores >= 0, "top3_": foremost, "top3_threshold_": foremost & (scores >= 0)}
+    for prefix, predicted in rules.items():
+        expected = precision_recall_f1(predicted & (labels != 0), labels)
+        assert {name: found.values[prefix + name] for name in expected} == pytest.approx(expected)
+    if meta["options"]["k"] == 3:
+        named = {"": "threshold", "top3_": "topk_plain", "top3_threshold_": "topk_and_threshold"}
+        for prefix, rule in named.items():
+            close([found.values[prefix + name] for name in F1_NAMES], arrays[f"out.{rule}_safe"], meta)
+    assert found.positives == tuple((labels == 1).sum(axis=0))
+    assert (found.images, found.ignored) == (len(labels), int((labels == 0).sum()))
+    assert found.values["map"] == pytest.approx(mean_ap(average_precision(scores, labels)), nan_ok=True)
+    envelope = average_precision(scores, labels, interpolation="envelope")
+    assert found.values["map_hcp"] == pytest.approx(mean_ap(envelope), nan_ok=True)
+
+
 @st.composite
 def problems(draw: st.DrawFn, ignored: bool = True) -> tuple[np.ndarray, np.ndarray]:
     """Scores on few values, so that ties abound, and labels."""

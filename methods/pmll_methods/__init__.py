@@ -1,1 +1,1 @@
-"""Methods for multi-label recognition with partial labels: fit and predict; knows nothing of grids or stores."""
+"""Methods for multi-label recognition with partial labels. The package does not depend on grids or stores."""

@@ -46,11 +46,11 @@ ADD_GCN = Recipe(  # ADD-GCN's training script
 class AddGcnSettings(TrunkSettings):
     """Settings of `add-gcn`."""
 
-    width: Count = setting(1024, "channels of label features", "ADD-GCN's code")
+    width: Count = setting(1024, "channels of the label features", "ADD-GCN's code")
 
 
 class AddGcn(TrunkLearner[AddGcnSettings, None]):
-    """The score is the mean of two: the maximum of a label's activation map, and that of the dynamic graph."""
+    """The score is the mean of the maximum of the label's activation map and the score from the dynamic graph."""
 
     Settings = AddGcnSettings
     card = Card(
@@ -59,7 +59,7 @@ class AddGcn(TrunkLearner[AddGcnSettings, None]):
         title="attention-driven dynamic graph convolution",
         paper="Ye et al., ECCV 2020",
         trains="the whole trunk, attention and graphs; on a frozen trunk, all but the trunk",
-        inferred=("masked cross-entropy: the paper trains on complete labels",),
+        inferred=("the loss is masked cross-entropy; the paper trains on complete labels",),
         differs=(
             DIFFICULT_ABSENT,
             LABELLESS,

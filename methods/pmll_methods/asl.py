@@ -25,8 +25,8 @@ from .settings import setting
 class AslSettings(ClassifierSettings):
     """Settings of `asl`."""
 
-    gamma_negative: Weight = setting(4.0, "focusing on negatives, γ-", "ASL repository, training script")
-    gamma_positive: Weight = setting(1.0, "focusing on positives, γ+", "ASL repository, class default")
+    gamma_negative: Weight = setting(4.0, "focusing parameter of negatives, γ-", "ASL repository, training script")
+    gamma_positive: Weight = setting(1.0, "focusing parameter of positives, γ+", "ASL repository, class default")
     clip: Share = setting(0.05, "probability shift m of negatives", "ASL repository, training script")
 
 
@@ -40,11 +40,11 @@ class Asl(TrunkClassifier[AslSettings]):
         title="partial asymmetric loss",
         paper="Ridnik et al., ICCV 2021; trunk and recipe of HCP-MLR-PL",
         trains="layer4 of the trunk and a linear classifier; on a frozen trunk, only the classifier",
-        inferred=("the loss is a mean over known labels: the released loss is a sum over all labels",),
+        inferred=("the loss is a mean over known labels; the released loss is a sum over all labels",),
         differs=(
-            "γ+ is 1, the default of the released loss class: the training script has 0 (gamma_positive=0)",
-            "trunk, views and recipe are HCP-MLR-PL's: the code trains a TResNet with a one-cycle schedule and "
-            "averaged weights (recipe.schedule=onecycle recipe.ema=0.9997 recipe.lr=1e-4, another tower)",
+            "γ+ is 1, the default of the released loss class; the training script sets 0 (gamma_positive=0)",
+            "trunk, views and recipe are HCP-MLR-PL's; the code trains a TResNet with a one-cycle schedule and "
+            "averaged weights (recipe.schedule=onecycle recipe.ema=0.9997 recipe.lr=1e-4 and another tower)",
             LAST_EPOCH,
         ),
         regimes=("full", "partial", "semi"),

@@ -26,7 +26,9 @@ from .settings import setting
 class BceSettings(ClassifierSettings):
     """Settings of `bce`."""
 
-    normalisation: Literal["known", "durand"] = setting("known", "mean over known labels, or weight g(p) per image")
+    normalisation: Literal["known", "durand"] = setting(
+        "known", "known: mean over known labels; durand: weighted by g(p) per image"
+    )
 
 
 class Bce(TrunkClassifier[BceSettings]):

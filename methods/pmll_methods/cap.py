@@ -1,9 +1,9 @@
 """`cap`: class-aware pseudo-labels for unlabelled images, on a CNN trunk.
 
 Xie et al., "Class-Distribution-Aware Pseudo-Labeling for Semi-Supervised Multi-Label Learning", NeurIPS 2023, as in the
-released code (milkxie/SSMLL-CAP). Training starts on labelled images alone. Then, before every epoch, averaged weights
-score the unlabelled images, and each class gets as many pseudo-positives as its frequency in the labelled images
-predicts. The stages of training are in `learners/pseudo_labels.py`, the thresholds in `nn/thresholds.py`.
+released code (milkxie/SSMLL-CAP). A warm-up uses labelled images alone. After it, before every epoch, the averaged
+weights score the unlabelled images, and each class gets as many pseudo-positives as its frequency in the labelled
+images predicts. The stages of training are in `learners/pseudo_labels.py`, the thresholds in `nn/thresholds.py`.
 """
 
 from __future__ import annotations
@@ -37,20 +37,24 @@ class CapSettings(PseudoLabelSettings, PixelSettings, ClassifierSettings):
     tower: str = setting("resnet50", "trunk, see `bce`", "released code")
     train_from: str = setting("all", "first trained stage, `all`, or `none`", "released code")
     absent: Literal["guard", "released"] = setting(
-        "guard", "a class that no labelled image has: no pseudo-positives; released: present in all unlabelled images"
+        "guard",
+        "guard: a class absent from all labelled images has no pseudo-positives; released: it is present in all "
+        "unlabelled images",
     )
     horizon: Literal["all", "stage"] = setting(
-        "all", "epochs of the second phase's schedule; all: those of both phases, so that it ends early", "released"
+        "all",
+        "length of the second phase's schedule; all: the epochs of both phases, of which it runs only its own",
+        "released code",
     )
     second_start: Literal["raw", "averaged"] = setting(
-        "raw", "warm-up weights from which the second phase starts", "released code, COCO and VOC"
+        "raw", "weights of the warm-up from which the second phase starts", "released code, COCO and VOC"
     )
-    positive_share: Share = setting(1.0, "trusted share of the expected positives", "released code")
-    negative_share: Share = setting(1.0, "trusted share of the expected negatives", "released code")
+    positive_share: Share = setting(1.0, "share of the expected positives that is trusted", "released code")
+    negative_share: Share = setting(1.0, "share of the expected negatives that is trusted", "released code")
 
 
 class Cap(PseudoLabelLearner[CapSettings, None, Tensor], PlainPixels[CapSettings, None], TrunkClassifier[CapSettings]):
-    """A linear classifier with pseudo-labels that are, per class, as frequent as the labels."""
+    """A linear classifier, trained on pseudo-labels that are as frequent per class as the labels."""
 
     Settings = CapSettings
     card = Card(
@@ -61,14 +65,16 @@ class Cap(PseudoLabelLearner[CapSettings, None, Tensor], PlainPixels[CapSettings
         paper="Xie et al., NeurIPS 2023",
         trains="the trunk and a linear classifier; on a frozen trunk, only the classifier",
         regimes=("semi",),
-        inferred=("batch sizes scale linearly with the share of labelled images: the code has 5, 10, 15 and 20 %",),
+        inferred=(
+            "batch sizes scale linearly with the share of labelled images; the code states them for 5, 10, 15 and 20 %",
+        ),
         differs=(
-            "a class that no labelled image has gets no pseudo-positives: in the code it is present in all "
+            "a class absent from all labelled images has no pseudo-positives; in the code it is present in all "
             "unlabelled images (absent=released)",
             LAST_AVERAGE,
-            "fp32: the code trains and computes pseudo-labels in half precision, which ties many scores "
+            "precision is fp32; the code trains and computes pseudo-labels in half precision, which ties many scores "
             "(recipe.precision=fp16)",
-            "images are shuffled every epoch: the code keeps the order of its split (no setting)",
+            "images are shuffled every epoch; the code keeps the order of its split (no setting)",
         ),
         tracks={
             "paper": CAP,
@@ -87,8 +93,8 @@ class Cap(PseudoLabelLearner[CapSettings, None, Tensor], PlainPixels[CapSettings
     )
 
     def phases(self) -> tuple[Phase, ...]:
-        """In the warm-up, weak views also pass through batch norm, as in the released code; the second phase's schedule
-        and initial weights follow the settings."""
+        """The warm-up also passes weak views through batch norm, as in the released code. The settings determine the
+        schedule and the initial weights of the second phase."""
         recipe = self.problem.recipe
         warm, *later = super().phases()
         if recipe.batch_norm != "eval":

@@ -1,8 +1,8 @@
-"""`coop`, `coop-csp`: one learned prompt per class and the global image feature, on frozen CLIP towers.
+"""`coop`, `coop-csp`: one learned prompt per class, compared with the global image feature, on frozen CLIP towers.
 
 Zhou et al., "Learning to Prompt for Vision-Language Models", IJCV 2022, as in the first two rows of SARL's ablation
 (Ruan et al., "Learning Semantic-Aware Representation in Visual-Language Models for Multi-Label Recognition with Partial
-Labels", 2024, Table 4): with contexts shared by all classes (`coop`), and with class-specific contexts (`coop-csp`).
+Labels", 2024, Table 4). Contexts are shared by all classes (`coop`) or class-specific (`coop-csp`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .presets.prompts import SARL_INFERRED, SARL_PAPER, SARL_SMOKE, TABLE_4_INFE
 from .ranges import Count, Positive, Share, Weight
 from .settings import setting
 
-GLOBAL_INFERRED = ("at 448 px, the global feature is from CLIP's attention pool with resized positional embedding",)
+GLOBAL_INFERRED = ("at 448 px, the global feature is CLIP's attention pool with a resized positional embedding",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,22 +34,22 @@ class CoOpSettings(ClipSettings):
     """Settings of `coop`."""
 
     n_ctx: Count = setting(16, "context vectors per prompt, M", "SARL, 4.2")
-    class_specific: bool = setting(False, "a separate context for every class", "CoOp's code")
-    start: str | None = setting(None, "words that initialise the contexts; none: Gaussian noise", "SARL, 3.2")
+    class_specific: bool = setting(False, "separate contexts for every class", "CoOp's code")
+    start: str | None = setting(None, "phrase that initialises the contexts; none: Gaussian noise", "SARL, 3.2")
     context_sd: Weight | None = setting(
         0.02, "standard deviation of the noise; none: that of the token embeddings", "CoOp's code"
     )
-    scale: Positive | None = setting(None, "scale of the cosine, 1/τ; none: the tower's", "CoOp's code")
+    scale: Positive | None = setting(None, "scale of the cosines, 1/τ; none: the tower's", "CoOp's code")
     readout: Literal["sigmoid", "softmax"] = setting(
-        "sigmoid", "P(present): a sigmoid per label, or a softmax over labels"
+        "sigmoid", "P(present) is a sigmoid per label, or a softmax over labels"
     )
     loss: Literal["asl", "bce", "durand"] = setting(
         "asl",
-        "P-ASL; bce: cross-entropy over known labels; durand: weighted per image (P-BCE)",
+        "asl: P-ASL; bce: cross-entropy over known labels; durand: the same, weighted per image (P-BCE)",
         "SARL, eq. 10-11, Fig. 7",
     )
-    gamma_negative: Weight = setting(2.0, "focusing on negatives, γ-", "SARL, 4.2")
-    gamma_positive: Weight = setting(1.0, "focusing on positives, γ+", "SARL, 4.2")
+    gamma_negative: Weight = setting(2.0, "focusing parameter of negatives, γ-", "SARL, 4.2")
+    gamma_positive: Weight = setting(1.0, "focusing parameter of positives, γ+", "SARL, 4.2")
     clip: Share = setting(0.05, "probability shift of negatives, m", "SARL, 4.2")
     offset: float | None = setting(
         None, "initial value of a learned offset of all logits; none: no offset, as published"
@@ -60,7 +60,7 @@ class CoOpSettings(ClipSettings):
 class CoOpCspSettings(CoOpSettings):
     """Settings of `coop-csp`."""
 
-    class_specific: bool = setting(True, "a separate context for every class", "SARL, 4.2")
+    class_specific: bool = setting(True, "separate contexts for every class", "SARL, 4.2")
 
 
 CoOpT = TypeVar("CoOpT", bound=CoOpSettings, default=Any)
@@ -106,7 +106,7 @@ class CoOp(ClipLearner[CoOpT, Tensor]):
         return self.prompts()[0]
 
     def visual(self, features: Tensor) -> Float[Tensor, " b #c e"]:
-        """f_c^v, the image feature of each class; here the same for all classes."""
+        """f_c^v, the image feature of each class. Here it is the same for all classes."""
         return features[:, None]
 
     def forward(self, features: Tensor, head: Float[Tensor, "c e"]) -> Float[Tensor, "b c"]:

@@ -3,8 +3,8 @@
 Pu et al., "Dual-Perspective Semantic-Aware Representation Blending for Multi-Label Image Recognition with Partial
 Labels", Expert Systems with Applications 249, 2024; details are those of the released files (HCP-MLR-PL), which do not
 run. Each class has four prototypes, one per quadrant in which the attention of its known positives peaks. A label is
-blended with the prototype of another quadrant than its own. The released code blends attention-weighted maps and then
-sums over positions; the two operations commute, so only the sums are kept.
+blended with a prototype of a different quadrant. The released code blends attention-weighted maps and then sums over
+positions; the two operations commute, so only the sums are kept.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class DsrbSettings(BlendingSettings):
     top_k: Count = setting(
         1, "unknown labels per image that are blended with a prototype", "HCP-MLR-PL, script of DSRB"
     )
-    per_quadrant: Count = setting(100, "known positives per prototype, at most", "HCP-MLR-PL")
+    per_quadrant: Count = setting(100, "maximum number of known positives per prototype", "HCP-MLR-PL")
     prototype_mean: Literal["unbiased", "released"] = setting(
-        "unbiased", "a prototype is a sum divided by the number n of its features; released: by n + 1"
+        "unbiased", "unbiased: a prototype is the sum of its n features divided by n; released: divided by n + 1"
     )
 
 
@@ -55,7 +55,7 @@ def empty(like: Float[Tensor, "c 4 f"]) -> Gathered:
 
 
 def quadrant(location: Float[Tensor, "b c h w"]) -> Int64[Tensor, "b c"]:
-    """2 [row >= h // 2] + [column >= w // 2] for the peak of each map; of an odd side, the second half is larger."""
+    """2 [row >= h // 2] + [column >= w // 2] for the peak of each map; the second half of an odd side is larger."""
     lower = location.amax(dim=3).argmax(dim=2) >= location.shape[2] // 2
     right = location.amax(dim=2).argmax(dim=2) >= location.shape[3] // 2
     return 2 * lower.long() + right.long()
@@ -68,7 +68,7 @@ def gather(
     labels: Int8[Tensor, "b c"],
     cap: int,
 ) -> Gathered:
-    """`before` plus the known positives of a batch; at most the first `cap` per class and quadrant."""
+    """Add the known positives of a batch to `before`, up to `cap` per class and quadrant."""
     present = F.one_hot(quadrants, QUADRANTS) * (labels > 0)[..., None]
     taken = present * (before.count + present.cumsum(dim=0) <= cap)
     sums = torch.einsum("bcq,bcf->cqf", taken.to(features), features)
@@ -76,7 +76,7 @@ def gather(
 
 
 def means(gathered: Gathered, form: Literal["unbiased", "released"]) -> Float[Tensor, "c 4 f"]:
-    """The mean feature per class and quadrant; for an empty quadrant that of the whole class, or 0 without any.
+    """The mean feature per class and quadrant. An empty quadrant has the mean of the class, or 0 if the class is empty.
 
     `released` includes one all-zero map in the mean of a quadrant, which scales it by n / (n + 1).
     """
@@ -89,12 +89,12 @@ def means(gathered: Gathered, form: Literal["unbiased", "released"]) -> Float[Te
 def other_quadrant(
     prototypes: Float[Tensor, "c 4 f"], own: Int64[Tensor, "b c"], offset: Int64[Tensor, "b c"]
 ) -> Float[Tensor, "b c f"]:
-    """The prototype of each label `offset` quadrants before its own; an offset of 1 to 3 gives another quadrant."""
+    """The prototype `offset` quadrants before the label's own; an offset of 1 to 3 selects a different quadrant."""
     return prototypes[torch.arange(len(prototypes), device=own.device), (own - offset) % QUADRANTS]
 
 
 class Dsrb(BlendingLearner[DsrbSettings]):
-    """L = L_bce + 0.05 L_con + L_inst + L_prot; f ← β f + (1 - β) P_cq with another quadrant q than the label's own."""
+    """L = L_bce + 0.05 L_con + L_inst + L_prot; f ← β f + (1 - β) P_cq, where q is not the label's own quadrant."""
 
     Settings = DsrbSettings
     card = Card(
@@ -105,15 +105,15 @@ class Dsrb(BlendingLearner[DsrbSettings]):
         trains="layer4 of the trunk, decoupling, graph, classifiers, α and β; on a frozen trunk, all but the trunk",
         regimes=("partial", "full"),
         inferred=(
-            "the weights of both blending losses are 1, as in SARB: the released code does not run and gives none",
+            "the weights of both blending losses are 1, as in SARB; the released code does not run and gives none",
             "values that DSRB's script does not give are SARB's, for every data set",
             "a class without known positives is never blended",
         ),
         differs=(
             WORDS_OF_NAMES,
-            "a prototype is the mean of the features in its quadrant: the code includes an all-zero map "
+            "a prototype is the mean of the features in its quadrant; the code includes an all-zero map "
             "(prototype_mean=released)",
-            "a prototype uses the first known positives in the order of the data set: the code shuffles (no setting)",
+            "a prototype uses the first known positives in the order of the data set; the code shuffles (no setting)",
             NO_DECAY,
             TEST_VIEW,
             LAST_EPOCH,

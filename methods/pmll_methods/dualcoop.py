@@ -49,25 +49,25 @@ class DualCoOpSettings(ClipSettings):
     """Settings of `dualcoop`."""
 
     n_ctx: Count = setting(16, "context vectors per prompt", "released code")
-    class_specific: bool = setting(True, "a separate context for every class", "released README")
-    start: str | None = setting(None, "words that initialise the positive context; none: Gaussian noise")
+    class_specific: bool = setting(True, "separate contexts for every class", "released README")
+    start: str | None = setting(None, "phrase that initialises the positive contexts; none: Gaussian noise")
     context_sd: Weight | None = setting(
         0.02, "standard deviation of the noise; none: that of the token embeddings", "released code"
     )
     spatial_scale: Positive = setting(20.0, "scale of the cosines in the softmax over positions", "released code")
     scale: Positive = setting(100.0, "scale of the cosines in the logits", "released code")
-    loss: Literal["asl", "bce"] = setting("asl", "asymmetric loss, or masked cross-entropy", "released code")
-    loss_weight: Weight | None = setting(None, "weight of the loss summed over a batch; none: 1 / batch")
-    gamma_negative: Weight = setting(2.0, "focusing on negatives, γ-", "released code")
-    gamma_positive: Weight = setting(1.0, "focusing on positives, γ+", "released code")
-    clip: Share = setting(0.05, "probability shift of negatives", "released code")
+    loss: Literal["asl", "bce"] = setting("asl", "asl: asymmetric loss; bce: masked cross-entropy", "released code")
+    loss_weight: Weight | None = setting(None, "weight of the loss, a sum over the batch; none: 1 / batch size")
+    gamma_negative: Weight = setting(2.0, "focusing parameter of negatives, γ-", "released code")
+    gamma_positive: Weight = setting(1.0, "focusing parameter of positives, γ+", "released code")
+    clip: Share = setting(0.05, "probability shift of negatives, m", "released code")
     offset: float | None = setting(
         None, "initial value of a learned offset of all logits; none: no offset, as published"
     )
 
 
 class DualCoOp(ClipLearner[DualCoOpSettings, Tensor]):
-    """Region features are compared with the positive and the negative prompt of each class and aggregated."""
+    """Cosines of region features with the positive and the negative prompt of each class, aggregated over regions."""
 
     Settings = DualCoOpSettings
     card = Card(
@@ -78,14 +78,14 @@ class DualCoOp(ClipLearner[DualCoOpSettings, Tensor]):
         paper="Sun et al., NeurIPS 2022",
         trains="the contexts of two prompts per class",
         inferred=(
-            "the loss weight (`loss_weight`) is 0.03 at every ratio: the README gives it for 50 % of COCO and suggests "
-            "larger ones for smaller ratios",
-            "contexts are class-specific at every ratio (`class_specific`): the README suggests shared ones for very "
-            "small ratios and does not say which",
+            "the loss weight (`loss_weight`) is 0.03 at every ratio; the README gives it for 50 % of COCO and suggests "
+            "larger weights for smaller ratios",
+            "contexts are class-specific at every ratio (`class_specific`); the README suggests shared contexts for "
+            "very small ratios and does not specify these",
         ),
         differs=(
             PROMPT_NAMES,
-            "fp32: the code trains in half precision (recipe.precision=fp16, but with loss scaling)",
+            "precision is fp32; the code trains in half precision (recipe.precision=fp16, which adds loss scaling)",
             LAST_EPOCH,
             LABELLESS,
         ),
@@ -130,7 +130,7 @@ class DualCoOp(ClipLearner[DualCoOpSettings, Tensor]):
         return self.prompts()
 
     def forward(self, features: Float[Tensor, "b n e"], head: Float[Tensor, "2 c e"]) -> Float[Tensor, "b c"]:
-        """Two-way softmax over the negative and the positive logit: P(present) = sigmoid(positive - negative)."""
+        """A two-way softmax over the negative and the positive logit: P(present) = sigmoid(positive - negative)."""
         pair, _ = dualcoop_logits(
             region_cosines(features, head), spatial_scale=self.settings.spatial_scale, output_scale=self.settings.scale
         )

@@ -1,7 +1,7 @@
 """`gcn-ml`: a graph convolutional network maps word vectors of the labels to classifiers of max-pooled features.
 
 Chen et al., "Multi-Label Image Recognition with Graph Convolutional Networks" (ML-GCN), CVPR 2019, with masked
-cross-entropy as in MLR-PL tables, and a graph that is estimated from known labels. A label of 0 means unknown here; in
+cross-entropy as in MLR-PL tables, and a graph estimated from known labels. A label of 0 means unknown here; in
 ML-GCN's code it means a difficult object, which is trained as present.
 """
 
@@ -55,13 +55,15 @@ class GcnMlSettings(WordSettings, TrunkSettings):
         0.25, "total weight of a class's edges, relative to its self-loop", "ML-GCN's code; paper: 0.2 to 0.8"
     )
     sums: Literal["columns", "rows"] = setting(
-        "columns", "edges are divided by column sums, then transposed (code); or divided by row sums (paper)", "code"
+        "columns",
+        "columns: edges are divided by column sums, then transposed (code); rows: divided by row sums (paper)",
+        "code",
     )
     graph: Literal["released", "corrected"] = setting(
         "corrected",
-        "P(j | i) from images where j is known; released: an unknown j counts as absent, which leaves no edges at "
-        "small ratios",
-        "the two are equal on ML-GCN's complete labels",
+        "corrected: P(j | i) is estimated from images where j is known; released: an unknown j counts as absent, "
+        "which leaves no edges at small ratios",
+        "both are equal on ML-GCN's complete labels",
     )
 
 
@@ -77,8 +79,8 @@ class GcnMl(TrunkLearner[GcnMlSettings, Tensor]):
         paper="Chen et al., CVPR 2019",
         trains="the whole trunk and two graph convolutions; on a frozen trunk, only the convolutions",
         inferred=(
-            "the adaptation behind the rows of MLR-PL tables was not released: masked cross-entropy and a graph from "
-            "known labels, with ML-GCN's views, optimizer and schedule",
+            "the adaptation behind the results in MLR-PL tables was not released; ours uses masked cross-entropy and a "
+            "graph from known labels, with ML-GCN's views, optimizer and schedule",
         ),
         differs=(
             SINGLE_WORDS,

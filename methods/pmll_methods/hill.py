@@ -1,8 +1,9 @@
-"""`hill` and `splc`: two losses that are robust to missing labels.
+"""`hill`, `splc`: two losses that are robust to missing labels.
 
 Zhang et al., "Simple and Robust Loss Design for Multi-Label Learning with Missing Labels", arXiv:2112.07368, as in the
-released code (xinyu1205/robust-loss-mlml). Unknown labels are assumed negative. If the model confidently predicts one
-as present, the Hill loss down-weights it, and self-paced loss correction (SPLC) treats it as present.
+released code (xinyu1205/robust-loss-mlml). Unknown labels are assumed negative. An unknown label that the model
+confidently predicts as present is down-weighted by the Hill loss, and treated as present by self-paced loss correction
+(SPLC).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ RELEASED = Recipe(  # released code
     test_view="bilinear",
     batch=128,
     epochs=31,
-    horizon=80,  # the schedule is laid out for 80 epochs and training stops early
+    horizon=80,  # the schedule has a length of 80 epochs; training stops early
     optimizer="adam",
     lr=1e-4,
     weight_decay=1e-4,
@@ -39,7 +40,7 @@ RELEASED = Recipe(  # released code
     ema=0.9997,
     batch_norm="train",
 )
-PER_EPOCH = 0.82  # decay of the average per epoch on COCO, from a comment in the released code; also used in SCPNet's
+PER_EPOCH = 0.82  # decay of the average per epoch on COCO, from a comment in the released code; as in SCPNet's code
 AVERAGES = tuple(
     Values(datasets=(name,), recipe={"ema": PER_EPOCH ** (1 / steps)}, source="inferred: 0.82 per epoch, as on COCO")
     for name, steps in {"voc2007": 40, "voc2012": 45, "cub": 47}.items()
@@ -67,9 +68,9 @@ DIFFERS = (
 class HillSettings(PixelSettings, SinglePositiveSettings):
     """Settings of `hill`."""
 
-    lamb: Positive = setting(1.5, "λ of the weight of negatives, λ - p", "released code")
+    lamb: Positive = setting(1.5, "λ in the weight of negatives, λ - p", "released code")
     margin: float = setting(1.0, "margin subtracted from the logits of positives", "released code")
-    gamma: Weight = setting(2.0, "focusing on positives", "released code")
+    gamma: Weight = setting(2.0, "focusing parameter of positives", "released code")
 
 
 class Hill(PlainPixels[HillSettings, None], SinglePositiveLearner[HillSettings]):
@@ -84,7 +85,7 @@ class Hill(PlainPixels[HillSettings, None], SinglePositiveLearner[HillSettings])
         paper="Zhang et al., arXiv:2112.07368",
         trains=TRAINS,
         regimes=REGIMES,
-        inferred=("a known absent label is treated as an unknown one: the paper has none",),
+        inferred=("a known absent label is treated as an unknown one; the paper has no known absent labels",),
         differs=DIFFERS,
         tracks=TRACKS,
     )
@@ -104,7 +105,7 @@ class SplcSettings(PixelSettings, SinglePositiveSettings):
     tau: Share = setting(0.6, "probability above which an unknown label is treated as present", TAU)
     change_epoch: Whole = setting(1, "first epoch (0-based) with such corrections", "released code")
     margin: float = setting(1.0, "margin subtracted from the logits of known positives", "released code")
-    gamma: Weight = setting(2.0, "focusing", "released code")
+    gamma: Weight = setting(2.0, "focusing parameter", "released code")
 
 
 class Splc(PlainPixels[SplcSettings, None], SinglePositiveLearner[SplcSettings]):
@@ -115,7 +116,7 @@ class Splc(PlainPixels[SplcSettings, None], SinglePositiveLearner[SplcSettings])
         Hill.card,
         name="splc",
         title="self-paced loss correction",
-        inferred=("a known absent label is never corrected: the paper has none",),
+        inferred=("a known absent label is never corrected; the paper has no known absent labels",),
     )
 
     def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:

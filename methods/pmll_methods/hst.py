@@ -2,8 +2,8 @@
 
 Chen et al., "Heterogeneous Semantic Transfer for Multi-Label Recognition with Partial Labels", IJCV 2024; values and
 details are HCP-MLR-PL's. A label is completed if its score exceeds a threshold: θ_intra within an image, θ_inter across
-images. Both are learned from the known labels whose scores exceed them: present ones decrease θ, absent ones increase
-it. The two kinds of transfer are in `learners/transfer.py`.
+images. Both are learned from known labels with scores above them: present labels decrease θ, absent labels increase it.
+The two kinds of transfer are in `learners/transfer.py`.
 """
 
 from __future__ import annotations
@@ -38,22 +38,21 @@ class HstSettings(PrototypeSettings, TransferSettings):
 
     theta: float = setting(
         0.95,
-        "initial value of both learned thresholds; the released script's 1 exceeds every score, so that they get no "
-        "gradient",
+        "initial value of both learned thresholds; the released script starts at 1, where they have no gradient",
         "ours",
     )
     theta_group: Literal["own", "shared"] = setting(
         "own",
-        "thresholds have the learning rate of the group `scalars` and no weight decay; shared: as all other weights, "
-        "as in the released code, which limits how far they move",
+        "own: thresholds have the learning rate of the group `scalars` and no weight decay; shared: they are trained "
+        "like all other weights, as in the released code, and hardly move",
     )
     theta_weight: Weight = setting(0.1, "weight of the losses of the thresholds", "HCP-MLR-PL, script of HST")
-    prototypes: Count = setting(10, "prototypes per class, at most one per known positive")
+    prototypes: Count = setting(10, "prototypes per class; at most one per known positive")
     prototype_weight: Weight = setting(0.05, "weight of the prototype loss", "HCP-MLR-PL, script of HST")
     prototype_loss: Literal["corrected", "released"] = setting(
         "corrected",
-        "known positives are attracted to their prototypes and known negatives repelled; released: the opposite sign, "
-        "and unknown labels included",
+        "corrected: known positives are attracted to their prototypes and known negatives repelled; released: the "
+        "opposite sign, with unknown labels included",
     )
 
 
@@ -70,16 +69,16 @@ class Hst(TransferLearner[HstSettings]):
         "but the trunk",
         regimes=("partial", "full"),
         inferred=(
-            "the released script is for COCO: its values are used for every data set",
-            "a class with fewer known positives than prototypes, on which the code fails: one prototype per positive",
+            "the released script is for COCO; its values are used for every data set",
+            "a class with fewer known positives than prototypes has one prototype per positive; the code fails on it",
             "without cross-image transfer there is no contrastive loss",
         ),
         differs=(
             WORDS_OF_NAMES,
-            "thresholds start at 0.95: in the code at 1, where they have no gradient (theta=1.0)",
-            "thresholds have a learning rate of 1e-3 and no weight decay: in the code they are treated as all weights "
-            "and hardly move (theta_group=shared)",
-            "known positives are attracted to their prototypes: the code has the opposite sign and includes unknown "
+            "thresholds start at 0.95; in the code they start at 1, where they have no gradient (theta=1.0)",
+            "thresholds have a learning rate of 1e-3 and no weight decay; in the code they are trained like all other "
+            "weights and hardly move (theta_group=shared)",
+            "known positives are attracted to their prototypes; the code has the opposite sign and includes unknown "
             "labels (prototype_loss=released)",
             TEST_VIEW,
             OPEN_PAIRS,
@@ -94,7 +93,7 @@ class Hst(TransferLearner[HstSettings]):
                 datasets=("coco2014",),
                 values=(Values(recipe={"lr_scale": {"scalars": 100.0}}, source="ours: learning rate of θ is 1e-3"),),
             ),
-            "smoke": Track(  # below this θ, prototypes after two epochs with 10 % known labels give wrong labels
+            "smoke": Track(  # with a smaller θ, prototypes from two epochs on 10 % known labels give wrong labels
                 recipe=TRANSFER["smoke"].recipe,
                 settings={**TRANSFER["smoke"].settings, "theta": 0.85, "prototype_epochs": (2, 3)},
             ),
@@ -127,7 +126,7 @@ class Hst(TransferLearner[HstSettings]):
         return mean_direction(self.prototypes.centres, self.prototypes.count)
 
     def theta(self, way: str) -> Float[Tensor, ""]:
-        """θ of the transfer `intra` (within an image) or `inter` (across images)."""
+        """θ of transfer `intra` (within an image) or `inter` (across images)."""
         return self.theta_intra if way == "intra" else self.theta_inter
 
     def accepted(self, way: str, score: Float[Tensor, "b c"], epoch: int) -> Bool[Tensor, "b c"]:
@@ -136,7 +135,7 @@ class Hst(TransferLearner[HstSettings]):
     def transfer_terms(
         self, way: str, logits: Float[Tensor, "b c"], score: Float[Tensor, "b c"], batch: Batch, epoch: int
     ) -> dict[str, Tensor]:
-        """Adds the loss of the threshold, and for `inter` that of the prototypes."""
+        """Add the threshold loss and, for `inter`, the prototype loss."""
         settings, labels = self.settings, batch.labels
         terms = super().transfer_terms(way, logits, score, batch, epoch)
         terms[f"theta_{way}"] = settings.theta_weight * partial_bce(above(score, self.theta(way)), labels)

@@ -26,24 +26,24 @@ from .settings import setting
 class KggrSettings(LabelFeatureSettings):
     """Settings of `kggr`."""
 
-    classifier_graph: bool = setting(True, "graph network over the classifiers; without it: SSGRL", "reconstructed")
+    classifier_graph: bool = setting(True, "use the graph network over classifiers; false: SSGRL", "reconstructed")
 
 
 class Kggr(LabelFeatureLearner[KggrSettings]):
-    """s_c = w_c·o_c + b_c with o_c as in SSGRL and w_c from the graph network over classifiers."""
+    """s_c = w_c·o_c + b_c, with o_c as in SSGRL and w_c from the graph network over classifiers."""
 
     Settings = KggrSettings
     card = Card(
         name="kggr",
         title="knowledge-guided graph routing (reconstructed)",
         paper="after Chen et al., TPAMI 2022",
-        trains="as ssgrl, and the graph network over classifiers",
+        trains="as ssgrl, plus the graph network over classifiers",
         shown=(PAPER_STEP,),
         inferred=(
-            "reconstructed from the abstract: no code was released",
-            "the graph network over classifiers has the equations, edges and steps of that over features",
-            "the adaptation behind the rows of MLR-PL tables was not released: masked cross-entropy and HCP-MLR-PL's "
-            "recipe",
+            "reconstructed from the abstract; no code was released",
+            "the graph network over classifiers has the equations, edges and number of steps of the one over features",
+            "the adaptation behind the results in MLR-PL tables was not released; ours uses masked cross-entropy and "
+            "HCP-MLR-PL's recipe",
         ),
         tracks=LABEL_FEATURES,
     )

@@ -1,8 +1,8 @@
 """`ll-r`, `ll-ct`, `ll-cp`: unknown labels are assumed negative unless their loss is among the largest of a batch.
 
 Kim et al., "Large Loss Matters in Weakly Supervised Multi-Label Classification", CVPR 2022, as in the released code
-(snucml/LargeLossMatters). The first epoch uses all labels as they are. Later, entries with a large loss are rejected
-(LL-R), corrected temporarily, in the current step (LL-Ct), or corrected permanently (LL-Cp).
+(snucml/LargeLossMatters). The first epoch uses the labels unchanged. In later epochs, entries with a large loss are
+rejected (LL-R), corrected in the current step only (LL-Ct), or corrected permanently (LL-Cp).
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from .ranges import Share
 from .settings import setting
 
 DIFFERS = (
-    "known labels are never modified: in the code they are if there are too few unknown ones (candidates=all)",
+    "known labels are never modified; in the code they are if there are too few unknown labels (candidates=all)",
     ALL_IMAGES,
-    "training runs for all epochs: the code stops if the validation mAP falls 3 points below its best (no setting)",
+    "training runs for all epochs; the code stops if the validation mAP falls 3 points below its best (no setting)",
     DIFFICULT_PRESENT,
 )
 
@@ -42,7 +42,9 @@ class LargeLossSettings(SinglePositiveSettings):
         0.002, "increase per epoch of the share of modified entries, Δrel", "released code: 0.001 to 0.005"
     )
     candidates: Literal["unknown", "all"] = setting(
-        "unknown", "only unknown labels are modified; all: known ones too, if unknown ones are too few", "released: all"
+        "unknown",
+        "unknown: only unknown labels are modified; all: known labels too, if there are too few unknown ones",
+        "released code: all",
     )
 
 
@@ -60,7 +62,7 @@ class LlR(SinglePositiveLearner[LargeLossT]):
         paper="Kim et al., CVPR 2022",
         trains=TRAINS,
         regimes=REGIMES,
-        inferred=("Δrel is that of the authors' later code: the paper selects it on complete validation labels",),
+        inferred=("Δrel is that of the authors' later code; the paper selects it on complete validation labels",),
         differs=DIFFERS,
         tracks=large_loss_tracks(0.005),
     )
@@ -85,7 +87,7 @@ class LlR(SinglePositiveLearner[LargeLossT]):
         return {"an": losses.mean()}
 
     def pseudo_labels(self) -> Mapping[str, PseudoLabels | float]:
-        """The entries that the last epoch rejected, or corrected to present."""
+        """The entries that were rejected, or corrected to present, in the last epoch."""
         return {"doubted": PseudoLabels(self.stream("all"), self.doubted)} if self.doubted.any() else {}
 
     def share(self, epoch: int) -> float:
@@ -131,14 +133,14 @@ class LlCpSettings(LargeLossSettings):
 
     permanent: Literal["above", "reaching", "never"] = setting(
         "reaching",
-        "entries that are corrected permanently: those that reach the threshold; those above it, which is none if a "
-        "batch has a single large loss; or none, as in `ll-ct`",
-        "the authors' later code: reaching; released: above, but its command line cannot enable it",
+        "permanently corrected entries; reaching: those that reach the threshold; above: those above it, none if a "
+        "batch has a single large loss; never: none, as in `ll-ct`",
+        "the authors' later code; released code: above, which its command line cannot enable",
     )
 
 
 class LlCp(LlCt[LlCpSettings]):
-    """Entries with a large loss are corrected permanently, the same share of entries in every epoch."""
+    """Entries with a large loss are corrected permanently, the same share of entries in every epoch after the first."""
 
     Settings = LlCpSettings
     card = replace(
@@ -147,8 +149,8 @@ class LlCp(LlCt[LlCpSettings]):
         title="large loss correction, permanent",
         revision=2,
         differs=(
-            "labels are corrected permanently, by the rule of the authors' later code: the released code has another "
-            "rule (permanent=above), and its command line cannot enable it (permanent=never)",
+            "labels are corrected permanently, by the rule of the authors' later code; the released code has another "
+            "rule (permanent=above), which its command line cannot enable (permanent=never)",
             *DIFFERS,
         ),
         tracks=large_loss_tracks(0.001),
@@ -176,7 +178,7 @@ class LlCp(LlCt[LlCpSettings]):
         self.labels[batch.positions.to(self.labels.device)] = changed
 
     def pseudo_labels(self) -> Mapping[str, PseudoLabels | float]:
-        """Also the permanent corrections so far, even if there are none, so that a record shows this."""
+        """Add the permanent corrections so far, even if there are none: a record then shows this."""
         if self.settings.permanent == "never":
             return super().pseudo_labels()
         made = PseudoLabels(self.stream("all"), self.labels.cpu() - self.problem.labels)

@@ -1,7 +1,7 @@
 """`linear-probe`: regularised logistic regression on the pooled features of a frozen tower, one problem per class.
 
-The baseline that papers omit. One sweep computes the features of all training images. Each class is then solved to its
-optimum on its known labels, so all ratios take seconds.
+A baseline that papers omit. One sweep computes the features of all training images. The problem of each class is then
+solved exactly on its known labels, which takes seconds at every ratio.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class LinearProbe(TrunkLearner[LinearProbeSettings, None]):
         shown=(PAPER_STEP, PHOTOGRAPHS),
         title="logistic regression on frozen features",
         paper="a baseline",
-        trains="a linear classifier, to its optimum; in regime single-positive, unknown labels are assumed negative",
+        trains="a linear classifier, to the optimum; in regime single-positive, unknown labels are assumed negative",
         regimes=("full", "partial", "single-positive"),
         deterministic=True,
         tracks={
@@ -60,7 +60,7 @@ class LinearProbe(TrunkLearner[LinearProbeSettings, None]):
         self.gathered: list[Tensor] = []
 
     def phases(self) -> tuple[Phase, ...]:
-        """One pass over the images, since further epochs do not change the solution; none without epochs."""
+        """One pass over the images, or none if the recipe has no epochs. More epochs do not change the solution."""
         recipe = self.problem.recipe
         return (
             Phase(epochs=min(1, recipe.epochs), views=(recipe.test_view,), streams={"all": recipe.batch}, steps=False),
@@ -83,7 +83,7 @@ class LinearProbe(TrunkLearner[LinearProbeSettings, None]):
         self.gathered = []
         mean, deviation = moments(features)
         labels = self.problem.labels.cpu()
-        if self.problem.regime == "single-positive":  # without negatives there is no solution: unknown is absent
+        if self.problem.regime == "single-positive":  # no solution without negatives: unknown counts as absent
             labels = labels.masked_fill(labels == 0, -1)
         weight, bias = logistic_regression((features - mean) / deviation, labels, self.settings.strength)
         self.weight = (weight / deviation[:, None]).to(self.problem.device)
@@ -93,7 +93,7 @@ class LinearProbe(TrunkLearner[LinearProbeSettings, None]):
 def logistic_regression(
     features: Float64[Tensor, "n d"], labels: Int8[Tensor, "n c"], strength: float
 ) -> tuple[Float64[Tensor, "d c"], Float64[Tensor, " c"]]:
-    """Weights and biases of all classes, from regularised logistic regression on known labels, by a joint L-BFGS.
+    """Weights and biases of regularised logistic regression on known labels, with one L-BFGS for all classes.
 
     The bias is not regularised. A class without known positives or without known negatives has weight and bias 0.
     """

@@ -1,4 +1,4 @@
-"""`role`: regularised online label estimation, a classifier and an estimate of every training label, trained jointly.
+"""`role`: regularised online label estimation, joint training of a classifier and an estimate of every label.
 
 Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021, as in the released code. The estimates are
 trained parameters, one logit per training image and class. The expected number of positives is regularised as in `epr`.
@@ -30,7 +30,7 @@ LINEAR_BATCHES = (
     Values(settings={"linear_batch": 16}, source=LINEAR_PHASE),
     Values(datasets=("cub",), frozen={"batch": 8}, settings={"linear_batch": 8}, source=LINEAR_PHASE),
 )
-LARGEST = math.log((1 - 1e-5) / 1e-5)  # largest logit of an estimate after the linear phase, in the released code
+LARGEST = math.log((1 - 1e-5) / 1e-5)  # released code: largest logit of an estimate after the linear phase
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class Role(LinearPhase[RoleSettings], Epr[RoleSettings]):
         Epr.card,
         name="role",
         title="regularised online label estimation",
-        trains=f"{Epr.card.trains}; and one estimate per training label",
+        trains=f"{Epr.card.trains}; in both cases, one estimate per training label",
         tracks={
             "paper": replace(
                 Epr.card.tracks["paper"],
@@ -70,9 +70,8 @@ class Role(LinearPhase[RoleSettings], Epr[RoleSettings]):
         self.estimates = nn.Parameter(start_estimates(problem.labels))
 
     def log_odds(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, " c"]:
-        return torch.logit(
-            (0.5 + 0.495 * labels).mean(dim=0)
-        )  # those of the estimates, so that both start in agreement
+        """The log-odds of the mean initial estimate of each class: classifier and estimates start in agreement."""
+        return torch.logit((0.5 + 0.495 * labels).mean(dim=0))
 
     def parameter_groups(self) -> Mapping[str, Sequence[nn.Parameter]]:
         groups = super().parameter_groups()

@@ -1,8 +1,8 @@
-"""`sarb`: semantic-aware representation blending, which mixes features of known positives into unknown labels.
+"""`sarb`: semantic-aware representation blending mixes features of known positives into those of unknown labels.
 
 Pu et al., "Semantic-Aware Representation Blending for Multi-Label Image Recognition with Partial Labels", AAAI 2022;
 values and details are HCP-MLR-PL's. It builds on SSGRL's label features. Instance-level blending mixes in the feature
-of a label that is known to be present in another image of the batch. Prototype-level blending mixes in a prototype, a
+of a label known to be present in another image of the batch. Prototype-level blending mixes in a prototype, a
 k-means centre of the known positives of a class. The soft target of a blended label is the share that was mixed in.
 Both are in `learners/blending.py`.
 """
@@ -30,11 +30,11 @@ from .settings import setting
 class SarbSettings(BlendingSettings):
     """Settings of `sarb`."""
 
-    prototypes: Count = setting(10, "prototypes per class, at most one per known positive")
+    prototypes: Count = setting(10, "prototypes per class; at most one per known positive")
     known_rows: Literal["skip", "first-label"] = setting(
         "skip",
-        "images without unknown labels are not blended; first-label: their first label, although known, is blended, as "
-        "in the released code",
+        "skip: images without unknown labels are not blended; first-label: their first label is blended although it is "
+        "known, as in the released code",
     )
 
 
@@ -51,12 +51,13 @@ class Sarb(BlendingLearner[SarbSettings]):
         regimes=("partial", "full"),
         inferred=(
             "the released scripts for COCO and VG-200 have the same values, which are used for every data set",
-            "a class with fewer known positives than prototypes, on which the code fails: one prototype per positive, "
-            "selected by k modulo their number; a class without known positives is never blended",
+            "a class with fewer known positives than prototypes has one prototype per positive, selected by k modulo "
+            "their number; the code fails on it",
+            "a class without known positives is never blended",
         ),
         differs=(
             WORDS_OF_NAMES,
-            "images without unknown labels are not blended: in the code their first label is (known_rows=first-label)",
+            "images without unknown labels are not blended; the code blends their first label (known_rows=first-label)",
             NO_DECAY,
             TEST_VIEW,
             LAST_EPOCH,
@@ -77,7 +78,7 @@ class Sarb(BlendingLearner[SarbSettings]):
     def prototypes_for(
         self, location: Float[Tensor, "b c h w"], labels: Int8[Tensor, "b c"], generator: torch.Generator
     ) -> tuple[Float[Tensor, "c f"], Bool[Tensor, "b c"]]:
-        """The k-th prototype of each class, with one random k per batch, for one random unknown label per image."""
+        """The k-th prototype of each class, with one random k per batch, and one random unknown label per image."""
         centres, count = self.prototypes.centres, self.prototypes.count
         k = torch.randint(self.settings.prototypes, (), generator=generator).to(count) % count.clamp_min(1)
         rand = torch.rand(labels.shape, generator=generator).to(labels.device)

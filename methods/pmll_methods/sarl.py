@@ -1,8 +1,9 @@
-"""`coop-sd`, `sarl`: one image feature per class by semantic decoupling, compared with a learned prompt per class.
+"""`coop-sd`, `sarl`: one image feature per class from semantic decoupling, compared with a learned prompt per class.
 
 Ruan et al., "Learning Semantic-Aware Representation in Visual-Language Models for Multi-Label Recognition with Partial
-Labels", 2024: semantic decoupling of the last feature map of a frozen CLIP (3.1), category-specific prompts (3.2) and
-the partial asymmetric loss (3.3). `coop-sd` is the row of Table 4 with a shared prompt. No code was released.
+Labels", 2024. SARL combines semantic decoupling of the last feature map of a frozen CLIP (3.1), category-specific
+prompts (3.2) and the partial asymmetric loss (3.3). `coop-sd` is the row of Table 4 with a shared prompt. No code was
+released.
 """
 
 from __future__ import annotations
@@ -34,10 +35,10 @@ TRACKS = {
     ),
 }
 DECOUPLING_INFERRED = (
-    "the map is first reduced to 1024 channels, and P of eq. 3 is folded into the attention (`width`, `projection`): "
-    "for 80 classes, sarl has 4,635,137 trained parameters with 300-dimensional GloVe vectors, and 4,852,225 with "
-    "RN101's text features; the paper states 4.8 M",
-    "word vectors are 300-dimensional GloVe vectors of 840 B tokens (`words`): the paper does not say which",
+    "the map is first reduced to 1024 channels, and P of eq. 3 is folded into the attention (`width`, `projection`); "
+    "for 80 classes, sarl then has 4,635,137 trained parameters with 300-dimensional GloVe vectors, and 4,852,225 with "
+    "RN101's text features (the paper states 4.8 M)",
+    "word vectors are 300-dimensional GloVe vectors trained on 840 B tokens (`words`); the paper does not specify them",
 )
 
 
@@ -46,29 +47,31 @@ class CoOpSdSettings(CoOpSettings):
     """Settings of `coop-sd`: those of `coop` and of semantic decoupling."""
 
     decoupling: Literal["semantic", "attention", "none"] = setting(
-        "semantic", "semantic decoupling, ADD-GCN's semantic attention, or the global feature", "SARL, 3.1, Fig. 4"
+        "semantic",
+        "semantic: semantic decoupling; attention: ADD-GCN's semantic attention; none: the global feature",
+        "SARL, 3.1, Fig. 4",
     )
     words: str | None = setting(
         "glove", "word vectors x_c of the class names, as in ssgrl; none: the tower's text features", "SARL, 3.1: GloVe"
     )
-    map_pool: Count = setting(2, "average pooling of the last map, kernel size and stride", "SARL, 4.2")
-    width: Count | None = setting(1024, "channels of label features; none: those of the tower's map", "SARL, 4.2")
+    map_pool: Count = setting(2, "kernel size and stride of the average pooling of the last map", "SARL, 4.2")
+    width: Count | None = setting(1024, "channels of the label features; none: those of the tower's map", "SARL, 4.2")
     attention_width: Count = setting(1024, "channels of the bilinear attention", "SARL, 4.2")
-    projection: bool = setting(False, "P as a separate layer; else folded into the attention: the same functions")
+    projection: bool = setting(False, "P as a separate layer; false: folded into the attention, with the same outputs")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SarlSettings(CoOpSdSettings):
     """Settings of `sarl`."""
 
-    class_specific: bool = setting(True, "a separate context for every class", "SARL, 4.2")
+    class_specific: bool = setting(True, "separate contexts for every class", "SARL, 4.2")
 
 
 class CoOpSd(CoOp[CoOpSdSettings]):
     """The cosine between the decoupled image feature of each class and the text feature of its learned prompt.
 
-    In the paper's notation, `encode` returns f^g = Enc_v(I) (eq. 1) and `words` is x_c (eq. 2). `decoupling` contains U
-    (`fc1`), V (`fc2`) and P with b (`fc3`, with `projection`) of eq. 3, F_att (`fc4`) of eq. 4, the softmax over
+    In the paper's notation, `encode` returns f^g = Enc_v(I) (eq. 1), and `words` is x_c (eq. 2). `decoupling` contains
+    U (`fc1`), V (`fc2`) and P with b (`fc3`, with `projection`) of eq. 3, F_att (`fc4`) of eq. 4, the softmax over
     positions of eq. 5 and the weighted sum of eq. 6. `map` is the intermediate layer of section 4.2.
     """
 
@@ -118,14 +121,14 @@ class CoOpSd(CoOp[CoOpSdSettings]):
         return gathered, attention
 
     def visual(self, features: Tensor) -> Float[Tensor, " b #c e"]:
-        """f_c^v, mapped to the joint space for eq. 9."""
+        """f_c^v, projected to the joint space for eq. 9."""
         if self.settings.decoupling == "none":
             return super().visual(features)
         mapped: Tensor = self.map(self.decoupled(features)[0])
         return mapped
 
     def parameter_groups(self) -> Mapping[str, Sequence[nn.Parameter]]:
-        """Prompts and decoupling, which have different learning rates in the smoke recipe."""
+        """The groups `prompts` and `decoupling`. The smoke recipe gives them different learning rates."""
         groups: dict[str, list[nn.Parameter]] = {"prompts": [], "decoupling": []}
         for name, parameter in self.named_parameters():
             groups["prompts" if name.startswith(("prompts.", "offset")) else "decoupling"].append(parameter)

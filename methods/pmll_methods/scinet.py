@@ -1,9 +1,9 @@
 """`scinet`: label confidence, fused over similar images and correlated labels, on views of increasing difficulty.
 
 Wu et al., "Exploring Partial Multi-Label Learning via Integrating Semantic Co-occurrence Knowledge", IEEE TMM 2025.
-`variant=paper` is reconstructed from its figures and a summary: the equations of its method section were not available
-to us. `variant=released` is the authors' public code, which is a different method: SCPNet with a third view,
-pseudo-labels from the strong view for the medium one, and a doubled loss.
+`variant=paper` is reconstructed from its figures and a summary; we did not have the equations of its method section.
+`variant=released` is the authors' public code, a different method: SCPNet with a third view, pseudo-labels from the
+strong view for the medium view, and a doubled loss.
 """
 
 from __future__ import annotations
@@ -41,23 +41,28 @@ class ScinetSettings(SelfTaughtSettings):
 
     tower: str = setting("RN101:openai", TOWER, "released code's default")
     variant: Literal["paper", "released"] = setting(
-        "paper", "reconstructed from the paper, or the released code's loss"
+        "paper", "paper: reconstructed from the paper; released: the released code's loss"
     )
-    train_from: str = setting("auto", "first trained stage of the image encoder, `all` or `none`; auto: by variant")
-    start: str | None = setting("a photo of a", "words that initialise the context; none: noise", "released code")
+    train_from: str = setting(
+        "auto",
+        "first trained stage of the image encoder, `all` or `none`; auto: `none` in variant paper, else `all`",
+    )
+    start: str | None = setting("a photo of a", "phrase that initialises the contexts; none: noise", "released code")
     n_ctx: Count = setting(4, "context vectors; ignored if `start` is given", "released code")
     cross_prompt: Literal["off", "text", "image", "both"] = setting(
-        "off", "encoders that use the other modality", "figure; off: the score of an image must not depend on its batch"
+        "off",
+        "encoders that receive features of the other modality",
+        "figure; off, since the score of an image must not depend on its batch",
     )
     relation: Literal["pearson", "cosine"] = setting(
-        "pearson", "label graph from known labels, or from text features", "figure 4"
+        "pearson", "label graph; pearson: from known labels; cosine: from text features", "figure 4"
     )
     neighbours: Count | None = setting(None, "neighbours per label; none: all labels", "released code, VOC")
-    share: Share = setting(0.2, "total weight of a label's neighbours", "released code")
+    share: Share = setting(0.2, "total weight of a label's neighbours, s", "released code")
     temperature: Positive = setting(
         0.3, "temperature of the softmax over neighbours, K", "released code; paper's sweep"
     )
-    fusion: Literal["off", "instance", "label", "both"] = setting("both", "graphs over which confidence is smoothed")
+    fusion: Literal["off", "instance", "label", "both"] = setting("both", "graphs that smooth the confidence")
     lambda_n: Weight = setting(0.1, "weight of the instance graph", "best of the paper's sweep")
     lambda_q: Weight = setting(0.4, "weight of the label graph", "best of the paper's sweep")
     nearest: Count = setting(5, "neighbours per image in the instance graph", "inferred")
@@ -65,10 +70,12 @@ class ScinetSettings(SelfTaughtSettings):
     losses: tuple[Literal["a", "b", "c"], ...] = setting(("a", "b", "c"), "terms of the semantic augmentation")
     lambda_u: Weight = setting(0.125, "weight of the pseudo-label terms", "released code")
     lambda_c: Weight = setting(0.25, "weight of the related-label terms", "released code: lambda_u * kl_lambda")
-    hard_k: Whole = setting(5, "pseudo-labels per image, at most", "released code")
+    hard_k: Whole = setting(5, "maximum number of pseudo-labels per image", "released code")
     cutoff: Share = setting(0.95, "confidence threshold of a fully learned class", "released code")
-    known_negatives: Literal["keep", "ignore"] = setting("keep", "ignore: treat them as unknown, as in released code")
-    scale: Positive = setting(10.0, "scale of the cosine", "released code")
+    known_negatives: Literal["keep", "ignore"] = setting(
+        "keep", "keep: known absent labels stay absent; ignore: they count as unknown, as in the released code"
+    )
+    scale: Positive = setting(10.0, "scale of the cosines", "released code")
 
     @property
     def frozen(self) -> bool:
@@ -89,7 +96,7 @@ class Head(NamedTuple):
 
 
 class Scinet(SelfTaughtLearner[ScinetSettings, Head]):
-    """Cosines to graph-refined prompts, trained on fused confidences of easier views of the same image."""
+    """Cosines to prompts refined by a graph network, trained on fused confidences of easier views of the same image."""
 
     Settings = ScinetSettings
     card = Card(
@@ -130,7 +137,7 @@ class Scinet(SelfTaughtLearner[ScinetSettings, Head]):
             self.register_buffer(name, edges.float(), persistent=False)
 
     def phases(self) -> tuple[Phase, ...]:
-        """The recipe's views, weakest first; a single view is used for all (its features can be cached)."""
+        """The recipe's views, weakest first. A single view is repeated; its features can be cached."""
         views = self.problem.recipe.views
         wanted = 3 if self.settings.variant == "released" else VIEWS[self.settings.augmentation]
         if 1 < len(views) < wanted:

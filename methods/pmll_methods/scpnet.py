@@ -1,4 +1,4 @@
-"""`scpnet`, `scpnet-frozen`: learned prompts, refined over a label graph that is built from CLIP's text features.
+"""`scpnet`, `scpnet-frozen`: learned prompts, refined over a label graph built from CLIP's text features.
 
 Ding et al., "Exploring Structured Semantic Prior for Multi Label Recognition with Incomplete Labels", CVPR 2023; values
 are those of the released code (jameslahm/SCPNet). `scpnet-frozen` has a frozen image encoder (Table 2, starred row).
@@ -37,18 +37,20 @@ class ScpNetSettings(SelfTaughtSettings):
     """Settings of `scpnet`. Defaults are COCO's values; `presets/scpnet.py` has those of other data sets."""
 
     tower: str = setting("RN101:openai", TOWER, "paper, 4.1, with partial labels")
-    prompter: bool = setting(True, "cross-modality prompter (CMP); off: a linear layer on the image feature", "3.2")
+    prompter: bool = setting(True, "cross-modality prompter (CMP); false: a linear layer on the image feature", "3.2")
     n_ctx: Count = setting(4, "context vectors, m; ignored if `start` is given", "released code")
-    start: str | None = setting("a photo of a", "words that initialise the contexts; none: noise", "released code")
+    start: str | None = setting("a photo of a", "phrase that initialises the contexts; none: noise", "released code")
     layers: Whole = setting(3, "graph convolutions of the semantic association module, L; 0: no module", "Table 7")
-    scale: Positive | None = setting(10.0, "1/τ of eq. 7; none: learned, from the tower's on", "released code, COCO")
+    scale: Positive | None = setting(
+        10.0, "1/τ of eq. 7; none: learned, starting at the tower's", "released code, COCO"
+    )
     words: str | None = setting(None, "word vectors of the prior; none: the tower's text features", "3.1, Table 5")
     neighbours: Count = setting(62, "labels per row of the prior, including itself, K", "released code, COCO")
     share: Share = setting(0.2, "total weight of a label's neighbours, s", "released code")
     temperature: Positive = setting(0.2, "τ' of eq. 4", "released code, COCO")
-    sam_graph: Literal["bar", "star", "dynamic"] = setting("bar", "Ā, A*, or Ā of the prompts", "released; Table 4")
-    pessl_graph: Literal["static", "dynamic", "none"] = setting("static", "A*, A* of the prompts, or none", "Table 4")
-    hard_k: Whole = setting(2, "pseudo-labels per image, at most", "released code, COCO")
+    sam_graph: Literal["bar", "star", "dynamic"] = setting("bar", "Ā, A*, or Ā from the prompts", "released; Table 4")
+    pessl_graph: Literal["static", "dynamic", "none"] = setting("static", "A*, A* from the prompts, or none", "Table 4")
+    hard_k: Whole = setting(2, "maximum number of pseudo-labels per image", "released code, COCO")
     cutoff: Share = setting(0.95, "confidence threshold of a fully learned class", "released code")
     lambda_cst: Weight = setting(1 / 8, "weight of the consistency loss", "Table 8")
     lambda_dstl: Weight = setting(1 / 8, "weight of the distillation loss", "Table 8; released code, COCO")
@@ -62,7 +64,7 @@ class ScpNetFrozenSettings(ScpNetSettings):
 
 
 class Texts(NamedTuple):
-    """The text features of the classes and the calibration weights; None where the settings switch them off."""
+    """The text features of the classes and the calibration weights; None if the settings disable them."""
 
     refined: Float[Tensor, "c e"] | None
     weights: Float[Tensor, "c c"] | None
@@ -110,7 +112,7 @@ class ScpNet(SelfTaughtLearner[ScpNetSettings, Texts]):
             self.log_scale = nn.Parameter(torch.tensor(math.log(self.clip.logit_scale)))
 
     def phases(self) -> tuple[Phase, ...]:
-        """Two weak views and a strong one; if the recipe has a single view, it is used for all three."""
+        """Two weak views and a strong view. If the recipe has a single view, all three are that view."""
         (phase,) = super().phases()
         if len(phase.views) not in (1, 3):
             raise MethodError(
@@ -137,7 +139,7 @@ class ScpNet(SelfTaughtLearner[ScpNetSettings, Texts]):
         if texts is not None and of.layers:
             edges = {"bar": static.bar, "star": static.star, "dynamic": learned.bar}[of.sam_graph]
             # Z* = H⁰ + Hᴸ with H^{l+1} = ρ(Ā H^l W^l), eq. 6. As in the released code, Ā of eq. 3 replaces A*, and the
-            # last layer has no ρ (LeakyReLU, slope 0.2)
+            # last layer has no ρ (LeakyReLU with slope 0.2)
             texts = texts + self.graph(texts, edges)
         return Texts(texts, {"static": static.star, "dynamic": learned.star, "none": None}[of.pessl_graph])
 
@@ -152,7 +154,7 @@ class ScpNet(SelfTaughtLearner[ScpNetSettings, Texts]):
     def loss(self, batch: Batch, head: Texts, step: Step) -> dict[str, Tensor]:
         """L_cls + λ_cst L_cst + λ_dstl L_dstl (eq. 13-14).
 
-        L_cls is on the first weak view; the other terms train the strong view on the second weak view.
+        L_cls uses the first weak view. The other terms train the strong view on targets from the second weak view.
         """
         of, labels = self.settings, batch.labels
         features = torch.cat(batch.views)

@@ -1,7 +1,7 @@
 """`an`, `an-ls`, `wan`, `epr`: losses for training with a single positive label per image.
 
 Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021, as in the released code. The paper has no
-known absent labels; here they have the loss of a negative.
+known absent labels; here they have the loss of a negative label.
 """
 
 from __future__ import annotations
@@ -66,24 +66,24 @@ class An(SinglePositiveLearner[SinglePositiveSettings]):
 class AnLsSettings(LinearPhaseSettings, SinglePositiveSettings):
     """Settings of `an-ls`."""
 
-    smoothing: Share = setting(0.1, "weight of the opposite label in label smoothing; 0: `an`", "released code")
+    smoothing: Share = setting(0.1, "weight of the opposite label in label smoothing; 0: same as `an`", "released code")
 
 
 class AnLs(LinearPhase[AnLsSettings], SinglePositiveLearner[AnLsSettings]):
-    """`an` with label smoothing; in the paper with and without a linear phase (`linear_phase`)."""
+    """`an` with label smoothing. The paper trains it with and without a linear phase (`linear_phase`)."""
 
     Settings = AnLsSettings
     card = replace(
         An.card,
         name="an-ls",
         title="assume negative with label smoothing",
-        inferred=(*INFERRED, "training is end to end: the code also has a mode with a linear phase first"),
+        inferred=(*INFERRED, "training is end to end; the code also has a mode with a linear phase first"),
         tracks={**TRACKS, "paper": replace(PAPER, values=(*PAPER.values, *LINEAR_BATCHES))},
     )
 
     def log_odds(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, " c"]:
         share = super().log_odds(labels).sigmoid()
-        return torch.logit(share + self.settings.smoothing * (1 - 2 * share))  # the mean smoothed label
+        return torch.logit(share + self.settings.smoothing * (1 - 2 * share))  # of the mean smoothed label
 
     def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
         smoothing = self.settings.smoothing

@@ -1,8 +1,8 @@
 """`ssgrl`: semantic decoupling and a gated graph network over labels, trained with masked cross-entropy.
 
 Chen et al., "Learning Semantic-Specific Graph Representation for Multi-Label Image Recognition", ICCV 2019, as
-reported in MLR-PL tables: trunk and widths are HCP-MLR-PL's, and the graph is estimated from known labels. The network
-is in `learners/label_features.py`.
+reported in MLR-PL tables: the trunk and widths are HCP-MLR-PL's, and the graph is estimated from known labels. The
+network is in `learners/label_features.py`.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class Ssgrl(LabelFeatureLearner[LabelFeatureSettings]):
         paper="Chen et al., ICCV 2019",
         trains="layer4 of the trunk, decoupling, graph and classifiers; on a frozen trunk, all but the trunk",
         inferred=(
-            "the adaptation behind the rows of MLR-PL tables was not released: masked cross-entropy and HCP-MLR-PL's "
-            "recipe",
+            "the adaptation behind the results in MLR-PL tables was not released; ours uses masked cross-entropy and "
+            "HCP-MLR-PL's recipe",
         ),
         differs=(
-            "widths, resolution, batch size and weight decay are HCP-MLR-PL's: SSGRL's own code has width=none "
+            "widths, resolution, batch size and weight decay are HCP-MLR-PL's; SSGRL's own code has width=none "
             "attention_width=1024 recipe.resolution=576 recipe.batch=4 recipe.weight_decay=0 recipe.schedule=constant",
-            "the reset gate has its own U: SSGRL's code uses that of the update gate (shared_reset=true)",
-            "the last epoch is scored: both codes select the best epoch on the test set (recipe.selection=best-test)",
+            "the reset gate has a separate matrix U; SSGRL's code reuses the update gate's (shared_reset=true)",
+            "the last epoch is scored; both codes select the best epoch on the test set (recipe.selection=best-test)",
         ),
         tracks=LABEL_FEATURES,
     )

@@ -1,7 +1,7 @@
 """`ssmll`: label-specific features aligned with learned prompts, context prediction, and class-aware pseudo-labels.
 
 Fan et al., "Context-Based Semantic-Aware Alignment for Semi-Supervised Multi-Label Learning", 2024 (arXiv:2412.18842).
-This is a reconstruction from a summary of the paper (see its card): no code was released. Details that the summary
+No code was released. This is a reconstruction from a summary of the paper (see the card). Details that the summary
 leaves open follow CAP, by the same group.
 """
 
@@ -32,7 +32,7 @@ from .settings import setting
 from .towers.words import word_vectors
 
 SMOKE = SMOKE_PROMPTS.at(epochs=12, warmup_epochs=0, ema=0.9)
-LARGE = 80  # from this number of classes on, there are 6 contexts (COCO, NUS-WIDE), otherwise 4 (VOC)
+LARGE = 80  # with at least this many classes there are 6 contexts (COCO, NUS-WIDE), otherwise 4 (VOC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,35 +40,40 @@ class SsmllSettings(PseudoLabelSettings, ClipSettings):
     """Settings of `ssmll`. Values without a source are inferred."""
 
     n_ctx: Count = setting(16, "context vectors per prompt, M")
-    start: str | None = setting(None, "words that initialise the contexts; none: Gaussian noise")
+    start: str | None = setting(None, "phrase that initialises the contexts; none: Gaussian noise")
     context_sd: Weight | None = setting(0.02, "standard deviation of the noise; none: that of the token embeddings")
     alignment: Literal["label-specific", "global"] = setting(
-        "label-specific", "one image feature per class, or one for all classes", "paper, summary"
+        "label-specific",
+        "label-specific: one image feature per class; global: one for all classes",
+        "paper, summary",
     )
     prompts: Literal["two", "shared"] = setting(
         "two",
-        "separate prompts for the attention over regions and for the alignment, or one for both",
+        "two: separate prompts for the attention over regions and for the alignment; shared: one for both",
         "paper, summary",
     )
     attention_scale: Positive = setting(20.0, "scale of the cosines in the softmax over positions, α")
     scale: Positive = setting(20.0, "scale of the cosines in the logits, κ")
     offset: float = setting(-4.0, "initial value of the learned offset of all logits, b")
     thresholds: Literal["cat", "fixed", "cap"] = setting(
-        "cat", "pseudo-labels by class-distribution-aware thresholds, at 0.5, or by CAP's rule", "paper, summary"
+        "cat",
+        "thresholds of pseudo-labels; cat: class-distribution-aware; fixed: 0.5; cap: CAP's",
+        "paper, summary",
     )
     positive_share: Share = setting(1.0, "share of the expected positives that become pseudo-positives, η+")
     negative_share: Share = setting(1.0, "share of the expected negatives that become pseudo-negatives, η-")
     contexts: bool = setting(True, "predict the contexts of an image as an auxiliary task", "paper, summary")
-    k: Count | None = setting(None, "number of contexts K; none: 6 from 80 classes on, else 4", "paper: 6 on COCO")
-    affinity: Literal["cond_sym", "jaccard", "count"] = setting("cond_sym", "co-occurrence measure of the clustering")
+    k: Count | None = setting(None, "number of contexts, K; none: 6 for 80 classes or more, else 4", "paper: 6 on COCO")
+    affinity: Literal["cond_sym", "jaccard", "count"] = setting("cond_sym", "co-occurrence measure for the clustering")
     context_target: Literal["multi_hot", "share", "majority"] = setting(
-        "multi_hot", "target of the context task: all contexts of an image, their shares, or the main one"
+        "multi_hot",
+        "target of the context task; multi_hot: all contexts of an image; share: their shares; majority: the main one",
     )
     context_weight: Weight = setting(1.0, "weight of the context task, λ_c")
 
 
 class Ssmll(PseudoLabelLearner[SsmllSettings, Tensor, Tensor], ClipLearner[SsmllSettings, Tensor, Tensor]):
-    """One image feature per class, by attention over regions, compared with the prompt of the class."""
+    """One image feature per class, from attention over regions, compared with the prompt of the class."""
 
     Settings = SsmllSettings
     card = Card(
@@ -80,13 +85,13 @@ class Ssmll(PseudoLabelLearner[SsmllSettings, Tensor, Tensor], ClipLearner[Ssmll
         trains="the contexts of two prompts per class, an offset and a classifier of image contexts",
         regimes=("semi",),
         inferred=(
-            "reconstructed from a summary, which states two prompts per class, attention over positions, spectral "
+            "reconstructed from a summary that states two prompts per class, attention over positions, spectral "
             "clustering of co-occurrence with K = 6 on COCO, and thresholds per class; all formulas are ours",
             "local features are CLIP's value and output projection at each position; their mean is the global feature",
             "a learned offset of all logits, κ = α = 20, M = 16",
             "loss, batch sizes, phases, views and averaged weights are CAP's; tower, resolution and optimizer are "
             "DualCoOp's",
-            "thresholds are CAP's, without pseudo-positives for a class that no labelled image has",
+            "thresholds are CAP's, but a class that is absent from all labelled images has no pseudo-positives",
         ),
         tracks={
             "paper": SSMLL,
@@ -100,7 +105,7 @@ class Ssmll(PseudoLabelLearner[SsmllSettings, Tensor, Tensor], ClipLearner[Ssmll
 
     def __init__(self, problem: Problem, settings: SsmllSettings) -> None:
         super().__init__(problem, settings)
-        number = 2 if settings.prompts == "two" else 1  # first the prompt for attention, last that for alignment
+        number = 2 if settings.prompts == "two" else 1  # the first is for the attention, the last for the alignment
         self.prompts = PromptContexts(
             self.clip,
             problem.prompt_names,
@@ -118,7 +123,7 @@ class Ssmll(PseudoLabelLearner[SsmllSettings, Tensor, Tensor], ClipLearner[Ssmll
             self.register_buffer("of_class", contexts(affinity(problem.labels, settings.affinity), self.k))
 
     def encode(self, pixels: Tensor) -> Float[Tensor, "b n e"]:
-        """F, every position in the joint space; without positional embedding if the tower supports it."""
+        """F, the feature of each position in the joint space; without positional embedding if the tower supports it."""
         variant = "maskclip" if "maskclip" in self.clip.variants else None
         return self.clip.dense(self.clip.normalise(pixels), variant)
 
@@ -129,7 +134,7 @@ class Ssmll(PseudoLabelLearner[SsmllSettings, Tensor, Tensor], ClipLearner[Ssmll
     def label_features(
         self, features: Float[Tensor, "b n e"], semantic: Float[Tensor, "c e"]
     ) -> Float[Tensor, " b #c e"]:
-        """h_k, the image feature of each class; with global alignment, the mean over positions."""
+        """h_k, the image feature of each class. With global alignment it is the mean over positions."""
         if self.settings.alignment == "global":
             return features.mean(dim=1, keepdim=True)
         return region_attention(features, semantic, self.settings.attention_scale) @ features
@@ -146,7 +151,7 @@ class Ssmll(PseudoLabelLearner[SsmllSettings, Tensor, Tensor], ClipLearner[Ssmll
         return self.aligned(self.label_features(features, head[0]), head[-1])
 
     def assign_labels(self, scores: Float[Tensor, "u c"]) -> Int8[Tensor, "u c"]:
-        """Pseudo-labels by rank, as frequent as in the labelled images; or by a threshold of 0.5."""
+        """Pseudo-labels by rank, as frequent as in the labelled images, or by a threshold of 0.5."""
         settings, positives = self.settings, self.positives.to(scores.device)
         if settings.thresholds == "cap":
             found = thresholds.cap_thresholds(
@@ -186,5 +191,5 @@ class Ssmll(PseudoLabelLearner[SsmllSettings, Tensor, Tensor], ClipLearner[Ssmll
 def region_attention(
     features: Float[Tensor, "b n e"], semantic: Float[Tensor, "c e"], scale: float
 ) -> Float[Tensor, "b c n"]:
-    """a = softmax over positions of α cos(F_r, S_k), α = `scale`."""
+    """a = softmax over positions of α cos(F_r, S_k), with α = `scale`."""
     return (scale * region_cosines(features, semantic[None])[:, 0]).softmax(dim=-1)

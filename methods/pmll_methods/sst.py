@@ -1,8 +1,8 @@
-"""`sst`: structured semantic transfer, pseudo-labels for unknown labels from known labels of the same or other images.
+"""`sst`: structured semantic transfer, pseudo-labels from known labels of the same image or of other images.
 
 Chen et al., "Structured Semantic Transfer for Multi-Label Recognition with Partial Labels", AAAI 2022; values and
 details are HCP-MLR-PL's. It builds on SSGRL's label features. Intra-image transfer completes a label that is likely to
-co-occur with the known present labels of the image. Cross-image transfer completes a label whose feature is similar to
+co-occur with the known present labels of the image. Cross-image transfer completes a label if its feature is similar to
 those of the latest known positives of its class. Both compare a score with a threshold θ that decreases over epochs.
 The two kinds of transfer are in `learners/transfer.py`.
 """
@@ -37,11 +37,12 @@ class SstSettings(TransferSettings):
     margin_floor: float = setting(0.75, "smallest θ", "HCP-MLR-PL")
     memory: Count = setting(100, "known positives per class in the memory, M", "HCP-MLR-PL, script of SST")
     memory_mean: Literal["filled", "all"] = setting(
-        "filled", "mean similarity to the features in the memory; all: also over empty slots, as in the released code"
+        "filled",
+        "filled: mean similarity over the features in the memory; all: over empty slots too, as in the released code",
     )
 
     def margin_at(self, epoch: int) -> float:
-        """θ in an epoch; a `margin` below the floor rises to it after one epoch of transfer, as in released code."""
+        """θ in `epoch`. A `margin` below the floor rises to it after one epoch of transfer, as in the released code."""
         after = epoch - self.transfer_from
         return self.margin if after <= 0 else max(self.margin_floor, self.margin - after * self.margin_step)
 
@@ -64,12 +65,12 @@ class Sst(TransferLearner[SstSettings]):
         differs=(
             WORDS_OF_NAMES,
             OPEN_PAIRS,
-            "mean similarity is over the features in the memory: the code includes empty slots (memory_mean=all)",
+            "mean similarity is over the features in the memory; the code includes empty slots (memory_mean=all)",
             LAST_EPOCH,
         ),
         tracks={
             "paper": TRANSFER["paper"],
-            # θ is the released floor: after few epochs, no similarity reaches 0.95
+            # the released floor of θ: after so few epochs, no similarity reaches 0.95
             "smoke": Track(recipe=TRANSFER["smoke"].recipe, settings={**TRANSFER["smoke"].settings, "margin": 0.75}),
         },
     )
@@ -80,17 +81,17 @@ class Sst(TransferLearner[SstSettings]):
             self.memory = FeatureMemory(len(problem.classes), settings.memory, self.width)
 
     def remember(self, features: Float[Tensor, "b c f"], labels: Int8[Tensor, "b c"]) -> None:
-        """Update the memory, from the first epoch on; it is read afterwards, so a known positive also meets itself."""
+        """Update the memory in every epoch. It is read afterwards, so a known positive is also compared with itself."""
         self.memory.update(features, labels)
 
     def reference(self) -> Float[Tensor, "c f"]:
         return self.memory.direction(self.settings.memory_mean)
 
     def accepted(self, way: str, score: Float[Tensor, "b c"], epoch: int) -> Bool[Tensor, "b c"]:
-        """score >= θ; with θ = 1, no label is completed."""
+        """Whether score >= θ. With θ = 1, no label is completed."""
         return reaches(score, self.settings.margin_at(epoch))
 
 
 def reaches(score: Float[Tensor, "b c"], margin: float) -> Bool[Tensor, "b c"]:
-    """score >= margin; nowhere for a margin of 1."""
+    """score >= margin; false everywhere for a margin of 1."""
     return (score >= margin) & (margin < 1)

@@ -1,7 +1,7 @@
 """`clip-zeroshot`: the cosine between an image and a hand-written prompt per class, without training.
 
 Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021, zero-shot transfer.
-Images are ranked by the cosine of each class: a softmax over classes would change the ranking.
+Images are ranked by the cosine of each class. A softmax over classes would change the ranking.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class ZeroShotSettings(ClipSettings):
 
 
 class ClipZeroShot(ClipLearner[ZeroShotSettings, Tensor]):
-    """scale * cos(image, text of the class)."""
+    """logit = scale · cos(image, text of the class)."""
 
     Settings = ZeroShotSettings
     card = Card(
@@ -43,8 +43,8 @@ class ClipZeroShot(ClipLearner[ZeroShotSettings, Tensor]):
         deterministic=True,
         logits=False,
         differs=(
-            "images are resized to a square: CLIP's code crops the centre (recipe.test_view=centre)",
-            "fp32: CLIP's code uses half precision on GPUs (recipe.precision=fp16)",
+            "images are resized to a square; CLIP's code crops the centre (recipe.test_view=centre)",
+            "precision is fp32; CLIP's code uses half precision on GPUs (recipe.precision=fp16)",
         ),
         tracks={
             "paper": Track(recipe=IMAGES, source="CLIP's code; nothing is trained"),

@@ -1,4 +1,4 @@
-"""Tracks and settings of methods with learned prompts: the rows of SARL's Table 4 (`coop` … `sarl`) share them all."""
+"""Tracks and settings of methods with learned prompts. All rows of SARL's Table 4 share a recipe."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .recipes import SMOKE_PROMPTS
 
 TINY_PROMPTS = {"tower": "tiny", "n_ctx": 4, "start": "a photo of a", "context_sd": None, "offset": -2.0}
 
-# fields of a recipe, hence values of any type; DualCoOp has the same tower and resolution
+# fields of a recipe, so values of any type; DualCoOp has the same tower and resolution
 DUALCOOPS: Mapping[str, Any] = {"views": ("dualcoop",), "test_view": "bilinear"}
 COOPS: Mapping[str, Any] = {"momentum": 0.9, "weight_decay": 5e-4}
 SARL_PAPER = Track(
@@ -37,10 +37,10 @@ SARL_PAPER = Track(
 SARL_SMOKE = Track(recipe=SMOKE_PROMPTS, settings={**TINY_PROMPTS, "scale": 20.0, "loss": "bce"})
 
 SARL_INFERRED = (
-    "P(present) = σ(cos/τ): with the printed softmax over labels (`readout`), at most one label per image exceeds 0.5",
-    "τ is that of the tower, 0.01 for OpenAI's; contexts start from N(0, 0.02²); momentum and weight decay are CoOp's",
-    "views are DualCoOp's: the paper states none",
+    "P(present) = σ(cos/τ); with the printed softmax over labels (`readout`), at most one label per image exceeds 0.5",
+    "τ is the tower's, 0.01 for OpenAI's; contexts are drawn from N(0, 0.02²); momentum and weight decay are CoOp's",
+    "views are DualCoOp's; the paper states none",
 )
 TABLE_4_INFERRED = (
-    "SARL's Table 4 gives only results for this row: resolution, loss, optimizer and read-out are SARL's",
+    "SARL's Table 4 gives only results for this row; resolution, loss, optimizer and read-out are SARL's",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..recipe import Recipe
 
-HCP = Recipe(  # HCP-MLR-PL's scripts of SST, HST, SARB and DSRB; the tables of these papers also use it for SSGRL
+HCP = Recipe(  # HCP-MLR-PL's scripts of SST, HST, SARB and DSRB; their papers' tables also use it for SSGRL
     resolution=448,
     views=("hcp",),
     batch=8,
@@ -30,7 +30,7 @@ FROZEN_TRUNK = Recipe(  # ours: a head on fixed features
     schedule="cosine",
     cache=True,
 )
-CONTROLLED = Recipe(  # ours: the same trunk, resolution, augmentation and budget for all, so that only methods differ
+CONTROLLED = Recipe(  # ours: the same trunk, resolution, augmentation and budget for all methods
     resolution=448,
     views=("hcp",),
     batch=32,

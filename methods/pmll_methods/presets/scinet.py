@@ -1,7 +1,7 @@
-"""Tracks of `scinet`, and what is inferred or differs; the paper track has the released values by data set.
+"""Tracks of `scinet`, with the released values per data set, and the lists of inferred parts and departures.
 
-wuliwuxin/SCINet (ad38024), a copy of SCPNet's code with its own table of values. It trains the image tower (variant
-`released`). Variant `paper` has frozen towers and the same learning rates, as `scpnet-frozen` has.
+The released code (wuliwuxin/SCINet, ad38024) is a copy of SCPNet's with a different table of values. It trains the
+image tower (variant `released`). Variant `paper` has frozen towers and the same learning rates, like `scpnet-frozen`.
 """
 
 from __future__ import annotations
@@ -56,15 +56,15 @@ INFERRED = (
     "fusion is a closed-form smoothing over a graph of images and a graph of labels",
     "loss weights, learning rates and schedule are those of the released code, which trains the image tower; they are "
     "also used with frozen towers, as in scpnet-frozen",
-    "partial labels: the code reads the ratio but does not use it; an unknown label is assumed negative until SPLC "
+    "partial labels: the code reads the ratio without using it; here an unknown label is assumed negative until SPLC "
     "corrects it (`unknown`), and a known absent label is never corrected",
-    "the medium view is SCPNet's strong view with a single operation: the code's list of operations is not released",
+    "the medium view is SCPNet's strong view with a single operation; the code's list of operations is not released",
 )
 DIFFERS = (
     *TRAINED_CLIP,
-    "variant paper: the code has no fusion, trains the image tower and doubles its loss (variant=released)",
-    "known absent labels stay absent: the code has only present and unknown labels (known_negatives=ignore)",
-    "60 epochs on COCO: the code has one (recipe.epochs=1)",
+    "variant paper: the code has no fusion, trains the image tower and doubles the loss (variant=released)",
+    "known absent labels stay absent; the code has only present and unknown labels (known_negatives=ignore)",
+    "training on COCO takes 60 epochs; the code has one (recipe.epochs=1)",
     "variant released: one forward pass with a doubled loss; the code makes two passes, which update the batch-norm "
     "statistics twice per step (no setting)",
 )

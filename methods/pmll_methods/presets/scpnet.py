@@ -1,7 +1,7 @@
-"""Tracks of `scpnet` and `scpnet-frozen`, and what is inferred; the paper track has the released values by data set.
+"""Tracks of `scpnet` and `scpnet-frozen`, with the released values per data set, and the list of inferred parts.
 
-jameslahm/SCPNet (d56341a) has one configuration per data set, each for single positive labels. No released code trains
-on partial labels; the paper's supplement, which describes this training, was not available to us.
+The released code (jameslahm/SCPNet, d56341a) has one configuration per data set, each for single positive labels, and
+cannot train on partial labels. We did not have the paper's supplement, which describes that training.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from ..recipe import Recipe, Track, Values
 
 
 def ema(steps: int) -> float:
-    """The decay that keeps 0.82 of an average after this many steps, those of one epoch of the data set."""
+    """The decay per step that keeps 0.82 of an average after one epoch of `steps` steps."""
     return math.pow(0.82, 1 / steps)
 
 
 def rates(tower: float, graph: float) -> dict[str, Any]:
-    """Fields of a recipe: the peak learning rates of image tower and contexts, and of the graph network."""
+    """Recipe fields for two peak learning rates: of image tower and contexts, and of the graph network."""
     return {"lr": tower, "lr_scale": {"graph": graph / tower}}
 
 
 def both(*datasets: str, recipe: Mapping[str, Any], settings: Mapping[str, Any], source: str) -> Values:
-    """Values for a trained and for a frozen image tower; `recipe` and `settings` are fields by name."""
+    """Values for both a trained and a frozen image tower; `recipe` and `settings` map names of fields to values."""
     return Values(datasets=datasets, recipe=recipe, frozen=recipe, settings=settings, source=source)
 
 
@@ -34,7 +34,7 @@ RELEASED = Recipe(
     test_view="centre-bilinear",
     batch=128,
     epochs=60,
-    horizon=80,  # the schedule is laid out for 80 epochs and training stops early
+    horizon=80,  # the schedule has a length of 80 epochs; training stops early
     **rates(3e-5, graph=1e-5),
     optimizer="adam",
     weight_decay=1e-4,
@@ -82,14 +82,15 @@ TRACKS = {
 FROZEN_TRACKS = {"paper": FROZEN_PAPER, "smoke": Track(recipe=SMOKE_FROZEN, settings=SMOKE_SETTINGS)}
 
 INFERRED = (
-    "partial labels: the paper states only the tower, RN101; the recipe is that for single positive labels, VOC 2012's "
-    "on VOC 2007 and COCO's on VG-200; 224 px is the only resolution in the code, although the paper compares with "
-    "methods at 448 px (`recipe.resolution`)",
+    "partial labels: the paper states only the tower, RN101; the recipe is that for single positive labels, with VOC "
+    "2012's values on VOC 2007 and COCO's on VG-200",
+    "the resolution is 224 px, the only one in the code, although the paper compares with methods at 448 px "
+    "(`recipe.resolution`)",
     "an unknown label is assumed negative until SPLC corrects it, since the paper follows SPLC (`unknown`); a known "
     "absent label is never corrected and never gets a pseudo-label",
     "RN101's graph network has widths d, 2d, 2d and d, as RN50's: 2.1 M parameters",
-    "where paper and code differ, we follow the code: graph convolutions use Ā (eq. 3), not A* as in eq. 6 "
-    "(`sam_graph`); images without a confident label are left out of eq. 10",
+    "as in the code, graph convolutions use Ā (eq. 3) and not A* as in eq. 6 (`sam_graph`), and images without a "
+    "confident label are left out of eq. 10",
     "dynamic graphs (`sam_graph`, `pessl_graph`) have no gradient",
 )
-FROZEN_INFERRED = (*INFERRED, "learning rates and schedule are those of the trained image tower: the paper gives none")
+FROZEN_INFERRED = (*INFERRED, "learning rates and schedule are those of the trained image tower; the paper gives none")

@@ -1,4 +1,4 @@
-"""Tracks of the semi-supervised methods by data set: CAP's are released, SSMLL's are inferred from them."""
+"""Tracks of the semi-supervised methods per data set. CAP's are released; SSMLL's are inferred from CAP's."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Tracks of methods for single positive labels, by data set: Cole et al., and work that builds on their code.
+"""Tracks per data set of methods for single positive labels, by Cole et al. and in work that builds on their code.
 
 Cole et al. (CVPR 2021) select the batch size, 8 or 16, and the learning rate, 1e-2 to 1e-5, on complete validation
-labels. They release no selected values for end-to-end training. Zhou et al. (EM, ECCV 2022) use their code and release
-one configuration per data set, also for AN.
+labels. They do not release the selected values for end-to-end training. Zhou et al. (EM, ECCV 2022) use their code and
+release one configuration per data set, including one for AN.
 """
 
 from __future__ import annotations
@@ -66,12 +66,12 @@ DIFFERS = (
     ALL_IMAGES,
     DIFFICULT_PRESENT,
     ALL_TEST_IMAGES,
-    "features of a frozen trunk are standardised: in the code they are not (no setting)",
+    "features of a frozen trunk are standardised; in the code they are not (no setting)",
 )
 
 SMOKE_SETTINGS = {"tower": "tiny", "pooling": "avg+max", "train_from": "auto"}
 SMOKE = Track(recipe=SMOKE_TRUNK, settings=SMOKE_SETTINGS)
-OF_SHAPES = {"expected_positives": 1.9}  # the mean of `shapes`; the paper also uses the means of its data sets
+OF_SHAPES = {"expected_positives": 1.9}  # the mean of `shapes`; the paper likewise uses the means of its data sets
 
 
 def large_loss_tracks(delta: float) -> dict[str, Track]:
@@ -95,10 +95,10 @@ TRACKS = {"paper": PAPER, "smoke": SMOKE}
 REGIMES = ("full", "partial", "single-positive")
 TRAINS = "the trunk and a linear classifier; on a frozen trunk, only the classifier"
 INFERRED = (
-    "batch size and learning rate are those of AN in EM's code: the paper selects them on complete validation labels",
-    "a label known to be absent has the loss of a negative",
+    "batch size and learning rate are those of AN in EM's code; the paper selects them on complete validation labels",
+    "a known absent label has the loss of a negative label",
 )
-LINEAR_BATCHES = (  # of the optional linear phase
+LINEAR_BATCHES = (  # batch sizes of the optional linear phase
     Values(settings={"linear_batch": 8}, source=FROM_AN_LS),
     Values(datasets=("nuswide",), settings={"linear_batch": 16}, source=FROM_AN_LS),
 )

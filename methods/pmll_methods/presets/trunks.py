@@ -1,6 +1,6 @@
 """Tracks and settings of methods on a CNN trunk, after HCP-MLR-PL.
 
-A track with frozen layers below `layer4` follows the released scripts; its recipe for a frozen trunk is ours.
+Recipes that train `layer4` follow the released scripts; recipes for a frozen trunk are ours.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from ..recipe import Track
 from .recipes import CONTROLLED, FROZEN_TRUNK, HCP, HCP_DATASETS, HCP_SCRIPTS, SMOKE_TRUNK
 
 # How the biases of the classifiers are initialised
-RELEASED_START = {"start": "released"}  # by torch's defaults, as in released code
-LOG_ODDS_START = {"start": "log-odds"}  # at the log-odds of each class: on frozen trunks, where the recipe is ours
+RELEASED_START = {"start": "released"}  # by torch's default, as in released code
+LOG_ODDS_START = {"start": "log-odds"}  # as the log-odds of each class; on frozen trunks, with our recipes
 
 TINY_CLASSIFIER = {"tower": "tiny", "pooling": "avg+max"}  # settings of the track `smoke`
-CONTROLLED_TRUNK = Track(recipe=CONTROLLED, settings={"tower": "clip:RN101:openai"})  # the tower of CLIP methods, too
+CONTROLLED_TRUNK = Track(recipe=CONTROLLED, settings={"tower": "clip:RN101:openai"})  # also the tower of CLIP methods
 
 HCP_BASELINE = Track(  # a linear classifier on pooled features
     recipe=HCP,
@@ -44,7 +44,7 @@ LABEL_FEATURES = {  # SSGRL and KGGR
             "map_pool": 2,
             "width": 128,
             "attention_width": 64,
-            "start": "log-odds",  # otherwise the biases take half of the few steps, and rounding decides the rest
+            "start": "log-odds",  # otherwise the biases need half of the few steps, and rounding decides the result
         },
     ),
 }
@@ -54,7 +54,7 @@ TRANSFER = {  # SST and HST
     ),
     "smoke": Track(
         recipe=LABEL_FEATURES["smoke"].recipe,
-        # in so few steps, the released weight of 10 would train the trunk on label pairs before labels
+        # in so few steps, the released weight of 10 would train the trunk on label pairs rather than labels
         settings={**LABEL_FEATURES["smoke"].settings, "transfer_from": 2, "cooccurrence": 1.0},
     ),
 }

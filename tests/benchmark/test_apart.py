@@ -97,7 +97,7 @@ def test_a_learner_that_breaks_anywhere_leaves_the_others_of_its_group_alone(
 def test_a_method_that_ends_the_process_fails(fit: str, tmp_path: Path, command: Command) -> None:
     answer = command("run", "--methods", method_file(tmp_path, fit=fit), "--ratios", "0.1", *SMALL)
     assert answer.code == 4
-    assert "failed, 1 cell: MethodError: the method tried to end the process" in answer.err
+    assert "1 cell failed: MethodError: the method tried to end the process" in answer.err
 
 
 def test_a_file_that_ends_the_process_while_it_is_imported_is_a_clear_error(tmp_path: Path, command: Command) -> None:

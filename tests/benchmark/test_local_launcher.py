@@ -92,7 +92,7 @@ def test_a_cell_that_fails_stops_no_other_and_what_methods_print_is_passed_on(co
     mine = method_file(tmp_path, fit='print("the lake is", "dry" if run.seed else "full"); 1 / (1 - run.seed)')
     answer = command("run", "--methods", mine, "--ratios", "0.5", "--seeds", "0,1", *SMALL, *LOCAL)
     assert answer.code == 4
-    assert "failed, 1 cell: ZeroDivisionError: division by zero" in answer.err
+    assert "1 cell failed: ZeroDivisionError: division by zero" in answer.err
     assert {"the lake is full", "the lake is dry"} <= set(answer.err.splitlines())
     assert "mine" in answer.out
     assert "lake" not in answer.out
@@ -108,7 +108,7 @@ def test_a_slot_that_dies_costs_its_own_group_and_another_takes_its_place(
     outcome = json.loads(answer.out.splitlines()[-1])
     assert (len(outcome["lost"]), len(outcome["done"])) == (2, 1)
     assert "died (Killed; out of memory?) while it ran mine shapes 50% seed 0" in answer.err
-    assert "lost, 2 cells: attempt 1 ended without recording a result (killed?)" in answer.err
+    assert "2 cells lost: attempt 1 ended without recording a result (killed?)" in answer.err
     monkeypatch.setenv("SAFE", "1")
     assert command(*grid).code == 0
     assert command("status", "--check").code == 0

@@ -86,7 +86,7 @@ def test_ctrl_c_leaves_the_jobs_to_themselves(command: Any, monkeypatch: pytest.
     answer = command("--wait")
     assert answer.code == 130
     assert answer.out == ""
-    assert "they go on if this command is stopped" in answer.err
+    assert "they continue if this command is stopped" in answer.err
     assert "pmll-bench status" in answer.err
 
 

@@ -128,7 +128,7 @@ def test_a_cell_that_fails_stops_no_other() -> None:
     grid = ["--methods", broken, "--ratios", "0.1", "0.3", "0.5", "0.9", "--subset", "60"]
     answer = bench("run", *grid, "--launcher", "slurm", "--slurm", "cpus=1", "--wait")
     assert answer.code == 4
-    assert "failed, 1 cell: ValueError: the lake is dry" in answer.err
+    assert "1 cell failed: ValueError: the lake is dry" in answer.err
     assert len(finished("runs")) == 3
     jobs = [path.name for path in Path("runs/slurm").glob("*") if (path / f"{path.name}_submitted.pkl").exists()]
     assert len([job for job in jobs if "_" in job]) == 3  # the largest array here

@@ -83,7 +83,7 @@ def log_on_stderr(verbose: bool) -> Iterator[None]:
 
 def failure_text(failure: Failure) -> str:
     """The cells that failed for one reason, with the path of the traceback or, with `--debug`, the traceback."""
-    text = f"{failure.state}, {counted(len(failure.cells), 'cell')}: {failure.message}\n  {' '.join(failure.cells)}"
+    text = f"{counted(len(failure.cells), 'cell')} {failure.state}: {failure.message}\n  {' '.join(failure.cells)}"
     if failure.trace is None:
         return text
     if DEBUG.get():

@@ -253,7 +253,7 @@ def test_the_released_draw_without_the_official_list_is_refused() -> None:
     assert "counter/1" in str(caught.value.hint)
 
 
-@pytest.mark.parametrize("ratio", [0.0, -0.1, 10.0, float("nan")])
+@pytest.mark.parametrize("ratio", [0.0, -0.1, 1.0001, 10.0, float("nan")])
 def test_a_ratio_outside_0_to_1_is_refused(ratio: float) -> None:
     with pytest.raises(DataError, match="ratio"):
         known_entries("counter/1", split_of(["1"], 1), ["cat"], ratio, 0)

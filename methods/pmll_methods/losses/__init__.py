@@ -1,1 +1,1 @@
-"""One loss, one function, one equation."""
+"""Losses: one function per loss, one equation per function."""

@@ -12,8 +12,8 @@ Reduction = Literal["known", "images", "entries", "sum"]
 
 
 class Asymmetry(TypedDict, total=False):
-    """The parameters of the loss: γ-, γ+, the probability shift m of negatives, the smallest probability inside a
-    logarithm, and whether the focusing weight is differentiated."""
+    """The parameters of the loss: γ-, γ+, the probability shift m of negatives, the lower bound of probabilities inside
+    logarithms, and whether the focusing weight is differentiated."""
 
     gamma_neg: float
     gamma_pos: float
@@ -35,8 +35,8 @@ def asymmetric(
     """The loss of each entry; 0 where the target is 0 (unknown).
 
     Positives: -(1 - p)^γ+ log p. Negatives: -(1 - q)^γ- log q with q = min(1 - p + clip, 1). Ridnik et al.,
-    "Asymmetric Loss for Multi-Label Classification", ICCV 2021, eq. 4-7. DualCoOp's two-way softmax over a negative
-    and a positive logit equals p at their difference.
+    "Asymmetric Loss for Multi-Label Classification", ICCV 2021, eq. 4-7. A two-way softmax over a negative and a
+    positive logit (DualCoOp) equals the sigmoid of their difference.
     """
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     p = logits.sigmoid()
@@ -59,10 +59,10 @@ def partial_asl(
     reduction: Reduction = "known",
     **asymmetry: Unpack[Asymmetry],
 ) -> Float[Tensor, ""]:
-    """`asymmetric`, reduced over the batch.
+    """The loss `asymmetric`, reduced over the batch to a scalar.
 
     `known`: mean over known entries. `images`: sum per image, mean over images (SARL's P-ASL). `entries`: mean over
-    all entries (HCP-MLR-PL; its scale falls with the ratio of known labels). `sum`: sum (ASL, DualCoOp).
+    all entries, proportional to the ratio of known labels (HCP-MLR-PL). `sum`: sum over entries (ASL, DualCoOp).
     """
     loss = asymmetric(logits, targets, **asymmetry)
     if reduction == "known":

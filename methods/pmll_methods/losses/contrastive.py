@@ -1,4 +1,4 @@
-"""The contrastive loss over the label features of a batch: features of the same class attract if both are present."""
+"""The contrastive loss on the label features of a batch attracts the features of a class present in both images."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ def contrastive(
     *,
     absent_apart: bool = True,
 ) -> Float[Tensor, ""]:
-    """The mean over pairs of images and over classes of 1 - cos if the class is present in both images, and of 1 + cos
-    if it is absent from one and known in the other; 0 without such a pair (Chen et al., "SST", AAAI 2022, as in
-    HCP-MLR-PL).
+    """The mean cost over pairs of images and over classes (Chen et al., "SST", AAAI 2022, as in HCP-MLR-PL).
 
-    With n > 0 present-present pairs, each other group of pairs keeps 2n random members and its n largest. The paper
-    does not mention pairs of two absent labels; the released code repels them, `absent_apart=False` leaves them out.
+    A pair costs 1 - cos if the class is present in both images, and 1 + cos if it is absent from one and known in the
+    other. Absent-absent pairs are repelled as in the released code; the paper does not mention them, and
+    `absent_apart=False` leaves them out. With n > 0 present-present pairs, each of the other groups, present-absent
+    and absent-absent, keeps 2n random pairs and the n pairs with the largest cost. Without any pair the loss
+    is 0.
     """
     first, second = torch.triu_indices(len(features), len(features), offset=1, device=features.device)
     unit = F.normalize(features, dim=-1, eps=EPSILON)
@@ -39,6 +40,6 @@ def contrastive(
 
 
 def _sampled(group: Float[Tensor, " m"], n: int, generator: torch.Generator) -> Float[Tensor, " k"]:
-    """2n random members and the n largest; the two may overlap."""
+    """2n random members and the n largest members of a group, which may overlap."""
     chosen = torch.randperm(len(group), generator=generator)[: 2 * n].to(group.device)
     return torch.cat([group[chosen], group.topk(min(n, len(group))).values])

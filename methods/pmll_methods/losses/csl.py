@@ -1,4 +1,4 @@
-"""Class-aware selective loss: likely positives among the unknown entries are ignored, the rest are weak negatives.
+"""Class-aware selective loss: unknown entries are ignored if they are likely positive, else they are weak negatives.
 
 Ben-Baruch et al., "Multi-label Classification with Partial Annotations using Class-aware Selective Loss", CVPR 2022.
 """
@@ -23,9 +23,9 @@ def selected(
     topk: int = 5,
     prior_threshold: float = 0.05,
 ) -> Float[Tensor, "b c"]:
-    """The weight of each entry, 0 or 1; always 1 where the label is known.
+    """The weight of each entry, 0 or 1; known entries have weight 1.
 
-    `negative` keeps all unknown entries, `ignore` none. `selective` ignores the unknown entries of classes whose
+    `negative` keeps all unknown entries, `ignore` keeps none. `selective` ignores the unknown entries of classes whose
     `prior` (the share of positives, estimated by a first model) exceeds `prior_threshold`, and the `topk` * b unknown
     entries of the batch with the largest logits.
     """
@@ -50,10 +50,11 @@ def csl(
     alpha_unknown: float = 1.0,
     clip: float = 0.0,
 ) -> Float[Tensor, "b c"]:
-    """The asymmetric loss of each entry, with a separate focusing parameter for unknown ones; multiply by `selected`.
+    """The asymmetric loss of each entry, with a separate focusing parameter for unknown entries.
 
-    -(1 - p)^γ+ log p where present, -(1 - n)^γ- log n where absent, -α (1 - n)^γu log n where unknown, with
-    n = min(1 - p + clip, 1). The focusing weight is not differentiated. The paper's loss is the sum.
+    -(1 - p)^γ+ log p if present, -(1 - n)^γ- log n if absent, -α (1 - n)^γu log n if unknown, with
+    n = min(1 - p + clip, 1). The focusing weight is not differentiated. The paper's loss is the sum over the entries,
+    weighted by `selected`.
     """
     p, n = logits.sigmoid(), ((-logits).sigmoid() + clip).clamp(max=1)
     reached = p.where(labels > 0, n)

@@ -1,4 +1,4 @@
-"""The Hill loss: an assumed negative that the model confidently predicts as present is down-weighted.
+"""The Hill loss down-weights assumed negatives that the model confidently predicts as present.
 
 Zhang et al., "Simple and Robust Loss Design for Multi-Label Learning with Missing Labels", arXiv:2112.07368.
 """

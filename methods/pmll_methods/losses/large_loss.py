@@ -1,7 +1,7 @@
-"""Large losses among assumed negatives indicate missing labels, which are rejected or corrected.
+"""Reject or correct assumed negatives with a large loss, which are likely missing labels.
 
 Kim et al., "Large Loss Matters in Weakly Supervised Multi-Label Classification", CVPR 2022 (LL-R, LL-Ct, LL-Cp).
-Every unknown label is assumed negative. A model fits clean labels first, so that false negatives have large losses.
+Every unknown label is assumed negative. A model fits clean labels first, so false negatives have large losses.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .partial_bce import known_bce
 
 
 class LargeLosses(NamedTuple):
-    """The entries of a batch with a large loss: those that reach the threshold and those strictly above it."""
+    """The entries of a batch with a large loss: those at or above the threshold, and those strictly above it."""
 
     threshold: Float[Tensor, ""]
     reaching: Bool[Tensor, "b c"]
@@ -29,9 +29,9 @@ def assume_negative(logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"]) ->
 
 
 def clean_rate(epoch: int, delta: float) -> float:
-    """The share of entries that are kept as they are in `epoch` (0-based): 1 - epoch · `delta`.
+    """The share of unmodified entries in `epoch` (0-based): 1 - epoch · `delta`.
 
-    Computed by repeated subtraction, as in the released code: the rounding error can add one modified entry.
+    It is computed by repeated subtraction, as in the released code; the rounding error can add one modified entry.
     """
     rate = 1.0
     for _ in range(epoch):
@@ -42,9 +42,10 @@ def clean_rate(epoch: int, delta: float) -> float:
 def large_losses(
     losses: Float[Tensor, "b c"], labels: Int[Tensor, "b c"], count: int, *, known: bool = False
 ) -> LargeLosses:
-    """The `count` unknown entries of the batch with the largest losses, and all ties with the smallest of these.
+    """The `count` unknown entries of the batch with the largest losses, including ties with the smallest of them.
 
-    With fewer unknown entries the threshold is 0; `known` then includes known entries, as in the released code.
+    With fewer than `count` unknown entries, the threshold is 0; `known` then includes known entries, as in the released
+    code.
     """
     unknown = labels == 0
     losses = losses.detach().where(unknown, 0.0)
@@ -53,7 +54,7 @@ def large_losses(
 
 
 def rejected(losses: Float[Tensor, "b c"], large: Bool[Tensor, "b c"]) -> Float[Tensor, "b c"]:
-    """LL-R: large losses are set to 0. The mean is still over all entries."""
+    """LL-R: large losses are set to 0 and still count in the mean."""
     return losses.where(~large, 0.0)
 
 

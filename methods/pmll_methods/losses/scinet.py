@@ -1,7 +1,8 @@
 """SCINet's intrinsic semantic augmentation: pseudo-labels from an easier view of an image supervise a harder one.
 
 Wu et al., "Exploring Partial Multi-Label Learning via Integrating Semantic Co-occurrence Knowledge"
-(arXiv:2507.05992). The paper's three terms are reconstructed from its figures; the released code has SCPNet's two.
+(arXiv:2507.05992). The paper's three terms are reconstructed from its figures. The released code has SCPNet's two
+terms.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch.nn import functional as F
 from .scpnet import ViewLabels, learning_status, pseudo_labels, remember, soft_cross_entropy, thresholds
 from .targets import calibrated, with_known
 
-RELEASED_CALLS = 2  # the released code adds up two criteria, which are the same function
+RELEASED_CALLS = 2  # the released code adds two criteria, which are the same function
 
 
 def view_loss(
@@ -45,9 +46,9 @@ def view_losses(
 ) -> tuple[dict[str, Float[Tensor, ""]], ViewLabels]:
     """The unweighted terms of the given views, and the pseudo-labels of the weak one.
 
-    `logits` are those of the weak, the medium and the strong view, of which the last ones may be missing. Term a
-    trains the medium view on the weak one's pseudo-labels, made from `confidence`; term b the strong view on the
-    medium one's; term c the strong view on both, through related labels. `threshold` is given per class.
+    `logits` has one entry each for the weak, medium and strong view, or for the first one or two of them. Term a
+    trains the medium view on pseudo-labels of the weak view, computed from `confidence`. Term b trains the strong view
+    on pseudo-labels of the medium view. Term c trains the strong view on `distill_target`. `threshold` is per class.
     """
     weak, *harder = logits
     first = pseudo_labels(confidence, labels, threshold, hard_k)
@@ -75,8 +76,8 @@ def released_losses(
 ) -> dict[str, Float[Tensor, ""]]:
     """The released code's unweighted terms: pseudo-labels and related labels of the strong view train the medium view.
 
-    Both are computed twice, the second time with the thresholds after the first. `latest` holds the latest
-    pseudo-labels of all training images; it is updated at `positions`.
+    Both terms are computed twice; the second computation uses the thresholds after the first. `latest` contains the
+    latest pseudo-labels of all training images and is updated in place at `positions`.
     """
     _, medium, strong = logits
     p = strong.detach().sigmoid()

@@ -1,7 +1,7 @@
 """SCPNet's prior-enhanced self-supervised learning: pseudo-labels from a weak view supervise a strong view.
 
 Ding et al., "Exploring Structured Semantic Prior for Multi Label Recognition with Incomplete Labels", CVPR 2023,
-section 3.3. Thresholds, the selection of whole images, and sums instead of means follow the released code.
+section 3.3. Thresholds, the selection of whole images, and sums instead of means are those of the released code.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ FLOOR = 1e-8  # smallest probability inside a logarithm
 class ViewLabels(NamedTuple):
     """Pseudo-labels from one view of a batch."""
 
-    labels: Bool[Tensor, "b c"]  # pseudo-labelled or known as present
-    rows: Bool[Tensor, " b"]  # images with at least one confident class; the others are left out of the loss
+    labels: Bool[Tensor, "b c"]  # known or pseudo-labelled as present
+    rows: Bool[Tensor, " b"]  # images with at least one confident class; the loss leaves out the others
 
 
 def classification(
     logits: Float[Tensor, "b c"], labels: Int8[Tensor, "b c"], epoch: int, *, known_only: bool
 ) -> Float[Tensor, ""]:
-    """L_cls: SPLC, which assumes unknown labels negative until it corrects them; `known_only` leaves them out."""
+    """L_cls: SPLC. Unknown labels are assumed negative until SPLC corrects them; `known_only` leaves them out."""
     if known_only:
         known = labels != 0
         logits, labels = logits[known][None], labels[known][None]
@@ -35,11 +35,11 @@ def classification(
 
 
 def learning_status(latest: Bool[Tensor, "n c"], hard_k: int) -> Float[Tensor, " c"]:
-    """How well each class is learned: its number of latest pseudo-labels, relative to the class with the most.
+    """The learning status of each class: its number of pseudo-labels, relative to the class with the most.
 
-    a_c = n_c / max(max n, K N - Σ n), at least 1 / C, with K = `hard_k`. While pseudo-labels are few, the second term
-    is the larger one and all thresholds are low (Zhang et al., "FlexMatch", NeurIPS 2021, eq. 11, with K labels per
-    image). `latest` holds the latest pseudo-labels of all training images.
+    a_c = n_c / max(max n, K N - Σ n), at least 1 / C, with K = `hard_k`. While there are few pseudo-labels, the second
+    term is larger and all thresholds are low (Zhang et al., "FlexMatch", NeurIPS 2021, eq. 11, with K labels per
+    image). `latest` contains the latest pseudo-labels of all training images.
     """
     images, classes = latest.shape
     counts = latest.sum(dim=0)
@@ -53,7 +53,7 @@ def thresholds(status: Float[Tensor, " c"], cutoff: float) -> Float[Tensor, " c"
 
 
 def confident(probabilities: Float[Tensor, "b c"], threshold: Float[Tensor, " c"], hard_k: int) -> Bool[Tensor, "b c"]:
-    """O(x): entries among the `hard_k` largest of their image that reach the threshold of their class."""
+    """O(x): the entries that are among the `hard_k` largest of their image and reach the threshold of their class."""
     top = probabilities.topk(min(hard_k, probabilities.shape[1]), dim=1).indices
     among = torch.zeros_like(probabilities, dtype=torch.bool).scatter_(1, top, value=True)
     return among & (probabilities >= threshold)
@@ -62,7 +62,7 @@ def confident(probabilities: Float[Tensor, "b c"], threshold: Float[Tensor, " c"
 def pseudo_labels(
     probabilities: Float[Tensor, "b c"], labels: Int8[Tensor, "b c"], threshold: Float[Tensor, " c"], hard_k: int
 ) -> ViewLabels:
-    """Pseudo-labels from the probabilities of one view; known labels stay as they are."""
+    """Pseudo-labels from the probabilities of one view; known labels are unchanged."""
     sure = confident(probabilities, threshold, hard_k)
     return ViewLabels((sure & (labels >= 0)) | (labels > 0), sure.any(dim=1))
 
@@ -82,7 +82,7 @@ def soft_cross_entropy(
 ) -> Float[Tensor, ""]:
     """-Σ [t log q + (1 - t) log(1 - q)] over the classes of the images in `rows`; q = sigmoid(logit).
 
-    With pseudo-labels as the target it is the consistency loss (eq. 10). With calibrated probabilities it is the
+    With pseudo-labels as the target, this is the consistency loss (eq. 10). With calibrated probabilities, it is the
     distillation loss (eq. 12) up to the entropy of the target, which has no gradient.
     """
     q, wanted = logits.sigmoid(), target.to(logits)

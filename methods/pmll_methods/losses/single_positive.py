@@ -2,8 +2,8 @@
 
 Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021. With p = σ(logit) and
 cost(x) = -log(x + 1e-5), a function returns the loss of each entry [images, classes]; the paper's loss is the mean
-over all entries. R(p), `epr` and `role` are losses of a whole batch. The paper has no known negatives; a label that is
-known to be absent (-1) costs cost(1 - p).
+over all entries. `expectation`, `epr` and `role` return the loss of a whole batch. The paper has no known negatives;
+here a known absent label (-1) costs cost(1 - p).
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ EPSILON = 1e-5  # inside the logarithm, as in the released code
 
 
 def an(logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"]) -> Float[Tensor, "b c"]:
-    """Assume negative: cost(p) where present, cost(1 - p) elsewhere."""
+    """Assume negative: cost(p) if present, else cost(1 - p)."""
     return present(logits).where(labels > 0, absent(logits))
 
 
 def an_ls(logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"], *, smoothing: float = 0.1) -> Float[Tensor, "b c"]:
-    """`an` with label smoothing: the opposite label has the weight `smoothing`."""
+    """`an` with label smoothing: the opposite label has weight `smoothing`."""
     opposite = absent(logits).where(labels > 0, present(logits))
     return (1 - smoothing) * an(logits, labels) + smoothing * opposite
 
 
 def wan(logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"]) -> Float[Tensor, "b c"]:
-    """Weak assume negative: unknown entries have the weight 1 / (classes - 1), together that of one label."""
+    """Weak assume negative: each unknown entry has weight 1 / (classes - 1)."""
     weak = 1 / max(labels.shape[1] - 1, 1)
     return an(logits, labels) * torch.where(labels == 0, weak, 1.0).to(logits)
 
 
 def iu(logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"]) -> Float[Tensor, "b c"]:
-    """Ignore unknown: `an` over known entries, 0 elsewhere."""
+    """Ignore unknown: `an` for known entries, 0 for the others."""
     return an(logits, labels).where(labels != 0, 0.0)
 
 
@@ -50,7 +50,7 @@ def epr(logits: Float[Tensor, "b c"], labels: Int[Tensor, "b c"], *, expected: f
 def role(
     logits: Float[Tensor, "b c"], estimates: Float[Tensor, "b c"], labels: Int[Tensor, "b c"], *, expected: float
 ) -> Float[Tensor, ""]:
-    """Regularised online label estimation: classifier and label `estimates` (also logits) are trained on each other.
+    """Regularised online label estimation: the classifier and the label `estimates` (logits) are trained on each other.
 
     ½ L'(p | q) + ½ L'(q | p) with L'(p | q) = mean(`iu` + `agreement`) + R(p).
     """

@@ -23,8 +23,8 @@ def splc(
 ) -> Float[Tensor, ""]:
     """Σ (1 - p)^γ (-log p) over positives, Σ p^γ (-log(1 - p)) over the rest; p = sigmoid(logit).
 
-    Known positives use logit - `margin`. From `change_epoch` (0-based) on, the positives include those that `corrected`
-    adds. The focusing weight is differentiated. The loss is a sum over the batch, not a mean.
+    Known positives use logit - `margin`. From epoch `change_epoch` (0-based) onwards, the positives are those of
+    `corrected`. The focusing weight is differentiated. The loss is a sum over the batch, not a mean.
     """
     shifted = logits - margin * (targets > 0)
     positive = corrected(shifted, targets, tau) if epoch >= change_epoch else targets > 0

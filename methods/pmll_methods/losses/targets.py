@@ -1,4 +1,4 @@
-"""Soft targets: confidences with known labels filled in, and probabilities calibrated over related labels."""
+"""Soft targets: confidences combined with known labels, and probabilities calibrated over related labels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def with_known(confidence: Float[Tensor, "b c"], labels: Int8[Tensor, "b c"]) -> Float[Tensor, "b c"]:
-    """The confidences, clamped to [0, 1]; 1 or 0 where the label is known."""
+    """The confidence clamped to [0, 1] for unknown labels; 1 or 0 for known labels."""
     return torch.where(labels == 0, confidence.clamp(0, 1), (labels > 0).to(confidence))
 
 

@@ -1,1 +1,1 @@
-"""Modules and functions from which methods build networks; losses are in `losses/`, base classes in `learners/`."""
+"""Modules and functions that methods use. Losses are in `losses/`, base classes in `learners/`."""

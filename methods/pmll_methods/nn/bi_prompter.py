@@ -1,4 +1,4 @@
-"""SCINet's bi-dominant prompter: a learned context in front of class names, and links between the two encoders."""
+"""SCINet's bi-dominant prompter: a learned context before the class names, and links between the two encoders."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ..towers.text import encode
 from .prompts import PromptContexts
 
 Crossed = Literal["off", "text", "image", "both"]
-DECAY = 0.99  # of the running mean image feature
+DECAY = 0.99  # decay of the running mean image feature
 
 
 class BiPrompter(nn.Module):
     """Text features of the classes with a shared learned context, and a shift of the image features.
 
     `crossed` adds a linear map of the mean image feature to the context (`text`), a linear map of the mean text feature
-    to every image feature (`image`), or both. The maps are initialised to zero, so that training starts from plain
-    prompts. Reconstructed from the arrows between the two encoders in the paper's figure.
+    to every image feature (`image`), or both. The maps are initialised to zero: training starts from plain prompts.
+    Reconstructed from the arrows between the two encoders in the paper's figure.
     """
 
     running: Tensor
@@ -40,7 +40,7 @@ class BiPrompter(nn.Module):
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
 
     def forward(self, image: Float[Tensor, " e"] | None = None) -> tuple[Float[Tensor, "c e"], Float[Tensor, " #e"]]:
-        """The text features (not normalised) and the shift. `image` is the mean image feature; default: the running
+        """The text features (not normalised) and the shift. `image` is the mean image feature, by default the running
         mean."""
         contexts = self.prompts.contexts
         if self.to_text is not None:
@@ -58,7 +58,7 @@ class BiPrompter(nn.Module):
 
 
 def _zeroed(inputs: int, outputs: int) -> nn.Linear:
-    """A linear map initialised to zero. It draws no random numbers: all other weights start as without it."""
+    """A linear map initialised to zero. It draws no random numbers, so all other weights start the same without it."""
     layer = nn.Linear(inputs, outputs, device="meta").to_empty(device="cpu")
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)

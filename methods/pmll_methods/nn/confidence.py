@@ -1,4 +1,4 @@
-"""SCINet's fusion: label confidence, smoothed over a graph of similar images and a graph of correlated labels."""
+"""SCINet's fusion: label confidence smoothed over a graph of similar images and a graph of correlated labels."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Spectrum(NamedTuple):
 def instance_affinity(
     features: Float[Tensor, "b d"], neighbours: int = 5, variance: float | None = None
 ) -> Float[Tensor, "b b"]:
-    """W_ij = exp(-|f_i - f_j|² / 2σ²) if i is among the `neighbours` nearest images of j, or j of i; else 0.
+    """W_ij = exp(-|f_i - f_j|² / 2σ²) if i is among the `neighbours` nearest images of j, or vice versa; else 0.
 
-    `variance` is σ²; default: the mean squared distance of the neighbouring pairs.
+    `variance` is σ², by default the mean squared distance of neighbouring pairs.
     """
     squared = torch.cdist(features, features, compute_mode="donot_use_mm_for_euclid_dist").square()
     squared.fill_diagonal_(torch.inf)
@@ -42,8 +42,8 @@ def label_correlation(
 ) -> Float[Tensor, "c c"]:
     """Pearson's correlation of each pair of labels over the images where both are known, clamped to [0, 1].
 
-    The diagonal is 0, as are pairs of which one label is constant. A pair that is known in fewer than `least` images
-    takes its value from `otherwise` (in [0, 1]), if given.
+    The diagonal is 0, and so are pairs with a constant label. If `otherwise` (in [0, 1]) is given, it replaces the
+    correlation of pairs that are known in fewer than `least` images.
     """
     signs, known = labels.double(), (labels != 0).double()
     together = known.mT @ known
@@ -58,7 +58,7 @@ def label_correlation(
 
 
 def laplacian(affinity: Float[Tensor, "k k"]) -> Float[Tensor, "k k"]:
-    """I - D^-½ W D^-½; row and column of a node without neighbours are 0."""
+    """I - D^-½ W D^-½; the row and column of a node without neighbours are 0."""
     degree = affinity.sum(dim=1)
     scale = torch.where(degree > 0, degree.rsqrt(), 0.0)
     return torch.diag((degree > 0).to(affinity)) - scale[:, None] * affinity * scale
@@ -101,7 +101,7 @@ class ConfidenceFusion(nn.Module):
     def forward(
         self, images: Float[Tensor, "b e"], probabilities: Float[Tensor, "b c"], labels: Int8[Tensor, "b c"]
     ) -> Float[Tensor, "b c"]:
-        """The label confidence; 1 or 0 where the label is known. The unchanged probabilities if fusion is off."""
+        """The label confidence, with 1 or 0 for known labels. Returns the probabilities unchanged if fusion is off."""
         if self.over == "off":
             return probabilities
         instances = spectrum(instance_affinity(images.float(), self.neighbours))

@@ -1,4 +1,4 @@
-"""SSMLL's contexts: clusters of classes that co-occur in the labelled images, and the contexts of an image."""
+"""SSMLL's contexts: clusters of classes that co-occur in labelled images, and the contexts of an image."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def contexts(close: Float64[Tensor, "c c"], k: int) -> Int64[Tensor, " c"]:
     """The context of each class: at most `k` contexts, numbered by first appearance.
 
     Normalised spectral clustering: k-means on the first k eigenvectors, scaled by D^-½. Classes that co-occur with no
-    other class join the largest context. k-means runs in one thread: with more, its result varies between runs.
+    other class join the largest context. k-means runs in one thread, since its result varies between runs with more.
     """
     active = torch.nonzero(close.sum(dim=1) > 0).flatten()
     found = torch.zeros(len(close), dtype=torch.int64)
@@ -74,10 +74,10 @@ def _numbered(groups: Int64[Tensor, " c"]) -> Int64[Tensor, " c"]:
 def context_targets(
     labels: Int8[Tensor, "b c"], of_class: Int64[Tensor, " c"], k: int, form: Form = "multi_hot"
 ) -> tuple[Float64[Tensor, "b k"], Bool[Tensor, " b"]]:
-    """The contexts of each image, and whether it has any positive; without one its row is zero.
+    """The contexts of each image, and whether it has any positives; an image without positives has a row of zeros.
 
-    `multi_hot`: every context with a positive. `share`: the share of the positives in each context. `majority`: the
-    context with most positives, the first one if tied.
+    `multi_hot`: every context with a positive. `share`: the share of positives in each context. `majority`: the context
+    with the most positives, the first in a tie.
     """
     members = torch.nn.functional.one_hot(of_class, k).double()
     counts = (labels > 0).double() @ members

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float64, Int8, Shaped
 from torch import Tensor
 
-EPSILON = 1e-6  # ML-GCN's code: avoids a division by zero for a class without edges
+EPSILON = 1e-6  # ML-GCN's code: avoids a division by zero for classes without edges
 
 
 def adjacency(
@@ -16,9 +16,9 @@ def adjacency(
 ) -> Float64[Tensor, "c c"]:
     """A_ij ≈ P(j present | i present); 0 where undefined.
 
-    `released`: #(i = 1, j = 1) / #(i = 1), as in HCP-MLR-PL. It shrinks with the ratio of known labels, because an
-    unknown j counts as absent. `corrected`: #(i = 1, j = 1) / #(i = 1, j known). The diagonal is 1 for a class with a
-    known positive; a class without one has a row of zeros (NaN in the released code).
+    `released`: #(i = 1, j = 1) / #(i = 1), as in HCP-MLR-PL. It decreases with the ratio of known labels, because an
+    unknown j counts as absent. `corrected`: #(i = 1, j = 1) / #(i = 1, j known). The diagonal is 1 for classes with
+    known positives; other classes have rows of zeros (NaN in the released code).
     """
     present = (labels > 0).double()
     together = present.mT @ present
@@ -31,7 +31,7 @@ def conditional(
     together: Shaped[Tensor, "c c"],
     seen: Shaped[Tensor, " c #c"],
 ) -> Float64[Tensor, "c c"]:
-    """`together` / `seen`, both counts; 0 where `seen` is 0."""
+    """The quotient `together` / `seen` of two counts; 0 where `seen` is 0."""
     return torch.where(seen > 0, together.double() / seen.clamp_min(1), 0.0)
 
 
@@ -43,7 +43,7 @@ def reweighted(
 ) -> Float64[Tensor, "c c"]:
     """A = share · B / ΣB + I with B = [P(j | i) ≥ threshold] off the diagonal (ML-GCN, eq. 7-8).
 
-    `sums`: the released code divides by the column sums of B, the paper by its row sums. The paper's p = 0.2 with a
+    `sums`: the released code divides by the column sums of B, the paper by the row sums. The paper's p = 0.2 with a
     diagonal of 1 - p equals share = 0.25 with a diagonal of 1, up to a factor that `symmetric` removes.
     """
     edges = (probability >= threshold).double().fill_diagonal_(0)
@@ -52,6 +52,6 @@ def reweighted(
 
 
 def symmetric(graph: Float64[Tensor, "c c"]) -> Float64[Tensor, "c c"]:
-    """D^-½ A D^-½ with D the row sums of A (Kipf and Welling, ICLR 2017). No row may sum to zero."""
+    """D^-½ A D^-½, where D is the row sums of A (Kipf and Welling, ICLR 2017). No row may sum to zero."""
     scale = graph.sum(dim=1).rsqrt()
     return scale[:, None] * graph * scale

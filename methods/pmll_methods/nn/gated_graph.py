@@ -1,4 +1,4 @@
-"""SSGRL's second half: a gated graph network over classes, and one classifier per class."""
+"""SSGRL's gated graph network over classes, followed by one classifier per class."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class GatedGraph(nn.Module):
     """`steps` steps of message passing between classes (Chen et al., "SSGRL", ICCV 2019, eq. 6-7; Li et al. 2016).
 
     a = [A h ; Aᵀ h];  z = σ(W1 a + U1 h);  r = σ(W2 a + U2 h);  h ← (1 - z) h + z tanh(W3 a + U3 (r h)).
-    `shared_reset` computes r with U1, probably a slip in the SSGRL repository; U2 is then never trained.
+    `shared_reset` computes r with U1, as in SSGRL's repository (probably a mistake); U2 is then never trained.
     """
 
     def __init__(self, width: int = 1024, steps: int = 3, *, shared_reset: bool = False) -> None:
@@ -55,12 +55,12 @@ class ElementwiseClassifier(nn.Module):
     def forward(
         self, features: Float[Tensor, "b c o"], weight: Float[Tensor, "c o"] | None = None
     ) -> Float[Tensor, "b c"]:
-        """`weight` replaces the learned classifiers, as in KGGR."""
+        """The logits. `weight` replaces the learned classifiers, as in KGGR."""
         return (features * (self.weight if weight is None else weight)).sum(dim=-1) + self.bias
 
 
 class LabelGraph(nn.Module):
-    """Logits from the features of all classes, before and after the graph network (SSGRL, eq. 8-9)."""
+    """Logits from the label features before and after the graph network (SSGRL, eq. 8-9)."""
 
     if TYPE_CHECKING:  # nn.Module's own declaration returns Any
 

@@ -30,7 +30,7 @@ class GraphConvolution(nn.Module):
 class LabelGcn(nn.Module):
     """A stack of graph convolutions with LeakyReLU between them (Chen et al., "ML-GCN", CVPR 2019, eq. 2).
 
-    `widths` lists the number of channels before, between and after the layers.
+    `widths` lists the number of channels at the input, between layers and at the output.
     """
 
     if TYPE_CHECKING:  # nn.Module's own declaration returns Any

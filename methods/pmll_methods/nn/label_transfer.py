@@ -1,4 +1,4 @@
-"""Semantic transfer from known to unknown labels: within an image by co-occurrence, across images by similarity."""
+"""Semantic transfer to unknown labels: within an image by co-occurrence, across images by similarity."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def pair_labels(labels: Int8[Tensor, "b c"], unknown: Literal["mask", "negative"
 
 
 def intra_score(pair_logits: Float[Tensor, "b p"], labels: Int8[Tensor, "b c"]) -> Float[Tensor, "b c"]:
-    """The mean co-occurrence probability of each class with the known present classes of its image; 0 without any.
+    """The mean co-occurrence probability of each class with the known present classes of the image; 0 if it has none.
 
     The co-occurrence of a class with itself is 1.
     """
@@ -43,20 +43,20 @@ def cross_score(features: Float[Tensor, "b c f"], reference: Float[Tensor, "c f"
 
 
 def mean_direction(vectors: Float[Tensor, "c m f"], count: Int64[Tensor, " c"]) -> Float[Tensor, "c f"]:
-    """The mean of the first `count` vectors of each class, normalised to length 1; the remaining vectors are zeros.
+    """The mean over the first `count` vectors of each class, each normalised to length 1; the other vectors are zeros.
 
-    The mean of the cosines with all these vectors is a dot product with their mean direction.
+    The mean cosine of a feature with these vectors is the dot product of its unit vector with their mean direction.
     """
     return F.normalize(vectors, dim=-1, eps=EPSILON).sum(dim=1) / count[:, None].clamp_min(1)
 
 
 def completed(labels: Int8[Tensor, "b c"], accepted: Bool[Tensor, "b c"]) -> Int8[Tensor, "b c"]:
-    """`labels`, with accepted unknown labels set to present; known labels never change."""
+    """The labels, with accepted unknown labels set to present; known labels never change."""
     return labels.where((labels != 0) | ~accepted, 1)
 
 
 class FeatureMemory(nn.Module):
-    """The features of the latest `size` known positives of each class, newest first; zeros in unfilled slots.
+    """The features of the latest `size` known positives of each class, newest first; unfilled slots are zeros.
 
     Within a batch, the first image counts as the newest.
     """

@@ -14,11 +14,11 @@ MOST_STORED = 2**28  # activations of the hidden layer kept for the backward pas
 
 class PairHead(nn.Module):
     """logit_ij = w_ij · W3 ReLU(W2 [a_i ; a_j]) + b_ij with a = W1 f, over the pairs i < j in the order (0, 1),
-    (0, 2) … (1, 2) … (Chen et al., "SST", AAAI 2022; layers and widths of HCP-MLR-PL, their biases not shown).
+    (0, 2) … (1, 2) … (Chen et al., "SST", AAAI 2022; layers and widths of HCP-MLR-PL, biases not shown).
 
-    The same function is computed with less work. W2 [a_i ; a_j] is the sum of a term of class i and a term of class j,
+    The computation is factored to save work. W2 [a_i ; a_j] is the sum of a term of class i and a term of class j,
     each computed once per class. W3 is linear, so w_ij W3 is computed once per step instead of W3 once per pair and
-    image. Pairs are processed one i at a time: the hidden layer of all pairs would not fit into the CPU's caches.
+    image. Pairs are processed for one i at a time, since the hidden layer of all pairs exceeds the CPU's caches.
     """
 
     def __init__(self, classes: int, features: int = 1024, width: int = 512, output: int = 1024) -> None:

@@ -1,4 +1,4 @@
-"""Learned prompts: context vectors in front of class names, encoded by the frozen text tower (CoOp, DualCoOp)."""
+"""Learned prompts: context vectors before the class names, encoded by the frozen text tower (CoOp, DualCoOp)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PLACEHOLDER = "X"
 
 
 class PromptContexts(nn.Module):
-    """Learned context vectors in front of "name." for each class; `forward` returns the text features.
+    """Learned context vectors before "name." for each class; `forward` returns the text features.
 
     Zhou et al., "Learning to Prompt for Vision-Language Models", IJCV 2022, as in the released code.
 
@@ -26,8 +26,8 @@ class PromptContexts(nn.Module):
         n_ctx: number of context vectors per prompt.
         class_specific: separate contexts for every class, instead of contexts shared by all classes.
         sd: the contexts are initialised from N(0, `sd`²); None: the standard deviation of the token embeddings.
-        words: one phrase per prompt whose token embeddings initialise the context instead, and determine `n_ctx`;
-            None: initialise that prompt from noise.
+        words: one phrase per prompt, whose token embeddings initialise the context and determine `n_ctx`. None:
+            initialise that prompt from noise.
     """
 
     if TYPE_CHECKING:  # nn.Module's own declaration returns Any
@@ -89,7 +89,7 @@ def prompt_ids(tokenize: Tokenize, names: Sequence[str], n_ctx: int) -> Int64[Te
 
 
 def _count(tokenize: Tokenize, text: str) -> int:
-    """The number of tokens of a text, counted word by word: the tokenizer truncates long texts, and no token spans a
+    """The number of tokens of a text, counted per word: the tokenizer truncates long texts, and no token spans a
     space."""
     return int((tokenize(text.split()).argmax(dim=1) - 1).sum())
 
@@ -100,7 +100,7 @@ def _phrases(tower: ClipTower, words: Sequence[str | None], prompts: int) -> dic
     if not given:
         return {}
     if len(words) != prompts:
-        raise MethodError(f"{prompts} prompts need {prompts} phrases, not {len(words)}")
+        raise MethodError(f"{len(words)} phrases for {prompts} prompts (expected {prompts})")
     ids = tower.tokenize(list(given.values()))
     lengths = ids.argmax(dim=1) - 1
     if (lengths != lengths[0]).any():
@@ -111,5 +111,5 @@ def _phrases(tower: ClipTower, words: Sequence[str | None], prompts: int) -> dic
 
 
 def _token_sd(table: Float[Tensor, "v d"]) -> float:
-    """The standard deviation of the embeddings of tokens seen in training (other embeddings may be zero)."""
+    """The standard deviation of the nonzero token embeddings; embeddings of unseen tokens may be zero."""
     return float(table[(table != 0).any(dim=1)].std())

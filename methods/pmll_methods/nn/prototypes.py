@@ -1,4 +1,4 @@
-"""Class prototypes: k-means centres of the features of known positives, gathered in a sweep."""
+"""Class prototypes: k-means centres of the features of known positives, which a sweep collects."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from ..method import key
 
-STARTS = 10  # k-means++ initialisations, of which the best is kept: scikit-learn's default at the time of HCP-MLR-PL
+STARTS = 10  # k-means++ initialisations, the best of which is kept; scikit-learn's default at the time of HCP-MLR-PL
 
 
 class Prototypes(nn.Module):
-    """Up to `k` prototypes per class. The centres are buffers; features gathered during a sweep are not.
+    """Up to `k` prototypes per class. The centres are buffers; features collected during a sweep are not.
 
     `centres[c, :count[c]]` are the prototypes of class c, the rest are zeros. A class without known positives has none.
     """
@@ -52,12 +52,12 @@ def class_prototypes(
 ) -> tuple[Float[Tensor, "c k f"], Int64[Tensor, " c"]]:
     """The k-means centres of each class, padded with zeros, and their number min(k, n) for n features.
 
-    k-means runs in one thread: with more, its sums differ from run to run.
+    k-means runs in one thread, since its result varies between runs with more.
     """
     width = features_by_class[0].shape[1]
     centres = features_by_class[0].new_zeros(len(features_by_class), k, width)
     count = torch.tensor([min(k, len(features)) for features in features_by_class])
-    with threadpool_limits(1):  # once for all classes: entering it takes milliseconds
+    with threadpool_limits(1):  # once for all classes, since entering it takes milliseconds
         for number, features in enumerate(features_by_class):
             if len(features):
                 centres[number, : count[number]] = k_means(features, k, seed=key(seed, "prototypes", number))
@@ -69,7 +69,7 @@ def k_means(
 ) -> Float[Tensor, "m f"]:
     """The min(k, n) centres of scikit-learn's k-means, initialised by k-means++ or from `start` if given.
 
-    The warning about duplicate features is silenced: their centres coincide.
+    The warning about duplicate features is silenced; their centres coincide.
     """
     one_each = len(features) <= k  # every initialisation converges to the features themselves
     model = KMeans(

@@ -1,4 +1,4 @@
-"""DualCoOp's class-specific region aggregation: each class attends to positions that match its positive prompt."""
+"""DualCoOp's class-specific region aggregation: each class attends to the positions that match its positive prompt."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def dualcoop_logits(
     spatial_scale: float = SPATIAL_SCALE,
     output_scale: float = OUTPUT_SCALE,
 ) -> tuple[Float[Tensor, "b 2 c"], Float[Tensor, "b c n"]]:
-    """The negative and the positive logit of each class, and its attention over positions; prompt 0 is negative.
+    """The negative and positive logit of each class, and its attention over positions. Prompt 0 is the negative one.
 
     The softmax of the positive prompt's map weights both maps, as in the released code of Sun, Hu and Saenko,
     "DualCoOp", NeurIPS 2022. P(present) = sigmoid(positive - negative).

@@ -17,8 +17,8 @@ SLOPE = 0.2  # negative slope of LeakyReLU
 class SemanticAttention(nn.Module):
     """f_c = Σ σ(w_c·x) (W x + b) over positions (Ye et al., "ADD-GCN", ECCV 2020, semantic attention module).
 
-    It uses no word vectors: each class has a learned activation map w_c·x. It is a sum, not a mean: features grow with
-    the size of the map.
+    It uses no word vectors; each class has a learned activation map w_c·x. The features are sums over positions, not
+    means, so they grow with the size of the map.
     """
 
     def __init__(self, features: int, classes: int, width: int = 1024) -> None:
@@ -68,7 +68,7 @@ class DynamicGraph(nn.Module):
         """A_d: entry (i, j) is the weight of the message from class j to class i in this image."""
         whole = self.conv_global(nodes.mean(dim=1))
         norm = self.bn_global
-        if norm.training and len(whole) == 1:  # the variance of a single image is undefined
+        if norm.training and len(whole) == 1:  # a single image has no variance
             whole = F.batch_norm(whole, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
         else:
             whole = norm(whole)
@@ -96,8 +96,8 @@ class AddGcnHead(nn.Module):
         self.last_linear = ElementwiseClassifier(classes, width)
 
     def scores(self, feature_map: Float[Tensor, "b f h w"]) -> tuple[Float[Tensor, "b c"], Float[Tensor, "b c"]]:
-        """s_m, the maximum of each activation map, and s_r, a linear classifier per class on the sum of label features
-        and graph output."""
+        """s_m, the maximum of each activation map, and s_r, the output of one linear classifier per class on the sum of
+        label features and graph output."""
         activation = self.attention.activation(feature_map)
         nodes = self.attention.gather(feature_map, activation.sigmoid())
         return activation.amax(dim=(2, 3)), self.last_linear(nodes + self.graph(nodes))

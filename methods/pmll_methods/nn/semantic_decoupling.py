@@ -1,4 +1,4 @@
-"""Semantic decoupling: one feature vector per class, by attention that is guided by the word vector of the class."""
+"""Semantic decoupling: one feature vector per class, from attention guided by the word vector of the class."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ class SemanticDecoupling(nn.Module):
     """a = softmax over positions of w4·(W3 tanh(W1 x ⊙ W2 e)), f_c = Σ a x (Chen et al., "SSGRL", ICCV 2019, eq. 2-5).
 
     W3 is directly followed by w4, and the softmax is invariant to constants, so the two layers act as one vector
-    v = W3ᵀ w4. It is computed at each call: both layers are trained, without a tensor over width, positions and
-    classes. Their biases are kept to match the released number of parameters; they have no effect and no gradient.
-    Without `projection` there is no W3: the same functions with one layer less.
+    v = W3ᵀ w4. Computing v at each call trains both layers without a tensor over width, positions and classes. Their
+    biases are kept to match the released number of parameters; they have no effect and no gradient. Without
+    `projection`, W3 is omitted, which leaves the set of functions unchanged.
     """
 
     def __init__(self, features: int = 1024, words: int = 300, width: int = 512, *, projection: bool = True) -> None:

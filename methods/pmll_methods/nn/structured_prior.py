@@ -17,7 +17,7 @@ from torch.nn import functional as F
 class Prior(NamedTuple):
     """The label graph in its two forms."""
 
-    bar: Float[Tensor, "c c"]  # Ā (eq. 3): a label has the weight 1 - s, its neighbours share s
+    bar: Float[Tensor, "c c"]  # Ā (eq. 3): the label itself has weight 1 - s, its neighbours share s
     star: Float[Tensor, "c c"]  # A* (eq. 4): every row is a distribution over the label and its neighbours
 
 
@@ -28,9 +28,9 @@ def cosine_similarity(texts: Float[Tensor, "c e"]) -> Float[Tensor, "c c"]:
 
 
 def structured_prior(similarity: Float[Tensor, "c c"], *, neighbours: int, share: float, temperature: float) -> Prior:
-    """The prior from similarities: each label keeps its K = `neighbours` most similar labels, itself included.
+    """The prior from similarities: each label keeps its K = `neighbours` most similar labels, including itself.
 
-    `share` is s of eq. 3, `temperature` is τ' of eq. 4. With K = 1, a label has no weight on others.
+    `share` is s of eq. 3, and `temperature` is τ' of eq. 4. With K = 1, a label has no neighbours.
     """
     itself = torch.eye(len(similarity), dtype=torch.bool, device=similarity.device)
     ranked = similarity.masked_fill(itself, torch.inf).argsort(dim=1, descending=True, stable=True)

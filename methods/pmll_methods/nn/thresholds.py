@@ -1,4 +1,4 @@
-"""Class-aware thresholds of pseudo-labels: each class is as frequent in unlabelled images as in labelled ones."""
+"""Class-aware thresholds of pseudo-labels: each class becomes as frequent in unlabelled images as in labelled ones."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import torch
 from jaxtyping import Float, Float64, Int, Int8
 from torch import Tensor
 
-MOST_ABSENT = 0.998  # largest trusted share of the negatives in CAP's code
+MOST_ABSENT = 0.998  # CAP's code: largest share of the negatives that is trusted
 ROUNDING = 1e-9  # keeps products such as 0.29 * 100 from falling below the whole number
 
 
 class CapThresholds(NamedTuple):
-    """Per class: the smallest score of a positive, of a trusted positive, and the largest of a trusted negative."""
+    """Per class: the smallest score of a positive, the smallest of a trusted positive, and the largest of a trusted
+    negative."""
 
     present: Float[Tensor, " c"]
     trusted: Float[Tensor, " c"]
@@ -39,10 +40,10 @@ def cap_thresholds(
     """CAP's thresholds (Xie et al., "Class-Distribution-Aware Pseudo-Labeling for Semi-Supervised Multi-Label
     Learning", NeurIPS 2023, in the released arithmetic).
 
-    For a class in a share f of the labelled images, the int(f n) largest of its n scores become positives. With
-    `released`, a count of 0 selects the smallest score: a class that no labelled image has becomes present in every
-    unlabelled image. With `guard` such a class has no pseudo-positives, and a class that all labelled images have has
-    no pseudo-negatives.
+    For a class that is present in a share f of the labelled images, the int(f n) largest of its n scores become
+    positives. With `released`, a count of 0 selects the smallest score, so a class absent from all labelled images
+    becomes present in every unlabelled image. With `guard`, such a class has no pseudo-positives, and a class present
+    in all labelled images has no pseudo-negatives.
 
     Args:
         scores: scores of n > 0 unlabelled images.
@@ -63,7 +64,7 @@ def cap_thresholds(
 
 
 def cap_labels(scores: Float[Tensor, "n c"], thresholds: CapThresholds) -> Int8[Tensor, "n c"]:
-    """1 from the threshold `present` on, -1 below it, 0 where the score is not trusted."""
+    """1 for scores of at least `present`, -1 below it, and 0 for scores that are not trusted."""
     trusted = (scores >= thresholds.trusted) | (scores <= thresholds.absent)
     return torch.where(trusted, torch.where(scores >= thresholds.present, 1, -1), 0).to(torch.int8)
 
@@ -89,7 +90,7 @@ def cat_counts(
 def cat_thresholds(
     scores: Float[Tensor, "n c"], positive: Int[Tensor, " c"], negative: Int[Tensor, " c"]
 ) -> CatThresholds:
-    """Class-distribution-aware thresholds: the scores at ranks `positive` from above and `negative` from below.
+    """Class-distribution-aware thresholds: the scores at rank `positive` from above and at rank `negative` from below.
 
     A count of 0 gives no pseudo-labels. The paper (Fan et al., 2024) states the idea; the rule is CAP's with `guard`.
     """
@@ -100,7 +101,7 @@ def cat_thresholds(
 
 
 def cat_labels(scores: Float[Tensor, "n c"], thresholds: CatThresholds) -> Int8[Tensor, "n c"]:
-    """1 from the positive threshold on, -1 up to the negative threshold, else 0."""
+    """1 for scores of at least `positive`, -1 for scores of at most `negative`, else 0."""
     absent = torch.where(scores <= thresholds.negative, -1, 0)
     return torch.where(scores >= thresholds.positive, 1, absent).to(torch.int8)
 

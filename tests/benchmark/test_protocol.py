@@ -413,6 +413,20 @@ def test_a_store_that_cannot_be_written_ends_the_run_and_fails_no_cell(
     assert scripted.store.folder(groups[0].cells[0].cell).attempts()[-1].ended() is None
 
 
+def test_a_full_disk_ends_the_run_even_where_predict_swallows_the_error(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreError("no space left")
+
+    saves = ["def predict(self, images, run):", "try:", "    run.save({})", "except Exception:", "    pass"]
+    scripted.file.write_text(SCRIPTED.replace(saves[0], "\n        ".join(saves)))
+    monkeypatch.setattr(Attempt, "save_state", full)
+    with pytest.raises(StoreError, match="no space left"):
+        scripted.run(three_groups(scripted))
+    assert list(scripted.store.results()) == []
+
+
 def test_a_cell_that_another_run_finishes_in_the_meantime_is_not_run_again(
     scripted: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -117,8 +117,8 @@ def test_labels_that_are_hidden_and_labels_of_the_test_decide_nothing(
     turned = replace(real.train, labels=np.where(known, real.train.labels, -real.train.labels))
     other = replace(real, train=turned, test=replace(real.test, labels=-real.test.labels))
     monkeypatch.setattr(carrying_out, "open_dataset", lambda planned: other)
-    carry_out(tmp_path / "turned round", "bce")
-    assert tried(tmp_path / "as it is").rates == tried(tmp_path / "turned round").rates
+    carry_out(tmp_path / "flipped", "bce")
+    assert tried(tmp_path / "as it is").rates == tried(tmp_path / "flipped").rates
 
 
 def test_a_cell_chooses_alike_alone_and_among_others(tmp_path: Path) -> None:

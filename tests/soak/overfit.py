@@ -1,10 +1,10 @@
-"""Trains methods on 64 fully labelled scenes of `shapes` and says how well they know these very scenes afterwards.
+"""The overfitting check: trains methods on 64 fully labelled scenes of `shapes` and scores them on the same scenes.
 
     python tests/soak/overfit.py                    # every built-in method, some minutes on one core
     python tests/soak/overfit.py coop scinet --epochs 100 --set coop.recipe.lr=0.01
 
-Whoever can't learn 64 scenes by heart lacks a gradient somewhere. It prints one row of a Markdown table a method, as it
-comes, and ends with 1 when a method stays below 95 mAP that has no reason to.
+A method that cannot overfit 64 scenes lacks a gradient somewhere. Prints one row of a Markdown table per method, and
+exits with status 1 if a method stays below 95 mAP without a known reason.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a method takes for true of its training images, compared by the bench with the labels hidden from it."""
+"""A method's pseudo-labels, compared with the labels that are hidden from it."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_only_what_a_method_does_not_see_is_hidden_and_rows_follow_its_images(tm
     np.testing.assert_array_equal(hidden_labels(data.train, train.take(some)), hidden[some])
 
 
-def test_the_newest_belief_of_each_name_is_kept_over_a_kill(tmp_path: Path) -> None:
+def test_the_latest_comparison_of_each_name_is_kept_over_a_kill(tmp_path: Path) -> None:
     run = a_run(tmp_path)
     assert run.pseudo_labels == {}
     for epoch, present in ((1, -1), (2, 1)):

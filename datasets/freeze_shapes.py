@@ -1,7 +1,7 @@
 """Makes the frozen files of `shapes`: the canonical bitmaps, the cosine table and the labels of the default draw.
 
-`python datasets/freeze_shapes.py` has been run once; its output is data from then on, as it is the only code that uses
-floating-point numbers. It prints the hashes in `shapes.FROZEN`.
+This is the only code of `shapes` that uses floating-point numbers. It was run once (`python
+datasets/freeze_shapes.py`), and its output has been committed as data. It prints the hashes in `shapes.FROZEN`.
 """
 
 from __future__ import annotations

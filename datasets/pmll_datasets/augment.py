@@ -35,8 +35,10 @@ def rand_augment(image: Image, generator: np.random.Generator) -> Image:
 
     Two of 15 operations, drawn with replacement, each at a magnitude from 1 to 9 (of 10) and with probability 0.5.
     """
-    for index, magnitude in zip(generator.integers(len(PAIR), size=2), generator.integers(1, 10, size=2), strict=True):
-        operation = PAIR[index]
+    for index, magnitude in zip(
+        generator.integers(len(RANDAUGMENT), size=2), generator.integers(1, 10, size=2), strict=True
+    ):
+        operation = RANDAUGMENT[index]
         value = operation.low + (operation.high - operation.low) * magnitude / 9
         sign = -1 if operation.signed and generator.random() < 0.5 else 1
         if generator.random() < 0.5:
@@ -47,8 +49,8 @@ def rand_augment(image: Image, generator: np.random.Generator) -> Image:
 def rand_augment_fixmatch(image: Image, generator: np.random.Generator, changes: int = 3) -> Image:
     """RandAugment of FixMatch (arXiv:2001.07685), which SCPNet's strong view uses.
 
-    `changes` of 14 operations, drawn with replacement and always applied, with a value from the whole range; then one
-    square is cut out, with a side of up to half the width (`fixmatch_box`).
+    `changes` of 14 operations are drawn with replacement and always applied, with values from the whole range. Then one
+    square with a side of up to half the width is cut out (`fixmatch_box`).
     """
     for index in generator.integers(len(FIXMATCH), size=changes):
         operation = FIXMATCH[index]
@@ -118,8 +120,8 @@ def _enhance(enhancer: Callable[[Image], ImageEnhance._Enhance]) -> Change:
 
 ENHANCERS = (ImageEnhance.Color, ImageEnhance.Contrast, ImageEnhance.Sharpness, ImageEnhance.Brightness)
 
-# Released code compares levels with a fractional threshold; Pillow needs a whole number, the next higher one.
-PAIR: tuple[Operation, ...] = (
+# Released code compares levels with a fractional threshold. Pillow needs a whole number; rounding up is equivalent.
+RANDAUGMENT: tuple[Operation, ...] = (
     Operation(lambda image, *_: ImageOps.invert(image)),
     Operation(lambda image, *_: ImageOps.autocontrast(image)),
     Operation(lambda image, *_: ImageOps.equalize(image)),

@@ -74,7 +74,7 @@ def _split(name: str, folder: Path, split: str, options: Mapping[str, Value]) ->
 
 
 def _official(files: list[str], labels: Labels) -> OfficialList:
-    """All images of the training list; published code names them by their numbers without leading zeros."""
+    """All images of the training list; released code names them by their numbers without leading zeros."""
     numbers = tuple(Path(file).stem.rpartition("_")[2].lstrip("0") for file in files)
     return OfficialList(labels, np.arange(len(files)), numbers)
 

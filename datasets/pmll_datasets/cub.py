@@ -1,9 +1,9 @@
 """CUB-200-2011 (Wah et al., 2011) in its official layout, with its 312 attributes as labels.
 
-The split is the official one: 5,994 images in `train`, 5,794 in `test`. An attribute is present if the annotation says
-so, whatever the annotator's certainty, as in Cole et al. (CVPR 2021) and later single-positive work. The option `names`
-selects the name of an attribute such as has_bill_shape::curved_(up_or_down) in prompts: `natural` ("bill shape curved
-(up or down)") or `released` ("curved bill"), as in SCPNet's code.
+The split is the official one: 5,994 images in `train`, 5,794 in `test`. An attribute is present if it is annotated as
+present, regardless of the annotator's certainty, as in Cole et al. (CVPR 2021) and later single-positive work. The
+option `names` selects the names of the attributes in prompts: has_bill_shape::curved_(up_or_down) is `natural` "bill
+shape curved (up or down)" or `released` "curved bill", as in SCPNet's code.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ def load(root: Path, options: Mapping[str, Value]) -> Dataset:
     in_train = _numbered(folder / "train_test_split.txt")
     classes = tuple(_numbered(_names(folder)).values())
     if files.keys() != in_train.keys():
-        raise DataError("it lists other images than images.txt", where=folder / "train_test_split.txt", hint=AGAIN)
+        raise DataError("the images differ from those in images.txt", where=folder / "train_test_split.txt", hint=AGAIN)
     labels = _labels(folder / "attributes" / "image_attribute_labels.txt", list(files), len(classes))
-    here = np.array([flag == "1" for flag in in_train.values()])
-    train, test = (_split(folder, split, [*files.values()], labels, rows) for split, rows in _parts(here))
+    in_train_rows = np.array([flag == "1" for flag in in_train.values()])
+    train, test = (_split(folder, split, [*files.values()], labels, rows) for split, rows in _parts(in_train_rows))
     read = _natural if options["names"] == "natural" else _released
     return Dataset("cub", classes, tuple(read(name) for name in classes), train, test, stated_options("cub", options))
 
@@ -82,12 +82,12 @@ def _split(folder: Path, split: str, files: list[str], labels: Labels, rows: np.
 def _labels(path: Path, numbers: list[int], classes: int) -> Labels:
     """int8 [images, attributes] from lines `IMAGE ATTRIBUTE PRESENT CERTAINTY SECONDS`; some have more columns."""
     labels = np.zeros((len(numbers), classes), np.int8)
-    places = np.full(max(numbers) + 1, len(numbers))  # one past the last row: no such image
+    places = np.full(max(numbers) + 1, len(numbers))  # one past the last row marks an unknown image
     places[numbers] = np.arange(len(numbers))
     try:
         image, attribute, present = np.loadtxt(io.StringIO(read_text(path)), np.int64, usecols=(0, 1, 2), ndmin=2).T
         if min(image.min(), attribute.min()) < 1 or not np.isin(present, (0, 1)).all():
-            raise ValueError("expected numbers from 1 on and attributes 0 or 1")
+            raise ValueError("expected image and attribute numbers >= 1 and presence 0 or 1")
         labels[places[image], attribute - 1] = 2 * present - 1
     except (ValueError, IndexError) as error:
         what = f"invalid lines (expected image, attribute and 0 or 1): {error}"

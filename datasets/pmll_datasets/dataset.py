@@ -65,10 +65,11 @@ class Images:
 
 @dataclass(frozen=True, eq=False)
 class OfficialList:
-    """The complete official training list, on which published masks are drawn, and the rows of a split's images in it.
+    """The complete official training list, on which published masks are drawn.
 
-    `labels` are complete; a class with difficult objects only is absent. `names` are the texts by which published code
-    sorts the images before it draws; without names, it keeps the order of the list.
+    `rows` are the positions of a split's images in the list. `labels` are complete; a class of which an image shows
+    only difficult objects is absent. `names` are the strings by which released code sorts the images before it draws;
+    without names, it keeps the order of the list.
     """
 
     labels: Labels
@@ -76,7 +77,7 @@ class OfficialList:
     names: tuple[str, ...] = ()
 
     def sorted(self) -> Int64[np.ndarray, " m"]:
-        """The positions of the images with a label, in the order in which published code draws."""
+        """The positions of the images that have a label, in the order in which released code draws."""
         labelled = np.flatnonzero((self.labels == 1).any(axis=1))
         return np.array(sorted(labelled, key=self.names.__getitem__) if self.names else labelled, np.int64)
 
@@ -86,7 +87,10 @@ class Split:
     """Images with their complete labels: int8 [images, classes], 1 present, -1 absent, 0 unknown or ignored.
 
     `labels` is stored as a read-only copy. `official` is None if the complete official list is not available. `files`
-    are the image files, in the order of the images; empty if the images are generated.
+    are the image files in the order of the images, or empty if the images are generated.
+
+    Raises:
+        DataError: `labels` do not match the images, or have values other than 1, -1 and 0.
     """
 
     images: Images
@@ -119,9 +123,10 @@ class Split:
 class Dataset:
     """Images, complete labels and class names, with `train` and `test` splits.
 
-    `classes` are the official names, `prompt_names` the same in natural language ("dining table").
-    `version` is that of the generator, for generated images. `notes` say how a user's file was read. `user_file` is
-    True for a user's own images: they have no official release, so the content of the files is in the fingerprint.
+    `classes` are the official class names, `prompt_names` the same classes in natural language ("dining table").
+    `version` is the version of the generator if the images are generated. `notes` describe how a user's file was read.
+    `user_file` is True for a user's own images; they have no official release, so their content is part of the
+    fingerprint.
 
     Raises:
         DataError: a split is empty, or an image occurs twice.
@@ -151,12 +156,12 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 (hex) of everything that defines the data set, wherever its files are.
+        """SHA-256 (hex) of everything that defines the data set, independent of where its files are stored.
 
-        The hash is taken over UTF-8 JSON with sorted keys and without spaces. Its keys are `classes`, `spoken` (the
-        prompt names), `options`, `version` and, under `train` and `test`, `ids` and the sha256 (hex) of the bytes of
-        `labels` (int8, row by row). For a user's own images, there is also `pictures`: a list of `DECODING`, the
-        version of the decoding rules, and `contents`.
+        The hash is computed over UTF-8 JSON with sorted keys and no spaces. Its keys are `classes`, `spoken` (the
+        prompt names), `options`, `version` and, under `train` and `test`, `ids` and the SHA-256 (hex) of the bytes of
+        `labels` (int8, row by row). For a user's own images, there is also the key `pictures`, a list of `DECODING`
+        (the version of the decoding rules) and `contents`.
         """
         splits = {"train": self.train, "test": self.test}
         content = {name: {"ids": s.ids, "labels": _sha256(s.labels.tobytes())} for name, s in splits.items()}
@@ -169,25 +174,25 @@ class Dataset:
 
     @cached_property
     def comparison(self) -> index.Comparison:
-        """The image files as they are now, compared with the index; see `index`.
+        """The current image files, compared with the index (see `index`).
 
-        A user's own images are read once and whenever they change, and changes are accepted. For all other data sets,
-        the sizes are compared, and the content only if it is known and the time differs.
+        A user's own images are read once and again after each change; changes are accepted. For all other data sets,
+        the sizes are compared. The content is compared only if its hash is recorded and the modification time differs.
         """
         return index.compare(self.name, self.files, hashed=self.user_file, accept=self.user_file)
 
     @property
     def files(self) -> dict[str, Path]:
-        """The image files of both splits by image id; empty if the images are generated."""
+        """The image files of both splits, by image id; empty if the images are generated."""
         splits = [split for split in (self.train, self.test) if split.files]
         return {each: file for split in splits for each, file in zip(split.ids, split.files, strict=True)}
 
     @cached_property
     def contents(self) -> str:
-        """A digest that shows later whether the image files are still the same; empty if there are no files.
+        """A digest of the image files; empty if there are no files. Results store it to detect later changes.
 
-        It is the sha256 (hex) of the sorted lines "id<tab>sha256 (hex) of the file" for a user's own images, and of
-        "id<tab>size of the file in bytes" for all others, whose content planning does not read. Every result stores it.
+        It is the SHA-256 (hex) of sorted lines: "id<tab>SHA-256 (hex) of the file" for a user's own images,
+        "id<tab>size of the file in bytes" for all others, whose content is not read during planning.
         """
         files = self.comparison.files.items()
         return (
@@ -197,11 +202,14 @@ class Dataset:
         )
 
     def subset(self, count: int) -> Dataset:
-        """A fixed part: at most `count` images of each split, in the official order.
+        """A fixed subset: at most `count` images of each split, in the official order.
 
-        The choice depends on the data set's name and the image ids alone (rule `subset/1`): the images with the `count`
-        smallest values of mix(BLAKE2b-64("subset/1:" + name) XOR BLAKE2b-64(id)). A larger part contains every smaller
-        one.
+        The choice depends only on the data set's name and the image ids (rule `subset/1`). It keeps the images with the
+        `count` smallest values of mix(BLAKE2b-64("subset/1:" + name) XOR BLAKE2b-64(id)). A larger subset contains
+        every smaller one.
+
+        Raises:
+            DataError: `count` is less than 1.
         """
         if count < 1:
             raise DataError(f"invalid subset size {count} (expected a whole number >= 1)")
@@ -223,10 +231,10 @@ def load(
 
     Args:
         name: a name of `DATASETS` or `ALIASES`, or the path of a user's own file (see `folder`).
-        root: the folder of the data set, or a folder that contains it under its name; default: the environment variable
-            PMLL_DATA. A user's file needs none: its images are beside it.
+        root: the folder of the data set, or a folder that contains it under its name; the default is the environment
+            variable PMLL_DATA. Not needed for a user's own file, whose images are in the same folder.
         options: the options that differ from the data set's defaults.
-        subset: at most this many images of each split, see `Dataset.subset`.
+        subset: the maximum number of images per split (see `Dataset.subset`).
 
     Raises:
         DataError: unknown name or option, or files that are missing, damaged or incomplete.

@@ -13,16 +13,16 @@ from PIL import Image, ImageFile, ImageOps
 from .errors import DataError
 
 DECODING = 2
-"""The version of the rules below; it is part of the fingerprint of a user's own images."""
+"""The version of the rules in this module, part of the fingerprint of a user's own images."""
 
 AGAIN = "copy or download it again"
 LIMIT = "PMLL_MAX_PIXELS"
-"""The environment variable that raises the number of pixels an image may have; Pillow's own limit is 178,956,970."""
+"""The environment variable for the maximum number of pixels of an image; Pillow's default is 178,956,970."""
 
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error)
-"""What Pillow raises for a file that is not an image, is damaged or is truncated."""
+"""The exceptions that Pillow raises for a file that is damaged, truncated or not an image."""
 UNBOUNDED = {"F": "32-bit floating-point", "I": "32-bit integer"}
-"""Modes whose values have no fixed range, so that they cannot be converted to 8 bits."""
+"""Modes without a fixed range of values, which cannot be converted to 8 bits."""
 SIXTEEN = ("PNG", "PPM")
 """Formats in which images of mode I have 16 bits."""
 
@@ -30,12 +30,12 @@ SIXTEEN = ("PNG", "PPM")
 def decode(path: Path, *, upright: bool = False) -> UInt8[np.ndarray, "h w 3"]:
     """Decode an image file to 8-bit RGB.
 
-    16-bit grey is divided by 257, so that 65,535 becomes 255; of 16-bit colour, Pillow reads the upper byte. Palettes
-    are resolved. Transparent pixels are composited on white. Of several frames, the first is used.
+    16-bit grey values are divided by 257 (65,535 becomes 255); for 16-bit colour, Pillow reads the upper byte. Palettes
+    are resolved, transparent pixels are composited on white, and the first of several frames is used.
 
     Args:
         path: the file.
-        upright: whether to apply the EXIF orientation; else the image is used as stored.
+        upright: whether to apply the EXIF orientation; by default, the image is used as stored.
 
     Raises:
         DataError: a damaged file, values without a defined range, or more pixels than allowed (see `LIMIT`).
@@ -57,8 +57,8 @@ def decode(path: Path, *, upright: bool = False) -> UInt8[np.ndarray, "h w 3"]:
         raise DataError(f"image cannot be decoded: {error}", where=path, hint=AGAIN) from error
 
 
-def _rgb(image: Image.Image, form: str | None, path: Path) -> UInt8[np.ndarray, "h w 3"]:
-    if image.mode.startswith("I;16") or (image.mode == "I" and form in SIXTEEN):
+def _rgb(image: Image.Image, file_format: str | None, path: Path) -> UInt8[np.ndarray, "h w 3"]:
+    if image.mode.startswith("I;16") or (image.mode == "I" and file_format in SIXTEEN):
         return _from_sixteen_bits(image)
     if image.mode in UNBOUNDED:
         what = f"{UNBOUNDED[image.mode]} image: the range of its values is unknown"
@@ -81,7 +81,7 @@ def _from_sixteen_bits(image: Image.Image) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def _raise_limit() -> None:
-    """Raise Pillow's limit if the environment says so; Pillow refuses images of more than twice MAX_IMAGE_PIXELS."""
+    """Set Pillow's limit if PMLL_MAX_PIXELS is set. Pillow refuses images of more than twice MAX_IMAGE_PIXELS."""
     given = os.environ.get(LIMIT)
     if given is None:
         return

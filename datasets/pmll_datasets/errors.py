@@ -1,4 +1,4 @@
-"""The error of this package, and the one for an unknown name."""
+"""`DataError`, the error of this package, and `unknown`, which builds it for an unknown name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["DataError", "counted", "unknown"]
 
 
 class DataError(PmllError):
-    """A data set, or something that belongs to one, cannot be used."""
+    """A data set, or one of its files, options or masks, cannot be used."""
 
 
 def unknown(kind: str, name: object, known: Iterable[object], *, where: str | None = None) -> DataError:

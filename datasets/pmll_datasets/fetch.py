@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 Progress: TypeAlias = Callable[[str, int, int], None]
 """(archive name, bytes received, total bytes) -> None."""
 
-TRIES = 5  # in a row without progress
+TRIES = 5  # consecutive tries without progress
 PAUSE = 1.0  # seconds before the next try; doubles with each try without progress
 TIMEOUT = 60.0  # seconds without data
 BLOCK = 1 << 20
@@ -62,7 +62,7 @@ def fetch(name: str, root: str | os.PathLike[str], progress: Progress | None = N
 
 
 def download(archive: Archive, folder: Path, progress: Progress | None = None) -> Path:
-    """Download an archive into a folder and check it. Until then its name is NAME.part, and a rerun resumes it."""
+    """Download an archive into a folder and check it. Until then it is named NAME.part, and a rerun resumes it."""
     path = folder / archive.name
     if path.exists():
         check(path, archive, hint=f"remove it and fetch again, or download it manually from {archive.url}")
@@ -82,7 +82,7 @@ def download(archive: Archive, folder: Path, progress: Progress | None = None) -
 
 
 def check(path: Path, archive: Archive, hint: str) -> None:
-    """Compare a file with the checksum of its archive; `hint` is the hint of the error if they differ."""
+    """Compare a file with the checksum of its archive; raise `DataError` with `hint` if they differ."""
     algorithm, _, expected = archive.digest.partition(":")
     with path.open("rb") as file:
         found = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
@@ -92,7 +92,7 @@ def check(path: Path, archive: Archive, hint: str) -> None:
 
 
 def extract(path: Path, folder: Path, proof: str) -> None:
-    """Unpack a tar or zip file into a folder; `proof` is moved last, so that its presence shows that all is unpacked.
+    """Unpack a tar or zip file into a folder; `proof` is moved last: if it exists, all files are unpacked.
 
     Raises:
         DataError: a damaged archive, one without `proof`, or one with links or paths outside its folder.
@@ -126,13 +126,13 @@ def _receive_all(archive: Archive, part: Path, progress: Progress) -> None:
                     what = f"the server refused: {error.code} {error.reason}"
                     hint = f"download {archive.name} manually into {part.parent} and fetch again"
                     raise DataError(what, where=archive.url, hint=hint) from error
-            if isinstance(getattr(error, "reason", None), socket.gaierror):  # a retry will not help
-                hint = "is there a network? fetch again; the download is resumed"
+            if isinstance(getattr(error, "reason", None), socket.gaierror):  # another try will not help
+                hint = "check the network connection and fetch again; the download is resumed"
                 raise DataError(f"cannot resolve the server's name: {error}", where=archive.url, hint=hint) from error
             failures = failures + 1 if _size(part) <= longest else 0
             longest = max(longest, _size(part))
             if failures == TRIES:
-                hint = "check the network and fetch again; the download is resumed"
+                hint = "check the network connection and fetch again; the download is resumed"
                 raise DataError(f"the download was interrupted: {error}", where=archive.url, hint=hint) from error
             time.sleep(PAUSE * 2**failures)
 

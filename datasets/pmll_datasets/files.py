@@ -40,7 +40,7 @@ def locate(root: Path, names: Iterable[str], layouts: Sequence[str], marker: str
 
 
 def list_files(folder: Path, suffix: str = "") -> set[str]:
-    """The names of the files in a folder that end in `suffix`, without hidden files and broken links."""
+    """The names of the files in a folder that end in `suffix`, without hidden files or broken links."""
     try:
         with os.scandir(folder) as entries:
             names = ((entry.name, entry) for entry in entries)
@@ -50,7 +50,7 @@ def list_files(folder: Path, suffix: str = "") -> set[str]:
 
 
 def require(files: Sequence[str], present: Collection[str], folder: Path, hint: str) -> None:
-    """Refuse a list of files of which some are not in the folder."""
+    """Refuse a list if some of its files are not in the folder."""
     missing = [file for file in files if file not in present]
     if missing:
         more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
@@ -66,7 +66,7 @@ def missing_file(path: Path, what: str, hint: str, where: str | None = None) -> 
 
 
 def existing_files(folder: Path, files: Iterable[str], suffix: str = "") -> set[str]:
-    """The files that exist in the folders of the given files, as paths relative to `folder`, with /."""
+    """All files in the folders of the given files, as paths relative to `folder` with forward slashes."""
     parents = {str(PurePosixPath(file).parent) for file in files}
     found = {parent: list_files(folder / parent, suffix) for parent in parents if (folder / parent).is_dir()}
     return {name if parent == "." else f"{parent}/{name}" for parent, names in found.items() for name in names}

@@ -2,9 +2,9 @@
 
 The file is a table (.csv, .tsv) with one column per class or a column of class names (`user_files.from_table`), or a
 COCO-style JSON file (`user_files.from_coco`). `user_files.label_cells` defines what 1, 0, -1 and an empty cell mean,
-`user_files.splits` the splits. An unknown label is never known in training, whatever the regime, and is left out of the
-ranking in the test split. Paths are relative to the file's folder or to its subfolder `images`. The data set has the
-name of the file, and the id of an image is its path without the extension.
+`user_files.splits` the splits. A label that is unknown in the file is unknown in training under every regime, and is
+ignored in the test split. Paths are relative to the file's folder or to its subfolder `images`. The data set is named
+after the file, and the id of an image is its path without the extension.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from .user_files.listing import ListedImage, Listing
 from .user_files.splits import assign
 
 FIRST = 10
-"""Number of images that decide which folder the paths are relative to."""
+"""Number of images that are looked up to find the folder that the paths are relative to."""
 
 
 def load(file: Path, options: Mapping[str, Value]) -> Dataset:
-    """Load the data set that a file describes; its `notes` say how the file was read.
+    """Load the data set that a file describes; its `notes` state how the file was read.
 
     Raises:
         DataError: an invalid line, or content with more than one possible meaning.
@@ -62,7 +62,10 @@ def _split(listed: Listing, numbers: Sequence[int]) -> Split:
 
 
 def _base_folder(file: Path, rows: Sequence[ListedImage]) -> Path:
-    """The folder that paths are relative to: the file's, its subfolder `images`, or its parent if all begin with it."""
+    """The folder that the paths are relative to, the one with most of the images.
+
+    Candidates are the file's folder, its subfolder `images` and, if all paths begin with the folder's name, its parent.
+    """
     bases = [file.parent, file.parent / "images"]
     if all(PurePosixPath(row.path).parts[0] == file.absolute().parent.name for row in rows):
         bases.append(file.absolute().parent.parent)

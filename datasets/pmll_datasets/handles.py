@@ -1,7 +1,7 @@
-"""Opaque handles: a method holds a handle, and the object itself stays in this module.
+"""Opaque handles: a method holds a handle, while the object itself stays in this module.
 
-No attribute, no closure and no reference that the garbage collector knows leads from a handle to its object; only a
-global of this module does. This prevents mistakes, not intent: code that imports this module, or that reads module
+No attribute, closure or reference known to the garbage collector leads from a handle to its object; only a global of
+this module does. This prevents accidents, not deliberate access: code that imports this module, or that reads module
 globals, frames or the disk, can reach everything that the process can.
 """
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Handle(Generic[T]):
-    """Stands for an object, which is kept alive as long as the handle is."""
+    """A reference to an object that only `resolve` can follow. The object lives as long as its handle."""
 
     __slots__ = ("__weakref__",)
 
@@ -27,7 +27,7 @@ _OBJECTS: WeakKeyDictionary[Handle[Any], object] = WeakKeyDictionary()  # Any: h
 
 
 def make_handle(target: T) -> Handle[T]:
-    """A new handle of an object; the object must not refer to the handle."""
+    """Make a handle for an object. The object must not refer to the handle."""
     handle: Handle[T] = Handle()
     _OBJECTS[handle] = target
     return handle

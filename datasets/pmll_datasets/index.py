@@ -1,10 +1,10 @@
-"""The index of a data set's image files: their last known content, so that replaced files are noticed.
+"""The index of a data set's image files. It records their last known content, to detect replaced files.
 
-It is one JSON file per data set and folder, in the user's cache under the folder's path: data folders are never written
-to and may be read-only. The JSON key `files` maps image ids to the size, the modification time (ns) and, once the
-content has been read, the sha256 of the file; `pictures` maps them to the `PixelDigest` of each image that `verify` has
-decoded. A file with the same size and time counts as unchanged and is not read. Without the index, only the comparison
-is lost.
+There is one JSON file per data set and folder. It is stored in the user's cache under the folder's path, because data
+folders may be read-only and are never written to. The JSON key `files` maps image ids to the size, the modification
+time (ns) and, once the content has been read, the SHA-256 of the file; `pictures` maps them to the `PixelDigest` of
+each image that `verify` has decoded. A file with the same size and time counts as unchanged and is not read. If an
+index is removed, changes made before the next one is written go unnoticed; nothing else is affected.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PixelDigest: TypeAlias = tuple[int, int, str]
 """The digest of an image: height, width, sha256 (hex) of its RGB pixels."""
 
 READERS = 8
-"""Threads that hash files."""
+"""Number of threads that hash files."""
 
 
 class FileState(NamedTuple):
@@ -42,7 +42,7 @@ class FileState(NamedTuple):
 
 @dataclass(frozen=True)
 class Index:
-    """What is recorded about the images of a data set; `written` is the time, in UTC."""
+    """The recorded state of a data set's images; `written` is the time of the last write (UTC)."""
 
     files: Mapping[str, FileState] = field(default_factory=dict)
     pixels: Mapping[str, PixelDigest] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Index:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The files of a data set as they are now; `changed` are those whose content has changed since the time `since`."""
+    """The current files of a data set; `changed` are the images with other content than at the time `since`."""
 
     files: Mapping[str, FileState]
     changed: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ class Comparison:
 
     @property
     def summary(self) -> str:
-        """The changes as text."""
+        """The changes in one line of text."""
         first = ", ".join(self.changed[:3]) + (", …" if len(self.changed) > 3 else "")
         count = "1 image has" if len(self.changed) == 1 else f"{len(self.changed):,} images have"
         return f"{count} changed since {self.since}: {first}"
@@ -74,7 +74,7 @@ def index_path(name: str, files: Mapping[str, Path]) -> Path | None:
 
 
 def forget(folder: Path) -> None:
-    """Remove the indexes of all data sets whose images are in a folder, when this folder is no longer needed."""
+    """Remove the indexes of all data sets with images in a folder that is no longer needed."""
     shutil.rmtree(_cache_folder(folder.absolute()), ignore_errors=True)
 
 
@@ -89,8 +89,9 @@ def compare(name: str, files: Mapping[str, Path], *, hashed: bool, accept: bool)
     Args:
         name: the name of the data set.
         files: paths by image id.
-        hashed: whether to read every file whose content is not known yet; else only those that may have changed.
-        accept: whether to record changed files, too, so that the next comparison finds them unchanged.
+        hashed: whether to hash every file without a recorded hash; otherwise only files that may have changed are
+            hashed.
+        accept: whether to record changed files as well; the next comparison then finds them unchanged.
     """
     where = index_path(name, files)
     if where is None:
@@ -104,7 +105,7 @@ def compare(name: str, files: Mapping[str, Path], *, hashed: bool, accept: bool)
     kept = {each: state for each, state in found.items() if accept or each not in changed}
     if any(known.files.get(each) != state for each, state in kept.items()):
         pixels = {each: pixel for each, pixel in known.pixels.items() if not accept or each not in changed}
-        with suppress(DataError):  # a read-only cache costs the next comparison time, nothing else
+        with suppress(DataError):  # with a read-only cache, only the next comparison takes longer
             write(where, Index({**known.files, **kept}, pixels))
     return Comparison(found, tuple(each for each in found if each in changed), known.written)
 
@@ -165,7 +166,7 @@ def add_pixels(path: Path, pixels: Mapping[str, PixelDigest]) -> None:
 
 
 def digest(lines: Iterable[tuple[object, ...]]) -> str:
-    """sha256 (hex) of sorted lines of tab-separated values."""
+    """SHA-256 (hex) of sorted lines of tab-separated values."""
     text = "".join(sorted("\t".join(map(str, line)) + "\n" for line in lines))
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
@@ -179,20 +180,20 @@ def _status(path: Path) -> tuple[int, int]:
 
 
 def _worth_reading(known: FileState | None, status: tuple[int, int], hashed: bool) -> bool:
-    """Whether to read a file: its content is not known, or only the content shows whether it has changed."""
+    """Whether to read a file: its content is unknown, or only its content can show whether it has changed."""
     if known is not None and known[:2] == status:
         return hashed and not known.sha256
     return hashed or (known is not None and bool(known.sha256) and known.size == status[0])
 
 
 def _file_state(known: FileState | None, status: tuple[int, int], sha256: str) -> FileState:
-    """The state of a file; without a new hash, the old one is kept if size and time are the same."""
+    """The state of a file. Without a new hash, the old one is kept if size and time are unchanged."""
     old = known.sha256 if known is not None and known[:2] == status else ""
     return FileState(*status, sha256 or old)
 
 
 def _differ(one: FileState, other: FileState) -> bool:
-    """Whether two states have different content; equal sizes without hashes to compare count as equal."""
+    """Whether two states have different content. Without two hashes, equal sizes count as equal content."""
     return one.size != other.size or bool(one.sha256 and other.sha256 and one.sha256 != other.sha256)
 
 

@@ -30,7 +30,7 @@ CHUNK = 8
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Images by position and id, without labels and paths. With 0 `workers`, the caller's thread reads the images."""
+    """Images by position and id, without labels or paths. With `workers=0`, the caller's thread reads the images."""
 
     images: Images
     workers: int = 2
@@ -57,7 +57,7 @@ class ImageSet:
         affect the pixels.
 
         Raises:
-            DataError: an unknown view (at once), or an unreadable image (when its batch is due).
+            DataError: an unknown view (on the call), or an unreadable image (when its batch is due).
         """
         parsed = tuple(parse_view(name) for name in views)
 
@@ -80,7 +80,7 @@ class ImageSet:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TrainSet(ImageSet):
-    """Training images with the labels that a method may see: hidden entries are 0; the array is a read-only copy."""
+    """Training images with the labels that a method may see: a read-only copy in which hidden entries are 0."""
 
     labels: Labels
     classes: tuple[str, ...]
@@ -97,7 +97,7 @@ class TrainSet(ImageSet):
 
 
 def in_order(jobs: Iterable[tuple[T, Sequence[Task]]], workers: int) -> Generator[T, None, None]:
-    """Yield the result of each job when its tasks are done, in the order of the jobs; later jobs are started ahead."""
+    """Yield the result of each job once its tasks are done, in order. Later jobs are started ahead of time."""
     if not workers:
         for result, tasks in jobs:
             for task in tasks:

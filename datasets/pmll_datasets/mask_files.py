@@ -1,12 +1,12 @@
 """Masks as files: published single-positive lists (.txt), and masks of any rule for storing and sharing (.npz).
 
 A .txt file has one line `image.jpg,label` per image: the one known present label, as the number of its column (from 0)
-or as a class name. An image is identified by its id or by the part after the last underscore of the id, so that
-`000000000009.jpg` means COCO_train2014_000000000009.
+or as a class name. An image is identified by its id or by the part of the id after the last underscore: for example,
+`000000000009.jpg` is the image COCO_train2014_000000000009.
 
 A .npz file contains `format` ("pmll.mask/1"), `regime`, `ids`, `classes` and, per ratio, `known_RATIO`: one bit per
-entry [images, classes], packed by row. Images and classes may be in any order, and may be more than those of the data
-set.
+entry [images, classes], packed by row. Images and classes may be in any order and may include others than those of the
+data set.
 """
 
 from __future__ import annotations
@@ -68,30 +68,31 @@ def _read_mask(path: Path, split: Split, classes: Sequence[str], ratio: float, r
             arrays = dict(file)
         if str(arrays["format"]) != FORMAT:
             raise ValueError(f"format {arrays['format']}")
-        own, ids, names = str(arrays["regime"]), arrays["ids"].tolist(), arrays["classes"].tolist()
+        file_regime, ids, names = str(arrays["regime"]), arrays["ids"].tolist(), arrays["classes"].tolist()
     except (*DAMAGED_ARCHIVE, ValueError, OSError) as error:
         hint = "write one with 'pmll-bench data mask', or copy it again"
         raise DataError(f"not a mask file, or a damaged one: {error}", where=path, hint=hint) from error
-    if own != regime:
-        raise DataError(f"the mask is for the regime {own}, not {regime}", where=path, hint=f"use --regime {own}")
+    if file_regime != regime:
+        what = f"the mask is for the regime {file_regime}, not {regime}"
+        raise DataError(what, where=path, hint=f"use --regime {file_regime}")
     packed = arrays.get(f"known_{ratio:g}")
     if packed is None:
-        there = sorted(name.removeprefix("known_") for name in arrays if name.startswith("known_"))
-        raise DataError(f"no mask at ratio {ratio:g}", where=path, hint=f"available: {', '.join(there)}")
-    rows = _places(path, "image", split.ids, ids)
-    columns = _places(path, "class", classes, names)
+        ratios = sorted(name.removeprefix("known_") for name in arrays if name.startswith("known_"))
+        raise DataError(f"no mask at ratio {ratio:g}", where=path, hint=f"available: {', '.join(ratios)}")
+    rows = _positions(path, "image", split.ids, ids)
+    columns = _positions(path, "class", classes, names)
     known: Known = np.unpackbits(packed, axis=1, count=len(names)).astype(bool)[np.ix_(rows, columns)]
     return known
 
 
-def _places(path: Path, what: str, wanted: Sequence[str], there: Sequence[str]) -> list[int]:
-    """The position of each name in the file."""
-    places = {name: place for place, name in enumerate(there)}
-    missing = [name for name in wanted if name not in places]
+def _positions(path: Path, what: str, wanted: Sequence[str], names: Sequence[str]) -> list[int]:
+    """The positions of the wanted names among the names of the file."""
+    positions = {name: position for position, name in enumerate(names)}
+    missing = [name for name in wanted if name not in positions]
     if missing:
         more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
         raise DataError(f"the mask lacks the {what} {missing[0]}{more}", where=path, hint="is it for another data set?")
-    return [places[name] for name in wanted]
+    return [positions[name] for name in wanted]
 
 
 def _read_list(path: Path, split: Split, classes: Sequence[str]) -> Known:
@@ -108,14 +109,14 @@ def _read_list(path: Path, split: Split, classes: Sequence[str]) -> Known:
             hint = f"write image.jpg,label, with a label from 0 to {len(classes) - 1} or a class name"
             raise DataError(f"no valid label in {line!r}", where=f"{path}, line {number}", hint=hint)
         row = rows.get(str(PurePosixPath(image).with_suffix("")))
-        if row is None:  # of another part of the official list
+        if row is None:  # an image of another part of the official list
             continue
         if known[row].any():
             raise DataError(f"{image} occurs twice", where=f"{path}, line {number}", hint="write one line per image")
         known[row, column] = True
         if split.labels[row, column] != 1:
             absent.append(f"{image} with {classes[column]} (line {number})")
-    _check(path, split, known, absent)
+    _refuse_mismatch(path, split, known, absent)
     return known
 
 
@@ -127,8 +128,8 @@ def _rows_by_name(ids: Sequence[str]) -> dict[str, int]:
     return short | {image: row for row, image in enumerate(ids)}
 
 
-def _check(path: Path, split: Split, known: Known, absent: Sequence[str]) -> None:
-    """A list for this data set contains every image that has a label, and only present labels."""
+def _refuse_mismatch(path: Path, split: Split, known: Known, absent: Sequence[str]) -> None:
+    """Refuse a list that lacks an image with a label, or that contains labels that are not present."""
     unnamed = np.flatnonzero((split.labels == 1).any(axis=1) & ~known.any(axis=1))
     if len(unnamed):
         images = counted(len(unnamed), "training image")

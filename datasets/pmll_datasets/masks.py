@@ -1,9 +1,9 @@
 """Masks: the named rules that select the known training labels.
 
 A rule returns bool [images, classes], True for known entries. `counter/1`, the default in every regime, is a function
-of the image ids, the class names and the seed alone: it does not depend on order, other images or the machine, and it
-is nested: an entry that is known at one ratio is known at every larger one. mix is the finaliser of SplitMix64, and
-hashes are BLAKE2b-64:
+of the image ids, the class names and the seed alone. It does not depend on the order, on other images or on the
+machine. Its masks are nested: an entry that is known at one ratio is known at every larger ratio. mix is the finaliser
+of SplitMix64, and hashes are BLAKE2b-64:
 
 - partial: an entry is known iff u < ratio, u = (mix(mix(key XOR row) XOR col) >> 11) 2^-53; key is the hash of
   "counter/1:SEED", row that of the image id, col that of the official class name;
@@ -34,11 +34,11 @@ Draw: TypeAlias = Callable[[Split, Sequence[str], float, int], Known]
 
 @dataclass(frozen=True)
 class Rule:
-    """A named rule: its draw in each regime that it supports, and the training images it uses, if not all."""
+    """A named rule: one draw per supported regime. `part` selects the training images that it uses; None means all."""
 
     title: str
     draws: Mapping[str, Draw]
-    seeded: bool = True  # False: the same draw for all mask seeds
+    seeded: bool = True  # False: all mask seeds give the same draw
     part: Callable[[Split], Bool[np.ndarray, " n"]] | None = None
 
 
@@ -74,18 +74,18 @@ def known_entries(
 
 
 def counter(ids: Sequence[str], classes: Sequence[str], ratio: float, seed: int) -> Known:
-    """The rule `counter/1` of the regime `partial`: an entry is known iff its `counter_uniform` is below the ratio."""
+    """The rule `counter/1` in the regime `partial`: an entry is known iff `counter_uniform` is below the ratio."""
     known: Known = counter_uniform(ids, classes, seed) < ratio
     return known
 
 
 def counter_uniform(ids: Sequence[str], classes: Sequence[str], seed: int) -> Float64[np.ndarray, "n c"]:
-    """A number in [0, 1) for each image and class, a function of its id, its official class name and the seed."""
+    """A number in [0, 1) per image and class, a function of the image id, the official class name and the seed."""
     return uniform(entry_words(f"counter/1:{seed}", ids, classes))
 
 
 def counter_single_positive(labels: Labels, ids: Sequence[str], classes: Sequence[str], seed: int) -> Known:
-    """The rule `counter/1` of the regime `single-positive`: one present label per image, each equally likely."""
+    """The rule `counter/1` in the regime `single-positive`: one present label per image, each equally likely."""
     words = entry_words(f"counter/1:single-positive:{seed}", ids, classes)
     present = labels == 1
     first = np.where(present, words, np.iinfo(np.uint64).max).argmin(axis=1)
@@ -94,16 +94,16 @@ def counter_single_positive(labels: Labels, ids: Sequence[str], classes: Sequenc
 
 
 def counter_semi(ids: Sequence[str], ratio: float, seed: int) -> Bool[np.ndarray, " n"]:
-    """The rule `counter/1` of the regime `semi`: which images are labelled."""
+    """The rule `counter/1` in the regime `semi`: the labelled images."""
     labelled: Bool[np.ndarray, " n"] = uniform(image_words(f"counter/1:semi:{seed}", ids)) < ratio
     return labelled
 
 
 def dualcoop(ids: Sequence[str], classes: Sequence[str], ratio: float, seed: int) -> Known:
-    """DualCoOp's rule (Sun, Hu and Saenko, NeurIPS 2022): independent entries, with our seed; its code uses none.
+    """DualCoOp's rule (Sun, Hu and Saenko, NeurIPS 2022): independent entries, here with a seed.
 
-    An entry is known iff u < ratio, with u as in `counter/1` and the key "dualcoop/1:RATIO:SEED", RATIO with four
-    decimals: every ratio is an independent draw.
+    The released code sets no seed. An entry is known iff u < ratio, with u as in `counter/1` and the key
+    "dualcoop/1:RATIO:SEED", where RATIO has four decimals. Every ratio is therefore an independent draw.
     """
     known: Known = uniform(entry_words(f"dualcoop/1:{ratio:.4f}:{seed}", ids, classes)) < ratio
     return known

@@ -1,4 +1,4 @@
-"""Why a listed image is missing: what the folder contains instead."""
+"""Explains why a listed image is missing, from the content of nearby folders."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def cause(path: Path) -> Cause | None:
     """The reason why the file or folder `path` is missing, if the surrounding folders show one."""
     try:
         return _cause(path)
-    except OSError:  # an unreadable folder shows none
+    except OSError:  # an unreadable folder explains nothing
         return None
 
 
@@ -31,7 +31,7 @@ def _cause(path: Path) -> Cause | None:
     if path.parent != path and not path.parent.is_dir():
         return _of_folder(path)
     if "\\" in path.name and (path.parent / path.name.replace("\\", "/")).exists():
-        return Cause(f"{path.name} separates folders by \\", "write / in the list")
+        return Cause(f"{path.name} separates folders with \\", "write / in the list")
     return _of_name(path)
 
 
@@ -54,18 +54,18 @@ def _of_name(path: Path) -> Cause | None:
             forms = ["NFC" if each == unicodedata.normalize("NFC", each) else "NFD" for each in (path.name, name)]
             hint = "convert both to one form; copying files from macOS often changes it"
             return Cause(f"its name has the Unicode form {forms[0]} in the list and {forms[1]} in the folder", hint)
-    for near in (_same_but_for_case, _same_but_for_ending):
+    for near in (_differs_in_case, _differs_in_extension):
         for name in names:
             if near(path.name, name):
                 return Cause(f"the folder contains {name}", "rename the file, or correct its name in the list")
     return None
 
 
-def _same_but_for_case(listed: str, name: str) -> bool:
+def _differs_in_case(listed: str, name: str) -> bool:
     return name.strip().casefold() == listed.strip().casefold()
 
 
-def _same_but_for_ending(listed: str, name: str) -> bool:
-    """a.jpg and a.png, or a.jpg.jpg and a.jpg, or a and a.jpg."""
+def _differs_in_extension(listed: str, name: str) -> bool:
+    """Such as a.jpg and a.png, a.jpg.jpg and a.jpg, or a and a.jpg."""
     stem = Path(listed).stem.casefold()
     return stem in (Path(name).stem.casefold(), name.casefold()) or Path(name).stem.casefold() == listed.casefold()

@@ -14,7 +14,7 @@ def flipped(labels: Labels, ids: Sequence[str], classes: Sequence[str], share: f
     """The labels with a fraction `share` of the known entries flipped, present to absent and absent to present.
 
     An entry is flipped iff u < share, with u as in the mask `counter/1` and the key "noise/1:SEED". The choice is
-    therefore independent of the mask, and an entry that is flipped at one share is flipped at every larger one.
+    therefore independent of the mask, and an entry that is flipped at one share is flipped at every larger share.
     """
     chosen = uniform(entry_words(f"noise/1:{seed}", ids, classes)) < share
     result: Labels = np.where(chosen, -labels, labels)

@@ -1,4 +1,4 @@
-"""Published draws of known labels, bit for bit as in the released code."""
+"""Published draws of known labels, bit-identical to the released code."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ CAP_SEED = 1
 
 
 def hcp(shape: tuple[int, int], ratio: float) -> Known:
-    """The draw of the released HCP code (SST, HST, SARB, DSRB): one legacy stream of seed 0, row by row."""
+    """The draw of the released HCP code (SST, HST, SARB, DSRB): row by row from one legacy stream with seed 0."""
     return np.random.RandomState(0).random_sample(shape) < ratio
 
 
 def single_positive(labels: Labels, seed: int, positives: int = 1, negatives: int = 0) -> Known:
-    """The draw of Cole et al. (CVPR 2021, arXiv:2106.09708): one legacy stream, image by image.
+    """The draw of Cole et al. (CVPR 2021, arXiv:2106.09708): image by image from one legacy stream.
 
-    The present labels of an image are shuffled and the first `positives` are kept (all if it is -1), then the absent
-    ones likewise. Both shuffles take place even if nothing is kept.
+    The present labels of an image are shuffled and the first `positives` are kept (-1 keeps all). Then the absent
+    labels are shuffled and the first `negatives` are kept. Both shuffles take place even if nothing is kept.
     """
     stream = np.random.RandomState(seed)
     known = np.zeros(labels.shape, bool)
-    for row, own in zip(known, labels, strict=True):
+    for row, label in zip(known, labels, strict=True):
         for value, count in ((1, positives), (-1, negatives)):
-            found = np.flatnonzero(own == value)
+            found = np.flatnonzero(label == value)
             stream.shuffle(found)
             row[found if count == -1 else found[:count]] = True
     return known
@@ -68,7 +68,7 @@ def draw_cole(split: Split) -> Known:
 
 
 def draw_cole_part(split: Split) -> Bool[np.ndarray, " n"]:
-    """The images that the mask `cole` trains on: four fifths of those that have a label."""
+    """The training images of the mask `cole`: four fifths of those that have a label."""
     official = _official(split, "cole")
     order = official.sorted()
     kept = np.zeros(len(official.labels), bool)
@@ -77,7 +77,7 @@ def draw_cole_part(split: Split) -> Bool[np.ndarray, " n"]:
 
 
 def draw_cap(split: Split, ratio: float) -> Known:
-    """The mask `cap-semi/1` of a split: its labelled images among the official ones that have a label."""
+    """The mask `cap-semi/1` of a split: labelled images are drawn among the official images that have a label."""
     official = _official(split, "cap-semi/1")
     order = official.sorted()
     known = np.zeros(official.labels.shape, bool)

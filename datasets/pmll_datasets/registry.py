@@ -15,11 +15,11 @@ Value: TypeAlias = str | int | bool
 
 @dataclass(frozen=True)
 class Option:
-    """An option of a data set. `allowed` is None if any whole number >= 0, or any share below 1, is allowed.
+    """An option of a data set. `allowed` is None for any whole number >= 0 or, with `share`, any share below 1.
 
-    `paper` maps a regime (`*`: every regime) to the value that published work uses, if this is not the default; the
-    track `paper` uses it. An option that was `added_later` enters the identity only if it differs from its default, so
-    that older results keep their identities.
+    `paper` maps a regime (`*` means every regime) to the value used in published work, if this is not the default; the
+    track `paper` uses it. An option that was `added_later` is part of the identity only if it differs from its default.
+    Older results thus keep their identities.
     """
 
     title: str
@@ -37,10 +37,11 @@ class Option:
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known about a data set without its files.
+    """The facts about a data set that do not depend on its files.
 
-    `counts` are those of the default options, None if a data set uses whatever is present. `layout` describes its
-    folder, empty if it needs none. `verified` is False if the loader was not checked against the official split files.
+    `counts` are the numbers of images with the default options; None if the data set uses the images that are present.
+    `layout` describes its folder and is empty if it needs none. `verified` is False if the loader was not checked
+    against the official split files.
     """
 
     target: str  # "module:function", called with the folder (None if no files are needed) and the options
@@ -57,7 +58,7 @@ _VOC12 = _VOC.replace("2007", "2012")
 _COCO = "{train2014,val2014,annotations/instances_train2014.json,annotations/instances_val2014.json}"
 _CHOICES = ("label of a class with difficult objects only", "negative", ("negative", "ignored", "positive"))
 _DIFFICULT = {"difficult": Option(*_CHOICES)}
-_DIFFICULT12 = {  # the lists of SPLC and SCPNet count them; those of Cole et al. and Large Loss don't
+_DIFFICULT12 = {  # the lists of SPLC and SCPNet count them; those of Cole et al. and Large Loss do not
     "difficult": Option(*_CHOICES, paper={"single-positive": "positive"})
 }
 _NAMES = {
@@ -163,7 +164,7 @@ FOLDER = Entry(
 
 @dataclass(frozen=True)
 class Regime:
-    """Which training labels are known. `ratios` are those that papers report, (1,) for a regime without a ratio."""
+    """Which training labels are known. `ratios` are those that papers report; (1,) for a regime without a ratio."""
 
     title: str
     ratios: tuple[float, ...] = (1.0,)
@@ -187,7 +188,7 @@ REGIMES: Mapping[str, Regime] = {
 
 
 def paper_options(name: str, regime: str) -> dict[str, str]:
-    """The options in which published work of a regime differs from a data set's defaults."""
+    """The options for which published work in a regime differs from a data set's defaults."""
     chosen = {key: option.paper.get(regime, option.paper.get("*")) for key, option in find(name).options.items()}
     return {key: value for key, value in chosen.items() if value is not None}
 
@@ -222,7 +223,7 @@ def repair_hint(name: str) -> str:
     """The hint for an incomplete copy."""
     if f"{name}-subset" not in DATASETS:
         return "copy or download it again"
-    return f"complete the copy, or use {name}-subset, which takes the images that are present"
+    return f"complete the copy, or use {name}-subset, which uses the images that are present"
 
 
 def check_count(name: str, split: str, count: int, where: Path) -> None:
@@ -234,7 +235,7 @@ def check_count(name: str, split: str, count: int, where: Path) -> None:
 
 
 def resolve_options(name: str, options: Mapping[str, Value]) -> dict[str, Value]:
-    """All options of a data set: its defaults, updated with the given options, which are checked."""
+    """All options of a data set: its defaults, updated with the given options after a check."""
     offered = find(name).options
     for option in options.keys() - offered.keys():
         raise unknown("option", option, offered, where=name)

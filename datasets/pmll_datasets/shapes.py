@@ -26,7 +26,7 @@ FROZEN: Mapping[str, str] = MappingProxyType(
         "test": "8658e79ef55fe12f62eea2bebd188980f5966d50f52846ef32ad48b704ffc6aa",
     }
 )
-"""sha256 of the images' bytes followed by the labels' bytes, draw 0."""
+"""SHA-256 (hex) of the bytes of all images followed by the bytes of all labels, in draw 0."""
 
 CLASSES = (
     "arrow", "circle", "cog", "crescent", "cross", "crown", "fish", "flower", "heart", "house",
@@ -34,7 +34,7 @@ CLASSES = (
 )  # fmt: skip
 DISTRACTORS = ("bar", "bell", "bow", "cloud", "cup", "fan", "hexagon", "oval", "spike", "wedge")
 SHAPES = CLASSES + DISTRACTORS
-"""All shapes; a shape is identified by its position here."""
+"""All shapes; a shape is identified by its position in this tuple."""
 
 ROUND = frozenset({"circle", "ring", "oval"})  # an outlined circle would be a ring
 VISIBLE_PERCENT = 45
@@ -120,8 +120,8 @@ def scene(version: str, draw: int, split: str, index: int, difficulty: Difficult
 
     Args:
         version: the name of the distribution; `VERSION` for the data set itself.
-        draw: the index of the data set of that distribution.
-        split: any ASCII name.
+        draw: index of the draw; each draw is a data set of the same distribution.
+        split: name of the split (ASCII).
         index: position in the split.
         difficulty: the difficulty of the scenes.
     """

@@ -1,6 +1,6 @@
-"""Draws the scenes of `shapes`: random words, backgrounds and stamps, all in integers.
+"""Draws the scenes of `shapes` with integers only: random words, backgrounds and stamps.
 
-Every pixel is the same on every CPU and with every NumPy version: only the raw 64-bit words of Philox are used (NumPy
+Every pixel is the same on every CPU and with every NumPy version. Only the raw 64-bit words of Philox are used (NumPy
 guarantees these bit streams, but not its distributions), and there is no floating-point arithmetic. Lengths are in
 quarter pixels, rotations in 1/256 of a full turn.
 """

@@ -47,7 +47,7 @@ SOURCES: Mapping[str, tuple[Archive, ...]] = {
             "VOCdevkit/VOC2012/ImageSets/Main/trainval.txt",
         ),
     ),
-    # COCO publishes no checksums; several widely used projects check their downloads against these
+    # COCO publishes no checksums; several widely used projects check their downloads against these values
     "coco2014": (
         Archive(
             f"{_COCO}/annotations/annotations_trainval2014.zip",

@@ -20,9 +20,9 @@ from .loader import CHUNK, Task, in_order, read_image
 class Verdict:
     """The result of a check.
 
-    `digest` is a sha256 (hex) over the id and `PixelDigest` of every image; None if there are problems. `equal` are the
-    ids of pairs of a training and a test image with the same pixels: a method that memorises the training image scores
-    well on the test image.
+    `digest` is a SHA-256 (hex) over the id and `PixelDigest` of every image, or None if there are problems. `equal`
+    lists the ids of each training and test image with the same pixels: a method that memorises the training image
+    scores well on the test image.
     """
 
     images: int
@@ -42,8 +42,8 @@ def verify(
 ) -> Verdict:
     """Decode every image of both splits; report all that fail or differ from the index.
 
-    Pixels are compared, not files: generated data sets are verified, too, and a file may be re-encoded losslessly. If
-    nothing fails, images that are not in the index are added to it; a missing index is created. With `renew`, images
+    Pixels are compared instead of files, so generated data sets can be verified and files may be re-encoded losslessly.
+    If nothing fails, images that are not in the index are added to it; a missing index is created. With `renew`, images
     may differ from the index, which is then updated.
 
     Raises:
@@ -59,8 +59,8 @@ def verify(
 def verify_files(dataset: Dataset, *, renew: bool = False) -> Verdict:
     """Verify a data set against the index of its files in the user's cache, and update the index.
 
-    A file that has changed and was never decoded before is a problem; one with the same pixels as before is not. A
-    user's own images may change; this is reported as a note. With `renew`, everything is read and recorded again.
+    A changed file is a problem if it was never decoded before or if its pixels differ. A user's own images may change;
+    this is reported as a note. With `renew`, all images are read and recorded again.
     """
     compared, where = dataset.comparison, indices.index_path(dataset.name, dataset.files)
     if where is None:
@@ -105,7 +105,7 @@ def _decoded(
 
 
 def digest(pixels: Mapping[str, PixelDigest]) -> str:
-    """sha256 (hex) of the lines "id<tab>height<tab>width<tab>sha256", one per image, sorted by id."""
+    """SHA-256 (hex) of the lines "id<tab>height<tab>width<tab>sha256", one per image, sorted by id."""
     lines = ("\t".join(map(str, (image, *pixels[image]))) + "\n" for image in sorted(pixels))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 

@@ -1,8 +1,8 @@
 """VG-200: the 200 most frequent labels of Visual Genome (Krishna et al., IJCV 2017), in the layout of the HCP code.
 
 train_list_500.txt and test_list_500.txt list the images, vg_category_200_labels_index.json the label numbers of each
-image; the images are in VG_100K (or VG_100K_2, as in the release of Visual Genome). The labels were published as
-numbers only. Their names must be provided in vg_category_200_names.txt, one per line in the order of the numbers.
+image; the images are in VG_100K (or VG_100K_2, as in the release of Visual Genome). The labels were published only as
+numbers. Their names must be provided in vg_category_200_names.txt, one per line in the order of the numbers.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def load(root: Path, options: Mapping[str, Value]) -> Dataset:
 
 def _names(path: Path) -> tuple[str, ...]:
     if not path.is_file():
-        hint = "write one name per line, in the order of the numbers; 0 to 199 suffice for methods that read no names"
+        hint = "write one name per line, in the order of the numbers; 0 to 199 suffice for methods without prompts"
         raise DataError("the names of the 200 labels are missing: they were not published", where=path, hint=hint)
     names = tuple(line.strip() for line in read_text(path).splitlines() if line.strip())
     if len(names) != CLASSES or len(set(names)) != CLASSES:

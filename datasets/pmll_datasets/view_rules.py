@@ -1,4 +1,4 @@
-"""Versions of the steps of views whose pixels have changed under the same name."""
+"""Versions of the view steps whose pixels have changed while their names stayed the same."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RULES: Mapping[str, int] = {
 
 
 def rules(views: Iterable[str]) -> dict[str, int]:
-    """The steps of some views that are no longer in their first version, with the version.
+    """The steps of the given views with a version above 1, and that version.
 
     >>> rules(["flip+bilinear+randaugment", "squash"])
     {'randaugment': 2}

@@ -28,7 +28,7 @@ PLACES = (*itertools.product((0, 2, 4), repeat=2), *itertools.product((1, 3), re
 
 @dataclass(frozen=True)
 class ViewStep:
-    """One step of a view. `fixed`: it is deterministic; `sizes`: its output has the requested resolution."""
+    """One step of a view. `fixed` steps are deterministic; `sizes` steps resize to the requested resolution."""
 
     transform: Transform
     fixed: bool = False
@@ -144,7 +144,7 @@ def _multi_scale(image: Image.Image, resolution: int, generator: np.random.Gener
 
 
 def _oversize(image: Image.Image, resolution: int, _: np.random.Generator) -> Image.Image:
-    """A square 64 pixels larger than the resolution, from which ADD-GCN's released code crops."""
+    """Resize to a square 64 pixels larger than the resolution, from which ADD-GCN's released code crops."""
     return _resize(image, resolution + 64, BILINEAR)
 
 
@@ -194,7 +194,7 @@ def _random_crop(image: Image.Image, generator: np.random.Generator) -> Image.Im
     return _crop(image, (image.width - width) // 2, (image.height - height) // 2, width, height)
 
 
-# A change to the pixels of a step increases its version in `view_rules`.
+# A step whose pixels change gets a new version in `view_rules`.
 STEPS: Mapping[str, ViewStep] = {
     "squash": ViewStep(_squash, fixed=True),
     "bilinear": ViewStep(_bilinear, fixed=True),

@@ -69,14 +69,14 @@ def _load(name: str, root: Path, options: Mapping[str, Value]) -> Dataset:
         refuse_unlisted(files, found, folder / "JPEGImages", named)
     difficult = DIFFICULT[str(options["difficult"])]
     train, test = (_split(folder, ids[split], difficult, complete and split == "train") for split in ("train", "test"))
-    apart = NATURAL_NAMES if options["names"] == "natural" else {}
+    natural = NATURAL_NAMES if options["names"] == "natural" else {}
     return Dataset(
-        name, CLASSES, tuple(apart.get(each, each) for each in CLASSES), train, test, stated_options(name, options)
+        name, CLASSES, tuple(natural.get(each, each) for each in CLASSES), train, test, stated_options(name, options)
     )
 
 
 def _split(folder: Path, ids: list[str], difficult: int, official: bool) -> Split:
-    """Images and labels of one list; `official`: whether it is the complete training list."""
+    """Images and labels of one list. `official` is True for the complete training list."""
     rows = [_labels(folder / "Annotations" / f"{image}.xml") for image in ids]
     labels = np.array(rows, np.int8).reshape(len(ids), len(CLASSES))
     drawn = OfficialList(np.where(labels == 0, -1, labels), np.arange(len(ids)), tuple(ids)) if official else None
@@ -95,7 +95,7 @@ def _ids(path: Path) -> list[str]:
 
 
 def _labels(path: Path) -> list[int]:
-    """One row: 1 if a class has an object that is not difficult, 0 if it has only difficult ones, else -1."""
+    """The labels of an image: 1 if a class has an object that is not difficult, 0 if all are difficult, else -1."""
     row = [-1] * len(CLASSES)
     for found in _annotation(path).iter("object"):
         name = found.findtext("name", "").strip()

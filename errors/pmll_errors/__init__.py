@@ -1,6 +1,6 @@
 """The errors that a user can act on: what is wrong, where, and what to do about it.
 
-Every package derives its errors from `PmllError`. This package imports no other.
+Every package derives its errors from `PmllError`. This package imports none of the others.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from difflib import get_close_matches
 __all__ = ["DAMAGED_ARCHIVE", "PmllError", "counted", "nearest", "one_line"]
 
 DAMAGED_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError)
-"""What reading a damaged, truncated or incomplete zip or npz file raises, besides `OSError` and `ValueError`.
+"""The exceptions raised for a damaged, truncated or incomplete zip or npz file, besides `OSError` and `ValueError`.
 
-`RuntimeError`: a damaged flag reads as encryption or as an unsupported compression.
+`RuntimeError` is among them because a damaged flag can look like encryption or an unsupported compression.
 """
 
 
 class PmllError(Exception):
-    """Something that the user can act on.
+    """An error that the user can act on.
 
     ::
 
@@ -32,7 +32,7 @@ class PmllError(Exception):
         └── BenchError           pmll_bench.errors       an error with an exit code of the command line
             ├── UsageError       pmll_bench.errors       wrong arguments
             ├── ConfigError      pmll_bench.errors       an invalid configuration or request
-            │   └── ConfigErrors pmll_bench.errors       several of them, found together
+            │   └── ConfigErrors pmll_bench.errors       several errors, found together
             ├── StoreError       pmll_bench.errors       the store cannot be read or written
             └── LeaseHeld        pmll_bench.store.lease  another process works on the cell
 
@@ -53,12 +53,12 @@ class PmllError(Exception):
 
     @property
     def problems(self) -> tuple[PmllError, ...]:
-        """The errors to show one by one: this one, unless it stands for several."""
+        """The errors to print, one per line: this one, or the errors that it combines."""
         return (self,)
 
 
 def one_line(what: str, where: str | None = None, hint: str | None = None) -> str:
-    """An error in one line.
+    """Format an error as one line.
 
     >>> one_line("no column 'split'", "labels.csv, line 1", "add one")
     "no column 'split' (labels.csv, line 1); add one"
@@ -67,7 +67,7 @@ def one_line(what: str, where: str | None = None, hint: str | None = None) -> st
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
-    """A number with its noun.
+    """Format a number with its noun, singular or plural.
 
     >>> counted(1, "cell"), counted(0, "cell"), counted(2000, "class"), counted(2, "entry", "entries")
     ('1 cell', '0 cells', '2,000 classes', '2 entries')
@@ -77,7 +77,7 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
 
 def nearest(name: object, known: Iterable[object], otherwise: str | None = None) -> str:
-    """The hint for an unknown name: the nearest known one; if none is near, `otherwise`, or all known ones.
+    """The hint for an unknown name: the nearest known name, else `otherwise`, else all known names.
 
     >>> nearest("dualcop", ["sst", "dualcoop"])
     "did you mean 'dualcoop'?"

@@ -124,7 +124,7 @@ def test_backslashes_between_folders_are_reported(coco: Path) -> None:
     content = json.loads(file.read_text())
     content["images"][0]["file_name"] = "part\\a.jpg"
     file.write_text(json.dumps(content))
-    with pytest.raises(DataError, match=r"separates folders by \\"):
+    with pytest.raises(DataError, match=r"separates folders with \\"):
         load("coco-subset", coco)
 
 

@@ -97,7 +97,7 @@ def test_a_partial_copy_is_refused(tmp_path: Path) -> None:
         ("attributes/image_attribute_labels.txt", "1 1 1 3 1.5\n1 2\n", "image, attribute and 0 or 1.*row 2"),
         ("attributes/image_attribute_labels.txt", "1 1 1 3 1.5\n", "3 entries missing"),
         ("attributes/image_attribute_labels.txt", "3 1 1 3 1.5\n", "image, attribute and 0 or 1"),
-        ("train_test_split.txt", "1 1\n", "other images than images.txt"),
+        ("train_test_split.txt", "1 1\n", "the images differ from those in images.txt"),
         ("images.txt", "1 001.A/A_1.jpg\n2\n", "expected a number and a name"),
     ],
     ids=["a cut-off line", "a cut-off file", "another image", "a cut-off split", "a cut-off list"],

@@ -110,7 +110,7 @@ def test_without_a_network_it_fails_at_once(server: Server, tmp_path: Path, monk
     monkeypatch.setattr(fetch, "urlopen", unknown_host)
     with pytest.raises(DataError, match="cannot resolve the server's name") as caught:
         fetch.download(archive_of(server), tmp_path)
-    assert "is there a network?" in str(caught.value.hint)
+    assert "check the network connection" in str(caught.value.hint)
     assert len(asked) == 1
 
 

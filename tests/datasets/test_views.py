@@ -249,14 +249,14 @@ def test_the_square_that_fixmatch_cuts_out_covers_as_much_as_the_released_code()
 
 
 def test_the_small_square_of_randaugment_has_an_even_side() -> None:
-    square = next(operation for operation in augment.PAIR if operation.high == 20)
+    square = next(operation for operation in augment.RANDAUGMENT if operation.high == 20)
     image = Image.new("RGB", (64, 64))
     for magnitude, side in {1: 2, 2: 4, 3: 6, 4: 8, 5: 10, 6: 12, 7: 16, 8: 18, 9: 20}.items():  # 7, 9, 11, 13: odd
         cuts = [square.change(image, 20 * magnitude / 9, view_generator(seed, 0, "a", magnitude)) for seed in range(30)]
         assert max(int(np.asarray(cut).any(axis=2).sum()) for cut in cuts) == side**2
 
 
-@pytest.mark.parametrize("table", [augment.PAIR, augment.FIXMATCH])
+@pytest.mark.parametrize("table", [augment.RANDAUGMENT, augment.FIXMATCH])
 def test_solarize_inverts_the_levels_from_its_threshold_on(table: tuple[augment.Operation, ...]) -> None:
     solarize = next(operation for operation in table if 256 in (operation.low, operation.high))
     levels = Image.fromarray(np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2))
@@ -266,13 +266,13 @@ def test_solarize_inverts_the_levels_from_its_threshold_on(table: tuple[augment.
 
 
 def test_rand_augment_leaves_a_quarter_of_the_images_unchanged_and_covers_all_operations() -> None:
-    assert (len(augment.PAIR), len(augment.FIXMATCH)) == (15, 14)
+    assert (len(augment.RANDAUGMENT), len(augment.FIXMATCH)) == (15, 14)
     image = Image.fromarray(image_of(16, 16))
     same = sum(augment.rand_augment(image, view_generator(seed, 0, "a", 0)) == image for seed in range(400))
     assert 80 < same < 160  # (1/2)² of them, and those that an operation happens not to change
 
 
-@pytest.mark.parametrize("table", [augment.PAIR, augment.FIXMATCH])
+@pytest.mark.parametrize("table", [augment.RANDAUGMENT, augment.FIXMATCH])
 @pytest.mark.parametrize("pixels", [image_of(1, 1), image_of(17, 23), np.full((5, 5, 3), 128, np.uint8)])
 def test_every_operation_keeps_size_and_mode_over_its_whole_range(
     table: tuple[augment.Operation, ...], pixels: np.ndarray

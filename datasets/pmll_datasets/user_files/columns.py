@@ -12,7 +12,7 @@ from .listing import quoted
 from .splits import SPLITS
 from .table import IMAGE, Table
 
-# As `_key` normalises them: lower case, letters and digits only.
+# Column names as normalised by `_key`: lower case, letters and digits only.
 IMAGES = frozenset(("path", "file", "filename", "filepath", "picture", "photo")).union(
     ("image", "imagename", "imagepath", "imagefile", "imageindex", "imageid", "img", "imgname", "imgpath")
 )
@@ -27,7 +27,10 @@ FEW = 0.1
 
 @dataclass(frozen=True)
 class Columns:
-    """Column numbers: `names` holds class names; else, each of `labels` is a class. `ignored` are column names."""
+    """The numbers of the recognised columns, and the names of the `ignored` ones.
+
+    `names` is the column of class names; if it is None, each column of `labels` is one class.
+    """
 
     image: int
     split: int | None
@@ -57,7 +60,7 @@ def recognise(table: Table) -> Columns:
 
 
 def _image(table: Table) -> int:
-    named = _called(table, IMAGES)
+    named = _named(table, IMAGES)
     if len(named) == 1:
         return named[0]
     filled = [n for n in named or range(len(table.header)) if _all(table, n, lambda cell: bool(IMAGE.search(cell)))]
@@ -71,7 +74,7 @@ def _image(table: Table) -> int:
 
 def _split(table: Table) -> int | None:
     filled = [n for n in range(len(table.header)) if _all(table, n, lambda cell: cell.lower() in SPLITS)]
-    named = [n for n in _called(table, SPLIT) if n in filled or not _has_only_label_cells(table, n)]
+    named = [n for n in _named(table, SPLIT) if n in filled or not _has_only_label_cells(table, n)]
     both = [n for n in filled if n in named] or filled or named
     if len(both) > 1:
         raise _several(table, both, "split", "split")
@@ -79,7 +82,7 @@ def _split(table: Table) -> int | None:
 
 
 def _is_index(table: Table, number: int) -> bool:
-    """Whether a column numbers the lines, or is empty and has no name."""
+    """Whether a column contains line numbers, or is empty and has no name."""
     name, cells = table.header[number], table.columns[number]
     numbered = all(cell.isdecimal() for cell in cells) and len(set(cells)) == len(cells)
     if _key(name) in INDEX and (numbered or not (name or any(cells))):
@@ -90,7 +93,7 @@ def _is_index(table: Table, number: int) -> bool:
 
 
 def _names(table: Table, others: list[int]) -> int | None:
-    """The column of class names: by its name; else the only text column, if one of its cells is a list."""
+    """The column of class names, found by its name; else the only text column, if one of its cells is a list."""
     named = [n for n in others if _key(table.header[n]) in NAMES and not _has_only_label_cells(table, n)]
     if len(named) > 1:
         raise _several(table, named, "column of labels", "labels")
@@ -105,7 +108,7 @@ def _is_label(table: Table, number: int) -> bool:
     return not cells or sum(map(is_label_cell, cells)) >= FEW * len(cells)
 
 
-def _called(table: Table, names: Iterable[str]) -> list[int]:
+def _named(table: Table, names: Iterable[str]) -> list[int]:
     return [number for number, name in enumerate(table.header) if _key(name) in names]
 
 

@@ -24,9 +24,9 @@ NEEDED = {"images": ("id", "file_name"), "categories": ("id", "name"), "annotati
 def read(file: Path) -> Listing:
     """The images with the categories of their objects.
 
-    A category is present in an image that has an object of it, else absent. If images list the categories that were
-    verified to be absent (`neg_category_ids`, as in LVIS), only those are absent and the others are unknown. An image
-    may have a `split`. Classes are in the order of their ids.
+    A category is present in an image that has an object of it, and absent otherwise. If images list the categories that
+    were verified to be absent (`neg_category_ids`, as in LVIS), only those are absent, and all others are
+    unknown. An image may have a `split`. Classes are in the order of their ids.
 
     Raises:
         DataError: invalid JSON, a missing or duplicate entry, or an annotation of an unknown image or category.
@@ -84,7 +84,7 @@ def _parsed(file: Path) -> dict[str, list[Entry]]:
     try:
         content = json.loads(read_bytes(file).decode("utf-8-sig"), object_hook=without_outline)
     except ValueError as error:
-        raise DataError(f"invalid JSON: {error}", where=file, hint="write it again") from error
+        raise DataError(f"invalid JSON: {error}", where=file, hint="export the file again") from error
     keys = list(content) if isinstance(content, dict) else []
     if not keys or any(not isinstance(content.get(kind), list) for kind in NEEDED):
         what = f"not COCO-style: the file has {quoted(keys) or 'no keys'}"

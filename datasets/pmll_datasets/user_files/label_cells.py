@@ -46,12 +46,12 @@ def is_label_cell(cell: str) -> bool:
 
 
 def meanings(found: Collection[LabelCell], options: Mapping[str, Value], file: Path) -> dict[LabelCell, int]:
-    """The label that each kind of cell stands for.
+    """The label of each kind of cell.
 
     Args:
         found: the cells that occur in the file.
         options: `zero` and `minus`, "auto" by default.
-        file: the file, for the message.
+        file: the file that error messages name.
 
     Raises:
         DataError: 0 or -1 is ambiguous.

@@ -12,7 +12,7 @@ from ..errors import DataError
 
 @dataclass(frozen=True)
 class ListedImage:
-    """One image of a file: its place there ("line 3"), its path, and its split as written, if any."""
+    """One image of a file: its place in the file ("line 3"), its path, and its split as written, if any."""
 
     place: str
     path: str
@@ -32,7 +32,7 @@ class ListedImage:
 class Listing:
     """The content of a file.
 
-    `labels` is int8 [rows, classes]: 1 present, -1 absent, 0 unknown. `notes` say how the file was read.
+    `labels` is int8 [rows, classes]: 1 present, -1 absent, 0 unknown. `notes` describe how the file was read.
 
     Raises:
         DataError: a path outside the folder, or an image that is listed twice.
@@ -63,7 +63,7 @@ def _refuse_outside(file: Path, row: ListedImage) -> None:
 
 
 def error_at(file: Path, place: str, what: str, hint: str) -> DataError:
-    """An error about one place of a file."""
+    """The error for one place in a file."""
     return DataError(what, where=f"{file}, {place}", hint=hint)
 
 

@@ -17,7 +17,7 @@ BETWEEN = {"bar": "|", "semicolon": ";", "comma": ",", "space": " "}
 def separated(file: Path, places: Sequence[str], cells: Sequence[str], between: str) -> tuple[list[list[str]], str]:
     """The names of each cell, in NFC, and a note on their separator.
 
-    `between` is a key of `BETWEEN`, "nothing" if each cell is one name, or "auto": whichever of | ; and , occurs, else
+    `between` is a key of `BETWEEN`, "nothing" if each cell is one name, or "auto": the one of | ; , that occurs, else
     spaces. Python and JSON lists (`['cat', 'dog']`) are parsed.
 
     Raises:
@@ -28,7 +28,7 @@ def separated(file: Path, places: Sequence[str], cells: Sequence[str], between: 
         lists = [_literal(file, place, cell) for place, cell in zip(places, cells, strict=True)]
         note = "written as lists"
     else:
-        between = _found(file, filled) if between == "auto" else between
+        between = _detected(file, filled) if between == "auto" else between
         separator = BETWEEN.get(between)
         lists = [cell.split(separator) if separator else [cell] for cell in cells]
         note = f"separated by {'spaces' if between == 'space' else repr(separator)}" if separator else "one per cell"
@@ -37,13 +37,13 @@ def separated(file: Path, places: Sequence[str], cells: Sequence[str], between: 
     return named, note
 
 
-def _found(file: Path, cells: Sequence[str]) -> str:
-    there = [word for word, sign in BETWEEN.items() if word != "space" and any(sign in cell for cell in cells)]
-    if len(there) > 1:
-        what = f"ambiguous separator {' or '.join(BETWEEN[word] for word in there)}: the labels contain both"
-        raise DataError(what, where=file, hint=f"choose one: --set data.between={'|'.join(there)}")
-    if there:
-        return there[0]
+def _detected(file: Path, cells: Sequence[str]) -> str:
+    present = [word for word, sign in BETWEEN.items() if word != "space" and any(sign in cell for cell in cells)]
+    if len(present) > 1:
+        what = f"ambiguous separator {' or '.join(BETWEEN[word] for word in present)}: the labels contain both"
+        raise DataError(what, where=file, hint=f"choose one: --set data.between={'|'.join(present)}")
+    if present:
+        return present[0]
     return "space" if any(re.search(r"\s", cell) for cell in cells) else "nothing"
 
 

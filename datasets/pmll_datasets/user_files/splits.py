@@ -22,10 +22,10 @@ VAL_USES = {"held-out": "held out", "train": "for training", "test": "for testin
 
 
 def drawn(ids: Sequence[str], share: float) -> list[bool]:
-    """Which images the rule `test/1` draws for testing: those with u < share.
+    """Whether the rule `test/1` draws each image for testing: an image is drawn iff u < share.
 
-    u = (mix(hash("test/1") XOR hash(id)) >> 11) 2^-53, see `counter`. It depends on an image's id alone, not on the
-    order or on other images. A larger share draws the same images and more.
+    u = (mix(hash("test/1") XOR hash(id)) >> 11) 2^-53, see `counter`. It depends only on the id of the image, not on
+    the order or on other images. A larger share draws a superset of the images.
     """
     found: list[bool] = (uniform(image_words(RULE, ids)) < share).tolist()
     return found
@@ -39,7 +39,7 @@ def assign(listed: Listing, options: Mapping[str, Value]) -> tuple[list[Part | N
     """
     parts: list[Part | None] = [_part(listed, number) for number in range(len(listed.rows))]
     held, share, written = str(options["val"]), float(options["test"]), Counter(parts)
-    parts = [(None if held == "held-out" else _as(held)) if part == "val" else part for part in parts]
+    parts = [(None if held == "held-out" else _val_part(held)) if part == "val" else part for part in parts]
     notes = [f"val: {written['val']:,} {VAL_USES[held]}"] if written["val"] else []
     if share:
         if "test" in parts:
@@ -65,7 +65,7 @@ def _part(listed: Listing, number: int) -> Part:
     return SPLITS[row.split.lower()]
 
 
-def _as(held: str) -> Part:
+def _val_part(held: str) -> Part:
     return "train" if held == "train" else "test"
 
 

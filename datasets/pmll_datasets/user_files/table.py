@@ -19,7 +19,7 @@ IMAGE = re.compile(r"\.(jpe?g|png|bmp|gif|webp|tiff?|ppm|pgm)$", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Table:
-    """The header of a table and the stripped cells of its lines, without blank lines. `places` are "line 2" …"""
+    """The header of a table and the stripped cells of its non-blank lines. `places` are "line 2", "line 3" …"""
 
     file: Path
     separator: str

@@ -228,9 +228,9 @@ def test_a_class_name_that_does_not_fit_behind_the_contexts_is_named() -> None:
         PromptContexts(tower, ["cat", "dining table"])
 
 
-def test_phrases_must_be_one_a_prompt_and_of_one_length() -> None:
+def test_there_is_one_phrase_per_prompt_and_all_have_the_same_length() -> None:
     tower = tower_of(small_clip(RESNET))
-    with pytest.raises(MethodError, match="2 prompts need 2 phrases"):
+    with pytest.raises(MethodError, match="expected 2 phrases, one per prompt, got 1"):
         PromptContexts(tower, NAMES, prompts=2, words=("a photo of a",))
     with pytest.raises(MethodError, match=r"differ in length: \[4, 3\]"):
         PromptContexts(tower, NAMES, prompts=2, words=("a photo of a", "not a photo"))

@@ -100,7 +100,7 @@ def _phrases(tower: ClipTower, words: Sequence[str | None], prompts: int) -> dic
     if not given:
         return {}
     if len(words) != prompts:
-        raise MethodError(f"{len(words)} phrases for {prompts} prompts (expected {prompts})")
+        raise MethodError(f"expected {prompts} phrases, one per prompt, got {len(words)}")
     ids = tower.tokenize(list(given.values()))
     lengths = ids.argmax(dim=1) - 1
     if (lengths != lengths[0]).any():

@@ -421,7 +421,7 @@ def test_a_full_disk_ends_the_run_even_where_predict_swallows_the_error(
 
     saves = ["def predict(self, images, run):", "try:", "    run.save({})", "except Exception:", "    pass"]
     scripted.file.write_text(SCRIPTED.replace(saves[0], "\n        ".join(saves)))
-    monkeypatch.setattr(Attempt, "save_state", full)
+    monkeypatch.setattr(Attempt, "save_checkpoint", full)
     with pytest.raises(StoreError, match="no space left"):
         scripted.run(three_groups(scripted))
     assert list(scripted.store.results()) == []

@@ -251,3 +251,14 @@ def assert_same(one: Any, other: Any) -> None:
     assert one.values == pytest.approx(other.values, abs=1e-12, nan_ok=True)
     assert one.ap == pytest.approx(other.ap, abs=1e-12)
     assert (one.positives, one.images, one.ignored) == (other.positives, other.images, other.ignored)
+
+
+def test_an_ignored_label_takes_no_place_among_the_foremost() -> None:
+    scores, labels = np.array([[5, 4, 3, 2]], np.float32), np.array([[0, 1, -1, 1]], np.int8)
+    assert top_k(scores, labels, 2).tolist() == [[False, True, True, False]]
+
+
+def test_the_foremost_of_many_labels_are_those_that_sorting_finds() -> None:
+    scores = np.random.default_rng(0).normal(size=(50, 200)).astype(np.float32)
+    foremost = scores >= np.sort(scores, axis=1)[:, [-3]]
+    np.testing.assert_array_equal(top_k(scores, np.ones((50, 200), np.int8), 3), foremost)

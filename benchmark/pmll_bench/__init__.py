@@ -4,11 +4,11 @@ import logging
 
 __version__: str
 
-logging.getLogger(__name__).addHandler(logging.NullHandler())  # silent unless a program or -v asks for the log
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # silent unless a program or -v configures logging
 
 
 def __getattr__(name: str) -> str:
-    """Looks up `__version__` in the installed package when it is asked for; pyproject.toml states it."""
+    """Look up `__version__` in the metadata of the installed package on first use; pyproject.toml defines it."""
     if name == "__version__":
         from importlib.metadata import version
 

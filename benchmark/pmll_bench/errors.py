@@ -1,4 +1,4 @@
-"""Errors of the bench: what is wrong, where, and what to do; and the exit codes of the command line."""
+"""The errors of the bench, and the exit codes of the command line."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ConfigError(BenchError):
 
 
 class ConfigErrors(ConfigError):
-    """Several problems, found together."""
+    """Several errors, found together."""
 
     def __init__(self, problems: Sequence[PmllError]) -> None:
         super().__init__("; ".join(map(str, problems)))
@@ -73,7 +73,7 @@ class StoreError(BenchError):
 
 
 def raise_all(problems: Sequence[PmllError]) -> None:
-    """Raise one problem as it is and several as one `ConfigErrors`; do nothing if there are none."""
+    """Raise a single error directly and several as one `ConfigErrors`; do nothing if there are none."""
     if len(problems) == 1:
         raise problems[0]
     if problems:

@@ -1,4 +1,4 @@
-"""Atomic file writes, and store errors from errors of the operating system."""
+"""Atomic file writes, and the conversion of operating system errors to store errors."""
 
 from __future__ import annotations
 
@@ -75,10 +75,10 @@ def _fill(file: BinaryIO, content: bytes | Callable[[BinaryIO], object]) -> None
 
 
 def publish(source: Path, target: Path) -> bool:
-    """Give `source` the name `target` if the name is free; return whether it was.
+    """Link `source` to the name `target` if the name is free; return whether it was.
 
     A hard link fails if the name is taken, so exactly one of several simultaneous calls succeeds. On a file system
-    without hard links the file is copied atomically, and the later of two simultaneous copies stays.
+    without hard links, the file is copied atomically, and the later of two simultaneous copies remains.
     """
     with store_errors(target):
         try:
@@ -96,13 +96,13 @@ def publish(source: Path, target: Path) -> bool:
 
 
 def settle(path: Path) -> None:
-    """Flush what was appended to a file to disk, if the file exists."""
+    """Flush appended data to disk, if the file exists."""
     with store_errors(path), suppress(FileNotFoundError), path.open("rb") as file:
         os.fsync(file.fileno())
 
 
 def set_aside(path: Path) -> None:
-    """Rename a damaged file so that its name is free; it stays in the same folder."""
+    """Rename a damaged file within its folder to free its name."""
     number = 1 + sum(1 for _ in path.parent.glob(f"{path.name}.damaged-*"))
     with store_errors(path), suppress(FileNotFoundError):
         path.rename(path.with_name(f"{path.name}.damaged-{number}"))

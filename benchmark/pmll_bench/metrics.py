@@ -1,7 +1,7 @@
 """Metrics of multi-label scores: average precision and overall / per-class precision, recall and F1.
 
-Labels are 1 present, -1 absent, 0 ignored; an ignored entry counts nowhere. Scores are ranked in their own dtype.
-Equal scores form one group, so the order of the images has no effect. All values are in 0-1.
+Labels are 1 present, -1 absent, 0 ignored; no metric counts an ignored entry. Scores are ranked in the dtype in which
+they are given. Equal scores form one group, so the order of the images has no effect. All values are in 0-1.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _precision_by_group(
     score: Float[np.ndarray, " n"], positive: Bool[np.ndarray, " n"]
 ) -> tuple[Float64[np.ndarray, " p"], Int64[np.ndarray, " p"]]:
     """(precision, number of positives reached) at each positive's score, lowest score first."""
-    # Sorting the values and searching in them is several times faster than the argsort of the textbook form.
+    # Sorting the values and searching in them is several times faster than the textbook form with argsort.
     everyone, found = np.sort(score), np.sort(score[positive])
     depth = len(everyone) - np.searchsorted(everyone, found)
     hits = len(found) - np.searchsorted(found, found)
@@ -136,7 +136,7 @@ _AVERAGES: Mapping[Interpolation, Callable[[np.ndarray, np.ndarray], float]] = {
 
 @dataclass(frozen=True)
 class Ranking:
-    """The images of one label by falling score: all that `weighted_ap` needs of the scores.
+    """The images of one label by falling score: the only form in which `weighted_ap` needs the scores.
 
     `order` and `positives` are image positions; `order` ends at the last positive. A step is a group of equal
     scores that contains a positive. `order_starts` and `positive_starts` are the first indices of each step.
@@ -187,7 +187,7 @@ def weighted_ap(rankings: tuple[Ranking | None, ...], weights: Int[np.ndarray, "
 
 
 def top_k(scores: Float[np.ndarray, "n c"], labels: Int[np.ndarray, "n c"], k: int) -> Bool[np.ndarray, "n c"]:
-    """Predict the `k` highest-scoring labels of each image that are not ignored; all tied for the last place count."""
+    """Predict the `k` highest-scoring labels of each image, except ignored ones; all ties for the last place count."""
     known: Bool[np.ndarray, "n c"] = labels != 0
     if k >= scores.shape[1]:
         return known

@@ -53,7 +53,7 @@ def _spelled(letter: str) -> str:
 
 
 def _replace(error: UnicodeError) -> tuple[str, int]:
-    """The error handler of `codecs` that spells out what an encoding lacks."""
+    """An error handler for `codecs` that spells out the characters that an encoding lacks."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return spelled_out(error.object[error.start : error.end]), error.end
@@ -63,7 +63,7 @@ codecs.register_error("pmll-spelled-out", _replace)
 
 
 def as_printed(text: str) -> str:
-    """Text as stdout will show it; use it to measure widths."""
+    """The text as stdout displays it; use it to measure widths."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     return text.encode(encoding, "pmll-spelled-out").decode(encoding)
 
@@ -83,7 +83,7 @@ def take_any_text() -> None:
 
 
 def print_line(line: str, stream: TextIO) -> None:
-    """Print and flush; a closed pipe or a full disk behind a log must not make a cell fail."""
+    """Print and flush; a closed pipe or a full disk behind a log must not fail a cell."""
     with suppress(OSError):
         print(line, file=stream, flush=True)
 

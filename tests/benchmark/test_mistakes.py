@@ -70,7 +70,7 @@ MISTAKES = {
     "a name that isn't there": (LEARNER, LOSS, "return batch.lables", 14, "no attribute 'lables'", ""),
     "a learner without a loss": (
         LEARNER.replace("Linear", "Learner"), FORWARD, "return features", None, "NotImplementedError: Mine.loss",
-        "a learner writes forward(self, features, head) and loss(self, batch, head, step)",
+        "a learner defines forward(self, features, head) and loss(self, batch, head, step)",
     ),
     "scores that are nothing": (PLAIN, PREDICT, "pass", 14, "predict returned nothing", ARRAY),
     "scores that are a tensor": (
@@ -85,7 +85,7 @@ MISTAKES = {
     ),
     "an argument too few": (
         PLAIN, "def predict(self, images):", "pass", None, "predict() takes 2 positional arguments",
-        "write fit(self, train, run) and predict(self, images, run)",
+        "define fit(self, train, run) and predict(self, images, run)",
     ),
     "a wish that a run doesn't grant": (
         PLAIN, PREDICT, "return run.hidden()", 15, "no attribute 'hidden'", "has seed, device, recipe, save",

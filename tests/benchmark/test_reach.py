@@ -162,7 +162,7 @@ def test_a_learner_and_the_loop_around_it_reach_nothing(
 
 def test_what_a_method_remembers_cannot_be_hung_on_its_run(tmp_path: Path) -> None:
     run: Any = MethodRun(None)  # type: ignore[arg-type]
-    with pytest.raises(AttributeError, match="can't be changed: should_stop"):
+    with pytest.raises(AttributeError, match="cannot set 'should_stop'"):
         run.should_stop = lambda: False
 
 

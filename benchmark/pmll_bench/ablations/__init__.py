@@ -1,4 +1,4 @@
-"""The papers' ablations as named grid files: what each table or figure varies, as rows of settings."""
+"""The papers' ablations as named grid files: the settings varied in each table or figure, one row per variant."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ SUFFIX = ".yaml"
 
 
 def names() -> tuple[str, ...]:
-    """The ablations there are."""
+    """The names of all ablations."""
     return tuple(sorted(_files()))
 
 
 def ablation(name: str) -> Request:
-    """The grid of one ablation. Raises `ConfigError` for an unknown name, with the nearest."""
+    """The grid of one ablation. Raises `ConfigError` for an unknown name, with the nearest name as a hint."""
     files = _files()
     if name not in files:
         raise ConfigError(f"unknown ablation {name!r}", hint=nearest(name, files))

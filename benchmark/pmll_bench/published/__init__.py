@@ -19,7 +19,7 @@ Document: TypeAlias = Mapping[str, Any]  # parsed YAML
 AVERAGE = "average"
 TRUST = {
     "authors": "from the paper of the method's own authors",
-    "others": "from a paper by others, who ran the method again or quote it",
+    "others": "from a paper by others, who re-ran the method or quote its numbers",
     "repository": "from the pages of the released code",
     "log": "from a released training log",
 }
@@ -54,7 +54,7 @@ def published() -> tuple[Published, ...]:
 
 
 def numbers(document: Document, *, where: str) -> Iterator[Published]:
-    """The numbers of one source. Raises `ConfigError` if a row does not fit the columns of its table."""
+    """The numbers of one source. Raises `ConfigError` if a row does not match the columns of its table."""
     source = document["source"]
     for table in document["tables"]:
         columns = list(_columns(table))

@@ -61,7 +61,7 @@ def _labels(identity: Identity) -> str:
 
 
 def _views(part: pd.DataFrame) -> str:
-    """How test images are resized; on the paper track each method has its own way, which does not split a block."""
+    """How test images are resized. On the track `paper`, views may differ between the rows of a block."""
     views = sorted(set(part["view"]))
     return f"view{'s' if len(views) > 1 else ''} {', '.join(views)}"
 

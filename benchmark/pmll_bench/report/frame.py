@@ -1,4 +1,4 @@
-"""Results as a tidy pandas data frame: one line per number, with everything that decides what it may be compared to."""
+"""Results as a tidy pandas data frame: one line per number, with the columns that decide which are comparable."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .known import known_share
 if TYPE_CHECKING:
     from ..store.records import Result
 
-# Lines with equal values in these columns belong to one block of a table ...
+# Lines with equal values in these columns belong to the same block of a table ...
 COMPARABLE = (
     *("dataset", "options", "fingerprint", "train", "test", "classes"),
     *("regime", "mask", *AXES, "track", "resolution", "rates", "labels", "scored"),
 )
-# ... and with equal values in these as well to one row. Seed and mask seed distinguish the repetitions of a row.
+# ... and, if these are equal as well, to the same row. Seed and mask seed distinguish the repetitions of a row.
 ROW = ("label", "selection")
 ORACLE = "best-test"  # the selection rule that sees the test labels
 
@@ -29,7 +29,7 @@ Identity: TypeAlias = Mapping[str, Any]  # the columns COMPARABLE, which include
 
 
 class LabelFilter(NamedTuple):
-    """Which labels count: at least this many positives in the complete training labels and in the test labels."""
+    """Selects labels by a minimum number of positives in the complete training labels and in the test labels."""
 
     train: int
     test: int
@@ -41,8 +41,8 @@ LABEL_FILTERS: Mapping[str, LabelFilter] = {"all": LabelFilter(0, 0), "usable": 
 def frame(results: Iterable[Result], labels: str = "all") -> pd.DataFrame:
     """One line per result, and one more per oracle.
 
-    `labels` names one of `LABEL_FILTERS`. With any but "all", `map` is the mean AP of the labels that pass, and what
-    is not stored per label (other metrics, oracles) is omitted. `scored` lists the labels in the mean.
+    `labels` names one of `LABEL_FILTERS`. With any but "all", `map` is the mean AP of the labels that pass. Other
+    metrics and oracles are then omitted, because they are not stored per label. `scored` lists the labels in the mean.
 
     Raises `ConfigError` for an unknown filter, and for two cells that claim the same number of a table.
     """
@@ -61,7 +61,8 @@ def _lines(result: Result, labels: str) -> Iterator[Line]:
         if value is not None and train >= least.train and test >= least.test
     }
     shared = _identity(result) | {"labels": labels, "scored": tuple(ap)}
-    own = result.selection if result.oracle is None else "last"  # beside an oracle, the metrics are the last epoch's
+    # With an oracle, the main metrics are those of the last epoch.
+    own = result.selection if result.oracle is None else "last"
     if labels != "all":
         yield shared | {"selection": own, "map": fmean(ap.values()) if ap else float("nan")}
         return
@@ -100,7 +101,7 @@ def _identity(result: Result) -> dict[str, Any]:
 
 
 def _refuse_ambiguous(lines: Iterable[Line]) -> None:
-    """Refuse two cells for one number and one label for different variants: neither wins, and none are averaged."""
+    """Refuse two cells for one number, and one label for different variants: they cannot be ranked or averaged."""
     variants: dict[tuple[object, ...], Line] = {}
     repetitions: dict[tuple[object, ...], Line] = {}
     for line in lines:

@@ -24,7 +24,7 @@ def known_share(result: Result) -> float:
 
 
 def known_of(part: pd.DataFrame) -> float:
-    """The same for a block, whose results share one data set; nan if none of them records it."""
+    """The known share of a block, whose results have the same data set; nan if none of them records it."""
     return float(part["known"].max())
 
 

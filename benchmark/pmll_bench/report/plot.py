@@ -24,8 +24,8 @@ from .table import Block, Table
 
 Style: TypeAlias = dict[str, Any]  # keyword arguments of `Axes.plot`
 
-# Okabe and Ito's colours without yellow, which is too light for a line. The numbers of colours, dashes and markers have
-# no common divisor, so the first 252 methods look different, in colour and in grey.
+# Okabe and Ito's colours without yellow, which is too light for a line. The numbers of colours, dashes and markers are
+# pairwise coprime, so the first 252 methods look different, in colour and in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _DASHES = ("solid", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)))
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
@@ -56,7 +56,7 @@ _LABELS, _LETTER = 0.45, 0.062  # inches right of a panel, and per letter of the
 def curves(table: Table) -> dict[str, bytes]:
     """The files by suffix: svg, png, csv. Equal tables give equal bytes.
 
-    A line is the mean over repetitions, its band ± sd. Blocks with one ratio and oracles are omitted.
+    Each line is the mean over repetitions, and its band is ± sd. Blocks with one ratio and oracles are omitted.
 
     Raises `ConfigError` if no block has two ratios.
     """

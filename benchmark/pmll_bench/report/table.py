@@ -48,7 +48,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Block:
-    """Rows that may be compared. `identity` has what they share (`frame.COMPARABLE`); numbers are in percent."""
+    """Comparable rows. `identity` has the values that they share (`frame.COMPARABLE`); numbers are in percent."""
 
     identity: Identity
     title: str
@@ -80,7 +80,7 @@ class Table:
 def build(results: pd.DataFrame, layout: Layout | None = None) -> Table:
     """The table of a data frame of results (`frame.frame`).
 
-    Raises `ConfigError` for an unknown metric and for one that these results do not have.
+    Raises `ConfigError` for an unknown metric, or one that these results do not have.
     """
     layout = layout or Layout()
     if layout.metric not in METRICS:

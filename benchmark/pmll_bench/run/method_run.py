@@ -26,7 +26,7 @@ class MethodRun:
     _handle: Handle[Run]
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"the run that a method is given can't be changed: {name}")
+        raise AttributeError(f"cannot set {name!r} on the run passed to a method")
 
     @property
     def seed(self) -> int:

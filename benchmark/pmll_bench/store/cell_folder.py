@@ -37,7 +37,7 @@ TRACEBACK_KEPT = 8000  # characters, from the end
 
 
 class CellState(NamedTuple):
-    """The state of a cell, and one line that says why."""
+    """The state of a cell, and its reason in one line."""
 
     name: StateName
     message: str = ""
@@ -104,7 +104,7 @@ class CellFolder:
             write_record(path, asked)
 
     def queue(self, job: str, attempt: int | None = None) -> None:
-        """Record that a job of a cluster will run the cell.
+        """Record that a cluster job will run the cell.
 
         `attempt` is the newest attempt at submission; give it if the job may have started another one since.
         """
@@ -136,7 +136,7 @@ class CellFolder:
         return attempt
 
     def state(self, revision: int | str | None = None) -> CellState:
-        """The state by the files. A result is outdated if `revision` is given and its method revision differs."""
+        """The state, derived from the files. A result of another revision than `revision` is outdated."""
         if (result := self.result()) is not None:
             made_with = str(result.revision)  # "1", or "1+digest" if the method is not built in
             outdated = revision is not None and str(revision) not in (made_with, made_with.partition("+")[0])
@@ -209,7 +209,7 @@ class Attempt:
     def save_checkpoint(self, step: int, write: Callable[[BinaryIO], object]) -> None:
         """Write a checkpoint atomically; keep it and the previous one, which may belong to an earlier attempt.
 
-        Checkpoints of later steps from earlier attempts are removed: training continued from before them.
+        Later checkpoints of earlier attempts are removed, because training continued from an earlier step.
         """
         settle(self.path / "events.jsonl")  # a resumed run does not repeat the epochs logged there
         write_whole(self.path / f"checkpoint-{step:08d}.pt", write)
@@ -251,7 +251,7 @@ class Attempt:
         )
 
     def commit(self, result: Result) -> bool:
-        """Publish the result of the cell; return whether it is this one. The first complete result stays.
+        """Publish the result of the cell; return whether it is this one. The first complete result is kept.
 
         The order makes a kill at any moment harmless: scores, the result of the attempt, its link in the folder of
         the cell, and only then the removal of the checkpoints.
@@ -285,5 +285,5 @@ class Attempt:
         write_record(self.path / "end.json", EndRecord(kind=kind, message=why.line, hint=why.hint, traceback=trace))
 
     def ended(self) -> EndRecord | None:
-        """How the attempt ended; None while it runs and if it ended without a record."""
+        """How the attempt ended; None while it runs, or if it ended without a record."""
         return read_record(EndRecord, self.path / "end.json")

@@ -19,9 +19,9 @@ def now() -> str:
 
 
 def stored_as(name: str, *, default: Any = ...) -> Any:
-    """A field with another name in documents: the one that it had when the schema was fixed.
+    """A field that documents store under another name, the one it had when the schema was fixed.
 
-    The types are those of pydantic's `Field`, so that a field may have any type and default.
+    Typed like pydantic's `Field`: a field may have any type and default.
     """
     return Field(default=default, validation_alias=name, serialization_alias=name)
 

@@ -65,7 +65,7 @@ def _commit() -> str | None:
     """The commit of the code if it runs from a checkout, with "-dirty" if files differ from it."""
     here = Path(__file__)
     try:
-        _git(here.parent, "ls-files", "--error-unmatch", here.name)  # an installed copy may lie inside another checkout
+        _git(here.parent, "ls-files", "--error-unmatch", here.name)  # an installed copy may be inside another checkout
         return _git(here.parent, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
     except (OSError, subprocess.SubprocessError):
         return None

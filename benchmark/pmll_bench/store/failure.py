@@ -1,4 +1,4 @@
-"""Explains what went wrong in a cell: what, where in the user's own file, and a hint that fits the mistake."""
+"""Explains an error in a cell: what is wrong, where in the user's own file, and what to do about it."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from pmll_methods.own_file import OWN
 OF_A_RUN = "seed, device, recipe, save, restore, saved_steps, save_due, should_stop, report, record and after_epoch"
 ARGUMENTS = r"\(\) (takes|missing|got)"
 HINTS = (
-    ("AttributeError", "'MethodRun' object has no attribute", f"the run that a method is given has {OF_A_RUN}"),
-    ("AttributeError", "can't be changed", "keep what a method remembers in the method itself"),
-    ("TypeError", "(fit|predict)" + ARGUMENTS, "write fit(self, train, run) and predict(self, images, run)"),
-    ("TypeError", "loss" + ARGUMENTS, "write loss(self, batch, head, step)"),
-    ("TypeError", "forward" + ARGUMENTS, "write forward(self, features, head)"),
+    ("AttributeError", "'MethodRun' object has no attribute", f"the run passed to a method has {OF_A_RUN}"),
+    ("AttributeError", "on the run passed to a method", "store state on the method, not on the run"),
+    ("TypeError", "(fit|predict)" + ARGUMENTS, "define fit(self, train, run) and predict(self, images, run)"),
+    ("TypeError", "loss" + ARGUMENTS, "define loss(self, batch, head, step)"),
+    ("TypeError", "forward" + ARGUMENTS, "define forward(self, features, head)"),
     (
         "TypeError",
         "__init__" + ARGUMENTS,
-        "write __init__(self, problem, settings); in a plain class (self, settings)",
+        "define __init__(self, problem, settings), or __init__(self, settings) in a plain class",
     ),
-    ("NotImplementedError", "", "a learner writes forward(self, features, head) and loss(self, batch, head, step)"),
-    ("OutOfMemoryError", "", "reduce recipe.batch, which makes another cell, or use a larger GPU"),
+    ("NotImplementedError", "", "a learner defines forward(self, features, head) and loss(self, batch, head, step)"),
+    ("OutOfMemoryError", "", "reduce recipe.batch (this defines a new cell), or use a larger GPU"),
 )
-"""What to do, by the class of an error and a pattern of its message."""
+"""(class of the error, pattern of its message, what to do)."""
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """An error as a reader needs it: what, where, what to do. `trace` is the whole traceback."""
+    """An error explained to a user: what is wrong, where, and what to do. `trace` is the whole traceback."""
 
     what: str
     where: str

@@ -1,4 +1,4 @@
-"""Results whose image files have changed since. They keep their identity, so the change can only be reported."""
+"""Finds results whose image files have changed. Their identity is unaffected, so the change can only be reported."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .store import Store
 
 
 def changed_image_warnings(cells: Iterable[Planned], data: Iterable[DataFacts], root: Path) -> tuple[str, ...]:
-    """Warnings about finished cells in the store `root` whose image files have changed since.
+    """Warnings about finished cells in the store `root` whose image files have changed since they finished.
 
-    These cells keep their identity and their numbers; only the user can have them run again.
+    These cells keep their identity and their numbers; the user decides whether to run them again.
     """
     store, now = _store_in(root), {facts.name: facts.images for facts in data}
     if store is None:
@@ -29,7 +29,7 @@ def changed_image_warnings(cells: Iterable[Planned], data: Iterable[DataFacts], 
 
 
 def results_with_changed_images(data: Dataset, name: str, data_root: Path | None, root: Path) -> list[str]:
-    """The ids of the results of a data set whose image files have changed since."""
+    """The ids of the results of a data set whose image files have changed since they were made."""
     store = _store_in(root)
     if store is None:
         return []

@@ -1,4 +1,4 @@
-"""Leases: who works on a cell, on one machine or on many that share a file system."""
+"""Leases record which process works on a cell, on one machine or on several that share a file system."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class LeaseHeld(BenchError):
 
 
 class Lease:
-    """The right to work on one cell, kept alive by a thread while the block runs.
+    """The right to work on one cell, renewed by a thread inside its `with` block.
 
     A lease avoids duplicate work but does not guarantee exclusion: a process that was suspended for longer than
     `duration` learns late that another one took over. Check `lost` before committing; the store keeps the first
@@ -46,7 +46,7 @@ class Lease:
         with store_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             if self.path.exists() and _age(self.path, _clock_of(self.path.parent)) > self.duration:
-                # filelock waits to see whether a foreign lease still changes; without waiting, its age decides.
+                # filelock would wait to see whether another lease still changes. Its age decides without waiting.
                 self._lock.force_break()
             try:
                 self._lock.acquire()
@@ -93,7 +93,7 @@ def _clock_of(folder: Path) -> float:
 
 
 def _is_here(hostname: str) -> bool:
-    return hostname.partition("?")[0] == socket.gethostname()  # after the "?" comes a container's number
+    return hostname.partition("?")[0] == socket.gethostname()  # a container's number follows the "?"
 
 
 def _is_dead(pid: int) -> bool:

@@ -62,7 +62,7 @@ class CellRecord(Record):
 
 
 class QueueRecord(Record):
-    """`queue.json`: a job of a cluster will run the cell; `attempt` is the newest attempt at submission."""
+    """`queue.json`: a cluster job will run the cell; `attempt` is the newest attempt at submission."""
 
     schema_: Literal["pmll.queue/1"] = Field(default="pmll.queue/1", alias="schema")
     job: str
@@ -125,7 +125,7 @@ class ScoresFile(Part):
 
 
 class Seconds(Part):
-    """Wall time; `shared_with` cells of a group share it."""
+    """Wall time in seconds of a group of `shared_with` cells."""
 
     train: float
     predict: float
@@ -168,7 +168,7 @@ class TriedRates(Record):
 
     @property
     def best(self) -> TriedRate:
-        """The rate that trains on: the one with the highest mAP, the first of equals."""
+        """The rate chosen for training: the one with the highest mAP, or the first of several."""
         return max(self.rates, key=lambda one: -1.0 if one.map is None else one.map)
 
 
@@ -177,7 +177,7 @@ Recorded: TypeAlias = Mapping[str, int | float | None]  # one line of a history,
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """How an attempt trained a cell: what a result records of it."""
+    """How an attempt trained a cell, as the result records it."""
 
     attempt: int
     history: Sequence[Mapping[str, float]]  # the mean of each loss term, epoch by epoch
@@ -201,7 +201,7 @@ class Measured:
 OF_THE_PLAN = ("settings", "recipe", "track", "stated", "label")
 OF_THE_CELL = ("method", "revision", "dataset", "regime", "ratio", "mask", "mask_seed", "seed")
 OF_TRAINING = tuple(each.name for each in fields(Trained))
-"""What a result repeats of its plan, its cell and its training."""
+"""The fields that a result copies from its plan, its cell and its training."""
 
 
 class Result(Record):
@@ -260,7 +260,7 @@ class Result(Record):
 
     @classmethod
     def of(cls, planned: Planned, data: Dataset, visible: Labels, trained: Trained, measured: Measured) -> Self:
-        """The result of a planned cell. `visible` are the labels that it trained on, int8 [images, classes]."""
+        """The result of a planned cell. `visible` are the labels that it was trained on, int8 [images, classes]."""
         from pmll_datasets.regimes import mask_digest
 
         cell = planned.cell

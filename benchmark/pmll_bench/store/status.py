@@ -16,9 +16,9 @@ BROKEN = ("failed", "diverged", "lost")
 
 @dataclass(frozen=True)
 class CellStatus:
-    """The state of one cell; `message` says why in one line, `trace` is the file with the traceback.
+    """The state of one cell. `message` is the reason in one line, `trace` the file with the traceback.
 
-    `damaged` tells that its result is unreadable, and thus counts as missing.
+    `damaged` is True if its result is unreadable; it then counts as missing.
     """
 
     id: str

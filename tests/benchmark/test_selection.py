@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from learners import Noise
-from pmll_bench.run.selection import Selection, held_out, kept_best, ranking_labels
+from pmll_bench.run.selection import DamagedSelection, Selection, held_out, kept_best, ranking_labels
 from pmll_datasets.errors import DataError
 from pmll_methods.method import Scores
 
@@ -51,3 +52,22 @@ def test_the_earliest_of_equally_good_epochs_is_kept(tmp_path: Path) -> None:
     assert best is not None
     assert (best.epoch, best.map) == (2, 1.0)
     assert best.scores.tolist() == perfect.tolist()
+
+
+class Planted:
+    """An object that creates a file when it is unpickled."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.trace,)
+
+
+@pytest.mark.parametrize("name", ["epoch", "best", "scores"])
+def test_a_pickle_in_the_file_of_the_best_epoch_is_damage_and_is_never_loaded(name: str, tmp_path: Path) -> None:
+    kept: dict[str, Any] = {"epoch": 1, "best": 0.5, "scores": np.zeros((3, 3), np.float32)}
+    np.savez(tmp_path / "best.npz", **kept | {name: np.array([Planted(tmp_path / "loaded")], object)})
+    with pytest.raises(DamagedSelection, match=r"best\.npz is damaged"):
+        kept_best([tmp_path / "best.npz"])
+    assert not (tmp_path / "loaded").exists()

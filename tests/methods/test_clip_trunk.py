@@ -1,4 +1,4 @@
-"""A CLIP's image half is a trunk like any other: named stages, its last map, CLIP's own normalisation."""
+"""The image encoder of a CLIP model as a trunk: named stages, its last map, CLIP's normalisation."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def test_a_hugging_face_tokenizer_is_downloaded_too(monkeypatch: pytest.MonkeyPa
 )
 def test_a_tower_that_sees_one_size_alone_is_refused_at_another(look: object, tower: str, side: int) -> None:
     assert callable(look)
-    with pytest.raises(MethodError, match=f"takes only images of {side} pixels, the recipe has 448") as caught:
+    with pytest.raises(MethodError, match=f"supports only images of {side} pixels, the recipe has 448") as caught:
         look(tower, "random", 448)
     assert hint_of(caught) == f"--set recipe.resolution={side}"
     look(tower, "random", side)

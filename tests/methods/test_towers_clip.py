@@ -111,7 +111,7 @@ def test_the_mean_over_positions_is_the_pooled_vector_of_an_averaging_tower() ->
 def test_a_tower_of_one_resolution_refuses_another() -> None:
     vision = {"timm_model_name": "vit_tiny_patch16_224", "timm_model_pretrained": False, "image_size": 224}
     tower = tower_of(small_clip({**vision, "timm_pool": "token", "timm_proj": ""}))
-    with pytest.raises(MethodError, match="can't see images of this size"):
+    with pytest.raises(MethodError, match="does not support this resolution"):
         tower.dense(images(64))
 
 

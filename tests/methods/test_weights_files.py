@@ -81,11 +81,11 @@ def test_what_is_no_weights_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "text.pt").write_text("see the README")
     np.savez(tmp_path / "arrays.npz", a=np.ones(3))
     told = {
-        "whole.pt": "it holds a whole pickled model, or other pickled objects",
-        "cut.pt": "it is cut off",
+        "whole.pt": "it contains a pickled model or other pickled objects",
+        "cut.pt": "it is truncated",
         "empty.pt": "it is empty",
         "text.pt": "",
-        "arrays.npz": "it is an archive of NumPy's",
+        "arrays.npz": "it is a NumPy archive",
     }
     for name, message in told.items():
         with pytest.raises(MethodError, match=f"not a weights file: {message}"):

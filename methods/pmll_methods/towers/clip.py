@@ -1,4 +1,4 @@
-"""CLIP towers: open_clip models by name, folder or file, and the embedded `tiny`; image and text encoder are frozen."""
+"""CLIP towers: open_clip models by name, folder or file, and the embedded `tiny`. Both encoders are frozen."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .text import TextTower
 from .tiny import tokenizer as tiny_tokenizer
 from .weights import LOCAL_DIR, RANDOM, folder_weights, official_name, split_tag, weights_file
 
-RELEASE_EXTRAS = ("input_resolution", "context_length", "vocab_size")  # beside the weights in OpenAI's archives
+RELEASE_EXTRAS = ("input_resolution", "context_length", "vocab_size")  # stored next to the weights in OpenAI's archives
 Tokenize: TypeAlias = Callable[[list[str]], Int64[Tensor, "c l"]]
 
 
@@ -68,13 +68,13 @@ class ClipTower:
         return self.images.variants
 
     def to(self, device: str) -> ClipTower:
-        """The tower itself, its weights moved to `device`."""
+        """Move the weights to `device`, in place, and return the tower."""
         self.model.to(device)
         self.images.to(device)
         return self
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """The weights of both halves."""
+        """The weights of both encoders."""
         yield from self.model.parameters()
 
     def normalise(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
@@ -151,7 +151,7 @@ def load_clip(name: str, weights: str | None = None) -> ClipTower:
 
 
 def _local(name: str, weights: str | None) -> ClipTower:
-    """A model from a configuration on disk; a folder also has its weights."""
+    """A model from a configuration on disk; a folder also contains the weights."""
     folder = Path(name.removeprefix(LOCAL_DIR)).expanduser()
     config = local_config(name)
     if weights is None and not folder.is_dir():
@@ -169,7 +169,7 @@ def _local(name: str, weights: str | None) -> ClipTower:
 
 
 def _published(name: str, tag: str | None, weights: str | None) -> ClipTower:
-    """A model that open_clip knows, with one of its published weights, a file, or random ones."""
+    """An open_clip model with published weights, weights from a file, or random weights."""
     config = published_config(name)
     tags = list_pretrained_tags_by_model(name)
     if weights is None:
@@ -216,7 +216,7 @@ def _downloaded(name: str, tag: str | None, entry: Mapping[str, Any]) -> Path:
 
 
 def _model(config: Mapping[str, Any], file: Path | None) -> Any:
-    """open_clip's model of a configuration, with weights from a file or random ones."""
+    """open_clip's model for a configuration, with weights from a file or random weights."""
     shape = copy.deepcopy(dict(config))
     custom = shape.pop("custom_text", False) or "hf_model_name" in shape["text_cfg"]
     refuse_coca(shape)

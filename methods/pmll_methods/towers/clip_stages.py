@@ -1,4 +1,4 @@
-"""The image encoder of a CLIP split into stages, the last of which pools, so that the last stages can be trained."""
+"""The image encoder of a CLIP model, split into stages so that the last ones can be trained. The last stage pools."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .tiny.model import TinyResNet
 
 @lru_cache(maxsize=4)
 def image_stages(tower: ClipTower) -> Trunk:
-    """The image encoder as a trunk whose last stage pools; the same object for the same tower.
+    """The image encoder as a trunk with a pooling last stage. Calls with the same tower return the same object.
 
     A ResNet's stages are stem, layer1 … layer4 and attnpool; any other image encoder is one stage, `images`.
     """
@@ -35,7 +35,7 @@ def _stages(visual: Any) -> Mapping[str, nn.Module]:
 
 
 class _AttentionPool(nn.Module):
-    """The last map to one vector in the joint space, at any resolution."""
+    """Maps the last feature map to one vector in the joint space, at any resolution."""
 
     def __init__(self, pool: Any) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class _AttentionPool(nn.Module):
 
 
 class _Whole(nn.Module):
-    """A whole image encoder: pixels to one vector in the joint space."""
+    """A whole image encoder; maps images to one vector in the joint space."""
 
     def __init__(self, visual: Any) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The image encoder of a CLIP as a trunk: its feature map before pooling, for methods without text."""
+"""The image encoder of a CLIP model as a trunk: its feature map before pooling, for methods without text."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ from .weights import CLIP
 
 @lru_cache(maxsize=4)
 def load_clip_trunk(name: str, weights: str | None = None) -> Trunk:
-    """A frozen trunk by the names that `load_clip` takes. Calls with the same arguments return the same object."""
+    """A frozen trunk, with the arguments of `load_clip`. Calls with the same arguments return the same object."""
     return clip_trunk(load_clip(name, weights))
 
 
 def clip_trunk(tower: ClipTower) -> Trunk:
-    """The stages of a ResNet are stem, layer1 … layer4; of a timm tower, those of timm's own network (see
-    `load_trunk`); a ViT is one stage, `patches`. Images are normalised as CLIP's."""
+    """The image encoder as a trunk; images are normalised as for CLIP.
+
+    A ResNet has the stages stem, layer1 … layer4. A timm tower has those of timm's network (see `load_trunk`). A ViT is
+    one stage, `patches`.
+    """
     return Trunk(CLIP + tower.name, _stages(tower), tower.channels, tower.mean, tower.std, tower.digest)
 
 
@@ -36,7 +39,7 @@ def _stages(tower: ClipTower) -> Mapping[str, nn.Module]:
 
 
 class _PatchMap(nn.Module):
-    """Pixels to the last tokens of a ViT at their places."""
+    """Maps images to the last tokens of a ViT, arranged by position."""
 
     def __init__(self, images: VitImages) -> None:
         super().__init__()

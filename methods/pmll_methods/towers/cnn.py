@@ -1,4 +1,4 @@
-"""CNN trunks: torchvision's and timm's by name, and the embedded `tiny`; frozen, split into named stages."""
+"""CNN trunks of torchvision and timm, and the embedded `tiny`: frozen, and split into named stages."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CLASSIFIERS = ("fc.", "classifier.", "head.", "heads.")
 
 
 class Stages(nn.Sequential):
-    """Stages of a network, one after the other; without any, the identity."""
+    """Consecutive stages of a network; the identity if there are none."""
 
     if TYPE_CHECKING:  # nn.Module's own declaration returns Any
 
@@ -54,7 +54,7 @@ class Trunk:
     _frozen: dict[str | None, Stages] = field(default_factory=dict, repr=False)
 
     def to(self, device: str) -> Trunk:
-        """The trunk itself, its weights moved to `device`."""
+        """Move the weights to `device`, in place, and return the trunk."""
         for module in (*self.stages.values(), *self._frozen.values()):
             module.to(device)
         return self
@@ -70,7 +70,7 @@ class Trunk:
 
     @torch.no_grad()
     def prefix(self, images: Float[Tensor, "b 3 h w"], at: str | None) -> Float[Tensor, "b k u v"]:
-        """Features of normalised images by the frozen stages before `at`; by all stages for None, by none for `all`."""
+        """Features of normalised images after the frozen stages before `at`; None: all stages, `all`: no stage."""
         if at not in self._frozen:
             self._frozen[at] = fold_batch_norm(copy.deepcopy(_chain(self._stages(at)[0])))
         network = self._frozen[at]
@@ -81,7 +81,7 @@ class Trunk:
         return self.memory(("prefix", at), images, make)
 
     def top(self, at: str | None) -> Stages:
-        """A trainable copy of the stages from `at` on (`all`: every stage); without any, the identity, for None."""
+        """A trainable copy of the stages from `at` onwards; `all`: of all stages, None: the identity."""
         if at is None:
             return Stages()
         own = copy.deepcopy(_chain(self._stages(at)[1])).requires_grad_(True)
@@ -103,8 +103,8 @@ class Trunk:
 def load_trunk(name: str, weights: str | None = None) -> Trunk:
     """A frozen trunk: a torchvision or timm name (`timm:NAME` where both have it), or `tiny`.
 
-    `weights` is a file or `random`; None takes published ImageNet weights: those named behind the architecture
-    (`resnet101:IMAGENET1K_V2`, `timm:resnet50.a1_in1k`), else the usual ones. Calls with the same arguments return
+    `weights` is a file or `random`; None: published ImageNet weights, either those named after the architecture
+    (`resnet101:IMAGENET1K_V2`, `timm:resnet50.a1_in1k`) or the default ones. Calls with the same arguments return
     the same object. Raises `MethodError` for an unknown name, and for weights that do not fit or cannot be obtained.
     """
     if name == "tiny":
@@ -133,7 +133,7 @@ def _trunk(
 
 
 def _chain(stages: Mapping[str, nn.Module]) -> Stages:
-    """Stages one after the other; torch allows no dot in a module's name."""
+    """Consecutive stages; dots are replaced, since torch does not allow them in the name of a module."""
     return Stages(OrderedDict((name.replace(".", "_"), module) for name, module in stages.items()))
 
 
@@ -159,7 +159,7 @@ def _torchvision_network(name: str, tag: str, weights: str | None) -> Any:
 
 
 def _downloaded(name: str, tag: str) -> dict[str, Tensor]:
-    """torchvision's own weights, from its cache or the network."""
+    """torchvision's weights, from its cache or the network."""
     url = torchvision_url(name, tag)
     chosen = models.get_model_weights(name).__members__[tag]
     try:
@@ -210,7 +210,7 @@ def _load(network: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
             f"{len(lacking)} of {len(own)} tensors are missing or of another shape, the first is {lacking[0]}; "
             f"{held(state)}",
             where=where,
-            hint="the file must hold this architecture's weights under the library's own names",
+            hint="the file must contain the weights of this architecture under the library's names",
         )
     network.load_state_dict(fitting, strict=False)
 

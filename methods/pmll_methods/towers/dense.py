@@ -1,4 +1,4 @@
-"""Image features of a CLIP, one vector an image (`pooled`) or one a position (`dense`), in the joint space."""
+"""Image features of a CLIP model in the joint space: one vector per image (`pooled`) or per position (`dense`)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Visual: TypeAlias = Any  # open_clip's image towers; their attributes are not ty
 
 
 def image_tower(visual: Visual) -> ResNetImages | VitImages | TimmImages:
-    """How to read features from an open_clip image tower (or one with the attribute names of its ResNet)."""
+    """The features of an open_clip image tower, or of a tower with the attribute names of open_clip's ResNet."""
     if hasattr(visual, "attnpool"):
         return ResNetImages(visual)
     if hasattr(visual, "trunk"):
@@ -27,16 +27,16 @@ def image_tower(visual: Visual) -> ResNetImages | VitImages | TimmImages:
     if getattr(visual, "attn_pool", True) is None:
         return VitImages(visual)
     raise MethodError(
-        f"{type(visual).__name__} has an attention pooler of its own kind",
-        hint="take a CLIP with a ResNet, a plain ViT or a timm image tower",
+        f"{type(visual).__name__} has an unsupported attention pooler",
+        hint="use a CLIP model with a ResNet, a plain ViT or a timm image tower",
     )
 
 
 class ResNetImages(nn.Module):
-    """A CLIP ResNet at any resolution: the pool's positional embedding is resized to the map.
+    """A CLIP ResNet at any resolution: the positional embedding of the pool is resized to the feature map.
 
-    `dualcoop`: the mean token and every position, with positional embedding (the released DualCoOp).
-    `maskclip`: every position, without (TaI-DPT). Both are c(v(token)) of the attention pool, without attention;
+    `dualcoop`: the mean token and every position, with positional embedding (DualCoOp's code). `maskclip`: every
+    position, without positional embedding (TaI-DPT). Both are c(v(token)) of the attention pool, without attention;
     the two linear maps are multiplied into one.
     """
 
@@ -44,7 +44,7 @@ class ResNetImages(nn.Module):
 
     def __init__(self, visual: Visual) -> None:
         super().__init__()
-        own = copy.deepcopy(visual)  # `visual` keeps its norms, for whoever trains it
+        own = copy.deepcopy(visual)  # `visual` keeps its batch norms, for learners that train it
         self.pool = own.attnpool
         self.visual = fold_batch_norm(own)
         self.project = chained(self.pool.v_proj, self.pool.c_proj)
@@ -68,10 +68,10 @@ class ResNetImages(nn.Module):
 
 
 class VitImages(nn.Module):
-    """A CLIP ViT at any resolution: its positional embedding is resized as open_clip does on loading.
+    """A CLIP ViT at any resolution: its positional embedding is resized as in open_clip's loader.
 
-    `ln_proj`: the last block's tokens. `value`: the value path of the last block alone (MaskCLIP).
-    `value_residual`: the same, added to the block's input.
+    `ln_proj`: the tokens of the last block. `value`: only the value path of the last block (MaskCLIP).
+    `value_residual`: the value path, added to the input of the block.
     """
 
     variants = ("ln_proj", "value", "value_residual")
@@ -82,7 +82,7 @@ class VitImages(nn.Module):
         self.channels = len(visual.class_embedding)
 
     def feature_map(self, images: Images) -> Float[Tensor, "b d u v"]:
-        """The last block's tokens, normed, at their places."""
+        """The normalised tokens of the last block, arranged by position."""
         tokens: Tensor = self.visual.ln_post(self._blocks(self._embedded(images))[:, 1:])
         rows = images.shape[-2] // self.visual.patch_size[0]
         return tokens.mT.reshape(len(tokens), self.channels, rows, -1)
@@ -97,7 +97,7 @@ class VitImages(nn.Module):
         return self.read(self.values(tokens) if variant == "value" else tokens + self.values(tokens))
 
     def pool(self, tokens: Float[Tensor, "b t d"]) -> Float[Tensor, "b e"]:
-        """The class token or the mean of the others, in the joint space."""
+        """The class token, or the mean of the other tokens, in the joint space."""
         norm, after = self.visual.ln_post, self.visual.final_ln_after_pool
         tokens = tokens if after else norm(tokens)
         pooled = tokens[:, 1:].mean(dim=1) if self.visual.pool_type == "avg" else tokens[:, 0]
@@ -110,7 +110,7 @@ class VitImages(nn.Module):
         return projected
 
     def values(self, tokens: Float[Tensor, "b t d"]) -> Float[Tensor, "b t d"]:
-        """What the last block makes of tokens that attend to themselves alone: no residual, no MLP."""
+        """The attention output of the last block if every token attends only to itself, without residual and MLP."""
         block, width = self.visual.transformer.resblocks[-1], tokens.shape[-1]
         weight, bias = block.attn.in_proj_weight[2 * width :], block.attn.in_proj_bias[2 * width :]
         values: Tensor = block.attn.out_proj(F.linear(block.ln_1(tokens), weight, bias))
@@ -132,9 +132,9 @@ class VitImages(nn.Module):
 
 
 class TimmImages(nn.Module):
-    """A timm image tower; a position's vector is what the tower's pooling and head make of that position alone.
+    """A timm image tower. The vector of a position is the output of pooling and head for that position alone.
 
-    For average pooling and a linear head the mean over positions is the pooled vector.
+    With average pooling and a linear head, the mean over positions is the pooled vector.
     """
 
     variants = ("head",)
@@ -146,7 +146,7 @@ class TimmImages(nn.Module):
         self.channels = int(self.trunk.num_features)
 
     def feature_map(self, images: Images) -> Float[Tensor, "b d u v"]:
-        """What the trunk makes of images, before pooling."""
+        """The feature map of the trunk, before pooling."""
         return as_map(self.trunk, self._features(images), images)
 
     def pooled(self, images: Images) -> Float[Tensor, "b e"]:
@@ -157,7 +157,7 @@ class TimmImages(nn.Module):
         if features.ndim == 3:
             before = self.trunk.num_prefix_tokens
             tokens = features[:, before:]
-            # whichever token the tower reads, it reads this position
+            # all tokens are this position, whichever token the tower reads
             alone = tokens.flatten(0, 1)[:, None].expand(-1, before + 1, -1)
         elif getattr(self.trunk, "output_fmt", "NCHW") == "NHWC":
             tokens = features.flatten(1, 2)
@@ -168,24 +168,26 @@ class TimmImages(nn.Module):
         return self.read(alone).reshape(*tokens.shape[:2], -1)
 
     def read(self, features: Tensor) -> Float[Tensor, "b e"]:
-        """The trunk's features (or one position of them) through its pooling and head."""
+        """The output of pooling and head for the features of the trunk, or for one position of them."""
         read: Tensor = self.visual.head(self.trunk.forward_head(features))
         return read
 
     def _features(self, images: Images) -> Tensor:
         try:
             features: Tensor = self.trunk.forward_features(images)
-        except AssertionError as error:  # how timm refuses a resolution
-            raise MethodError(f"this tower can't see images of this size: {error}", hint="see `resolution`") from error
+        except AssertionError as error:  # raised by timm for an unsupported resolution
+            raise MethodError(
+                f"the tower does not support this resolution: {error}", hint="change recipe.resolution"
+            ) from error
         return features
 
 
 def pool_tokens(
     features: Float[Tensor, "b d u v"], positions: Float[Tensor, "p d"] | None, *, with_mean: bool
 ) -> Float[Tensor, "b n d"]:
-    """The tokens of a CLIP attention pool: the mean of the map (where asked for), then its positions row by row.
+    """The tokens of a CLIP attention pool: with `with_mean` the mean of the map, then its positions row by row.
 
-    `positions` is added, its grid resized to the map (bicubic, no antialiasing, as the released DualCoOp does).
+    `positions` is added, with its grid resized to the map (bicubic, no antialiasing, as in DualCoOp's code).
     """
     tokens = features.flatten(2).mT
     if with_mean:
@@ -196,7 +198,7 @@ def pool_tokens(
 
 
 def attention_pool(features: Float[Tensor, "b d u v"], pool: Any) -> Float[Tensor, "b e"]:
-    """CLIP's attention pool, its query the mean token alone (the other outputs are never read)."""
+    """CLIP's attention pool. Only the mean token is a query, since the other outputs are not used."""
     tokens = pool_tokens(features, pool.positional_embedding, with_mean=True)
     projections = (pool.q_proj(tokens[:, :1]), pool.k_proj(tokens), pool.v_proj(tokens))
     query, key, value = (x.unflatten(2, (pool.num_heads, -1)).transpose(1, 2) for x in projections)
@@ -206,7 +208,7 @@ def attention_pool(features: Float[Tensor, "b d u v"], pool: Any) -> Float[Tenso
 
 
 def resized(positions: Float[Tensor, "p d"], size: tuple[int, ...], *, antialias: bool) -> Float[Tensor, "q d"]:
-    """A positional embedding whose square grid is resized (bicubic) to `size` = (rows, columns); row 0 is kept."""
+    """A positional embedding with its square grid resized (bicubic) to `size` = (rows, columns); entry 0 is kept."""
     side = math.isqrt(len(positions) - 1)
     if tuple(size) == (side, side):
         return positions
@@ -219,7 +221,7 @@ def chained(first: nn.Linear, second: nn.Linear) -> nn.Linear:
     """second(first(x)) as one frozen linear map, multiplied in float64."""
     weight = second.weight.double() @ first.weight.double()
     bias = second.weight.double() @ first.bias.double() + second.bias.double()
-    # No random start: a tower that is loaded while a learner is built must not move the learner's random numbers.
+    # No random initialisation: loading a tower while a learner is built must not change the learner's random numbers.
     both: nn.Linear = nn.utils.skip_init(nn.Linear, first.in_features, second.out_features)
     both.to(first.weight).requires_grad_(False)
     both.weight.copy_(weight)

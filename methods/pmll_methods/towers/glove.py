@@ -1,4 +1,4 @@
-"""GloVe vectors of class names: from the official files, of which a cache keeps the words in use. Needs no torch."""
+"""GloVe vectors of class names, from the official files; a cache keeps the words in use. Imports no torch."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ..method import MethodError
 
 Vector: TypeAlias = Float32[np.ndarray, " w"]
 
-FILES: Mapping[str, str] = {  # what the setting `words` may say, and the official file of 300 numbers a word
-    "glove": "glove.840B.300d",  # HCP-MLR-PL's vectors are of it
-    "glove-6b": "glove.6B.300d",  # ML-GCN's are
+FILES: Mapping[str, str] = {  # values of the setting `words`, and the official files of 300-dimensional vectors
+    "glove": "glove.840B.300d",  # used by HCP-MLR-PL
+    "glove-6b": "glove.6B.300d",  # used by ML-GCN
 }
 APART = {"diningtable": "dining table", "pottedplant": "potted plant", "tvmonitor": "tv monitor"}
 WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
@@ -34,17 +34,17 @@ class Kept:
     absent: frozenset[str] = frozenset()
 
     def lacks(self, prompt_names: Sequence[str]) -> set[str]:
-        """The words of these names that it can't tell anything about."""
+        """The words of these names that are neither cached nor known to be absent."""
         return words_of(prompt_names) - self.vectors.keys() - self.absent
 
 
 def kept_path(name: str) -> Path:
-    """Where the kept part of an official file lies, for a name of `FILES`."""
+    """The path of the cached part of an official file, for a name in `FILES`."""
     return user_cache_path("pmll-bench") / "words" / f"{FILES[name]}.npz"
 
 
 def read_kept(name: str) -> Kept:
-    """The kept part of an official file; nothing where there is none, or it is damaged."""
+    """The cached part of an official file; empty if it is missing or damaged."""
     try:
         with kept_path(name).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             words, rows, absent = file["words"].tolist(), file["vectors"], file["absent"].tolist()
@@ -54,13 +54,13 @@ def read_kept(name: str) -> Kept:
 
 
 def words_of(prompt_names: Iterable[str]) -> set[str]:
-    """Every word that may be looked up for these names: those of a name, and the parts of those with hyphens."""
+    """All words that may be looked up for these names: the words of each name, and the parts of hyphenated words."""
     words = {word for name in prompt_names for word in _split(name)}
     return words | {part for word in words for part in _parts(word)}
 
 
 def kept_vectors(name: str, prompt_names: Sequence[str]) -> Float32[np.ndarray, "c w"]:
-    """Vectors of class names by the kept part of an official file. Raises `MethodError` where that lacks a word."""
+    """Vectors of class names from the cached part of an official file. Raises `MethodError` for a missing word."""
     kept = read_kept(name)
     if lacking := kept.lacks(prompt_names):
         shown = ", ".join(sorted(lacking)[:5]) + (" …" if len(lacking) > 5 else "")
@@ -73,28 +73,29 @@ def kept_vectors(name: str, prompt_names: Sequence[str]) -> Float32[np.ndarray, 
 
 
 def file_vectors(path: Path, prompt_names: Sequence[str]) -> Float32[np.ndarray, "c w"]:
-    """Vectors of class names by any file in GloVe's form. Raises `MethodError` for another file, or a missing word."""
+    """Vectors of class names from a file in GloVe's format. Raises `MethodError` for other files or a missing word."""
     wanted = {word.encode() for word in words_of(prompt_names)}
     try:
         with path.open("rb") as lines:
             found = dict(read_lines(lines, wanted))
-    except ValueError as error:  # no text, or no numbers
+    except ValueError as error:  # not text, or not numbers
         raise MethodError(f"not a GloVe text file: {error}", where=str(path)) from error
     return _averaged(found, prompt_names, where=str(path))
 
 
 def read_lines(lines: Iterable[bytes], wanted: set[bytes]) -> Iterator[tuple[str, Vector]]:
-    """The wanted words of lines in GloVe's form. A line with more numbers than the first begins with several words."""
+    """The wanted words in lines of GloVe's format. Entries of several words, with more fields than the first line, are
+    skipped."""
     width = 0
     for line in lines:
         word, _, numbers = line.partition(b" ")
-        width = width or numbers.count(b" ")  # word2vec's form has a first line of two numbers: still 0
+        width = width or numbers.count(b" ")  # still 0 after the header of word2vec's format, a line of two numbers
         if word in wanted and numbers.count(b" ") == width:
             yield word.decode(), np.array(numbers.split(), dtype=np.float32)
 
 
 def _averaged(found: Mapping[str, Vector], prompt_names: Sequence[str], where: str) -> Float32[np.ndarray, "c w"]:
-    """The mean over a name's words; a word with hyphens that isn't known is read as its parts."""
+    """The mean over the words of each name; an unknown hyphenated word is replaced by its parts."""
     names = [
         [part for word in _split(name) for part in ([word] if word in found else _parts(word) or [word])]
         for name in prompt_names
@@ -112,7 +113,7 @@ def _averaged(found: Mapping[str, Vector], prompt_names: Sequence[str], where: s
 
 
 def _split(name: str) -> list[str]:
-    """The words of a name. VOC's names written as one word are two, as in the released vectors, under any spelling."""
+    """The words of a name. VOC's compound names, such as diningtable, are split as in the released vectors."""
     return [word for part in WORD.findall(name.lower()) for word in APART.get(part, part).split()]
 
 

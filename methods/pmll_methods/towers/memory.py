@@ -1,4 +1,4 @@
-"""A cache of frozen features: on a CPU, they take most of the time of training a small head."""
+"""A cache of frozen features, whose computation takes most of the time of training a small head on a CPU."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ LIMIT = 2 * 1024**3  # bytes of features per tower
 
 
 class Memory:
-    """Features by the content of their batch; the least recently used ones are dropped.
+    """Features by the content of their batch of images; the least recently used features are dropped.
 
-    Groups, seeds, learning rates and methods on one tower read the same test images and, if views never change, the
-    same training images. A repeated batch gets the same bits. On a GPU nothing is cached: hashing a batch takes as long
-    as computing its features.
+    Groups, seeds, learning rates and methods with the same tower read the same test images and, if views never change,
+    the same training images. A repeated batch has bit-identical features. On a GPU nothing is cached, since hashing a
+    batch takes as long as computing its features.
     """
 
     def __init__(self, limit: int = LIMIT) -> None:

@@ -1,4 +1,4 @@
-"""Reads weights files: the tensors by name, whatever wraps them. Errors describe what a file holds."""
+"""Read weights files as tensors by name. Errors describe the content of the file."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from ..method import MethodError
 WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Names under which training checkpoints keep the weights."""
 PREFIXES = ("module.", "_orig_mod.")
-"""What torch's own wrappers (data parallel, compiled) put in front of the names."""
+"""Prefixes that torch's wrappers (data parallel, compiled) add to the names."""
 MASK = "mask"
-"""Part of the names of tensors that may be infinite: what attention is kept from."""
+"""Part of the names of attention masks, the only tensors that may be infinite."""
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
     """The tensors of a weights file, floating-point ones in float32; no code in the file is run.
 
-    Takes safetensors, torch files (a bare state dict, or one under a name of `WRAPPERS`) and the TorchScript archives
-    that CLIP was released in. Raises `MethodError` for anything else, and for weights that are not finite.
+    Accepts safetensors, torch files (a state dict, or one under a name in `WRAPPERS`) and TorchScript archives, the
+    format of CLIP's release. Raises `MethodError` for any other file, and for weights that are not finite.
     """
     try:
         state = load_file(path) if path.suffix == ".safetensors" else _torch_state(path)
@@ -43,22 +43,22 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 
 def _trouble(path: Path, error: Exception) -> str:
-    """What is wrong with a file that can't be read as weights."""
+    """The reason why a file cannot be read as weights."""
     with path.open("rb") as file:
         begin = file.read(2)
     if not begin:
         return "it is empty"
     if begin == b"PK" and not zipfile.is_zipfile(path):
-        return "it is cut off"
+        return "it is truncated"
     if path.suffix == ".npz":
-        return "it is an archive of NumPy's"
+        return "it is a NumPy archive"
     if isinstance(error, pickle.UnpicklingError) and "Unsupported global" in str(error):
-        return "it holds a whole pickled model, or other pickled objects"
+        return "it contains a pickled model or other pickled objects"
     return type(error).__name__
 
 
 def held(tensors: Mapping[str, Tensor]) -> str:
-    """What a file holds, for reading: how many tensors, the first name, and what all names begin with."""
+    """The content of a file in words: the number of tensors, the first name, and the prefix that all names share."""
     if not tensors:
         return "the file holds no tensors"
     begins = {name.partition(".")[0] for name in tensors}
@@ -75,7 +75,7 @@ def _bare(name: str) -> str:
 def _torch_state(path: Path) -> dict[str, Any]:
     if _is_torchscript(path):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # torch retires TorchScript, published files stay
+            warnings.simplefilter("ignore", FutureWarning)  # TorchScript is deprecated, but published files use it
             return dict(torch.jit.load(path, map_location="cpu").state_dict())
     loaded = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(loaded, Mapping):
@@ -90,18 +90,18 @@ def _torch_state(path: Path) -> dict[str, Any]:
 
 
 def _is_state(found: object) -> bool:
-    """Whether something maps names to tensors, maybe among other things."""
+    """Whether an object maps names to tensors, possibly among other values."""
     return isinstance(found, Mapping) and any(isinstance(value, Tensor) for value in found.values())
 
 
 def _wrapped(path: Path, loaded: Mapping[str, Any]) -> MethodError:
-    """The error for a checkpoint whose weights stand under other names, or that has none."""
+    """The error for a checkpoint with weights under an unknown name, or without weights."""
     states = [str(name) for name, value in loaded.items() if _is_state(value)]
     said = ", ".join(f"{name!r} ({len(loaded[name])} entries)" for name in states) or "none"
     there = ", ".join(repr(str(name)) for name in loaded) or "nothing"
     under = ", ".join(WRAPPERS)
     what = f"no weights at the top or under {under}: the file holds {there}, tensors by name are in {said}"
-    hint = f"save them by themselves: torch.save(torch.load(FILE)[{states[0]!r}], NEW)" if states else None
+    hint = f"save them as a separate file: torch.save(torch.load(FILE)[{states[0]!r}], NEW)" if states else None
     return MethodError(what, where=str(path), hint=hint)
 
 

@@ -1,8 +1,8 @@
-"""Text features of a CLIP, from whole prompts or behind learned contexts, computing only the tokens that count.
+"""Text features of a CLIP model, for whole prompts or for learned contexts, from the necessary tokens only.
 
-With a causal mask a token depends on earlier tokens alone. So nothing after a prompt's end token is computed, a
-prefix that prompts share is computed once, and the last layer runs at the end tokens only: the same features and
-context gradients as the full computation, up to rounding.
+With a causal mask, a token depends only on earlier tokens. The computation therefore stops at the end token, computes a
+prefix that prompts share once, and runs the last layer only at the end tokens. Features and context gradients equal
+those of the full computation up to rounding.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from torch import Tensor, nn
 from ..method import MethodError
 
 Ids = Int64[Tensor, "c l"]
-LABELS_PER_SEQUENCE = 96  # a packed sequence costs its length squared in attention
+LABELS_PER_SEQUENCE = 96  # the attention of a packed sequence costs the square of its length
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Token sequences computed together: `s` of them, `l` tokens long, read at `m` places each."""
+    """`s` token sequences of length `l`, each read at `m` positions."""
 
     ids: Int64[Tensor, "s l"]
     positions: Int64[Tensor, " l"]
     ends: Int64[Tensor, "s m"]
-    mask: Float[Tensor, "l l"] | None  # added to attention logits: 0 where row may see column, else -inf
+    mask: Float[Tensor, "l l"] | None  # added to attention logits: 0 where the row attends to the column, else -inf
 
     def to(self, like: Tensor) -> Rows:
-        """The same on the device of `like`, the mask in its type."""
+        """A copy on the device of `like`, with the mask in the type of `like`."""
         ids, positions, ends = (tensor.to(like.device) for tensor in (self.ids, self.positions, self.ends))
         return Rows(ids, positions, ends, None if self.mask is None else self.mask.to(like))
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """How the prompts of one label set are computed, laid out once; `n_ctx` slots behind the start token are free.
+    """The layout of the prompts of one label set; `n_ctx` slots after the start token are for contexts.
 
-    `packed`: labels share their contexts; one sequence [start, contexts, rest of label 1, rest of label 2, …].
-    `truncated`: a sequence a label, cut behind the last end token. `plain`: nothing saved, `reason` says why.
+    `packed`: labels share their contexts, in one sequence [start, contexts, rest of label 1, rest of label 2, …].
+    `truncated`: one sequence per label, cut after the last end token. `plain`: full sequences, for the stated `reason`.
     """
 
     form: Literal["packed", "truncated", "plain"]
@@ -50,7 +50,7 @@ class Plan:
 
 
 class TextTower:
-    """The text modules of an open_clip `CLIP` or `CustomTextCLIP`, or of anything under the same names."""
+    """The text modules of an open_clip `CLIP` or `CustomTextCLIP`, or of a model with the same attribute names."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -63,18 +63,18 @@ class TextTower:
     def token_table(self) -> Float[Tensor, "v d"]:
         """The embedding of every token."""
         if self.unusual:
-            raise MethodError(f"contexts can't be learned on this text tower: {self.unusual}")
+            raise MethodError(f"contexts cannot be learned on this text tower: {self.unusual}")
         table: Tensor = self.part.token_embedding.weight
         return table
 
     @property
     def width(self) -> int:
-        """The width d of a token."""
+        """The width d of a token embedding."""
         return self.token_table.shape[1]
 
     @property
     def bidirectional(self) -> str | None:
-        """Why nothing can be cut off or shared; None for a causal tower that is read at its end token."""
+        """Why nothing can be truncated or shared; None for a causal tower that is read at the end token."""
         mask = self.part.attn_mask
         if mask is None or not torch.equal(mask, _causal(len(mask)).to(mask)):
             return "its attention is not causal"
@@ -83,7 +83,7 @@ class TextTower:
         return None
 
     def ends(self, ids: Ids) -> Int64[Tensor, " c"]:
-        """Where each prompt is read."""
+        """The position at which each prompt is read."""
         if self.pool_type in ("first", "last"):
             return torch.full((len(ids),), 0 if self.pool_type == "first" else ids.shape[1] - 1)
         if self.pool_type == "eos":
@@ -100,27 +100,27 @@ class TextTower:
 
 
 def plan_prompts(tower: TextTower, ids: Ids, *, n_ctx: int, shared: bool) -> Plan:
-    """Lay out prompts with ids [start, n_ctx placeholders, rest, end, padding] for `encode`.
+    """The layout, for `encode`, of prompts with ids [start, n_ctx placeholders, rest, end, padding].
 
-    `shared`: all labels have the same contexts; otherwise each has its own.
+    `shared`: whether all labels have the same contexts instead of separate ones.
     """
     ends, reason = tower.ends(ids), tower.bidirectional
     if reason is not None:
-        plan = Plan("plain", n_ctx, (_one_a_label(ids, ends, tower.part.attn_mask),), reason)
+        plan = Plan("plain", n_ctx, (_one_per_label(ids, ends, tower.part.attn_mask),), reason)
     elif shared:
         chunks = zip(*(torch.split(part, LABELS_PER_SEQUENCE) for part in (ids, ends)), strict=True)
         plan = Plan("packed", n_ctx, tuple(_packed(part, at, 1 + n_ctx) for part, at in chunks))
     else:
         longest = int(ends.max()) + 1
-        plan = Plan("truncated", n_ctx, (_one_a_label(ids[:, :longest], ends, _causal(longest)),))
+        plan = Plan("truncated", n_ctx, (_one_per_label(ids[:, :longest], ends, _causal(longest)),))
     return replace(plan, rows=tuple(rows.to(tower.token_table) for rows in plan.rows))
 
 
 def encode(tower: TextTower, plan: Plan, contexts: Float[Tensor, "g s n d"]) -> Float[Tensor, "g c e"]:
     """Text features of all labels for each of `g` sets of contexts; s = 1 for shared contexts, else s = c.
 
-    Runs in the contexts' own precision, whatever autocast says: after packing it is cheap, and half precision is
-    coarser than the steps that contexts take.
+    It runs in the precision of the contexts and ignores autocast: packing makes it cheap, and half precision is coarser
+    than the updates of the contexts.
     """
     with torch.autocast(contexts.device.type, enabled=False):
         return torch.cat([_encode_rows(tower, rows, plan.n_ctx, contexts) for rows in plan.rows], dim=1)
@@ -151,7 +151,7 @@ def attend(
     mask: Float[Tensor, "l l"] | None,
     at: Int64[Tensor, "b m"] | None = None,
 ) -> Float[Tensor, "b m d"]:
-    """One pre-norm transformer block; with `at`, computed at those positions of each sequence alone."""
+    """One pre-norm transformer block; with `at`, computed only at those positions of each sequence."""
     keys: Tensor = block.ln_1(x)
     query = keys
     if at is not None:
@@ -165,13 +165,13 @@ def attend(
 
 
 def _unusual(part: Any) -> str | None:
-    """Why a text tower can only be run as a whole; None for open_clip's usual transformer."""
+    """Why a text tower can only run as a whole; None for open_clip's usual transformer."""
     if not hasattr(part, "token_embedding"):
-        return "it isn't open_clip's own"
+        return "it is not open_clip's"
     if getattr(part, "cls_emb", None) is not None:
         return "it is read at an appended class token"
     if not isinstance(part.transformer.resblocks[0].attn, nn.MultiheadAttention):
-        return "its attention isn't plain multi-head attention"
+        return "its attention is not plain multi-head attention"
     return None
 
 
@@ -179,14 +179,14 @@ def _causal(length: int) -> Float[Tensor, "l l"]:
     return torch.full((length, length), -torch.inf).triu(1)
 
 
-def _one_a_label(ids: Ids, ends: Int64[Tensor, " c"], mask: Tensor | None) -> Rows:
+def _one_per_label(ids: Ids, ends: Int64[Tensor, " c"], mask: Tensor | None) -> Rows:
     return Rows(ids, torch.arange(ids.shape[1]), ends[:, None], mask)
 
 
 def _packed(ids: Ids, ends: Int64[Tensor, " c"], prefix: int) -> Rows:
-    """[prefix, rest of label 1, rest of label 2, …]; positions restart behind the prefix for every label.
+    """[prefix, rest of label 1, rest of label 2, …]; positions restart after the prefix for every label.
 
-    A token sees the prefix and its own label, up to its own position.
+    A token attends to the prefix and to the same label, up to its position.
     """
     rests = [range(prefix, int(end) + 1) for end in ends]
     row_ids = torch.cat([ids[0, :prefix], *(ids[c, rest.start : rest.stop] for c, rest in enumerate(rests))])

@@ -1,4 +1,4 @@
-"""What a frozen tower has to offer, whether ours or a user's: an image-text model, a CNN trunk, any `nn.Module`."""
+"""The protocol of a frozen tower: an image-text model, a CNN trunk, or a user's `nn.Module`."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ class Tower(Protocol):
         ...
 
     def parameters(self) -> Iterator[nn.Parameter]:
-        """All weights, for counting them."""
+        """All weights; used to count them."""
         ...

@@ -1,4 +1,4 @@
-"""Names towers by content for identities: which file a tower is loaded from, and its SHA-256. Needs no torch."""
+"""Identities of towers and word vectors: the files that they are loaded from, and their SHA-256. Imports no torch."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from .glove import FILES as GLOVE
 
 LOCAL_DIR = "local-dir:"
 HUB = "hf-hub:"
-OPENAI_NAME = re.compile(r"(ViT-[A-Z])/(\d+)(?:@(\d+)px)?")  # as OpenAI writes ViT-B-32 and ViT-L-14-336
+OPENAI_NAME = re.compile(r"(ViT-[A-Z])/(\d+)(?:@(\d+)px)?")  # OpenAI's spelling of ViT-B-32 and ViT-L-14-336
 TIMM = "timm:"
-CLIP = "clip:"  # in front of a CLIP whose image half is taken as a trunk
+CLIP = "clip:"  # prefix of a CLIP model whose image encoder is used as a trunk
 RANDOM = "random"
 CONFIG = "open_clip_config.json"
 TINY = Path(__file__).parent / "tiny"
 WEIGHTS_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".npz")
 WORDS_SUFFIXES = (".txt", ".vec", ".npy")
-ONE_HOT = "one-hot"  # word vectors that say nothing but which class it is
+ONE_HOT = "one-hot"  # one-hot word vectors, without similarities between classes
 READ_SUFFIXES = (".json", ".txt", ".model")  # a model's configuration and its tokenizer
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file that isn't here and has to be downloaded before a method can run."""
+    """A missing file that must be downloaded before a method can run."""
 
     what: str
     url: str
@@ -35,12 +35,12 @@ class Source:
 
 
 def tower_identity(tower: str, weights: str | None) -> str:
-    """What stands for a tower in a cell's identity: its name, and local weights by content.
+    """A tower in a cell's identity: its name, and the digest of local weights.
 
     >>> tower_identity("RN101:openai", None), tower_identity("RN101:openai", "random")
     ('RN101:openai', 'RN101:random')
 
-    Raises `MethodError` for a path that isn't there.
+    Raises `MethodError` if a path does not exist.
     """
     tower = official_name(tower)
     if tower.startswith(CLIP):
@@ -59,9 +59,10 @@ def tower_identity(tower: str, weights: str | None) -> str:
 
 
 def words_identity(words: str) -> str:
-    """What stands for word vectors in a cell's identity: a file by content, a tower as `tower_identity` has it.
+    """Word vectors in a cell's identity: the digest of a file, or the `tower_identity` of a tower.
 
-    The official GloVe files have one content and go by their names. Raises `MethodError` for a file that isn't there.
+    An official GloVe file is identified by its name, since its content never changes. Raises `MethodError` if a file
+    does not exist.
     """
     if words == ONE_HOT or words in GLOVE:
         return GLOVE.get(words, words)
@@ -70,9 +71,9 @@ def words_identity(words: str) -> str:
 
 
 def words_path(words: str) -> Path | None:
-    """The file with word vectors that the setting `words` names; None where it names an image-text tower or GloVe.
+    """The file with word vectors that the setting `words` names; None if it names an image-text tower or GloVe.
 
-    Raises `MethodError` for a file that isn't there.
+    Raises `MethodError` if the file does not exist.
     """
     words = official_name(words)
     if words == "tiny" or words in GLOVE or words.startswith(LOCAL_DIR) or words.endswith(".json"):
@@ -87,7 +88,7 @@ def words_path(words: str) -> Path | None:
 
 
 def official_name(tower: str) -> str:
-    """A tower's name as open_clip has it.
+    """The name of a tower in open_clip's spelling.
 
     >>> official_name("ViT-B/32:openai"), official_name("ViT-L/14@336px:openai")
     ('ViT-B-32:openai', 'ViT-L-14-336:openai')
@@ -96,7 +97,7 @@ def official_name(tower: str) -> str:
 
 
 def split_tag(tower: str) -> tuple[str, str | None]:
-    """An architecture and the published weights named behind it.
+    """The architecture in a tower's name, and the tag of published weights after it, if any.
 
     >>> split_tag("RN101:openai"), split_tag("resnet101"), split_tag("timm:resnet50")
     (('RN101', 'openai'), ('resnet101', None), ('timm:resnet50', None))
@@ -107,7 +108,7 @@ def split_tag(tower: str) -> tuple[str, str | None]:
 
 
 def weights_file(weights: str) -> Path:
-    """The file that the setting `weights` names. Raises `MethodError` where there is none."""
+    """The file that the setting `weights` names. Raises `MethodError` if it does not exist."""
     path = Path(weights).expanduser()
     if not path.is_file():
         hint = "weights is a file or `random`; published ones are named in the tower, as in tower=RN101:openai"
@@ -116,9 +117,9 @@ def weights_file(weights: str) -> Path:
 
 
 def content_digest(path: Path) -> str:
-    """SHA-256 of a file; of a folder, over names and contents of what a model is loaded from.
+    """SHA-256 of a file; for a folder, over names and contents of the files that a model is loaded from.
 
-    Raises `MethodError` naming what is missing.
+    Raises `MethodError` if the path does not exist, or if the folder has no weights file or several.
     """
     path = Path(path).expanduser()
     if path.is_file():
@@ -133,7 +134,7 @@ def content_digest(path: Path) -> str:
 
 
 def folder_weights(folder: Path) -> Path:
-    """The one weights file of a model's folder; with several, `open_clip_model.safetensors`."""
+    """The single weights file of a model's folder, or `open_clip_model.safetensors` if there are several."""
     found = sorted(file for file in folder.iterdir() if file.suffix in WEIGHTS_SUFFIXES)
     preferred = [file for file in found if file.name == "open_clip_model.safetensors"]
     chosen = preferred or found
@@ -150,6 +151,6 @@ def _file_digest(path: Path) -> str:
 
 @lru_cache(maxsize=256)
 def _hashed(path: Path, size: int, mtime_ns: int) -> str:
-    """Planning asks for the same file once a cell; size and time tell when it has changed."""
+    """Cached, since planning hashes the same file once per cell; size and modification time show changes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

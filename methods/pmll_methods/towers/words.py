@@ -1,4 +1,4 @@
-"""Word vectors of class names: from a GloVe text file, a matrix, or the text half of an image-text tower."""
+"""Word vectors of class names, from a GloVe text file, a matrix, or the text encoder of an image-text tower."""
 
 from __future__ import annotations
 
@@ -17,16 +17,20 @@ from . import glove
 from .clip import ClipTower, load_clip
 from .weights import ONE_HOT, words_path
 
-PROMPT = "a photo of a {name}."  # CLIP's text half was trained on captions, not on single words
+PROMPT = "a photo of a {name}."  # CLIP's text encoder was trained on captions, not on single words
 
 
 def word_vectors(source: str | ClipTower, prompt_names: Sequence[str]) -> Float[Tensor, "c w"]:
     """One vector per class name, in the given order.
 
-    `source`: `glove`, `glove-6b` or a file in their form (a word and its numbers a line; the words of a name are
-    averaged), a matrix [classes, width] as .npy in the order of the classes, an image-text tower (itself, or a name
-    that `load_clip` takes), whose features of a short sentence are of length 1, or `one-hot`, which knows of no
-    likeness between classes. Raises `MethodError` for a file that isn't there, doesn't fit, or lacks a word.
+    Args:
+        source: `glove`, `glove-6b` or a text file in their format (the vectors of the words in a name are averaged); an
+            .npy matrix [classes, width], in the order of the classes; an image-text tower or its name for `load_clip`
+            (text features of a short sentence, of unit length); or `one-hot`, without similarities between classes.
+        prompt_names: class names in natural language.
+
+    Raises:
+        MethodError: A file does not exist, does not fit the classes, or lacks a word.
     """
     if source == ONE_HOT:
         return torch.eye(len(prompt_names))
@@ -43,12 +47,12 @@ def word_vectors(source: str | ClipTower, prompt_names: Sequence[str]) -> Float[
 
 @lru_cache(maxsize=8)
 def _file_vectors(path: Path, size: int, mtime_ns: int, prompt_names: tuple[str, ...]) -> Float32[np.ndarray, "c w"]:
-    """Vectors from a matrix or a file in GloVe's form, which may be large and is read once as long as it stays."""
+    """Vectors from a matrix or a file in GloVe's format. The file may be large; it is read again only if it changes."""
     vectors = _matrix(path, len(prompt_names)) if path.suffix == ".npy" else glove.file_vectors(path, prompt_names)
     wrong = [name for name, vector in zip(prompt_names, vectors, strict=True) if not np.isfinite(vector).all()]
     if wrong:
         what = f"NaN or infinite numbers in {len(wrong)} word vectors, the first of {wrong[0]!r}"
-        raise MethodError(what, where=str(path), hint="repair the file, or take another: --set words=FILE")
+        raise MethodError(what, where=str(path), hint="repair the file, or use another one: --set words=FILE")
     return vectors
 
 

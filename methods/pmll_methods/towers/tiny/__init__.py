@@ -1,7 +1,8 @@
-"""The embedded tower `tiny`: a pretrained CLIP of 1.7 MB for the 64-pixel scenes of `shapes`. `CARD.md` describes it.
+"""The embedded tower `tiny`: a pretrained CLIP model of 1.7 MB for the 64-pixel scenes of `shapes`, see `CARD.md`.
 
-An image goes in as `pixels / 127.5 - 1`. Texts are tokenised by CLIP's own tokenizer, `tokenizer()`. Only the token
-rows that pre-training has read are stored; all others are zero, so that any text runs and unread words say nothing.
+Its input is `pixels / 127.5 - 1`. Texts are tokenised by CLIP's tokenizer, `tokenizer()`. The file contains only the
+embeddings of tokens seen in pretraining; all others are zero, so any text can be encoded and unseen words have no
+effect.
 """
 
 from __future__ import annotations
@@ -23,18 +24,18 @@ TABLE = "token_embedding.weight"
 
 
 def config() -> dict[str, Any]:
-    """The shape of the model and of its input, in the layout of an `open_clip_config.json`."""
+    """The configuration of the model and of its input, in the format of an `open_clip_config.json`."""
     read: dict[str, Any] = json.loads(files(__name__).joinpath("open_clip_config.json").read_text("utf-8"))
     return read
 
 
 def tokenizer() -> SimpleTokenizer:
-    """CLIP's tokenizer, cut to the model's context length."""
+    """CLIP's tokenizer, truncated to the model's context length."""
     return SimpleTokenizer(context_length=config()["model_cfg"]["text_cfg"]["context_length"])
 
 
 def random_tiny(seed: int, vocabulary: int | None = None) -> TinyCLIP:
-    """The model before any training, in training mode; a function of the seed and of the rows of its token table."""
+    """The untrained model, in training mode; a function of the seed and of the size of its vocabulary."""
     cfg = config()["model_cfg"]
     if vocabulary is not None:
         cfg["text_cfg"]["vocab_size"] = vocabulary
@@ -59,7 +60,7 @@ def pack(model: TinyCLIP, token_ids: Tensor) -> bytes:
 
 
 def unpack(packed: bytes, vocabulary: int) -> dict[str, Tensor]:
-    """What `pack` wrote, as a state in fp32 of the model with all token rows; those that were not stored are zero."""
+    """The inverse of `pack`: a state dict in fp32 with a row for every token; rows that were not stored are zero."""
     state = {name: value.float() if value.is_floating_point() else value for name, value in load(packed).items()}
     rows = state.pop("token_rows")
     state[TABLE] = torch.zeros(vocabulary, rows.shape[1]).index_copy(0, state.pop("token_ids"), rows)

@@ -1,7 +1,7 @@
-"""`tiny`: a CLIP of under a million weights for 64-pixel images, under open_clip's attribute names.
+"""`tiny`: a CLIP model with under a million weights for 64-pixel images, with open_clip's attribute names.
 
-It differs from an open_clip ResNet in its trunk alone: one basic block a layer and a total stride of 8, so that a
-64-pixel image keeps an 8 x 8 map for the dense methods (open_clip's stride of 32 would leave 2 x 2).
+It differs from an open_clip ResNet only in its trunk: one basic block per layer and a total stride of 8. A 64-pixel
+image thus has an 8 x 8 map for dense methods (2 x 2 with open_clip's stride of 32).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 
 class BasicBlock(nn.Module):
-    """Two 3 x 3 convolutions beside a 1 x 1 shortcut (He et al. 2016, Fig. 5 left)."""
+    """Two 3 x 3 convolutions with a 1 x 1 shortcut (He et al. 2016, Fig. 5 left)."""
 
     def __init__(self, inside: int, outside: int, stride: int) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class BasicBlock(nn.Module):
 
 
 class TinyResNet(nn.Module):
-    """The image tower: `stem`, `layer1` … `layer4`, `attnpool`, as open_clip's `ModifiedResNet` names them."""
+    """The image tower: `stem`, `layer1` … `layer4`, `attnpool`, the names in open_clip's `ModifiedResNet`."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class TinyResNet(nn.Module):
 
 
 class TinyCLIP(nn.Module):
-    """Both towers, named as on open_clip's `CLIP`, so that code for RN50 and RN101 runs on it unchanged."""
+    """Both towers, with the names of open_clip's `CLIP`, so that code for RN50 and RN101 runs on it unchanged."""
 
     attn_mask: Tensor
 

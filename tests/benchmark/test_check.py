@@ -161,7 +161,9 @@ def test_a_method_that_goes_on_when_asked_to_stop_is_caught(tmp_path: Path) -> N
         "    super().fit(train, Deaf(run))",
     )
     seen = failures(own(tmp_path, *deaf))
-    assert seen == {"stop and resume equals an uninterrupted run": "asked to stop at look 1 of 1, it ended as done"}
+    assert seen == {
+        "stop and resume equals an uninterrupted run": "asked to stop at call 1 of 1 of should_stop, it ended as done"
+    }
 
 
 def test_what_a_card_states_is_held_against_the_method(tmp_path: Path) -> None:

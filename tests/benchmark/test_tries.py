@@ -150,7 +150,7 @@ def test_where_nothing_is_known_to_be_absent_unknown_labels_count_as_absent(tmp_
 
 
 def test_rates_without_held_out_images_are_refused() -> None:
-    with pytest.raises(ConfigError, match="holds none out"):
+    with pytest.raises(ConfigError, match=r"recipe\.validation is 0"):
         plan(Request(methods=("bce",), ratios=(0.5,), subset=48, sets=(RATES[0],)))
 
 
@@ -161,7 +161,7 @@ def test_too_few_images_to_hold_any_out_are_a_failure_that_says_so(sets: tuple[s
     assert outcome.failed == [folder.id]
     message = folder.state().message or ""
     assert message.startswith("DataError: 0 of 48 training images are held out")
-    assert "take more images" in message
+    assert "use more images" in message
 
 
 def test_on_the_controlled_track_every_method_has_the_same_rates_and_the_same_budget() -> None:

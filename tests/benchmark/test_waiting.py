@@ -28,7 +28,7 @@ def cell(store: Store, item: Planned) -> CellFolder:
 
 
 def waited(store: Store, cells: list[Planned], alive: Callable[[], set[str] | None]) -> dict[str, list[str]]:
-    outcome = wait(cells, store, alive, PlainListener(len(cells), sys.stderr), look=0.0, ask=0.0)
+    outcome = wait(cells, store, alive, PlainListener(len(cells), sys.stderr), poll=0.0, query=0.0)
     return {state: ids for state, ids in vars(outcome).items() if ids}
 
 

@@ -169,6 +169,6 @@ def test_a_cancelled_job_saves_and_its_cell_is_not_waited_for() -> None:
     record = cell.record()
     assert record is not None
     outcome = wait(
-        [record.planned()], Store.open(Path("runs")), alive_jobs, PlainListener(1, sys.stderr), look=0.2, ask=0.5
+        [record.planned()], Store.open(Path("runs")), alive_jobs, PlainListener(1, sys.stderr), poll=0.2, query=0.5
     )
     assert outcome.lost == [cell.id]

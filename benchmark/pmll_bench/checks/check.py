@@ -1,8 +1,8 @@
-"""`check`: does a method keep the rules? What scikit-learn's `check_estimator` is to estimators.
+"""`check` tests whether a method keeps the rules, as scikit-learn's `check_estimator` does for estimators.
 
-A method is trained on small data sets in a temporary folder, with the planning, run and store that produce every
-number. Each check changes one thing and compares the scores. This finds mistakes, not deliberate evasion: a method
-that recognises a trial, or keeps copies of labels elsewhere, passes.
+A method is trained on small data sets in a temporary folder, with the same planning, run and store as in `pmll-bench
+run`. Each check changes one thing and compares the scores. This finds mistakes, not deliberate evasion: a method that
+recognises a trial, or keeps copies of labels elsewhere, passes.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from .trial import Broken, Trials
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found. `seen` is a remark, the reason for skipping, or what was seen where it failed.
+    """The outcome of one check. `seen` is a remark, the reason for skipping, or a description of the failure.
 
-    `trace` is the traceback where the method raised something.
+    `trace` is the traceback if the method raised an error.
     """
 
     check: str
@@ -45,7 +45,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Session:
-    """The checks of one method. They share a temporary folder and the runs that several of them compare with.
+    """The checks of one method. They share a temporary folder and the runs that several checks use for comparison.
 
     Checks run in one regime: `regime`, else `partial` or the method's first.
 
@@ -78,7 +78,7 @@ class Session:
 
         Raises:
             MethodError: There is no such method.
-            ConfigError: The method's card doesn't name the regime.
+            ConfigError: The method's card does not name the regime.
         """
         if each is NEEDED:
             return self._needed
@@ -97,7 +97,7 @@ class Session:
             hint = nearest(self.regime, kind.card.regimes)
             raise ConfigError(f"{self.target} has no regime {self.regime!r}", hint=hint)
         folder = Path(self.closing.enter_context(TemporaryDirectory(prefix="pmll-check-")))
-        self.closing.callback(forget, folder)  # before the folder goes: the index of images knows its files
+        self.closing.callback(forget, folder)  # before the folder is removed: the index is found by its path
         return Trials(self.target, kind, folder, self.full, self.regime)
 
 
@@ -123,7 +123,7 @@ def run_check(each: Check, trials: Trials) -> Finding:
         seen = str(failed)
         broken = failed if isinstance(failed, Broken) else failed.__cause__
         if isinstance(broken, Broken):
-            # without scores, the error is what to look at, not the scores
+            # without scores, the error itself must be fixed
             raised = "fix the error that the method raises" if each is NEEDED else each.hint
             hint, trace = broken.hint or raised, broken.trace
     except Exception as error:

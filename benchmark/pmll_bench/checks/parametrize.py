@@ -24,7 +24,7 @@ class MethodCheck:
     check: Check
 
     def __call__(self) -> None:
-        """Run the check: fail or skip the test with what was found."""
+        """Run the check; fail or skip the test with the finding."""
         import pytest
 
         finding = self.session.find(self.check)
@@ -61,7 +61,7 @@ def parametrize_with_checks(
     checks = []
     for method in methods:
         session = Session(os.fspath(method), full, regime)
-        atexit.register(session.closing.close)  # its checks share a temporary folder
+        atexit.register(session.closing.close)  # removes the temporary folder that its checks share
         checks += [MethodCheck(session, each) for each in session.checks]
     return pytest.mark.parametrize("check", checks, ids=[each.id for each in checks])
 

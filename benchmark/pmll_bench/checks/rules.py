@@ -1,4 +1,4 @@
-"""Rules: what each check requires of a method, as functions of its trials. `catalogue` names and explains them.
+"""Rules: the requirements of the checks, as functions of a method's trials. `catalogue` names and explains them.
 
 A rule compares trials on data sets that differ in one thing. It returns a remark, which may be "", or raises `Failed`,
 or `Skipped` if it does not apply to the method.
@@ -39,7 +39,7 @@ class Skipped(Exception):
 
 
 def difference(found: Scores, expected: Scores, tolerance: float = 0.0) -> str:
-    """How scores differ by more than a tolerance, relative to the largest score; "" if they do not."""
+    """Describe a difference of scores above a tolerance relative to the largest score; "" if there is none."""
     gap = np.abs(found.astype(np.float64) - expected)
     differing = gap > tolerance * max(1.0, float(np.abs(expected).max()))
     if not differing.any():
@@ -133,18 +133,20 @@ def copes_with(change: Callable[[Dataset], Dataset]) -> Rule:
 
 
 def stop_and_resume(trials: Trials) -> str:
-    looks = trials.baseline.looks
-    if not looks:
+    calls = trials.baseline.stop_calls
+    if not calls:
         raise Skipped("it never asks whether to stop: after a kill it restarts from the beginning")
-    middle = -(-5 * looks // 8)
-    for at in sorted({1, middle, looks}) if trials.full else (middle,):
+    middle = -(-5 * calls // 8)
+    for at in sorted({1, middle, calls}) if trials.full else (middle,):
         stopped = trials.run(trials.data, stop_at=at)
         if not stopped.stopped:
-            raise Failed(f"asked to stop at look {at} of {looks}, it ended as {stopped.folder.state().name}")
+            raise Failed(
+                f"asked to stop at call {at} of {calls} of should_stop, it ended as {stopped.folder.state().name}"
+            )
         try:
             expect_same(trials.run(trials.data, store=stopped.store).scores, trials.baseline.scores)
         except Failed as failed:
-            raise Failed(f"stopped at look {at} of {looks}: {failed}") from None
+            raise Failed(f"stopped at call {at} of {calls} of should_stop: {failed}") from None
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Trials: a method trained and scored on a small data set as by `pmll-bench run`, with plan and store."""
+"""Trials: runs of a method on a small data set, planned, stored and scored as in `pmll-bench run`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SHORT = ("recipe.epochs=2", "recipe.batch=8", "recipe.validation=0", "recipe.sel
 class Broken(Exception):
     """A trial without scores. `error` is the first line of what the method raised: "ValueError: …".
 
-    `hint` is what to do about a known mistake, `trace` the whole traceback.
+    `hint` is the remedy for a known mistake, `trace` the whole traceback.
     """
 
     def __init__(self, error: str, hint: str = "", trace: str = "") -> None:
@@ -48,16 +48,16 @@ class Broken(Exception):
         return name in ("MethodError", "DataError") and bool(message.strip())
 
 
-class Looks(threading.Event):
-    """A stop flag that counts how often it is read, and is set after `up_after` readings, or never."""
+class CountingStop(threading.Event):
+    """A stop flag that counts how often it is read. It is set after `after` readings; never if this is None."""
 
-    def __init__(self, up_after: int | None) -> None:
+    def __init__(self, after: int | None) -> None:
         super().__init__()
-        self.up_after, self.count = up_after, 0
+        self.after, self.count = after, 0
 
     def is_set(self) -> bool:
         self.count += 1
-        return self.up_after is not None and self.count > self.up_after
+        return self.after is not None and self.count > self.after
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Trial:
 
     cells: tuple[Planned, ...]
     store: Store
-    looks: int  # how often the method asked whether to stop
+    stop_calls: int  # how often the method called `should_stop`
 
     @property
     def stopped(self) -> bool:
@@ -152,7 +152,7 @@ class Trials:
     ) -> Trial:
         """Plan and run one group of cells, all of them with the same mask seed.
 
-        With `stop_at`, the run is asked to stop: the method finds the flag set when it reads it for that time.
+        With `stop_at`, the run is asked to stop: `should_stop` is True from the method's `stop_at`-th call on.
 
         Raises:
             Broken: The method failed before its cells began.
@@ -168,7 +168,7 @@ class Trials:
             sets=tuple(sets),
         )
         store = store or Store.open(Path(mkdtemp(dir=self.root / "stores")))
-        stop = Looks(stop_at)  # the run itself reads it once
+        stop = CountingStop(stop_at)  # the run itself reads it once
         try:
             cells = tuple(_with_seed(each, seed) for each in plan(request).cells)
             together = groups(cells)

@@ -1,1 +1,1 @@
-"""How groups are carried out: in this process, or as jobs of a cluster."""
+"""The launchers: they run groups in processes on this machine, or as cluster jobs."""

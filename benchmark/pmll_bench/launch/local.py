@@ -28,8 +28,8 @@ from ..store.store import Store
 from .slot import ERROR, OUTCOME, as_error
 
 COMMAND = (sys.executable, "-P", "-u", "-m", "pmll_bench.launch.slot")
-MOST = 8  # slots by default: each holds its own towers and images in memory
-LOOK = 0.2  # seconds between two looks at the stop flag
+MOST = 8  # slots at most by default: each has its own towers and images in memory
+POLL = 0.2  # seconds between two readings of the stop flag
 
 
 def slots_here(slots: int | None, device: str | None, threads: int | None) -> tuple[Execution, ...]:
@@ -80,7 +80,7 @@ class _Slot:
             stderr=subprocess.PIPE,
             encoding="utf-8",
             errors="replace",
-            process_group=0,  # Ctrl-C in the terminal goes to the parent alone, which tells the slots
+            process_group=0,  # Ctrl-C in the terminal reaches only the parent, which stops the slots
         )
         self.orders, self.answers, self.warnings = (
             cast(TextIO, stream) for stream in (self.process.stdin, self.process.stdout, self.process.stderr)
@@ -88,17 +88,17 @@ class _Slot:
         self._send({"path": sys.path, "argv": sys.argv, "store": str(store.root), "execution": asdict(execution)})
 
     def give(self, group: Group) -> None:
-        """Hand it the next group."""
+        """Send it the next group."""
         self.group = group
         self._send([planned.cell.id for planned in group.cells])
 
     def dismiss(self) -> None:
-        """Let it end: at once if it is idle, else after it has finished its step and saved."""
+        """Ask it to end: at once if it is idle, else after it has finished its step and saved."""
         with suppress(BrokenPipeError):
             self.orders.close()
 
     def _send(self, order: object) -> None:
-        with suppress(BrokenPipeError):  # it is dead: `_ended` follows
+        with suppress(BrokenPipeError):  # it has died: `_ended` follows
             print(json.dumps(order), file=self.orders, flush=True)
 
     @property
@@ -134,7 +134,7 @@ class _Launch:
                 if self._ends:
                     self._dismiss()
                 with suppress(Empty):
-                    self.events.get(timeout=LOOK)()
+                    self.events.get(timeout=POLL)()
         finally:
             self._dismiss()
             self.stop.kill = None
@@ -161,7 +161,7 @@ class _Launch:
         self._go_on(slot)
 
     def _go_on(self, slot: _Slot) -> None:
-        """Hand a free slot the next group, or let it end."""
+        """Send a free slot the next group, or ask it to end."""
         if self.waiting and not self._ends:
             slot.give(self.waiting.popleft())
         else:
@@ -185,7 +185,7 @@ class _Launch:
 
     def _answered(self, slot: _Slot, line: str) -> None:
         message: dict[str, Any] = {}
-        with suppress(ValueError):  # a line that a kill cut in half
+        with suppress(ValueError):  # a line truncated by a kill
             message = json.loads(line)
         match message:
             case {"schema": schema} if schema == OUTCOME:
@@ -204,7 +204,7 @@ class _Launch:
         """Record the unfinished cells of a slot that died, and start another slot if groups are waiting."""
         self.slots.remove(slot)
         slot.dismiss()
-        asked_to_end = self._ends and slot.process.returncode == 0  # it may not have begun
+        asked_to_end = self._ends and slot.process.returncode == 0  # it may have ended before it began the group
         if slot.group is not None and not asked_to_end:
             self.listener.note(f"slot {slot.number} {slot.death} while it ran {group_name(slot.group)}")
             self._lose(slot.group)

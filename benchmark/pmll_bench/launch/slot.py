@@ -1,9 +1,9 @@
 """A slot of the local launcher: a process that runs one group after another for the process that started it.
 
-Stdin carries one JSON document per line: first what holds for all groups, then the cell ids of one group at a time.
-Each cell's `cell.json` says what to run. Stdout carries what `run --json` prints: the events of a group, then its
-outcome. An error that ends the whole run is reported and ends the slot. When stdin ends, the slot finishes its step,
-saves and ends; this is how it is stopped, and why it does not outlive its parent for long.
+Stdin carries one JSON document per line: first the settings for all groups, then the cell ids of one group at a time.
+The `cell.json` of each cell defines what to run. Stdout carries the events of each group, as printed by `run --json`,
+and then its outcome. An error that ends the whole run is reported and ends the slot. When stdin ends, the slot finishes
+its step, saves and ends. The parent stops it in this way, and if the parent dies, the slot soon ends as well.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ OUTCOME, ERROR = "pmll.outcome/1", "pmll.slot-error/1"
 
 
 def main() -> None:
-    """Run the groups that come on stdin, until it ends or a signal asks to stop."""
+    """Run the groups that arrive on stdin until it ends or a signal asks to stop."""
     take_any_text()
     inbox, answers = _own_streams()
     stop, orders = threading.Event(), SimpleQueue[Any]()
@@ -36,7 +36,7 @@ def main() -> None:
         stop.set()
         orders.put(None)
 
-    with handling(SIGNALS, end):  # before all else: the imports alone take seconds
+    with handling(SIGNALS, end):  # first, because the imports take seconds
         threading.Thread(target=_read, args=(inbox, orders, end), daemon=True).start()
         if (start := orders.get()) is not None:
             _work(start, orders, answers, stop)
@@ -47,19 +47,19 @@ def _own_streams() -> tuple[BinaryIO, TextIO]:
     inbox, answers = os.dup(0), os.dup(1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
-    # Unbuffered, for at its exit Python can't close a buffered stream that a thread still reads from.
+    # Unbuffered: at exit, Python cannot close a buffered stream that a thread still reads from.
     return os.fdopen(inbox, "rb", buffering=0), os.fdopen(answers, "w", encoding="utf-8")
 
 
 def _read(inbox: BinaryIO, orders: SimpleQueue[Any], end: Callable[[], None]) -> None:
-    """Queue the lines of stdin as they come; the end of stdin is a request to stop."""
+    """Queue the lines of stdin as they arrive; the end of stdin is a request to stop."""
     parent = os.getppid()
     try:
         for line in inbox:
             orders.put(json.loads(line))
     finally:
         end()
-        if os.getppid() != parent:  # nobody reads the output any more; no cell should fail for that
+        if os.getppid() != parent:  # the output is no longer read, which must not fail a cell
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, 1)
             os.dup2(nowhere, 2)
@@ -67,7 +67,10 @@ def _read(inbox: BinaryIO, orders: SimpleQueue[Any], end: Callable[[], None]) ->
 
 def _work(start: Mapping[str, Any], orders: SimpleQueue[Any], answers: TextIO, stop: threading.Event) -> None:
     """Run the groups in the order of their arrival."""
-    sys.path[:], sys.argv[:] = start["path"], start["argv"]  # as in the parent: for methods, and for the records
+    sys.path[:], sys.argv[:] = (
+        start["path"],
+        start["argv"],
+    )  # as in the parent: for the imports of methods, and for the records
     from ..run.execution import Execution
     from ..run.groups import run_groups
     from ..run.listeners import JsonListener
@@ -87,7 +90,7 @@ def _work(start: Mapping[str, Any], orders: SimpleQueue[Any], answers: TextIO, s
 
 
 def as_plain(error: Exception) -> dict[str, str | None]:
-    """An error as plain data; `as_error` gives it back."""
+    """An error as plain data, from which `as_error` restores it."""
     known = (kind.__name__ for kind in type(error).__mro__ if kind.__name__ in _kinds())
     return {
         "kind": next(known, None),

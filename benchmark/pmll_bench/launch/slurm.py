@@ -29,8 +29,8 @@ OPTION = "--slurm"
 WARNED = 90  # seconds before its time limit that a job is asked to save
 TIMEOUTS = 20  # how often a job may reach its time limit; each time it continues from its checkpoint
 LARGEST_ARRAY = 500
-ANSWERED = 30.0  # seconds that one of Slurm's commands may take
-NAMES = {"gpus": "gpus_per_node", "cpus": "cpus_per_task"}  # ours for submitit's
+ANSWERED = 30.0  # seconds before a Slurm command counts as failed
+NAMES = {"gpus": "gpus_per_node", "cpus": "cpus_per_task"}  # our names: submitit's names
 PLAIN = ("partition", "account", "qos", "constraint", "gpus", "mem")
 OWN = ("array", "error", "nodes", "ntasks", "open_mode", "output", "signal")  # the launcher depends on these
 
@@ -45,11 +45,11 @@ def submit(
 ) -> list[str]:
     """Submit the missing cells that are neither running nor queued. Returns the job ids, one per group.
 
-    The folder of each cell then names its job. Raises `ConfigError` if Slurm is not available, for invalid settings,
-    and if Slurm refuses.
+    The job is recorded in the folder of each cell. Raises `ConfigError` for invalid settings, and if Slurm is not
+    available or refuses a job.
     """
     if shutil.which("sbatch") is None or shutil.which("srun") is None:
-        hint = "submit where the cluster's commands are, or run here: --launcher inline"
+        hint = "submit from a machine that has Slurm's commands, or run here with --launcher inline"
         raise ConfigError(
             "Slurm is not available: sbatch and srun are not on PATH", where="--launcher slurm", hint=hint
         )
@@ -66,7 +66,8 @@ def submit(
 def sbatch_parameters(settings: Mapping[str, str], threads: int | None = None) -> dict[str, Any]:
     """The parameters of submitit for `--slurm KEY=VALUE`; a key that only Slurm knows is passed on unchanged.
 
-    The number of threads is `threads`, else the number of processors of the job. Raises `ConfigError`.
+    The number of threads is `threads`, else the number of processors of the job. Raises `ConfigError` for an invalid
+    setting.
     """
     given = {key.replace("-", "_"): value for key, value in settings.items()}
     raise_all([ConfigError(f"{key!r} is set by the launcher", where=OPTION) for key in OWN if key in given])
@@ -80,11 +81,11 @@ def sbatch_parameters(settings: Mapping[str, str], threads: int | None = None) -
         "time": minutes,
         "signal_delay_s": WARNED,
         "array_parallelism": _whole("parallel", given.pop("parallel", "256")),
-        "wckey": None,  # sites that check it refuse the one that submitit adds
+        "wckey": None,  # sites that check it refuse the value that submitit adds
     }
     if "cpus" in given:
         parameters["cpus_per_task"] = _whole("cpus", given.pop("cpus"))
-        setup.append("export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK")  # srun doesn't inherit it from 22.05 on
+        setup.append("export SRUN_CPUS_PER_TASK=$SLURM_CPUS_PER_TASK")  # since 22.05, srun does not inherit it
     parameters |= {NAMES.get(key, key): given.pop(key) for key in PLAIN if key in given}
     parameters["setup"] = [*setup, *given.pop("setup", "").splitlines()]
     parameters["additional_parameters"] = {"requeue": True, **{key: value or True for key, value in given.items()}}
@@ -98,7 +99,7 @@ def _whole(key: str, text: str) -> int:
 
 
 def parse_time(text: str) -> int:
-    """A time limit in minutes, from minutes or Slurm's `[DAYS-]HH:MM:SS`; a begun minute counts.
+    """A time limit in minutes, rounded up, from minutes or Slurm's `[DAYS-]HH:MM:SS`.
 
     >>> parse_time("90"), parse_time("01:30:00"), parse_time("2-00:00:01")
     (90, 90, 2881)
@@ -119,7 +120,7 @@ def alive_jobs() -> set[str] | None:
 
 
 def _ask(*command: str) -> str | None:
-    """The output of one of Slurm's commands; None if it fails, as while the controller is down."""
+    """The output of a Slurm command; None if it fails, for example while the controller is down."""
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=ANSWERED).stdout
     except (OSError, subprocess.SubprocessError):
@@ -169,19 +170,19 @@ def _submit_array(
 
 @contextlib.contextmanager
 def _refusals() -> Iterator[None]:
-    """Report once why sbatch refused."""
+    """Report a refusal of sbatch once, with its reason."""
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             yield
     except (FailedJobError, FailedSubmissionError) as error:
-        said = str(error).strip().removeprefix("sbatch: error: ").replace("\nsbatch: error: ", "; ")
+        reason = str(error).strip().removeprefix("sbatch: error: ").replace("\nsbatch: error: ", "; ")
         hint = "jobs submitted before continue: see 'pmll-bench status'"
-        raise ConfigError(f"sbatch refused: {said}", where=OPTION, hint=hint) from error
+        raise ConfigError(f"sbatch refused: {reason}", where=OPTION, hint=hint) from error
 
 
 @contextlib.contextmanager
 def _outside_any_job() -> Iterator[None]:
-    """Hide the job in which this process may run, except the path of Slurm's configuration."""
+    """Hide the environment of a job in which this process may run, except the path of Slurm's configuration."""
     configuration = os.environ.get("SLURM_CONF")
     with clean_env():
         if configuration is not None:

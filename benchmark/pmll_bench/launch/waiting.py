@@ -12,8 +12,8 @@ from ..run.outcome import Outcome
 from ..store.cell_folder import CellFolder
 from ..store.store import Store
 
-LOOK = 5.0  # seconds between two readings of the files
-ASK = 60.0  # seconds between two questions to the scheduler, which thousands share
+POLL = 5.0  # seconds between two readings of the files
+QUERY = 60.0  # seconds between two queries to the scheduler, which many users share
 GONE = 2  # consecutive answers without a job before it counts as gone: a single one may be an error
 
 
@@ -23,16 +23,16 @@ def wait(
     alive_jobs: Callable[[], set[str] | None],
     listener: Listener,
     *,
-    look: float = LOOK,
-    ask: float = ASK,
+    poll: float = POLL,
+    query: float = QUERY,
 ) -> Outcome:
     """Wait until every cell is done, has failed, or is lost because its job disappeared.
 
-    The files decide; `alive_jobs` is a hint. It returns None if the scheduler does not answer, which changes nothing.
+    The files decide; `alive_jobs` is a hint. It returns None if the scheduler does not answer, and is then ignored.
     """
     outcome, missed = Outcome(), Counter[str]()
     left = {planned.cell.id: planned for planned in cells}
-    asked = time.monotonic()
+    queried = time.monotonic()
     while True:
         for cell, planned in list(left.items()):
             folder = store.folder(planned.cell)
@@ -42,13 +42,13 @@ def wait(
                 del left[cell]
         if not left:
             return outcome
-        if time.monotonic() - asked >= ask:
-            asked = time.monotonic()
+        if time.monotonic() - queried >= query:
+            queried = time.monotonic()
             if (alive := alive_jobs()) is not None:
                 for cell, planned in left.items():
                     queued = store.folder(planned.cell).queued()
                     missed[cell] = 0 if queued is not None and queued.job in alive else missed[cell] + 1
-        time.sleep(look)
+        time.sleep(poll)
 
 
 def _ended(folder: CellFolder, *, gone: bool) -> str | None:

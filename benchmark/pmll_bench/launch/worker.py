@@ -1,6 +1,6 @@
 """The work of a cluster job: run a group of cells of a store, and continue where an earlier job was cut off.
 
-A job is given a store and cell ids; each cell's `cell.json` says what to run.
+A job receives a store and cell ids; the `cell.json` of each cell defines what to run.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ if TYPE_CHECKING:
 
 WARNING = signal.SIGUSR2  # sent before the time limit and before preemption; submitit's default
 GPUS = ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS")  # set if the job has GPUs
-GRACE = 600.0  # seconds that a job waits for its end after SIGTERM without a warning
+GRACE = 600.0  # seconds that a job waits to be killed after SIGTERM without a warning
 
 
 class RunGroup:
-    """Called by submitit in a job. `device` among the options is the user's choice, if any."""
+    """The function that submitit calls in a job. The option `device` is the user's choice, if any."""
 
     def __call__(self, store: str, cell_ids: Sequence[str], options: Mapping[str, str | None]) -> None:
         take_any_text()
-        with _stop_on_signals() as stop:  # before all else: the imports alone take seconds
+        with _stop_on_signals() as stop:  # first, because the imports take seconds
             opened = Store.open(Path(store), create=False)
             folders = folders_of(opened, cell_ids)
             newest = {folder.id: folder.newest for folder in folders}
             try:
                 _carry_out(opened, folders, options, stop)
             except StoreError:
-                raise  # nothing can be recorded where nothing can be written
+                raise  # the failure cannot be recorded either
             except Exception as error:
                 _record(error, [folder for folder in folders if folder.newest == newest[folder.id]])
                 raise
@@ -54,7 +54,7 @@ class RunGroup:
             _hand_back(stop)
 
     def checkpoint(self, store: str, cell_ids: Sequence[str], options: Mapping[str, str | None]) -> DelayedSubmission:
-        """What the job does when it starts again: the same, since all progress is in the store."""
+        """The work of the job when it starts again: the same call, because all progress is in the store."""
         from submitit import JobEnvironment
         from submitit.helpers import DelayedSubmission
 
@@ -122,7 +122,7 @@ def _record(error: Exception, folders: Sequence[CellFolder]) -> None:
 def _stop_on_signals() -> Iterator[Stop]:
     """In this block, Slurm's signals only set the flag, so that the training loop finishes its step and saves.
 
-    submitit would queue the job again between any two lines of ours.
+    submitit's own handler could requeue the job between any two lines of this code.
     """
     stop = Stop()
 
@@ -138,8 +138,8 @@ def _stop_on_signals() -> Iterator[Stop]:
 def _hand_back(stop: Stop) -> NoReturn:
     """End an unfinished job so that it starts again.
 
-    After the warning, submitit (whose handler is back) queues it again. After SIGTERM alone, Slurm is about to kill
-    it, and queues it again itself where it only took the nodes away; a job that ended first would count as complete.
+    After the warning, submitit, whose handler is active again, requeues the job. After SIGTERM alone, Slurm is about to
+    kill the job, and requeues it itself if it only needed the nodes. A job that ended before would count as complete.
     """
     if stop.signal == WARNING:
         signal.raise_signal(WARNING)

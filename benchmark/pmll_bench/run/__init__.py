@@ -1,1 +1,1 @@
-"""Carries out groups of cells: the only package that uses data set, method and store."""
+"""Runs groups of cells: the only package that combines data set, method and store."""

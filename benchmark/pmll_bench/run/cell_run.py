@@ -1,4 +1,4 @@
-"""The run of one cell, as a method uses it: seed, recipe, device, checkpoints, progress and the stop flag."""
+"""The `Run` of one cell: seed, recipe, device, checkpoints, progress and the stop flag."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ from .pseudo_labels import compared
 from .selection import Selection
 
 DAMAGE = (*DAMAGED_ARCHIVE, OSError, ValueError, UnpicklingError)
-SAVE_RARELY = 200  # times the duration of a save: nine cells of a group then spend under 5 % of their time saving
+# The time between two saves is at least this multiple of the duration of a save: the nine cells of a group then spend
+# under 5 % of their time saving.
+SAVE_RARELY = 200
 
 
 def is_whole(path: Path) -> bool:
@@ -55,14 +57,14 @@ class CellRun:
     listener: Listener
     stop: threading.Event
     select: Selection | None = None
-    hidden_labels: Callable[[], Labels] | None = None  # the training labels that the method doesn't see
+    hidden_labels: Callable[[], Labels] | None = None  # the training labels that the method does not see
 
     def __post_init__(self) -> None:
         self._saved, self._cost = time.monotonic(), 0.0
         self._whole: set[Path] = set()  # saved states known to be intact
         self.trouble: StoreError | None = None  # a write that failed, even if the method caught the error
         self._epochs: dict[int, dict[str, float]] = {}
-        self._epoch: int | None = None  # the last one that this attempt reported
+        self._epoch: int | None = None  # the last epoch that this attempt reported
         self.pseudo_labels: dict[str, dict[str, int | float | None]] = {}  # the latest comparison, by name
         for attempt in self.folder.attempts():  # earlier attempts included
             for event in attempt.events():
@@ -122,7 +124,7 @@ class CellRun:
         return whole
 
     def start_over(self, damaged: Path) -> None:
-        """Drop the saved states so that training starts again: a file that they depend on is damaged."""
+        """Drop the saved states, because a file that they depend on is damaged. Training then starts again."""
         self._set_aside(damaged, "the record of the best epoch is damaged, so training starts again")
         self.folder.drop_checkpoints()
 

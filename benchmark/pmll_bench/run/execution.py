@@ -1,4 +1,4 @@
-"""How cells are carried out: on which device, with how many threads. Nothing here changes a number."""
+"""How cells are executed: device, threads and image workers. None of it is part of a cell's identity."""
 
 from __future__ import annotations
 

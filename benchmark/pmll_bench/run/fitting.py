@@ -1,4 +1,4 @@
-"""Trains and predicts the cells of a group, together where their methods can."""
+"""Trains the cells of a group and predicts their scores, in lockstep if all methods are learners."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCORES = "return a float32 NumPy array [images, classes] in the order of `images
 def fit(cells: Sequence[Training]) -> None:
     """Train the method of each cell on its masked labels; a failure is recorded in its cell.
 
-    Raises what ends the whole group: `Stopped`, and `StoreError` where nothing can be written.
+    Raises the errors that end the whole group: `Stopped`, and `StoreError` if the store cannot be written.
     """
     for cell in cells:
         with isolate_errors(cell.fail):
@@ -41,7 +41,10 @@ def fit(cells: Sequence[Training]) -> None:
 
 
 def predict(cells: Sequence[Training], images: ImageSet) -> None:
-    """Predict scores float32 [images, classes] with every method that trained; no test label has been read yet."""
+    """Predict scores, float32 [images, classes], with every trained method; a failure is recorded in its cell.
+
+    Raises `StoreError` if the store cannot be written.
+    """
     alive = _alive(cells)
     learners = [cell.method for cell in alive if isinstance(cell.method, TorchMethod)]
     if learners and len(learners) == len(alive):
@@ -57,7 +60,7 @@ def predict(cells: Sequence[Training], images: ImageSet) -> None:
                 cell.scores = _method(cell).predict(images, MethodRun(cell.run))
     _raise_trouble(cells)
     for cell in _alive(cells):
-        wrong = _broken_promise(cell.scores, (len(images), len(cell.train.classes)), _method(cell))
+        wrong = _protocol_error(cell.scores, (len(images), len(cell.train.classes)), _method(cell))
         if wrong is not None:
             cell.fail(wrong)
 
@@ -67,19 +70,19 @@ def _alive(cells: Sequence[Training]) -> list[Training]:
 
 
 def _method(cell: Training) -> Method:
-    assert cell.method is not None  # `fit` made it, or recorded a failure
+    assert cell.method is not None  # `fit` sets it, or records a failure
     return cell.method
 
 
 def _raise_trouble(cells: Sequence[Training]) -> None:
-    """A full disk is not the fault of a cell, whatever its method made of the error: nothing more can be recorded."""
+    """Raise a failed write even if the method caught the error: no more can be recorded, and no cell is at fault."""
     for cell in cells:
         if cell.run.trouble is not None:
             raise cell.run.trouble
 
 
-def _broken_promise(scores: Scores | None, shape: tuple[int, int], method: Method) -> Exception | None:
-    """What is wrong with scores by the method protocol; None where nothing is."""
+def _protocol_error(scores: Scores | None, shape: tuple[int, int], method: Method) -> Exception | None:
+    """The error for scores that violate the method protocol; None for valid scores."""
     where = source_location(method.predict)
     if not isinstance(scores, np.ndarray):
         return MethodError(f"predict returned {described(scores)}", where=where, hint=SCORES)
@@ -90,5 +93,5 @@ def _broken_promise(scores: Scores | None, shape: tuple[int, int], method: Metho
         return MethodError(f"predict returned {scores.dtype}, expected float32", where=where, hint=SCORES)
     if not np.isfinite(scores).all():
         what = f"predict returned {int((~np.isfinite(scores)).sum())} scores that are not finite"
-        return Diverged(what, where=where, hint="look for 0/0 and log(0) in predict, and at the loss before")
+        return Diverged(what, where=where, hint="look for 0/0 and log(0) in predict, and at the loss during training")
     return None

@@ -1,4 +1,4 @@
-"""Carries out groups of cells: the one place where data set, method and store meet."""
+"""Runs groups of cells: the only module that combines data set, method and store."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ T = TypeVar("T")
 def run_groups(
     groups: Sequence[Group], store: Store, execution: Execution, listener: Listener, stop: threading.Event
 ) -> Outcome:
-    """Run the missing cells, group after group. A failed cell never stops the others; a full disk stops the run."""
+    """Run the missing cells group by group. A failed cell never stops the others; a full disk stops the run."""
     execution.apply()
     outcome = Outcome()
     record_cells(groups, store)
@@ -53,9 +53,9 @@ def run_groups(
 
 
 def record_cells(groups: Sequence[Group], store: Store) -> None:
-    """Write the `cell.json` of every cell, so that `status` and slots also know the cells that a run has not reached.
+    """Write the `cell.json` of every cell, so that `status` and slots also know cells that have not started.
 
-    A cell that is done keeps its record.
+    A finished cell keeps its record.
     """
     for planned in (planned for group in groups for planned in group.cells):
         folder = store.folder(planned.cell)
@@ -80,7 +80,7 @@ def run_group(
                 listener.note(f"{planned.cell.id}: another run is working on this cell")
                 outcome.add(planned, "held")
                 continue
-            if folder.result() is None:  # another run may have finished it a moment ago
+            if folder.result() is None:  # another run may just have finished it
                 free[planned.cell.id] = lease
         if free:
             cells = tuple(planned for planned in group.cells if planned.cell.id in free)
@@ -90,7 +90,7 @@ def run_group(
 
 @dataclass
 class _GroupRun:
-    """One group under way."""
+    """A running group."""
 
     cells: tuple[Planned, ...]
     leases: Mapping[str, Lease]
@@ -100,15 +100,15 @@ class _GroupRun:
     stop: threading.Event
     outcome: Outcome
     meter: Meter = field(init=False)
-    runs: list[CellRun] = field(default_factory=list)  # those that haven't ended
+    runs: list[CellRun] = field(default_factory=list)  # the runs that have not ended
 
     def __post_init__(self) -> None:
         self.meter = Meter(self.execution.device)
 
     def run(self) -> None:
-        """Carry out the group. An error ends the cells that it concerns.
+        """Run the group. An error ends only the cells that it concerns.
 
-        Raises `KeyboardInterrupt`, and `StoreError` where the store can't be written.
+        Raises `KeyboardInterrupt`, and `StoreError` if the store cannot be written.
         """
         started = time.monotonic()
         try:
@@ -117,24 +117,24 @@ class _GroupRun:
             data = open_dataset(self.cells[0])
             test = ImageSet(opaque_images(data.test.images), workers=self.execution.workers)
             cells = [
-                cell for run in tuple(self.runs) if (cell := self._kept(run, partial(self._start, run, data, test)))
+                cell for run in tuple(self.runs) if (cell := self._isolated(run, partial(self._start, run, data, test)))
             ]
             if not cells:
                 return
             seconds = self._train_and_predict(cells, test, started)
             for cell in cells:
-                self._kept(cell.run, partial(self._finish, cell, data, seconds))
+                self._isolated(cell.run, partial(self._finish, cell, data, seconds))
         except (Stopped, KeyboardInterrupt) as error:
             self._end_all("interrupted", error)
             if isinstance(error, KeyboardInterrupt):
                 raise
         except StoreError:
-            raise  # nothing can be recorded where nothing can be written
+            raise  # the failure cannot be recorded either
         except BaseException as error:
             self._end_all("failed", error)
 
-    def _kept(self, run: CellRun, work: Callable[[], T]) -> T | None:
-        """What `work` on one cell gives; an error ends this cell alone."""
+    def _isolated(self, run: CellRun, work: Callable[[], T]) -> T | None:
+        """The result of `work` on one cell. An error ends only this cell and gives None."""
         result = result_or_error(work)
         if isinstance(result, StoreError):
             raise result
@@ -144,18 +144,18 @@ class _GroupRun:
         return result
 
     def _begin(self, planned: Planned) -> None:
-        """Begin an attempt at one cell, in which all that follows is recorded."""
+        """Begin an attempt at one cell, which records everything that follows."""
         folder = self.store.folder(planned.cell)
         attempt = folder.begin(planned, environment(self.execution.threads, self.execution.device))
         run = CellRun(planned, planned.recipe, folder, attempt, self.execution, self.listener, self.stop)
         self.runs.append(run)
 
     def _start(self, run: CellRun, data: Dataset, test: ImageSet) -> Training:
-        """Give a cell the method that it was planned with, its images and its labels."""
+        """Prepare a cell: the method that it was planned with, its images and its labels."""
         return start_training(run, find_method(self.store, run.planned), data, test)
 
     def _train_and_predict(self, cells: Sequence[Training], test: ImageSet, started: float) -> Seconds:
-        """Train and predict the cells together; the time that took, from `started` on."""
+        """Train the cells and predict their scores together; return the times, with training counted from `started`."""
         if cells[0].run.recipe.rates:
             choose_rates(cells)
         with self.meter:
@@ -165,7 +165,7 @@ class _GroupRun:
         return Seconds(train=trained - started, predict=time.monotonic() - trained, shared_with=len(self.cells))
 
     def _finish(self, cell: Training, data: Dataset, seconds: Seconds) -> None:
-        """Score a cell and publish its result, or raise why there is none."""
+        """Score a cell and publish its result; raise the error of a failed cell."""
         run = cell.run
         if cell.failure is not None:
             raise cell.failure

@@ -1,4 +1,4 @@
-"""Listeners: what receives the progress events of a run, and how events pass between processes as JSON lines."""
+"""Listeners, which receive the progress events of a run, and the transfer of events between processes as JSON lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A cell runs the code it was planned with: users' files are kept in the store, and changed code is refused."""
+"""Ensures that a cell runs the code it was planned with: the store keeps users' files, and changed code is refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..store.store import Store
 
 
 def keep_method(store: Store, planned: Planned) -> None:
-    """Copy a user's own method file into the store, once, by its digest; `find_method` runs it from there.
+    """Copy a user's own method file into the store, named by its digest; `find_method` loads it from there.
 
     A file that has changed since the cell was planned is not kept: the cell fails when it begins.
     """
@@ -48,20 +48,20 @@ def find_method(store: Store, planned: Planned) -> registry.Kind:
         raise MethodError(
             f"the method has changed since it was planned: {differing}",
             where=planned.where.target,
-            hint="plan again with the same pmll-bench run; results under the old identity stay",
+            hint="run the same command again to plan new cells; results of the old cells are kept",
         )
     return kind
 
 
 def _copy_of(store: Store, planned: Planned) -> Path | None:
-    """Where a cell's method file is kept; None for a method that isn't a user's own file."""
+    """The path of a cell's method file in the store; None if the method is not a user's own file."""
     _, _, digest = str(planned.cell.revision).partition("+")
     is_file = digest and planned.where.target.endswith(".py")
     return store.root / "methods" / f"{digest}.py" if is_file else None
 
 
 def _differing(planned: Planned, kind: registry.Kind) -> Iterator[str]:
-    """What differs between a method and the identity of its cell."""
+    """The differences between a method and the identity of its cell."""
     cell, defaults = planned.cell, kind.settings_class()
     number, _, source = str(cell.revision).partition("+")
     if revision_of(kind.card.revision, kind.source) != cell.revision:

@@ -1,4 +1,4 @@
-"""The `Run` that a method is given: what it may use of its cell, and no way to anything else."""
+"""The `Run` passed to a method. It exposes only what a method may use."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pmll_methods.recipe import Recipe
 
 
 class MethodRun:
-    """Passes on what a method asks of a run. It holds a handle alone, so no label, store or path is within reach.
+    """Forwards calls to a `Run`. It holds only a handle, so no label, store or path can be reached from it.
 
-    Nothing can be set on it: what a method wants to remember belongs to the method.
+    Its attributes cannot be set: a method stores its state on itself.
     """
 
     __slots__ = ("_handle",)

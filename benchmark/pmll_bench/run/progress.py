@@ -76,7 +76,7 @@ class PlainListener:
         self.ended: Counter[str] = Counter()
         self.printed: dict[str, float] = {}
         self.paces: dict[str, Pace] = {}
-        self.together: dict[str, int] = {}  # how many cells share the time of each
+        self.together: dict[str, int] = {}  # the number of cells that share the time of each
 
     def group_started(self, group: Group) -> None:
         now = self.clock()

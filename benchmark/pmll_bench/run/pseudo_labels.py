@@ -10,7 +10,7 @@ from pmll_methods.method import MethodError, Positions
 
 
 def hidden_labels(complete: Split, train: TrainSet) -> Labels:
-    """The labels hidden from a cell's method, int8 [training images, classes]; 0 where it sees the label."""
+    """The labels hidden from a cell's method, int8 [training images, classes]; 0 for the labels that it sees."""
     row = {image: number for number, image in enumerate(complete.ids)}
     labels = complete.labels[[row[image] for image in train.ids]]
     return np.where(train.labels == 0, labels, 0).astype(np.int8)
@@ -20,9 +20,9 @@ def compared(name: str, positions: Positions, values: np.ndarray, hidden: Labels
     """Precision and recall of pseudo-labels, int8 [positions, classes], on the hidden labels.
 
     `present` counts the positive pseudo-labels. `precision` is the fraction of them that is correct, `recall` the
-    fraction of the hidden positives of these images that they find; None where there are none.
+    fraction of the hidden positives of these images that they find; None if there are none.
 
-    Raises `MethodError` where `values` have another shape.
+    Raises `MethodError` if `values` have another shape.
     """
     shape = (len(positions), hidden.shape[1])
     if values.shape != shape:
@@ -32,10 +32,10 @@ def compared(name: str, positions: Positions, values: np.ndarray, hidden: Labels
         )
     truth = hidden[positions]
     present, true = (values > 0) & (truth != 0), truth > 0
-    right = int((present & true).sum())
+    correct = int((present & true).sum())
     return {
         "pictures": len(positions),
         "present": int(present.sum()),
-        "precision": right / int(present.sum()) if present.any() else None,
-        "recall": right / int(true.sum()) if true.any() else None,
+        "precision": correct / int(present.sum()) if present.any() else None,
+        "recall": correct / int(true.sum()) if true.any() else None,
     }

@@ -1,4 +1,4 @@
-"""Chooses a cell's learning rate: every rate of the recipe is tried, and held-out training images decide."""
+"""Chooses a cell's learning rate among those of its recipe, by the mAP on held-out training images."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from .training import Training
 
 
 def choose_rates(cells: Sequence[Training]) -> None:
-    """TriedRate the recipe's rates where a cell hasn't yet, and set each run's `lr` to the rate that did best.
+    """Try the recipe's rates for the cells that have not tried them yet, and set the `lr` of each run to its best rate.
 
-    All rates of all cells train in lockstep on the training images that are not held out. The mAP on the known labels
-    of the held-out images, masked like the others', decides. Every cell tries every rate; one that fails or diverges
-    counts as tried. The chosen rate then trains on all training images.
+    All rates of all cells train in lockstep on the training images that are not held out. The best rate is the one with
+    the highest mAP on the known labels of the held-out images, which are masked like all others. Every cell tries every
+    rate; one that fails or diverges counts as tried. The method is then trained on all training images at its best
+    rate.
     """
     if untried := [cell for cell in cells if cell.run.folder.tried_rates() is None]:
         _try_rates(untried)
@@ -35,7 +36,7 @@ def choose_rates(cells: Sequence[Training]) -> None:
 
 
 def _try_rates(cells: Sequence[Training]) -> None:
-    """Train and score every rate for every cell, and keep what they reached in the cells' folders."""
+    """Train and score every rate for every cell, and record the results in the folders of the cells."""
     recipe, whole = cells[0].run.recipe, cells[0].whole
     validation = held_out(whole.ids, recipe.validation)
     watched = ImageSet(whole.images.take(np.flatnonzero(validation)), workers=whole.workers)
@@ -52,7 +53,7 @@ def _try_rates(cells: Sequence[Training]) -> None:
 
 
 def _value(candidate: Training, labels: Labels) -> float | None:
-    """mAP on held-out labels; None where training failed or no label of theirs is known to be present."""
+    """The mAP on held-out labels; None if training failed or no held-out label is known to be present."""
     if candidate.scores is None:
         return None
     value = evaluate(candidate.scores, ranking_labels(labels), logits=candidate.kind.card.logits).values["map"]

@@ -1,4 +1,4 @@
-"""Computes the metrics of a finished cell again, from its stored scores and its data set."""
+"""Recomputes the metrics of a finished cell from its stored scores and its data set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..store.cell_folder import CellFolder
 
 @dataclass(frozen=True)
 class Rescored:
-    """A cell's metrics as stored and as computed now."""
+    """A cell's metrics as stored and as recomputed."""
 
     cell: str
     stored: Mapping[str, float]
@@ -22,12 +22,12 @@ class Rescored:
 
     @property
     def agrees(self) -> bool:
-        """Whether the stored metrics are those of the stored scores."""
+        """Whether the stored metrics equal those of the stored scores."""
         return all(abs(self.now.get(name, 2.0) - value) < 1e-9 for name, value in self.stored.items())
 
 
 def rescore(folder: CellFolder, data_root: str | None = None) -> Rescored:
-    """Score a cell again, with the data set in `data_root` or, by default, where it was.
+    """Recompute the metrics of a cell, with the data set in `data_root` (default: its location when the cell ran).
 
     Raises `StoreError` for a cell without a result or with other test images, `DataError` for a changed data set.
     """

@@ -1,4 +1,4 @@
-"""From a cell's scores to its result: the one place where test labels are read after a method has predicted."""
+"""Turns a cell's scores into its result: the only module that reads test labels once a method has predicted."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .training import Training
 
 
 def chosen_scores(run: CellRun, last: Scores) -> Scores:
-    """The scores that count: of the last epoch, or with `best-val` of the best epoch on held-out labels.
+    """The scores to publish: those of the last epoch or, with `best-val`, of the best epoch on held-out labels.
 
-    Raises `MethodError` where `best-val` had no epoch to choose.
+    Raises `MethodError` if `best-val` has no epoch to choose from.
     """
     if run.select is None or run.recipe.selection != "best-val":
         return last

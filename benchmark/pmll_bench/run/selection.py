@@ -22,17 +22,17 @@ from ..metrics import evaluate
 
 
 def held_out(ids: Sequence[str], share: float) -> Bool[np.ndarray, " n"]:
-    """Which training images `recipe.validation` holds out: an image's id alone decides (rule `validation/1`).
+    """Whether `recipe.validation` holds out each training image: a function of its id alone (rule `validation/1`).
 
     Raises:
-        DataError: none of so few images are held out, or all of them.
+        DataError: none or all of the images are held out.
     """
     chosen: Bool[np.ndarray, " n"] = uniform(image_words("validation/1", ids)) < share
     if chosen.all() or not chosen.any():
         raise DataError(
             f"{chosen.sum()} of {len(ids)} training images are held out, so they cannot rank epochs or rates",
             where=f"recipe.validation={share:g}",
-            hint="take more images, or a recipe without recipe.rates and with recipe.selection=last",
+            hint="use more images, or a recipe without recipe.rates and with recipe.selection=last",
         )
     return chosen
 
@@ -40,14 +40,14 @@ def held_out(ids: Sequence[str], share: float) -> Bool[np.ndarray, " n"]:
 def ranking_labels(labels: Labels) -> Labels:
     """The masked labels of held-out images by which scores are ranked; unknown labels are ignored.
 
-    Where no label is known to be absent (single-positive), every ranking of the known labels alone is perfect. There,
-    unknown labels count as absent, which most of them are.
+    If no label is known to be absent (single-positive), every ranking of the known labels alone is perfect. Unknown
+    labels then count as absent, which most of them are.
     """
     return labels if (labels < 0).any() else read_only(np.where(labels > 0, labels, -1).astype(np.int8))
 
 
 class Best(NamedTuple):
-    """The best epoch so far: its number, its mAP on the images that decide, and its test scores."""
+    """The best epoch so far: its number, its mAP on the watched images, and its test scores."""
 
     epoch: int
     map: float
@@ -58,8 +58,8 @@ class Best(NamedTuple):
 class Selection:
     """Scores the epochs of one cell and keeps the scores of the best one in a file.
 
-    `watched` and `labels` are the images that decide: held-out training images with their masked labels, or
-    (`best-test`) the test images. The kept scores are always those of `test`.
+    `watched` and `labels` rank the epochs: they are the held-out training images with their masked labels or, for
+    `best-test`, the test images with their labels. The kept scores are always those of `test`.
     """
 
     watched: ImageSet
@@ -67,7 +67,7 @@ class Selection:
     test: ImageSet
     logits: bool
     file: Path
-    best: Best | None = None  # of earlier attempts
+    best: Best | None = None  # at first that of earlier attempts
 
     def __post_init__(self) -> None:
         """Raises `DataError` if no label can rank an epoch."""
@@ -79,7 +79,7 @@ class Selection:
             )
 
     def __call__(self, epoch: int, predict: Callable[[ImageSet], Scores]) -> None:
-        """Score an epoch; keep its test scores where it is the best so far. The earliest of equals is kept."""
+        """Score an epoch, and keep its test scores if it is the best so far. Of equal epochs, the earliest is kept."""
         scores = predict(self.watched)
         value = evaluate(scores, self.labels, logits=self.logits).values["map"]
         if self.best is not None and not value > self.best.map:
@@ -99,7 +99,7 @@ class DamagedSelection(Exception):
 
 
 def kept_best(files: Sequence[Path]) -> Best | None:
-    """The best epoch so far, from the first of the files that exists. Raises `DamagedSelection`."""
+    """The best epoch so far, from the first of the files that exists. Raises `DamagedSelection` if it is damaged."""
     path = next((path for path in files if path.is_file()), None)
     if path is None:
         return None

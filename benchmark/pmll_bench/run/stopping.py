@@ -14,14 +14,14 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stop(threading.Event):
-    """A stop flag with the signal that set it and, in `kill`, what a second signal ends besides this process."""
+    """A stop flag with the signal that set it. On a second signal, `kill` ends other processes, if it is set."""
 
     signal: int | None = None
     kill: Callable[[], None] | None = None
 
     @property
     def exit_code(self) -> int:
-        """128 + the signal's number: 130 after Ctrl-C, 143 after SIGTERM; 0 where no signal came."""
+        """128 + the signal's number: 130 after Ctrl-C, 143 after SIGTERM; 0 without a signal."""
         return 128 + self.signal if self.signal is not None else 0
 
 
@@ -29,7 +29,7 @@ class Stop(threading.Event):
 def stop_on_signals(say: Callable[[str], None]) -> Iterator[Stop]:
     """In this block, the first signal sets the flag and the second ends the process; no file is left half-written.
 
-    `say` is called from a thread of its own: a signal handler may have interrupted a line being printed.
+    `say` is called in a separate thread, because the signal may have interrupted the printing of a line.
     """
     stop = Stop()
 

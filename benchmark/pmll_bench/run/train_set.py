@@ -1,4 +1,4 @@
-"""The training set of a cell: its images and the labels that its mask leaves known."""
+"""The training set of a cell: its images and their known labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..plan.planned import Planned
 
 
 def train_set(data: Dataset, planned: Planned, workers: int) -> TrainSet:
-    """The training images of a cell with the labels that its method may see; nothing leads to the others."""
+    """The training images of a cell with the labels that its method may see; no others can be reached from it."""
     cell, rule = planned.cell, open_mask(planned)
     labels = mask_labels(
         data.train,

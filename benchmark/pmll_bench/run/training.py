@@ -1,4 +1,4 @@
-"""One cell under way: what its method is given, and what came of it."""
+"""The state of one cell during a run: the inputs of its method, and then its scores or its failure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ SELECTED = "selected.npz"  # the best epoch so far, in the folder of an attempt
 class Training:
     """A cell, or one learning rate tried for it: its images, its method, and then its scores or its failure.
 
-    `whole` are all training images of the cell, `train` those that the method is given: fewer where some are held out.
+    `whole` has all training images of the cell, `train` those that are passed to the method: fewer if some are held
+    out.
     """
 
     run: CellRun
@@ -38,11 +39,11 @@ class Training:
     failure: Exception | None = None
 
     def fail(self, error: Exception) -> None:
-        """Record what ended this cell; the others of its group go on."""
+        """Record the error that ended this cell; the other cells of its group continue."""
         self.failure, self.scores = error, None
 
     def untrained(self) -> Method:
-        """The method with the cell's settings."""
+        """A new method with the cell's settings."""
         settings = from_plain(self.kind.settings_class, self.run.planned.settings, where="settings")
         return self.kind.build(settings)
 
@@ -52,7 +53,7 @@ class Training:
 
 
 def start_training(run: CellRun, kind: Kind, data: Dataset, test: ImageSet) -> Training:
-    """Give a cell the images and labels that its method may see, and a selection where its recipe asks for one."""
+    """Prepare a cell: the images and labels that its method may see, and a selection if its recipe needs one."""
     recipe, workers = run.recipe, run.execution.workers
     whole = train = train_set(data, run.planned, workers)
     if recipe.selection == "best-val":
@@ -67,7 +68,7 @@ def start_training(run: CellRun, kind: Kind, data: Dataset, test: ImageSet) -> T
 
 
 def _selection(run: CellRun, kind: Kind, watched: ImageSet, labels: Labels, test: ImageSet) -> Selection:
-    """A selection that goes on from the best epoch of earlier attempts."""
+    """A selection that continues from the best epoch of earlier attempts."""
     files = [attempt.path / SELECTED for attempt in reversed(run.folder.attempts())]
     try:
         best = kept_best(files)

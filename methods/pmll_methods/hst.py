@@ -125,21 +125,21 @@ class Hst(TransferLearner[HstSettings]):
     def reference(self) -> Float[Tensor, "c f"]:
         return mean_direction(self.prototypes.centres, self.prototypes.count)
 
-    def theta(self, way: str) -> Float[Tensor, ""]:
+    def theta(self, kind: str) -> Float[Tensor, ""]:
         """θ of transfer `intra` (within an image) or `inter` (across images)."""
-        return self.theta_intra if way == "intra" else self.theta_inter
+        return self.theta_intra if kind == "intra" else self.theta_inter
 
-    def accepted(self, way: str, score: Float[Tensor, "b c"], epoch: int) -> Bool[Tensor, "b c"]:
-        return above(score, self.theta(way)) > 0
+    def accepted(self, kind: str, score: Float[Tensor, "b c"], epoch: int) -> Bool[Tensor, "b c"]:
+        return above(score, self.theta(kind)) > 0
 
     def transfer_terms(
-        self, way: str, logits: Float[Tensor, "b c"], score: Float[Tensor, "b c"], batch: Batch, epoch: int
+        self, kind: str, logits: Float[Tensor, "b c"], score: Float[Tensor, "b c"], batch: Batch, epoch: int
     ) -> dict[str, Tensor]:
         """Add the threshold loss and, for `inter`, the prototype loss."""
         settings, labels = self.settings, batch.labels
-        terms = super().transfer_terms(way, logits, score, batch, epoch)
-        terms[f"theta_{way}"] = settings.theta_weight * partial_bce(above(score, self.theta(way)), labels)
-        if way == "inter":
+        terms = super().transfer_terms(kind, logits, score, batch, epoch)
+        terms[f"theta_{kind}"] = settings.theta_weight * partial_bce(above(score, self.theta(kind)), labels)
+        if kind == "inter":
             attraction = prototype_loss(score, labels, settings.prototype_loss)
             terms["prototype"] = settings.prototype_weight * attraction
         return terms

@@ -87,7 +87,7 @@ class Sst(TransferLearner[SstSettings]):
     def reference(self) -> Float[Tensor, "c f"]:
         return self.memory.direction(self.settings.memory_mean)
 
-    def accepted(self, way: str, score: Float[Tensor, "b c"], epoch: int) -> Bool[Tensor, "b c"]:
+    def accepted(self, kind: str, score: Float[Tensor, "b c"], epoch: int) -> Bool[Tensor, "b c"]:
         """Whether score >= θ. With θ = 1, no label is completed."""
         return reaches(score, self.settings.margin_at(epoch))
 

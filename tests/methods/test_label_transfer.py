@@ -100,13 +100,13 @@ def test_golden_hst_threshold(path: Path) -> None:
     count = torch.full((len(prototypes),), prototypes.shape[1])
     scores = {"intra": intra_score(pairs, labels), "inter": cross_score(features, mean_direction(prototypes, count))}
     losses = []
-    for way, theta in (("intra", theta_intra), ("inter", theta_inter)):
-        margin = above(scores[way], theta)
+    for kind, theta in (("intra", theta_intra), ("inter", theta_inter)):
+        margin = above(scores[kind], theta)
         losses.append(partial_bce(margin, labels))
-        close(scores[way], arrays[f"out.score_{way}"], meta)
-        close(margin, arrays[f"out.margin_{way}"], meta)
-        close(completed(labels, margin > 0), arrays[f"out.pseudo_{way}"], meta)
-        close(losses[-1], arrays[f"out.loss_threshold_{way}"], meta)
+        close(scores[kind], arrays[f"out.score_{kind}"], meta)
+        close(margin, arrays[f"out.margin_{kind}"], meta)
+        close(completed(labels, margin > 0), arrays[f"out.pseudo_{kind}"], meta)
+        close(losses[-1], arrays[f"out.loss_threshold_{kind}"], meta)
     torch.stack(losses).sum().backward()
     for point, name in (
         (theta_intra, "theta_intra"),

@@ -120,11 +120,11 @@ def test_hst_completes_labels_above_its_thresholds_and_teaches_them(regime: str)
     remembered = swept(step)  # ten prototypes at most: here each known positive is one
     expected, z, features, pair_logits = shared_terms(step)
     scores = {"intra": intra_scores(pair_logits, labels), "inter": inter_scores(features, remembered)}
-    for way, score in scores.items():
+    for kind, score in scores.items():
         above = np.clip(score - 0.95, 0, 1)
         expected_labels = completed(labels, above > 0)
-        expected[way] = bce(z, expected_labels)
-        expected[f"theta_{way}"] = 0.1 * bce(above, labels)
+        expected[kind] = bce(z, expected_labels)
+        expected[f"theta_{kind}"] = 0.1 * bce(above, labels)
         assert regime == "full" or 0 < (expected_labels != labels).sum() < (labels == 0).sum()
     expected["prototype"] = 0.05 * known_mean(1 - labels * scores["inter"], labels)
     exactly(step.terms(), expected)

@@ -76,13 +76,15 @@ def test_labels_are_completed_from_an_epoch_on(cls: type[TransferLearner[Any]]) 
 
 @both
 @pytest.mark.parametrize(
-    ("way", "gone"), [("intra_image", INTRA | {"cooccurrence"}), ("cross_image", CROSS | {"contrastive"})]
+    ("kind", "gone"), [("intra_image", INTRA | {"cooccurrence"}), ("cross_image", CROSS | {"contrastive"})]
 )
-def test_a_way_that_is_off_takes_its_terms_along(cls: type[TransferLearner[Any]], way: str, gone: set[str]) -> None:
-    whole, part = terms(ready(cls)), terms(ready(cls, **{way: False}))
+def test_without_a_kind_of_transfer_its_terms_are_gone(
+    cls: type[TransferLearner[Any]], kind: str, gone: set[str]
+) -> None:
+    whole, part = terms(ready(cls)), terms(ready(cls, **{kind: False}))
     assert whole.keys() - part.keys() == whole.keys() & gone
     assert all(torch.equal(whole[name], part[name]) for name in part.keys() - {"contrastive", "inter"})
-    if way == "cross_image":
+    if kind == "cross_image":
         assert ready(cls, cross_image=False).sweep_plan(0) is None
 
 
@@ -109,7 +111,7 @@ def test_completed_labels_count_like_known_ones(cls: type[TransferLearner[Any]])
 
 
 @both
-def test_completed_labels_are_told_by_the_way_that_completed_them(cls: type[TransferLearner[Any]]) -> None:
+def test_pseudo_labels_are_recorded_per_kind_of_transfer(cls: type[TransferLearner[Any]]) -> None:
     learner = ready(cls, **({"margin": -1.0, "margin_floor": -1.0} if cls is Sst else {"theta": -1.0}))
     assert learner.pseudo_labels() == {}
     terms(learner)
@@ -119,7 +121,7 @@ def test_completed_labels_are_told_by_the_way_that_completed_them(cls: type[Tran
         assert isinstance(made, PseudoLabels)
         assert made.positions.tolist() == [0, 1, 2, 3]
         assert torch.equal(made.labels, (LABELS == 0).to(torch.int8))
-    assert ready(cls, intra_image=False).ways == ("inter",)
+    assert ready(cls, intra_image=False).kinds == ("inter",)
 
 
 @both

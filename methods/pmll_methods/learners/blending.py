@@ -1,4 +1,4 @@
-"""Blending features into those of unknown labels: of another image, or prototypes of the class (SARB and DSRB)."""
+"""Blend features of another image or class prototypes into the features of unknown labels (SARB and DSRB)."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ def blend(
     where: Bool[Tensor, "b c"],
     own: Float[Tensor, ""],
 ) -> Blended:
-    """f ← own · f + (1 - own) · other with target 1 - own, for the labels in `where` only."""
+    """f ← own · f + (1 - own) · other with target 1 - own, only for the labels in `where`."""
     mixed = own * features + (1 - own) * others
     targets = torch.where(where, 1 - own, labels.to(own))
     return Blended(torch.where(where[..., None], mixed, features), targets, where.any(dim=1))
 
 
 def instance_blend(features: Float[Tensor, "b c f"], labels: Int8[Tensor, "b c"], alpha: Float[Tensor, ""]) -> Blended:
-    """Blend with the partner, the image at the mirrored position in the batch: labels unknown in the image and present
-    in the partner. The middle image of an odd batch is its own partner and does not change."""
+    """Blend labels that are unknown in an image and present in its partner, the image at the mirrored position in the
+    batch. The middle image of an odd batch is its own partner and does not change."""
     return blend(features, features.flip(0), labels, (labels == 0) & (labels.flip(0) > 0), alpha)
 
 
 def drawn(rand: Float[Tensor, "b c"], candidates: Bool[Tensor, "b c"], count: int = 1) -> Bool[Tensor, "b c"]:
-    """The `count` candidates per row with the largest random numbers; none in a row with fewer candidates."""
+    """The `count` candidates with the largest random numbers in each row; a row with fewer candidates has none."""
     largest = rand.where(candidates, -1.0).topk(min(count, rand.shape[1]), dim=1).indices
     enough = candidates.sum(dim=1, keepdim=True) >= count
     return torch.zeros_like(candidates).scatter(1, largest, True) & enough
@@ -65,15 +65,15 @@ def clamped(coefficient: nn.Parameter) -> nn.Parameter:
 
 @dataclass(frozen=True, kw_only=True)
 class BlendingSettings(PrototypeSettings, LabelFeatureSettings):
-    """What is blended into label features, when and how much."""
+    """Settings of blending."""
 
     instance_blend: bool = setting(True, "blend features of another image into those of unknown labels")
     prototype_blend: bool = setting(True, "blend class prototypes into features of unknown labels")
     alpha: Share = setting(
-        0.5, "weight of the label's own feature in instance blending, α: initial value, then learned", "HCP-MLR-PL"
+        0.5, "initial value of α, the learned weight of the label's own feature in instance blending", "HCP-MLR-PL"
     )
     beta: Share = setting(
-        0.5, "weight of the label's own feature in prototype blending, β: initial value, then learned", "HCP-MLR-PL"
+        0.5, "initial value of β, the learned weight of the label's own feature in prototype blending", "HCP-MLR-PL"
     )
     coefficient_group: Literal["own", "shared"] = setting(
         "own", "own: α and β have no weight decay, which would pull them to 0; shared: they do, as in the released code"
@@ -81,7 +81,7 @@ class BlendingSettings(PrototypeSettings, LabelFeatureSettings):
     blend_from: Whole = setting(5, "first epoch with blending", "HCP-MLR-PL, script of SARB")
     contrastive: Weight = setting(0.05, "weight of the contrastive loss", "HCP-MLR-PL, script of SARB")
     absent_apart: bool = setting(
-        True, "the contrastive loss also pushes features of two absent labels apart", "HCP-MLR-PL; not in the paper"
+        True, "the contrastive loss also repels the features of two absent labels", "HCP-MLR-PL; not in the paper"
     )
 
 
@@ -89,8 +89,8 @@ SettingsT = TypeVar("SettingsT", bound=BlendingSettings, default=BlendingSetting
 
 
 class BlendingLearner(LabelFeatureLearner[SettingsT]):
-    """Label features and blended copies of them, all through one graph and one set of classifiers; a subclass defines
-    the prototypes."""
+    """Label features and their blended copies, which share a graph and classifiers. A subclass defines the
+    prototypes."""
 
     def __init__(self, problem: Problem, settings: SettingsT) -> None:
         super().__init__(problem, settings)
@@ -102,13 +102,13 @@ class BlendingLearner(LabelFeatureLearner[SettingsT]):
         return groups if self.settings.coefficient_group == "own" else scalars_joined(groups)
 
     def located(self, features: Float[Tensor, "b k u v"]) -> tuple[Float[Tensor, "b c f"], Float[Tensor, "b c h w"]]:
-        """The label features and their locations: the attention-weighted maps, summed over channels."""
+        """The label features, and their locations: the attention-weighted feature maps, summed over channels."""
         mapped = self.reduced(features)
         label_features, attention = self.decouple(mapped)
         return label_features, attention * mapped.sum(dim=1, keepdim=True)
 
     def loss(self, batch: Batch, head: Tensor | None, step: Step) -> dict[str, Tensor]:
-        """L = L_bce + w L_con + L_inst + L_prot, the last two from `blend_from` on; w rises over the first epoch."""
+        """L = L_bce + w L_con + L_inst + L_prot, the last two from epoch `blend_from`; w rises over the first epoch."""
         labels, settings = batch.labels, self.settings
         features, location = self.located(batch.features)
         logits = self.classify(features)
@@ -138,7 +138,7 @@ class BlendingLearner(LabelFeatureLearner[SettingsT]):
     def prototypes_for(
         self, location: Float[Tensor, "b c h w"], labels: Int8[Tensor, "b c"], generator: torch.Generator
     ) -> tuple[Float[Tensor, "... c f"], Bool[Tensor, "b c"]]:
-        """A prototype per label, and the unknown labels that it is blended into."""
+        """One prototype per label, and the unknown labels to blend."""
         raise NotImplementedError(f"{type(self).__name__}.prototypes_for")
 
     def sweep_plan(self, epoch: int) -> Sweep | None:

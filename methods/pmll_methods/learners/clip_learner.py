@@ -19,7 +19,7 @@ TOWER = "image-text model: an open_clip NAME:TAG, `local-dir:FOLDER`, or `tiny`"
 
 @dataclass(frozen=True, kw_only=True)
 class ClipSettings(Settings):
-    """The image-text tower and its weights."""
+    """Settings of the image-text tower and its weights."""
 
     tower: str = setting("RN101:openai", TOWER)
     weights: str | None = setting(None, "weights file, or `random`; none: the weights that `tower` names")
@@ -29,7 +29,7 @@ SettingsT = TypeVar("SettingsT", bound=ClipSettings, default=ClipSettings)
 
 
 class ClipLearner(Learner[SettingsT, HeadT, FeaturesT]):
-    """Base of learners on a frozen image-text tower; a subclass defines how images and texts are read."""
+    """Base class of learners on a frozen image-text tower. A subclass defines the features of images and texts."""
 
     controlled = Track(recipe=CONTROLLED, settings={"tower": "RN101:openai"})
 

@@ -1,4 +1,4 @@
-"""Operations on encoded features: one tensor, or a tuple of tensors; the first dimension is the images."""
+"""Operations on encoded features: a tensor or a tuple of tensors, whose first dimension is the images."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from .learner import Features, FeaturesT
 
 
 def take(features: Features, rows: Tensor) -> Features:
-    """The features of some images."""
+    """The features of the images in `rows`."""
     return features[rows] if isinstance(features, Tensor) else tuple(part[rows] for part in features)
 
 
 def to_device(features: Features, device: str) -> Features:
-    """Features on a device."""
+    """The features on `device`."""
     return features.to(device) if isinstance(features, Tensor) else tuple(part.to(device) for part in features)
 
 
 def join(parts: Sequence[FeaturesT]) -> FeaturesT:
-    """Batches of features, concatenated."""
+    """Concatenate batches of features."""
     tensors: list[Tensor] = [part for part in parts if isinstance(part, Tensor)]
     joined = torch.cat(tensors) if tensors else tuple(torch.cat(column) for column in zip(*parts, strict=True))
     return cast(FeaturesT, joined)  # a tensor if the parts are tensors, else a tuple

@@ -1,4 +1,4 @@
-"""The base class of SSGRL and its successors: one feature vector per label, a graph over labels, one score each."""
+"""The base class of SSGRL and its successors: one feature vector per label, and a graph over labels."""
 
 from __future__ import annotations
 
@@ -26,31 +26,33 @@ from .words import WordSettings
 
 @dataclass(frozen=True, kw_only=True)
 class LabelFeatureSettings(WordSettings, TrunkSettings):
-    """Settings of label features, their attention and their graph."""
+    """Settings of the label features, their attention and their graph."""
 
-    map_pool: Count = setting(2, "average pooling of the last feature map: window and stride", "HCP-MLR-PL")
+    map_pool: Count = setting(2, "kernel size and stride of the average pooling of the last feature map", "HCP-MLR-PL")
     width: Count | None = setting(
-        1024, "channels of a label feature; none: those of the trunk, without a layer in between", "HCP-MLR-PL"
+        1024, "channels of the label features; none: those of the trunk, without projection", "HCP-MLR-PL"
     )
     decoupling: Literal["semantic", "attention"] = setting(
         "semantic",
-        "label features from attention by word vectors (SSGRL) or from activation maps (ADD-GCN)",
+        "source of the attention; semantic: word vectors (SSGRL); attention: activation maps (ADD-GCN)",
         "SSGRL, 3.2",
     )
     attention_width: Count = setting(512, "channels of the bilinear attention", "HCP-MLR-PL")
     graph_steps: Whole = setting(3, "steps of the gated graph network, T", "SSGRL, 3.3")
     graph: Literal["released", "corrected"] = setting(
         "released",
-        "co-occurrence over known positives; corrected: over pairs whose second label is known as well",
+        "released: an unknown label counts as absent in the co-occurrence; corrected: it does not count",
         "HCP-MLR-PL",
     )
     shared_reset: bool = setting(
         False,
-        "the reset gate of the graph shares U with the update gate, as in SSGRL's own code",
+        "the reset gate of the graph shares U with the update gate, as in SSGRL's code",
         "HCP-MLR-PL: separate",
     )
     start: Literal["log-odds", "released"] = setting(
-        "released", "initial biases of the classifiers: torch's default, or the log-odds of each class", "HCP-MLR-PL"
+        "released",
+        "initial biases of the classifiers; released: torch's default; log-odds: those of each class",
+        "HCP-MLR-PL",
     )
 
 
@@ -58,8 +60,10 @@ SettingsT = TypeVar("SettingsT", bound=LabelFeatureSettings, default=LabelFeatur
 
 
 class LabelFeatureLearner(TrunkLearner[SettingsT, Tensor | None]):
-    """Label features by attention, exchanged over the co-occurrence graph, one classifier per label; a subclass adds
-    the loss (Chen et al., "SSGRL", ICCV 2019, section 3)."""
+    """Label features from attention, message passing over the co-occurrence graph, and one classifier per label.
+
+    Chen et al., "SSGRL", ICCV 2019, section 3. A subclass adds the loss.
+    """
 
     controlled = replace(CONTROLLED_TRUNK, settings={**CONTROLLED_TRUNK.settings, "start": "log-odds"})  # as for all
     words: Tensor
@@ -104,7 +108,7 @@ class LabelFeatureLearner(TrunkLearner[SettingsT, Tensor | None]):
     def classify(
         self, label_features: Float[Tensor, "b c f"], classifiers: Float[Tensor, "c o"] | None = None
     ) -> Float[Tensor, "b c"]:
-        """Logits from label features through the graph (SSGRL, eq. 6-9), by the learned or the given classifiers."""
+        """Logits from label features and the graph (SSGRL, eq. 6-9). `classifiers` replace the learned ones."""
         return self.graph(label_features, self.adjacency, classifiers)
 
     def forward(self, features: Float[Tensor, "b k u v"], head: Float[Tensor, "c o"] | None) -> Float[Tensor, "b c"]:

@@ -1,7 +1,7 @@
-"""The base class of torch methods, and the records that the training loop hands it.
+"""The base class of torch methods, and the records that the training loop passes to it.
 
-A learner writes what its paper describes: the frozen features, the forward pass, the loss. The loop
-(`pmll_methods.engine`) does the rest: order, views, optimizer, schedule, averaged weights, checkpoints.
+A learner implements what its paper describes: frozen features, forward pass and loss. The loop (`pmll_methods.engine`)
+implements the rest: image order, views, optimizer, schedule, averaged weights and checkpoints.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ FeaturesT = TypeVar("FeaturesT", bound=Features, default=Tensor)  # what `encode
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """What a learner is built for. A frozen tower stays here: it never becomes a submodule of a learner."""
+    """The input of a learner. The frozen tower stays here and never becomes a submodule of the learner."""
 
     classes: tuple[str, ...]
     prompt_names: tuple[str, ...]
@@ -49,28 +49,28 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    """One phase of training: how long, on which streams of images, in which views.
+    """One phase of training: its epochs, streams of images and views.
 
-    The first stream defines an epoch; the other streams restart whenever they run out. With `images`, an epoch takes
+    The first stream defines an epoch; the other streams restart when they are exhausted. With `images`, an epoch has
     that many images of the first stream, which then restarts as well.
     """
 
     epochs: int
     views: tuple[str, ...]
-    streams: Mapping[str, int]  # name -> images of it per batch
-    images: int | None = None  # of the first stream per epoch; None: each image once
-    steps: bool = True  # False: sweeps only, nothing is trained by gradient
-    horizon: int | None = None  # epochs that the schedule spans; None: those of the phase
-    from_average: bool = False  # starts from the averaged weights of the phase before, if there are any
-    lr_scale: float = 1.0  # multiplies the recipe's learning rate, on top of the scales of its groups
+    streams: Mapping[str, int]  # images per batch, by name of the stream
+    images: int | None = None  # images of the first stream per epoch; None: each image once
+    steps: bool = True  # False: only sweeps, no gradient steps
+    horizon: int | None = None  # epochs of the schedule; None: those of the phase
+    from_average: bool = False  # start from the averaged weights of the previous phase, if it has any
+    lr_scale: float = 1.0  # multiplies the learning rate, in addition to the recipe's `lr_scale`
 
     def __post_init__(self) -> None:
         if self.epochs < 0:
-            raise MethodError(f"a phase of {self.epochs} epochs", hint="a phase has 0 epochs or more")
+            raise MethodError(f"a phase has {self.epochs} epochs", hint="give a number of epochs >= 0")
 
 
 def laid_out(phases: tuple[Phase, ...], recipe: Recipe) -> tuple[Phase, ...]:
-    """`phases` with the recipe's horizon: the epochs that it adds extend the schedule of the last phase."""
+    """The phases with the recipe's horizon, which extends the schedule of the last phase."""
     if recipe.horizon is None or not phases:
         return phases
     *before, last = phases
@@ -79,7 +79,7 @@ def laid_out(phases: tuple[Phase, ...], recipe: Recipe) -> tuple[Phase, ...]:
 
 @dataclass(frozen=True)
 class Batch(Generic[FeaturesT]):
-    """Features, masked labels and training positions of some images; the phase's other streams by name."""
+    """Features, masked labels and training positions of a batch of images, and of the other streams by name."""
 
     views: tuple[FeaturesT, ...]
     labels: Int8[Tensor, "b c"]
@@ -101,7 +101,7 @@ class PseudoLabels(NamedTuple):
 
 @dataclass(frozen=True)
 class Step:
-    """The position in training, all counted from 0, and a random generator for this step alone."""
+    """The current step of training, with all numbers counted from 0, and a random generator for this step."""
 
     phase: int
     epoch: int  # within the phase
@@ -112,49 +112,49 @@ class Step:
 
 @dataclass(frozen=True)
 class Sweep:
-    """One pass over training images without gradient: which stream, which view, which weights."""
+    """One pass over training images without gradient: its stream, view and weights."""
 
     stream: str = "all"
     view: str | None = None  # None: the recipe's test view
-    averaged: bool = False  # with the averaged (EMA) weights
+    averaged: bool = False  # use the averaged (EMA) weights
 
 
 class Learner(nn.Module, Generic[SettingsT, HeadT, FeaturesT]):
     """Base class of torch methods.
 
-    `Learner[MySettings, Head, Features]` states the types of `settings`, of what `head` returns and of what `encode`
-    returns. A class that states none takes `Settings`, no head and a single tensor.
+    `Learner[MySettings, Head, Features]` states the types of `settings` and of the values that `head` and `encode`
+    return. The defaults are `Settings`, no head and a single tensor.
 
-    A subclass must write
+    A subclass must define
 
     - `card`: its name, title, paper and recipes;
     - `forward(features, head)`: logits [b, c] of P(present). Called by `predict`, and by the learner's own `loss`;
     - `loss(batch, head, step)`: named terms. Called once per training step.
 
-    and may write
+    and may define
 
     - `Settings`: a dataclass of settings. Read when cells are planned;
-    - `load_tower` and `tower_sources`: the frozen tower, called once per cell before the learner is built; what must be
-      downloaded for it, called when cells are planned;
+    - `load_tower`: the frozen tower. Called once per cell, before the learner is built;
+    - `tower_sources`: the files to download for it. Called when cells are planned;
     - `__init__(problem, settings)`: parameters and buffers. Called once per cell, with the cell's seed;
-    - `phases` and `stream`: the phases of training and their images. Called repeatedly, so they must not change;
-    - `parameter_groups`: what is trained, by group. Called at the start of each phase;
+    - `phases()`, `stream(name)`: the phases of training and their images. Called repeatedly, so they must not change;
+    - `parameter_groups()`: the trained parameters by group. Called at the start of each phase;
     - `sweep_plan(epoch)`, `sweep(batch)`, `after_sweep()`: a pass over training images. Called before each epoch, for
-      each batch of the pass and at its end;
+      each batch of the pass, and at its end;
     - `encode(pixels)`: the frozen part. Called for each batch of images, once for all cells of a group;
-    - `head()`: what depends on no image. Called once per step and once per `predict`;
+    - `head()`: tensors that do not depend on images. Called once per step and once per `predict`;
     - `pseudo_labels()`: the current pseudo-labels, which the benchmark compares with the hidden labels. Called after
       each epoch;
-    - `attention(features)`: maps of where each class is seen, for figures.
+    - `attention(features)`: attention maps of the classes, for figures.
 
-    State that must survive a stop (banks, thresholds, estimates) belongs in buffers or parameters. What a sweep
-    gathers belongs in plain attributes. Shapes: `b` images, `c` classes.
+    State that must survive a stop (banks, thresholds, estimates) belongs in buffers or parameters. Values that a sweep
+    collects belong in plain attributes. Shapes: `b` images, `c` classes.
     """
 
     card: ClassVar[Card]
     Settings: ClassVar[type[Settings]] = Settings
-    controlled: ClassVar[Track | None] = None  # the controlled track of a whole family
-    solved: ClassVar[tuple[str, ...]] = ()  # buffers that are solved in closed form instead of by gradient
+    controlled: ClassVar[Track | None] = None  # the controlled track of a family of methods
+    solved: ClassVar[tuple[str, ...]] = ()  # buffers computed in closed form instead of by gradient steps
 
     def __init__(self, problem: Problem, settings: SettingsT) -> None:
         super().__init__()
@@ -162,19 +162,19 @@ class Learner(nn.Module, Generic[SettingsT, HeadT, FeaturesT]):
 
     @classmethod
     def load_tower(cls, settings: SettingsT, recipe: Recipe) -> Tower | None:
-        """The frozen tower that all cells of a group share; None without one."""
+        """The frozen tower that the cells of a group share; None if there is none."""
         return None
 
     @classmethod
     def tower_sources(cls, settings: SettingsT, recipe: Recipe) -> tuple[Source, ...]:
-        """What must be downloaded before `load_tower` can be called. Raises `MethodError` where `load_tower` would."""
+        """The files to download before `load_tower` is called. Raises `MethodError` if `load_tower` would."""
         return ()
 
     def phases(self) -> tuple[Phase, ...]:
-        """The phases of training; by default one, as long as the recipe says.
+        """The phases of training; by default one, with the recipe's epochs.
 
-        In the regime `semi`, batches come from the labelled images alone, and an epoch has as many steps as all
-        images would make: the budget is the same at every ratio.
+        In the regime `semi`, batches consist of labelled images only, and an epoch has as many steps as with all
+        images, so the budget is the same at every ratio.
         """
         recipe = self.problem.recipe
         semi = self.problem.regime == "semi"
@@ -199,22 +199,22 @@ class Learner(nn.Module, Generic[SettingsT, HeadT, FeaturesT]):
         return torch.nonzero(known if name == "labelled" else ~known).flatten()
 
     def parameter_groups(self) -> Mapping[str, Sequence[nn.Parameter]]:
-        """Trained parameters by group; a recipe's `lr_scale` names groups.
+        """Trained parameters by group; the recipe's `lr_scale` refers to these names.
 
         The group `scalars` has no weight decay, which would pull thresholds and mixing coefficients to 0.
         """
         return {"all": [parameter for parameter in self.parameters() if parameter.requires_grad]}
 
     def encode(self, pixels: UInt8[Tensor, "b 3 h w"]) -> FeaturesT:
-        """Features of images by the frozen part. It reads no state of the cell, so that a group can share them."""
+        """The output of the frozen part. It must not depend on the state of the cell, since a group shares it."""
         return pixels  # type: ignore[return-value]  # FeaturesT is a tensor unless a subclass overrides this
 
     def head(self) -> HeadT:
-        """What depends on no image (text features, a label graph), computed once per step and once per predict."""
+        """Tensors that do not depend on images (text features, a label graph)."""
         return None  # type: ignore[return-value]  # HeadT is None unless a subclass overrides this
 
     def forward(self, features: FeaturesT, head: HeadT) -> Logits:
-        """Logits of P(present): the scores that are evaluated."""
+        """Logits of P(present), the scores that are evaluated."""
         raise NotImplementedError(f"{type(self).__name__}.forward")
 
     if TYPE_CHECKING:  # nn.Module's own declaration returns Any
@@ -226,25 +226,25 @@ class Learner(nn.Module, Generic[SettingsT, HeadT, FeaturesT]):
         raise NotImplementedError(f"{type(self).__name__}.loss")
 
     def sweep_plan(self, epoch: int) -> Sweep | None:
-        """The pass over training images before this epoch, if any. `epoch` counts over all phases."""
+        """The pass over training images before an epoch, if any. `epoch` is counted over all phases."""
         return None
 
     def sweep(self, batch: Batch[FeaturesT]) -> None:
         """Process one batch of a sweep, in evaluation mode and without gradient."""
 
     def after_sweep(self) -> None:
-        """Use what the sweep gathered: prototypes, thresholds, a closed-form solution."""
+        """Process the values that the sweep collected, for example into prototypes or thresholds."""
 
     def pseudo_labels(self) -> Mapping[str, PseudoLabels | float]:
-        """The current pseudo-labels by name, and numbers estimated from the labels, such as the labels per image."""
+        """The current pseudo-labels by name, and estimated numbers, such as the number of labels per image."""
         return {}
 
     def attention(self, features: FeaturesT) -> Float[Tensor, "b c h w"] | None:
-        """Maps of where each class is seen; None for methods without any."""
+        """Attention maps of the classes; None if the method has none."""
         return None
 
 
-AnyLearner: TypeAlias = Learner[Any, Any, Any]  # for code that treats all learners alike
+AnyLearner: TypeAlias = Learner[Any, Any, Any]  # for code that is independent of the types of a learner
 
 
 def ramp(epoch: int, step: int, steps: int) -> float:

@@ -1,4 +1,4 @@
-"""A linear phase: in the first epochs only the classifier is trained, on images without augmentation.
+"""A linear phase: in the first epochs, only the classifier is trained, on images without augmentation.
 
 Cole et al., "Multi-Label Learning from Single Positive Labels", CVPR 2021; mode linear_init of the released code.
 """
@@ -23,17 +23,17 @@ class LinearPhaseSettings(Settings):
     """Settings of a linear phase."""
 
     linear_phase: Share = setting(
-        0.0, "fraction of the epochs at the start in which the trunk is frozen", "released code: 25 of 35"
+        0.0, "fraction of the epochs, at the start, in which the trunk is frozen", "released code: 25 of 35"
     )
     linear_lr: Positive = setting(1e-4, "learning rate of the linear phase", "released code, mode linear_init")
-    linear_batch: Count | None = setting(None, "batch size of the linear phase; none: that of the recipe")
+    linear_batch: Count | None = setting(None, "batch size of the linear phase; none: the recipe's")
 
 
 SettingsT = TypeVar("SettingsT", bound=ClassifierSettings, default=ClassifierSettings)
 
 
 class LinearPhase(TrunkClassifier[SettingsT]):
-    """A classifier that can be trained before its trunk; its settings include `LinearPhaseSettings`."""
+    """A classifier that can be trained before its trunk. Its settings must include `LinearPhaseSettings`."""
 
     def __init__(self, problem: Problem, settings: SettingsT) -> None:
         super().__init__(problem, settings)
@@ -41,7 +41,7 @@ class LinearPhase(TrunkClassifier[SettingsT]):
         assert isinstance(phase, LinearPhaseSettings)
         self.linear_lr, self.linear_batch = phase.linear_lr, phase.linear_batch
         epochs = problem.recipe.epochs
-        most = 0 if settings.frozen else max(0, epochs - 1)  # the trunk is trained in at least the last epoch
+        most = 0 if settings.frozen else max(0, epochs - 1)  # the trunk is trained at least in the last epoch
         self.linear_epochs = min(round(phase.linear_phase * epochs), most)
 
     def phases(self) -> tuple[Phase, ...]:
@@ -57,7 +57,7 @@ class LinearPhase(TrunkClassifier[SettingsT]):
         return linear, replace(whole, epochs=recipe.epochs - self.linear_epochs)
 
     def logits(self, batch: Batch, step: Step) -> Float[Tensor, "b c"]:
-        """The logits of a training step; in the linear phase the trunk is frozen, including its batch norms."""
+        """The logits of a training step. In the linear phase the trunk is frozen, including its batch norms."""
         return self._linear(batch) if self.linear_epochs and step.phase == 0 else self(batch.features, None)
 
     def _linear(self, batch: Batch) -> Float[Tensor, "b c"]:

@@ -1,4 +1,4 @@
-"""Pixels in [0, 1] without normalisation, as in codes derived from ASL's."""
+"""Pixels in [0, 1] without normalisation, as in code derived from ASL's."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from .trunk import TrunkLearner, TrunkSettings
 
 @dataclass(frozen=True, kw_only=True)
 class PixelSettings(Settings):
-    """How pixels are normalised."""
+    """The setting of pixel normalisation."""
 
     normalise: bool | None = setting(
-        None, "normalise pixels by the trunk's mean and deviation; none: only on a frozen trunk", "released code: never"
+        None,
+        "normalise pixels with the trunk's mean and deviation; none: only on a frozen trunk",
+        "released code: never",
     )
 
 
@@ -27,7 +29,7 @@ SettingsT = TypeVar("SettingsT", bound=TrunkSettings, default=TrunkSettings)
 
 
 class PlainPixels(TrunkLearner[SettingsT, HeadT]):
-    """A trunk on pixels in [0, 1], unless its settings, which include `PixelSettings`, ask for normalised ones."""
+    """A trunk on pixels in [0, 1], or on normalised ones. Its settings must include `PixelSettings`."""
 
     controlled = replace(CONTROLLED_TRUNK, settings={**CONTROLLED_TRUNK.settings, "normalise": True})  # as for all
 

@@ -1,4 +1,4 @@
-"""Training with pseudo-labels in the regime `semi`, as CAP does: labelled images first, then all images."""
+"""Training with pseudo-labels in the regime `semi`, as in CAP: first on labelled images, then on all images."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ LABELLED_BATCH = 1.25  # released code of CAP: 4, 8, 12, 16 labelled images of 6
 
 @dataclass(frozen=True, kw_only=True)
 class PseudoLabelSettings(Settings):
-    """The warm-up on labelled images, and the loss on labels and pseudo-labels."""
+    """Settings of the warm-up on labelled images, and of the loss on labels and pseudo-labels."""
 
-    warmup: Share = setting(0.3, "fraction of the epochs on labelled images only", "CAP's code: 12 of 40")
+    warmup: Share = setting(0.3, "fraction of the epochs on labelled images only, at the start", "CAP's code: 12 of 40")
     later_batch: Share = setting(
         1.0, "batch size after the warm-up, as a fraction of the recipe's", "CAP's code: half on VOC"
     )
     unlabelled_weight: Weight = setting(1.0, "weight of the loss on pseudo-labels", "CAP's code")
-    gamma_negative: Weight = setting(4.0, "focusing on negatives, γ-", "CAP's code")
-    gamma_positive: Weight = setting(0.0, "focusing on positives, γ+", "CAP's code")
-    clip: Share = setting(0.05, "probability shift of negatives", "CAP's code")
+    gamma_negative: Weight = setting(4.0, "focusing parameter of negatives, γ-", "CAP's code")
+    gamma_positive: Weight = setting(0.0, "focusing parameter of positives, γ+", "CAP's code")
+    clip: Share = setting(0.05, "probability shift of negatives, m", "CAP's code")
 
 
 SettingsT = TypeVar("SettingsT", bound=PseudoLabelSettings, default=PseudoLabelSettings)
 
 
 class PseudoLabelLearner(Learner[SettingsT, HeadT, FeaturesT]):
-    """Base of learners for the regime `semi`; as a base class, it comes before the one with the network.
+    """Base class of learners for the regime `semi`. In the list of bases, it precedes the class with the network.
 
-    The recipe's views are a weak one, the strong one of the warm-up and the strong one of later epochs; the last view
-    stands for missing ones. Before each epoch after the warm-up, the averaged weights score weak views of all
+    The recipe's views are a weak view, the strong view of the warm-up and the strong view of later epochs; if views are
+    missing, the last one is used. Before each epoch after the warm-up, the averaged weights score weak views of all
     unlabelled images, and `assign_labels` turns the scores into pseudo-labels.
     """
 
@@ -56,11 +56,11 @@ class PseudoLabelLearner(Learner[SettingsT, HeadT, FeaturesT]):
         self.register_buffer("pseudo", torch.zeros_like(problem.labels))
         self.scored: list[Tensor] = []
         self.scoring = False
-        self.scoring_head: list[HeadT] = []  # once per sweep
+        self.scoring_head: list[HeadT] = []  # computed once per sweep
 
     @property
     def warmup_epochs(self) -> int:
-        """Epochs on labelled images only: all if there are no others; else at least the last epoch is on both kinds."""
+        """Epochs on labelled images only: all if there are no unlabelled images, else at most all but the last."""
         epochs = self.problem.recipe.epochs
         share = self.settings.warmup
         if share >= 1 or len(self.unlabelled) == 0 or epochs < 2:
@@ -68,7 +68,7 @@ class PseudoLabelLearner(Learner[SettingsT, HeadT, FeaturesT]):
         return max(1, min(epochs - 1, round(share * epochs)))
 
     def phases(self) -> tuple[Phase, ...]:
-        """The warm-up, then both kinds of images; an epoch then covers all unlabelled images."""
+        """The warm-up, then a phase on all images in which an epoch covers all unlabelled images."""
         recipe = self.problem.recipe
         share = self.labelled / self.problem.n_train
         strong = recipe.views[1:] or recipe.views
@@ -82,11 +82,12 @@ class PseudoLabelLearner(Learner[SettingsT, HeadT, FeaturesT]):
         return warm, Phase(epochs=recipe.epochs - warm.epochs, views=strong[-1:], streams=streams)
 
     def assign_labels(self, scores: Float[Tensor, "u c"]) -> Int8[Tensor, "u c"]:
-        """Pseudo-labels of the unlabelled images, 0 for none, from their scores P(present)."""
+        """Pseudo-labels of the unlabelled images from their scores P(present); 0 means none."""
         raise NotImplementedError(f"{type(self).__name__}.assign_labels")
 
     def targets(self, batch: Batch[FeaturesT]) -> tuple[FeaturesT, Int8[Tensor, "b c"], Bool[Tensor, " b"]]:
-        """All images of a step: features of the first view, labels or pseudo-labels, and which images are labelled."""
+        """All images of a step: features of the first view, labels or pseudo-labels, and whether each image is
+        labelled."""
         parts = (batch, *batch.streams.values())
         labels = [part.labels + self.pseudo[part.positions.to(self.pseudo.device)] for part in parts]
         true = [(part.labels != 0).any(dim=1) for part in parts]

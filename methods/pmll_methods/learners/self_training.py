@@ -1,4 +1,4 @@
-"""A learner on an image-text tower that remembers its latest positive pseudo-labels: the base of SCPNet and SCINet."""
+"""The base class of SCPNet and SCINet, which keeps the latest pseudo-labels of all training images."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .trained_clip import TrainedClipLearner, TrainedClipSettings
 
 @dataclass(frozen=True, kw_only=True)
 class SelfTaughtSettings(TrainedClipSettings):
-    """The tower, and how the supervised loss treats unknown labels."""
+    """Settings of the tower, and of unknown labels in the supervised loss."""
 
     unknown: Literal["absent", "ignored"] = setting(
         "absent",
-        "unknown labels in L_cls: absent until SPLC corrects them, or ignored; always absent in single-positive",
+        "unknown labels in L_cls are absent until SPLC corrects them, or ignored; always absent in single-positive",
         "SCPNet, 3.4: L_cls follows SPLC",
     )
 
@@ -30,7 +30,7 @@ SettingsT = TypeVar("SettingsT", bound=SelfTaughtSettings, default=SelfTaughtSet
 
 
 class SelfTaughtLearner(TrainedClipLearner[SettingsT, HeadT]):
-    """`believed` bool [n, c] holds the latest positives of each training image: known labels and pseudo-labels."""
+    """The buffer `believed`, bool [n, c], contains the latest known or pseudo-labelled positives of each image."""
 
     believed: Tensor
 
@@ -40,7 +40,7 @@ class SelfTaughtLearner(TrainedClipLearner[SettingsT, HeadT]):
 
     @property
     def known_only(self) -> bool:
-        """Whether the supervised loss ignores unknown labels; never for positives alone, which would teach nothing."""
+        """Whether the supervised loss ignores unknown labels; never in single-positive, which has no negatives."""
         return self.settings.unknown == "ignored" and self.problem.regime != "single-positive"
 
     def pseudo_labels(self) -> Mapping[str, PseudoLabels | float]:

@@ -1,4 +1,4 @@
-"""The base class of learners for single positive labels, which treat unknown labels as absent at the start."""
+"""The base class of learners for single positive labels: the initial biases treat unknown labels as absent."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from .trunk import ClassifierSettings, TrunkClassifier, known_log_odds
 
 @dataclass(frozen=True, kw_only=True)
 class SinglePositiveSettings(ClassifierSettings):
-    """Settings of learners that treat unknown labels as absent at the start."""
+    """Settings of learners for single positive labels."""
 
     tower: str = setting("resnet50", "trunk, see `bce`", "released code")
-    train_from: str = setting("all", "first stage that trains, `all`, or `none`", "released code, mode end_to_end")
+    train_from: str = setting("all", "first trained stage, `all`, or `none`", "released code, mode end_to_end")
 
 
 SettingsT = TypeVar("SettingsT", bound=SinglePositiveSettings, default=SinglePositiveSettings)
 
 
 class SinglePositiveLearner(TrunkClassifier[SettingsT]):
-    """A trunk and a linear classifier whose initial biases treat unknown labels as absent."""
+    """A trunk with a linear classifier, whose initial biases treat unknown labels as absent."""
 
     Settings = SinglePositiveSettings
 
@@ -40,15 +40,15 @@ class ExpectationSettings(SinglePositiveSettings):
 
     expected_positives: Positive | None = setting(
         None,
-        "expected positives per image, k; none: estimated from the known labels, if absent ones are among them",
+        "expected positives per image, k; none: estimated from the known labels, which must include absent ones",
         "counted; released code: one number per data set",
     )
 
 
 def expected_positives(labels: Int8[Tensor, "n c"], given: float | None) -> float:
-    """k: as given, else the fraction of positives among the known labels times the number of classes.
+    """k: `given`, or else the share of positives among the known labels times the number of classes.
 
-    Raises `MethodError` if no label is known to be absent, which leaves the fraction unknown.
+    Raises `MethodError` if no label is known to be absent, because the share is then unknown.
     """
     if given is not None:
         return given

@@ -1,4 +1,4 @@
-"""The base class of learners that train the image encoder of an image-text tower, in full or from a stage on."""
+"""The base class of learners that train the image encoder of an image-text tower, completely or its last stages."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .learner import HeadT, Problem
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedClipSettings(ClipSettings):
-    """The image-text tower, and how much of its image encoder is trained."""
+    """Settings of the image-text tower and of the trained part of its image encoder."""
 
     train_from: str = setting(
-        "all", "first trained stage of the image encoder (such as layer4), `all`, or `none`: a frozen tower"
+        "all", "first trained stage of the image encoder (such as layer4), `all`, or `none` for a frozen tower"
     )
 
     @property
@@ -32,7 +32,7 @@ SettingsT = TypeVar("SettingsT", bound=TrainedClipSettings, default=TrainedClipS
 
 
 class TrainedClipLearner(ClipLearner[SettingsT, HeadT]):
-    """Base of learners on an image-text tower: `encode` is its frozen part, `pooled` the trained rest."""
+    """Base class of learners on an image-text tower: `encode` runs its frozen stages, `pooled` the trained ones."""
 
     def __init__(self, problem: Problem, settings: SettingsT) -> None:
         super().__init__(problem, settings)

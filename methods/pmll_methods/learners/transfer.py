@@ -1,4 +1,4 @@
-"""The base class of SST and HST: label features, a head for pairs of classes, two ways to complete unknown labels."""
+"""The base class of SST and HST: label features, a head for pairs of classes, and two kinds of label transfer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .learner import Batch, Problem, PseudoLabels, Step, ramp
 
 @dataclass(frozen=True, kw_only=True)
 class TransferSettings(LabelFeatureSettings):
-    """The two ways of label transfer, when they start, and the losses of their parts."""
+    """Settings of the two kinds of label transfer and of their losses."""
 
     intra_image: bool = setting(
         True, "complete unknown labels from positives of the same image, by co-occurrence; without it, no pair head"
@@ -36,10 +36,10 @@ class TransferSettings(LabelFeatureSettings):
     cooccurrence: Weight = setting(10.0, "weight of the loss of the pair head", "HCP-MLR-PL, scripts of SST and HST")
     contrastive: Weight = setting(0.05, "weight of the contrastive loss", "HCP-MLR-PL, scripts of SST and HST")
     pair_unknown: Literal["mask", "negative"] = setting(
-        "mask", "pairs that known labels do not determine: ignored, or negative as in the released code"
+        "mask", "pairs that known labels do not determine; mask: ignored; negative: negative, as in the released code"
     )
     absent_apart: bool = setting(
-        True, "also push apart features of a class that is absent from both images", "HCP-MLR-PL"
+        True, "the contrastive loss also repels features of a class that is absent from both images", "HCP-MLR-PL"
     )
 
 
@@ -47,19 +47,19 @@ SettingsT = TypeVar("SettingsT", bound=TransferSettings, default=TransferSetting
 
 
 class TransferLearner(LabelFeatureLearner[SettingsT]):
-    """L = L_bce + 10 L_cooc + 0.05 L_con and, from epoch `transfer_from` on, the terms of both ways.
+    """L = L_bce + 10 L_cooc + 0.05 L_con and, from epoch `transfer_from`, the terms of both kinds of transfer.
 
-    The weights of L_cooc and L_con rise over the first epoch. Without either way, it is SSGRL.
+    The weights of L_cooc and L_con rise over the first epoch. Without both kinds of transfer, the method is SSGRL.
     """
 
     def __init__(self, problem: Problem, settings: SettingsT) -> None:
         super().__init__(problem, settings)
         if settings.intra_image:
             self.pair_head = PairHead(len(problem.classes), self.width, settings.attention_width, self.width)
-        ways = {"intra": settings.intra_image, "inter": settings.cross_image}
-        self.ways = tuple(way for way, taken in ways.items() if taken)
-        for way in self.ways:
-            self.register_buffer(f"{way}_labels", torch.zeros_like(problem.labels))
+        kinds = {"intra": settings.intra_image, "inter": settings.cross_image}
+        self.kinds = tuple(kind for kind, taken in kinds.items() if taken)
+        for kind in self.kinds:
+            self.register_buffer(f"{kind}_labels", torch.zeros_like(problem.labels))
 
     def loss(self, batch: Batch, head: Tensor | None, step: Step) -> dict[str, Tensor]:
         labels, settings = batch.labels, self.settings
@@ -83,30 +83,30 @@ class TransferLearner(LabelFeatureLearner[SettingsT]):
         return terms
 
     def transfer_terms(
-        self, way: str, logits: Float[Tensor, "b c"], score: Float[Tensor, "b c"], batch: Batch, epoch: int
+        self, kind: str, logits: Float[Tensor, "b c"], score: Float[Tensor, "b c"], batch: Batch, epoch: int
     ) -> dict[str, Tensor]:
-        """Partial BCE with the labels completed by one way; a subclass adds the losses of its own parameters."""
-        labels = completed(batch.labels, self.accepted(way, score, epoch))
-        made = self.get_buffer(f"{way}_labels")
+        """Partial BCE with the labels that one kind of transfer completes; a subclass adds other losses."""
+        labels = completed(batch.labels, self.accepted(kind, score, epoch))
+        made = self.get_buffer(f"{kind}_labels")
         made[batch.positions.to(made.device)] = labels - batch.labels
-        return {way: partial_bce(logits, labels)}
+        return {kind: partial_bce(logits, labels)}
 
-    def accepted(self, way: str, score: Float[Tensor, "b c"], epoch: int) -> Bool[Tensor, "b c"]:
-        """The labels that a way, `intra` or `inter`, completes: those with a high enough score."""
+    def accepted(self, kind: str, score: Float[Tensor, "b c"], epoch: int) -> Bool[Tensor, "b c"]:
+        """The labels that transfer `intra` or `inter` completes: those with a sufficient score."""
         raise NotImplementedError(f"{type(self).__name__}.accepted")
 
     def remember(self, features: Float[Tensor, "b c f"], labels: Int8[Tensor, "b c"]) -> None:
-        """Store the label features of a batch for later batches."""
+        """Store the label features of a batch."""
 
     def reference(self) -> Float[Tensor, "c f"]:
         """The mean direction of the stored positives of each class."""
         raise NotImplementedError(f"{type(self).__name__}.reference")
 
     def pseudo_labels(self) -> Mapping[str, PseudoLabels | float]:
-        made = {way: self.get_buffer(f"{way}_labels") for way in self.ways}
-        return {way: PseudoLabels(self.stream("all"), labels) for way, labels in made.items() if labels.any()}
+        made = {kind: self.get_buffer(f"{kind}_labels") for kind in self.kinds}
+        return {kind: PseudoLabels(self.stream("all"), labels) for kind, labels in made.items() if labels.any()}
 
 
 def cooccurrence_loss(pair_logits: Float[Tensor, "b p"], known_pairs: Int8[Tensor, "b p"]) -> Float[Tensor, ""]:
-    """The asymmetric loss over known pairs with γ- 2, γ+ 1, clip 0.05 and gradient through its weight (HCP-MLR-PL)."""
+    """The asymmetric loss over known pairs with γ- = 2, γ+ = 1, m = 0.05 and a differentiated weight (HCP-MLR-PL)."""
     return partial_asl(pair_logits, known_pairs, gamma_neg=2.0, gamma_pos=1.0, clip=0.05, attached=True)

@@ -1,4 +1,4 @@
-"""The base classes of learners on a CNN trunk: the cells of a group share its frozen stages and train the rest."""
+"""Base classes of learners on a CNN trunk. The cells of a group share its frozen stages and train the others."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class TrunkSettings(Settings):
 
     tower: str = setting(
         "resnet101",
-        "trunk: a torchvision or timm name, `tiny`, or `clip:NAME` for the image encoder of a CLIP",
+        "trunk: a torchvision or timm name, `tiny`, or `clip:NAME` for the image encoder of a CLIP model",
         "HCP-MLR-PL, all scripts",
     )
     weights: str | None = setting(None, "weights file, or `random`; none: the library's ImageNet weights")
     train_from: str = setting(
         "auto",
         "first trained stage, `all`, or `none`; auto: layer4 of ResNets, none of other trunks",
-        "HCP-MLR-PL: the stages before layer4 are frozen",
+        "HCP-MLR-PL: stages before layer4 are frozen",
     )
 
     @property
@@ -56,7 +56,7 @@ SettingsT = TypeVar("SettingsT", bound=TrunkSettings, default=TrunkSettings)
 
 
 class TrunkLearner(Learner[SettingsT, HeadT]):
-    """Base of learners on a CNN trunk: `encode` is its frozen part, `feature_map` the trained rest."""
+    """Base class of learners on a CNN trunk: `encode` runs its frozen stages, `feature_map` the trained ones."""
 
     controlled = CONTROLLED_TRUNK
 
@@ -88,7 +88,7 @@ class TrunkLearner(Learner[SettingsT, HeadT]):
         return self.top(features)
 
     def parameter_groups(self) -> Mapping[str, Sequence[nn.Parameter]]:
-        """The parameters of the trunk, of the head, and the scalars of the head: thresholds, coefficients."""
+        """The groups `trunk`, `head` and `scalars` (scalar parameters of the head: thresholds, coefficients)."""
         trunk = [parameter for parameter in self.top.parameters() if parameter.requires_grad]
         below = {id(parameter) for parameter in trunk}
         head = [p for p in self.parameters() if p.requires_grad and id(p) not in below]
@@ -97,19 +97,21 @@ class TrunkLearner(Learner[SettingsT, HeadT]):
 
 
 def scalars_joined(groups: Mapping[str, Sequence[nn.Parameter]]) -> dict[str, Sequence[nn.Parameter]]:
-    """Groups of parameters with the scalars in the head's group: the same learning rate and weight decay."""
+    """The groups with `scalars` moved to `head`, so that they have its learning rate and weight decay."""
     return {**groups, "head": [*groups["head"], *groups["scalars"]], "scalars": []}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierSettings(TrunkSettings):
-    """A trunk with one linear classifier on pooled features."""
+    """Settings of a trunk with a linear classifier on pooled features."""
 
-    pooling: Literal["avg", "avg+max"] = setting("avg", "pooling of the feature map: mean, or mean and maximum")
+    pooling: Literal["avg", "avg+max"] = setting(
+        "avg", "pooling of the feature map; avg: mean; avg+max: mean and maximum"
+    )
     start: Literal["log-odds", "released"] = setting(
         "log-odds",
-        "initial classifier: biases at the log-odds of each class; or torch's default weights and biases, which a "
-        "learning rate of 1e-5 hardly changes",
+        "initial classifier; log-odds: biases are the log-odds of each class; released: torch's default, whose biases "
+        "a learning rate of 1e-5 hardly changes",
         "all released codes: torch's default",
     )
 
@@ -118,11 +120,11 @@ ClassifierT = TypeVar("ClassifierT", bound=ClassifierSettings, default=Classifie
 
 
 class TrunkClassifier(TrunkLearner[ClassifierT, None]):
-    """A trunk, pooled, with one linear classifier; a subclass adds the loss.
+    """A trunk with a linear classifier on pooled features. A subclass adds the loss.
 
-    With `start="log-odds"`, biases start at the log-odds of each class among its known labels, so that the first steps
-    are not spent on learning that every class is rare; on a frozen trunk, weights start at zero. Features of a frozen
-    trunk are standardised.
+    With `start="log-odds"`, the initial biases are the log-odds of each class among its known labels, so the first
+    steps are not spent on learning that every class is rare; on a frozen trunk, the initial weights are zero. Features
+    of a frozen trunk are standardised.
     """
 
     mean: Tensor
@@ -146,7 +148,7 @@ class TrunkClassifier(TrunkLearner[ClassifierT, None]):
         return known_log_odds(labels)
 
     def encode(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Tensor:
-        """Features before the trained stages; of a frozen trunk, the pooled vector."""
+        """Features before the trained stages; for a frozen trunk, the pooled vector."""
         features = super().encode(pixels)
         return pool(features, self.settings.pooling) if self.settings.frozen else features
 
@@ -170,18 +172,19 @@ class TrunkClassifier(TrunkLearner[ClassifierT, None]):
 
 
 def known_log_odds(labels: Int8[Tensor, "n c"]) -> Float[Tensor, " c"]:
-    """log(p / (1 - p)), p the fraction of positives among known labels of a class, half a label added to each side."""
+    """log(p / (1 - p)), where p is the share of positives among the known labels of a class, with 0.5 added to both
+    counts."""
     positive, negative = (labels > 0).sum(dim=0), (labels < 0).sum(dim=0)
     return ((positive + 0.5) / (negative + 0.5)).log()
 
 
 def moments(features: Float[Tensor, "n d"]) -> tuple[Float[Tensor, " d"], Float[Tensor, " d"]]:
-    """Mean and standard deviation of each feature; 1 instead of the deviation of a constant feature."""
+    """Mean and standard deviation of each feature; the deviation of a constant feature is set to 1."""
     deviation = features.std(dim=0, correction=0)
     return features.mean(dim=0), torch.where(deviation > 1e-6, deviation, 1.0)
 
 
 def pool(features: Float[Tensor, "b d h w"], how: str) -> Float[Tensor, "b k"]:
-    """Mean over positions, or mean and a third of the maximum, which gives both a similar scale."""
+    """The mean over positions; for `avg+max` also a third of the maximum, which has a similar scale."""
     mean = features.mean(dim=(2, 3))
     return torch.cat([mean, features.amax(dim=(2, 3)) / 3], dim=1) if how == "avg+max" else mean

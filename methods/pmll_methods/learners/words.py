@@ -1,4 +1,4 @@
-"""The setting for the word vectors of class names."""
+"""The setting of the word vectors of class names."""
 
 from __future__ import annotations
 

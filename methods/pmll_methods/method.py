@@ -24,7 +24,7 @@ State: TypeAlias = dict[str, Any]  # nested dicts and lists of tensors, numbers 
 
 @runtime_checkable
 class ImageSet(Protocol):
-    """Images by position and id; it leads to no labels and no paths."""
+    """Images by position and id, without access to labels or paths."""
 
     @property
     def ids(self) -> tuple[str, ...]: ...
@@ -69,7 +69,7 @@ class TrainSet(ImageSet, Protocol):
 
 @runtime_checkable
 class Run(Protocol):
-    """What the benchmark provides while a method trains and predicts one cell."""
+    """The interface to the benchmark while a method trains and predicts one cell."""
 
     @property
     def seed(self) -> int: ...
@@ -78,7 +78,7 @@ class Run(Protocol):
     @property
     def recipe(self) -> Recipe: ...
     def save(self, state: State, step: int = 0) -> None:
-        """Save a state (nested dicts and lists of tensors, numbers and strings), whole or not at all."""
+        """Save a state (nested dicts and lists of tensors, numbers and strings) atomically."""
         ...
 
     def restore(self, step: int | None = None) -> State | None:
@@ -102,10 +102,10 @@ class Run(Protocol):
         ...
 
     def record(self, name: str, positions: Positions, values: np.ndarray) -> None:
-        """Record pseudo-labels; the benchmark compares them with the complete labels, which no method sees.
+        """Record pseudo-labels, which the benchmark compares with the complete labels, or an estimated number.
 
-        `values` is int8 [positions, classes]: 1 present, -1 absent, 0 none. Or it is a number that the method has
-        estimated: an array without dimensions, with no positions.
+        `values` is int8 [positions, classes]: 1 present, -1 absent, 0 none. For a number, it is an array without
+        dimensions, and `positions` is empty.
         """
         ...
 
@@ -116,7 +116,7 @@ class Run(Protocol):
 
 @runtime_checkable
 class Method(Protocol):
-    """A method with its settings. Any class with these two methods can be benchmarked."""
+    """A method with its settings. Any class with `fit` and `predict` can be benchmarked."""
 
     def fit(self, train: TrainSet, run: Run) -> None:
         """Train on the images and masked labels of `train` with `run.recipe`."""
@@ -132,21 +132,21 @@ class MethodError(PmllError):
 
 
 class Stopped(Exception):
-    """Training was asked to stop; the state is saved."""
+    """Training stopped on request; its state is saved."""
 
 
 class Diverged(PmllError):
     """The loss or the scores are no longer finite."""
 
 
-GOLDEN = "golden vectors met"  # its equations give the reference's numbers
+GOLDEN = "golden vectors met"  # its equations reproduce the reference numbers
 PAPER_STEP = "one step at paper size"  # with the paper's towers, resolution and number of classes
 PHOTOGRAPHS = "trained on real photographs"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """The description of a method, from which `pmll-bench show` and the marks of the tables are made."""
+    """The description of a method, which `pmll-bench show` prints and tables use for their marks."""
 
     name: str
     title: str
@@ -155,11 +155,11 @@ class Card:
     revision: int = 1
     regimes: tuple[str, ...] = ("full", "partial")
     uses_labels: bool = True
-    deterministic: bool = False  # the training seed has no effect: one training per mask
+    deterministic: bool = False  # the training seed has no effect: trained once per mask
     logits: bool = True  # scores are logits of P(present); if not, there is no thresholded F1
     shown: tuple[str, ...] = ()  # the evidence: GOLDEN, PAPER_STEP, PHOTOGRAPHS
-    inferred: tuple[str, ...] = ()  # what the paper and its code leave open, and our choice
-    differs: tuple[str, ...] = ()  # departures from released code, and the settings that undo them
+    inferred: tuple[str, ...] = ()  # our choices where the paper and its code leave something open
+    differs: tuple[str, ...] = ()  # departures from released code, and the settings that restore it
     tracks: Mapping[str, Track] = field(default_factory=dict)
 
 
@@ -181,7 +181,7 @@ REGISTRY: Mapping[str, Entry] = {
     "linear-probe": Entry("pmll_methods.linear_probe:LinearProbe", "CNN", "logistic regression, frozen features"),
     "an": Entry("pmll_methods.single_positive:An", "CNN", "unknown labels are absent"),
     "an-ls": Entry("pmll_methods.single_positive:AnLs", "CNN", "an, with label smoothing"),
-    "wan": Entry("pmll_methods.single_positive:Wan", "CNN", "unknown labels are absent at a small weight"),
+    "wan": Entry("pmll_methods.single_positive:Wan", "CNN", "unknown labels are absent, with a small weight"),
     "epr": Entry("pmll_methods.single_positive:Epr", "CNN", "the number of labels per image is regularised"),
     "role": Entry("pmll_methods.role:Role", "CNN", "labels are estimated during training"),
     "ll-r": Entry("pmll_methods.large_loss:LlR", "CNN", "large losses are rejected"),
@@ -210,8 +210,8 @@ REGISTRY: Mapping[str, Entry] = {
 }
 
 
-# The cards of these methods list nothing as inferred; the others get the mark † in tables. Stated here because a table
-# is printed without importing torch and the methods; a test compares it with the cards.
+# Methods whose cards list nothing as inferred; tables mark the others with †. The set is stated here because tables are
+# printed without importing torch and the methods; a test compares it with the cards.
 NOTHING_INFERRED = frozenset({"bce", "linear-probe", "clip-zeroshot"})
 
 

@@ -1,7 +1,7 @@
 """A user's own method file: its digest, which is part of identities, and its module.
 
-The digest covers the file and the Python files beside it that it imports, directly or indirectly: an edit of any of
-them makes it another method. Imports from elsewhere (installed packages) and data files are not covered.
+The digest covers the file and the Python files in its folder that it imports, directly or indirectly. An edit of any
+of them makes it another method. Imports from elsewhere (installed packages) and data files are not covered.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from types import ModuleType
 
 from .method import MethodError
 
-OWN = "pmll_user_"  # prefix of the names of these modules
+OWN = "pmll_user_"  # prefix of the names of the imported modules
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class OwnFile:
 
     @cached_property
     def beside(self) -> dict[str, dict[str, Path]]:
-        """The files beside it that it imports: by imported name, then by path relative to the folder."""
+        """The files in its folder that it imports, by imported name and by path relative to the folder."""
         found: dict[str, dict[str, Path]] = {}
         waiting = [self.content]
         while waiting:
@@ -53,7 +53,7 @@ class OwnFile:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the file; with files beside it, of all their digests and names."""
+        """SHA-256 of the file or, if it imports files from its folder, of all their digests and names."""
         own = hashlib.sha256(self.content).hexdigest()
         if not self.beside:
             return own
@@ -62,7 +62,7 @@ class OwnFile:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def load(self) -> ModuleType:
-        """The module, imported once per process. Raises `MethodError` with the line at which the import fails."""
+        """The module, imported once per process. Raises `MethodError` with the failing line if the import fails."""
         place = hashlib.sha256(str(self.path).encode()).hexdigest()
         name = f"{OWN}{self.digest[:12]}_{place[:6]}"
         if name not in sys.modules:
@@ -95,18 +95,18 @@ class OwnFile:
             self._check_origin(name)
 
     def _check_origin(self, name: str) -> None:
-        """The imported module must be the one that the digest covers."""
+        """Raise `MethodError` unless the imported module is the one that the digest covers."""
         file = getattr(sys.modules.get(name), "__file__", None)
         if file is not None and not Path(file).is_relative_to(self.path.parent):
             raise MethodError(
-                f"it imports {name!r} from its folder, but another module of that name is found first: {file}",
+                f"the file imports {name!r} from its folder, but Python finds another module first: {file}",
                 where=str(self.path),
-                hint="rename the file beside it",
+                hint=f"rename {name!r} in the folder of the method",
             )
 
 
 def line_in(error: BaseException, path: Path) -> int | None:
-    """The line of a file at which an error arose or parsing failed; None if the file is not involved."""
+    """The line of a file that raised an error or failed to parse; None if the file is not involved."""
     line: int | None = getattr(error, "lineno", None) if isinstance(error, SyntaxError) else None
     trace = error.__traceback__
     while trace is not None:
@@ -117,7 +117,7 @@ def line_in(error: BaseException, path: Path) -> int | None:
 
 
 def _imported(content: bytes) -> Iterator[str]:
-    """The top-level names that a Python file imports, also inside functions; none if it cannot be parsed."""
+    """The top-level names that a Python file imports, including in functions; none if it cannot be parsed."""
     try:
         nodes = list(ast.walk(ast.parse(content)))
     except (SyntaxError, ValueError):
@@ -130,7 +130,7 @@ def _imported(content: bytes) -> Iterator[str]:
 
 
 def _files(folder: Path, name: str) -> dict[str, Path]:
-    """The files of a module or package in a folder; none if it is missing or is one of ours."""
+    """The files of a module or package in a folder; none if it is missing or part of pmll-bench."""
     if name.startswith("pmll_"):
         return {}
     path = folder / f"{name}.py"
@@ -139,7 +139,7 @@ def _files(folder: Path, name: str) -> dict[str, Path]:
 
 
 def _forget(name: str, folder: Path) -> None:
-    """Remove a module of a folder from the imported ones, since it may have been edited."""
+    """Remove the imported module of a folder from `sys.modules`, since its file may have been edited."""
     for known, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if known.partition(".")[0] == name and file is not None and Path(file).is_relative_to(folder):

@@ -1,4 +1,4 @@
-"""Number types of settings and recipes, by range; a value outside is refused before anything runs."""
+"""Number types of settings and recipes, by range. Values outside are rejected before anything runs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from pydantic import Field
 Count: TypeAlias = Annotated[int, Field(ge=1)]
 Whole: TypeAlias = Annotated[int, Field(ge=0)]  # an epoch, or a number that may be 0
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]  # a fraction or a probability
-Weight: TypeAlias = Annotated[float, Field(ge=0)]  # of a loss term, or another number that has no effect at 0
-Positive: TypeAlias = Annotated[float, Field(gt=0)]  # a scale, a temperature, a number to divide by
+Weight: TypeAlias = Annotated[
+    float, Field(ge=0)
+]  # the weight of a loss term, or another number that has no effect at 0
+Positive: TypeAlias = Annotated[float, Field(gt=0)]  # a scale, a temperature or a divisor
 
 _WORDS = {
     "Count": "int from 1",

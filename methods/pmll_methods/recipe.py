@@ -1,4 +1,4 @@
-"""Training recipes as plain data, and the tracks that choose one for a data set and a regime."""
+"""Training recipes as plain data, and the tracks that select one for a data set and a regime."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ Changes: TypeAlias = Mapping[str, Any]  # values by field name, checked against 
 class Recipe:
     """One training recipe. Every field is part of a cell's identity.
 
-    `views` names one transform per training view (`pmll_datasets.views`). `lr_scale` multiplies `lr` for a learner's
-    named parameter groups. `cache` computes the frozen features of each image once; it needs views that never change.
-    `validation` is the fraction of the training images that is held out for `best-val` selection and for `rates`; their
-    labels are masked like those of the other images. `rates` replace `lr`: each rate is tried without the held-out
+    `views` names one transform per training view (`pmll_datasets.views`). `lr_scale` multiplies `lr` for the named
+    parameter groups of a learner. `cache` computes the frozen features of each image once; it requires views that never
+    change. `validation` is the fraction of training images held out for `best-val` selection and for `rates`; their
+    labels are masked like those of the other images. `rates` replaces `lr`: each rate is tried without the held-out
     images, and the rate with the best score on them is used to train on all images.
     """
 
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # an unknown field would be lost
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # otherwise unknown fields would be dropped
 
     resolution: Count
     batch: Count
     epochs: Whole
-    horizon: Whole | None = None  # epochs that onecycle and cosine span; None: the trained ones
+    horizon: Whole | None = None  # epochs of the schedules onecycle and cosine; None: `epochs`
     lr: Weight
     rates: tuple[Positive, ...] = ()
     views: tuple[str, ...] = ("squash",)
@@ -41,8 +41,8 @@ class Recipe:
     schedule: Literal["constant", "step", "cosine", "onecycle"] = "constant"
     decay_epochs: tuple[Whole, ...] = ()  # step: lr is divided by 10 at the start of each of these epochs
     warmup_epochs: Weight = 0.0
-    warmup_lr: Weight | None = None  # constant rate during the warm-up; None: linear from zero
-    clip: Positive | None = None  # maximum norm of the whole gradient
+    warmup_lr: Weight | None = None  # constant rate during the warm-up; None: linear from 0
+    clip: Positive | None = None  # maximum norm of the gradient of all parameters
     ema: Share | None = None  # decay of the exponential moving average of the trained tensors
     batch_norm: Literal["eval", "train", "train-from-second"] = "eval"  # train-from-second: eval in the first epoch
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
@@ -54,7 +54,7 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.horizon is not None and self.horizon < self.epochs:
             raise ValueError(
-                f"recipe.horizon = {self.horizon} is less than recipe.epochs = {self.epochs}: a schedule spans at "
+                f"recipe.horizon = {self.horizon} is less than recipe.epochs = {self.epochs}: a schedule covers at "
                 "least the trained epochs; set recipe.horizon as well, or set it to none"
             )
 
@@ -65,11 +65,11 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Values:
-    """The values of a paper or its code for some data sets or regimes only.
+    """The values of a paper or its code that apply to some data sets or regimes only.
 
-    Without `datasets`, they apply to all data sets; without `regimes`, to all regimes. `recipe` and `frozen` change the
-    track's recipes of these names, `settings` its settings. A partial copy such as `voc2007-subset` uses the values of
-    its data set.
+    Without `datasets` they apply to all data sets, and without `regimes` to all regimes. `recipe`, `frozen` and
+    `settings` change the fields of the track with the same names. A partial copy such as `voc2007-subset` uses the
+    values of its data set.
     """
 
     datasets: tuple[str, ...] = ()
@@ -80,7 +80,7 @@ class Values:
     source: str = ""
 
     def hold(self, dataset: str, regime: str) -> bool:
-        """Whether they apply to a data set in a regime."""
+        """Whether the values apply to a data set in a regime."""
         return _among(dataset, self.datasets) and _among(regime, self.regimes)
 
 
@@ -88,9 +88,10 @@ class Values:
 class Track:
     """A recipe with its settings, and the sources of both.
 
-    `frozen` is the recipe for settings that freeze the whole tower: training only a head needs other learning rates and
-    no augmentation. `frozen_settings` then take precedence over `settings`. The source states the recipe for `datasets`
-    and `regimes` (empty: all), and `values` for others; of two values that apply, the later wins.
+    `frozen` is the recipe for settings that freeze the whole tower, since training only a head requires different
+    learning rates and no augmentation. `frozen_settings` then override `settings`. The source states the recipe for
+    `datasets` and `regimes` (empty: all); `values` states it for others. If several values apply, later ones override
+    earlier ones.
     """
 
     recipe: Recipe
@@ -104,7 +105,7 @@ class Track:
     values: tuple[Values, ...] = ()
 
     def stated(self, dataset: str, regime: str) -> bool:
-        """Whether the source gives a recipe for a data set in a regime; inferred values do not count."""
+        """Whether the source states a recipe for a data set in a regime; inferred values do not count."""
         own = [each for each in self.values if each.hold(dataset, regime) and not each.source.startswith("inferred")]
         on_dataset = _among(dataset, self.datasets) or any(values.datasets for values in own)
         return on_dataset and (_among(regime, self.regimes) or any(values.regimes for values in own))

@@ -1,4 +1,4 @@
-"""Finds methods: built-in ones by name, installed ones by entry point, a user's own by its file."""
+"""Find methods: built-in methods by name, installed ones by entry point, a user's own by file."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Kind:
 
     @property
     def grouped(self) -> bool:
-        """Whether its cells can be trained in lockstep."""
+        """Whether cells of the method can be trained in lockstep."""
         return _is_learner(self.cls)
 
     def build(self, settings: Settings) -> Method:
@@ -48,7 +48,7 @@ class Kind:
 
 
 def find(name: str, copy: Path | None = None) -> Kind:
-    """The method of that name, or in that file (`path/to/my_method.py`), or in a copy of that file.
+    """The method of that name, or in that file (`path/to/my_method.py`), read from `copy` if given.
 
     Raises `MethodError` for an unknown name (with the nearest one) and for a file that cannot be imported or defines no
     method.
@@ -69,9 +69,9 @@ def _from_file(file: OwnFile) -> Kind:
     kind = _kind(_class_of(module, file), source=file.digest, name=file.path.stem)
     if kind.card.name in REGISTRY:
         raise MethodError(
-            f"the method has the name of a built-in one, {kind.card.name!r}",
+            f"the method has the name of a built-in method, {kind.card.name!r}",
             where=str(file.path),
-            hint='define its own card: card = dataclasses.replace(Base.card, name="mine"); or rename the file',
+            hint='give it a new card: card = dataclasses.replace(Base.card, name="mine"), or rename the file',
         )
     return kind
 
@@ -110,7 +110,7 @@ def _package_digest(module: str) -> str:
 
 
 def _is_learner(cls: type) -> bool:
-    """Whether a class derives from `Learner`; if so, that module is imported already, and this needs no torch."""
+    """Whether a class derives from `Learner`. Imports no torch: for a learner, that module is already imported."""
     learner = sys.modules.get(f"{__package__}.learners.learner")
     return learner is not None and issubclass(cls, learner.Learner)
 
@@ -137,7 +137,7 @@ def _kind(cls: Any, *, source: str, name: str) -> Kind:
 
 
 def _plain_card(cls: type, name: str) -> Card:
-    """The card of a plain `fit`/`predict` class without one."""
+    """The card of a class with `fit` and `predict` that defines none."""
     recipe = Recipe(resolution=64, batch=32, epochs=1, lr=1e-3)
     own = str(getattr(cls, "name", name.replace("_", "-")))
     title = (inspect.getdoc(cls) or own).splitlines()[0]

@@ -1,4 +1,4 @@
-"""Settings of a method, typed, each with its meaning and source; and how tracks and overrides are resolved."""
+"""Typed settings of a method, each with its meaning and source, and the resolution of tracks and overrides."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pmll_errors import nearest
 from .method import Card, MethodError
 from .recipe import Changes, Recipe, Track
 
-OURS = ("precision", "selection", "validation", "rates", "cache")  # equal in all methods; no paper states them
+OURS = ("precision", "selection", "validation", "rates", "cache")  # the same for all methods; no paper states them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class Settings:
 
     @property
     def frozen(self) -> bool:
-        """Whether the whole tower is frozen although the method could train it."""
+        """Whether the whole tower is frozen in a method that can train it."""
         return False
 
 
@@ -39,8 +39,8 @@ def setting(default: ValueT, meaning: str, source: str = "") -> ValueT:
 def updated(record: RecordT, changes: Changes, *, where: str) -> RecordT:
     """`record` with `changes`, each checked and converted to the type of its field.
 
-    The string "1e-4" becomes a float; "none" becomes None for a field that can be None; "squash,hcp" becomes two values
-    for a field with several. Raises `MethodError` for an unknown name (with the nearest one) or an invalid value.
+    Strings are converted: "1e-4" to a float, "none" to None if the field can be None, and "squash,hcp" to two values if
+    the field is a tuple. Raises `MethodError` for an unknown name (with the nearest one) or an invalid value.
     """
     fields = {field.name: field for field in dataclasses.fields(record)}
     now = {name: getattr(record, name) for name in fields}
@@ -81,8 +81,8 @@ def _read(value: object, annotation: str) -> object:
 class Resolved(NamedTuple):
     """The settings and the recipe of one method on one data set in one regime.
 
-    `sources` has the source of each value: of a setting by its name, of a field of the recipe by `recipe.NAME`.
-    `stated` is False if the track's source gives no recipe for the data set or the regime.
+    `sources` maps the name of each setting, and `recipe.NAME` of each field of the recipe, to the source of its value.
+    `stated` is False if the track's source states no recipe for the data set or the regime.
     """
 
     settings: Settings
@@ -101,9 +101,9 @@ def resolve(
     dataset: str = "",
     regime: str = "",
 ) -> Resolved:
-    """The settings and the recipe of one method on one track, with the user's overrides on top.
+    """The settings and the recipe of one method on one track, with the user's overrides.
 
-    The track's own values apply first, then its values for the data set and the regime, then the overrides. Raises
+    The track's general values apply first, then its values for the data set and the regime, then the overrides. Raises
     `MethodError` for an unknown track, an unknown name or an invalid value.
     """
     chosen = choose_track(card, track)
@@ -143,7 +143,7 @@ def _layered(
 
 
 def choose_track(card: Card, track: str) -> Track:
-    """The track of that name. Raises `MethodError` with the nearest, or with all tracks."""
+    """The track of that name. Raises `MethodError` with the nearest name, or with all names, if it is unknown."""
     if track not in card.tracks:
         raise MethodError(f"{card.name} has no track {track!r}", hint=nearest(track, card.tracks))
     return card.tracks[track]

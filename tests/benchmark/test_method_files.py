@@ -193,9 +193,9 @@ def test_a_helper_hidden_by_another_module_of_its_name_is_a_clear_error(tmp_path
         (tmp_path / name / "helper.py").write_text(f"VALUE = {value}\n")
         if name == "one":
             registry.find(method)
-    with pytest.raises(MethodError, match=r"another module of that name is found first: .*one/helper\.py") as caught:
+    with pytest.raises(MethodError, match=r"Python finds another module first: .*one/helper\.py") as caught:
         registry.find(method)
-    assert caught.value.hint == "rename the file beside it"
+    assert caught.value.hint == "rename 'helper' in the folder of the method"
 
 
 def test_a_built_in_method_of_another_revision_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,7 +121,7 @@ def test_a_learner_without_a_card_is_told_what_a_card_looks_like(tmp_path: Path)
 def test_a_method_that_would_be_called_like_a_built_in_one_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text("from pmll_methods.bce import Bce\n\nclass Mine(Bce):\n    pass\n")
-    with pytest.raises(MethodError, match="the method has the name of a built-in one, 'bce'"):
+    with pytest.raises(MethodError, match="the method has the name of a built-in method, 'bce'"):
         registry.find(str(path))
 
 

@@ -1,1 +1,1 @@
-"""The training loop: what every torch method runs in."""
+"""The training loop of all torch methods."""

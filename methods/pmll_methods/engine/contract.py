@@ -1,4 +1,4 @@
-"""Checks of what a learner returns: a mistake raises an error that says what to write instead."""
+"""Checks of the values that a learner returns, with errors that say how to correct a mistake."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 def averaged(module: nn.Module) -> dict[str, Tensor]:
-    """The averaged tensors: trained parameters and batch-norm statistics, but no state of a method."""
+    """The tensors to average: trained parameters and batch-norm statistics, but not the state of a method."""
     tensors: dict[str, Tensor] = {
         name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad
     }
@@ -22,7 +22,7 @@ def averaged(module: nn.Module) -> dict[str, Tensor]:
 
 
 def start(module: nn.Module) -> dict[str, Tensor]:
-    """An average that starts from the module's current tensors."""
+    """An average initialised with the module's current tensors."""
     return {name: tensor.detach().clone() for name, tensor in averaged(module).items()}
 
 
@@ -38,7 +38,7 @@ def update(average: Mapping[str, Tensor], current: Mapping[str, Tensor], decay: 
 
 @contextmanager
 def swapped_in(module: nn.Module, average: Mapping[str, Tensor] | None) -> Iterator[None]:
-    """Put the average into the module for the duration of the block."""
+    """Load the average into the module for the duration of the block."""
     if not average:
         yield
         return

@@ -1,4 +1,4 @@
-"""What the cells of a group share: the order of images, their views, and the features of the frozen part."""
+"""The work that the cells of a group share: the order of images, their views and the features of the frozen part."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def epoch_order(n: int, seed: int, stream: str, epoch: int) -> Positions:
-    """A permutation of `n` that depends only on (seed, stream, epoch), so that cells share it.
+    """A permutation of `n` rows that depends only on (seed, stream, epoch), so that cells share it.
 
-    It sorts the raw 64-bit words of a counter-based generator, which are the same in every version of NumPy.
+    It sorts raw 64-bit words of a counter-based generator, which are the same in all versions of NumPy.
     """
     words = np.random.Philox(key=key(seed, "order", stream, epoch)).random_raw(n)
     return np.argsort(words, kind="stable").astype(np.int64)
@@ -28,7 +28,7 @@ def epoch_order(n: int, seed: int, stream: str, epoch: int) -> Positions:
 def epoch_batches(
     phase: Phase, sizes: Mapping[str, int], seed: int, epoch: int, *, drop_last: bool
 ) -> list[dict[str, Positions]]:
-    """For each step of an epoch, the rows of every stream: indices into the stream's positions."""
+    """For each step of an epoch, the rows of each stream, which index the positions of the stream."""
     main, batch = next(iter(phase.streams.items()))
     images = sizes[main] if phase.images is None else phase.images
     count = images // batch if drop_last and images >= batch else -(-images // batch)
@@ -47,7 +47,7 @@ def epoch_batches(
 
 
 def _endless(n: int, size: int, seed: int, stream: str, *, start: int, count: int) -> list[Positions]:
-    """Batches `start` … `start + count` of an endless run through permutations of `n` rows."""
+    """Batches `start` … `start + count - 1` of an endless sequence of permutations of `n` rows."""
     first, last = start * size // n, -(-(start + count) * size // n)
     rows = np.concatenate([epoch_order(n, seed, stream, lap) for lap in range(first, last)])
     offset = start * size - first * n
@@ -58,8 +58,8 @@ def _endless(n: int, size: int, seed: int, stream: str, *, start: int, count: in
 class Feed:
     """Computes the features of training images, once for all cells of a group.
 
-    With `recipe.cache` (views that never change), every image passes through the frozen part once. Otherwise, new
-    views are drawn in every epoch.
+    With `recipe.cache` (views that never change), each image passes through the frozen part once. Otherwise, every
+    epoch has new views.
     """
 
     images: ImageSet

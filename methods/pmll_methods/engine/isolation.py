@@ -15,8 +15,8 @@ T = TypeVar("T")
 def isolate_errors(note: Callable[[Exception], None]) -> Iterator[None]:
     """Pass an exception to `note` instead of raising it.
 
-    `Stopped` and Ctrl-C concern all cells and are raised. A `sys.exit()` in a method does not end the process: it is
-    noted as a `MethodError`.
+    `Stopped` and Ctrl-C affect all cells and are raised. A `sys.exit()` in a method does not end the process; it is
+    passed on as a `MethodError`.
     """
     try:
         yield
@@ -29,7 +29,7 @@ def isolate_errors(note: Callable[[Exception], None]) -> Iterator[None]:
 
 
 def result_or_error(work: Callable[[], T]) -> T | Exception:
-    """The result of `work`, or the exception that ended it, as `isolate_errors` notes it."""
+    """The result of `work`, or the exception that `isolate_errors` catches."""
     failures: list[Exception] = []
     with isolate_errors(failures.append):
         return work()
@@ -37,7 +37,7 @@ def result_or_error(work: Callable[[], T]) -> T | Exception:
 
 
 def as_exception(error: BaseException) -> Exception:
-    """The error that ends a cell: an exception itself; for `sys.exit()`, a `MethodError` that it caused."""
+    """The exception that ends a cell: `error` itself, or a `MethodError` for `sys.exit()`."""
     if isinstance(error, Exception):
         return error
     shown = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -12,9 +12,9 @@ One step of training, from batch to averaged weights::
         lr = schedule(step) * phase.lr_scale * recipe.lr_scale[group]
         optimizer.step()
         average = ema * average + (1 - ema) * weights     # recipe.ema
-    save if it is time to; raise Stopped if a run asks to stop
+    save if a save is due; raise Stopped if a run requests a stop
 
-Before an epoch come the sweeps that learners ask for; after it, losses and pseudo-labels are recorded and the benchmark
+The sweeps that learners request run before an epoch. After it, losses and pseudo-labels are recorded, and the benchmark
 may predict and select.
 """
 
@@ -38,7 +38,7 @@ from .member import Member, Place
 
 
 class Calendar(NamedTuple):
-    """The epochs before a phase, and those of all phases."""
+    """The number of epochs before a phase, and in all phases."""
 
     before: int
     epochs: int
@@ -47,14 +47,14 @@ class Calendar(NamedTuple):
 def fit_group(learners: Sequence[AnyLearner], images: ImageSet, runs: Sequence[Run]) -> list[Exception | None]:
     """Train learners of one recipe and seed in lockstep on the same images.
 
-    Every cell runs the same kernels in the same shapes as it would alone, so its result is the same to the last bit. A
-    cell that fails or diverges drops out without affecting the others; its exception is returned in its place.
+    Every cell runs the same kernels with the same shapes as it would alone, so its result is bit-identical. A cell that
+    fails or diverges drops out without affecting the others; its exception is returned instead.
 
     Returns:
         One entry per learner: None, or the exception that ended its training.
 
     Raises:
-        Stopped: A run asked to stop; the states of all cells are saved.
+        Stopped: A run requested a stop; the states of all cells are saved.
     """
     members = [Member(learner, run) for learner, run in zip(learners, runs, strict=True)]
     if not members:
@@ -66,18 +66,18 @@ def fit_group(learners: Sequence[AnyLearner], images: ImageSet, runs: Sequence[R
         place = _fit(cohort, feed)
         if cohort is not cohorts[-1]:
             for member in _alive(cohort):
-                member.save(place)  # so that a stop in a later cohort does not lose the training of this one
+                member.save(place)  # so that a stop in a later cohort does not lose this training
     return [member.failure for member in members]
 
 
 def _cohorts(members: Sequence[Member]) -> list[list[Member]]:
-    """Members by phases and streams of images: only members that agree in both can share a step.
+    """Members grouped by phases and streams of images, since only members with the same ones can share a step.
 
-    Streams depend on labels: for a method with a stream of unlabelled images, every ratio is a cohort.
+    Streams depend on labels. For a method with a stream of unlabelled images, every ratio is a cohort.
     """
     cohorts: list[tuple[_Plan, list[Member]]] = []
     for member in members:
-        with isolate_errors(member.fail):  # a method may refuse its labels, for instance if none is known
+        with isolate_errors(member.fail):  # a method may refuse its labels, for example if none is known
             plan = _Plan.of(member.learner)
             mates = next((each for other, each in cohorts if other.same_as(plan)), None)
             if mates is None:
@@ -105,7 +105,7 @@ class _Plan(NamedTuple):
 
 
 def _fit(members: Sequence[Member], feed: Feed) -> Place:
-    """Train one cohort to the end, from its newest common state. Returns the final place."""
+    """Train one cohort to the end, from its newest common state, and return the final place."""
     place = _resume(members)
     with torch.random.fork_rng(devices=[]):
         phases = laid_out(members[0].learner.phases(), members[0].recipe)
@@ -132,7 +132,7 @@ def _fit(members: Sequence[Member], feed: Feed) -> Place:
 
 
 def _resume(members: Sequence[Member]) -> Place:
-    """The newest place saved by all members; the start if there is none."""
+    """The newest place that all members have saved; the start if there is none."""
     common = set(members[0].run.saved_steps())
     for member in members[1:]:
         common &= set(member.run.saved_steps())
@@ -146,7 +146,7 @@ def _resume(members: Sequence[Member]) -> Place:
 
 
 def _epoch(members: Sequence[Member], feed: Feed, phase: Phase, calendar: Calendar, place: Place) -> Place:
-    """One epoch from `place` on: the sweeps before it, then its steps. Returns the place of the next epoch."""
+    """Run one epoch from `place`: the sweeps before it, then its steps. Returns the place of the next epoch."""
     number = calendar.before + place.epoch  # views and order continue across phases
     if place.step == 0:
         _sweep(members, feed, number)
@@ -176,7 +176,7 @@ def _epoch(members: Sequence[Member], feed: Feed, phase: Phase, calendar: Calend
 
 
 def _record_pseudo_labels(member: Member) -> None:
-    """Let the benchmark compare a learner's pseudo-labels with the complete labels."""
+    """Record a learner's pseudo-labels, which the benchmark compares with the complete labels."""
     for name, made in member.learner.pseudo_labels().items():
         if isinstance(made, PseudoLabels):
             member.run.record(name, made.positions.cpu().numpy(), made.labels.cpu().numpy())
@@ -195,7 +195,7 @@ def _streams(
 
 
 def _pause(members: Sequence[Member], place: Place, *, last: bool) -> None:
-    """Between two steps: save if it is time to, stop if a run asks to."""
+    """Between two steps: save if a save is due, stop if a run requests it."""
     alive = _alive(members)
     stop = any(member.run.should_stop() for member in alive)
     if stop or (not last and any(member.run.save_due() for member in alive)):
@@ -206,7 +206,7 @@ def _pause(members: Sequence[Member], place: Place, *, last: bool) -> None:
 
 
 def _sweep(members: Sequence[Member], feed: Feed, epoch: int) -> None:
-    """The passes over training images that members ask for; equal ones are shared."""
+    """Run the sweeps that members request; members with equal sweeps share them."""
     planned: dict[Sweep, list[Member]] = {}
     for member in _alive(members):
         plan = member.learner.sweep_plan(epoch)
@@ -252,8 +252,8 @@ def predict_group(learners: Sequence[AnyLearner], images: ImageSet, runs: Sequen
     """Predict with learners that share images, views and the frozen part.
 
     Returns:
-        One entry per learner: scores float32 [images, classes], or the exception that ended its prediction, which is
-        a `Diverged` for scores that are not finite.
+        One entry per learner: scores float32 [images, classes], or the exception that ended its prediction (`Diverged`
+        if the scores are not finite).
     """
     recipe, device = runs[0].recipe, runs[0].device
     for learner in learners:

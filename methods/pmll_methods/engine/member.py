@@ -95,7 +95,7 @@ class Member:
     def train_step(self, batch: Batch[Features], phase: Phase, place: Place, steps: int) -> None:
         """Take one optimizer step. Raises `Diverged` if the loss is not finite."""
         seed = key(self.run.seed, "step", place.phase, place.epoch, place.step)
-        torch.manual_seed(seed)  # dropout and other draws are the same alone and in a group
+        torch.manual_seed(seed)  # dropout and other random draws are the same alone and in a group
         generator = torch.Generator().manual_seed(seed)
         self.set_mode(training=True, first_epoch=place.phase == place.epoch == 0)
         with autocast(self.recipe, self.run.device):
@@ -152,7 +152,7 @@ class Member:
         self.run.save(state, place.done)
 
     def restore(self, done: int) -> Place:
-        """Restore the state saved after `done` steps. Raises `MethodError` if it is of another version."""
+        """Restore the state saved after `done` steps. Raises `MethodError` if it does not fit the method."""
         state = self.run.restore(done)
         assert state is not None
         try:
@@ -170,7 +170,7 @@ class Member:
 def _by_decay(
     groups: Mapping[str, Sequence[nn.Parameter]], recipe: Recipe
 ) -> Iterator[tuple[str, Sequence[nn.Parameter], bool]]:
-    """Each group with its name and whether it has weight decay; vectors form a group if the recipe spares them."""
+    """Each group with its name and whether it has weight decay; vectors form groups without, unless `decay_vectors`."""
     for name, parameters in groups.items():
         if recipe.decay_vectors or name == "scalars":
             yield name, parameters, name != "scalars"

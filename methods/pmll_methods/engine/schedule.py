@@ -6,7 +6,7 @@ import math
 
 from ..recipe import Recipe
 
-ONE_CYCLE_UP = 0.2  # fraction of the steps with a rising rate (SCPNet)
+ONE_CYCLE_UP = 0.2  # fraction of the steps in which the rate rises (SCPNet)
 ONE_CYCLE_START = 25.0  # peak rate / first rate
 ONE_CYCLE_END = 1e4  # first rate / last rate
 ONE_CYCLE_MOMENTUM = (0.95, 0.85)
@@ -15,9 +15,9 @@ ONE_CYCLE_MOMENTUM = (0.95, 0.85)
 def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int, epochs: int) -> float:
     """The learning rate at optimizer step `step` (from 0) of a phase of `epochs` epochs.
 
-    The schedules `step` and `cosine` change once per epoch, as in the released codes. The warm-up is constant with
-    `warmup_lr`; otherwise it rises linearly with every step. `cosine` starts after the warm-up but keeps the full
-    period, so the last epoch does not reach zero (golden kind `cosine_warmup_lr`).
+    The schedules `step` and `cosine` change once per epoch, as in released code. During the warm-up, the rate is
+    `warmup_lr` if given; otherwise it rises linearly with every step. `cosine` starts after the warm-up with the full
+    period, so it does not reach zero in the last epoch (golden kind `cosine_warmup_lr`).
     """
     epoch = step // steps_per_epoch
     if recipe.schedule == "onecycle":
@@ -36,7 +36,7 @@ def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int, epochs: int) 
 def one_cycle(peak: float, step: int, steps: int, up: float = ONE_CYCLE_UP) -> tuple[float, float]:
     """Learning rate and β1 of the one-cycle policy at `step` of `steps` (golden kind `onecycle_lr`).
 
-    With too few steps for a rise, the first step has the peak rate.
+    If there are too few steps for a rise, the first step has the peak rate.
     """
     low, turn = peak / ONE_CYCLE_START, max(0.0, up * steps - 1)
     high, rest = ONE_CYCLE_MOMENTUM

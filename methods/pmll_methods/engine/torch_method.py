@@ -1,4 +1,4 @@
-"""Makes a learner a method: builds it for a training set and runs the loops."""
+"""Turns a learner into a method: builds it for a training set and runs the loops."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .loop import fit_group, predict_group
 
 
 class TorchMethod:
-    """A `Method` around one learner class; `fit` is a group of one."""
+    """A `Method` with one learner class; `fit` trains a group of one."""
 
     def __init__(self, learner_class: type[AnyLearner], settings: Settings) -> None:
         self.learner_class, self.settings = learner_class, settings
@@ -55,7 +55,7 @@ class TorchMethod:
 def fit_methods(
     methods: Sequence[TorchMethod], trains: Sequence[TrainSet], runs: Sequence[Run]
 ) -> list[Exception | None]:
-    """Build and train a group in lockstep: one entry per cell, None or the exception that ended it."""
+    """Build and train a group in lockstep. Returns one entry per cell: None, or the exception that ended it."""
     learners = [
         result_or_error(partial(method.build, train, run))
         for method, train, run in zip(methods, trains, runs, strict=True)

@@ -182,7 +182,7 @@ REGIMES: Mapping[str, Regime] = {
     ),
     "single-positive": Regime("one present label per image is known, and nothing else"),
     "semi": Regime(
-        "a fraction of the images is fully labelled, the others are unlabelled (--ratios)", (0.05, 0.1, 0.15, 0.2)
+        "a fraction of the images is fully labelled; the others are unlabelled (--ratios)", (0.05, 0.1, 0.15, 0.2)
     ),
 }
 

@@ -27,8 +27,8 @@ def ablate(
 ) -> None:
     """Run the missing cells of a paper's ablation, print the results table and draw the plot.
 
-    Each row of the table changes some settings of a method. All other options are
-    those of 'pmll-bench run'.
+    Each row of the table is a variant of a method with some settings changed.
+    All other options are the same as for 'pmll-bench run'.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""List options in every form that people type: `--seeds 0 1`, `--seeds 0,1`, `--seeds 0 --seeds 1`."""
+"""List options in all common forms: `--seeds 0 1`, `--seeds 0,1`, `--seeds 0 --seeds 1`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ LISTS = frozenset(field.flag for field in declared() if field.many and field.opt
 
 
 def spread_lists(argv: Sequence[str]) -> list[str]:
-    """Repeat a list option before each of its values, the form that the parser knows.
+    """Repeat a list option before each of its values, as the parser expects.
 
-    A list ends at the next option; commas separate values, too. Everything else stays as it is.
+    A list ends at the next option; commas also separate values. All other arguments are unchanged.
 
     >>> spread_lists(["--datasets", "coco", "voc", "--seeds=0,1", "--set", "prompt=a cat, a dog"])
     ['--datasets', 'coco', '--datasets', 'voc', '--seeds', '0', '--seeds', '1', '--set', 'prompt=a cat, a dog']

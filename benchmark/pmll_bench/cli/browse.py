@@ -1,4 +1,4 @@
-"""`list` and `show`: names, and what is known about a method or data set."""
+"""`list` and `show`: the names of methods, data sets and others, and the description of one."""
 
 from __future__ import annotations
 
@@ -27,10 +27,12 @@ class Kind(StrEnum):
 
 
 def list_names(
-    kind: Annotated[Kind, typer.Argument(metavar="KIND", help="The kind of names.")],
+    kind: Annotated[
+        Kind, typer.Argument(metavar="KIND", help="methods, datasets, regimes, masks, tracks, ablations or published.")
+    ],
     as_json: Json = False,
 ) -> None:
-    """List methods, data sets, regimes, masks, tracks, ablations or the numbers of papers.
+    """List methods, data sets, regimes, masks, tracks, ablations or published numbers.
 
     \b
     Examples:
@@ -60,7 +62,7 @@ def show(
         list[str] | None,
         typer.Option(
             metavar="NAME …",
-            help="Of a method: show the settings and the recipe on these data sets.",
+            help="For a method: show the settings and the recipe on these data sets.",
             autocompletion=names_of("datasets"),
         ),
     ] = None,
@@ -90,8 +92,8 @@ def show(
     """Show one method or data set.
 
     For a method: what it trains, its settings with their sources, its recipes,
-    inferred parts and differences from released code. With --datasets: every
-    value that it uses there, with its source. For a data set: counts, folder
+    inferred parts and differences from released code. With --datasets: all
+    values that it uses there, with their sources. For a data set: counts, folder
     layout, options and, if its files are there, the number of present, absent and
     unknown labels.
 

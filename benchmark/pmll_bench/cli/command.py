@@ -1,11 +1,11 @@
-"""The classes of all commands: list options in every form, in the shell's completion too, and help without types."""
+"""The classes of all commands: list options in all forms, also in shell completion, and help without Python types."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from .argv import open_list, spread_lists
 
@@ -13,7 +13,7 @@ OPEN_LIST = "pmll_bench.open_list"
 
 
 class Command(TyperCommand):
-    """A command whose list options are written as people type them: `--seeds 0 1` or `--seeds 0,1`."""
+    """A command that accepts list options as `--seeds 0 1` and `--seeds 0,1`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         ctx.meta[OPEN_LIST] = open_list(args)
@@ -23,7 +23,7 @@ class Command(TyperCommand):
         return without_type(super().get_params(ctx))
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
-        """Complete further values of a list option, else the names of options."""
+        """Complete the next value of a list option, else the names of options."""
         if not incomplete.startswith("-"):
             for param in self.get_params(ctx):
                 if ctx.meta.get(OPEN_LIST) in param.opts:
@@ -39,8 +39,10 @@ class Group(TyperGroup):
 
 
 def without_type(params: Sequence[Any]) -> list[Any]:
-    """The parameters, whose flags have no type in the help: typer writes <bool>."""
+    """The parameters, without the types that typer adds to flags and arguments in the help: <bool>, <str>."""
     for param in params:
         if getattr(param, "is_flag", False) and param.metavar is None:
             param.metavar = ""
+        elif isinstance(param, TyperArgument):
+            vars(param)["display_type"] = lambda ctx: None
     return list(params)

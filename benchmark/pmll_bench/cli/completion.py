@@ -71,7 +71,7 @@ NAMES: dict[str, Callable[[], Iterable[str]]] = {
 
 
 def names_of(kind: str) -> Callable[[str], list[str]]:
-    """The completion of an option or an argument: the names that begin with what is typed, after its last comma."""
+    """A completion for an option or an argument: the names that begin with the text after its last comma."""
 
     def complete(incomplete: str) -> list[str]:
         before, comma, last = incomplete.rpartition(",")

@@ -1,4 +1,4 @@
-"""`data`: status of the data sets, verification of their images, masks and downloads."""
+"""`data`: the status of data sets, the verification of their images, masks and downloads."""
 
 from __future__ import annotations
 
@@ -124,7 +124,9 @@ def mask(
     ] = "partial",
     ratios: Annotated[
         list[str] | None,
-        typer.Option(metavar="R …", help="Shares of known labels, 0.1 or 10%; default: those of the regime."),
+        typer.Option(
+            metavar="R …", help="Fractions of known labels, such as 0.1 or 10%; default: those of the regime."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Mask seed.")] = 0,
     sets: DataSets = None,
@@ -132,7 +134,7 @@ def mask(
 ) -> None:
     """Write the mask of a data set's training labels to a file.
 
-    With 'run --mask FILE', others use the same known labels.
+    Others can use the same known labels with 'pmll-bench run --mask FILE'.
 
     \b
     Examples:
@@ -159,16 +161,16 @@ def fetch(
     ],
     classes: Annotated[
         list[str] | None,
-        typer.Argument(metavar="FILE", help="With word vectors: label files with further class names."),
+        typer.Argument(metavar="FILE", help="For word vectors: label files with additional class names."),
     ] = None,
     data_root: DataRoot = None,
 ) -> None:
     """Download and unpack the missing archives of a data set, or word vectors.
 
-    Archives are the official ones; their checksums are verified, and an
-    interrupted download resumes. From word vectors (GloVe, 300 dimensions) only
-    the words of class names are kept in a cache; if the official file is in the
-    data folder, it is read there.
+    Archives come from the official sites, and their checksums are verified. An
+    interrupted download is resumed. For word vectors (GloVe, 300 dimensions),
+    only the words in class names are cached. If the official file is in the data
+    folder, it is read from there.
 
     \b
     Examples:
@@ -192,7 +194,7 @@ def fetch(
 def _fetch_words(
     name: str, classes: list[str], data_root: Path | None, progress: Callable[[str, int, int], None]
 ) -> Path:
-    """Keep the words of the built-in data sets and of `classes`; the path of the cache."""
+    """Cache the words of the built-in data sets and of the label files `classes`; return the path of the cache."""
     from pmll_datasets.dataset import load
     from pmll_methods.towers.glove import kept_path
 
@@ -200,7 +202,7 @@ def _fetch_words(
 
     cache_vectors(
         name,
-        [prompt_names for each in classes for prompt_names in load(each, data_root).prompt_names],
+        [prompt_name for each in classes for prompt_name in load(each, data_root).prompt_names],
         data_root,
         progress,
     )

@@ -90,8 +90,8 @@ def describe(name: str, datasets: Sequence[str] = (), regime: str = "", track: s
     """Describe one method (name or file) or data set (name, alias or label file).
 
     With `datasets`, the description of a method has its settings and recipe on each of them (`recipes.resolved`), by
-    default in the regime `partial`, or the method's first. Raises `ConfigError` for an unknown name, with the nearest,
-    and `MethodError` for a file without a method.
+    default in the regime `partial`, or the method's first. Raises `ConfigError` for an unknown name, with the nearest
+    name as a hint, and `MethodError` for a file without a method.
     """
     from pmll_datasets.registry import ALIASES, DATASETS, is_file
 

@@ -1,4 +1,4 @@
-"""The options that `run` and `ablate` share: the fields of a request, and how the grid is run."""
+"""The common options of `run` and `ablate`: the fields of a request, and the options of its execution."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _option(help: str, metavar: str = "", *names: str, **option: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """Where and how a grid is run. Each field is an option of `run` and `ablate`."""
+    """How a grid is run. Each field is an option of `run` and `ablate`."""
 
     root: Annotated[Path, _option("Store: the folder for results.", "FOLDER", envvar="PMLL_STORE")] = STORE
     device: Annotated[
@@ -57,7 +57,7 @@ class RunOptions:
     slots: Annotated[
         int | None,
         _option(
-            "With local: number of parallel processes; default: one per GPU, else one per core, at most 8.",
+            "With local: the number of processes; default: one per GPU, else one per core, at most 8.",
             "N",
             min=1,
         ),
@@ -65,8 +65,8 @@ class RunOptions:
     slurm: Annotated[
         list[str] | None,
         _option(
-            "With slurm: a resource of each job, such as gpus=1, cpus=8, mem=32G, time=240, partition, account or "
-            "setup, or any other option of sbatch. Repeatable.",
+            "With slurm: an option of each job, such as gpus=1, cpus=8, mem=32G, time=240 (minutes), partition=NAME, "
+            "account=NAME, setup=COMMAND, or any other option of sbatch. Repeatable.",
             "KEY=VALUE",
         ),
     ] = None
@@ -109,7 +109,7 @@ def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
 
 
 def _annotation(field: Declared) -> Any:
-    """The parameter of a field of `Request`, as typer reads it."""
+    """The annotation of a field of `Request` for typer."""
     given = field.option
     assert given is not None
     option = typer.Option(
@@ -127,7 +127,7 @@ def _annotation(field: Declared) -> Any:
 
 
 def _values(field: Declared, value: Any) -> Any:
-    """A value of the command line as the field holds it; None if the option is not given."""
+    """Convert a value of the command line to that of the field; None if the option is not given."""
     if not field.many or not value:
         return None if value == [] else value
     parse = field.option and field.option.parse
@@ -135,6 +135,6 @@ def _values(field: Declared, value: Any) -> Any:
 
 
 def _changed(request: Request, given: dict[str, Any]) -> Request:
-    """A request with the given options; `--set` is added to the request's own, and the last value counts."""
+    """A request with the given options; `--set` is added to that of the request; the last value is used."""
     changes = {name: value for name, value in given.items() if value is not None}
     return replace(request, **changes | {"sets": (*request.sets, *changes.get("sets", ()))})

@@ -1,4 +1,4 @@
-"""Plans for commands: methods that are left out, downloads before the run, and the list of cells."""
+"""Plans for commands: leaves out unavailable methods, downloads word vectors and lists cells."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _store_in(root: Path) -> Store | None:
 
 
 def fetch_words(planned: Plan, request: Request, root: Path) -> None:
-    """Download missing word vectors. If a download fails, a note says so and the cells that need it fail."""
+    """Download missing word vectors. A failed download is reported, and the cells that need it fail later."""
     waiting = [each for each in _waiting(planned, root) if each.settings.get("words")]
     if not waiting:
         return

@@ -1,4 +1,4 @@
-"""The settings and recipe of a method on a data set in a regime, each value with its source; for `show` and docs."""
+"""The settings and recipe of a method on a data set in a regime, with the source of each value; for `show` and docs."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def short(value: Any) -> str:
 
 
 def page() -> str:
-    """The page of the docs with the recipes of all built-in methods on the track `paper`."""
+    """The documentation page with the recipes of all built-in methods on the track `paper`."""
     from pmll_methods import registry
     from pmll_methods.method import REGISTRY
 

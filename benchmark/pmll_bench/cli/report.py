@@ -61,7 +61,7 @@ def table(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the table to a file.")
     ] = None,
-    decimals: Annotated[int, typer.Option(min=0, max=6, metavar="N", help="Digits after the point.")] = 1,
+    decimals: Annotated[int, typer.Option(min=0, max=6, metavar="N", help="Digits after the decimal point.")] = 1,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with status 5 if a number or a result is missing.")
     ] = False,
@@ -94,7 +94,7 @@ def table(
         raise typer.Exit(Exit.INCOMPLETE)
 
 
-plot = typer.Typer(cls=Group, no_args_is_help=True, help="Plot results.")
+plot = typer.Typer(cls=Group, no_args_is_help=True, help="Plot curves over the ratio, or an ablation.")
 
 
 @plot.command(cls=Command)
@@ -106,7 +106,7 @@ def curves(
     datasets: Datasets = None,
     root: Root = STORE,
 ) -> None:
-    """Plot a metric over the ratio: mean and spread over seeds.
+    """Plot a metric over the ratio: the mean and the spread over masks or seeds.
 
     \b
     Examples:
@@ -136,7 +136,7 @@ def ablation(
     datasets: Datasets = None,
     root: Root = STORE,
 ) -> None:
-    """Plot an ablation: one line per row over the ratios, with the spread over seeds.
+    """Plot an ablation: one row of dots per variant, one dot per ratio.
 
     \b
     Examples:
@@ -169,7 +169,7 @@ def _layout(results: list[Result], metric: str, decimals: int = 1) -> Layout:
 
 
 def _chosen(root: Path, methods: list[str] | None, datasets: list[str] | None) -> Chosen:
-    """The results of a store that are reported; a warning counts the cells without a result."""
+    """The results of a store to report; a warning counts the cells without a result."""
     from ..report.chosen import choose
     from ..store.store import Store
 

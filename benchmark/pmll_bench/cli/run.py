@@ -19,7 +19,8 @@ def run(
     change: Change,
     how: RunOptions,
     label: Annotated[
-        str | None, typer.Option(metavar="TEXT", rich_help_panel=WHAT, help="Name of the row; with one method.")
+        str | None,
+        typer.Option(metavar="TEXT", rich_help_panel=WHAT, help="The label of the row in tables, for a single method."),
     ] = None,
     config: Annotated[
         Path | None,
@@ -28,9 +29,9 @@ def run(
 ) -> None:
     """Run the missing cells of a grid and print the results table.
 
-    Without options: six methods at 10% to 90% known labels on the embedded data
-    set. Lists are written '--ratios 0.1 0.5' or '--ratios 10%,50%'.
-    Ctrl-C saves and stops; the same command continues.
+    By default, six methods run at 10% to 90% known labels on the embedded data
+    set. Write lists as '--ratios 0.1 0.5' or '--ratios 10%,50%'.
+    Ctrl-C saves and stops; run the same command again to continue.
 
     \b
     Examples:

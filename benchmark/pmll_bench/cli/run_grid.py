@@ -69,7 +69,7 @@ def _submit(planned: Plan, how: RunOptions) -> None:
 
 
 def _slurm_settings(options: list[str]) -> dict[str, str]:
-    """The settings in `--slurm KEY=VALUE`; several `setup` values are joined as lines, else the last value counts."""
+    """The settings in `--slurm KEY=VALUE`; several `setup` values are joined as lines, else the last value is used."""
     settings: dict[str, str] = {}
     for option in options:
         key, equals, value = option.partition("=")
@@ -135,7 +135,7 @@ def _tell_done(planned: Plan, store: Store, as_json: bool) -> None:
 
 
 def _launcher(how: RunOptions, planned: Plan) -> Callable[..., Outcome]:
-    """The function that runs groups: in this process, or in several."""
+    """The function that runs groups, in this process or in several."""
     from ..machine import choose_device, cores
 
     threads = _threads(planned, how)
@@ -173,7 +173,7 @@ def _show_results(planned: Plan, store: Store) -> None:
 
 
 def table_of(planned: Plan, store: Store) -> Table:
-    """The table of a plan's cells alone, with the labels of the plan."""
+    """The table of a plan's cells, with the labels of the plan."""
     from ..report.frame import frame
     from ..report.table import Layout, build
     from .describe import inferred_methods

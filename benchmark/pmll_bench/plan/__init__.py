@@ -1,1 +1,1 @@
-"""Planning: turns a request into cells and groups, as pure data; imports no torch."""
+"""Planning: turns a request into cells and groups, which are pure data. Needs no torch at import."""

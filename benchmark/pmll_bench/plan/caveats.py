@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pmll_methods.recipe import Recipe
 
 KEPT = 0.05
-"""The largest share of the initial weights in the final moving average that gives no warning."""
+"""The largest share of the initial weights in the final moving average that causes no warning."""
 
 
 def caveats(request: Request, data: Sequence[DataFacts], methods: Mapping[str, Sequence[MethodFacts]]) -> Iterator[str]:
@@ -47,9 +47,9 @@ def _corrections(row: MethodFacts, data: DataFacts) -> Iterator[str]:
 
 
 def initial_share(recipe: Recipe, images: int) -> float:
-    """The share of the initial weights in the moving average at the end of training, ema^steps; 0 without one.
+    """The share of the initial weights in the moving average at the end of training, ema^steps; 0 without EMA.
 
-    Stages count as one: a method that restarts its average in a later stage keeps a larger share.
+    All stages count as one: a method that restarts its average in a later stage keeps a larger share.
 
     >>> from pmll_methods.recipe import Recipe
     >>> round(initial_share(Recipe(resolution=448, batch=128, epochs=60, lr=1e-4, ema=0.9997), 5011), 2)

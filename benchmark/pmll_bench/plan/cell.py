@@ -33,7 +33,7 @@ def digest(value: object) -> str:
 
 
 def plain(value: object, where: str = "value") -> Any:
-    """A value as JSON returns it: dicts with string keys, lists, NFC text, finite floats without -0.0."""
+    """A value as JSON would return it: dicts with string keys, lists, NFC text, finite floats without -0.0."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
@@ -108,12 +108,12 @@ def check_name(name: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Axis:
-    """How an optional axis of the grid is shown. At its default it is neither shown nor part of the identity."""
+    """The display of an optional axis of the grid. The default value is neither displayed nor part of the identity."""
 
     default: Any
-    column: str  # of the list of cells; before the value in a cell's name
-    title: str  # of a table that it distinguishes from others, with {} for the value
-    caption: str  # of a table, with {} for the value
+    column: str  # column title in a list of cells, and the text before the value in a cell's name
+    title: str  # part of the title of a table that the value distinguishes; {} is the value
+    caption: str  # part of the caption of a table; {} is the value
     shown: Callable[[Any], str] = str  # the value as text
 
     def titled(self, value: Any) -> str:
@@ -141,14 +141,14 @@ def percent(share: float) -> str:
 class Cell:
     """Everything that can change a number, and nothing else; equal cells have equal ids on every machine.
 
-    `options` are those of the data set, resolved; `fingerprint` hashes its ids, labels and classes. `mask` names the
-    rule that selects the known entries ("none" in the regime `full`; "list/" and its digest for a file). `noise` is
-    the share of them that is flipped. `revision` is the number of a built-in method; for a user's file the digest of
-    its content is appended. `settings` contains only what differs from the defaults of that revision; `recipe` is the
-    digest of the full recipe and of the tower hashes.
+    `options` are the resolved options of the data set; `fingerprint` hashes its ids, labels and classes. `mask` names
+    the rule that selects the known entries ("none" in the regime `full`; "list/" and the digest for a file). `noise` is
+    the share of the known labels that is flipped. `revision` is the revision number of the method, followed by the
+    digest of its content if it is a user's file. `settings` contains only the settings that differ from the defaults of
+    that revision; `recipe` is the digest of the full recipe and of the tower hashes.
     """
 
-    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # more fields would mean another identity
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # an additional field would change the identity
 
     dataset: str
     fingerprint: str
@@ -176,13 +176,13 @@ class Cell:
             object.__setattr__(self, each.name, plain(getattr(self, each.name), each.name))
 
     def as_plain(self) -> dict[str, Any]:
-        """The cell as data for JSON, without the optional axes that are at their defaults."""
+        """The cell as plain data for JSON, without optional axes that have their default value."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         return {name: value for name, value in values.items() if name not in AXES or name in self.varied}
 
     @property
     def varied(self) -> dict[str, str]:
-        """The optional axes that are not at their defaults, with their values as text."""
+        """The optional axes that differ from their default value, with their values as text."""
         values = {name: getattr(self, name) for name in AXES}
         return {name: each.shown(values[name]) for name, each in AXES.items() if values[name] != each.default}
 
@@ -196,4 +196,4 @@ class Cell:
 
 
 AXES: Mapping[str, Axis] = {each.name: each.metadata["axis"] for each in fields(Cell) if "axis" in each.metadata}
-"""The optional axes of the grid by the field of `Cell`. Tables, cell names and lists of cells show them."""
+"""The optional axes of the grid, by the field of `Cell`. Tables, cell names and lists of cells display them."""

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 Facts: TypeAlias = dict[str, list[MethodFacts]]  # by data set, in the order of a request's rows
 
 PACKAGES = ("errors", "datasets", "methods", "bench")
-MOST = 100  # files that are kept
+MOST = 100  # number of files to keep
 
 
 def folder() -> Path:
@@ -90,7 +90,7 @@ def _path(request: Request, data: Sequence[str]) -> Path | None:
 
 @cache
 def _code() -> str:
-    """The digest of everything that determines the facts: our packages, Python and pydantic."""
+    """The digest of everything that determines the facts: the code of this project, Python and pydantic."""
     total = sha256(f"{sys.version} {version('pydantic')}".encode())
     for package in PACKAGES:
         root = Path(str(__import__(f"pmll_{package}").__file__)).parent

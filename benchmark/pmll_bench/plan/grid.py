@@ -1,4 +1,4 @@
-"""Planning: turns a request and the facts about data sets and methods into cells and groups. Pure data, no disk."""
+"""Expands a request into cells and groups, given the facts about its data sets and methods. It reads no files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def expand(
     """The cells of a request, in the order of its axes: data set, method, label noise, seeds, ratio.
 
     A deterministic method is planned once per mask with training seed 0. `methods` maps each data set to its rows;
-    `mask` is needed where the mask of the request is more than a name. Methods that do not support the regime are
+    `mask` is required if the mask of the request is not a plain rule name. Methods that do not support the regime are
     left out (see `skipped`). Raises one `ConfigError` with all problems.
     """
     problems = [*axis_problems(request), *_name_problems(request, data, methods)]
@@ -58,7 +58,8 @@ def skipped(request: Request, methods: Mapping[str, Sequence[MethodFacts]]) -> t
 def groups(planned: Iterable[Planned]) -> tuple[Group, ...]:
     """The groups of cells that can train in lockstep; cheap groups first, methods in turn.
 
-    A method that fails thus fails early, and the first numbers of all methods come soon. The order changes no result.
+    Methods that fail thus fail early, and the first numbers of all methods are soon available. The order does not
+    affect results.
     """
     members: dict[tuple[object, ...], list[Planned]] = defaultdict(list)
     for item in planned:
@@ -77,7 +78,7 @@ def _cost(group: Group) -> float:
 
 
 def _seeds(request: Request, method: MethodFacts, mask: MaskFacts, noise: float) -> list[tuple[int, int]]:
-    """Pairs of mask seed and training seed; a seed without effect is 0."""
+    """Pairs of mask seed and training seed; a seed that has no effect is 0."""
     pairs = _drawn_seeds(request, mask, noise)
     return list(dict.fromkeys((of_mask, 0) for of_mask, _ in pairs)) if method.deterministic else pairs
 
@@ -134,14 +135,15 @@ def revision_of(number: int, source: str) -> int | str:
 
 
 def recipe_digest(recipe: Recipe, towers: str) -> str:
-    """The part of an identity that stands for the full recipe and the digests of towers and word vectors."""
+    """The part of an identity that covers the full recipe and the digests of towers and word vectors."""
     return digest({"recipe": _identified(recipe), "towers": towers})
 
 
 def _identified(recipe: Recipe) -> dict[str, Any]:
-    """The recipe in identities; `horizon` and `view_rules` are younger and appear only where they have an effect.
+    """The recipe in identities.
 
-    `view_rules` are the version numbers of views that have changed under their names.
+    `horizon` and `view_rules` were added later and appear only if they have an effect. `view_rules` are the versions of
+    the views whose pixels have changed while their names stayed the same.
     """
     changed = rules([*recipe.views, recipe.test_view])
     stated = {name: value for name, value in asdict(recipe).items() if name != "horizon" or value is not None}
@@ -149,7 +151,7 @@ def _identified(recipe: Recipe) -> dict[str, Any]:
 
 
 def axis_problems(request: Request) -> Iterator[ConfigError]:
-    """What is wrong with the values of a request's axes and limits."""
+    """The problems with the values of a request's axes and limits."""
     for field in (field for field in declared() if field.type in (int, float)):
         value = getattr(request, field.name)
         if value == ():
@@ -165,7 +167,7 @@ def axis_problems(request: Request) -> Iterator[ConfigError]:
 
 
 def _valid(field: Declared, values: Iterable[Any]) -> tuple[list[float], list[ConfigError]]:
-    """The valid ones among the values of an axis or a limit, and the problems of the others."""
+    """The valid values of an axis or a limit, and the problems with the others."""
     valid: list[float] = []
     problems = []
     for value in values:

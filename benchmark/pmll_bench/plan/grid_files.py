@@ -56,7 +56,7 @@ def _read(path: Path) -> str:
 
 
 class _Core(yaml.SafeLoader):
-    """YAML 1.2's core rules: `1e-4` is a number; `10:30`, `no`, `1_000` and dates stay text."""
+    """The core schema of YAML 1.2: `1e-4` is a number; `10:30`, `no`, `1_000` and dates are text."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 (the parent's class attribute, emptied)
 
@@ -148,12 +148,12 @@ def _load_json(text: str, path: Path) -> tuple[Any, Marks]:
 
 
 def _listed(value: Any) -> Any:
-    """A single value stands for a list of one."""
+    """A single value as a list of one."""
     return [value] if isinstance(value, (str, int, float)) else value
 
 
 def _parsed(parse: Callable[[str | float], Any]) -> BeforeValidator:
-    """A value that is read from text or a number, its error with a hint."""
+    """A validator that parses text or a number and keeps the hint of an error."""
 
     def validate(value: Any) -> Any:
         if not isinstance(value, (str, int, float)):
@@ -167,7 +167,7 @@ def _parsed(parse: Callable[[str | float], Any]) -> BeforeValidator:
 
 
 def _sets(value: Any, prefix: str = "") -> Any:
-    """A mapping (nested or dotted) as the texts that `--set` takes; a list of such texts as it is."""
+    """Convert a mapping (nested or dotted) to the texts that `--set` accepts; a list of such texts is unchanged."""
     if not isinstance(value, Mapping):
         return value
     texts: list[str] = []
@@ -206,7 +206,7 @@ def _named(value: Any) -> Any:
 
 Rows: TypeAlias = list[Annotated[_MethodRow, BeforeValidator(_named)]]
 FORMS = {"methods": Annotated[Rows, BeforeValidator(_listed)], "sets": Sets}
-"""The fields of a request that have a form of their own in a grid file."""
+"""The fields of a request with a special form in a grid file."""
 
 
 def _type_in_file(field: Declared) -> Any:
@@ -241,7 +241,7 @@ def _request(document: Mapping[str, Any]) -> Request:
 
 
 def _mark(place: Place, marks: Marks) -> tuple[int, int]:
-    """Line and column of a value, or of the nearest one around it; (0, 0) where the format has none."""
+    """Line and column of a value, or of the nearest one around it; (0, 0) if the format has none."""
     around = (place[:length] for length in range(len(place), -1, -1))
     return next((marks[outer] for outer in around if outer in marks), (0, 0))
 

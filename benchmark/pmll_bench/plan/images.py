@@ -1,4 +1,4 @@
-"""Images that were replaced under their old names, found when a grid is planned."""
+"""Detects, during planning, images that were replaced by others of the same name."""
 
 from __future__ import annotations
 

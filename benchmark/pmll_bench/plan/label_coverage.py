@@ -13,9 +13,9 @@ from .planned import MethodFacts, Planned
 SIGNS = {"present": 1, "absent": -1}
 MARKS = {"present": "1", "absent": "-1, or 0 in a file of only 0 and 1"}
 NEEDS = {"single-positive": ("present",)}
-"""The signs that a regime needs; other regimes need both."""
+"""The signs of the known labels that a regime needs; other regimes need both."""
 NESTED = ("counter/1", "none")
-"""Masks whose known labels at the smallest ratio are known at every larger ratio."""
+"""Masks whose known labels at one ratio are known at every larger ratio."""
 FEW = 5
 """The number of classes that a note names."""
 
@@ -31,7 +31,7 @@ def check_labels(
     Args:
         cells: the cells of a grid; methods that use no labels are skipped.
         methods: the methods by the labels of their rows.
-        opened: returns the data set of a cell.
+        opened: a function that returns the data set of a cell.
 
     Raises:
         DataError: no training label of a cell is known, or no needed present or absent label.
@@ -63,8 +63,8 @@ def classes_without_labels(labels: Labels, classes: Sequence[str], regime: str) 
     """
     missing = []
     for sign in _needed(regime):
-        there = (labels == SIGNS[sign]).any(axis=0).tolist()
-        without = [name for name, found in zip(classes, there, strict=True) if not found]
+        present = (labels == SIGNS[sign]).any(axis=0).tolist()
+        without = [name for name, found in zip(classes, present, strict=True) if not found]
         if without:
             names = ", ".join(without[:FEW]) + (f" and {len(without) - FEW:,} more" if len(without) > FEW else "")
             have = "has" if len(without) == 1 else "have"

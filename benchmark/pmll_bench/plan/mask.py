@@ -44,7 +44,7 @@ def check_mask_fits(request: Request, mask: MaskFacts, data: dataset.Dataset) ->
 
 
 def open_mask(planned: Planned) -> str:
-    """The mask of a planned cell: a rule's name, or the path of a file. Raises `DataError` where that has changed."""
+    """The mask of a planned cell: a rule's name, or the path of a file. Raises `DataError` if it has changed."""
     name, file = planned.cell.mask, planned.where.mask
     if file is not None and name != f"list/{mask_files.digest(Path(file))}":
         raise DataError(

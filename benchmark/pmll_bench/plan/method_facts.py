@@ -119,7 +119,7 @@ def pretrained(full: Mapping[str, Any]) -> str:
 def _settings_for(
     changes: Mapping[str, Any], defaults: settings.Settings, request: Request, method: str
 ) -> dict[str, Any]:
-    """`NAME=V` applies to the methods that have NAME; for `METHOD.NAME=V` the method must have NAME."""
+    """`NAME=V` applies to all methods that have the setting NAME; `METHOD.NAME=V` requires that METHOD has it."""
     fields = {field.name for field in dataclasses.fields(defaults)}
     sets = request.overrides
     bare = sets.settings.keys() - sets.per_method.get(method, Overrides()).settings.keys()

@@ -1,4 +1,4 @@
-"""Overrides: what `--set` changes in settings, recipes and data set options, read from text."""
+"""Overrides: the changes of settings, recipes and data set options by `--set`, parsed from text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import ConfigError, raise_all
 
 @dataclass(frozen=True)
 class Overrides:
-    """What `--set` changes, as text; the settings' and the recipe's own types convert it later. `null` is None."""
+    """The values given by `--set`, as text that is converted later to the types of its fields; None for `null`."""
 
     settings: Mapping[str, str | None] = field(default_factory=dict)
     recipe: Mapping[str, str | None] = field(default_factory=dict)
@@ -19,14 +19,14 @@ class Overrides:
     per_method: Mapping[str, Overrides] = field(default_factory=dict)
 
     def updated(self, other: Overrides) -> Overrides:
-        """The settings and the recipe of both; where they differ, those of `other`."""
+        """The settings and recipe values of both; `other` takes precedence."""
         return Overrides({**self.settings, **other.settings}, {**self.recipe, **other.recipe})
 
 
 def parse_sets(sets: Iterable[str]) -> Overrides:
     """Parse `NAME=V`, `recipe.NAME=V`, `data.NAME=V`, `METHOD.NAME=V` and `METHOD.recipe.NAME=V`.
 
-    Of several values for one name the last one counts.
+    If a name is given several values, the last one is used.
 
     >>> parse_sets(["lr=1e-4", "sst.recipe.epochs=3"]).per_method["sst"].recipe
     {'epochs': '3'}

@@ -31,9 +31,9 @@ class DataFacts:
 class MethodFacts:
     """The facts about the method of one row on one data set that planning uses.
 
-    `settings` and `recipe` are complete. `changed` contains the settings in the form of the identity: those that
-    differ from the defaults, with the digest of its content for each file. `file_digest` is the digest of a user's own
-    method file. `stated` is False if the source of the track's recipe gives none for the data set or the regime.
+    `settings` and `recipe` are complete. `changed` contains the settings of the identity: those that differ from the
+    defaults, with each file replaced by the digest of its content. `file_digest` is the digest of a user's own method
+    file. `stated` is False if the source of the track's recipe states none for the data set or the regime.
     """
 
     name: str
@@ -48,7 +48,7 @@ class MethodFacts:
     file_digest: str = ""
     grouped: bool = False
     uses_labels: bool = True
-    deterministic: bool = False  # including the views: the training seed has no effect
+    deterministic: bool = False  # the training seed has no effect on the method or its views
     stated: bool = True
 
 
@@ -80,7 +80,7 @@ class Planned:
     label: str
     track: str
     where: Where
-    stated: bool = True  # whether the recipe's source gives it for this data set and regime
+    stated: bool = True  # whether a source states the recipe for this data set and regime
     grouped: bool = False
     cost: float = 0.0  # relative: pixels seen in training
 

@@ -1,4 +1,4 @@
-"""Plans a request: collects the facts about data sets and methods, which `grid` expands to cells."""
+"""Plans a request: collects the facts about data sets and methods, and expands them into cells with `grid`."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def open_dataset(planned: Planned) -> dataset.Dataset:
 
 @lru_cache(maxsize=4)
 def _load(name: str, root: str | None, options: tuple[tuple[str, Any], ...], subset: int | None) -> dataset.Dataset:
-    """A data set; each is read once per process."""
+    """Load a data set once per process."""
     return dataset.load(name, None if name == root else root, dict(options), subset)
 
 

@@ -11,7 +11,7 @@ from ..errors import ConfigError, PmllError, raise_all
 
 
 class Problems:
-    """A block `with problems:` records the error that ends it; the code after the block runs all the same."""
+    """Records the error that ends a block `with problems:`; execution continues after the block."""
 
     def __init__(self) -> None:
         self.found: dict[str, PmllError] = {}  # by message: each once
@@ -27,5 +27,5 @@ class Problems:
         return True
 
     def raise_all(self) -> None:
-        """Raise one problem as it is and several as one `ConfigErrors`; do nothing if there are none."""
+        """Raise a single error directly and several as one `ConfigErrors`; do nothing if there are none."""
         raise_all(list(self.found.values()))

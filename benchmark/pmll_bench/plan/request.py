@@ -1,4 +1,4 @@
-"""A request: the axes of a grid and what applies to all of it. The command line and grid files derive from it."""
+"""A request: the axes of a grid and its common options. The command line and grid files are derived from it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pmll_datasets.registry import ALIASES, DATASETS, REGIMES
 from .cell import parse_ratio
 from .overrides import Overrides, parse_sets
 
-DEFAULT = ("bce", "asl", "linear-probe", "ssgrl", "clip-zeroshot", "dualcoop")  # minutes on the embedded data set
+DEFAULT = ("bce", "asl", "linear-probe", "ssgrl", "clip-zeroshot", "dualcoop")  # take minutes on the embedded data set
 WHAT, TRAINING, EXECUTION = "What to run", "How to train", "How to run it"  # panels of `--help`
 
 Completion: TypeAlias = Literal["", "methods", "datasets", "regimes", "masks", "tracks"]
@@ -22,13 +22,13 @@ Completion: TypeAlias = Literal["", "methods", "datasets", "regimes", "masks", "
 
 @dataclass(frozen=True, kw_only=True)
 class Option:
-    """How a field of `Request` is given: an option of `run` and `ablate`, and a key of grid files."""
+    """The declaration of a field of `Request`, which is an option of `run` and `ablate` and a key of grid files."""
 
     help: str
     metavar: str
-    name: str = ""  # of the option and of the key; empty: the field's name
+    name: str = ""  # name of the option and of the key; empty: the name of the field
     panel: str = WHAT
-    parse: Callable[[str | float], Any] | None = None  # None: as the field's type reads it
+    parse: Callable[[str | float], Any] | None = None  # None: conversion to the field's type
     least: float | None = None
     most: float | None = None
     completion: Completion = ""  # names that the shell completes
@@ -57,28 +57,28 @@ class MethodRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a user asks for: the axes of a grid and what applies to all of it."""
+    """The request of a user: the axes of a grid and its common options."""
 
     methods: tuple[str | MethodRow, ...] = given(
         ("default",),
         "NAME …",
-        "Methods: names, .py files of your own, or all; default: six methods.",
+        "Methods by name, your own .py files, or all; default: six methods.",
         completion="methods",
     )
     datasets: tuple[str, ...] = given(
         ("shapes",),
         "NAME …",
-        "Data sets: names or label files of your own; default: shapes.",
+        "Data sets by name, or your own label files; default: shapes.",
         completion="datasets",
     )
-    ratios: tuple[float, ...] | None = given(  # None: the regime's own; without effect in regimes that have no ratio
+    ratios: tuple[float, ...] | None = given(  # None: the ratios of the regime; no effect in regimes without a ratio
         None,
         "R …",
-        "Shares of known labels, 0.1 or 10%; default: 10% to 90%; in the regime semi 5% to 20%.",
+        "Fractions of known labels, such as 0.1 or 10%; default: 10% to 90%, or 5% to 20% in the regime semi.",
         parse=parse_ratio,
     )
-    seeds: tuple[int, ...] = given((0,), "N …", "Seeds of training and mask; default: 0.", least=0, most=2**63 - 1)
-    mask_seeds: tuple[int, ...] | None = given(  # None: each training seed is the mask seed, too
+    seeds: tuple[int, ...] = given((0,), "N …", "Seeds for training and mask; default: 0.", least=0, most=2**63 - 1)
+    mask_seeds: tuple[int, ...] | None = given(  # None: each training seed is also the mask seed
         None,
         "N …",
         "Mask seeds, crossed with --seeds; default: the same as the training seed.",
@@ -92,7 +92,7 @@ class Request:
         completion="masks",
     )
     noise: tuple[float, ...] = given(
-        (0.0,), "S …", "Label noise: shares of the known labels that are flipped; default: 0.", least=0, most=0.9999
+        (0.0,), "S …", "Label noise: fractions of the known labels that are flipped; default: 0.", least=0, most=0.9999
     )
     regime: str = given(
         "partial", "NAME", "full, partial, single-positive or semi; default: partial.", completion="regimes"
@@ -102,7 +102,7 @@ class Request:
     track: str | None = given(
         None,
         "NAME",
-        "Where recipes come from: paper, controlled or smoke; default: smoke on shapes and on your own images, "
+        "The source of the recipes: paper, controlled or smoke; default: smoke on shapes and on your own images, "
         "else paper.",
         panel=TRAINING,
         completion="tracks",
@@ -110,7 +110,7 @@ class Request:
     sets: tuple[str, ...] = given(
         (),
         "NAME=VALUE",
-        "Change a setting of all methods that have it, or METHOD.NAME, recipe.NAME, data.NAME. Repeatable.",
+        "Change a setting of all methods that have it; also METHOD.NAME, recipe.NAME or data.NAME. Repeatable.",
         name="set",
         panel=TRAINING,
         listed=False,
@@ -125,14 +125,14 @@ class Request:
 
     @property
     def ratios_of_regime(self) -> tuple[float, ...]:
-        """The requested ratios, else the regime's own; 1 alone in a regime without ratios."""
+        """The requested ratios, else those of the regime; only 1 in a regime without a ratio."""
         regime = REGIMES.get(self.regime, REGIMES["partial"])
         return self.ratios if self.ratios is not None and regime.has_ratio else regime.ratios
 
     def track_on(self, dataset: str) -> str:
-        """The track on a data set: the requested one, else `paper` on those that papers report and `smoke` elsewhere.
+        """The track on a data set: the requested one, else `smoke` on `shapes` and a user's own images, else `paper`.
 
-        The embedded data set and a user's own images thus run at once, offline.
+        The embedded data set and a user's own images thus run offline, without preparation.
         """
         return self.track or ("paper" if ALIASES.get(dataset, dataset) in DATASETS.keys() - {"shapes"} else "smoke")
 
@@ -142,7 +142,7 @@ class Request:
         return parse_sets(self.sets)
 
     def overrides_of(self, row: MethodRow, method: str) -> Overrides:
-        """What `--set` changes for one row: for all, then for its method, then for its label, then in the row."""
+        """The overrides of one row, by rising precedence: for all rows, for its method, for its label, in the row."""
         result = self.overrides.updated(self.overrides.per_method.get(method, Overrides()))
         if row.label != method:
             result = result.updated(self.overrides.per_method.get(row.label, Overrides()))
@@ -150,7 +150,7 @@ class Request:
 
 
 class Declared(NamedTuple):
-    """A field of `Request` as its declaration says: the type of one value, and whether it takes several."""
+    """A declared field of `Request`: the type of one value, and whether it accepts several."""
 
     name: str
     type: Any
@@ -165,7 +165,7 @@ class Declared(NamedTuple):
 
     @property
     def noun(self) -> str:
-        """One value, in messages."""
+        """The noun for one value in messages."""
         return self.key.removesuffix("s").replace("_", " ")
 
     @property

@@ -30,7 +30,7 @@ def indistinguishable_classes(cells: Iterable[Planned]) -> list[str]:
 
 
 def equal_texts(names: Sequence[str]) -> tuple[Names, ...]:
-    """Names that are equal to a tokenizer: case, underscores and repeated spaces have no effect."""
+    """Names with equal tokens: tokenizers ignore case, underscores and repeated spaces."""
     return _equal([" ".join(name.replace("_", " ").lower().split()) for name in names], names)
 
 

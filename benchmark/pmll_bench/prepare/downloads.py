@@ -38,8 +38,8 @@ Reason: TypeAlias = tuple[str, str]  # the problem and a hint
 def without_unavailable(plan: Plan, request: Request, waiting: Sequence[Planned]) -> Plan:
     """The plan without the rows whose weights or word vectors could not be downloaded; its notes name them.
 
-    Only cells that are not done count. Methods that the request names one by one are not left out: a `ConfigError`
-    says what is missing, also if no cell is left.
+    Only unfinished cells are considered. Methods that the request names individually are not left out: a `ConfigError`
+    states what is missing, as it does if no cell is left.
     """
     missing_parts = _missing_parts({(each.label, each.cell.dataset): each for each in waiting}, request)
     optional = _optional_methods(request)
@@ -90,7 +90,7 @@ def _ask(url: str, found: dict[str, str]) -> None:
 
 
 def _missing_parts(rows: Mapping[LabelOnData, Planned], request: Request) -> dict[LabelOnData, list[Reason]]:
-    """What is missing for each row and could not be downloaded."""
+    """The missing parts of each row that could not be downloaded, as reasons."""
     data_root = Path(request.data_root) if request.data_root else None
     needed: dict[LabelOnData, tuple[Source, ...]] = {}
     found: dict[LabelOnData, list[Reason]] = {}
@@ -138,7 +138,7 @@ def _optional_methods(request: Request) -> set[str]:
 
 
 def _by_reason(missing_parts: Mapping[LabelOnData, Sequence[Reason]]) -> list[tuple[str, str, str]]:
-    """Each reason once, with the labels of its rows."""
+    """Each reason once, after the labels of its rows."""
     labels: dict[Reason, dict[str, None]] = defaultdict(dict)
     for (label, _), reasons in missing_parts.items():
         for reason in reasons:

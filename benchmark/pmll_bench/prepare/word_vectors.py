@@ -1,4 +1,4 @@
-"""Word vectors from official GloVe files, read in the data folder or downloaded once; needed words are cached."""
+"""Word vectors from official GloVe files in the data folder, or downloaded once; the needed words are cached."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ def whole_file(name: str, data_root: Path | None) -> Path | None:
 def cache_vectors(
     name: str, prompt_names: Iterable[str], data_root: Path | None = None, progress: Progress | None = None
 ) -> Kept:
-    """Make sure that the cache has the vectors of these class names and of the built-in data sets.
+    """Ensure that the cache has the vectors of these class names and of the built-in data sets.
 
-    The official file is read in the data folder if it is there, else downloaded and removed afterwards. Raises
+    The official file is read from the data folder if it is there, else downloaded and removed afterwards. Raises
     `DataError` for an unknown name, a failed download, or a file that is not the official one.
     """
     if name not in FILES:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from pmll_methods.losses import contrastive, csl, scinet, scpnet, single_positive
+from pmll_methods.losses import contrastive, csl, scinet, scpnet, single_positive, targets
 from pmll_methods.losses.asymmetric import asymmetric, partial_asl
 from pmll_methods.losses.hill import hill
 from pmll_methods.losses.large_loss import large_losses
@@ -67,3 +67,33 @@ def test_a_single_class_has_no_others_to_be_weighed_against() -> None:
 def test_a_probability_equal_to_the_threshold_is_not_above_it() -> None:
     unknown = torch.zeros(1, 2, dtype=torch.int8)
     assert corrected(torch.tensor([[0.0, 0.01]]), unknown, tau=0.5).tolist() == [[False, True]]
+
+
+def test_a_class_as_frequent_as_the_threshold_keeps_its_unknown_labels() -> None:
+    """The selective loss ignores the unknown labels of a class only if the class's prior exceeds the threshold."""
+    unknown, prior = torch.zeros(1, 3, dtype=torch.int8), torch.tensor([0.2, 0.25, 0.3])
+    weight = csl.selected(torch.zeros(1, 3), unknown, prior, topk=0, prior_threshold=0.25)
+    assert weight.tolist() == [[1, 1, 0]]
+
+
+def test_a_probability_equal_to_its_threshold_makes_a_pseudo_label() -> None:
+    """SCPNet's two largest probabilities of an image count if they reach the threshold of their class."""
+    probabilities = torch.tensor([[0.5, 0.25, 0.75]])
+    assert scpnet.confident(probabilities, torch.tensor([0.5, 0.1, 0.5]), 2).tolist() == [[True, False, True]]
+    assert scpnet.confident(probabilities, torch.tensor([0.51, 0.1, 0.5]), 2).tolist() == [[False, False, True]]
+
+
+def test_confidences_are_cut_to_probabilities_and_known_labels_replace_them() -> None:
+    confidence = torch.tensor([[-0.5, 0.25, 0.75, 1.5, 0.4, 0.6]])
+    labels = torch.tensor([[0, 0, 0, 0, 1, -1]], dtype=torch.int8)
+    assert targets.with_known(confidence, labels).tolist() == [[0, 0.25, 0.75, 1, 1, 0]]
+
+
+def test_scinets_strong_view_is_taught_only_if_there_is_one() -> None:
+    """The weak view teaches the medium one (term a); terms b and c need a strong view."""
+    logits, labels = torch.tensor([[2.0, -2.0]]), torch.zeros(1, 2, dtype=torch.int8)
+    for views, terms in ((1, []), (2, ["a"]), (3, ["a", "b", "c"])):
+        found, _ = scinet.view_losses(
+            [logits] * views, logits.sigmoid(), labels, torch.full((2,), 0.5), torch.eye(2), 1
+        )
+        assert list(found) == terms

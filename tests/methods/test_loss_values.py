@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -97,3 +98,10 @@ def test_scinets_strong_view_is_taught_only_if_there_is_one() -> None:
             [logits] * views, logits.sigmoid(), labels, torch.full((2,), 0.5), torch.eye(2), 1
         )
         assert list(found) == terms
+
+
+def test_an_unknown_label_weighs_as_much_as_alpha_says() -> None:
+    """At a logit of 0, a known label costs log 2 without focusing, an unknown one alpha / 4 of that with gamma 2."""
+    labels = torch.tensor([[1, -1, 0]], dtype=torch.int8)
+    costs = csl.csl(torch.zeros(1, 3), labels, gamma_neg=0.0, gamma_unknown=2.0, alpha_unknown=0.5)
+    assert costs.tolist() == [pytest.approx([math.log(2), math.log(2), 0.5 * math.log(2) / 4])]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pmll_bench.store.lease import Lease, LeaseHeld, is_held
+from pmll_bench.store.lease import DURATION, HEARTBEAT, Lease, LeaseHeld, is_held
 
 HOLDER = """
 import sys, time
@@ -111,3 +113,30 @@ def test_an_empty_lease_file_of_a_crash_is_taken_over_when_old(path: Path) -> No
     os.utime(path, (time.time() - 301,) * 2)
     with Lease(path):
         assert is_held(path)
+
+
+def test_a_process_counts_as_dead_after_five_minutes_without_a_heartbeat() -> None:
+    assert (DURATION, HEARTBEAT) == (300, 60)
+
+
+def test_a_process_of_another_user_holds_its_lease(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(pid: int, sent: int) -> None:
+        raise PermissionError
+
+    foreign(path, age=200)
+    monkeypatch.setattr(os, "kill", refuse)
+    monkeypatch.setattr(socket, "gethostname", lambda: "node17")
+    assert is_held(path)
+
+
+def test_the_log_names_a_lease_that_was_lost(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        with Lease(path):
+            pass
+        assert [record.levelname for record in caplog.records] == ["INFO"]
+        with Lease(path, duration=0.5, heartbeat=0.05) as lease:
+            path.unlink()
+            while lease.lost is None:
+                time.sleep(0.01)
+    assert "lease lost" in caplog.text
+    assert "marker-missing" in caplog.text

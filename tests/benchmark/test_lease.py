@@ -46,10 +46,10 @@ def holder(path: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.Po
     process.stdout.close()
 
 
-def foreign(path: Path, age: float) -> None:
-    """A lease of another machine, last heard of `age` seconds ago."""
+def foreign(path: Path, age: float, pid: int = 1) -> None:
+    """A lease of a process on another machine, last heard of `age` seconds ago."""
     path.parent.mkdir(parents=True)
-    path.write_text("filelock/2\npid=1\nhost=node17\nmode=lease\ntoken=aa\nduration=300.0\n")
+    path.write_text(f"filelock/2\npid={pid}\nhost=node17\nmode=lease\ntoken=aa\nduration=300.0\n")
     os.utime(path, (time.time() - age,) * 2)
 
 
@@ -97,6 +97,13 @@ def test_another_machine_holds_its_lease_while_it_gives_signs_of_life(path: Path
     assert is_held(path)
     with pytest.raises(LeaseHeld), Lease(path):
         pass
+
+
+def test_a_process_of_another_machine_is_not_looked_for_on_this_one(path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    foreign(path, age=200, pid=ended.pid)
+    assert is_held(path)
 
 
 def test_another_machine_loses_its_lease_after_a_long_silence(path: Path) -> None:

@@ -89,7 +89,7 @@ def changed(root: Path, cell: Planned) -> str:
     found = state(root, cell)
     assert found.name == "failed"
     assert found.message.startswith("MethodError: the method has changed since it was planned: ")
-    assert "plan again" in found.message
+    assert "plan new cells" in found.message
     return found.message
 
 
@@ -138,6 +138,8 @@ def test_a_file_edited_before_it_was_kept_is_refused(tmp_path: Path) -> None:
     write(path, 2)
     assert carry_out(root, cell).failed == [cell.cell.id]
     assert f"source {str(cell.cell.revision)[2:14]} when planned" in changed(root, cell)
+    write(path, 1)  # undone, it is the planned method again: the edit was not kept under its name
+    assert carry_out(root, cell).done == [cell.cell.id]
 
 
 def test_a_kept_file_that_was_edited_is_refused(tmp_path: Path) -> None:

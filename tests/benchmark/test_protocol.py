@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ from pmll_bench.plan.planned import Group, Planned
 from pmll_bench.plan.planning import open_dataset, plan
 from pmll_bench.plan.request import Request
 from pmll_bench.run import groups as groups_module
+from pmll_bench.run import rescore as rescore_module
 from pmll_bench.run.execution import Execution
 from pmll_bench.run.groups import run_groups
 from pmll_bench.run.listeners import Silent
 from pmll_bench.run.outcome import Outcome
+from pmll_bench.run.rescore import rescore
 from pmll_bench.run.selection import held_out
 from pmll_bench.run.train_set import train_set
 from pmll_bench.store.cell_folder import Attempt, CellFolder
@@ -299,6 +302,24 @@ def test_rates_are_tried_once_however_often_a_run_is_stopped(scripted: Scripted)
     assert scripted.run([Group((planned,))]).done
     assert len(scripted.seen) == 3 + 2
     assert not list(scripted.store.root.rglob("checkpoint-*"))
+
+
+def test_a_score_agrees_with_its_result_until_either_is_changed(
+    scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = scripted.planned()
+    data = open_dataset(planned)
+    scripted.write(data, (data.train.labels, data.test.labels))
+    scripted.run([Group((planned,))])
+    folder = scripted.store.folder(planned.cell)
+    again = rescore(folder)
+    assert again.agrees
+    assert again.stored["map"] == again.now["map"] == 1.0
+    assert not replace(again, now={**again.now, "map": 0.999}).agrees
+    other = replace(data, test=data.test.take(np.arange(len(data.test))[::-1]))
+    monkeypatch.setattr(rescore_module, "open_dataset", lambda planned: other)
+    with pytest.raises(StoreError, match="other images or classes"):
+        rescore(folder)
 
 
 class TakesOver(Silent):

@@ -62,6 +62,21 @@ def test_a_scheduler_that_doesnt_answer_changes_nothing(store: Store) -> None:
     assert waited(store, [item], silent) == {"done": [item.cell.id]}
 
 
+def test_an_interrupted_cell_is_waited_for_because_its_job_starts_again(store: Store) -> None:
+    item = planned()
+    cell(store, item).queue("7")
+    cell(store, item).begin(item, {}).end("interrupted")
+    asked: list[None] = []
+
+    def alive() -> set[str]:
+        asked.append(None)
+        if len(asked) == 3:
+            finish(store, item)
+        return {"7"}
+
+    assert waited(store, [item], alive) == {"done": [item.cell.id]}
+
+
 def test_what_runs_isnt_lost_even_if_no_job_is_known(store: Store) -> None:
     item = planned()
     asked: list[None] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -261,9 +262,10 @@ def test_methods_with_inferred_parts_are_marked() -> None:
         ({"noise": 0.1}, "shapes, partial labels, label noise 10%"),
         ({"track": "controlled"}, "shapes, partial labels, track controlled"),
         ({"recipe": {"resolution": 224}}, "shapes, partial labels, 224 px"),
+        ({"recipe": {"rates": (0.1, 0.2)}}, "shapes, partial labels, the best of 2 learning rates"),
         ({"ap": [0.7, None]}, "shapes, partial labels, labels scored: 1"),
     ],
-    ids=["data set", "options", "regime", "mask", "noise", "track", "resolution", "labels"],
+    ids=["data set", "options", "regime", "mask", "noise", "track", "resolution", "rates", "labels"],
 )
 def test_rows_that_may_not_be_compared_never_share_a_block(other: dict[str, Any], told_apart: str) -> None:
     blocks = table_of([*grid("sst", 0.7), *grid("bce", 0.6, **other)]).blocks
@@ -338,3 +340,21 @@ def test_a_row_whose_recipe_comes_from_another_data_set_is_marked_and_the_mark_e
     assert any(
         note.startswith("‡ No source states this recipe: it comes from another data set") for note in block.notes
     )
+
+
+def test_blocks_on_other_images_are_told_apart_by_eight_digits_of_their_fingerprint() -> None:
+    def on(fingerprint: str) -> list[Result]:
+        found = grid("sst", 0.7)
+        return [each.model_copy(update={"cell": replace(each.cell, fingerprint=fingerprint)}) for each in found]
+
+    titles = [block.title for block in table_of([*on("0123456789ab"), *on("fedcba987654")]).blocks]
+    assert titles == [f"shapes, partial labels, data {digits}" for digits in ("01234567", "fedcba98")]
+
+
+def test_blocks_without_options_say_so_beside_those_with_options() -> None:
+    blocks = table_of([*grid("sst", 0.7), *grid("sst", 0.7, options={"subset": 1200})]).blocks
+    assert {block.title for block in blocks} == {f"shapes, partial labels, {o}" for o in ("no options", "subset=1200")}
+
+
+def test_ratios_are_plotted_to_a_hundredth_of_a_percent() -> None:
+    assert only_block(grid("sst", 0.7, ratios=[0.0725, 0.07, 0.1234])).percents == (7.0, 7.25, 12.34)

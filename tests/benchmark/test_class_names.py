@@ -14,7 +14,7 @@ from pmll_bench.plan.request import Request
 from pmll_bench.prepare.class_names import equal_texts, indistinguishable_classes
 from pmll_methods.towers.glove import kept_path
 
-SHAPES = "shapes: tiny has one vector for cog, crescent, lightning, tear: "
+SHAPES = "cannot distinguish these classes by name: cog, crescent, lightning, tear (equal vectors in tiny)"
 
 
 def own_images(folder: Path, *classes: str) -> str:
@@ -37,9 +37,7 @@ def notes(*methods: str, data: str = "shapes", sets: tuple[str, ...] = (), track
 
 
 def test_on_shapes_the_classes_are_named_with_the_methods() -> None:
-    assert notes("bce", "ssgrl", "clip-zeroshot", "dualcoop") == [
-        SHAPES + "ssgrl, clip-zeroshot, dualcoop cannot distinguish these classes by name"
-    ]
+    assert notes("bce", "ssgrl", "clip-zeroshot", "dualcoop") == ["shapes: ssgrl, clip-zeroshot, dualcoop " + SHAPES]
 
 
 def test_a_run_says_so_once_and_no_more_when_all_is_done(command: Command) -> None:
@@ -70,7 +68,7 @@ def test_names_that_equal_texts(names: tuple[str, ...], groups: tuple[tuple[str,
 def test_names_of_a_users_folder_that_read_alike_in_a_prompt(tmp_path: Path) -> None:
     data = own_images(tmp_path, "C++", "c++", "plain C")
     (note,) = notes("dualcoop", "sarl", data=data, sets=("tower=RN101:openai", "sarl.words=one-hot"))
-    assert "RN101:openai has one vector for C++, c++: dualcoop, sarl cannot distinguish these classes" in note
+    assert "dualcoop, sarl cannot distinguish these classes by name: C++, c++ (equal vectors in RN101:openai)" in note
 
 
 def test_equal_rows_of_a_file_are_named(tmp_path: Path) -> None:
@@ -78,7 +76,7 @@ def test_equal_rows_of_a_file_are_named(tmp_path: Path) -> None:
     np.save(words, np.array([[1, 0], [0, 1], [1, 0]], np.float32))
     (note,) = notes("gcn-ml", "ssgrl", data=data, sets=(f"words={words}",))
     assert note.endswith(
-        f"{words} has one vector for cat, boat: gcn-ml, ssgrl cannot distinguish these classes by name"
+        f"gcn-ml, ssgrl cannot distinguish these classes by name: cat, boat (equal vectors in {words})"
     )
     np.save(words, np.eye(3, dtype=np.float32))
     assert notes("gcn-ml", data=data, sets=(f"words={words}",)) == []
@@ -92,7 +90,7 @@ def test_means_of_the_same_words_are_equal(tmp_path: Path, monkeypatch: pytest.M
     rows = np.array([[1, 0], [0, 1], [1, 1]], np.float32)
     np.savez(kept_path("glove"), words=np.array(["dog", "house", "cat"]), vectors=rows, absent=np.array([], dtype=str))
     (note,) = notes("ssgrl", data=data, sets=("words=glove",))
-    assert "glove has one vector for dog house, house dog: ssgrl" in note
+    assert "ssgrl cannot distinguish these classes by name: dog house, house dog (equal vectors in glove)" in note
 
 
 @pytest.mark.parametrize("labels", ["voc", "coco"])

@@ -75,7 +75,7 @@ def test_a_dry_run_without_json_is_a_table(command: Command, grid: list[str]) ->
     answer = command(*grid, "--dry-run")
     assert answer.out.splitlines()[0].split()[:2] == ["cell", "method"]
     assert len(answer.out.splitlines()) == 5
-    assert "4 cells, 0 of them done" in answer.err
+    assert "4 cells in 4 groups, 0 done" in answer.err
 
 
 def test_a_run_ends_with_the_table_and_says_the_rest_on_stderr(command: Command, grid: list[str]) -> None:

@@ -60,14 +60,14 @@ def test_a_finished_grid_is_planned_and_shown_without_torch(tmp_path: Path) -> N
     assert "clip-zeroshot" in second.stdout
     assert first.stderr.splitlines()[-1] == "['torch', 'open_clip', 'torchvision']"
     assert second.stderr.splitlines()[-2:] == ["nothing to do: all 2 cells are done", "[]"]
-    assert unfinished.stderr.splitlines()[-2:] == ["2 cells, 0 of them done, in 2 groups", "[]"]
+    assert unfinished.stderr.splitlines()[-2:] == ["2 cells in 2 groups, 0 done", "[]"]
 
 
 def test_a_plain_method_of_one_s_own_needs_no_torch_to_be_planned(tmp_path: Path) -> None:
     words = ["run", "--methods", method_file(tmp_path), "--ratios", "0.5", "--subset", "40", "--dry-run"]
     code = FINISHED.format(words=words)
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
-    assert answer.stderr.splitlines()[-2:] == ["1 cell, 0 of them done, in 1 group", "[]"]
+    assert answer.stderr.splitlines()[-2:] == ["1 cell in 1 group, 0 done", "[]"]
 
 
 @pytest.mark.parametrize("track", ["paper", "controlled", "smoke"])

@@ -59,7 +59,7 @@ def test_plain_lines_say_how_a_cell_goes_at_most_every_30_seconds() -> None:
         "start  SST voc2007 10% seed 0 and 1 more in lockstep",
         "train  SST voc2007 10% seed 0: epoch 30/90, loss 0.75, 1 min 00 s left",
         "train  SST voc2007 10% seed 0: epoch 60/90, loss 0.75, 30.0 s left",
-        "done   SST voc2007 10% seed 0 (1 min 30 s for all 2 together, 1/2)",
+        "done   SST voc2007 10% seed 0 (1 min 30 s for 2 cells, 1/2)",
     ]
 
 

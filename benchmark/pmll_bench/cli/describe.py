@@ -226,7 +226,7 @@ def _method_lines(about: Mapping[str, Any]) -> Iterator[str]:
     yield from _section("inferred (left open by the paper and its code)")
     yield from (f"  - {choice}" for choice in about["inferred"] or ["nothing stated"])
     if about["differs"]:
-        yield from _section("differs (from released code; how to restore it)")
+        yield from _section("differences from released code (in brackets: how to restore its behaviour)")
         yield from (f"  - {choice}" for choice in about["differs"])
     yield from _section(f"settings (--set {about['name']}.NAME=VALUE)")
     for setting in about["settings"]:

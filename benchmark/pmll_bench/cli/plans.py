@@ -111,5 +111,5 @@ def show_plan(planned: Plan, root: Path, as_json: bool) -> None:
         "state": states,
     }
     print(columns(list(shown), list(zip(*shown.values(), strict=True))))
-    number, together = counted(len(cells), "cell"), counted(len(planned.groups), "group")
-    tell(f"{number}, {states.count('done')} of them done, in {together}")
+    number, in_groups = counted(len(cells), "cell"), counted(len(planned.groups), "group")
+    tell(f"{number} in {in_groups}, {states.count('done')} done")

@@ -59,6 +59,5 @@ def _equal(meanings: Sequence[Hashable], names: Sequence[str]) -> tuple[Names, .
 
 def _note(dataset: str, source: str, groups: tuple[Names, ...], labels: Sequence[str]) -> str:
     listed = "; ".join(", ".join(group[:SHOWN]) + (" …" if len(group) > SHOWN else "") for group in groups)
-    return (
-        f"{dataset}: {source} has one vector for {listed}: {', '.join(labels)} cannot distinguish these classes by name"
-    )
+    methods = ", ".join(labels)
+    return f"{dataset}: {methods} cannot distinguish these classes by name: {listed} (equal vectors in {source})"

@@ -97,7 +97,7 @@ class PlainListener:
     def cell_finished(self, planned: Planned, state: str, seconds: float) -> None:
         self.ended[state] += 1
         cells = self.together.get(planned.cell.id, 1)
-        took = duration(seconds) + (f" for all {cells} together" if cells > 1 else "")
+        took = duration(seconds) + (f" for {cells} cells" if cells > 1 else "")
         self.note(f"{state:6} {cell_name(planned)} ({took}, {self.ended.total()}/{self.cells})")
 
     def note(self, text: str) -> None:

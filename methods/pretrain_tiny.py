@@ -1,11 +1,11 @@
-"""Pre-trains `tiny` on generated scenes other than the benchmark's: `python methods/pretrain_tiny.py --out FOLDER`.
+"""Pretrain `tiny` on generated scenes other than the benchmark's: `python methods/pretrain_tiny.py --out FOLDER`.
 
 The scenes come from versions `pre/…` of the generator of `shapes`, in three stages from one plain object to full
 clutter, with all thirty shapes equally frequent. Two losses share the image and text towers: a sigmoid contrastive
 loss between images and captions (Zhai et al. 2023, SigLIP, Algorithm 1), with exact targets since the scenes are
-known, and a cross-entropy that names the object in each cell of the 8 x 8 map (region captions: positions are known).
-Five shapes of the benchmark go by other names here than there, so that `tiny` has never read those class names.
-The weights are a function of the seed, the number of steps and of threads, and the kind of CPU.
+known, and a cross-entropy that classifies the object in each cell of the 8 x 8 map (region captions with known
+positions). Five shapes of the benchmark have different names here, so `tiny` has not seen these class names. The
+weights are a function of the seed, the number of steps, the number of threads and the type of CPU.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ SCENES = {"a": 4_000, "b": 12_000, "c": 24_000}
 
 BATCH = 64
 CAPTIONS = 64
-LONGEST = 16  # no caption has more tokens; with a causal mask, what follows the end token changes nothing
+LONGEST = 16  # maximum number of tokens of a caption; with a causal mask, tokens after the end token have no effect
 CELL = 8
-FILLED = 14  # of a cell's 64 pixels: from here on it shows an object
+FILLED = 14  # a cell with at least this many of its 64 pixels filled shows an object
 BACKGROUND = len(SHAPES)
 BACKGROUND_WEIGHT = 0.25
 CONTRASTIVE_WEIGHT = 5.0
@@ -57,7 +57,7 @@ CONTRASTIVE_WEIGHT = 5.0
 
 @dataclass(frozen=True)
 class Scenes:
-    """What pre-training sees of some scenes."""
+    """Images and labels of scenes."""
 
     images: npt.NDArray[np.uint8]
     """[n, 64, 64, 3]"""
@@ -71,7 +71,7 @@ class Scenes:
 
 
 class Objective(nn.Module):
-    """What the two losses learn beside the towers, and the losses."""
+    """The two losses and their parameters."""
 
     def __init__(self, model: TinyCLIP, generator: torch.Generator) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class Objective(nn.Module):
         shown: Float[Tensor, "b t"],
         cells: Int[Tensor, "b 8 8"],
     ) -> tuple[Tensor, Tensor]:
-        """The contrastive and the region loss; the first thirty texts name one noun each, in the order of `NOUNS`."""
+        """The contrastive loss and the region loss. The first 30 texts have one noun each, in the order of `NOUNS`."""
         pooled, dense = pooled_and_dense(self.model, images)
         named = self.model.encode_text(texts, normalize=True)
         scale = self.model.logit_scale.exp()
@@ -101,7 +101,7 @@ class Objective(nn.Module):
 def pooled_and_dense(
     model: TinyCLIP, images: Float[Tensor, "b 3 64 64"]
 ) -> tuple[Float[Tensor, "b 96"], Float[Tensor, "b 64 96"]]:
-    """Unit embeddings of each image and of each place of its map (the pool's value path, as in DualCoOp)."""
+    """Unit embeddings of each image and of each position of its map (value path of the pool, as in DualCoOp)."""
     visual = model.visual
     trunk = visual.layer4(visual.layer3(visual.layer2(visual.layer1(visual.stem(images)))))
     tokens = trunk.flatten(2).transpose(1, 2) + visual.attnpool.positional_embedding[1:]
@@ -110,7 +110,7 @@ def pooled_and_dense(
 
 
 def cell_shapes(objects: npt.NDArray[np.uint8], shapes: tuple[int, ...]) -> npt.NDArray[np.int64]:
-    """[8, 8]: the shape of the object with most pixels in each cell, or `BACKGROUND` where objects fill too little."""
+    """[8, 8]: the shape of the object with the most pixels in each cell, or `BACKGROUND` if objects fill too few."""
     side = objects.shape[0] // CELL
     pixels = objects.reshape(side, CELL, side, CELL).swapaxes(1, 2).reshape(side, side, -1, 1)
     counts = (pixels == np.arange(1, len(shapes) + 1)).sum(axis=2)
@@ -118,7 +118,7 @@ def cell_shapes(objects: npt.NDArray[np.uint8], shapes: tuple[int, ...]) -> npt.
 
 
 def render(stage: str, draw: int, indices: range) -> Scenes:
-    """Some scenes of one stage."""
+    """The scenes of one stage at `indices`."""
     scenes = [scene(f"pre/{stage}", draw, "train", index, STAGES[stage]) for index in indices]
     return Scenes(
         np.stack([each.image for each in scenes]),
@@ -128,7 +128,7 @@ def render(stage: str, draw: int, indices: range) -> Scenes:
 
 
 def render_stages(draw: int, processes: int) -> dict[str, Scenes]:
-    """All scenes of all stages, drawn by several processes."""
+    """All scenes of all stages, rendered by several processes."""
     stages = {}
     with ProcessPoolExecutor(processes) as pool:
         for stage, count in SCENES.items():
@@ -143,21 +143,21 @@ def render_stages(draw: int, processes: int) -> dict[str, Scenes]:
 
 
 def shares(time_passed: float) -> tuple[float, float, float]:
-    """How much of a batch comes from stages a, b and c, after this fraction of the steps."""
+    """The shares of stages a, b and c in a batch, after this fraction of the steps."""
     if time_passed < 0.1:
         return 0.6, 0.4, 0.0
     return (0.15, 0.6, 0.25) if time_passed < 0.3 else (0.0, 0.2, 0.8)
 
 
 def rate(time_passed: float) -> float:
-    """The learning rate as a share of its peak: up to 4 % of the steps, flat to 30 %, then a cosine to 0."""
+    """The learning rate relative to its peak: linear warm-up over 4 % of the steps, constant to 30 %, cosine to 0."""
     if time_passed < 0.3:
         return min(1.0, time_passed / 0.04 + 1e-3)
     return 0.5 + 0.5 * math.cos(math.pi * (time_passed - 0.3) / 0.7)
 
 
 def draw_batch(stages: dict[str, Scenes], time_passed: float, rng: np.random.Generator) -> Scenes:
-    """A batch mixed from the stages, mirrored as a whole half of the time."""
+    """A batch mixed from the stages, mirrored with probability 0.5."""
     counts = rng.multinomial(BATCH, shares(time_passed))
     parts = [
         scenes.take(rng.integers(len(scenes.images), size=count))
@@ -171,7 +171,7 @@ def draw_batch(stages: dict[str, Scenes], time_passed: float, rng: np.random.Gen
 
 
 def draw_captions(present: npt.NDArray[np.bool_], rng: np.random.Generator) -> list[tuple[int, ...]]:
-    """The nouns of each caption: every noun alone, then one or two that a random image shows."""
+    """The nouns of each caption: every single noun, then one or two nouns that are present in a random image."""
     captions: list[tuple[int, ...]] = [(noun,) for noun in range(len(NOUNS))]
     showing = np.flatnonzero(present.any(axis=1))
     for image in rng.choice(showing, CAPTIONS):
@@ -186,14 +186,14 @@ def caption_text(nouns: tuple[int, ...], template: str) -> str:
 
 
 def read_tokens() -> Int[Tensor, " n"]:
-    """The ids of all tokens that a caption can hold, sorted: the end token stays the largest."""
+    """The sorted ids of all tokens that a caption can contain; the end token is the largest."""
     texts = [caption_text((noun, noun), template) for noun in range(len(NOUNS)) for template in TEMPLATES]
     ids: Tensor = tokenizer()(texts)[:, :LONGEST].unique()
     return ids
 
 
 def train(model: TinyCLIP, stages: dict[str, Scenes], steps: int, seed: int) -> Iterator[tuple[int, float, float]]:
-    """Trains in place; yields the step and its two losses, after each step."""
+    """Train in place. Yields the number of each step and its two losses."""
     rng = np.random.default_rng(seed)
     token_ids, words = read_tokens(), tokenizer()
     objective = Objective(model, torch.Generator().manual_seed(seed)).train()
@@ -217,7 +217,7 @@ def train(model: TinyCLIP, stages: dict[str, Scenes], steps: int, seed: int) -> 
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """The file appears whole or not at all."""
+    """Write a file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         file.write(content)
@@ -229,8 +229,10 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--out", type=Path, required=True, help="folder that gets weights.safetensors")
-    parser.add_argument("--steps", type=int, default=2_400, help="of 64 images each (default: %(default)s)")
+    parser.add_argument("--out", type=Path, required=True, help="folder for weights.safetensors")
+    parser.add_argument(
+        "--steps", type=int, default=2_400, help="number of steps, of 64 images each (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--save-every", type=int, default=600, help="steps between saves (default: %(default)s)")

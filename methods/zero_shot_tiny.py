@@ -1,8 +1,8 @@
-"""Prints what `tiny` scores on the test split of `shapes` without training: `python methods/zero_shot_tiny.py`.
+"""Print the zero-shot scores of `tiny` on the test split of `shapes`: `python methods/zero_shot_tiny.py`.
 
-The prompt is "a photo of a {name}."; a label's score is the cosine of its text with the image's embedding (image),
-with the best of the 64 places of the map (dense max), or with their softmax-weighted mean at 20 (dense softmax).
-`--rename crescent=moon …` calls classes by other names.
+The prompt is "a photo of a {name}.". The score of a label is the cosine of its text feature with the image feature
+(image), the maximum cosine over the 64 positions of the map (dense max), or the mean of these cosines under a softmax
+with scale 20 (dense softmax). `--rename crescent=moon …` changes class names.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pmll_methods.towers.clip import load_clip
 
 
 def scores(names: Sequence[str], draw: int) -> Mapping[str, Tensor]:
-    """Three kinds of scores [1000, 20] of the test images, for labels of these names."""
+    """Three kinds of scores [1000, 20] of the test images, for labels with these names."""
     tower = load_clip("tiny")
     texts = F.normalize(tower.encode_text(tower.tokenize([f"a photo of a {name}." for name in names])), dim=-1)
     pixels = torch.from_numpy(shapes.images("test", draw).copy()).permute(0, 3, 1, 2)
@@ -35,9 +35,9 @@ def scores(names: Sequence[str], draw: int) -> Mapping[str, Tensor]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What tiny scores on the test split of shapes without training.")
+    parser = argparse.ArgumentParser(description="Zero-shot scores of tiny on the test split of shapes.")
     parser.add_argument("--draw", type=int, default=0, help="which draw of shapes (default: %(default)s)")
-    parser.add_argument("--rename", nargs="*", default=[], metavar="CLASS=NAME", help="say a class by another name")
+    parser.add_argument("--rename", nargs="*", default=[], metavar="CLASS=NAME", help="replace the name of a class")
     arguments = parser.parse_args()
     prompt_names = dict(pair.split("=", 1) for pair in arguments.rename)
     names = [prompt_names.get(name, name) for name in shapes.CLASSES]

@@ -1,7 +1,7 @@
 """`cap`: class-aware pseudo-labels for unlabelled images, on a CNN trunk.
 
 Xie et al., "Class-Distribution-Aware Pseudo-Labeling for Semi-Supervised Multi-Label Learning", NeurIPS 2023, as in the
-released code (milkxie/SSMLL-CAP). A warm-up uses labelled images alone. After it, before every epoch, the averaged
+released code (milkxie/SSMLL-CAP). A warm-up uses only labelled images. After it, before every epoch, the averaged
 weights score the unlabelled images, and each class gets as many pseudo-positives as its frequency in the labelled
 images predicts. The stages of training are in `learners/pseudo_labels.py`, the thresholds in `nn/thresholds.py`.
 """
@@ -43,7 +43,7 @@ class CapSettings(PseudoLabelSettings, PixelSettings, ClassifierSettings):
     )
     horizon: Literal["all", "stage"] = setting(
         "all",
-        "length of the second phase's schedule; all: the epochs of both phases, of which it runs only its own",
+        "schedule of the second phase; all: it spans the epochs of both phases and ends early; stage: its own epochs",
         "released code",
     )
     second_start: Literal["raw", "averaged"] = setting(

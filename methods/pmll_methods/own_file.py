@@ -40,7 +40,7 @@ class OwnFile:
             raise MethodError(f"no such file: {path}", hint=hint) from None
 
     @cached_property
-    def beside(self) -> dict[str, dict[str, Path]]:
+    def imported(self) -> dict[str, dict[str, Path]]:
         """The files in its folder that it imports, by imported name and by path relative to the folder."""
         found: dict[str, dict[str, Path]] = {}
         waiting = [self.content]
@@ -55,9 +55,9 @@ class OwnFile:
     def digest(self) -> str:
         """SHA-256 of the file or, if it imports files from its folder, of all their digests and names."""
         own = hashlib.sha256(self.content).hexdigest()
-        if not self.beside:
+        if not self.imported:
             return own
-        files = sorted((name, path) for files in self.beside.values() for name, path in files.items())
+        files = sorted((name, path) for files in self.imported.values() for name, path in files.items())
         parts = [own, *(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}" for name, path in files)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -86,12 +86,12 @@ class OwnFile:
         text = self.content.decode("utf-8", errors="replace")
         # Without a modification time, tracebacks show these lines even if the file has been edited since.
         linecache.cache[str(self.path)] = (len(text), None, text.splitlines(keepends=True), str(self.path))
-        if self.beside and str(self.path.parent) not in sys.path:
+        if self.imported and str(self.path.parent) not in sys.path:
             sys.path.append(str(self.path.parent))
-        for name in self.beside:
+        for name in self.imported:
             _forget(name, self.path.parent)
         exec(compile(self.content, str(self.path), "exec", dont_inherit=True), module.__dict__)
-        for name in self.beside:
+        for name in self.imported:
             self._check_origin(name)
 
     def _check_origin(self, name: str) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from learners import RECIPE, Linear, MemoryRun, Noise, TwoPhases, learner
 from pmll_methods.engine.loop import fit_group
 from pmll_methods.engine.schedule import learning_rate
-from pmll_methods.learners.learner import Learner, Phase, Problem, laid_out
+from pmll_methods.learners.learner import Learner, Phase, Problem, with_horizon
 from pmll_methods.method import MethodError
 from pmll_methods.recipe import Recipe
 from pmll_methods.settings import Settings, updated
@@ -25,7 +25,7 @@ COCO_STEPS = 642  # 82,081 images in batches of 128
 def test_the_released_one_cycle_is_cut_short(horizon: int | None, expected: float) -> None:
     """SCPNet on COCO: 60 epochs of a cycle of 80. Its rate falls to a quarter of the peak, not to nothing."""
     recipe = Recipe(resolution=224, batch=128, epochs=60, horizon=horizon, lr=3e-5, schedule="onecycle")
-    (phase,) = laid_out((Phase(epochs=60, views=("weak",), streams={"all": 128}),), recipe)
+    (phase,) = with_horizon((Phase(epochs=60, views=("weak",), streams={"all": 128}),), recipe)
     rate = learning_rate(recipe, 59 * COCO_STEPS, COCO_STEPS, phase.horizon or phase.epochs)
     assert rate == pytest.approx(expected, rel=0.01)
 
@@ -45,13 +45,13 @@ def test_two_epochs_of_four_are_the_first_two_of_four(schedule: Literal["onecycl
 
 def test_of_several_phases_the_last_one_is_cut_short() -> None:
     phases = learner(TwoPhases).phases()
-    first, last = laid_out(phases, replace(RECIPE, epochs=3, horizon=5))
+    first, last = with_horizon(phases, replace(RECIPE, epochs=3, horizon=5))
     assert first == phases[0]
     assert (last.epochs, last.horizon) == (2, 4)
     whole = (phases[0], replace(phases[1], horizon=3))  # laid out for all epochs, as CAP's
-    assert laid_out(whole, replace(RECIPE, epochs=3, horizon=5))[1].horizon == 5
-    assert laid_out(phases, replace(RECIPE, epochs=3)) == phases
-    assert laid_out((), replace(RECIPE, horizon=5)) == ()
+    assert with_horizon(whole, replace(RECIPE, epochs=3, horizon=5))[1].horizon == 5
+    assert with_horizon(phases, replace(RECIPE, epochs=3)) == phases
+    assert with_horizon((), replace(RECIPE, horizon=5)) == ()
 
 
 def test_a_horizon_nearer_than_the_epochs_is_refused() -> None:

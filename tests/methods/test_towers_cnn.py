@@ -177,7 +177,7 @@ def test_an_unknown_stage_is_refused_with_those_there_are(weights: str) -> None:
         ("resnet18:IMAGENET", None, "torchvision has no weights 'IMAGENET' for resnet18", "IMAGENET1K_V1"),
         ("resnet18", "nowhere/resnet18.pth", "no weights at nowhere/resnet18.pth", "weights is a file or `random`"),
         ("vit_b_32", "random", "vit_b_32 has no plain feature map", "timm:vit_base"),
-        ("tiny", "tiny.pt", "tiny has its own weights", "do not set"),
+        ("tiny", "tiny.pt", "for tiny", "do not set"),
     ],
 )
 def test_what_cannot_be_loaded_says_what_to_give(name: str, weights: str | None, message: str, hint: str) -> None:

@@ -56,7 +56,7 @@ def test_weights_that_cannot_be_downloaded_are_named_with_what_to_do() -> None:
         ("RN101:openai", "nowhere/RN101.pt", "no weights at nowhere/RN101.pt", "weights is a file or `random`"),
         ("RN101", "openai", "no weights at openai", "tower=RN101:openai"),
         ("local-dir:nowhere", None, "no model configuration at nowhere/open_clip_config.json", "tower"),
-        ("tiny", "openai", "tiny has its own weights", "do not set"),
+        ("tiny", "openai", "for tiny", "do not set"),
     ],
 )
 def test_what_cannot_be_loaded_says_what_to_give(name: str, weights: str | None, message: str, hint: str) -> None:

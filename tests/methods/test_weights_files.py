@@ -49,7 +49,7 @@ def test_what_training_wraps_round_weights_is_taken_off(tmp_path: Path, content:
     [
         (
             {"model_ema": STATE, "epoch": 3},
-            "holds 'model_ema', 'epoch', tensors by name are in 'model_ema' (2",
+            "contains 'model_ema', 'epoch', tensors by name are in 'model_ema' (2",
             "_ema'",
         ),
         (
@@ -57,10 +57,10 @@ def test_what_training_wraps_round_weights_is_taken_off(tmp_path: Path, content:
             "are in 'student' (2 entries), 'teacher' (2 entries)",
             "FILE)['student']",
         ),
-        ({"net": STATE, "best": torch.tensor(0.5)}, "holds 'net', 'best'", "FILE)['net']"),
-        ({"epoch": 3}, "holds 'epoch', tensors by name are in none", "None"),
-        (torch.ones(3), "it holds a Tensor, not tensors by name", "state_dict()"),
-        ([torch.ones(3)], "it holds a list, not tensors by name", "state_dict()"),
+        ({"net": STATE, "best": torch.tensor(0.5)}, "contains 'net', 'best'", "FILE)['net']"),
+        ({"epoch": 3}, "contains 'epoch', tensors by name are in none", "None"),
+        (torch.ones(3), "it contains a Tensor, not tensors by name", "state_dict()"),
+        ([torch.ones(3)], "it contains a list, not tensors by name", "state_dict()"),
     ],
 )
 def test_a_checkpoint_of_another_form_is_told_by_what_it_holds(

@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..learners.learner import AnyLearner, Features, Phase, PseudoLabels, Sweep, laid_out
+from ..learners.learner import AnyLearner, Features, Phase, PseudoLabels, Sweep, with_horizon
 from ..method import Diverged, ImageSet, Positions, Run, Scores, Stopped
 from . import ema
 from .contract import NOT_FINITE, check_logits
@@ -108,7 +108,7 @@ def _fit(members: Sequence[Member], feed: Feed) -> Place:
     """Train one cohort to the end, from its newest common state, and return the final place."""
     place = _resume(members)
     with torch.random.fork_rng(devices=[]):
-        phases = laid_out(members[0].learner.phases(), members[0].recipe)
+        phases = with_horizon(members[0].learner.phases(), members[0].recipe)
         for number, phase in enumerate(phases):
             if number < place.phase:
                 continue

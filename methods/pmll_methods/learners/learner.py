@@ -69,7 +69,7 @@ class Phase:
             raise MethodError(f"a phase has {self.epochs} epochs", hint="give a number of epochs >= 0")
 
 
-def laid_out(phases: tuple[Phase, ...], recipe: Recipe) -> tuple[Phase, ...]:
+def with_horizon(phases: tuple[Phase, ...], recipe: Recipe) -> tuple[Phase, ...]:
     """The phases with the recipe's horizon, which extends the schedule of the last phase."""
     if recipe.horizon is None or not phases:
         return phases

@@ -72,13 +72,13 @@ class PseudoLabelLearner(Learner[SettingsT, HeadT, FeaturesT]):
         recipe = self.problem.recipe
         share = self.labelled / self.problem.n_train
         strong = recipe.views[1:] or recipe.views
-        alone = min(recipe.batch, max(1, round(WARM_UP_BATCH * share * recipe.batch)))
-        warm = Phase(epochs=self.warmup_epochs, views=strong[:1], streams={"labelled": alone})
+        warm_batch = min(recipe.batch, max(1, round(WARM_UP_BATCH * share * recipe.batch)))
+        warm = Phase(epochs=self.warmup_epochs, views=strong[:1], streams={"labelled": warm_batch})
         if warm.epochs == recipe.epochs:
             return (warm,)
         batch = max(1, round(self.settings.later_batch * recipe.batch))
-        beside = max(1, min(batch - 1, round(LABELLED_BATCH * share * batch)))
-        streams = {"unlabelled": max(1, batch - beside), "labelled": beside}
+        labelled = max(1, min(batch - 1, round(LABELLED_BATCH * share * batch)))
+        streams = {"unlabelled": max(1, batch - labelled), "labelled": labelled}
         return warm, Phase(epochs=recipe.epochs - warm.epochs, views=strong[-1:], streams=streams)
 
     def assign_labels(self, scores: Float[Tensor, "u c"]) -> Int8[Tensor, "u c"]:

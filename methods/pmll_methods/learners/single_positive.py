@@ -54,7 +54,7 @@ def expected_positives(labels: Int8[Tensor, "n c"], given: float | None) -> floa
         return given
     if not (labels < 0).any():
         raise MethodError(
-            "the number of labels per image cannot be estimated from positives alone",
+            "the number of labels per image cannot be estimated from positives only",
             hint="--set expected_positives=K, the mean number per image",
         )
     return labels.shape[1] * float((labels > 0).sum() / (labels != 0).sum())

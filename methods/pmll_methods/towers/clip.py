@@ -23,7 +23,7 @@ from .dense import ResNetImages, TimmImages, VitImages, image_tower
 from .frozen import Channels, embedded, freeze, normalise, state_digest
 from .memory import Memory
 from .sources import check_tag, local_config, published_config, refuse_coca, refuse_hub
-from .state import held, read_state
+from .state import content_summary, read_state
 from .text import TextTower
 from .tiny import tokenizer as tiny_tokenizer
 from .weights import LOCAL_DIR, RANDOM, folder_weights, official_name, split_tag, weights_file
@@ -247,7 +247,7 @@ def _load(model: Any, tensors: Mapping[str, Tensor], where: str) -> None:
     except RuntimeError as error:
         first = shorten(str(error).splitlines()[1], 100, placeholder=" ...")
         raise MethodError(
-            f"the weights do not fit the model: {first}; {held(tensors)}",
+            f"the weights do not fit the model: {first}; {content_summary(tensors)}",
             where=where,
             hint="see the settings `tower` and `weights`",
         ) from error

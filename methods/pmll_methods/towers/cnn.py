@@ -20,7 +20,7 @@ from ..method import MethodError
 from .frozen import Channels, as_map, embedded, fold_batch_norm, freeze, normalise, state_digest
 from .memory import Memory
 from .sources import DEFAULT_WEIGHTS, mapless, refuse_unknown_trunk, torchvision_url
-from .state import held, read_state
+from .state import content_summary, read_state
 from .weights import RANDOM, TIMM, split_tag, weights_file
 
 IMAGENET_MEAN: Channels = (0.485, 0.456, 0.406)
@@ -208,7 +208,7 @@ def _load(network: nn.Module, state: Mapping[str, Tensor], where: str) -> None:
     if lacking:
         raise MethodError(
             f"{len(lacking)} of {len(own)} tensors are missing or of another shape, the first is {lacking[0]}; "
-            f"{held(state)}",
+            f"{content_summary(state)}",
             where=where,
             hint="the file must contain the weights of this architecture under the library's names",
         )

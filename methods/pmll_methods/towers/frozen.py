@@ -31,7 +31,9 @@ def normalise(pixels: UInt8[Tensor, "b 3 h w"], mean: Channels, std: Channels) -
 def embedded(weights: str | None) -> tuple[TinyCLIP, Channels, Channels]:
     """The embedded `tiny` with pretrained or `random` weights, and the mean and standard deviation of its pixels."""
     if weights not in (None, RANDOM):
-        raise MethodError(f"tiny has its own weights, not {weights!r}", hint="do not set `weights`")
+        raise MethodError(
+            f"invalid weights {weights!r} for tiny (expected none or random)", hint="do not set `weights`"
+        )
     model = load_tiny() if weights is None else random_tiny(seed=0)
     preprocess = config()["preprocess_cfg"]
     return model, tuple(preprocess["mean"]), tuple(preprocess["std"])

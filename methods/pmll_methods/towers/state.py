@@ -57,13 +57,13 @@ def _trouble(path: Path, error: Exception) -> str:
     return type(error).__name__
 
 
-def held(tensors: Mapping[str, Tensor]) -> str:
+def content_summary(tensors: Mapping[str, Tensor]) -> str:
     """The content of a file in words: the number of tensors, the first name, and the prefix that all names share."""
     if not tensors:
-        return "the file holds no tensors"
+        return "the file contains no tensors"
     begins = {name.partition(".")[0] for name in tensors}
     common = f", all names begin with {begins.pop() + '.'!r}" if len(begins) == 1 and len(tensors) > 1 else ""
-    return f"the file holds {len(tensors)} tensors{common}, the first is {next(iter(tensors))!r}"
+    return f"the file contains {len(tensors)} tensors{common}, the first is {next(iter(tensors))!r}"
 
 
 def _bare(name: str) -> str:
@@ -79,7 +79,7 @@ def _torch_state(path: Path) -> dict[str, Any]:
             return dict(torch.jit.load(path, map_location="cpu").state_dict())
     loaded = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(loaded, Mapping):
-        what = f"not a weights file: it holds a {type(loaded).__name__}, not tensors by name"
+        what = f"not a weights file: it contains a {type(loaded).__name__}, not tensors by name"
         raise MethodError(what, where=str(path), hint="save model.state_dict()")
     for name in WRAPPERS:
         if _is_state(loaded.get(name)):
@@ -97,10 +97,10 @@ def _is_state(found: object) -> bool:
 def _wrapped(path: Path, loaded: Mapping[str, Any]) -> MethodError:
     """The error for a checkpoint with weights under an unknown name, or without weights."""
     states = [str(name) for name, value in loaded.items() if _is_state(value)]
-    said = ", ".join(f"{name!r} ({len(loaded[name])} entries)" for name in states) or "none"
+    found = ", ".join(f"{name!r} ({len(loaded[name])} entries)" for name in states) or "none"
     there = ", ".join(repr(str(name)) for name in loaded) or "nothing"
     under = ", ".join(WRAPPERS)
-    what = f"no weights at the top or under {under}: the file holds {there}, tensors by name are in {said}"
+    what = f"no weights at the top level or under {under}: the file contains {there}, tensors by name are in {found}"
     hint = f"save them as a separate file: torch.save(torch.load(FILE)[{states[0]!r}], NEW)" if states else None
     return MethodError(what, where=str(path), hint=hint)
 

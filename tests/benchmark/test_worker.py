@@ -44,7 +44,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     store = Store.open(tmp_path / "runs")
     item = small_grid(tmp_path).cells[0]
     folder = store.folder(item.cell)
-    folder.ask(item)
+    folder.write_request(item)
     keep_method(store, item)
     folder.queue("101_2")
     return Job(store, folder)

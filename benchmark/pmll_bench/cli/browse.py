@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
@@ -24,6 +24,42 @@ class Kind(StrEnum):
     tracks = "tracks"
     ablations = "ablations"
     published = "published"
+
+
+Shown: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="A method or .py file, a data set or label file.",
+        autocompletion=names_of("shown"),
+    ),
+]
+OnDatasets: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME …",
+        help="For a method: show the settings and the recipe on these data sets.",
+        autocompletion=names_of("datasets"),
+    ),
+]
+InRegime: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="With --datasets: the regime; default: partial, else the first of the method.",
+        show_default=False,
+        autocompletion=names_of("regimes"),
+    ),
+]
+OnTrack: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="With --datasets: the track; default: paper.",
+        show_default=False,
+        autocompletion=names_of("tracks"),
+    ),
+]
 
 
 def list_names(
@@ -50,40 +86,10 @@ def list_names(
 
 
 def show(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME",
-            help="A method or .py file, a data set or label file.",
-            autocompletion=names_of("shown"),
-        ),
-    ],
-    datasets: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME …",
-            help="For a method: show the settings and the recipe on these data sets.",
-            autocompletion=names_of("datasets"),
-        ),
-    ] = None,
-    regime: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="With --datasets: the regime; default: partial, else the first of the method.",
-            show_default=False,
-            autocompletion=names_of("regimes"),
-        ),
-    ] = "",
-    track: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="With --datasets: the track; default: paper.",
-            show_default=False,
-            autocompletion=names_of("tracks"),
-        ),
-    ] = "",
+    name: Shown,
+    datasets: OnDatasets = None,
+    regime: InRegime = "",
+    track: OnTrack = "",
     sets: DataSets = None,
     classes: Classes = False,
     data_root: DataRoot = None,
@@ -105,7 +111,7 @@ def show(
       pmll-bench show images/labels.csv --classes
     """
     from .data_status import data_status
-    from .describe import as_text, describe
+    from .describe import describe
 
     if not datasets and (regime or track):
         raise UsageError("--regime and --track select a recipe and need --datasets", hint="add --datasets NAME")
@@ -123,7 +129,14 @@ def show(
         tell(note)
     if as_json:
         print_json("show", {**described, **{key: each[key] for each in found for key in ("ready", "what", "labels")}})
-        return
+    else:
+        _print_description(described, found, classes=classes)
+
+
+def _print_description(described: dict[str, Any], found: list[dict[str, Any]], *, classes: bool) -> None:
+    """Print a description and, for a data set, the counts of its labels."""
+    from .describe import as_text
+
     print(as_text(described))
     print_labels(found, classes=classes)
     for record in found:

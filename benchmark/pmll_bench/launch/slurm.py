@@ -156,7 +156,7 @@ def _submit_array(
     newest = {}  # recorded before the jobs may begin their own attempts
     for planned in itertools.chain.from_iterable(group.cells for group in groups):
         folder = store.folder(planned.cell)
-        folder.ask(planned)
+        folder.write_request(planned)
         keep_method(store, planned)
         newest[folder] = folder.newest
     with store_errors(root / "slurm"), _refusals(), _outside_any_job(), _without_leftovers(root / "slurm"):

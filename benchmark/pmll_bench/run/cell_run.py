@@ -91,7 +91,7 @@ class CellRun:
         """The same cell at one of the recipe's rates, with its own log and checkpoints."""
         folder = CellFolder(self.folder.path / "tries" / f"{rate:g}")
         attempt = Attempt(folder, self.attempt.number)
-        attempt.make()
+        attempt.create()
         recipe = self.recipe.at(lr=rate, rates=())
         return replace(self, recipe=recipe, folder=folder, attempt=attempt, select=None, hidden_labels=None)
 

@@ -60,7 +60,7 @@ def record_cells(groups: Sequence[Group], store: Store) -> None:
     for planned in (planned for group in groups for planned in group.cells):
         folder = store.folder(planned.cell)
         if folder.record() is None or folder.result() is None:
-            folder.ask(planned)
+            folder.write_request(planned)
         keep_method(store, planned)
 
 

@@ -89,19 +89,19 @@ class CellFolder:
         """The number of the newest attempt; 0 before the first."""
         return max((attempt.number for attempt in self.attempts()), default=0)
 
-    def ask(self, planned: Planned) -> None:
+    def write_request(self, planned: Planned) -> None:
         """Write `cell.json`; write it again if the location of data or weights or the label of the row has changed.
 
         Raises `StoreError` if the file belongs to another cell: it was edited, or two ids collide.
         """
-        path, before, asked = self.path / "cell.json", self.record(), CellRecord.of(planned)
+        path, before, record = self.path / "cell.json", self.record(), CellRecord.of(planned)
         if before is not None and before.cell != planned.cell:
             hint = "if the file was edited, restore it or remove the cell's folder"
             raise StoreError(f"cell.json describes another cell than {self.id}", where=str(path), hint=hint)
-        if before is None or before.planned() != asked.planned():
+        if before is None or before.planned() != record.planned():
             with store_errors(self.path):
                 self.path.mkdir(parents=True, exist_ok=True)
-            write_record(path, asked)
+            write_record(path, record)
 
     def queue(self, job: str, attempt: int | None = None) -> None:
         """Record that a cluster job will run the cell.
@@ -119,9 +119,9 @@ class CellFolder:
 
     def begin(self, planned: Planned, environment: Environment) -> Attempt:
         """Start an attempt in a new folder, with a number that no other attempt has or had."""
-        self.ask(planned)
+        self.write_request(planned)
         number = self.newest + 1
-        while not Attempt(self, number).make():
+        while not Attempt(self, number).create():
             number += 1
         attempt = Attempt(self, number)
         record = AttemptRecord(
@@ -192,7 +192,7 @@ class Attempt:
     def path(self) -> Path:
         return self.folder.path / "attempts" / f"{self.number:04d}"
 
-    def make(self) -> bool:
+    def create(self) -> bool:
         """Create the folder of the attempt; return whether it is new."""
         with store_errors(self.path):
             try:

@@ -61,7 +61,7 @@ TESTS = {  # of each module, the quick ones first
     f"{METHODS}losses/targets.py": of_methods(VALUES, "test_scpnet.py", "test_scinet_golden.py", PAPER[1]),
     f"{METHODS}engine/ema.py": of_methods("test_schedule.py", *LOOP),
     f"{METHODS}engine/schedule.py": of_methods("test_schedule.py", "test_epochs.py", LOOP[0]),
-    f"{METHODS}engine/feed.py": of_methods(*LOOP[:3]),
+    f"{METHODS}engine/feed.py": of_methods("test_feed.py", *LOOP[:3]),
     f"{METHODS}engine/member.py": of_methods(*LOOP),
     f"{METHODS}engine/loop.py": of_methods(*LOOP),
     f"{METHODS}engine/contract.py": of_methods("test_loop.py"),

@@ -105,3 +105,11 @@ def test_an_unknown_label_weighs_as_much_as_alpha_says() -> None:
     labels = torch.tensor([[1, -1, 0]], dtype=torch.int8)
     costs = csl.csl(torch.zeros(1, 3), labels, gamma_neg=0.0, gamma_unknown=2.0, alpha_unknown=0.5)
     assert costs.tolist() == [pytest.approx([math.log(2), math.log(2), 0.5 * math.log(2) / 4])]
+
+
+def test_scpnets_classification_loss_leaves_out_unknown_labels_on_request() -> None:
+    logits, labels = torch.tensor([[0.5, -0.25, 2.0]]), torch.tensor([[1, -1, 0]], dtype=torch.int8)
+    of_known, of_all = (splc(logits[:, :n], labels[:, :n], epoch=0) for n in (2, 3))
+    assert scpnet.classification(logits, labels, 0, known_only=True).item() == pytest.approx(of_known.item())
+    assert scpnet.classification(logits, labels, 0, known_only=False).item() == pytest.approx(of_all.item())
+    assert of_all > of_known + 0.5

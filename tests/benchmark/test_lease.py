@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -147,3 +148,11 @@ def test_the_log_names_a_lease_that_was_lost(path: Path, caplog: pytest.LogCaptu
                 time.sleep(0.01)
     assert "lease lost" in caplog.text
     assert "marker-missing" in caplog.text
+
+
+def test_every_thread_of_a_process_learns_that_the_lease_was_lost(path: Path) -> None:
+    with Lease(path, duration=0.5, heartbeat=0.05) as lease, ThreadPoolExecutor(1) as other:
+        path.unlink()
+        while lease.lost is None:
+            time.sleep(0.01)
+        assert other.submit(lambda: lease.lost).result() == lease.lost

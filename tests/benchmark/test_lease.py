@@ -127,8 +127,11 @@ def test_a_process_counts_as_dead_after_five_minutes_without_a_heartbeat() -> No
     assert (DURATION, HEARTBEAT) == (300, 60)
 
 
-def test_a_process_of_another_user_holds_its_lease(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_of_another_user_holds_its_lease_and_is_sent_no_signal(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(pid: int, sent: int) -> None:
+        assert sent == 0
         raise PermissionError
 
     foreign(path, age=200)

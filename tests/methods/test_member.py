@@ -7,11 +7,11 @@ from typing import Literal
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from learners import RECIPE, Linear, MemoryRun, Noise, learner, make_labels
 from pmll_methods.engine.loop import fit_group
-from pmll_methods.engine.member import Member
+from pmll_methods.engine.member import _scaler
 from pmll_methods.learners.learner import Batch, Problem, Step
 from pmll_methods.method import Stopped
 from pmll_methods.settings import Settings
@@ -73,6 +73,42 @@ def test_a_stop_among_later_cells_of_a_group_keeps_what_earlier_ones_have_traine
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
-def test_on_a_cpu_no_loss_is_scaled(precision: Literal["fp32", "bf16", "fp16"]) -> None:
-    member = Member(learner(), MemoryRun(recipe=replace(RECIPE, precision=precision)))
-    assert not member.scaler.is_enabled()
+@pytest.mark.parametrize("device", ["cpu", "cuda:1"])
+def test_losses_are_scaled_in_half_precision_on_a_gpu_alone(
+    precision: Literal["fp32", "bf16", "fp16"], device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, scaler = [], torch.amp.GradScaler("cpu", enabled=False)
+
+    def record(kind: str, enabled: bool) -> torch.amp.GradScaler:
+        made.append((kind, enabled))
+        return scaler
+
+    monkeypatch.setattr(torch.amp, "GradScaler", record)
+    _scaler(MemoryRun(recipe=replace(RECIPE, precision=precision), device=device))
+    assert made == [(device.partition(":")[0], (precision, device) == ("fp16", "cuda:1"))]
+
+
+class Normalised(Linear):
+    """Has batch norm beside its dropout."""
+
+    def __init__(self, problem: Problem, settings: Settings) -> None:
+        super().__init__(problem, settings)
+        self.norm = nn.BatchNorm1d(3)
+        self.in_training = (False, False)
+
+    def forward(self, features: Tensor, head: None) -> Tensor:
+        return super().forward(self.norm(features), head)
+
+    def loss(self, batch: Batch, head: None, step: Step) -> dict[str, Tensor]:
+        self.in_training = (self.drop.training, self.norm.training)
+        return super().loss(batch, head, step)
+
+
+@pytest.mark.parametrize("mode", ["eval", "train"])
+def test_dropout_acts_in_training_while_batch_norm_rests(mode: Literal["eval", "train"]) -> None:
+    run = MemoryRun(recipe=replace(RECIPE, batch_norm=mode))
+    model = learner(Normalised, recipe=run.recipe)
+    assert isinstance(model, Normalised)
+    assert fit_group([model], Noise(), [run]) == [None]
+    assert model.in_training == (True, mode == "train")
+    assert not model.drop.training

@@ -10,9 +10,7 @@ from pydantic import Field
 Count: TypeAlias = Annotated[int, Field(ge=1)]
 Whole: TypeAlias = Annotated[int, Field(ge=0)]  # an epoch, or a number that may be 0
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]  # a fraction or a probability
-Weight: TypeAlias = Annotated[
-    float, Field(ge=0)
-]  # the weight of a loss term, or another number that has no effect at 0
+Weight: TypeAlias = Annotated[float, Field(ge=0)]  # the weight of a loss term; 0 turns the term off
 Positive: TypeAlias = Annotated[float, Field(gt=0)]  # a scale, a temperature or a divisor
 
 _WORDS = {
@@ -25,9 +23,10 @@ _WORDS = {
 
 
 def in_words(annotation: str) -> str:
-    """The type of a field with its range in words.
+    """The type of a field with its range or its values in words.
 
-    >>> in_words("Share | None")
-    'float from 0 to 1 | None'
+    >>> in_words("Share | None"), in_words("Literal['asl', 'bce'] | None")
+    ('float from 0 to 1 | None', 'asl | bce | None')
     """
-    return re.sub(r"\w+", lambda word: _WORDS.get(word[0], word[0]), annotation)
+    listed = re.sub(r"Literal\[(.*?)\]", lambda values: " | ".join(re.findall(r"[^'\", ]+", values[1])), annotation)
+    return re.sub(r"\w+", lambda word: _WORDS.get(word[0], word[0]), listed)

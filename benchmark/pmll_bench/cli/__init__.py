@@ -63,8 +63,8 @@ def pmll_bench(
 ) -> None:
     """Benchmark for multi-label recognition with partial labels.
 
-    Start with 'pmll-bench run': it trains six methods on the embedded data set and
-    prints the results table.
+    Start with 'pmll-bench run': it trains six methods on the embedded data set
+    and prints the results table.
     """
 
 

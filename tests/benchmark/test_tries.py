@@ -185,4 +185,4 @@ def test_a_training_set_gives_some_of_its_images(tmp_path: Path) -> None:
 def test_a_table_says_how_the_rate_was_chosen(mine: str, tmp_path: Path) -> None:
     carry_out(tmp_path / "store", mine, sets=SMALL)
     table = build(frame(Store.open(tmp_path / "store").results()))
-    assert "learning rate the best of 3 on held-out labels" in table.blocks[0].caption
+    assert "best of 3 learning rates on held-out labels" in table.blocks[0].caption

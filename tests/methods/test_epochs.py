@@ -66,7 +66,7 @@ def test_as_many_epochs_as_asked_for_in_all_phases_together(name: str, regime: s
 
 
 def test_a_phase_has_no_negative_length() -> None:
-    with pytest.raises(MethodError, match="a phase of -1 epochs"):
+    with pytest.raises(MethodError, match="a phase has -1 epochs"):
         Phase(epochs=-1, views=("squash",), streams={"all": 8})
 
 

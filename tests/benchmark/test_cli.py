@@ -176,7 +176,7 @@ def test_a_signal_saves_and_stops_and_the_same_command_goes_on(
         (["run", "--methods", "nowhere.py"], 3, "no such file: nowhere.py", "path"),
         (["run", "--set", "x"], 3, "invalid setting 'x'", "NAME=VALUE"),
         (["run", "--config", "nowhere.yaml"], 3, "cannot read the grid file", ""),
-        (["run", "--seeds", "a"], 2, "Invalid value for '--seeds'", "pmll-bench run --help"),
+        (["run", "--seeds", "3.5"], 3, "invalid seed 3.5 (expected a whole number >= 0)", "--seeds"),
         (["run", "--sets", "a=b"], 2, "No such option", "pmll-bench run --help"),
         (["tabel"], 2, "No such command 'tabel'", "pmll-bench --help"),
         (["show", "dualcop"], 3, "unknown method or data set 'dualcop'", "did you mean 'dualcoop'?"),

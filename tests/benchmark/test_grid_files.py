@@ -129,7 +129,7 @@ def test_all_mistakes_are_told_with_their_lines(tmp_path: Path) -> None:
     assert [what for what, _, _ in found] == [
         "unknown key 'ratio'",
         "ratios[1]: the ratio 10 is outside (0, 1]",
-        "seeds[1]: Input should be a valid integer",
+        "invalid seed one (expected a whole number >= 0)",
         "unknown key 'param'",
     ]
 

@@ -118,20 +118,19 @@ def _annotation(field: Declared) -> Any:
         help=given.help,
         rich_help_panel=given.panel,
         envvar=given.envvar,
-        min=given.least,
         autocompletion=names_of(given.completion) if given.completion else None,
     )
-    text = given.parse is not None or field.type not in (int, float)
-    each: Any = str if text else field.type
-    return Annotated[list[each] | None if field.many else each | None, option]
+    return Annotated[list[str] | None if field.many else str | None, option]
 
 
 def _values(field: Declared, value: Any) -> Any:
     """Convert a value of the command line to that of the field; None if the option is not given."""
-    if not field.many or not value:
-        return None if value == [] else value
-    parse = field.option and field.option.parse
-    return tuple(map(parse, value)) if parse else tuple(value)
+    if value in (None, []):
+        return None
+    parse: Callable[[str], Any] = field.number if field.type in (int, float) else str
+    if field.option is not None and field.option.parse is not None:
+        parse = field.option.parse
+    return tuple(map(parse, value)) if field.many else parse(value)
 
 
 def _changed(request: Request, given: dict[str, Any]) -> Request:

@@ -186,9 +186,8 @@ def _checked(field: Declared, value: float) -> float:
     least, most = option.least if option.least is not None else -math.inf, option.most or math.inf
     if number and least <= value <= most:
         return value
-    bound = f"<= {most}" if number and value > most else f">= {least}"
-    kind = "a whole number" if field.type is int else "a number"
-    raise ConfigError(f"invalid {field.noun} {value} (expected {kind} {bound})")
+    expected = f"{field.kind} <= {most}" if number and value > most else field.expected
+    raise ConfigError(f"invalid {field.noun} {value} (expected {expected})")
 
 
 def _name_problems(

@@ -255,4 +255,7 @@ def _problem(found: Mapping[str, Any], path: Path, marks: Marks) -> ConfigError:
         model = _MethodRow if len(place) > 1 else _GridFile
         keys = [info.alias or name for name, info in model.model_fields.items()]
         return ConfigError(f"unknown key {place[-1]!r}", where=where, hint=nearest(str(place[-1]), keys))
+    field = next((each for each in declared() if each.key == place[0]), None)
+    if field is not None and found["type"].startswith(("int_", "float_")):
+        return ConfigError(f"invalid {field.noun} {found['input']} (expected {field.expected})", where=where)
     return ConfigError(f"{inside}: {found['msg']}", where=where, hint=found.get("ctx", {}).get("hint"))

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias, Union, get_args, get_ori
 
 from pmll_datasets.registry import ALIASES, DATASETS, REGIMES
 
+from ..errors import ConfigError
 from .cell import parse_ratio
 from .overrides import Overrides, parse_sets
 
@@ -167,6 +168,25 @@ class Declared(NamedTuple):
     def noun(self) -> str:
         """The noun for one value in messages."""
         return self.key.removesuffix("s").replace("_", " ")
+
+    @property
+    def kind(self) -> str:
+        """The kind of number, in messages."""
+        return "a whole number" if self.type is int else "a number"
+
+    @property
+    def expected(self) -> str:
+        """What a value must be, in messages: "a whole number >= 0"."""
+        least = self.option and self.option.least
+        return self.kind if least is None else f"{self.kind} >= {least}"
+
+    def number(self, text: str) -> float:
+        """The number that a text states. Raises `ConfigError` for other text."""
+        try:
+            value: float = self.type(text)
+        except ValueError:
+            raise ConfigError(f"invalid {self.noun} {text} (expected {self.expected})", where=self.flag) from None
+        return value
 
     @property
     def flag(self) -> str:

@@ -30,3 +30,6 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"needs the reference data in {SHARED}, which is not there")
     return SHARED
+
+
+collect_ignore = ["soak/mutants.py"]  # a script of `nox -s mutants`; its library is in the extra `dev` alone

@@ -127,10 +127,7 @@ def _values(field: Declared, value: Any) -> Any:
     """Convert a value of the command line to that of the field; None if the option is not given."""
     if value in (None, []):
         return None
-    parse: Callable[[str], Any] = field.number if field.type in (int, float) else str
-    if field.option is not None and field.option.parse is not None:
-        parse = field.option.parse
-    return tuple(map(parse, value)) if field.many else parse(value)
+    return tuple(map(field.read, value)) if field.many else field.read(value)
 
 
 def _changed(request: Request, given: dict[str, Any]) -> Request:

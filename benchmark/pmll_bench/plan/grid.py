@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -14,7 +13,7 @@ from pmll_datasets.view_rules import rules
 from ..errors import ConfigError, nearest, raise_all
 from .cell import Cell, check_name, digest
 from .planned import DataFacts, Group, MaskFacts, MethodFacts, Planned, Where
-from .request import Declared, Option, Request, declared
+from .request import Declared, Request, declared
 
 if TYPE_CHECKING:
     from pmll_methods.recipe import Recipe
@@ -172,22 +171,10 @@ def _valid(field: Declared, values: Iterable[Any]) -> tuple[list[float], list[Co
     problems = []
     for value in values:
         try:
-            valid.append(_checked(field, value))
+            valid.append(field.checked(value))
         except ConfigError as error:
             problems.append(ConfigError(error.what, where=field.key, hint=error.hint))
     return valid, problems
-
-
-def _checked(field: Declared, value: float) -> float:
-    option = field.option or Option(help="", metavar="")
-    if option.parse is not None:
-        return float(option.parse(value))
-    number = isinstance(value, int) or field.type is float
-    least, most = option.least if option.least is not None else -math.inf, option.most or math.inf
-    if number and least <= value <= most:
-        return value
-    expected = f"{field.kind} <= {most}" if number and value > most else field.expected
-    raise ConfigError(f"invalid {field.noun} {value} (expected {expected})")
 
 
 def _name_problems(

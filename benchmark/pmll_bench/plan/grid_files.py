@@ -152,16 +152,17 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, (str, int, float)) else value
 
 
-def _parsed(parse: Callable[[str | float], Any]) -> BeforeValidator:
-    """A validator that parses text or a number and keeps the hint of an error."""
+def _checked(field: Declared) -> BeforeValidator:
+    """A validator of one value of a field, a text or a number, that keeps the hint of an error."""
+    kind: Literal["number", "parsed"] = "number" if field.option is None or field.option.parse is None else "parsed"
 
     def validate(value: Any) -> Any:
         if not isinstance(value, (str, int, float)):
             raise PydanticCustomError("parsed", "neither text nor a number", {})
         try:
-            return parse(value)
+            return field.checked(value)
         except ConfigError as error:
-            raise PydanticCustomError("parsed", "{what}", {"what": error.what, "hint": error.hint}) from None
+            raise PydanticCustomError(kind, "{what}", {"what": error.what, "hint": error.hint}) from None
 
     return BeforeValidator(validate)
 
@@ -212,12 +213,7 @@ FORMS = {"methods": Annotated[Rows, BeforeValidator(_listed)], "sets": Sets}
 def _type_in_file(field: Declared) -> Any:
     if field.name in FORMS:
         return FORMS[field.name]
-    option = field.option
-    each: Any = field.type
-    if option is not None:
-        each = Annotated[each, Field(ge=option.least, le=option.most)]
-    if option is not None and option.parse is not None:
-        each = Annotated[each, _parsed(option.parse)]
+    each: Any = Annotated[field.type, _checked(field)] if field.type in (int, float) else field.type
     whole: Any = Annotated[list[each], BeforeValidator(_listed)] if field.many else each
     return whole | None if field.default is None else whole
 
@@ -255,7 +251,6 @@ def _problem(found: Mapping[str, Any], path: Path, marks: Marks) -> ConfigError:
         model = _MethodRow if len(place) > 1 else _GridFile
         keys = [info.alias or name for name, info in model.model_fields.items()]
         return ConfigError(f"unknown key {place[-1]!r}", where=where, hint=nearest(str(place[-1]), keys))
-    field = next((each for each in declared() if each.key == place[0]), None)
-    if field is not None and found["type"].startswith(("int_", "float_")):
-        return ConfigError(f"invalid {field.noun} {found['input']} (expected {field.expected})", where=where)
+    if found["type"] == "number":  # the message names the field
+        return ConfigError(found["msg"], where=where)
     return ConfigError(f"{inside}: {found['msg']}", where=where, hint=found.get("ctx", {}).get("hint"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -170,28 +171,35 @@ class Declared(NamedTuple):
         return self.key.removesuffix("s").replace("_", " ")
 
     @property
-    def kind(self) -> str:
-        """The kind of number, in messages."""
-        return "a whole number" if self.type is int else "a number"
-
-    @property
-    def expected(self) -> str:
-        """What a value must be, in messages: "a whole number >= 0"."""
-        least = self.option and self.option.least
-        return self.kind if least is None else f"{self.kind} >= {least}"
-
-    def number(self, text: str) -> float:
-        """The number that a text states. Raises `ConfigError` for other text."""
-        try:
-            value: float = self.type(text)
-        except ValueError:
-            raise ConfigError(f"invalid {self.noun} {text} (expected {self.expected})", where=self.flag) from None
-        return value
-
-    @property
     def flag(self) -> str:
         """The option of the command line."""
         return f"--{self.key.replace('_', '-')}"
+
+    def read(self, text: str) -> Any:
+        """Convert a text of the command line. Raises `ConfigError` if it does not state a value of this type."""
+        if self.option is not None and self.option.parse is not None:
+            return self.option.parse(text)
+        try:
+            return self.type(text) if self.type in (int, float) else text
+        except ValueError:
+            raise self._invalid(text, where=self.flag) from None
+
+    def checked(self, value: Any) -> Any:
+        """A number within the range of the field. Raises `ConfigError` for any other value."""
+        option = self.option or Option(help="", metavar="")
+        if option.parse is not None:
+            return option.parse(value)
+        number = isinstance(value, (int, self.type)) and not isinstance(value, bool)
+        least, most = -math.inf if option.least is None else option.least, option.most or math.inf
+        if number and least <= value <= most:
+            return value
+        raise self._invalid(value, above=number and value > most)
+
+    def _invalid(self, value: Any, *, above: bool = False, where: str | None = None) -> ConfigError:
+        kind = "a whole number" if self.type is int else "a number"
+        least, most = (self.option.least, self.option.most) if self.option else (None, None)
+        bound = f" <= {most}" if above else "" if least is None else f" >= {least}"
+        return ConfigError(f"invalid {self.noun} {value} (expected {kind}{bound})", where=where)
 
 
 @cache

@@ -27,8 +27,7 @@ def fit(cells: Sequence[Training]) -> None:
         with isolate_errors(cell.fail):
             cell.method = cell.untrained()
     alive = _alive(cells)
-    learners = [cell.method for cell in alive if isinstance(cell.method, TorchMethod)]
-    if learners and len(learners) == len(alive):
+    if learners := _learners(alive):
         failures = fit_methods(learners, [cell.train for cell in alive], [MethodRun(cell.run) for cell in alive])
         for cell, failure in zip(alive, failures, strict=True):
             if failure is not None:
@@ -46,8 +45,7 @@ def predict(cells: Sequence[Training], images: ImageSet) -> None:
     Raises `StoreError` if the store cannot be written.
     """
     alive = _alive(cells)
-    learners = [cell.method for cell in alive if isinstance(cell.method, TorchMethod)]
-    if learners and len(learners) == len(alive):
+    if learners := _learners(alive):
         predicted = predict_methods(learners, images, [MethodRun(cell.run) for cell in alive])
         for cell, scores in zip(alive, predicted, strict=True):
             if isinstance(scores, Exception):
@@ -67,6 +65,12 @@ def predict(cells: Sequence[Training], images: ImageSet) -> None:
 
 def _alive(cells: Sequence[Training]) -> list[Training]:
     return [cell for cell in cells if cell.failure is None]
+
+
+def _learners(cells: Sequence[Training]) -> list[TorchMethod]:
+    """The methods of cells that can train in lockstep; none if any of the methods is not a learner."""
+    learners = [cell.method for cell in cells if isinstance(cell.method, TorchMethod)]
+    return learners if len(learners) == len(cells) else []
 
 
 def _method(cell: Training) -> Method:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from pmll_datasets.dataset import Labels
-from pmll_datasets.loader import ImageSet
 
 from ..metrics import evaluate
 from ..plan.planned import cell_name
 from ..store.records import TriedRate, TriedRates
 from .fitting import fit, predict
-from .selection import held_out, ranking_labels
+from .selection import ranking_labels
+from .train_set import hold_out
 from .training import Training
 
 
@@ -38,8 +38,7 @@ def choose_rates(cells: Sequence[Training]) -> None:
 def _try_rates(cells: Sequence[Training]) -> None:
     """Train and score every rate for every cell, and record the results in the folders of the cells."""
     recipe, whole = cells[0].run.recipe, cells[0].whole
-    validation = held_out(whole.ids, recipe.validation)
-    watched = ImageSet(whole.images.take(np.flatnonzero(validation)), workers=whole.workers)
+    validation, watched = hold_out(whole, recipe.validation)
     candidates = {cell.run.folder: [cell.at_rate(rate, ~validation) for rate in recipe.rates] for cell in cells}
     together = [candidate for of_cell in candidates.values() for candidate in of_cell]
     fit(together)

@@ -1,14 +1,18 @@
-"""The training set of a cell: its images and their known labels."""
+"""The training set of a cell: its images and their known labels, and the images that are held out."""
 
 from __future__ import annotations
 
+import numpy as np
+from jaxtyping import Bool
+
 from pmll_datasets.dataset import Dataset
 from pmll_datasets.handles import opaque_images
-from pmll_datasets.loader import TrainSet
+from pmll_datasets.loader import ImageSet, TrainSet
 from pmll_datasets.regimes import mask_labels, training_part
 
 from ..plan.mask import open_mask
 from ..plan.planned import Planned
+from .selection import held_out
 
 
 def train_set(data: Dataset, planned: Planned, workers: int) -> TrainSet:
@@ -33,3 +37,9 @@ def train_set(data: Dataset, planned: Planned, workers: int) -> TrainSet:
         regime=cell.regime,
     )
     return whole if rows.all() else whole.take(rows)
+
+
+def hold_out(train: TrainSet, share: float) -> tuple[Bool[np.ndarray, " n"], ImageSet]:
+    """Which training images are held out, and these images. Raises `DataError` as `held_out` does."""
+    rows = held_out(train.ids, share)
+    return rows, ImageSet(train.images.take(np.flatnonzero(rows)), workers=train.workers)

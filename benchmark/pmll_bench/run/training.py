@@ -16,8 +16,8 @@ from pmll_methods.settings import from_plain
 
 from .cell_run import CellRun
 from .pseudo_labels import hidden_labels
-from .selection import DamagedSelection, Selection, held_out, kept_best, ranking_labels
-from .train_set import train_set
+from .selection import DamagedSelection, Selection, kept_best, ranking_labels
+from .train_set import hold_out, train_set
 
 SELECTED = "selected.npz"  # the best epoch so far, in the folder of an attempt
 
@@ -54,12 +54,11 @@ class Training:
 
 def start_training(run: CellRun, kind: Kind, data: Dataset, test: ImageSet) -> Training:
     """Prepare a cell: the images and labels that its method may see, and a selection if its recipe needs one."""
-    recipe, workers = run.recipe, run.execution.workers
-    whole = train = train_set(data, run.planned, workers)
+    recipe = run.recipe
+    whole = train = train_set(data, run.planned, run.execution.workers)
     if recipe.selection == "best-val":
-        validation = held_out(whole.ids, recipe.validation)
+        validation, watched = hold_out(whole, recipe.validation)
         train = whole.take(~validation)
-        watched = ImageSet(whole.images.take(np.flatnonzero(validation)), workers=workers)
         run.select = _selection(run, kind, watched, ranking_labels(whole.labels[validation]), test)
     elif recipe.selection == "best-test":
         run.select = _selection(run, kind, test, data.test.labels, test)

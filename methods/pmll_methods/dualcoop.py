@@ -22,26 +22,11 @@ from .nn.cosine import region_cosines
 from .nn.prompts import PromptContexts
 from .nn.region_aggregation import dualcoop_logits
 from .presets.departures import LABELLESS, LAST_EPOCH, PROMPT_NAMES
-from .presets.prompts import TINY_PROMPTS
+from .presets.prompts import DUALCOOP, TINY_PROMPTS
 from .presets.recipes import SMOKE_PROMPTS
 from .ranges import Count, Positive, Share, Weight
-from .recipe import Recipe, Track, Values
+from .recipe import Track, Values
 from .settings import setting
-
-PAPER = Recipe(
-    resolution=448,
-    views=("dualcoop",),
-    test_view="bilinear",
-    batch=32,
-    epochs=50,
-    optimizer="sgd",
-    lr=2e-3,
-    momentum=0.9,
-    weight_decay=5e-4,
-    schedule="cosine",
-    warmup_epochs=1,
-    warmup_lr=1e-5,
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +76,7 @@ class DualCoOp(ClipLearner[DualCoOpSettings, Tensor]):
         ),
         tracks={
             "paper": Track(
-                recipe=PAPER,
+                recipe=DUALCOOP,
                 source="released code, COCO",
                 datasets=("coco2014", "voc2007"),
                 regimes=("partial",),

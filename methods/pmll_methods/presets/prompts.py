@@ -10,8 +10,23 @@ from .recipes import SMOKE_PROMPTS
 
 TINY_PROMPTS = {"tower": "tiny", "n_ctx": 4, "start": "a photo of a", "context_sd": None, "offset": -2.0}
 
+DUALCOOP = Recipe(  # released code
+    resolution=448,
+    views=("dualcoop",),
+    test_view="bilinear",
+    batch=32,
+    epochs=50,
+    optimizer="sgd",
+    lr=2e-3,
+    momentum=0.9,
+    weight_decay=5e-4,
+    schedule="cosine",
+    warmup_epochs=1,
+    warmup_lr=1e-5,
+)
+
 # fields of a recipe, so values of any type; DualCoOp has the same tower and resolution
-DUALCOOPS: Mapping[str, Any] = {"views": ("dualcoop",), "test_view": "bilinear"}
+DUALCOOPS: Mapping[str, Any] = {"views": DUALCOOP.views, "test_view": DUALCOOP.test_view}
 COOPS: Mapping[str, Any] = {"momentum": 0.9, "weight_decay": 5e-4}
 SARL_PAPER = Track(
     recipe=Recipe(

@@ -9,20 +9,15 @@ from __future__ import annotations
 from ..recipe import Recipe, Track
 from .departures import TRAINED_CLIP
 from .scpnet import FROZEN_SOURCE, both, ema, rates
+from .scpnet import RELEASED as SCPNET
 
-RELEASED = Recipe(
-    resolution=224,
+RELEASED = SCPNET.at(
     views=("weak", "scinet-medium", "scpnet-strong"),
-    test_view="centre-bilinear",
     batch=64,
     epochs=120,
+    horizon=None,
     **rates(4e-5, graph=2e-4),
-    optimizer="adam",
-    weight_decay=1e-4,
-    decay_vectors=False,
-    schedule="onecycle",
     ema=ema(45),
-    batch_norm="train-from-second",  # as in SCPNet's code
 )
 COCO = {**rates(3e-5, graph=2e-4), "batch": 32, "ema": ema(641)}
 CUB = {**rates(3e-4, graph=2e-4), "batch": 32, "epochs": 30, "ema": ema(47)}

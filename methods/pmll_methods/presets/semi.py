@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..recipe import Recipe, Track, Values
+from .prompts import DUALCOOP
 from .recipes import FROZEN_TRUNK
 from .trunks import LOG_ODDS_START, RELEASED_START
 
@@ -38,21 +39,7 @@ CAP = Track(
 )
 
 SSMLL = Track(
-    recipe=Recipe(
-        resolution=448,
-        views=VIEWS,
-        test_view="bilinear",
-        batch=64,
-        epochs=40,
-        optimizer="sgd",
-        lr=2e-3,
-        momentum=0.9,
-        weight_decay=5e-4,
-        schedule="cosine",
-        warmup_epochs=1,
-        warmup_lr=1e-5,
-        ema=0.9997,
-    ),
+    recipe=DUALCOOP.at(views=VIEWS, batch=64, epochs=40, ema=0.9997),
     source="inferred: resolution, optimizer and schedule are DualCoOp's, the rest is CAP's",
     datasets=DATASETS,
     values=(

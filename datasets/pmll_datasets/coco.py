@@ -15,8 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from pmll_errors import counted
+
 from .dataset import Dataset, Labels, OfficialList, Split
-from .errors import DataError, counted
+from .errors import DataError
 from .files import AGAIN, list_files, locate, read_bytes, refuse_unlisted, require, split_of
 from .registry import DATASETS, Value, check_count, names_of, repair_hint
 

@@ -14,8 +14,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from pmll_errors import counted
+
 from .dataset import Dataset, Labels, OfficialList, Split
-from .errors import DataError, counted
+from .errors import DataError
 from .files import AGAIN, existing_files, locate, read_text, require, split_of
 from .registry import Value, check_count, names_of, repair_hint, stated_options
 

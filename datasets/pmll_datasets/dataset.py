@@ -15,10 +15,12 @@ from typing import TypeAlias, cast
 import numpy as np
 from jaxtyping import Bool, Int8, Int64, UInt8
 
+from pmll_errors import counted
+
 from . import index
 from .counter import hash64, mix
 from .decode import DECODING
-from .errors import DataError, counted, unknown
+from .errors import DataError, unknown
 from .registry import ALIASES, DATASETS, FOLDER, Entry, Option, Value, data_folder, find, resolve_options
 
 __all__ = [

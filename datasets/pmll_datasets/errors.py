@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pmll_errors import PmllError, counted, nearest
-
-__all__ = ["DataError", "counted", "unknown"]
+from pmll_errors import PmllError, nearest
 
 
 class DataError(PmllError):

@@ -19,10 +19,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from pmll_errors import DAMAGED_ARCHIVE
+from pmll_errors import DAMAGED_ARCHIVE, counted
 
 from .dataset import Known, Split
-from .errors import DataError, counted
+from .errors import DataError
 from .files import read_bytes, read_text
 
 FORMAT = "pmll.mask/1"

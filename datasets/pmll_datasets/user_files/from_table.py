@@ -9,8 +9,9 @@ from typing import cast
 
 import numpy as np
 
+from pmll_errors import counted
+
 from ..dataset import Labels
-from ..errors import counted
 from ..registry import Value
 from .columns import Columns, recognise
 from .label_cells import MEANING, LabelCell, describe, meanings, parse_label_cell

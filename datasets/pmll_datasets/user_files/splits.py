@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
+from pmll_errors import counted
+
 from ..counter import image_words, uniform
-from ..errors import DataError, counted, unknown
+from ..errors import DataError, unknown
 from ..registry import Value
 from .listing import Listing
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ..errors import DataError, counted
+from pmll_errors import counted
+
+from ..errors import DataError
 from ..files import read_bytes
 from .listing import error_at
 

@@ -9,7 +9,7 @@ from pmll_bench.plan.cell import Cell
 from pmll_bench.report.frame import frame
 from pmll_bench.report.table import Layout, Table, build
 from pmll_bench.store.environment import Environment
-from pmll_bench.store.records import Counts, Oracle, Result, ScoresFile, Seconds, Support
+from pmll_bench.store.result import Counts, Oracle, Result, ScoresFile, Seconds, Support
 from pmll_methods.recipe import Recipe
 
 RATIOS = tuple(round(0.1 * tenth, 1) for tenth in range(1, 10))

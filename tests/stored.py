@@ -8,8 +8,8 @@ import numpy as np
 
 from pmll_bench.plan.cell import Cell
 from pmll_bench.plan.planned import Planned, Where
-from pmll_bench.store.cell_folder import Attempt
-from pmll_bench.store.records import Counts, Result, ScoresFile, Seconds, Support
+from pmll_bench.store.attempt import Attempt
+from pmll_bench.store.result import Counts, Result, ScoresFile, Seconds, Support
 from pmll_bench.store.store import Store
 from pmll_methods.recipe import Recipe
 

@@ -17,8 +17,9 @@ from pmll_bench.run.execution import Execution
 from pmll_bench.run.groups import run_groups
 from pmll_bench.run.listeners import Silent
 from pmll_bench.run.outcome import Outcome
-from pmll_bench.store.cell_folder import Attempt, CellState
-from pmll_bench.store.records import Result
+from pmll_bench.store.attempt import Attempt
+from pmll_bench.store.cell_folder import CellState
+from pmll_bench.store.result import Result
 from pmll_bench.store.store import Store
 
 BEST_VAL = ("recipe.selection=best-val", "recipe.validation=0.3")

@@ -14,7 +14,7 @@ from pmll_bench.plan.request import Request
 from pmll_bench.run.execution import Execution
 from pmll_bench.run.groups import run_groups
 from pmll_bench.run.listeners import Silent
-from pmll_bench.store.records import Cost, Result
+from pmll_bench.store.result import Cost, Result
 from pmll_bench.store.store import Store
 
 

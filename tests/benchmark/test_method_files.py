@@ -121,7 +121,7 @@ def test_another_process_runs_the_planned_code_too_and_needs_no_original(tmp_pat
     script = f"""
 from pathlib import Path
 from pmll_bench.launch.worker import RunGroup
-RunGroup()({str(root)!r}, [{cell.cell.id!r}], {{"device": "cpu"}})
+RunGroup()({str(root)!r}, ["shapes/" + {cell.cell.method!r} + "/" + {cell.cell.id!r}], {{"device": "cpu"}})
 """
     for number, expected in enumerate((1, 1)):
         if number:

@@ -23,7 +23,7 @@ from pmll_bench.report.ablation import ablation_plot
 from pmll_bench.report.frame import frame
 from pmll_bench.report.plot import curves, spread_out, write_curves
 from pmll_bench.report.table import Table, build
-from pmll_bench.store.records import Result
+from pmll_bench.store.result import Result
 
 
 def results(ratios: Iterable[float] = RATIOS, **more: Any) -> list[Result]:

@@ -27,9 +27,10 @@ from pmll_bench.run.outcome import Outcome
 from pmll_bench.run.rescore import rescore
 from pmll_bench.run.selection import held_out
 from pmll_bench.run.train_set import train_set
-from pmll_bench.store.cell_folder import Attempt, CellFolder
+from pmll_bench.store.attempt import Attempt
+from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.lease import Lease
-from pmll_bench.store.records import Result
+from pmll_bench.store.result import Result
 from pmll_bench.store.store import Store
 from pmll_datasets.dataset import Dataset, Labels
 from pmll_datasets.regimes import mask_digest

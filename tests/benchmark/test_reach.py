@@ -26,7 +26,8 @@ from pmll_bench.run.listeners import Silent
 from pmll_bench.run.method_run import MethodRun
 from pmll_bench.run.selection import Selection
 from pmll_bench.run.train_set import train_set
-from pmll_bench.store.cell_folder import Attempt, CellFolder
+from pmll_bench.store.attempt import Attempt
+from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.environment import environment
 from pmll_bench.store.store import Store
 from pmll_datasets.handles import opaque_images

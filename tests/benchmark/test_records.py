@@ -17,8 +17,9 @@ from pydantic import ValidationError
 
 from pmll_bench.errors import StoreError
 from pmll_bench.metrics import evaluate
+from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.environment import environment
-from pmll_bench.store.records import Measured, Result, ScoresFile, Seconds, Trained
+from pmll_bench.store.result import Measured, Result, ScoresFile, Seconds, Trained
 from pmll_bench.store.store import Store
 from pmll_datasets.regimes import mask_digest
 from stored import CLASSES, SCORES, finish, planned, result
@@ -33,12 +34,12 @@ def store(tmp_path: Path) -> Store:
 
 def test_a_newer_result_is_refused_and_one_of_an_unknown_schema_counts_as_damaged(store: Store) -> None:
     attempt, _ = finish(store, planned())
-    path = attempt.folder.path / "result.json"
+    path = attempt.cell / "result.json"
     document = json.loads(path.read_text())
     for schema in ("pmll.result/0", "pmll.cell/2", "result", None, 1):
         path.write_text(json.dumps({**document, "schema": schema}))
-        assert attempt.folder.result() is None
-        assert attempt.folder.state().message == "result.json is damaged"
+        assert CellFolder(attempt.cell).result() is None
+        assert CellFolder(attempt.cell).state().message == "result.json is damaged"
     path.write_text(json.dumps({**document, "schema": "pmll.result/2"}))
     with pytest.raises(StoreError, match=r"newer pmll-bench: pmll\.result/2, this one reads pmll\.result/1"):
         list(store.results())

@@ -13,13 +13,15 @@ from submitit.core.utils import DelayedSubmission
 
 from noted_slurm import Cluster, run_job, submission
 from pmll_bench.errors import ConfigError
-from pmll_bench.launch.slurm import parse_time, sbatch_parameters, submit
+from pmll_bench.launch.sbatch import parse_time, sbatch_parameters
+from pmll_bench.launch.slurm import submit
 from pmll_bench.plan.grid import groups
 from pmll_bench.plan.planned import Planned
 from pmll_bench.plan.planning import Plan
 from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.failure import Explanation
 from pmll_bench.store.lease import Lease
+from pmll_bench.store.records import QueueRecord
 from pmll_bench.store.store import Store
 from small_grids import small_grid
 
@@ -84,7 +86,7 @@ def test_a_group_is_a_job_of_an_array_as_large_as_the_site_allows(cluster: Clust
     assert "#SBATCH --array=0-2%3" in cluster.script(101)
     assert "#SBATCH --array" not in cluster.script(102)
     folders = {path.name for path in (store.root / "slurm").iterdir()}
-    assert folders == {"101", "101_0", "101_1", "101_2", "102"}
+    assert folders == {"101", "101.json", "101_0", "101_1", "101_2", "102", "102.json"}
 
 
 def test_the_batch_script_says_what_was_asked_for(cluster: Cluster, store: Store, grid: Plan) -> None:
@@ -112,8 +114,8 @@ def test_a_job_is_given_plain_data_only(cluster: Cluster, store: Store, grid: Pl
         texts = [value for _, value, _ in pickletools.genops(pickle) if isinstance(value, str)]
         assert [text for text in texts if text.startswith("pmll")] == ["pmll_bench.launch.worker"]
         delayed = DelayedSubmission.load(submission(store, job))
-        ids = tuple(each.cell.id for each in grid.groups[number].cells)
-        assert delayed.args == (str(store.root), ids, {"device": "cpu"})
+        names = tuple(cell(store, each).name for each in grid.groups[number].cells)
+        assert delayed.args == (str(store.root), names, {"device": "cpu"})
 
 
 def test_threads_that_are_asked_for_win_over_the_allocation() -> None:
@@ -138,9 +140,9 @@ def test_a_job_that_begins_at_once_and_fails_is_not_taken_for_queued(
     item = grid.cells[0]
     before = CellFolder.queue
 
-    def late(folder: CellFolder, job: str, attempt: int | None = None) -> None:
+    def late(folder: CellFolder, queue: QueueRecord) -> None:
         folder.begin(item, {}).end("failed", Explanation("ValueError: at once", "", "", ""))
-        before(folder, job, attempt)
+        before(folder, queue)
 
     monkeypatch.setattr(CellFolder, "queue", late)
     submit(grid.groups[:1], store, {})

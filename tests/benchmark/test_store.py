@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from pmll_bench.errors import Exit, StoreError, UsageError
+from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.failure import Explanation
 from pmll_bench.store.lease import Lease
-from pmll_bench.store.records import ScoresFile
+from pmll_bench.store.records import QueueRecord
+from pmll_bench.store.result import ScoresFile
 from pmll_bench.store.store import Store
 from stored import CLASSES, IDS, SCORES, cell, finish, planned, result
 
@@ -102,21 +104,21 @@ def test_changed_scores_are_noticed(store: Store) -> None:
     with (attempt.path / "scores.npz").open("ab") as file:
         file.write(b"!")
     with pytest.raises(StoreError, match="changed since"):
-        attempt.folder.scores()
+        CellFolder(attempt.cell).scores()
 
 
 def test_the_first_result_stays(store: Store) -> None:
     first, _ = finish(store, planned())
     second, won = finish(store, planned())
     assert (first.number, second.number, won) == (1, 2, False)
-    kept = first.folder.result()
+    kept = CellFolder(first.cell).result()
     assert kept is not None
     assert kept.attempt == 1
 
 
 def test_a_repeated_commit_of_the_winner_is_a_success(store: Store) -> None:
     attempt, _ = finish(store, planned())
-    own = attempt.folder.result()
+    own = CellFolder(attempt.cell).result()
     assert own is not None
     assert attempt.commit(own)
 
@@ -129,10 +131,10 @@ def test_the_cells_of_a_copied_store_are_done_as_well(store: Store, tmp_path: Pa
 
 def test_an_edited_cell_file_is_noticed(store: Store) -> None:
     attempt, _ = finish(store, planned())
-    path = attempt.folder.path / "cell.json"
+    path = attempt.cell / "cell.json"
     path.write_text(path.read_text().replace('"ratio":0.1', '"ratio":0.2'))
     with pytest.raises(StoreError, match="describes another cell"):
-        attempt.folder.begin(planned(), {})
+        CellFolder(attempt.cell).begin(planned(), {})
 
 
 def test_a_name_that_leads_out_of_the_store_is_refused() -> None:
@@ -171,7 +173,7 @@ def test_the_state_follows_the_files(store: Store) -> None:
     item = planned()
     folder = store.folder(item.cell)
     assert folder.state().name == "planned"
-    folder.queue("4711_3")
+    folder.queue(QueueRecord(job="4711_3", attempt=folder.newest))
     assert folder.state() == ("queued", "job 4711_3")
     with Lease(folder.lease):
         attempt = folder.begin(item, {})
@@ -180,7 +182,7 @@ def test_the_state_follows_the_files(store: Store) -> None:
     for kind in ("interrupted", "failed", "diverged"):
         attempt.end(kind, Explanation("RuntimeError: boom", "mine.py:3, in fit", "ask the lake", "trace"))
         assert folder.state() == (kind, "RuntimeError: boom (mine.py:3, in fit); ask the lake")
-    folder.queue("4712")
+    folder.queue(QueueRecord(job="4712", attempt=folder.newest))
     assert folder.state().name == "queued"
     finish(store, item)
     assert folder.state(revision=1).name == "done"
@@ -189,7 +191,7 @@ def test_the_state_follows_the_files(store: Store) -> None:
 
 def test_a_users_method_is_outdated_by_its_revision_or_its_content(store: Store) -> None:
     attempt, _ = finish(store, planned(revision="1+abc"))
-    states = [attempt.folder.state(revision).name for revision in (1, "1+abc", 2, "1+def")]
+    states = [CellFolder(attempt.cell).state(revision).name for revision in (1, "1+abc", 2, "1+def")]
     assert states == ["done", "done", "outdated", "outdated"]
 
 

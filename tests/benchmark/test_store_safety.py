@@ -16,6 +16,7 @@ import pytest
 
 from pmll_bench.errors import Exit, StoreError
 from pmll_bench.files import publish, write_whole
+from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.lease import Lease
 from pmll_bench.store.store import Store
 from stored import IDS, cell, finish, planned
@@ -62,21 +63,21 @@ def test_exactly_one_of_several_simultaneous_commits_wins(store: Store) -> None:
 
 def test_a_truncated_result_counts_as_missing_and_is_kept(store: Store) -> None:
     attempt, _ = finish(store, planned())
-    path = attempt.folder.path / "result.json"
+    path = attempt.cell / "result.json"
     half = path.read_bytes()[:300]
     path.write_bytes(half)
     assert list(store.results()) == []
-    assert attempt.folder.state() == ("lost", "result.json is damaged")
+    assert CellFolder(attempt.cell).state() == ("lost", "result.json is damaged")
     _, won = finish(store, planned())
     assert won
-    assert attempt.folder.state().name == "done"
-    assert (attempt.folder.path / "result.json.damaged-1").read_bytes() == half
+    assert CellFolder(attempt.cell).state().name == "done"
+    assert (attempt.cell / "result.json.damaged-1").read_bytes() == half
 
 
 def test_a_result_of_another_cell_counts_as_missing(store: Store) -> None:
     attempt, _ = finish(store, planned())
     other = store.folder(planned(seed=1).cell).path
-    shutil.copytree(attempt.folder.path, other)
+    shutil.copytree(attempt.cell, other)
     assert [found.cell_id for found in store.results()] == [planned().cell.id]
 
 

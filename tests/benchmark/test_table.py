@@ -16,7 +16,7 @@ from pmll_bench.errors import ConfigError
 from pmll_bench.report.aggregate import Means, Value, aggregate
 from pmll_bench.report.frame import frame
 from pmll_bench.report.table import Block
-from pmll_bench.store.records import Result
+from pmll_bench.store.result import Result
 
 FIELDS = ("mean", "sd", "n", "text", "eligible")
 

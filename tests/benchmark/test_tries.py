@@ -23,7 +23,7 @@ from pmll_bench.run.listeners import Silent
 from pmll_bench.run.outcome import Outcome
 from pmll_bench.run.selection import held_out, ranking_labels
 from pmll_bench.run.train_set import train_set
-from pmll_bench.store.records import Result, TriedRates
+from pmll_bench.store.result import Result, TriedRates
 from pmll_bench.store.store import Store
 from pmll_datasets.loader import TrainSet
 from pmll_methods import registry

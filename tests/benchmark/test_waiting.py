@@ -14,6 +14,7 @@ from pmll_bench.run.progress import PlainListener
 from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.failure import Explanation
 from pmll_bench.store.lease import Lease
+from pmll_bench.store.records import QueueRecord
 from pmll_bench.store.store import Store
 from stored import finish, planned
 
@@ -43,7 +44,7 @@ def test_waiting_ends_when_the_files_say_that_all_cells_have_ended(store: Store)
 
 def test_a_cell_whose_job_has_gone_without_a_word_is_lost(store: Store) -> None:
     item = planned()
-    cell(store, item).queue("7")
+    cell(store, item).queue(QueueRecord(job="7", attempt=0))
     answers = iter([{"7"}, set(), {"7"}, set(), set()])  # one answer without the job may be a slip
     assert waited(store, [item], lambda: next(answers)) == {"lost": [item.cell.id]}
     assert list(answers) == []
@@ -51,7 +52,7 @@ def test_a_cell_whose_job_has_gone_without_a_word_is_lost(store: Store) -> None:
 
 def test_a_scheduler_that_doesnt_answer_changes_nothing(store: Store) -> None:
     item = planned()
-    cell(store, item).queue("7")
+    cell(store, item).queue(QueueRecord(job="7", attempt=0))
     asked: list[None] = []
 
     def silent() -> None:
@@ -64,7 +65,7 @@ def test_a_scheduler_that_doesnt_answer_changes_nothing(store: Store) -> None:
 
 def test_an_interrupted_cell_is_waited_for_because_its_job_starts_again(store: Store) -> None:
     item = planned()
-    cell(store, item).queue("7")
+    cell(store, item).queue(QueueRecord(job="7", attempt=0))
     cell(store, item).begin(item, {}).end("interrupted")
     asked: list[None] = []
 

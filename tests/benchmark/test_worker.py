@@ -17,6 +17,7 @@ from pmll_bench.run.method_files import keep_method
 from pmll_bench.run.stopping import handling
 from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.lease import Lease
+from pmll_bench.store.records import QueueRecord
 from pmll_bench.store.store import Store
 from small_grids import small_grid
 
@@ -29,7 +30,7 @@ class Job(NamedTuple):
 
     @property
     def arguments(self) -> tuple[str, tuple[str, ...], dict[str, str | None]]:
-        return str(self.store.root), (self.folder.id,), {"device": None}
+        return str(self.store.root), (self.folder.name,), {"device": None}
 
     def run(self) -> None:
         RunGroup()(*self.arguments)
@@ -46,7 +47,7 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
     folder = store.folder(item.cell)
     folder.write_request(item)
     keep_method(store, item)
-    folder.queue("101_2")
+    folder.queue(QueueRecord(job="101_2", attempt=0))
     return Job(store, folder)
 
 
@@ -146,5 +147,5 @@ def test_a_lease_that_a_dead_machine_left_is_waited_out(job: Job, monkeypatch: p
 
 def test_a_job_whose_cell_has_gone_says_so(job: Job) -> None:
     shutil.rmtree(job.folder.path)
-    with pytest.raises(StoreError, match=f"no cell {job.folder.id}"):
+    with pytest.raises(StoreError, match=f"no cell {job.folder.name}"):
         job.run()

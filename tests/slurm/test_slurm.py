@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pmll_bench.launch.slurm import alive_jobs
+from pmll_bench.launch.scheduler import alive_jobs
 from pmll_bench.launch.waiting import wait
 from pmll_bench.run.progress import PlainListener
 from pmll_bench.store.cell_folder import CellFolder

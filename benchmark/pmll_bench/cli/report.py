@@ -18,7 +18,7 @@ from .output import print_table, tell
 if TYPE_CHECKING:
     from ..report.chosen import Chosen
     from ..report.table import Layout
-    from ..store.records import Result
+    from ..store.result import Result
 
 
 class Format(StrEnum):

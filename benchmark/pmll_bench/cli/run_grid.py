@@ -81,7 +81,7 @@ def _slurm_settings(options: list[str]) -> dict[str, str]:
 
 def _follow(planned: Plan, store: Store, as_json: bool) -> None:
     """Wait for the jobs and print their results."""
-    from ..launch.slurm import alive_jobs
+    from ..launch.scheduler import alive_jobs
     from ..launch.waiting import wait
     from ..run.progress import listening
 

@@ -71,7 +71,7 @@ class _Slot:
     """A process that runs one group after another, and its current group."""
 
     def __init__(self, number: int, execution: Execution, store: Store) -> None:
-        self.number, self.execution = number, execution
+        self.number, self.execution, self.store = number, execution, store
         self.group: Group | None = None
         self.process = subprocess.Popen(
             COMMAND,
@@ -90,7 +90,7 @@ class _Slot:
     def give(self, group: Group) -> None:
         """Send it the next group."""
         self.group = group
-        self._send([planned.cell.id for planned in group.cells])
+        self._send([self.store.folder(planned.cell).name for planned in group.cells])
 
     def dismiss(self) -> None:
         """Ask it to end: at once if it is idle, else after it has finished its step and saved."""

@@ -1,9 +1,9 @@
 """A slot of the local launcher: a process that runs one group after another for the process that started it.
 
-Stdin carries one JSON document per line: first the settings for all groups, then the cell ids of one group at a time.
-The `cell.json` of each cell defines what to run. Stdout carries the events of each group, as printed by `run --json`,
-and then its outcome. An error that ends the whole run is reported and ends the slot. When stdin ends, the slot finishes
-its step, saves and ends. The parent stops it in this way, and if the parent dies, the slot soon ends as well.
+Stdin carries one JSON document per line: first the settings for all groups, then the folders of one group's cells at a
+time. The `cell.json` of each cell defines what to run. Stdout carries the events of each group, as printed by
+`run --json`, and then its outcome. An error that ends the whole run is reported and ends the slot. When stdin ends, the
+slot finishes its step, saves and ends. The parent stops it in this way; if the parent dies, the slot soon ends as well.
 """
 
 from __future__ import annotations
@@ -80,9 +80,9 @@ def _work(start: Mapping[str, Any], orders: SimpleQueue[Any], answers: TextIO, s
 
     store, listener = Store(Path(start["store"])), JsonListener(answers)
     execution = Execution(**start["execution"])
-    while not stop.is_set() and (cell_ids := orders.get()) is not None:
+    while not stop.is_set() and (cells := orders.get()) is not None:
         try:
-            outcome = run_groups([group_of(folders_of(store, cell_ids))], store, execution, listener, stop)
+            outcome = run_groups([group_of(folders_of(store, cells))], store, execution, listener, stop)
         except Exception as error:
             answer(ERROR, as_plain(error))
             return

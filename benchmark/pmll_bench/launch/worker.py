@@ -1,6 +1,6 @@
 """The work of a cluster job: run a group of cells of a store, and continue where an earlier job was cut off.
 
-A job receives a store and cell ids; the `cell.json` of each cell defines what to run.
+A job receives a store and the folders of its cells; the `cell.json` of each cell defines what to run.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from ..plan.planned import Group
 from ..run.stopping import Stop, handling
 from ..store.cell_folder import CellFolder
 from ..store.lease import DURATION, HEARTBEAT
+from ..store.records import QueueRecord
 from ..store.store import Store
 from ..streams import take_any_text
+from .scheduler import own_job, user
 
 if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
@@ -37,11 +39,11 @@ GRACE = 600.0  # seconds that a job waits to be killed after SIGTERM without a w
 class RunGroup:
     """The function that submitit calls in a job. The option `device` is the user's choice, if any."""
 
-    def __call__(self, store: str, cell_ids: Sequence[str], options: Mapping[str, str | None]) -> None:
+    def __call__(self, store: str, cells: Sequence[str], options: Mapping[str, str | None]) -> None:
         take_any_text()
         with _stop_on_signals() as stop:  # first, because the imports take seconds
             opened = Store.open(Path(store), create=False)
-            folders = folders_of(opened, cell_ids)
+            folders = folders_of(opened, cells)
             newest = {folder.id: folder.newest for folder in folders}
             try:
                 _carry_out(opened, folders, options, stop)
@@ -53,23 +55,20 @@ class RunGroup:
         if stop.is_set() and any(folder.result() is None for folder in folders):
             _hand_back(stop)
 
-    def checkpoint(self, store: str, cell_ids: Sequence[str], options: Mapping[str, str | None]) -> DelayedSubmission:
+    def checkpoint(self, store: str, cells: Sequence[str], options: Mapping[str, str | None]) -> DelayedSubmission:
         """The work of the job when it starts again: the same call, because all progress is in the store."""
-        from submitit import JobEnvironment
         from submitit.helpers import DelayedSubmission
 
-        for folder in folders_of(Store(Path(store)), cell_ids):
+        for folder in folders_of(Store(Path(store)), cells):
             if folder.result() is None:
-                folder.queue(JobEnvironment().job_id)
-        return DelayedSubmission(self, store, cell_ids, options)
+                before = folder.queued() or QueueRecord(job=own_job(), attempt=0, user=user())
+                folder.queue(before.model_copy(update={"job": own_job(), "attempt": folder.newest}))
+        return DelayedSubmission(self, store, cells, options)
 
 
-def folders_of(store: Store, cell_ids: Sequence[str]) -> list[CellFolder]:
-    """The folders of cells, in the order given. Raises `StoreError` if one is missing."""
-    found = {folder.id: folder for folder in store.folders() if folder.id in cell_ids}
-    if missing := [cell for cell in cell_ids if cell not in found]:
-        raise StoreError(f"no cell {' '.join(missing)}", where=str(store.root), hint="submit the grid again")
-    return [found[cell] for cell in cell_ids]
+def folders_of(store: Store, cells: Sequence[str]) -> list[CellFolder]:
+    """The folders of cells by `CellFolder.name`, in the order given. Raises `StoreError` if one is missing."""
+    return [store.cell_at(name) for name in cells]
 
 
 def group_of(folders: Sequence[CellFolder]) -> Group:
@@ -103,7 +102,7 @@ def _execution(options: Mapping[str, str | None]) -> Execution:
 
     allocated = "cuda" if any(os.environ.get(name) for name in GPUS) else "cpu"
     device = choose_device(options.get("device") or allocated)
-    return Execution(device=device, threads=int(os.environ.get("OMP_NUM_THREADS") or cores()))
+    return Execution(device=device, threads=int(os.environ.get("OMP_NUM_THREADS") or cores()), job=own_job())
 
 
 def _record(error: Exception, folders: Sequence[CellFolder]) -> None:
@@ -114,7 +113,7 @@ def _record(error: Exception, folders: Sequence[CellFolder]) -> None:
     for folder in folders:
         record = folder.record()
         if record is not None and folder.result() is None:
-            attempt = folder.begin(record.planned(), environment(threads=1, device="cpu"))
+            attempt = folder.begin(record.planned(), environment(threads=1, device="cpu"), own_job())
             attempt.end("failed", explain(error, record.where.target))
 
 

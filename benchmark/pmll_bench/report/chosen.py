@@ -10,7 +10,7 @@ from pmll_datasets.registry import ALIASES
 from pmll_errors import counted
 
 from ..errors import ConfigError
-from ..store.records import Result
+from ..store.result import Result
 from ..store.status import STATES, CellStatus, cell_status
 from ..store.store import Store
 

@@ -13,7 +13,7 @@ from ..plan.cell import AXES, digest
 from .known import known_share
 
 if TYPE_CHECKING:
-    from ..store.records import Result
+    from ..store.result import Result
 
 # Lines with equal values in these columns belong to the same block of a table ...
 COMPARABLE = (

@@ -9,7 +9,7 @@ import pandas as pd
 from pmll_datasets.counts import percent_known
 from pmll_datasets.registry import DATASETS
 
-from ..store.records import Result
+from ..store.result import Result
 
 
 def known_share(result: Result) -> float:

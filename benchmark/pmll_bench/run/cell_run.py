@@ -21,7 +21,8 @@ from pmll_methods.recipe import Recipe
 from ..errors import StoreError
 from ..files import set_aside
 from ..plan.planned import Planned
-from ..store.cell_folder import Attempt, CellFolder
+from ..store.attempt import Attempt
+from ..store.cell_folder import CellFolder
 from .execution import Execution
 from .listeners import Listener
 from .pseudo_labels import compared
@@ -90,7 +91,7 @@ class CellRun:
     def at_rate(self, rate: float) -> CellRun:
         """The same cell at one of the recipe's rates, with its own log and checkpoints."""
         folder = CellFolder(self.folder.path / "tries" / f"{rate:g}")
-        attempt = Attempt(folder, self.attempt.number)
+        attempt = Attempt(folder.path, self.attempt.number)
         attempt.create()
         recipe = self.recipe.at(lr=rate, rates=())
         return replace(self, recipe=recipe, folder=folder, attempt=attempt, select=None, hidden_labels=None)

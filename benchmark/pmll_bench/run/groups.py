@@ -22,7 +22,8 @@ from ..plan.planning import open_dataset
 from ..store.environment import environment
 from ..store.failure import explain
 from ..store.lease import Lease, LeaseHeld
-from ..store.records import EndKind, Seconds
+from ..store.records import EndKind
+from ..store.result import Seconds
 from ..store.store import Store
 from .cell_run import CellRun
 from .execution import Execution
@@ -146,7 +147,8 @@ class _GroupRun:
     def _begin(self, planned: Planned) -> None:
         """Begin an attempt at one cell, which records everything that follows."""
         folder = self.store.folder(planned.cell)
-        attempt = folder.begin(planned, environment(self.execution.threads, self.execution.device))
+        here = environment(self.execution.threads, self.execution.device)
+        attempt = folder.begin(planned, here, self.execution.job)
         run = CellRun(planned, planned.recipe, folder, attempt, self.execution, self.listener, self.stop)
         self.runs.append(run)
 

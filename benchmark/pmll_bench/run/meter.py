@@ -14,7 +14,7 @@ import torch
 from pmll_methods.engine.size import size
 from pmll_methods.engine.torch_method import TorchMethod
 
-from ..store.records import Cost
+from ..store.result import Cost
 from .training import Training
 
 

@@ -10,7 +10,7 @@ from pmll_datasets.dataset import Labels
 
 from ..metrics import evaluate
 from ..plan.planned import cell_name
-from ..store.records import TriedRate, TriedRates
+from ..store.result import TriedRate, TriedRates
 from .fitting import fit, predict
 from .selection import ranking_labels
 from .train_set import hold_out

@@ -8,7 +8,7 @@ from pmll_methods.method import MethodError, Scores
 from ..metrics import evaluate
 from ..plan.method_facts import is_deterministic
 from ..store.environment import environment
-from ..store.records import Cost, Measured, Oracle, Result, Seconds, Trained
+from ..store.result import Cost, Measured, Oracle, Result, Seconds, Trained
 from .cell_run import CellRun
 from .training import Training
 

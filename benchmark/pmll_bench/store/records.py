@@ -1,27 +1,34 @@
-"""The documents of a store: `store.json`, `cell.json`, `attempt.json`, `end.json`, `result.json` and others."""
+"""The documents of a store except results: `store.json`, `cell.json`, `queue.json`, `attempt.json`, `end.json`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from pmll_methods.recipe import Recipe
 
 from ..plan.cell import Cell
 from ..plan.planned import Planned, Where
-from .document import Part, Record, stored_as
+from .document import Part, Record
 from .environment import Environment
 
-if TYPE_CHECKING:
-    from pmll_datasets.dataset import Dataset, Labels
+EndKind: TypeAlias = Literal["done", "failed", "diverged", "interrupted", "lost"]
+Cause: TypeAlias = Literal["error", "oom", "timeout", "preempted", "cancelled", "stopped", "node", "lost"]
+"""Why an attempt ended without a result; it decides whether the cell is tried again.
 
-    from ..metrics import Metrics
-
-Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
-EndKind: TypeAlias = Literal["done", "failed", "diverged", "interrupted"]
+error: an exception, or scores that are not finite; oom: memory; timeout: the time limit of a job; preempted: the job
+had to leave its node; cancelled: the job was cancelled; stopped: Ctrl-C or SIGTERM; node: the machine or its file
+system failed; lost: killed without a trace.
+"""
+PLAIN_CAUSES: Mapping[EndKind, Cause] = {
+    "failed": "error",
+    "diverged": "error",
+    "interrupted": "stopped",
+    "lost": "lost",
+}
+"""The cause that a kind of end has if none is recorded."""
 
 
 class StoreRecord(Record):
@@ -62,15 +69,40 @@ class CellRecord(Record):
 
 
 class QueueRecord(Record):
-    """`queue.json`: a cluster job will run the cell; `attempt` is the newest attempt at submission."""
+    """`queue.json`: a cluster job will run the cell.
+
+    `attempt` is the newest attempt at submission. `since` is the newest attempt when a user last asked for the cell;
+    the limits of automatic retries count the attempts after it.
+    """
 
     schema_: Literal["pmll.queue/1"] = Field(default="pmll.queue/1", alias="schema")
     job: str
     attempt: int
+    since: int = 0
+    cluster: str = ""
+    user: str = ""
+
+
+class SubmittedJob(Part):
+    """A cluster job and the folders of its cells, relative to the folder `cells` of the store."""
+
+    job: str
+    cells: tuple[str, ...]
+
+
+class SubmissionRecord(Record):
+    """`slurm/<job>.json`: the jobs that one call of sbatch submitted, and their settings as `--slurm` takes them."""
+
+    schema_: Literal["pmll.submission/1"] = Field(default="pmll.submission/1", alias="schema")
+    cluster: str
+    user: str
+    jobs: Annotated[tuple[SubmittedJob, ...], Field(min_length=1)]
+    settings: Mapping[str, str]
+    command: tuple[str, ...]
 
 
 class AttemptRecord(Record):
-    """`attempt.json`: how an attempt started."""
+    """`attempt.json`: how an attempt started; `saved` is the newest saved step at that time, `job` its cluster job."""
 
     schema_: Literal["pmll.attempt/1"] = Field(default="pmll.attempt/1", alias="schema")
     attempt: int
@@ -78,209 +110,22 @@ class AttemptRecord(Record):
     pid: int
     command: tuple[str, ...]
     environment: Environment
+    job: str = ""
+    saved: int = 0
 
 
 class EndRecord(Record):
-    """`end.json`: how an attempt ended."""
+    """`end.json`: how an attempt ended; `saved` is the newest saved step at that time."""
 
     schema_: Literal["pmll.end/1"] = Field(default="pmll.end/1", alias="schema")
     kind: EndKind
+    cause: Cause | None = None  # None in records that were made before it was recorded, and after a result
     message: str = ""
     hint: str = ""  # what to do; the message ends with it
     traceback: str = ""
-
-
-class Counts(Part):
-    """Images and classes of the data set as used, and the number of training labels known before any mask.
-
-    `known` is None in results that were made before it was recorded.
-    """
-
-    train: int
-    test: int
-    classes: int
-    known: int | None = None
-
-    @classmethod
-    def of(cls, data: Dataset) -> Self:
-        known = int((data.train.labels != 0).sum())
-        return cls(train=len(data.train), test=len(data.test), classes=len(data.classes), known=known)
-
-
-class Support(Part):
-    """Positive images of each class: known in training, all in training, in the test split."""
-
-    known: tuple[int, ...]
-    train: tuple[int, ...]
-    test: tuple[int, ...]
-
-
-class ScoresFile(Part):
-    """The scores file, relative to the folder of the cell, with its digest and shape."""
-
-    file: Annotated[str, Field(pattern=r"^attempts/\d{4,}/scores\.npz$")]
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    n: int
-    c: int
-
-
-class Seconds(Part):
-    """Wall time in seconds of a group of `shared_with` cells."""
-
-    train: float
-    predict: float
-    shared_with: int = 1
-
-
-class Cost(Part):
-    """The cost of training. Parameter counts are None if the method is not a `Learner`.
-
-    `parameters` includes frozen towers. `peak_memory` is in bytes: the memory allocated by torch on the GPU, else the
-    resident set of the process. `images_per_second` is the number of training images over all epochs, divided by the
-    training time of the group; None if no epoch is reported.
-    """
-
-    trained_parameters: int | None
-    parameters: int | None
-    peak_memory: int
-    images_per_second: float | None = stored_as("pictures_per_second")
-
-
-class Oracle(Part):
-    """The best epoch on the test split and its metrics; never ranked with other results."""
-
-    metrics: Mapping[str, Share]
-    epoch: int
-
-
-class TriedRate(Part):
-    """A tried learning rate and its mAP on held-out known labels; None if training failed or no label is known."""
-
-    rate: float
-    map: Share | None
-
-
-class TriedRates(Record):
-    """`tries.json`: the tried learning rates of a cell, in the order of its recipe."""
-
-    schema_: Literal["pmll.tries/1"] = Field(default="pmll.tries/1", alias="schema")
-    rates: Annotated[tuple[TriedRate, ...], Field(min_length=1)] = stored_as("tries")
+    saved: int = 0
 
     @property
-    def best(self) -> TriedRate:
-        """The rate chosen for training: the one with the highest mAP, or the first of several."""
-        return max(self.rates, key=lambda one: -1.0 if one.map is None else one.map)
-
-
-Recorded: TypeAlias = Mapping[str, int | float | None]  # one line of a history, or one comparison of pseudo-labels
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trained:
-    """How an attempt trained a cell, as the result records it."""
-
-    attempt: int
-    history: Sequence[Mapping[str, float]]  # the mean of each loss term, epoch by epoch
-    seconds: Seconds
-    environment: Environment
-    cost: Cost | None = None
-    deterministic: bool = False
-    tried_rates: TriedRates | None = None
-    pseudo_labels: Mapping[str, Recorded] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measured:
-    """A cell's scores on disk and their metrics."""
-
-    scores: ScoresFile
-    metrics: Metrics
-    oracle: Oracle | None = None
-
-
-OF_THE_PLAN = ("settings", "recipe", "track", "stated", "label")
-OF_THE_CELL = ("method", "revision", "dataset", "regime", "ratio", "mask", "mask_seed", "seed")
-OF_TRAINING = tuple(each.name for each in fields(Trained))
-"""The fields that a result copies from its plan, its cell and its training."""
-
-
-class Result(Record):
-    """`result.json`: the metrics of one cell and all that is needed to interpret them.
-
-    Metrics are in 0-1; test labels are not stored.
-    """
-
-    schema_: Literal["pmll.result/1"] = Field(default="pmll.result/1", alias="schema")
-    cell_id: str
-    cell: Cell
-    settings: Mapping[str, Any]
-    recipe: Recipe
-    track: str
-    stated: bool = True  # whether a source states the recipe for this data set and regime
-    label: str
-    attempt: int
-    method: str
-    revision: int | str
-    dataset: str
-    counts: Counts
-    regime: str
-    ratio: float
-    mask: str
-    mask_seed: int
-    mask_digest: str
-    seed: int
-    selection: str
-    epochs_run: int
-    metrics: Mapping[str, Share]
-    oracle: Oracle | None = None
-    tried_rates: TriedRates | None = stored_as("tries", default=None)
-    ap: tuple[Share | None, ...]
-    support: Support
-    classes: tuple[str, ...]
-    images: str = stored_as("pictures", default="")  # `Dataset.contents`, to detect changed image files
-    history: tuple[Recorded, ...] = ()
-    pseudo_labels: Mapping[str, Recorded] = stored_as("beliefs", default={})  # compared with the hidden labels
-    scores: ScoresFile
-    seconds: Seconds
-    environment: Environment
-    cost: Cost | None = None  # None in results that were made before it was recorded
-    deterministic: bool = False  # whether the training seed has no effect
-
-    @model_validator(mode="after")
-    def _agrees(self) -> Self:
-        if self.cell_id != self.cell.id:
-            raise ValueError(f"cell_id is {self.cell_id}, but the cell has id {self.cell.id}")
-        for name in OF_THE_CELL:
-            if getattr(self, name) != getattr(self.cell, name):
-                raise ValueError(f"{name} differs from that of the cell")
-        lengths = {len(self.classes), len(self.ap), self.scores.c, self.counts.classes}
-        if len(lengths | {len(self.support.known), len(self.support.train), len(self.support.test)}) > 1:
-            raise ValueError("the lists per class differ in length")
-        return self
-
-    @classmethod
-    def of(cls, planned: Planned, data: Dataset, visible: Labels, trained: Trained, measured: Measured) -> Self:
-        """The result of a planned cell. `visible` are the labels that it was trained on, int8 [images, classes]."""
-        from pmll_datasets.regimes import mask_digest
-
-        cell = planned.cell
-        support = {"known": visible, "train": data.train.labels}
-        positives = {name: (labels > 0).sum(axis=0).tolist() for name, labels in support.items()}
-        return cls(
-            cell_id=cell.id,
-            cell=cell,
-            **{name: getattr(planned, name) for name in OF_THE_PLAN},
-            **{name: getattr(cell, name) for name in OF_THE_CELL},
-            **{name: getattr(trained, name) for name in OF_TRAINING},
-            counts=Counts.of(data),
-            mask_digest=mask_digest(visible != 0),
-            selection=planned.recipe.selection,
-            epochs_run=int(max((entry["epoch"] for entry in trained.history), default=0)),
-            metrics=measured.metrics.values,
-            oracle=measured.oracle,
-            ap=measured.metrics.ap,
-            support=Support(test=measured.metrics.positives, **positives),
-            classes=data.classes,
-            images=data.contents,
-            scores=measured.scores,
-        )
+    def why(self) -> Cause | None:
+        """The cause; the plain one of its kind if none is recorded, None after a result."""
+        return self.cause or PLAIN_CAUSES.get(self.kind)

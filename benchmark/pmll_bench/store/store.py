@@ -12,7 +12,8 @@ from ..files import folders, store_errors
 from ..plan.cell import Cell
 from .cell_folder import CellFolder, StoredScores
 from .document import read_record, write_record
-from .records import Result, StoreRecord
+from .records import StoreRecord
+from .result import Result
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,14 @@ class Store:
     def folder(self, cell: Cell) -> CellFolder:
         """The folder of a cell; nothing is created."""
         return CellFolder(self.root / "cells" / cell.dataset / cell.method / cell.id)
+
+    def cell_at(self, name: str) -> CellFolder:
+        """The cell whose `CellFolder.name` is `name`. Raises `StoreError` if there is none."""
+        parts = name.split("/")
+        path = self.root.joinpath("cells", *parts)
+        if len(parts) != 3 or any(part in ("", ".", "..") for part in parts) or not path.is_dir():
+            raise StoreError(f"no cell {name}", where=str(self.root), hint="submit the grid again")
+        return CellFolder(path)
 
     def folders(self) -> Iterator[CellFolder]:
         """The cells of the store, ordered by data set, method and id."""

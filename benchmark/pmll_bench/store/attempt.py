@@ -1,0 +1,181 @@
+"""One attempt at a cell: its checkpoints, log, scores, result and end."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from jaxtyping import Float32
+
+from ..files import folders, publish, set_aside, settle, store_errors, write_whole
+from .document import now, read_record, write_record
+from .failure import Explanation
+from .records import AttemptRecord, Cause, EndKind, EndRecord
+from .result import Result, ScoresFile
+
+log = logging.getLogger(__name__)
+
+CHECKPOINTS_KEPT = 2
+TRACEBACK_KEPT = 8000  # characters, from the end
+
+
+def attempts_of(cell: Path) -> tuple[Attempt, ...]:
+    """The attempts at the cell in a folder, oldest first."""
+    numbers = (int(path.name) for path in folders(cell / "attempts") if path.name.isdecimal())
+    return tuple(Attempt(cell, number) for number in sorted(numbers))
+
+
+def checkpoints_of(cell: Path) -> list[tuple[int, Path]]:
+    """The checkpoints of all attempts at a cell with their steps, newest first."""
+    found = [(step, attempt.number, path) for attempt in attempts_of(cell) for step, path in attempt.checkpoints()]
+    return [(step, path) for step, _, path in sorted(found, reverse=True)]
+
+
+def drop_checkpoints(cell: Path) -> None:
+    """Remove the checkpoints of all attempts at a cell, including damaged ones."""
+    for path in cell.glob("attempts/*/checkpoint-*"):
+        path.unlink(missing_ok=True)
+
+
+def result_of(cell: Path) -> Result | None:
+    """The result of the cell in a folder; None if it is missing or damaged."""
+    result = read_record(Result, cell / "result.json")
+    return result if result is not None and result.cell_id == cell.name else None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt at a cell, in its own folder within the folder `cell`."""
+
+    cell: Path
+    number: int
+
+    @property
+    def path(self) -> Path:
+        return self.cell / "attempts" / f"{self.number:04d}"
+
+    def create(self) -> bool:
+        """Create the folder of the attempt; return whether it is new."""
+        with store_errors(self.path):
+            try:
+                self.path.mkdir(parents=True)
+            except FileExistsError:
+                return False
+        return True
+
+    def checkpoints(self) -> list[tuple[int, Path]]:
+        """The checkpoints of this attempt with their steps, newest first."""
+        found = ((path.stem.removeprefix("checkpoint-"), path) for path in self.path.glob("checkpoint-*.pt"))
+        return sorted(((int(step), path) for step, path in found if step.isdecimal()), reverse=True)
+
+    def save_checkpoint(self, step: int, write: Callable[[BinaryIO], object]) -> None:
+        """Write a checkpoint atomically; keep it and the previous one, which may belong to an earlier attempt.
+
+        Later checkpoints of earlier attempts are removed, because training continued from an earlier step.
+        """
+        settle(self.path / "events.jsonl")  # a resumed run does not repeat the epochs logged there
+        write_whole(self.path / f"checkpoint-{step:08d}.pt", write)
+        log.info("cell %s: checkpoint of step %d saved", self.cell.name, step)
+        own = self.checkpoints()
+        oldest = min((at for at, _ in own), default=step)
+        kept = [*own, *(found for found in checkpoints_of(self.cell) if found[0] < oldest)][:CHECKPOINTS_KEPT]
+        for found in checkpoints_of(self.cell):
+            if found not in kept:
+                found[1].unlink(missing_ok=True)
+
+    def event(self, event: Mapping[str, object]) -> None:
+        """Append a line to the log of the attempt."""
+        line = json.dumps({"time": now(), **event}, ensure_ascii=False) + "\n"
+        path = self.path / "events.jsonl"
+        with store_errors(path), path.open("a", encoding="utf-8") as file:
+            file.write(line)
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """The lines of the log as parsed JSON, without a line that a kill has truncated."""
+        with suppress(FileNotFoundError):
+            for line in (self.path / "events.jsonl").read_bytes().splitlines():
+                with suppress(ValueError):
+                    yield json.loads(line)
+
+    def write_scores(
+        self, scores: Float32[np.ndarray, "n c"], ids: Sequence[str], classes: Sequence[str]
+    ) -> ScoresFile:
+        """Write the scores, in the order of `ids` and `classes`; equal scores give equal bytes."""
+        buffer = io.BytesIO()
+        np.savez(buffer, scores=scores, ids=np.array(ids, dtype=np.str_), classes=np.array(classes, dtype=np.str_))
+        path = self.path / "scores.npz"
+        write_whole(path, buffer.getvalue())
+        return ScoresFile(
+            file=path.relative_to(self.cell).as_posix(),
+            sha256=hashlib.sha256(buffer.getvalue()).hexdigest(),
+            n=len(ids),
+            c=len(classes),
+        )
+
+    def commit(self, result: Result) -> bool:
+        """Publish the result of the cell; return whether it is this one. The first complete result is kept.
+
+        The order makes a kill at any moment harmless: scores, the result of the attempt, its link in the folder of
+        the cell, and only then the removal of the checkpoints.
+        """
+        own, shared = self.path / "result.json", self.cell / "result.json"
+        write_record(own, result)
+        won = publish(own, shared)
+        if not won:
+            standing = result_of(self.cell)
+            if standing is None:
+                set_aside(shared)
+                won = publish(own, shared)
+            else:
+                won = standing.attempt == self.number  # a network file system may report an error for a link it made
+        drop_checkpoints(self.cell)
+        return won
+
+    @property
+    def trace(self) -> Path:
+        """The traceback of the error that ended the attempt, if any."""
+        return self.path / "traceback.txt"
+
+    def began(self) -> AttemptRecord | None:
+        """How the attempt began; None if its process was killed before it could record it."""
+        return read_record(AttemptRecord, self.path / "attempt.json")
+
+    def end(self, kind: EndKind, why: Explanation | None = None, cause: Cause | None = None) -> None:
+        """Record how the attempt ended: the error that ended it, if any, and the class of its cause."""
+        log.info("cell %s: attempt %d ended: %s", self.cell.name, self.number, kind)
+        if why is not None:
+            write_whole(self.trace, why.trace.encode())
+        write_record(self.path / "end.json", self._end_record(kind, why, cause))
+
+    def end_if_open(self, kind: EndKind, why: Explanation, cause: Cause) -> bool:
+        """Record how an attempt of another process ended unless it has done so itself; return whether it had not.
+
+        A process that is alive after all replaces this record when it ends.
+        """
+        record = self._end_record(kind, why, cause)
+        note = self.path / f".tmp-end-{secrets.token_hex(4)}"
+        write_whole(note, record.as_bytes())
+        try:
+            return publish(note, self.path / "end.json")
+        finally:
+            note.unlink(missing_ok=True)
+
+    def _end_record(self, kind: EndKind, why: Explanation | None, cause: Cause | None) -> EndRecord:
+        saved = max((step for step, _ in checkpoints_of(self.cell)), default=0)
+        if why is None:
+            return EndRecord(kind=kind, cause=cause, saved=saved)
+        trace = why.trace[-TRACEBACK_KEPT:]
+        return EndRecord(kind=kind, cause=cause, message=why.line, hint=why.hint, traceback=trace, saved=saved)
+
+    def ended(self) -> EndRecord | None:
+        """How the attempt ended; None while it runs, or if it ended without a record."""
+        return read_record(EndRecord, self.path / "end.json")

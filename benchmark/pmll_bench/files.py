@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from .errors import StoreError
 
+TEMPORARY = ".tmp-"  # begins the name of a file that is not yet complete
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _NO_RIGHT = {errno.EROFS, errno.EACCES, errno.EPERM}
 _NO_FOLDER = {errno.ENOTDIR, errno.EEXIST}
@@ -46,7 +47,7 @@ def write_whole(path: Path, content: bytes | Callable[[BinaryIO], object]) -> No
 
     `content` is the bytes, or a function that writes them to the open file. Raises `StoreError` if writing fails.
     """
-    temporary = path.with_name(f".tmp-{path.name}-{secrets.token_hex(4)}")
+    temporary = path.with_name(f"{TEMPORARY}{path.name}-{secrets.token_hex(4)}")
     with store_errors(path):
         try:
             with temporary.open("xb") as file:

@@ -14,8 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from filelock import SoftFileLease
 
-from pmll_bench.store.lease import DURATION, HEARTBEAT, Lease, LeaseHeld, is_held
+from pmll_bench.store import lease as leases
+from pmll_bench.store.lease import DURATION, HEARTBEAT, Clock, Lease, LeaseHeld, LeaseLost, is_held
 
 HOLDER = """
 import sys, time
@@ -47,10 +49,10 @@ def holder(path: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.Po
     process.stdout.close()
 
 
-def foreign(path: Path, age: float, pid: int = 1) -> None:
+def foreign(path: Path, age: float, pid: int = 1, host: str = "node17") -> None:
     """A lease of a process on another machine, last heard of `age` seconds ago."""
-    path.parent.mkdir(parents=True)
-    path.write_text(f"filelock/2\npid={pid}\nhost=node17\nmode=lease\ntoken=aa\nduration=300.0\n")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"filelock/2\npid={pid}\nhost={host}\nmode=lease\ntoken=aa\nduration=300.0\n")
     os.utime(path, (time.time() - age,) * 2)
 
 
@@ -115,6 +117,81 @@ def test_another_machine_loses_its_lease_after_a_long_silence(path: Path) -> Non
         assert lease.lost is None
 
 
+@pytest.fixture(params=[-600.0, 600.0], ids=["ten minutes behind", "ten minutes ahead"])
+def wrong_clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of this machine differs from that of the file system."""
+    true = time.time
+    monkeypatch.setattr(time, "time", lambda: true() + request.param)
+
+
+@pytest.mark.usefixtures("wrong_clock")
+@pytest.mark.parametrize("measured_once", [False, True])
+def test_a_clock_that_is_wrong_by_ten_minutes_changes_nothing(path: Path, tmp_path: Path, measured_once: bool) -> None:
+    clock = Clock(tmp_path) if measured_once else None
+    now = Clock(tmp_path)()
+    foreign(path, age=0)
+    for age, held in ((200, True), (301, False)):
+        os.utime(path, (now - age,) * 2)
+        assert is_held(path, clock=clock) is held
+    with Lease(path) as lease:
+        assert is_held(path, clock=clock)
+        assert lease.lost is None
+
+
+@pytest.mark.usefixtures("wrong_clock")
+def test_a_live_lease_is_not_taken_over_with_a_wrong_clock(path: Path, holder: subprocess.Popen[str]) -> None:
+    with pytest.raises(LeaseHeld), Lease(path):
+        pass
+    assert is_held(path)
+
+
+def test_in_a_folder_that_cannot_be_written_the_clock_is_that_of_the_machine(tmp_path: Path) -> None:
+    assert abs(Clock(tmp_path / "missing")() - time.time()) < 60
+
+
+def test_the_time_is_measured_once_for_many_leases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(tmp_path)
+    first = clock()
+    monkeypatch.setattr(leases, "_time_in", lambda folder: pytest.fail("measured again"))
+    assert first <= clock() < first + 60
+
+
+def test_of_two_processes_that_find_an_expired_lease_one_gets_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    foreign(path, age=301)
+    faster = Lease(path)
+    time_in = leases._time_in
+
+    def overtaken(folder: Path) -> float:
+        monkeypatch.setattr(leases, "_time_in", time_in)
+        faster.__enter__()  # after the slower one has seen the expired lease, and before it removes it
+        return time_in(folder)
+
+    monkeypatch.setattr(leases, "_time_in", overtaken)
+    with pytest.raises(LeaseHeld), Lease(path):
+        pass
+    assert is_held(path)
+    faster.__exit__(None, None, None)
+    assert faster.lost is None
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_process_of_a_container_is_not_looked_for_outside_it(path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    foreign(path, age=200, pid=ended.pid, host=f"{socket.gethostname()}?pidns-abc")
+    assert is_held(path)
+    with Lease(path.with_name("own")):
+        foreign(path, age=200, pid=ended.pid, host=own_name(path.with_name("own")))
+    assert not is_held(path)
+
+
+def own_name(path: Path) -> str:
+    """The name of this machine, or container, as a lease of this process has it."""
+    owner = SoftFileLease(path).owner
+    assert owner is not None
+    return owner.hostname
+
+
 def test_an_empty_lease_file_of_a_crash_is_taken_over_when_old(path: Path) -> None:
     path.parent.mkdir(parents=True)
     path.touch()
@@ -134,9 +211,10 @@ def test_a_process_of_another_user_holds_its_lease_and_is_sent_no_signal(
         assert sent == 0
         raise PermissionError
 
-    foreign(path, age=200)
+    with Lease(path):
+        name = own_name(path)
+    foreign(path, age=200, host=name)
     monkeypatch.setattr(os, "kill", refuse)
-    monkeypatch.setattr(socket, "gethostname", lambda: "node17")
     assert is_held(path)
 
 
@@ -156,6 +234,8 @@ def test_the_log_names_a_lease_that_was_lost(path: Path, caplog: pytest.LogCaptu
         with Lease(path, duration=0.5, heartbeat=0.05) as lease:
             path.unlink()
             wait_for_loss(lease)
+            with pytest.raises(LeaseLost, match="another run took over this cell"):
+                lease.check()
     assert "lease lost" in caplog.text
     assert "marker-missing" in caplog.text
 

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from jaxtyping import Float32
 
-from ..files import folders, publish, set_aside, settle, store_errors, write_whole
+from ..files import TEMPORARY, folders, publish, set_aside, settle, store_errors, write_whole
 from .document import now, read_record, write_record
 from .failure import Explanation
 from .records import AttemptRecord, Cause, EndKind, EndRecord
@@ -162,7 +162,7 @@ class Attempt:
         A process that is alive after all replaces this record when it ends.
         """
         record = self._end_record(kind, why, cause)
-        note = self.path / f".tmp-end-{secrets.token_hex(4)}"
+        note = self.path / f"{TEMPORARY}end-{secrets.token_hex(4)}"
         write_whole(note, record.as_bytes())
         try:
             return publish(note, self.path / "end.json")

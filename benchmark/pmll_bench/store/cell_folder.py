@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -145,16 +145,19 @@ class CellFolder:
         log.info("cell %s: attempt %d started", planned.cell.id, number)
         return attempt
 
-    def state(self, revision: int | str | None = None, hints: Hints = NO_HINTS) -> CellState:
+    def state(
+        self, revision: int | str | None = None, hints: Hints = NO_HINTS, clock: Callable[[], float] | None = None
+    ) -> CellState:
         """The state, derived from the files. A result of another revision than `revision` is outdated.
 
-        `hints` tell a job that waits to go on, or has not yet taken its lease, from one that is gone.
+        `hints` tell a job that waits to go on, or has not yet taken its lease, from one that is gone. `clock` is the
+        time of the file system (`Clock`); pass one to ask for the states of many cells.
         """
         if (result := self.result()) is not None:
             made_with = str(result.revision)  # "1", or "1+digest" if the method is not built in
             outdated = revision is not None and str(revision) not in (made_with, made_with.partition("+")[0])
             return CellState("outdated", f"made with revision {made_with}") if outdated else CellState("done")
-        if is_held(self.lease):
+        if is_held(self.lease, clock=clock):
             return CellState("running")
         damaged = "result.json is damaged" if (self.path / "result.json").exists() else ""
         newest, queued = self.newest, self.queued()

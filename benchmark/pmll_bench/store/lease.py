@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import socket
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +16,7 @@ from types import TracebackType
 from filelock import LeaseSettingsMismatch, SoftFileLease, Timeout
 
 from ..errors import BenchError
-from ..files import store_errors
+from ..files import TEMPORARY, store_errors
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +24,32 @@ DURATION = 300.0  # seconds without a heartbeat before others take over; network
 HEARTBEAT = 60.0
 
 
+INITIAL_NAMESPACE = 0xEFFFFFFC  # the inode of Linux's first namespace of process ids
+
+
 class LeaseHeld(BenchError):
     """Another process works on the cell."""
+
+
+class LeaseLost(BenchError):
+    """Another run took over the cell, because this process renewed its lease too late."""
+
+
+class Clock:
+    """The time of the file system of a folder in seconds, measured once, when it is first needed.
+
+    The time of a heartbeat is that of the file system, from which the clock of this machine may differ by more than a
+    lease lasts. For a folder that cannot be written, it is the clock of this machine.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._ahead: float | None = None  # of the monotonic clock
+
+    def __call__(self) -> float:
+        if self._ahead is None:
+            self._ahead = _time_in(self._folder) - time.monotonic()
+        return self._ahead + time.monotonic()
 
 
 class Lease:
@@ -36,18 +62,22 @@ class Lease:
     Raises `LeaseHeld` immediately if another process holds the lease; leases of dead processes are taken over.
     """
 
-    def __init__(self, path: Path, *, duration: float = DURATION, heartbeat: float = HEARTBEAT) -> None:
-        self.path, self.duration = path, duration
+    def __init__(self, path: Path, *, duration: float | None = None, heartbeat: float | None = None) -> None:
+        self.path = path
+        self.duration = DURATION if duration is None else duration
         self._lock = SoftFileLease(
-            path, lease_duration=duration, heartbeat_interval=heartbeat, timeout=0, thread_local=False
+            path,
+            lease_duration=self.duration,
+            heartbeat_interval=HEARTBEAT if heartbeat is None else heartbeat,
+            timeout=0,
+            thread_local=False,
         )
 
     def __enter__(self) -> Lease:
         with store_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            if self.path.exists() and _age(self.path, _clock_of(self.path.parent)) > self.duration:
-                # filelock would wait to see whether another lease still changes. Its age decides without waiting.
-                self._lock.force_break()
+            # filelock would wait to see whether another lease still changes. Its age decides without waiting.
+            _remove_expired(self.path, self.duration)
             try:
                 self._lock.acquire()
             except (Timeout, LeaseSettingsMismatch):
@@ -69,31 +99,70 @@ class Lease:
         compromise = self._lock.compromise
         return None if compromise is None else compromise.reason
 
+    def check(self) -> None:
+        """Raise `LeaseLost` if the lease was lost."""
+        if self.lost is not None:
+            raise LeaseLost(f"another run took over this cell ({self.lost})", hint="its result counts")
 
-def is_held(path: Path, *, duration: float = DURATION) -> bool:
-    """Whether a process seems to be at work: its lease is recent and, if it runs on this machine, it is alive."""
-    if _age(path, time.time()) > duration:
+
+def is_held(path: Path, *, duration: float | None = None, clock: Callable[[], float] | None = None) -> bool:
+    """Whether a process seems to be at work: its lease is recent and, if it runs on this machine, it is alive.
+
+    `clock` is the time of the file system; pass one `Clock` to look at many leases.
+    """
+    try:
+        beat = path.stat().st_mtime
+    except OSError:
+        return False
+    now = clock or Clock(path.parent)
+    if now() - beat > (DURATION if duration is None else duration):
         return False
     owner = SoftFileLease(path).owner
     return owner is not None and not (_is_here(owner.hostname) and _is_dead(owner.pid))
 
 
-def _age(path: Path, now: float) -> float:
-    """Seconds since the last heartbeat; a missing lease is neither old nor held."""
+def _remove_expired(path: Path, duration: float) -> None:
+    """Remove a lease that was not renewed for longer than `duration`.
+
+    Of several processes that find it at once, one removes it; the others may meet its new lease, and put it back.
+    """
     try:
-        return now - path.stat().st_mtime
+        seen = path.stat()
+    except FileNotFoundError:
+        return
+    if Clock(path.parent)() - seen.st_mtime <= duration:
+        return
+    aside = path.with_name(f"{TEMPORARY}{path.name}-{secrets.token_hex(4)}")
+    with suppress(FileNotFoundError):  # another process removed it
+        path.rename(aside)
+        found = aside.stat()
+        if (found.st_ino, found.st_mtime_ns) != (seen.st_ino, seen.st_mtime_ns) and not path.exists():
+            aside.rename(path)
+        else:
+            aside.unlink()
+
+
+def _time_in(folder: Path) -> float:
+    try:
+        with tempfile.TemporaryFile(dir=folder, prefix=TEMPORARY) as file:
+            return os.fstat(file.fileno()).st_mtime
     except OSError:
-        return float("-inf")
-
-
-def _clock_of(folder: Path) -> float:
-    """The time of the file system: the clocks of two machines may differ by more than a lease lasts."""
-    with tempfile.TemporaryFile(dir=folder) as file:
-        return os.fstat(file.fileno()).st_mtime
+        return time.time()
 
 
 def _is_here(hostname: str) -> bool:
-    return hostname.partition("?")[0] == socket.gethostname()  # a container's number follows the "?"
+    """Whether a lease's host name, as filelock writes it, is that of this machine or, in a container, of this one."""
+    name, _, namespace = hostname.partition("?pidns-")
+    return name == socket.gethostname() and namespace == _namespace()
+
+
+def _namespace() -> str:
+    """The namespace of this process's id; "" for the first one and where there are none."""
+    try:
+        number = Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        return ""
+    return "" if number == INITIAL_NAMESPACE else f"{number:x}"
 
 
 def _is_dead(pid: int) -> bool:

@@ -13,6 +13,8 @@ __all__ = [
     "ConfigError",
     "ConfigErrors",
     "Exit",
+    "FileError",
+    "PassingError",
     "PmllError",
     "StoreError",
     "UsageError",
@@ -67,9 +69,22 @@ class ConfigErrors(ConfigError):
 
 
 class StoreError(BenchError):
-    """The store cannot be read or written."""
+    """The store cannot be read or written. It ends a run unless `ends_run` is False."""
 
     code = Exit.STORE
+    ends_run: ClassVar[bool] = True
+
+
+class FileError(StoreError):
+    """A file or folder is missing, damaged or was edited; it ends only the cell that the file belongs to."""
+
+    ends_run = False
+
+
+class PassingError(StoreError):
+    """The file system does not answer, but may do so again; it ends only the cells that needed it meanwhile."""
+
+    ends_run = False
 
 
 def raise_all(problems: Sequence[PmllError]) -> None:

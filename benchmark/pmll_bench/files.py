@@ -1,65 +1,87 @@
-"""Atomic file writes, and the conversion of operating system errors to store errors."""
+"""File operations that a kill, a power cut or a network file system cannot leave half done.
+
+Every operation tries again after an error that may pass (see `faults`) and raises a `StoreError` if it fails.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
-from .errors import StoreError
+from .faults import NO_SPACE, PASSING, persist, store_errors
+
+__all__ = [
+    "NO_SPACE",
+    "TEMPORARY",
+    "Abilities",
+    "append",
+    "folders",
+    "make_folder",
+    "probe",
+    "publish",
+    "read",
+    "remove",
+    "set_aside",
+    "settle",
+    "store_errors",
+    "write_whole",
+]
 
 TEMPORARY = ".tmp-"  # begins the name of a file that is not yet complete
-NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
-_NO_RIGHT = {errno.EROFS, errno.EACCES, errno.EPERM}
-_NO_FOLDER = {errno.ENOTDIR, errno.EEXIST}
-_NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP}
+DEPTH = 4  # levels that `make_folder` may create
+_NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV}
+_NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP}
 
 
-@contextmanager
-def store_errors(path: Path) -> Iterator[None]:
-    """Turn an error of the operating system about `path` into a `StoreError` with a hint."""
-    try:
-        yield
-    except OSError as error:
-        raise _explained(error, path) from error
+def read(path: Path) -> bytes | None:
+    """The content of a file; None if it does not exist."""
 
+    def work() -> bytes | None:
+        try:
+            return path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
-def _explained(error: OSError, path: Path) -> StoreError:
-    if error.errno in NO_SPACE:
-        hint = "free some space and run again; finished cells are kept"
-        return StoreError("no space left", where=str(path), hint=hint)
-    if error.errno in _NO_RIGHT:
-        return StoreError(f"access refused: {error.strerror}", where=str(path), hint="choose another folder (--root)")
-    if error.errno in _NO_FOLDER:
-        blocking = next((each for each in (path, *path.parents) if each.is_file()), path)
-        hint = "choose another folder, or move the file away"
-        return StoreError("expected a folder, found a file", where=str(blocking), hint=hint)
-    hints = {errno.ENOENT: "create its folder first, or choose another one", errno.EISDIR: "give a file, not a folder"}
-    return StoreError(f"{error.strerror or error}", where=str(path), hint=hints.get(error.errno or 0))
+    return persist(path, work)
 
 
 def write_whole(path: Path, content: bytes | Callable[[BinaryIO], object]) -> None:
     """Write a file atomically: a reader sees the old file, or none, until the new one is complete on disk.
 
-    `content` is the bytes, or a function that writes them to the open file. Raises `StoreError` if writing fails.
+    `content` is the bytes, or a function that writes them to the open file; each try calls it again. After an error the
+    old file, or the complete new one, is there.
     """
-    temporary = path.with_name(f"{TEMPORARY}{path.name}-{secrets.token_hex(4)}")
-    with store_errors(path):
+
+    def work() -> None:
+        temporary = _temporary(path)
         try:
-            with temporary.open("xb") as file:
-                _fill(file, content)
-                file.flush()
-                os.fsync(file.fileno())
+            _write(temporary, content)
             temporary.replace(path)
         except BaseException:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise
         _sync_folder(path.parent)
+
+    persist(path, work)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f"{TEMPORARY}{path.name}-{secrets.token_hex(4)}")
+
+
+def _write(path: Path, content: bytes | Callable[[BinaryIO], object]) -> None:
+    """Write a file and flush it to disk."""
+    with path.open("wb") as file:
+        _fill(file, content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _fill(file: BinaryIO, content: bytes | Callable[[BinaryIO], object]) -> None:
@@ -75,58 +97,197 @@ def _fill(file: BinaryIO, content: bytes | Callable[[BinaryIO], object]) -> None
         raise
 
 
-def publish(source: Path, target: Path) -> bool:
-    """Link `source` to the name `target` if the name is free; return whether it was.
+def publish(target: Path, content: bytes) -> bool:
+    """Create the file `target` with this content unless it exists; return whether this call created it.
 
-    A hard link fails if the name is taken, so exactly one of several simultaneous calls succeeds. On a file system
-    without hard links, the file is copied atomically, and the later of two simultaneous copies remains.
+    Exactly one of several simultaneous calls succeeds, and no reader sees a part of the file. A hard link from a
+    complete copy in the same folder does both; some file systems link only within a folder. Where there are no hard
+    links, a folder with the copy is renamed to a fixed name. The rename fails if the name is taken, and whoever finds
+    it taken completes the first call, even if its process was killed. This needs a file system that renames folders
+    atomically and refuses to replace a folder that is not empty; `probe` tells.
     """
-    with store_errors(target):
+    copy = _temporary(target)
+
+    def work() -> bool:
         try:
-            os.link(source, target)
+            os.link(copy, target)
         except FileExistsError:
-            return False
+            return _is_same(copy, target)  # a network file system may report an error for a link that it made
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
-            if target.exists():
-                return False
-            write_whole(target, source.read_bytes())
+            return _claim(copy, target, content)
+        finally:
+            _sync_folder(target.parent)
+        return True
+
+    try:
+        persist(target, lambda: _write(copy, content))
+        return persist(target, work)
+    finally:
+        with suppress(OSError):
+            copy.unlink(missing_ok=True)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    with suppress(FileNotFoundError):
+        return one.samefile(other)
+    return False
+
+
+def _claim(copy: Path, target: Path, content: bytes) -> bool:
+    """Create `target` without a hard link, if no other call was first; safe to repeat."""
+    claim, own = target.with_name(f".claim-{target.name}"), copy.with_name(f"{copy.name}-claim")
+    try:
+        own.mkdir(exist_ok=True)
+        _write(own / "content", content)
+        try:
+            own.rename(claim)
+        except OSError as error:
+            if error.errno in PASSING or not claim.is_dir():
+                raise
+        if not target.exists():
+            with suppress(FileNotFoundError):  # another process has completed the claim
+                _write(copy, (claim / "content").read_bytes())
+                copy.replace(target)
         _sync_folder(target.parent)
-    return True
+        with suppress(OSError):
+            claim.rename(own.with_name(f"{own.name}ed"))
+        return target.read_bytes() == content
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+        shutil.rmtree(own.with_name(f"{own.name}ed"), ignore_errors=True)
+
+
+def append(path: Path, line: bytes) -> None:
+    """Append to a file that no other process writes. A part that a failed try has written is removed first."""
+    before: list[int] = []
+
+    def work() -> None:
+        with path.open("ab") as file:
+            if before:
+                file.truncate(before[0])
+            before[:] = [file.tell()]
+            file.write(line)
+
+    persist(path, work)
 
 
 def settle(path: Path) -> None:
-    """Flush appended data to disk, if the file exists."""
-    with store_errors(path), suppress(FileNotFoundError), path.open("rb") as file:
-        os.fsync(file.fileno())
+    """Flush appended data to disk, if the file exists.
+
+    After an error the file is written anew: the kernel drops the data of a failed flush, so that a second flush would
+    succeed without it.
+    """
+    try:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if error.errno not in PASSING:
+            with store_errors(path):
+                raise
+        if (content := read(path)) is not None:
+            write_whole(path, content)
 
 
 def set_aside(path: Path) -> None:
     """Rename a damaged file within its folder to free its name."""
-    number = 1 + sum(1 for _ in path.parent.glob(f"{path.name}.damaged-*"))
-    with store_errors(path), suppress(FileNotFoundError):
-        path.rename(path.with_name(f"{path.name}.damaged-{number}"))
+
+    def work() -> None:
+        number = 1 + sum(1 for _ in path.parent.glob(f"{path.name}.damaged-*"))
+        with suppress(FileNotFoundError):
+            path.rename(path.with_name(f"{path.name}.damaged-{number}"))
+
+    persist(path, work)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Flush a folder to disk, so that new names in it survive a power cut."""
+def remove(path: Path) -> None:
+    """Remove a file, if it exists."""
+    persist(path, lambda: path.unlink(missing_ok=True))
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder, and up to three missing folders above it.
+
+    More are not created: a store that was moved or removed under a running process must not appear again.
+    """
+
+    def work() -> None:
+        above = path.absolute().parents[DEPTH - 1]
+        if not above.is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(above))
+        path.mkdir(parents=True, exist_ok=True)
+
+    persist(path, work)
+
+
+def _sync_folder(folder: Path) -> bool:
+    """Flush a folder to disk, so that new names in it survive a power cut; return whether the file system can."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:  # some network file systems cannot sync folders
+        if error.errno not in _NO_FOLDER_SYNC:
             raise
+        return False
     finally:
         os.close(descriptor)
+    return True
 
 
 def folders(path: Path) -> list[Path]:
     """The subfolders of a folder, by name; none if it does not exist. Names with a leading dot are skipped."""
-    with store_errors(path):
+
+    def work() -> list[str]:
         try:
             with os.scandir(path) as entries:
-                names = sorted(entry.name for entry in entries if entry.name[0] != "." and entry.is_dir())
+                return sorted(entry.name for entry in entries if entry.name[0] != "." and entry.is_dir())
         except FileNotFoundError:
             return []
-    return [path / name for name in names]
+
+    return [path / name for name in persist(path, work)]
+
+
+class Abilities(NamedTuple):
+    """What a file system can do of what a store uses: `publish` needs hard links or, instead of them, claims."""
+
+    links: bool  # a hard link within a folder
+    claims: bool  # the rename of a folder that fails if the name is taken
+    folder_sync: bool  # a flush of new names to disk
+
+
+def probe(folder: Path) -> Abilities:
+    """Try in a folder what a store does with files; nothing is left behind. Raises `StoreError` if writing fails."""
+    place = folder / f"{TEMPORARY}probe-{secrets.token_hex(4)}"
+    persist(place, lambda: place.mkdir(exist_ok=True))
+    try:
+        first = place / "first"
+        for content in (b"old", b"new"):
+            write_whole(first, content)
+        return persist(place, lambda: Abilities(_links(first), _claims(place), _sync_folder(place)))
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _links(first: Path) -> bool:
+    try:
+        os.link(first, first.with_name(f"second-{secrets.token_hex(4)}"))
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return False
+    return True
+
+
+def _claims(place: Path) -> bool:
+    one, other = (place / f"{name}-{secrets.token_hex(4)}" for name in ("one", "other"))
+    for each in (one, other):
+        each.mkdir()
+        (each / "content").write_bytes(b"")
+    try:
+        one.rename(other)
+    except OSError as error:
+        return error.errno not in PASSING and one.is_dir()
+    return False

@@ -34,6 +34,8 @@ class PmllError(Exception):
             ├── ConfigError      pmll_bench.errors       an invalid configuration or request
             │   └── ConfigErrors pmll_bench.errors       several errors, found together
             ├── StoreError       pmll_bench.errors       the store cannot be read or written
+            │   ├── FileError    pmll_bench.errors       one file is missing, damaged or was edited
+            │   └── PassingError pmll_bench.errors       the file system does not answer, but may do so again
             └── LeaseHeld        pmll_bench.store.lease  another process works on the cell
 
     Args:

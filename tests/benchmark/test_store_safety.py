@@ -160,4 +160,5 @@ def test_a_file_is_written_atomically(tmp_path: Path) -> None:
         write_whole(path, cut)
     assert [entry.name for entry in tmp_path.iterdir()] == ["x"]
     assert path.read_bytes() == b"old"
-    assert not publish(path, path)
+    assert not publish(path, b"other")
+    assert path.read_bytes() == b"old"

@@ -10,7 +10,8 @@ from pmll_methods.method import MethodError
 from pmll_methods.own_file import OwnFile
 from pmll_methods.settings import from_plain
 
-from ..files import store_errors, write_whole
+from ..faults import persist
+from ..files import write_whole
 from ..plan.cell import plain
 from ..plan.grid import recipe_digest, revision_of
 from ..plan.method_facts import changed_settings, pretrained
@@ -31,8 +32,7 @@ def keep_method(store: Store, planned: Planned) -> None:
     except MethodError:
         return
     if own.digest == copy.stem:
-        with store_errors(copy):
-            copy.parent.mkdir(exist_ok=True)
+        persist(copy.parent, lambda: copy.parent.mkdir(exist_ok=True))
         write_whole(copy, own.content)
 
 

@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import logging
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from jaxtyping import Float32
 
-from ..files import TEMPORARY, folders, publish, set_aside, settle, store_errors, write_whole
+from ..faults import persist
+from ..files import append, folders, make_folder, publish, read, remove, set_aside, settle, write_whole
 from .document import now, read_record, write_record
 from .failure import Explanation
 from .records import AttemptRecord, Cause, EndKind, EndRecord
@@ -42,8 +42,8 @@ def checkpoints_of(cell: Path) -> list[tuple[int, Path]]:
 
 def drop_checkpoints(cell: Path) -> None:
     """Remove the checkpoints of all attempts at a cell, including damaged ones."""
-    for path in cell.glob("attempts/*/checkpoint-*"):
-        path.unlink(missing_ok=True)
+    for path in persist(cell, lambda: list(cell.glob("attempts/*/checkpoint-*"))):
+        remove(path)
 
 
 def result_of(cell: Path) -> Result | None:
@@ -65,16 +65,21 @@ class Attempt:
 
     def create(self) -> bool:
         """Create the folder of the attempt; return whether it is new."""
-        with store_errors(self.path):
+        make_folder(self.path.parent)
+
+        def work() -> bool:
             try:
-                self.path.mkdir(parents=True)
-            except FileExistsError:
+                self.path.mkdir()
+            except FileExistsError:  # also after an error for a folder that was made: it stays empty
                 return False
-        return True
+            return True
+
+        return persist(self.path, work)
 
     def checkpoints(self) -> list[tuple[int, Path]]:
         """The checkpoints of this attempt with their steps, newest first."""
-        found = ((path.stem.removeprefix("checkpoint-"), path) for path in self.path.glob("checkpoint-*.pt"))
+        paths = persist(self.path, lambda: list(self.path.glob("checkpoint-*.pt")))
+        found = ((path.stem.removeprefix("checkpoint-"), path) for path in paths)
         return sorted(((int(step), path) for step, path in found if step.isdecimal()), reverse=True)
 
     def save_checkpoint(self, step: int, write: Callable[[BinaryIO], object]) -> None:
@@ -90,21 +95,18 @@ class Attempt:
         kept = [*own, *(found for found in checkpoints_of(self.cell) if found[0] < oldest)][:CHECKPOINTS_KEPT]
         for found in checkpoints_of(self.cell):
             if found not in kept:
-                found[1].unlink(missing_ok=True)
+                remove(found[1])
 
     def event(self, event: Mapping[str, object]) -> None:
         """Append a line to the log of the attempt."""
         line = json.dumps({"time": now(), **event}, ensure_ascii=False) + "\n"
-        path = self.path / "events.jsonl"
-        with store_errors(path), path.open("a", encoding="utf-8") as file:
-            file.write(line)
+        append(self.path / "events.jsonl", line.encode())
 
     def events(self) -> Iterator[dict[str, Any]]:
         """The lines of the log as parsed JSON, without a line that a kill has truncated."""
-        with suppress(FileNotFoundError):
-            for line in (self.path / "events.jsonl").read_bytes().splitlines():
-                with suppress(ValueError):
-                    yield json.loads(line)
+        for line in (read(self.path / "events.jsonl") or b"").splitlines():
+            with suppress(ValueError):
+                yield json.loads(line)
 
     def write_scores(
         self, scores: Float32[np.ndarray, "n c"], ids: Sequence[str], classes: Sequence[str]
@@ -124,17 +126,17 @@ class Attempt:
     def commit(self, result: Result) -> bool:
         """Publish the result of the cell; return whether it is this one. The first complete result is kept.
 
-        The order makes a kill at any moment harmless: scores, the result of the attempt, its link in the folder of
+        The order makes a kill at any moment harmless: scores, the result of the attempt, its copy in the folder of
         the cell, and only then the removal of the checkpoints.
         """
-        own, shared = self.path / "result.json", self.cell / "result.json"
-        write_record(own, result)
-        won = publish(own, shared)
+        shared, content = self.cell / "result.json", result.as_bytes()
+        write_whole(self.path / "result.json", content)
+        won = publish(shared, content)
         if not won:
             standing = result_of(self.cell)
             if standing is None:
                 set_aside(shared)
-                won = publish(own, shared)
+                won = publish(shared, content)
             else:
                 won = standing.attempt == self.number  # a network file system may report an error for a link it made
         drop_checkpoints(self.cell)
@@ -152,22 +154,18 @@ class Attempt:
     def end(self, kind: EndKind, why: Explanation | None = None, cause: Cause | None = None) -> None:
         """Record how the attempt ended: the error that ended it, if any, and the class of its cause."""
         log.info("cell %s: attempt %d ended: %s", self.cell.name, self.number, kind)
-        if why is not None:
-            write_whole(self.trace, why.trace.encode())
-        write_record(self.path / "end.json", self._end_record(kind, why, cause))
+        try:
+            if why is not None:
+                write_whole(self.trace, why.trace.encode())
+        finally:
+            write_record(self.path / "end.json", self._end_record(kind, why, cause))
 
     def end_if_open(self, kind: EndKind, why: Explanation, cause: Cause) -> bool:
         """Record how an attempt of another process ended unless it has done so itself; return whether it had not.
 
         A process that is alive after all replaces this record when it ends.
         """
-        record = self._end_record(kind, why, cause)
-        note = self.path / f"{TEMPORARY}end-{secrets.token_hex(4)}"
-        write_whole(note, record.as_bytes())
-        try:
-            return publish(note, self.path / "end.json")
-        finally:
-            note.unlink(missing_ok=True)
+        return publish(self.path / "end.json", self._end_record(kind, why, cause).as_bytes())
 
     def _end_record(self, kind: EndKind, why: Explanation | None, cause: Cause | None) -> EndRecord:
         saved = max((step for step, _ in checkpoints_of(self.cell)), default=0)

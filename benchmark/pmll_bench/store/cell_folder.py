@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -17,8 +18,8 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 from jaxtyping import Float32
 
-from ..errors import StoreError
-from ..files import store_errors
+from ..errors import FileError, StoreError
+from ..files import make_folder, read
 from ..plan.planned import Planned
 from .attempt import Attempt, attempts_of, checkpoints_of, drop_checkpoints, result_of
 from .document import read_record, write_record
@@ -99,21 +100,19 @@ class CellFolder:
     def write_request(self, planned: Planned) -> None:
         """Write `cell.json`; write it again if the location of data or weights or the label of the row has changed.
 
-        Raises `StoreError` if the file belongs to another cell: it was edited, or two ids collide.
+        Raises `FileError` if the file belongs to another cell: it was edited, or two ids collide.
         """
         path, before, record = self.path / "cell.json", self.record(), CellRecord.of(planned)
         if before is not None and before.cell != planned.cell:
             hint = "if the file was edited, restore it or remove the cell's folder"
-            raise StoreError(f"cell.json describes another cell than {self.id}", where=str(path), hint=hint)
+            raise FileError(f"cell.json describes another cell than {self.id}", where=str(path), hint=hint)
         if before is None or before.planned() != record.planned():
-            with store_errors(self.path):
-                self.path.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path)
             write_record(path, record)
 
     def queue(self, queue: QueueRecord) -> None:
         """Record that a cluster job will run the cell."""
-        with store_errors(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path)
         write_record(self.path / "queue.json", queue)
 
     @property
@@ -126,8 +125,15 @@ class CellFolder:
         return read_record(QueueRecord, self.path / "queue.json")
 
     def begin(self, planned: Planned, environment: Environment, job: str = "") -> Attempt:
-        """Start an attempt, also of a cluster job, in a new folder, with a number that no other attempt has or had."""
+        """Start an attempt, also of a cluster job, in a new folder, with a number that no other attempt has or had.
+
+        Raises `FileError` as `write_request` does; `open_attempt` then starts an attempt that can record it.
+        """
         self.write_request(planned)
+        return self.open_attempt(environment, job)
+
+    def open_attempt(self, environment: Environment, job: str = "") -> Attempt:
+        """Start an attempt without `cell.json`. Nothing is left behind if its record cannot be written."""
         number = self.newest + 1
         while not Attempt(self.path, number).create():
             number += 1
@@ -141,8 +147,13 @@ class CellFolder:
             job=job,
             saved=max((step for step, _ in self.checkpoints()), default=0),
         )
-        write_record(attempt.path / "attempt.json", record)
-        log.info("cell %s: attempt %d started", planned.cell.id, number)
+        try:
+            write_record(attempt.path / "attempt.json", record)
+        except BaseException:
+            with suppress(OSError):
+                attempt.path.rmdir()
+            raise
+        log.info("cell %s: attempt %d started", self.id, number)
         return attempt
 
     def state(
@@ -180,8 +191,10 @@ class CellFolder:
         if result is None:
             raise StoreError(f"cell {self.id} has no result", where=str(self.path), hint="see 'pmll-bench status'")
         path = self.path / result.scores.file
-        with store_errors(path):
-            data = path.read_bytes()
+        if (data := read(path)) is None:
+            raise FileError(
+                "the scores file is missing", where=str(path), hint="restore it, or remove the cell's folder"
+            )
         if hashlib.sha256(data).hexdigest() != result.scores.sha256:
             raise StoreError("the scores file has changed since the result was made", where=str(path))
         with np.load(io.BytesIO(data), allow_pickle=False) as file:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import ConfigError, StoreError
-from ..files import store_errors, write_whole
+from ..files import read, write_whole
 
 
 def now() -> str:
@@ -53,11 +53,9 @@ def read_record(record: type[RecordT], path: Path) -> RecordT | None:
 
     Raises `StoreError` if a newer pmll-bench wrote it.
     """
-    with store_errors(path):
-        try:
-            data = path.read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+    data = read(path)
+    if data is None:
+        return None
     try:
         return record.model_validate_json(data)
     except (ValidationError, ConfigError):

@@ -16,7 +16,8 @@ from types import TracebackType
 from filelock import LeaseSettingsMismatch, SoftFileLease, Timeout
 
 from ..errors import BenchError
-from ..files import TEMPORARY, store_errors
+from ..faults import persist
+from ..files import TEMPORARY, make_folder
 
 log = logging.getLogger(__name__)
 
@@ -74,16 +75,18 @@ class Lease:
         )
 
     def __enter__(self) -> Lease:
-        with store_errors(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            # filelock would wait to see whether another lease still changes. Its age decides without waiting.
-            _remove_expired(self.path, self.duration)
-            try:
-                self._lock.acquire()
-            except (Timeout, LeaseSettingsMismatch):
-                raise LeaseHeld("another process works on this cell", where=str(self.path)) from None
+        make_folder(self.path.parent)
+        persist(self.path, self._take)
         log.info("lease taken: %s", self.path)
         return self
+
+    def _take(self) -> None:
+        # filelock would wait to see whether another lease still changes. Its age decides without waiting.
+        _remove_expired(self.path, self.duration)
+        try:
+            self._lock.acquire()
+        except (Timeout, LeaseSettingsMismatch):
+            raise LeaseHeld("another process works on this cell", where=str(self.path)) from None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -31,10 +31,19 @@ PLAIN_CAUSES: Mapping[EndKind, Cause] = {
 """The cause that a kind of end has if none is recorded."""
 
 
+class Probe(Part):
+    """What the file system could do when the store was made: hard links, else claims, and the sync of folders."""
+
+    links: bool
+    claims: bool
+    folder_sync: bool
+
+
 class StoreRecord(Record):
     """`store.json`: marks a folder as a store."""
 
     schema_: Literal["pmll.store/1"] = Field(default="pmll.store/1", alias="schema")
+    probe: Probe | None = None  # None in stores that were made before it was recorded
 
 
 class CellRecord(Record):

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import StoreError, UsageError
-from ..files import folders, store_errors
+from ..faults import persist
+from ..files import folders, probe, publish, read
 from ..plan.cell import Cell
 from .cell_folder import CellFolder, StoredScores
-from .document import read_record, write_record
-from .records import StoreRecord
+from .document import read_record
+from .records import Probe, StoreRecord
 from .result import Result
 
 
@@ -29,12 +30,17 @@ class Store:
         Raises `StoreError` for a folder with other content, a newer or damaged store, and if it cannot be created.
         """
         path = root / "store.json"
-        if read_record(StoreRecord, path) is None:
-            _check_empty(root, create)
-            with store_errors(root):
-                root.mkdir(parents=True, exist_ok=True)
-            write_record(path, StoreRecord())
+        if read_record(StoreRecord, path) is None and _is_empty(root, create):
+            persist(root, lambda: root.mkdir(parents=True, exist_ok=True))
+            publish(path, StoreRecord(probe=Probe(**probe(root)._asdict())).as_bytes())
         return cls(root)
+
+    def check(self) -> None:
+        """Raises `StoreError` if the store is no longer at its place."""
+        path = self.root / "store.json"
+        if read(path) is None:
+            hint = "give its new place with --root, or run the same command again to start anew"
+            raise StoreError("the store was moved, removed or unmounted", where=str(self.root), hint=hint)
 
     def folder(self, cell: Cell) -> CellFolder:
         """The folder of a cell; nothing is created."""
@@ -82,12 +88,16 @@ class Store:
         return self.find(prefix).scores()
 
 
-def _check_empty(root: Path, create: bool) -> None:
-    with store_errors(root):
-        present = sorted(path.name for path in root.iterdir()) if root.exists() else []
-    if "store.json" in present:
+def _is_empty(root: Path, create: bool) -> bool:
+    """Whether a folder can become a store; False if another process has just made it one. Raises `StoreError`."""
+    present = persist(root, lambda: sorted(path.name for path in root.iterdir()) if root.exists() else [])
+    visible = [name for name in present if not name.startswith(".")]
+    if visible and read_record(StoreRecord, root / "store.json") is not None:
+        return False
+    if "store.json" in visible:
         raise StoreError("store.json is damaged", where=str(root), hint="restore this file; the cells are intact")
-    if any(not name.startswith(".") for name in present):
+    if visible:
         raise StoreError("the folder is not a store", where=str(root), hint="choose an empty or a new folder")
     if not create:
         raise StoreError("there is no store", where=str(root), hint="'pmll-bench run' creates one")
+    return True

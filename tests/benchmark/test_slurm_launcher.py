@@ -115,7 +115,9 @@ def test_a_job_is_given_plain_data_only(cluster: Cluster, store: Store, grid: Pl
         assert [text for text in texts if text.startswith("pmll")] == ["pmll_bench.launch.worker"]
         delayed = DelayedSubmission.load(submission(store, job))
         names = tuple(cell(store, each).name for each in grid.groups[number].cells)
-        assert delayed.args == (str(store.root), names, {"device": "cpu"})
+        root, cells, options = delayed.args
+        assert (root, cells, options["device"]) == (str(store.root), names, "cpu")
+        assert all(isinstance(value, str) for value in options.values())
 
 
 def test_threads_that_are_asked_for_win_over_the_allocation() -> None:

@@ -17,6 +17,7 @@ from typing import Any, TextIO, cast
 
 from pmll_errors import counted
 
+from ..errors import ConfigError
 from ..machine import choose_device, cores, gpus
 from ..plan.planned import Group, Planned, group_name
 from ..run.execution import Execution
@@ -24,6 +25,7 @@ from ..run.groups import record_cells
 from ..run.listeners import Listener, replay
 from ..run.outcome import Outcome
 from ..run.stopping import Stop
+from ..store.source_code import SourceCode, check_unchanged
 from ..store.store import Store
 from .slot import ERROR, OUTCOME, as_error
 
@@ -123,6 +125,7 @@ class _Launch:
     outcome: Outcome = field(default_factory=Outcome)
     slots: list[_Slot] = field(default_factory=list)
     error: Exception | None = None
+    code: SourceCode = field(default_factory=SourceCode.here)
     events: SimpleQueue[Callable[[], None]] = field(default_factory=SimpleQueue)  # handled in order, by one thread
 
     def run(self, slots: Sequence[Execution]) -> Outcome:
@@ -209,7 +212,17 @@ class _Launch:
             self.listener.note(f"slot {slot.number} {slot.death} while it ran {group_name(slot.group)}")
             self._lose(slot.group)
         if self.waiting and not self._ends:
-            self._start(slot.number, slot.execution)
+            self._start_again(slot)
+
+    def _start_again(self, dead: _Slot) -> None:
+        """Start a slot in place of one that died, unless it would import other code than those that run."""
+        try:
+            check_unchanged(self.code.digest, self.code.name)
+        except ConfigError as error:
+            self.listener.note(f"slot {dead.number} is not started again: {error}")
+            self.error = None if self.slots else error  # the other slots run the waiting groups
+        else:
+            self._start(dead.number, dead.execution)
 
     def _lose(self, group: Group) -> None:
         """Record the cells of a group that did not end."""

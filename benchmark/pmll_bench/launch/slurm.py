@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -10,9 +11,11 @@ from ..errors import ConfigError
 from ..plan.planned import Group, Planned
 from ..store.lease import is_held
 from ..store.records import SubmissionRecord
+from ..store.source_code import SourceCode
 from ..store.store import Store
 from .sbatch import sbatch_parameters
 from .scheduler import alive_jobs, configuration, user
+from .starting import planned_code
 from .submission import submit_array
 
 LARGEST_ARRAY = 500
@@ -45,8 +48,12 @@ def submit(
     size = max(1, min(LARGEST_ARRAY, int(cluster.get("MaxArraySize", LARGEST_ARRAY))))
     arrays = [missing[first : first + size] for first in range(0, len(missing), size)]
     parameters["array_parallelism"] = max(1, parameters["array_parallelism"] // max(1, len(arrays)))
-    record = partial(SubmissionRecord, cluster=cluster.get("ClusterName", ""), user=user(), settings=settings)
-    return [job for array in arrays for job in submit_array(array, store, parameters, {"device": device}, record)]
+    code = SourceCode.here()
+    record = partial(
+        SubmissionRecord, cluster=cluster.get("ClusterName", ""), user=user(), settings=settings, code=code
+    )
+    options = {"device": device, "submission": secrets.token_hex(8), **planned_code(code)}
+    return [job for array in arrays for job in submit_array(array, store, parameters, options, record)]
 
 
 def _missing(groups: Iterable[Group], store: Store, alive: set[str]) -> list[Group]:

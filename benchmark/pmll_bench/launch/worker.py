@@ -25,6 +25,7 @@ from ..store.records import QueueRecord
 from ..store.store import Store
 from ..streams import take_any_text
 from .scheduler import own_job, user
+from .starting import end_unbegun, may_begin
 
 if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
@@ -46,7 +47,8 @@ class RunGroup:
             folders = folders_of(opened, cells)
             newest = {folder.id: folder.newest for folder in folders}
             try:
-                _carry_out(opened, folders, options, stop)
+                if may_begin(opened, folders, options):
+                    _carry_out(opened, folders, options, stop)
             except StoreError:
                 raise  # the failure cannot be recorded either
             except Exception as error:
@@ -106,15 +108,13 @@ def _execution(options: Mapping[str, str | None]) -> Execution:
 
 
 def _record(error: Exception, folders: Sequence[CellFolder]) -> None:
-    """Record an error that stopped a job before its cells began with each cell, where `status` shows it."""
-    from ..store.environment import environment
+    """Record an error that stopped a job before its cells began."""
     from ..store.failure import explain
 
     for folder in folders:
         record = folder.record()
-        if record is not None and folder.result() is None:
-            attempt = folder.begin(record.planned(), environment(threads=1, device="cpu"), own_job())
-            attempt.end("failed", explain(error, record.where.target))
+        target = "" if record is None else record.where.target
+        end_unbegun([folder], explain(error, target), "error")
 
 
 @contextmanager

@@ -115,10 +115,19 @@ class _GroupRun:
         try:
             for planned in self.cells:
                 self._begin(planned)
+            kinds = [  # before the data set, whose annotations may take seconds to read
+                (run, kind)
+                for run in tuple(self.runs)
+                if (kind := self._isolated(run, partial(find_method, self.store, run.planned)))
+            ]
+            if not kinds:
+                return
             data = open_dataset(self.cells[0])
             test = ImageSet(opaque_images(data.test.images), workers=self.execution.workers)
             cells = [
-                cell for run in tuple(self.runs) if (cell := self._isolated(run, partial(self._start, run, data, test)))
+                cell
+                for run, kind in kinds
+                if (cell := self._isolated(run, partial(start_training, run, kind, data, test)))
             ]
             if not cells:
                 return
@@ -151,10 +160,6 @@ class _GroupRun:
         attempt = folder.begin(planned, here, self.execution.job)
         run = CellRun(planned, planned.recipe, folder, attempt, self.execution, self.listener, self.stop)
         self.runs.append(run)
-
-    def _start(self, run: CellRun, data: Dataset, test: ImageSet) -> Training:
-        """Prepare a cell: the method that it was planned with, its images and its labels."""
-        return start_training(run, find_method(self.store, run.planned), data, test)
 
     def _train_and_predict(self, cells: Sequence[Training], test: ImageSet, started: float) -> Seconds:
         """Train the cells and predict their scores together; return the times, with training counted from `started`."""

@@ -20,13 +20,13 @@ def environment(threads: int, device: str) -> Environment:
     """The environment, as far as it may affect numbers; recorded, but never part of an identity."""
     return {
         "python": platform.python_version(),
-        **{name: _version(name) for name in PACKAGES},
+        **{name: version_of(name) for name in PACKAGES},
         "platform": platform.platform(),
         "cpu": _cpu(),
         "threads": threads,
         "device": device,
         **_gpu(device),
-        "commit": _commit(),
+        "commit": commit(),
     }
 
 
@@ -45,7 +45,8 @@ def _gpu(device: str) -> Environment:
     }
 
 
-def _version(package: str) -> str | None:
+def version_of(package: str) -> str | None:
+    """The version of an installed package; None if it is not installed."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -61,7 +62,7 @@ def _cpu() -> str:
     return next(names, platform.machine())
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """The commit of the code if it runs from a checkout, with "-dirty" if files differ from it."""
     here = Path(__file__)
     try:
@@ -78,6 +79,5 @@ def _git(folder: Path, *arguments: str) -> str:
 
 def version_line() -> str:
     """Version, commit if there is one, and the location of the package."""
-    here = environment(threads=1, device="cpu")
-    commit = f", commit {here['commit']}" if here["commit"] else ""
-    return f"pmll-bench {here['pmll-bench']}{commit} ({Path(__file__).parents[1]})"
+    at = commit()
+    return f"pmll-bench {version_of('pmll-bench')}{f', commit {at}' if at else ''} ({Path(__file__).parents[1]})"

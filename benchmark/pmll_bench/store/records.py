@@ -13,6 +13,7 @@ from ..plan.cell import Cell
 from ..plan.planned import Planned, Where
 from .document import Part, Record
 from .environment import Environment
+from .source_code import SourceCode
 
 EndKind: TypeAlias = Literal["done", "failed", "diverged", "interrupted", "lost"]
 Cause: TypeAlias = Literal["error", "oom", "timeout", "preempted", "cancelled", "stopped", "node", "lost"]
@@ -108,6 +109,7 @@ class SubmissionRecord(Record):
     jobs: Annotated[tuple[SubmittedJob, ...], Field(min_length=1)]
     settings: Mapping[str, str]
     command: tuple[str, ...]
+    code: SourceCode | None = None  # that the cells were planned with; None before it was recorded
 
 
 class AttemptRecord(Record):

@@ -1,0 +1,47 @@
+"""What a job compares before its cells begin: the code, and whether their row is held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from ..store.cell_folder import CellFolder
+from ..store.environment import environment
+from ..store.failure import Explanation
+from ..store.holds import Holds
+from ..store.records import Cause
+from ..store.source_code import SourceCode, check_unchanged
+from ..store.store import Store
+from .scheduler import own_job
+
+Options = Mapping[str, str | None]
+
+
+def planned_code(code: SourceCode) -> dict[str, str | None]:
+    """The options of a job that name the code it was planned with."""
+    return {"code": code.digest, "code_name": code.name}
+
+
+def may_begin(store: Store, folders: Sequence[CellFolder], options: Options) -> bool:
+    """Whether the cells of a job may begin; if their row is held, they end with the error for which it is held.
+
+    Raises `ConfigError` if the code has changed since the job was submitted.
+    """
+    code, submission = options.get("code"), options.get("submission")
+    if code is not None:
+        check_unchanged(code, options.get("code_name") or "another version")
+    if submission is None:
+        return True
+    left = [(folder, record.cell) for folder in folders if folder.result() is None and (record := folder.record())]
+    held = Holds(store.root, submission).why(left[0][1]) if left else None  # the cells of a group are of one row
+    if held is not None:
+        end_unbegun([folder for folder, _ in left], held.why, held.cause)
+    return held is None
+
+
+def end_unbegun(folders: Iterable[CellFolder], why: Explanation, cause: Cause) -> None:
+    """Record an error that stopped a job before its cells began with each cell, where `status` shows it."""
+    for folder in folders:
+        record = folder.record()
+        if record is not None and folder.result() is None:
+            attempt = folder.begin(record.planned(), environment(threads=1, device="cpu"), own_job())
+            attempt.end("failed", why, cause)

@@ -27,11 +27,12 @@ def status(
       pmll-bench status
       pmll-bench status --check
     """
+    from ..launch.jobs import learn
     from ..store.status import STATES, counts, failures, survey
     from ..store.store import Store
 
     store = Store.open(root, create=False)
-    cells = survey(store, _revisions() if check else None)
+    cells = survey(store, _revisions() if check else None, learn(store).hints)
     if as_json:
         failed = [asdict(failure) for failure in failures(cells)]
         print_json("status", {"cells": [asdict(cell) for cell in cells], "failures": failed})

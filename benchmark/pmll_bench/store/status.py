@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
-from .cell_folder import CellFolder, StateName
+from .cell_folder import NO_HINTS, CellFolder, Hints, StateName
 from .store import Store
 
 STATES: tuple[str, ...] = get_args(StateName)
@@ -40,16 +40,18 @@ class Failure:
     trace: str | None = None
 
 
-def survey(store: Store, revisions: Mapping[str, int | str] | None = None) -> list[CellStatus]:
+def survey(store: Store, revisions: Mapping[str, int | str] | None = None, hints: Hints = NO_HINTS) -> list[CellStatus]:
     """The state of every cell. A result is outdated if `revisions` has another revision of its method."""
-    return [cell_status(folder, revisions) for folder in store.folders()]
+    return [cell_status(folder, revisions, hints) for folder in store.folders()]
 
 
-def cell_status(folder: CellFolder, revisions: Mapping[str, int | str] | None = None) -> CellStatus:
-    """The state of one cell."""
+def cell_status(
+    folder: CellFolder, revisions: Mapping[str, int | str] | None = None, hints: Hints = NO_HINTS
+) -> CellStatus:
+    """The state of one cell; `hints` are the jobs that are not over."""
     method, dataset = folder.path.parent.name, folder.path.parent.parent.name
     record = folder.record()
-    state = folder.state((revisions or {}).get(method))
+    state = folder.state((revisions or {}).get(method), hints)
     damaged = state.name not in ("done", "outdated") and (folder.path / "result.json").exists()
     label = record.label if record else method
     trace = folder.attempts()[-1].trace if state.name in BROKEN and folder.newest else None

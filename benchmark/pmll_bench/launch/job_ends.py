@@ -1,0 +1,147 @@
+"""Why a cluster job ended without the results of its cells, from its final state and its error log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from ..store.failure import Explanation
+from ..store.records import Cause, EndKind
+from .scheduler import Listed, array_of
+
+CAUSES: Mapping[str, Cause] = {
+    "OUT_OF_MEMORY": "oom",
+    "TIMEOUT": "timeout",
+    "DEADLINE": "timeout",
+    "PREEMPTED": "preempted",
+    "CANCELLED": "cancelled",
+    "REVOKED": "cancelled",
+    "NODE_FAIL": "node",
+    "BOOT_FAIL": "node",
+    "LAUNCH_FAILED": "node",
+    "RECONFIG_FAIL": "node",
+    "COMPLETED": "lost",
+}
+"""The causes that follow from a final state alone."""
+KINDS: Mapping[Cause, EndKind] = {
+    "error": "failed",
+    "oom": "failed",
+    "timeout": "interrupted",
+    "preempted": "interrupted",
+    "cancelled": "interrupted",
+    "stopped": "interrupted",
+    "node": "lost",
+    "lost": "lost",
+}
+TEXTS: Mapping[Cause, tuple[str, str]] = {
+    "oom": ("killed by memory", "ask for more: --slurm mem={more}"),
+    "timeout": ("its job reached its time limit", "the same command continues; ask for more: --slurm time=..."),
+    "preempted": ("its job was preempted", "the same command continues"),
+    "cancelled": ("its job was cancelled", "the same command submits it again"),
+    "node": ("the node of its job failed", "the same command continues"),
+    "lost": ("its job disappeared", "the same command submits it again"),
+}
+"""What happened, and what to do about it."""
+MEMORY = re.compile(r"memory limit|oom[-_ ]?kill|out of memory|MemoryError|bad_alloc|cannot allocate memory", re.I)
+LIMIT = re.compile(r"exceeded memory limit \(\d+ > (\d+)\)")
+SAID: tuple[tuple[str, Cause], ...] = (
+    ("DUE TO TIME LIMIT", "timeout"),
+    ("DUE TO PREEMPTION", "preempted"),
+    ("DUE TO NODE FAILURE", "node"),
+    ("CANCELLED AT", "cancelled"),
+)
+OF_SLURM = ("srun:", "slurmstepd", "slurmd", "submitit ")
+TRACEBACK = "Traceback (most recent call last):"
+LEAST = 8 * 2**30  # bytes that are suggested at least after a job was killed by memory
+UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+@dataclass(frozen=True)
+class JobEnd:
+    """The end of a job as it is recorded for each of its unfinished cells."""
+
+    kind: EndKind
+    cause: Cause
+    why: Explanation
+
+
+def end_of(job: str, listed: Listed | None, log: str) -> JobEnd:
+    """The end of a job, from what Slurm lists of it, if anything, and the end of its error log.
+
+    The explanation names the array of the job and not its place in it, so that equal ends have equal messages.
+    """
+    cause = _cause(listed, log)
+    where = f"job {array_of(job)}"
+    if cause == "error":
+        what, hint = last_words(log) or "its job failed and its log is empty", "fix this and run the same command again"
+        return JobEnd("failed", cause, Explanation(what, where, hint, log))
+    what, hint = TEXTS[cause]
+    if cause == "oom":
+        memory = _memory(listed, log)
+        where += f", {_as_text(memory)}" if memory else ""
+        hint = hint.format(more=_as_text(_more(memory)))
+    elif listed is not None and listed.state.startswith("COMPLETED"):
+        what = "its job ended without running it"
+    return JobEnd(KINDS[cause], cause, Explanation(what, where, hint, log))
+
+
+def _cause(listed: Listed | None, log: str) -> Cause:
+    state = "" if listed is None else listed.state
+    for final, cause in CAUSES.items():
+        if state.startswith(final):
+            return cause
+    said = _said(f"{log}\n{listed.reason}" if listed is not None and "Signal:9" in listed.reason else log)
+    if said is not None:
+        return said
+    return "error" if TRACEBACK in log or state else "lost"
+
+
+def _said(log: str) -> Cause | None:
+    """The cause that the last lines of a log name: those of Slurm itself, and the last one of the job."""
+    lines: list[str] = []
+    for line in reversed(log.splitlines()):
+        lines.insert(0, line)
+        if line.strip() and not line.startswith(OF_SLURM):
+            break
+    text = "\n".join(lines)
+    if MEMORY.search(text):
+        return "oom"
+    found = [(text.rfind(words), cause) for words, cause in SAID if words in text]
+    if found:
+        return max(found)[1]
+    return "oom" if re.search(r"\bKilled\b", text) else None
+
+
+def last_words(log: str) -> str:
+    """The last error of a traceback in a log, else its last line; "" for an empty log.
+
+    >>> last_words("Traceback (most recent call last):\\n  File\\nValueError: no\\nsrun: error: exit code 1")
+    'ValueError: no'
+    """
+    lines = [line for line in log.splitlines() if line.strip()]
+    _, traced, rest = log.rpartition(TRACEBACK)
+    if traced:
+        after = [line for line in rest.splitlines() if line.strip() and not line[0].isspace()]
+        lines = after[:1] or lines
+    own = [line for line in lines if not line.startswith(OF_SLURM)]
+    return (own or lines or [""])[-1].strip()
+
+
+def _memory(listed: Listed | None, log: str) -> int:
+    """The memory of a job in bytes; 0 if it is unknown."""
+    if found := LIMIT.findall(log):
+        return int(found[-1])
+    text = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT])[nc]?", listed.memory if listed is not None else "")
+    return int(float(text[1]) * UNITS[text[2]]) if text else 0
+
+
+def _more(memory: int) -> int:
+    """Twice the memory, as a power of two."""
+    return max(LEAST, 1 << (2 * memory - 1).bit_length()) if memory else LEAST
+
+
+def _as_text(memory: int) -> str:
+    unit: Literal["M", "G"] = "G" if memory % UNITS["G"] == 0 else "M"
+    return f"{round(memory / UNITS[unit])}{unit}"

@@ -22,7 +22,8 @@ class Mine:
         for name in os.environ.get("SIGNALS", "").split():
             os.kill(os.getpid(), getattr(signal, name))
         if run.should_stop():
-            run.save({"step": 1}, 1)
+            if (step := os.environ.get("SAVES", "1")).isdecimal():
+                run.save({"step": int(step)}, int(step))
             raise Stopped
         self.classes = len(train.classes)
 

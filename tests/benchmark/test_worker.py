@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
 
+from noted_slurm import Cluster
 from pmll_bench.errors import ConfigError, StoreError
-from pmll_bench.launch.worker import RunGroup
+from pmll_bench.launch.own_end import Reason, allowed, why_stopped
+from pmll_bench.launch.worker import RunGroup, group_of
+from pmll_bench.plan.planned import Group
 from pmll_bench.run.method_files import keep_method
-from pmll_bench.run.stopping import handling
+from pmll_bench.run.stopping import Stop, handling
 from pmll_bench.store.cell_folder import CellFolder
+from pmll_bench.store.failure import Explanation
 from pmll_bench.store.lease import Lease
 from pmll_bench.store.records import QueueRecord
 from pmll_bench.store.store import Store
@@ -122,13 +129,168 @@ def test_after_slurms_warning_a_job_saves_and_then_submitit_queues_it_again(
     assert job.folder.state().name == "done"
 
 
+def test_a_job_whose_saves_never_move_on_ends_after_two_time_limits(
+    job: Job, heard: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGNALS", "SIGUSR2")
+    monkeypatch.setenv("SAVES", "no")
+    with pytest.raises(SystemExit):
+        job.run()
+    assert job.folder.state().message == (
+        "the job reached its time limit; if it starts again, the cell goes on from the start"
+    )
+    RunGroup().checkpoint(*job.arguments).result()  # no second SystemExit: it is not queued again
+    assert heard == [signal.SIGUSR2]
+    assert job.folder.state() == (
+        "failed",
+        "reached its time limit 2 times without a new checkpoint; give more time: --slurm time=...",
+    )
+    assert [end.why for attempt in job.folder.attempts() if (end := attempt.ended())] == ["timeout", "timeout"]
+
+
+def test_without_requeues_a_job_that_isnt_finished_ends_as_failed(
+    job: Job, heard: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGNALS", "SIGUSR2")
+    store, cells, options = job.arguments
+    with pytest.raises(SystemExit) as ended:
+        RunGroup()(store, cells, {**options, "requeue": "no"})
+    assert (ended.value.code, heard) == (1, [])
+    assert job.folder.state().name == "interrupted"
+
+
+def test_a_job_that_saves_something_new_before_each_time_limit_goes_on_for_ever(
+    job: Job, heard: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGNALS", "SIGUSR2")
+    for step in range(1, 6):
+        monkeypatch.setenv("SAVES", str(step))
+        with pytest.raises(SystemExit):
+            job.run()
+    assert len(heard) == 5
+    monkeypatch.delenv("SIGNALS")
+    job.run()
+    assert job.folder.state().name == "done"
+
+
+def test_a_job_that_is_warned_before_its_cell_began_counts_as_a_try(
+    job: Job, heard: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def warned(_: object) -> Group:
+        os.kill(os.getpid(), signal.SIGUSR2)
+        return Group(())
+
+    monkeypatch.setattr("pmll_bench.launch.worker.group_of", warned)
+    with pytest.raises(SystemExit):
+        job.run()
+    job.run()
+    assert (heard, job.folder.state().name) == ([signal.SIGUSR2], "failed")
+    assert len(job.folder.attempts()) == 2
+
+
+def test_a_machine_that_fails_again_and_again_takes_a_job_down_four_times_at_most(job: Job) -> None:
+    """Slurm starts a job again without asking; it left attempts without an end."""
+    item = group_of([job.folder]).cells[0]
+    for _ in range(4):
+        assert len(allowed([job.folder])) == 1
+        job.folder.begin(item, {}, "101_2")
+    job.run()
+    assert job.folder.state() == (
+        "lost",
+        "ended by a failure of the machine or its file system 4 times; not tried again",
+    )
+    assert len(job.folder.attempts()) == 4
+
+
+def test_a_cell_that_failed_isnt_repeated_when_its_job_starts_again(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROKEN", "1")
+    job.run()
+    monkeypatch.delenv("BROKEN")
+    job.run()
+    assert job.folder.state() == ("failed", "ValueError: the lake is dry (mine.py:9, in __init__)")
+    assert len(job.folder.attempts()) == 1
+
+
+def test_a_job_takes_up_what_a_run_elsewhere_has_stopped(job: Job) -> None:
+    item = group_of([job.folder]).cells[0]
+    job.folder.begin(item, {}).end("interrupted", Explanation("Stopped", "", "", ""), "stopped")
+    job.run()
+    assert job.folder.state().name == "done"
+
+
+def test_after_a_passing_fault_of_the_file_system_a_job_queues_itself_again_three_times(
+    job: Job, heard: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(store: Store, folders: list[CellFolder], *_: object) -> None:
+        for folder in folders:
+            attempt = folder.begin(group_of([folder]).cells[0], {}, "101_2")
+            attempt.end("lost", Explanation("StoreError: stale file handle", "", "", ""), "node")
+
+    monkeypatch.setattr("pmll_bench.launch.worker._carry_out", fail)
+    for _ in range(3):
+        with pytest.raises(SystemExit):
+            job.run()
+    job.run()
+    job.run()
+    assert len(heard) == 3
+    assert len(job.folder.attempts()) == 4
+
+
+@pytest.mark.parametrize(
+    ("shown", "number", "cause"),
+    [
+        (
+            "JobState=RUNNING Restarts=0 StartTime=2026-11-29T21:22:33 PreemptTime=2026-11-29T21:22:43",
+            "SIGTERM",
+            "preempted",
+        ),
+        (
+            "JobState=RUNNING Restarts=0 StartTime=2026-11-29T21:22:33 PreemptTime=2026-11-29T21:22:43",
+            "SIGUSR2",
+            "preempted",
+        ),
+        (
+            "JobState=RUNNING Restarts=1 StartTime=2026-11-29T21:22:33 PreemptTime=2026-11-29T20:00:00",
+            "SIGUSR2",
+            "timeout",
+        ),
+        ("JobState=RUNNING Restarts=0 StartTime=2026-11-29T21:22:33 PreemptTime=None", "SIGUSR2", "timeout"),
+        ("JobState=COMPLETING Restarts=0 StartTime=2026-11-29T21:22:33 PreemptTime=None", "SIGTERM", "cancelled"),
+        ("JobState=COMPLETING Restarts=1 StartTime=2026-11-29T21:23:17", "SIGTERM", "preempted"),
+        ("", "SIGTERM", "preempted"),
+        ("", "SIGUSR2", "timeout"),
+    ],
+)
+def test_a_job_asks_slurm_why_it_has_to_stop(
+    cluster: Cluster, shown: str, number: str, cause: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines of `scontrol show job` of Slurm 22.05 in these situations; the fifth is scancel, the sixth a requeue."""
+    monkeypatch.delenv("SLURM_RESTART_COUNT", raising=False)
+    cluster.command("scontrol", f"echo 'JobId=1 {shown}'" if shown else "exit 1")
+    stop = Stop()
+    stop.signal = getattr(signal, number)
+    assert why_stopped(stop) == cause
+
+
+def test_a_job_that_is_killed_before_it_could_save_has_noted_why(job: Job) -> None:
+    attempt = job.folder.begin(group_of([job.folder]).cells[0], {}, "101_2")
+    stop, reason = Stop(), Reason()
+    stop.signal, reason.folders = signal.SIGTERM, [job.folder]
+    assert reason.cause(stop) == "preempted"
+    end = attempt.ended()
+    assert end is not None
+    assert (end.kind, end.why) == ("interrupted", "preempted")
+    assert end.message == "the job was preempted; if it starts again, the cell goes on from the start"
+
+
 @pytest.mark.usefixtures("heard")
 def test_after_sigterm_a_job_saves_and_waits_for_what_slurm_does_with_it(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SIGNALS", "SIGTERM")
     slept: list[float] = []
-    monkeypatch.setattr("pmll_bench.launch.worker.time.sleep", slept.append)
+    clock = SimpleNamespace(sleep=slept.append, monotonic=time.monotonic)
+    monkeypatch.setattr("pmll_bench.launch.worker.time", clock)
     with pytest.raises(SystemExit) as ended:
         job.run()
     assert ended.value.code == 143

@@ -25,7 +25,7 @@ from ..store.store import Store
 from .sbatch import OPTION
 from .worker import RunGroup
 
-TIMEOUTS = 20  # how often a job may reach its time limit; each time it continues from its checkpoint
+TIMEOUTS = 1_000_000  # submitit's limit for requeues is never reached: those of `retries` hold
 
 
 def submit_array(

@@ -24,6 +24,8 @@ from ..store.lease import DURATION, HEARTBEAT
 from ..store.records import QueueRecord
 from ..store.store import Store
 from ..streams import take_any_text
+from .own_end import WARNING, Reason, allowed, broken_by_node, record_stop
+from .retries import may_go_on
 from .scheduler import own_job, user
 from .starting import end_unbegun, may_begin
 
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 
     from ..run.execution import Execution
 
-WARNING = signal.SIGUSR2  # sent before the time limit and before preemption; submitit's default
 GPUS = ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS")  # set if the job has GPUs
 GRACE = 600.0  # seconds that a job waits to be killed after SIGTERM without a warning
 
@@ -42,27 +43,34 @@ class RunGroup:
 
     def __call__(self, store: str, cells: Sequence[str], options: Mapping[str, str | None]) -> None:
         take_any_text()
-        with _stop_on_signals() as stop:  # first, because the imports take seconds
+        reason = Reason()
+        with _stop_on_signals(reason) as stop:  # first, because the imports take seconds
             opened = Store.open(Path(store), create=False)
-            folders = folders_of(opened, cells)
-            newest = {folder.id: folder.newest for folder in folders}
+            reason.folders = folders = allowed(folders_of(opened, cells))
+            newest = {folder: folder.newest for folder in folders}
             try:
                 if may_begin(opened, folders, options):
                     _carry_out(opened, folders, options, stop)
             except StoreError:
                 raise  # the failure cannot be recorded either
             except Exception as error:
-                _record(error, [folder for folder in folders if folder.newest == newest[folder.id]])
+                _record(error, [folder for folder in folders if folder.newest == newest[folder]])
                 raise
         if stop.is_set() and any(folder.result() is None for folder in folders):
-            _hand_back(stop)
+            going_on = record_stop(newest, reason.cause(stop))
+            if stop.signal != WARNING:
+                _wait_for_the_end(stop)
+        else:
+            going_on = broken_by_node(folders)
+        if going_on:
+            _start_again(options)
 
     def checkpoint(self, store: str, cells: Sequence[str], options: Mapping[str, str | None]) -> DelayedSubmission:
         """The work of the job when it starts again: the same call, because all progress is in the store."""
         from submitit.helpers import DelayedSubmission
 
         for folder in folders_of(Store(Path(store)), cells):
-            if folder.result() is None:
+            if folder.result() is None and may_go_on(folder).again:
                 before = folder.queued() or QueueRecord(job=own_job(), attempt=0, user=user())
                 folder.queue(before.model_copy(update={"job": own_job(), "attempt": folder.newest}))
         return DelayedSubmission(self, store, cells, options)
@@ -91,6 +99,8 @@ def _carry_out(
     from ..run.progress import PlainListener
 
     group = group_of(folders)
+    if not group.cells:
+        return
     listener = PlainListener(len(group.cells), sys.stdout)
     execution, patience = _execution(options), time.monotonic() + DURATION + HEARTBEAT
     while run_groups([group], store, execution, listener, stop).held and time.monotonic() < patience:
@@ -118,7 +128,7 @@ def _record(error: Exception, folders: Sequence[CellFolder]) -> None:
 
 
 @contextmanager
-def _stop_on_signals() -> Iterator[Stop]:
+def _stop_on_signals(reason: Reason) -> Iterator[Stop]:
     """In this block, Slurm's signals only set the flag, so that the training loop finishes its step and saves.
 
     submitit's own handler could requeue the job between any two lines of this code.
@@ -129,18 +139,23 @@ def _stop_on_signals() -> Iterator[Stop]:
         if stop.signal != WARNING:
             stop.signal = number
         stop.set()
+        reason.ask(stop)
 
     with handling((signal.SIGTERM, WARNING), handle):
         yield stop
 
 
-def _hand_back(stop: Stop) -> NoReturn:
-    """End an unfinished job so that it starts again.
+def _start_again(options: Mapping[str, str | None]) -> None:
+    """Let submitit, whose handler is active again, requeue this job; without requeues, end it as failed."""
+    if options.get("requeue") == "no":
+        raise SystemExit(1)
+    signal.raise_signal(WARNING)
 
-    After the warning, submitit, whose handler is active again, requeues the job. After SIGTERM alone, Slurm is about to
-    kill the job, and requeues it itself if it only needed the nodes. A job that ended before would count as complete.
+
+def _wait_for_the_end(stop: Stop) -> NoReturn:
+    """After SIGTERM without a warning, wait for Slurm to kill the job; it requeues the job if it only needs the nodes.
+
+    A job that ended before would count as complete.
     """
-    if stop.signal == WARNING:
-        signal.raise_signal(WARNING)
     time.sleep(GRACE)
     raise SystemExit(stop.exit_code)

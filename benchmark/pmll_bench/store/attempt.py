@@ -40,6 +40,11 @@ def checkpoints_of(cell: Path) -> list[tuple[int, Path]]:
     return [(step, path) for step, _, path in sorted(found, reverse=True)]
 
 
+def saved_step(cell: Path) -> int:
+    """The newest saved step of a cell, while its learning rate is chosen that of any rate; 0 before the first."""
+    return max((step for path in (cell, *folders(cell / "tries")) for step, _ in checkpoints_of(path)), default=0)
+
+
 def drop_checkpoints(cell: Path) -> None:
     """Remove the checkpoints of all attempts at a cell, including damaged ones."""
     for path in persist(cell, lambda: list(cell.glob("attempts/*/checkpoint-*"))):
@@ -168,7 +173,7 @@ class Attempt:
         return publish(self.path / "end.json", self._end_record(kind, why, cause).as_bytes())
 
     def _end_record(self, kind: EndKind, why: Explanation | None, cause: Cause | None) -> EndRecord:
-        saved = max((step for step, _ in checkpoints_of(self.cell)), default=0)
+        saved = saved_step(self.cell)
         if why is None:
             return EndRecord(kind=kind, cause=cause, saved=saved)
         trace = why.trace[-TRACEBACK_KEPT:]

@@ -21,7 +21,7 @@ from jaxtyping import Float32
 from ..errors import FileError, StoreError
 from ..files import make_folder, read
 from ..plan.planned import Planned
-from .attempt import Attempt, attempts_of, checkpoints_of, drop_checkpoints, result_of
+from .attempt import Attempt, attempts_of, checkpoints_of, drop_checkpoints, result_of, saved_step
 from .document import read_record, write_record
 from .environment import Environment
 from .lease import is_held
@@ -145,7 +145,7 @@ class CellFolder:
             command=tuple(sys.argv),
             environment=environment,
             job=job,
-            saved=max((step for step, _ in self.checkpoints()), default=0),
+            saved=saved_step(self.path),
         )
         try:
             write_record(attempt.path / "attempt.json", record)

@@ -49,11 +49,12 @@ def run_grid(request: Request, how: RunOptions) -> Plan:
 def _submit(planned: Plan, how: RunOptions) -> None:
     """Submit the missing cells, then print the job ids or wait for the jobs."""
     from ..launch.slurm import submit
+    from ..plan.job_settings import from_options
     from ..store.store import Store
 
     store = Store.open(how.root)
-    settings, threads = _slurm_settings(how.slurm or []), _threads(planned, how)
-    jobs = submit(planned.groups, store, settings, device=how.device, threads=threads)
+    layers, threads = [from_options(how.slurm or [])], _threads(planned, how)
+    jobs = submit(planned.groups, store, layers, device=how.device, threads=threads)
     if not jobs:
         tell("nothing to submit: all cells are done, queued or running")
     if how.wait:
@@ -66,17 +67,6 @@ def _submit(planned: Plan, how: RunOptions) -> None:
     elif jobs:
         print("\n".join(jobs))
     _tell_how_to_follow(how.root)
-
-
-def _slurm_settings(options: list[str]) -> dict[str, str]:
-    """The settings in `--slurm KEY=VALUE`; several `setup` values are joined as lines, else the last value is used."""
-    settings: dict[str, str] = {}
-    for option in options:
-        key, equals, value = option.partition("=")
-        if not equals or not key:
-            raise UsageError(f"invalid value for --slurm: {option!r}", hint="write KEY=VALUE: --slurm partition=gpu")
-        settings[key] = f"{settings[key]}\n{value}" if key == "setup" and key in settings else value
-    return settings
 
 
 def _follow(planned: Plan, store: Store, as_json: bool) -> None:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 
+from pmll_errors import counted
+from pmll_methods.method import names
+
 from ..errors import ConfigError
+from ..plan.job_settings import Layers, from_mapping
 from ..plan.planned import Group, Planned
 from ..store.lease import is_held
 from ..store.records import SubmissionRecord
 from ..store.source_code import SourceCode
 from ..store.store import Store
-from .sbatch import sbatch_parameters
+from .arrays import Array, arrays_of
+from .sbatch import batch_of, check, parallel_of
 from .scheduler import alive_jobs, configuration, user
 from .starting import planned_code
-from .submission import submit_array
+from .submission import main_id, submit_array
 
 LARGEST_ARRAY = 500
 
@@ -24,39 +30,80 @@ LARGEST_ARRAY = 500
 def submit(
     groups: Iterable[Group],
     store: Store,
-    settings: Mapping[str, str],
+    settings: Layers | Mapping[str, str],
     *,
     device: str | None = None,
     threads: int | None = None,
 ) -> list[str]:
     """Submit the missing cells that are neither running nor queued. Returns the job ids, one per group.
 
-    The job is recorded in the folder of each cell. Raises `ConfigError` for invalid settings, and if Slurm is not
-    available or refuses a job.
+    `settings` are those of a profile, a grid file and the command line, or one mapping as `--slurm` takes them. The job
+    is recorded in the folder of each cell. Raises `ConfigError` for invalid settings, and if Slurm is not available or
+    refuses a job.
     """
-    if shutil.which("sbatch") is None or shutil.which("srun") is None:
-        hint = "submit from a machine that has Slurm's commands, or run here with --launcher inline"
-        raise ConfigError(
-            "Slurm is not available: sbatch and srun are not on PATH", where="--launcher slurm", hint=hint
-        )
-    parameters = sbatch_parameters(settings, threads)
+    _check_available()
+    groups = list(groups)
+    layers = checked(settings, groups)
     alive = alive_jobs()
     if alive is None:
         raise ConfigError("Slurm does not answer; nothing was submitted", where="squeue", hint="try again later")
     cluster = configuration()
-    missing = _missing(groups, store, alive)
-    size = max(1, min(LARGEST_ARRAY, int(cluster.get("MaxArraySize", LARGEST_ARRAY))))
-    arrays = [missing[first : first + size] for first in range(0, len(missing), size)]
-    parameters["array_parallelism"] = max(1, parameters["array_parallelism"] // max(1, len(arrays)))
+    arrays = arrays_for(missing(groups, store, alive), layers, cluster)
     code = SourceCode.here()
-    record = partial(
-        SubmissionRecord, cluster=cluster.get("ClusterName", ""), user=user(), settings=settings, code=code
-    )
-    options = {"device": device, "submission": secrets.token_hex(8), **planned_code(code)}
-    return [job for array in arrays for job in submit_array(array, store, parameters, options, record)]
+    common = {"device": device, "submission": secrets.token_hex(8), **planned_code(code)}
+    record = partial(SubmissionRecord, cluster=cluster.get("ClusterName", ""), user=user(), code=code)
+    submitted: list[list[str]] = []
+    for array in arrays:
+        batch = batch_of(array.settings, threads).after(_end_of(array.after, submitted))
+        options = common if batch.requeue else {**common, "requeue": "no"}
+        with _say_what_was_submitted(submitted):
+            noted = partial(record, settings=array.settings)
+            submitted.append(submit_array(array.groups, store, batch, options, noted, parallel=array.parallel))
+    return [job for jobs in submitted for job in jobs]
 
 
-def _missing(groups: Iterable[Group], store: Store, alive: set[str]) -> list[Group]:
+def _check_available() -> None:
+    if shutil.which("sbatch") is None or shutil.which("srun") is None:
+        what = "Slurm is not available: sbatch and srun are not on PATH"
+        hint = "submit from a machine that has Slurm's commands, or run here with --launcher inline"
+        raise ConfigError(what, where="--launcher slurm", hint=hint)
+
+
+def checked(settings: Layers | Mapping[str, str], groups: Iterable[Group]) -> Layers:
+    """The settings as layers. Raises `ConfigError` for those that make no sense for these groups."""
+    layers = [from_mapping(settings)] if isinstance(settings, Mapping) else settings
+    rows = {name: None for group in groups for name in (group.cells[0].cell.method, group.cells[0].label)}
+    check(layers, [*rows, *names()])
+    return layers
+
+
+def arrays_for(groups: Iterable[Group], layers: Layers, cluster: Mapping[str, str]) -> list[Array]:
+    """The arrays of some groups on a cluster with this configuration."""
+    size = max(1, min(LARGEST_ARRAY, int(cluster.get("MaxArraySize", LARGEST_ARRAY))))
+    return arrays_of(groups, layers, largest=size, parallel=parallel_of(layers))
+
+
+def _end_of(array: int | None, submitted: Sequence[Sequence[str]]) -> str:
+    """The dependency on the end of an array that is submitted already; empty for None."""
+    return "" if array is None else f"afterany:{main_id(submitted[array][0])}"
+
+
+@contextmanager
+def _say_what_was_submitted(submitted: Sequence[Sequence[str]]) -> Iterator[None]:
+    """Name the jobs that an error leaves behind."""
+    try:
+        yield
+    except ConfigError as error:
+        if not submitted:
+            raise
+        jobs = counted(sum(map(len, submitted)), "job")
+        ids = ", ".join(main_id(array[0]) for array in submitted)
+        what = f"{error.what}; {jobs} of this grid had been submitted before ({ids}) and go on"
+        hint = error.hint or "the same command submits the rest"
+        raise ConfigError(what, where=error.where, hint=hint) from error
+
+
+def missing(groups: Iterable[Group], store: Store, alive: Collection[str]) -> list[Group]:
     """The cells without a result that are neither running nor queued."""
 
     def free(planned: Planned) -> bool:

@@ -1,47 +1,45 @@
-"""One call of sbatch: an array of jobs, the record of it in the store, and what Slurm says if it refuses."""
+"""One call of sbatch: the script, what each job is told, the record in the store, and what Slurm says if it refuses."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 import itertools
-import os
+import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-import submitit
-from submitit.core.utils import FailedJobError, FailedSubmissionError
-from submitit.helpers import clean_env
-
-from ..errors import ConfigError
 from ..files import store_errors
 from ..plan.planned import Group
 from ..run.method_files import keep_method
 from ..store.document import write_record
 from ..store.records import QueueRecord, SubmissionRecord, SubmittedJob
 from ..store.store import Store
-from .sbatch import OPTION
+from .acceptance import submit_script
+from .sbatch import Batch
 from .worker import RunGroup
 
 TIMEOUTS = 1_000_000  # submitit's limit for requeues is never reached: those of `retries` hold
+Options: TypeAlias = Mapping[str, str | None]
+Call: TypeAlias = tuple[tuple[str, ...], Options]
+"""What a job is told: the names of its cells, and its options."""
 
 
 def submit_array(
     groups: Sequence[Group],
     store: Store,
-    parameters: Mapping[str, Any],
-    options: Mapping[str, str | None],
+    batch: Batch,
+    options: Options,
     record: Callable[..., SubmissionRecord],
+    *,
+    parallel: int,
 ) -> list[str]:
-    """Submit one array, or a plain job for a single group; returns the job ids.
+    """Submit one array, or a plain job for a single group, of which `parallel` jobs run at a time; returns the ids.
 
     `record` makes the record of the submission, given its jobs and the command. Raises `ConfigError` if Slurm refuses.
     """
-    root = store.root.resolve()
-    executor = submitit.SlurmExecutor(root / "slurm" / "%j", max_num_timeout=TIMEOUTS)
-    executor.update_parameters(**parameters)
     folders = [tuple(store.folder(planned.cell) for planned in group.cells) for group in groups]
     newest = {}  # recorded before the jobs may begin their own attempts
     for planned in itertools.chain.from_iterable(group.cells for group in groups):
@@ -50,56 +48,85 @@ def submit_array(
         keep_method(store, planned)
         newest[folder] = folder.newest
     names = [tuple(folder.name for folder in of_group) for of_group in folders]
-    with store_errors(root / "slurm"), _refusals(), _outside_any_job(), _without_leftovers(root / "slurm"):
-        jobs = executor.map_array(RunGroup(), itertools.repeat(str(root)), names, itertools.repeat(options))
-    submitted = record(jobs=_jobs(jobs, names), command=tuple(sys.argv))
-    write_record(root / "slurm" / f"{jobs[0].job_id.partition('_')[0]}.json", submitted)
+    jobs = call_sbatch(store, batch, [(cells, options) for cells in names], RunGroup(), parallel=parallel)
+    done = tuple(SubmittedJob(job=job, cells=cells) for job, cells in zip(jobs, names, strict=True))
+    submitted = record(jobs=done, command=tuple(sys.argv))
+    write_record(store.root / "slurm" / f"{main_id(jobs[0])}.json", submitted)
     for job, of_group in zip(jobs, folders, strict=True):
         for folder in of_group:
             before = newest[folder]
-            folder.queue(
-                QueueRecord(
-                    job=job.job_id, attempt=before, since=before, cluster=submitted.cluster, user=submitted.user
-                )
-            )
-    return [job.job_id for job in jobs]
+            queued = QueueRecord(job=job, attempt=before, since=before, cluster=submitted.cluster, user=submitted.user)
+            folder.queue(queued)
+    return jobs
 
 
-def _jobs(jobs: Sequence[submitit.Job[None]], names: Sequence[tuple[str, ...]]) -> tuple[SubmittedJob, ...]:
-    return tuple(SubmittedJob(job=job.job_id, cells=cells) for job, cells in zip(jobs, names, strict=True))
+def main_id(job: str) -> str:
+    """The id of the array of a job, or of the job itself.
+
+    >>> main_id("12_3"), main_id("12")
+    ('12', '12')
+    """
+    return job.partition("_")[0]
 
 
-@contextlib.contextmanager
-def _refusals() -> Iterator[None]:
-    """Report a refusal of sbatch once, with its reason."""
+def call_sbatch(store: Store, batch: Batch, calls: Sequence[Call], function: Any, *, parallel: int = 1) -> list[str]:
+    """Submit one job per call, as an array if there are several; each does `function(store, cells, options)`.
+
+    Returns the ids. Nothing is recorded with the cells. Raises `ConfigError` if Slurm refuses.
+    """
+    from submitit.core.utils import DelayedSubmission, JobPaths
+
+    root = store.root.resolve()
+    folder = root / "slurm"
+    with store_errors(folder):
+        folder.mkdir(exist_ok=True)
+        with _temporary(folder) as name:
+            told: list[Path] = []
+            for cells, options in calls:
+                delayed = DelayedSubmission(function, str(root), cells, options)
+                delayed.set_timeout(batch.minutes, TIMEOUTS)
+                told.append(folder / f"{name}_{len(told)}.pkl")
+                delayed.dump(told[-1])
+            path = folder / f".submission_file_{name}.sh"
+            path.write_text(script(batch, folder, len(calls), parallel), encoding="utf-8")
+            main = submit_script(path)
+            jobs = [f"{main}_{place}" for place in range(len(calls))] if len(calls) > 1 else [main]
+            for job, file in zip(jobs, told, strict=True):
+                _move(file, JobPaths(folder / "%j", job).submitted_pickle)
+            _move(path, JobPaths(folder / "%j", main).submission_file)
+    return jobs
+
+
+def _move(file: Path, target: Path) -> None:
+    target.parent.mkdir(exist_ok=True)
+    file.rename(target)
+
+
+@contextmanager
+def _temporary(folder: Path) -> Iterator[str]:
+    """A name for files whose names begin with it; those that are still there at the end are removed."""
+    name = uuid.uuid4().hex
     try:
-        with contextlib.redirect_stderr(io.StringIO()):
-            yield
-    except (FailedJobError, FailedSubmissionError) as error:
-        reason = str(error).strip().removeprefix("sbatch: error: ").replace("\nsbatch: error: ", "; ")
-        hint = "jobs submitted before continue: see 'pmll-bench status'"
-        raise ConfigError(f"sbatch refused: {reason}", where=OPTION, hint=hint) from error
-
-
-@contextlib.contextmanager
-def _outside_any_job() -> Iterator[None]:
-    """Hide the environment of a job in which this process may run, except the path of Slurm's configuration."""
-    configuration = os.environ.get("SLURM_CONF")
-    with clean_env():
-        if configuration is not None:
-            os.environ["SLURM_CONF"] = configuration
-        yield
-
-
-@contextlib.contextmanager
-def _without_leftovers(folder: Path) -> Iterator[None]:
-    """Remove what submitit leaves behind: the link to its script, and after a refusal all files it wrote."""
-    before = set(folder.glob("*"))
-    refused = True
-    try:
-        yield
-        refused = False
+        yield name
     finally:
-        for path in set(folder.glob("*")) - before:
-            if path.is_symlink() or (refused and path.is_file()):
-                path.unlink()
+        for path in (*folder.glob(f"{name}*"), *folder.glob(f".submission_file_{name}*")):
+            path.unlink()
+
+
+def script(batch: Batch, folder: Path, jobs: int, parallel: int) -> str:
+    """The batch script of some jobs, with their logs in `folder`. Each runs what its file there says, in `submitit`."""
+    logs = folder / ("%A_%a/%A_%a" if jobs > 1 else "%j/%j")
+    array = {"array": f"0-{jobs - 1}%{min(jobs, parallel)}"} if jobs > 1 else {}
+    options = {**batch.head(), **array, "output": f"{logs}_0_log.out", "error": f"{logs}_0_log.err"}
+    head = [
+        f"#SBATCH --{name}" + ("" if value is None else f"={shlex.quote(value)}") for name, value in options.items()
+    ]
+    streams = ["--output", f"{logs}_%t_log.out", "--error", f"{logs}_%t_log.err"]
+    step = ["srun", "--unbuffered", *streams, sys.executable, "-u", "-m", "submitit.core._submit", str(folder / "%j")]
+    return "\n".join(_sections(sorted(head), batch.setup, step))
+
+
+def _sections(head: Iterable[str], setup: Iterable[str], step: Iterable[str]) -> Iterator[str]:
+    yield from ("#!/bin/bash", "", "# Parameters", *head)
+    yield from ("", "# setup", *setup)
+    yield from ("", "# command", "export SUBMITIT_EXECUTOR=slurm", shlex.join(step), "")

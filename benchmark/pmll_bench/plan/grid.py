@@ -125,6 +125,7 @@ def _planned(
         stated=method.stated,
         grouped=method.grouped,
         cost=float(seen) if method.uses_labels else 0.0,
+        trains=method.trains,
     )
 
 

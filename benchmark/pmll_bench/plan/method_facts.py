@@ -18,7 +18,7 @@ from ..errors import ConfigError, nearest
 from . import facts_cache
 from .facts_cache import Facts
 from .overrides import Overrides
-from .planned import MethodFacts, Planned
+from .planned import MethodFacts, Planned, Trains
 from .problems import Problems
 from .request import MethodRow, Request
 
@@ -92,10 +92,18 @@ def _facts(row: MethodRow, kind: Kind, request: Request, data_name: str) -> Meth
         recipe=recipe,
         file_digest=kind.source,
         grouped=kind.grouped,
+        trains=_trains(resolved, kind.grouped),
         uses_labels=kind.card.uses_labels,
         deterministic=is_deterministic(kind.card, recipe),
         stated=stated,
     )
+
+
+def _trains(chosen: settings.Settings, is_learner: bool) -> Trains:
+    """What is trained under some settings; nothing is known of a user's plain class."""
+    if "train_from" in {field.name for field in dataclasses.fields(chosen)}:
+        return "frozen" if chosen.frozen else "trunk"
+    return "frozen" if is_learner else ""
 
 
 def is_deterministic(card: Card, recipe: Recipe) -> bool:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from .cell import AXES, Cell, percent
 
 if TYPE_CHECKING:
     from pmll_methods.recipe import Recipe
+
+
+Trains: TypeAlias = Literal["trunk", "frozen", ""]
+"""What a method trains: stages of its trunk, or only parts on frozen towers; empty if that is not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +51,7 @@ class MethodFacts:
     tower_digest: str = ""
     file_digest: str = ""
     grouped: bool = False
+    trains: Trains = ""
     uses_labels: bool = True
     deterministic: bool = False  # the training seed has no effect on the method or its views
     stated: bool = True
@@ -83,6 +88,7 @@ class Planned:
     stated: bool = True  # whether a source states the recipe for this data set and regime
     grouped: bool = False
     cost: float = 0.0  # relative: pixels seen in training
+    trains: Trains = ""
 
 
 @dataclass(frozen=True)

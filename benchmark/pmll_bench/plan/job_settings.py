@@ -1,0 +1,64 @@
+"""The settings of jobs, as in `--slurm [METHOD.]KEY=VALUE`: where each one is written, and which apply to a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from ..errors import UsageError
+from .planned import Planned
+
+OPTION = "--slurm"
+KINDS = ("trunk", "frozen")  # the values of `Planned.trains` that a setting can name
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobSetting:
+    """One setting. `of` names whose jobs it is for: a method, the label of a row, `trunk` or `frozen`; empty: all."""
+
+    key: str
+    value: str
+    of: str = ""
+    where: str = OPTION
+
+
+Layer: TypeAlias = Sequence[JobSetting]
+Layers: TypeAlias = Sequence[Layer]  # by rising precedence
+
+
+def from_options(options: Iterable[str]) -> Layer:
+    """The settings in `--slurm [METHOD.]KEY=VALUE`. The last value is used; several `setup` values are lines of one."""
+    settings: dict[str, str] = {}
+    for option in options:
+        name, equals, value = option.partition("=")
+        if not equals or not name.rpartition(".")[2]:
+            raise UsageError(f"invalid value for --slurm: {option!r}", hint="write KEY=VALUE: --slurm partition=gpu")
+        lines = name.rpartition(".")[2] == "setup" and name in settings
+        settings[name] = f"{settings[name]}\n{value}" if lines else value
+    return from_mapping(settings)
+
+
+def from_mapping(settings: Mapping[str, str]) -> Layer:
+    """One layer from `{"mem": "8G", "scpnet.mem": "64G"}`."""
+    return [setting(name, value, f"{OPTION} {name}") for name, value in settings.items()]
+
+
+def setting(name: str, value: str, where: str) -> JobSetting:
+    """The setting that `[METHOD.]KEY` names. Options of sbatch may be written with `_` for `-`."""
+    of, _, key = name.rpartition(".")
+    return JobSetting(key=key.replace("_", "-"), value=value, of=of, where=where)
+
+
+def in_force(layers: Layers, planned: Planned) -> dict[str, JobSetting]:
+    """The settings of the job of a cell, by key.
+
+    A later layer wins. Within a layer, a setting for the row wins over one for its method, that over one for what is
+    trained (`trunk` or `frozen`), and that over one for all jobs.
+    """
+    ranked = dict.fromkeys(("", planned.trains or "", planned.cell.method, planned.label))
+    found: dict[str, JobSetting] = {}
+    for layer in layers:
+        for of in ranked:
+            found |= {each.key: each for each in layer if each.of == of}
+    return found

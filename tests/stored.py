@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -79,10 +79,15 @@ def result(item: Planned, attempt: int, scores: ScoresFile, **changes: Any) -> R
     return Result(**{**fields, **changes})
 
 
+def write(file: BinaryIO) -> None:
+    """Write a saved training state."""
+    file.write(b"state")
+
+
 def finish(store: Store, item: Planned) -> tuple[Attempt, bool]:
     """A whole attempt: begin, save, score, commit, end; the attempt, and whether its result is the cell's."""
     attempt = store.folder(item.cell).begin(item, {})
-    attempt.save_checkpoint(1, lambda file: file.write(b"state"))
+    attempt.save_checkpoint(1, write)
     scores = attempt.write_scores(SCORES, IDS, CLASSES)
     won = attempt.commit(result(item, attempt.number, scores))
     attempt.end("done")

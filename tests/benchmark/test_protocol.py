@@ -363,7 +363,7 @@ def test_a_run_that_lost_its_lease_publishes_nothing(scripted: Scripted, monkeyp
     (attempt,) = folder.attempts()
     end = attempt.ended()
     assert end is not None
-    assert (end.kind, end.message.startswith("Stopped: the lease was lost")) == ("interrupted", True)
+    assert (end.kind, end.message.startswith("LeaseLost: another run took over this cell")) == ("interrupted", True)
     assert any("another run took over this cell" in note for note in taken.notes)
 
 

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -21,8 +22,9 @@ from pmll_methods.recipe import Recipe
 from ..errors import StoreError
 from ..files import set_aside
 from ..plan.planned import Planned
-from ..store.attempt import Attempt
+from ..store.attempt import Attempt, set_checkpoint_aside
 from ..store.cell_folder import CellFolder
+from ..store.lease import Lease
 from .execution import Execution
 from .listeners import Listener
 from .pseudo_labels import compared
@@ -48,7 +50,11 @@ def is_whole(path: Path) -> bool:
 
 @dataclass
 class CellRun:
-    """The `Run` of one cell. Its checkpoints are in the folders of its attempts, where the next attempt finds them."""
+    """The `Run` of one cell. Its checkpoints are in the folders of its attempts, where the next attempt finds them.
+
+    If another run takes over the cell, nothing more is saved, and `should_stop` raises `LeaseLost`: this cell ends, and
+    the other cells of its group continue.
+    """
 
     planned: Planned
     recipe: Recipe
@@ -57,6 +63,7 @@ class CellRun:
     execution: Execution
     listener: Listener
     stop: threading.Event
+    lease: Lease | None = None
     select: Selection | None = None
     hidden_labels: Callable[[], Labels] | None = None  # the training labels that the method does not see
 
@@ -97,6 +104,8 @@ class CellRun:
         return replace(self, recipe=recipe, folder=folder, attempt=attempt, select=None, hidden_labels=None)
 
     def save(self, state: State, step: int = 0) -> None:
+        if self.lease is not None and self.lease.lost is not None:
+            return
         started = time.monotonic()
         with self._noting_trouble():
             self.attempt.save_checkpoint(step, lambda file: torch.save(state, file))
@@ -121,7 +130,8 @@ class CellRun:
                 self._whole.add(path)
                 whole.append((step, path))
             else:
-                self._set_aside(path, f"the state saved at step {step} is damaged")
+                put_aside = partial(set_checkpoint_aside, self.folder.path)
+                self._set_aside(path, f"the state saved at step {step} is damaged", put_aside)
         return whole
 
     def start_over(self, damaged: Path) -> None:
@@ -129,10 +139,10 @@ class CellRun:
         self._set_aside(damaged, "the record of the best epoch is damaged, so training starts again")
         self.folder.drop_checkpoints()
 
-    def _set_aside(self, path: Path, why: str) -> None:
+    def _set_aside(self, path: Path, why: str, put_aside: Callable[[Path], None] = set_aside) -> None:
         text = f"{why}; set aside: {path.relative_to(self.folder.path)}"
         with self._noting_trouble():
-            set_aside(path)
+            put_aside(path)
             self.attempt.event({"event": "note", "text": text})
         self.listener.note(f"{self.planned.cell.id}: {text}")
 
@@ -140,6 +150,8 @@ class CellRun:
         return time.monotonic() - self._saved >= max(self.execution.save_every, SAVE_RARELY * self._cost)
 
     def should_stop(self) -> bool:
+        if self.lease is not None:
+            self.lease.check()
         return self.stop.is_set()
 
     def report(self, epoch: int, epochs: int, losses: Mapping[str, float]) -> None:

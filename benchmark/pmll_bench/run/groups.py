@@ -21,7 +21,7 @@ from ..plan.planned import Group, Planned
 from ..plan.planning import open_dataset
 from ..store.environment import environment
 from ..store.failure import explain
-from ..store.lease import Lease, LeaseHeld
+from ..store.lease import Lease, LeaseHeld, LeaseLost
 from ..store.records import EndKind
 from ..store.result import Seconds
 from ..store.store import Store
@@ -74,6 +74,7 @@ def run_group(
         for planned in group.cells:
             folder = store.folder(planned.cell)
             if folder.result() is not None:
+                folder.drop_checkpoints()  # of runs that did not finish it
                 continue
             try:
                 lease = leases.enter_context(Lease(folder.lease))
@@ -149,7 +150,7 @@ class _GroupRun:
         if isinstance(result, StoreError):
             raise result
         if isinstance(result, Exception):
-            self._end(run, "diverged" if isinstance(result, Diverged) else "failed", result)
+            self._end(run, _end_of(result), result)
             return None
         return result
 
@@ -158,7 +159,16 @@ class _GroupRun:
         folder = self.store.folder(planned.cell)
         here = environment(self.execution.threads, self.execution.device)
         attempt = folder.begin(planned, here, self.execution.job)
-        run = CellRun(planned, planned.recipe, folder, attempt, self.execution, self.listener, self.stop)
+        run = CellRun(
+            planned,
+            planned.recipe,
+            folder,
+            attempt,
+            self.execution,
+            self.listener,
+            self.stop,
+            self.leases[planned.cell.id],
+        )
         self.runs.append(run)
 
     def _train_and_predict(self, cells: Sequence[Training], test: ImageSet, started: float) -> Seconds:
@@ -176,10 +186,7 @@ class _GroupRun:
         run = cell.run
         if cell.failure is not None:
             raise cell.failure
-        if (reason := self.leases[run.planned.cell.id].lost) is not None:
-            self.listener.note(f"{run.planned.cell.id}: another run took over this cell ({reason}); its result counts")
-            self._end(run, "interrupted", Stopped(f"the lease was lost: {reason}"))
-            return
+        self.leases[run.planned.cell.id].check()
         publish(cell, data, seconds, self.meter.cost(cell))
         self._finished(run, "done", seconds.train + seconds.predict)
 
@@ -189,9 +196,20 @@ class _GroupRun:
 
     def _end(self, run: CellRun, state: EndKind, error: BaseException) -> None:
         run.attempt.end(state, explain(error, run.planned.where.target))
+        if isinstance(error, LeaseLost):
+            self.listener.note(f"{run.planned.cell.id}: {error}")
+        if run.folder.result() is not None:  # another run has finished the cell
+            run.folder.drop_checkpoints()
         self._finished(run, state, 0.0)
 
     def _finished(self, run: CellRun, state: EndKind, seconds: float) -> None:
         self.runs.remove(run)
         self.outcome.add(run.planned, state)
         self.listener.cell_finished(run.planned, state, seconds)
+
+
+def _end_of(error: Exception) -> EndKind:
+    """The kind of end that an error of one cell means."""
+    if isinstance(error, LeaseLost):
+        return "interrupted"
+    return "diverged" if isinstance(error, Diverged) else "failed"

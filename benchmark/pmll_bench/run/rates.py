@@ -10,6 +10,7 @@ from pmll_datasets.dataset import Labels
 
 from ..metrics import evaluate
 from ..plan.planned import cell_name
+from ..store.lease import LeaseLost
 from ..store.result import TriedRate, TriedRates
 from .fitting import fit, predict
 from .selection import ranking_labels
@@ -27,7 +28,7 @@ def choose_rates(cells: Sequence[Training]) -> None:
     """
     if untried := [cell for cell in cells if cell.run.folder.tried_rates() is None]:
         _try_rates(untried)
-    for cell in cells:
+    for cell in (each for each in cells if each.failure is None):
         run, tried = cell.run, cell.run.folder.tried_rates()
         assert tried is not None
         run.recipe = run.recipe.at(lr=tried.best.rate)
@@ -44,6 +45,10 @@ def _try_rates(cells: Sequence[Training]) -> None:
     fit(together)
     predict(together, watched)
     for cell in cells:
+        lost = [each.failure for each in candidates[cell.run.folder] if isinstance(each.failure, LeaseLost)]
+        if lost:  # the run that took over the cell tries the rates
+            cell.fail(lost[0])
+            continue
         labels = cell.whole.labels[validation]
         tried = (TriedRate(rate=each.run.recipe.lr, map=_value(each, labels)) for each in candidates[cell.run.folder])
         cell.run.folder.keep_tried_rates(TriedRates(rates=tuple(tried)))

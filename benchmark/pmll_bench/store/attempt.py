@@ -46,9 +46,24 @@ def saved_step(cell: Path) -> int:
 
 
 def drop_checkpoints(cell: Path) -> None:
-    """Remove the checkpoints of all attempts at a cell, including damaged ones."""
-    for path in persist(cell, lambda: list(cell.glob("attempts/*/checkpoint-*"))):
+    """Remove the checkpoints of all attempts at a cell and of its tried learning rates, including damaged ones."""
+    for path in all_checkpoints(cell):
         remove(path)
+
+
+def all_checkpoints(cell: Path) -> list[Path]:
+    """The checkpoints of all attempts at a cell and of its tried learning rates, including damaged ones."""
+    parts = (cell, *folders(cell / "tries"))
+    attempts = [attempt for part in parts for attempt in folders(part / "attempts")]
+    return persist(cell, lambda: [path for attempt in attempts for path in attempt.glob("checkpoint-*")])
+
+
+def set_checkpoint_aside(cell: Path, path: Path) -> None:
+    """Rename a damaged checkpoint of a cell; of several damaged ones, the latest is kept."""
+    earlier = persist(cell, lambda: list(cell.glob("attempts/*/checkpoint-*.damaged-*")))
+    set_aside(path)
+    for each in earlier:
+        remove(each)
 
 
 def result_of(cell: Path) -> Result | None:
@@ -90,15 +105,18 @@ class Attempt:
     def save_checkpoint(self, step: int, write: Callable[[BinaryIO], object]) -> None:
         """Write a checkpoint atomically; keep it and the previous one, which may belong to an earlier attempt.
 
-        Later checkpoints of earlier attempts are removed, because training continued from an earlier step.
+        Later checkpoints of earlier attempts are removed, because training continued from an earlier step. Those of a
+        later attempt are left to it: it has taken over the cell.
         """
         settle(self.path / "events.jsonl")  # a resumed run does not repeat the epochs logged there
         write_whole(self.path / f"checkpoint-{step:08d}.pt", write)
         log.info("cell %s: checkpoint of step %d saved", self.cell.name, step)
         own = self.checkpoints()
         oldest = min((at for at, _ in own), default=step)
-        kept = [*own, *(found for found in checkpoints_of(self.cell) if found[0] < oldest)][:CHECKPOINTS_KEPT]
-        for found in checkpoints_of(self.cell):
+        earlier = [attempt for attempt in attempts_of(self.cell) if attempt.number < self.number]
+        before = sorted((found for attempt in earlier for found in attempt.checkpoints()), reverse=True)
+        kept = [*own, *(found for found in before if found[0] < oldest)][:CHECKPOINTS_KEPT]
+        for found in (*own, *before):
             if found not in kept:
                 remove(found[1])
 

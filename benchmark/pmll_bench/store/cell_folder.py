@@ -27,6 +27,7 @@ from .environment import Environment
 from .lease import is_held
 from .records import AttemptRecord, CellRecord, QueueRecord
 from .result import Result, TriedRates
+from .temporary import sweep
 
 log = logging.getLogger(__name__)
 
@@ -127,9 +128,11 @@ class CellFolder:
     def begin(self, planned: Planned, environment: Environment, job: str = "") -> Attempt:
         """Start an attempt, also of a cluster job, in a new folder, with a number that no other attempt has or had.
 
-        Raises `FileError` as `write_request` does; `open_attempt` then starts an attempt that can record it.
+        Temporary files that earlier attempts have left behind are removed. Raises `FileError` as `write_request` does;
+        `open_attempt` then starts an attempt that can record it.
         """
         self.write_request(planned)
+        sweep(self.path)
         return self.open_attempt(environment, job)
 
     def open_attempt(self, environment: Environment, job: str = "") -> Attempt:

@@ -159,6 +159,8 @@ def _epoch(members: Sequence[Member], feed: Feed, phase: Phase, calendar: Calend
         batches = [{name: rows[name][torch.from_numpy(chosen)] for name, chosen in step.items()} for step in plan]
     features = _streams(feed, batches[place.step :], phase, number)
     for step in range(place.step, len(batches)):
+        if not _alive(members):
+            break
         here = Place(place.phase, place.epoch, step, place.done + step - place.step)
         views = next(features)
         for member in _alive(members):
@@ -195,9 +197,12 @@ def _streams(
 
 
 def _pause(members: Sequence[Member], place: Place, *, last: bool) -> None:
-    """Between two steps: save if a save is due, stop if a run requests it."""
+    """Between two steps: save if a save is due, stop if a run requests it. A member whose run raises ends alone."""
+    stop = False
+    for member in _alive(members):
+        with isolate_errors(member.fail):
+            stop = member.run.should_stop() or stop
     alive = _alive(members)
-    stop = any(member.run.should_stop() for member in alive)
     if stop or (not last and any(member.run.save_due() for member in alive)):
         for member in alive:
             member.save(place)

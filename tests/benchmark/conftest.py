@@ -23,6 +23,7 @@ def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
     """Runs a command line in a folder of its own."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "logs"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "configuration"))
     for name in ("PMLL_STORE", "PMLL_DATA", "PMLL_THREADS"):
         monkeypatch.delenv(name, raising=False)
 

@@ -206,6 +206,56 @@ def test_a_newer_grid_file_is_refused(tmp_path: Path) -> None:
     assert problems(tmp_path, "schema: 2\n")[0][1] == "grid.yaml:1:1, schema"
 
 
+SLURM = """\
+methods: [scpnet]
+slurm:
+  partition: gpu
+  time: 10:30
+  gpus: 2
+  exclusive: true
+  setup: [module load cuda, "export A=1"]
+  trunk: {mem: 64G}
+  scpnet.cpus: 8
+"""
+
+
+def test_settings_of_jobs_are_as_on_the_command_line_and_know_their_lines(tmp_path: Path) -> None:
+    found = {(each.of, each.key): each for each in read(tmp_path, SLURM).slurm}
+    assert {key: each.value for key, each in found.items()} == {
+        ("", "partition"): "gpu",
+        ("", "time"): "10:30",  # text, not the number 630
+        ("", "gpus"): "2",
+        ("", "exclusive"): "yes",
+        ("", "setup"): "module load cuda\nexport A=1",
+        ("trunk", "mem"): "64G",
+        ("scpnet", "cpus"): "8",
+    }
+    assert found["trunk", "mem"].where == f"{tmp_path}/grid.yaml:8:11, slurm.trunk.mem"
+
+
+@pytest.mark.parametrize(
+    ("text", "where"), [("slurm: {mem: null}", "1:9, slurm.mem"), ("slurm:\n  a: {mem: {b: c}}", "2:7, slurm.a.mem")]
+)
+def test_a_setting_of_jobs_that_is_no_value_is_refused(tmp_path: Path, text: str, where: str) -> None:
+    [(what, place, _)] = problems(tmp_path, text)
+    assert place == f"grid.yaml:{where}"
+    assert "neither text nor a number" in what
+
+
+def test_settings_of_jobs_are_a_mapping(tmp_path: Path) -> None:
+    assert problems(tmp_path, "slurm: [mem]")[0][1] == "grid.yaml:1:1, slurm"
+
+
+def test_a_wrong_setting_of_jobs_is_refused_with_its_line_whatever_the_launcher(
+    command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "grid.yaml").write_text("methods: [linear-probe]\nsubset: 40\nslurm:\n  partitions: gpu\n")
+    answer = command("run", "--config", "grid.yaml", "--dry-run")
+    assert answer.code == 3
+    assert "where: grid.yaml:4:3, slurm.partitions" in answer.err
+    assert "did you mean 'partition'?" in answer.err
+
+
 GIVEN = {
     "methods": ["bce", "sst"],
     "datasets": ["voc2007", "shapes"],

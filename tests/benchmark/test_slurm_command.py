@@ -22,6 +22,7 @@ from small_grids import RATIOS, method_file
 def command(cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> Any:
     """Submits four cells."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "configuration"))
     grid = ["--methods", method_file(tmp_path), "--ratios", *map(str, RATIOS), "--subset", "60"]
 
     def run(*argv: str, launcher: str = "slurm") -> Answer:

@@ -65,8 +65,10 @@ class RunOptions:
     slurm: Annotated[
         list[str] | None,
         _option(
-            "With slurm: an option of each job, such as gpus=1, cpus=8, mem=32G, time=240 (minutes), partition=NAME, "
-            "account=NAME, setup=COMMAND, or any other option of sbatch. Repeatable.",
+            "With slurm: a setting of jobs, such as gpus=1, cpus=8, mem=32G, time=240 (minutes; default: 60), "
+            "partition=NAME, parallel=N (jobs that run at a time; default: 256), setup=COMMAND, requeue=no, or another "
+            "option of sbatch; METHOD.KEY, trunk.KEY (methods that train their trunk) or frozen.KEY for some jobs. "
+            "Repeatable. Defaults can be in a grid file and in the profile of 'pmll-bench doctor --slurm'.",
             "KEY=VALUE",
         ),
     ] = None

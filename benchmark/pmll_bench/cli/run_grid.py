@@ -18,6 +18,7 @@ from .output import failure_text, print_json, print_table, tell
 from .plans import fetch_words, plan_of, show_plan
 
 if TYPE_CHECKING:
+    from ..plan.job_settings import Layers
     from ..plan.planning import Plan
     from ..plan.request import Request
     from ..report.table import Table
@@ -35,26 +36,25 @@ def run_grid(request: Request, how: RunOptions) -> Plan:
     if how.slots is not None and how.launcher != Launcher.local:
         raise UsageError(f"--slots is for the launcher local, not {how.launcher}", hint="add --launcher local")
     planned = plan_of(request, how.root, dry_run=how.dry_run)
+    layers = _job_layers(planned, request, how)
     if how.dry_run:
         show_plan(planned, how.root, how.as_json)
         return planned
     fetch_words(planned, request, how.root)
     if how.launcher == Launcher.slurm:
-        _submit(planned, how)
+        _submit(planned, layers, how)
     else:
         _carry_out(planned, how)
     return planned
 
 
-def _submit(planned: Plan, how: RunOptions) -> None:
+def _submit(planned: Plan, layers: Layers, how: RunOptions) -> None:
     """Submit the missing cells, then print the job ids or wait for the jobs."""
     from ..launch.slurm import submit
-    from ..plan.job_settings import from_options
     from ..store.store import Store
 
     store = Store.open(how.root)
-    layers, threads = [from_options(how.slurm or [])], _threads(planned, how)
-    jobs = submit(planned.groups, store, layers, device=how.device, threads=threads)
+    jobs = submit(planned.groups, store, layers, device=how.device, threads=_threads(planned, how))
     if not jobs:
         tell("nothing to submit: all cells are done, queued or running")
     if how.wait:
@@ -67,6 +67,21 @@ def _submit(planned: Plan, how: RunOptions) -> None:
     elif jobs:
         print("\n".join(jobs))
     _tell_how_to_follow(how.root)
+
+
+def _job_layers(planned: Plan, request: Request, how: RunOptions) -> Layers:
+    """The settings of jobs, by rising precedence: the site's profile, the grid file, the command line.
+
+    Those of a grid file are checked whatever the launcher.
+    """
+    if how.launcher != Launcher.slurm and not request.slurm:
+        return ()
+    from ..launch.site_profile import read_profile
+    from ..launch.slurm import checked
+    from ..plan.job_settings import from_options
+
+    profile = read_profile() if how.launcher == Launcher.slurm else ()
+    return checked([profile, request.slurm, from_options(how.slurm or [])], planned.groups)
 
 
 def _follow(planned: Plan, store: Store, as_json: bool) -> None:

@@ -20,9 +20,9 @@ from ..store.source_code import SourceCode
 from ..store.store import Store
 from .arrays import Array, arrays_of
 from .sbatch import batch_of, check, parallel_of
-from .scheduler import alive_jobs, configuration, user
+from .scheduler import alive_jobs, array_of, configuration, user
 from .starting import planned_code
-from .submission import main_id, submit_array
+from .submission import submit_array
 
 LARGEST_ARRAY = 500
 
@@ -85,7 +85,7 @@ def arrays_for(groups: Iterable[Group], layers: Layers, cluster: Mapping[str, st
 
 def _end_of(array: int | None, submitted: Sequence[Sequence[str]]) -> str:
     """The dependency on the end of an array that is submitted already; empty for None."""
-    return "" if array is None else f"afterany:{main_id(submitted[array][0])}"
+    return "" if array is None else f"afterany:{array_of(submitted[array][0])}"
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def _say_what_was_submitted(submitted: Sequence[Sequence[str]]) -> Iterator[None
         if not submitted:
             raise
         jobs = counted(sum(map(len, submitted)), "job")
-        ids = ", ".join(main_id(array[0]) for array in submitted)
+        ids = ", ".join(array_of(array[0]) for array in submitted)
         what = f"{error.what}; {jobs} of this grid had been submitted before ({ids}) and go on"
         hint = error.hint or "the same command submits the rest"
         raise ConfigError(what, where=error.where, hint=hint) from error

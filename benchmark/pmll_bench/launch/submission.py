@@ -19,6 +19,7 @@ from ..store.records import QueueRecord, SubmissionRecord, SubmittedJob
 from ..store.store import Store
 from .acceptance import submit_script
 from .sbatch import Batch
+from .scheduler import array_of
 from .worker import RunGroup
 
 TIMEOUTS = 1_000_000  # submitit's limit for requeues is never reached: those of `retries` hold
@@ -51,22 +52,13 @@ def submit_array(
     jobs = call_sbatch(store, batch, [(cells, options) for cells in names], RunGroup(), parallel=parallel)
     done = tuple(SubmittedJob(job=job, cells=cells) for job, cells in zip(jobs, names, strict=True))
     submitted = record(jobs=done, command=tuple(sys.argv))
-    write_record(store.root / "slurm" / f"{main_id(jobs[0])}.json", submitted)
+    write_record(store.root / "slurm" / f"{array_of(jobs[0])}.json", submitted)
     for job, of_group in zip(jobs, folders, strict=True):
         for folder in of_group:
             before = newest[folder]
             queued = QueueRecord(job=job, attempt=before, since=before, cluster=submitted.cluster, user=submitted.user)
             folder.queue(queued)
     return jobs
-
-
-def main_id(job: str) -> str:
-    """The id of the array of a job, or of the job itself.
-
-    >>> main_id("12_3"), main_id("12")
-    ('12', '12')
-    """
-    return job.partition("_")[0]
 
 
 def call_sbatch(store: Store, batch: Batch, calls: Sequence[Call], function: Any, *, parallel: int = 1) -> list[str]:

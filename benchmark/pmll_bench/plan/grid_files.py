@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import PydanticCustomError
 
 from ..errors import ConfigError, nearest, raise_all
+from .documents import Document, Place, dotted, read_document
+from .job_settings import job_settings
 from .request import Declared, MethodRow, Request, declared
-
-MAX_BYTES = 1_000_000
-MAX_VALUES = 100_000  # aliases count each time they are used
-MAX_DEPTH = 20
-
-Place: TypeAlias = tuple[str | int, ...]
-Marks: TypeAlias = Mapping[Place, tuple[int, int]]  # line and column of each value, from 1
 
 
 def read_request(path: Path) -> Request:
@@ -28,123 +21,13 @@ def read_request(path: Path) -> Request:
 
     Raises one `ConfigError` with all problems, each with file, line and column.
     """
-    data = _read(path)
-    document, marks = _load_json(data, path) if path.suffix == ".json" else _load_yaml(data, path)
-    if not isinstance(document, dict):
-        raise ConfigError(
-            "a grid file must be a mapping of keys to values", where=str(path), hint="datasets: [voc2007]"
-        )
+    file = read_document(path, "grid file", "datasets: [voc2007]")
     try:
-        return _request(document)
+        return _request(file)
     except ValidationError as error:
-        found = sorted(error.errors(), key=lambda problem: _mark(problem["loc"], marks))
-        raise_all([_problem(dict(problem), path, marks) for problem in found])
+        found = sorted(error.errors(), key=lambda problem: file.mark(problem["loc"]))
+        raise_all([_problem(dict(problem), file) for problem in found])
         raise
-
-
-def _read(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"cannot read the grid file: {error.strerror}", where=str(path)) from None
-    if len(data) > MAX_BYTES:
-        raise ConfigError(f"the grid file has {len(data):,} bytes (at most {MAX_BYTES:,} are allowed)", where=str(path))
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"the grid file is not valid UTF-8 (byte {error.start})", where=str(path)) from None
-
-
-class _Core(yaml.SafeLoader):
-    """The core schema of YAML 1.2: `1e-4` is a number; `10:30`, `no`, `1_000` and dates are text."""
-
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 (the parent's class attribute, emptied)
-
-
-for _tag, _pattern in {
-    "null": r"~|null|Null|NULL|",
-    "bool": r"true|True|TRUE|false|False|FALSE",
-    "int": r"[-+]?[0-9]+",
-    "float": r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
-}.items():
-    _Core.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$", re.ASCII), None)
-
-
-def _load_yaml(text: str, path: Path) -> tuple[Any, Marks]:
-    try:
-        node = yaml.compose(text, Loader=_Core)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise ConfigError(f"invalid YAML: {getattr(error, 'problem', None) or error}", where=where) from None
-    marks: dict[Place, tuple[int, int]] = {}
-    return (None if node is None else _value(node, (), marks, path)), marks
-
-
-def _value(node: yaml.Node, place: Place, marks: dict[Place, tuple[int, int]], path: Path) -> Any:
-    line, column = node.start_mark.line + 1, node.start_mark.column + 1
-    marks[place] = line, column
-    where = f"{path}:{line}:{column}"
-    if len(marks) > MAX_VALUES or len(place) > MAX_DEPTH:
-        raise ConfigError("the grid file is nested too deeply or has too many values", where=where)
-    if isinstance(node, yaml.SequenceNode) and node.tag.endswith(":seq"):
-        return [_value(item, (*place, index), marks, path) for index, item in enumerate(node.value)]
-    if isinstance(node, yaml.MappingNode) and node.tag.endswith(":map"):
-        return _mapping(node, place, marks, path)
-    convert = _SCALARS.get(node.tag.removeprefix("tag:yaml.org,2002:"))
-    if convert is None or not isinstance(node, yaml.ScalarNode):
-        raise ConfigError(
-            f"unsupported YAML tag {node.tag}", where=where, hint="use plain text, numbers, lists and mappings"
-        )
-    try:
-        return convert(node.value)
-    except ValueError:
-        raise ConfigError(f"invalid value {node.value!r} for the tag {node.tag}", where=where) from None
-
-
-def _mapping(node: yaml.MappingNode, place: Place, marks: dict[Place, tuple[int, int]], path: Path) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key, item in node.value:
-        where = f"{path}:{key.start_mark.line + 1}:{key.start_mark.column + 1}"
-        if not key.tag.endswith(":str"):
-            shown = (
-                key.value
-                if isinstance(key, yaml.ScalarNode)
-                else "[…]"
-                if isinstance(key, yaml.SequenceNode)
-                else "{…}"
-            )
-            raise ConfigError(f"key {shown} is not a string", where=where, hint="put it in quotes")
-        if key.value in result:
-            raise ConfigError(f"duplicate key {key.value!r}", where=where)
-        result[key.value] = _value(item, (*place, key.value), marks, path)
-        marks[(*place, key.value)] = key.start_mark.line + 1, key.start_mark.column + 1
-    return result
-
-
-_SCALARS: Mapping[str, Callable[[str], Any]] = {
-    "str": str,
-    "null": lambda text: None,
-    "bool": lambda text: text.lower() == "true",
-    "int": int,
-    "float": lambda text: float(text.replace(".inf", "inf").replace(".nan", "nan")),
-}
-
-
-def _load_json(text: str, path: Path) -> tuple[Any, Marks]:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        for index, (key, _) in enumerate(pairs):
-            if key in dict(pairs[:index]):
-                raise ConfigError(f"duplicate key {key!r}", where=str(path))
-        return dict(pairs)
-
-    try:
-        return json.loads(text, object_pairs_hook=unique), {}
-    except json.JSONDecodeError as error:
-        where = f"{path}:{error.lineno}:{error.colno}"
-        raise ConfigError(f"invalid JSON: {error.msg}", where=where) from None
-    except RecursionError:
-        raise ConfigError("the grid file is nested too deeply", where=str(path)) from None
 
 
 def _listed(value: Any) -> Any:
@@ -206,7 +89,7 @@ def _named(value: Any) -> Any:
 
 
 Rows: TypeAlias = list[Annotated[_MethodRow, BeforeValidator(_named)]]
-FORMS = {"methods": Annotated[Rows, BeforeValidator(_listed)], "sets": Sets}
+FORMS = {"methods": Annotated[Rows, BeforeValidator(_listed)], "sets": Sets, "slurm": dict[str, Any]}
 """The fields of a request with a special form in a grid file."""
 
 
@@ -225,28 +108,22 @@ _GridFile = create_model("_GridFile", __base__=_Strict, schema_=(Literal[1], Fie
 """The keys of a grid file: the fields of `Request`."""
 
 
-def _request(document: Mapping[str, Any]) -> Request:
-    given = _GridFile.model_validate(document)
+def _request(file: Document) -> Request:
+    given = _GridFile.model_validate(file.content)
     values = {name: getattr(given, name) for name in given.model_fields_set - {"schema_"}}
     if "methods" in values:
         values["methods"] = [row.row() for row in values["methods"]]
+    if "slurm" in values:
+        values["slurm"] = job_settings(file, ("slurm",))
     fields: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
     }
     return Request(**fields)
 
 
-def _mark(place: Place, marks: Marks) -> tuple[int, int]:
-    """Line and column of a value, or of the nearest one around it; (0, 0) if the format has none."""
-    around = (place[:length] for length in range(len(place), -1, -1))
-    return next((marks[outer] for outer in around if outer in marks), (0, 0))
-
-
-def _problem(found: Mapping[str, Any], path: Path, marks: Marks) -> ConfigError:
+def _problem(found: Mapping[str, Any], file: Document) -> ConfigError:
     place: Place = found["loc"]
-    line, column = _mark(place, marks)
-    inside = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
-    where = f"{path}:{line}:{column}, {inside}" if line else f"{path}, {inside}"
+    where, inside = file.where(place), dotted(place)
     if found["type"] == "extra_forbidden":
         model = _MethodRow if len(place) > 1 else _GridFile
         keys = [info.alias or name for name, info in model.model_fields.items()]

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ..errors import UsageError
+from ..errors import ConfigError, UsageError, raise_all
+from .documents import Document, Place, dotted
 from .planned import Planned
 
 OPTION = "--slurm"
@@ -48,6 +49,39 @@ def setting(name: str, value: str, where: str) -> JobSetting:
     """The setting that `[METHOD.]KEY` names. Options of sbatch may be written with `_` for `-`."""
     of, _, key = name.rpartition(".")
     return JobSetting(key=key.replace("_", "-"), value=value, of=of, where=where)
+
+
+def job_settings(file: Document, place: Place = ()) -> Layer:
+    """The settings in a file, at `place`: keys with values, and mappings of them for a method or for what is trained.
+
+    Raises one `ConfigError` with all problems, each with its line.
+    """
+    found: list[JobSetting] = []
+    problems: list[ConfigError] = []
+    content = file.content
+    for part in place:
+        content = content[str(part)]
+    for name, value in content.items():
+        inside = value.items() if isinstance(value, dict) else ((None, value),)
+        for key, one in inside:
+            at = (*place, name) if key is None else (*place, name, key)
+            try:
+                found.append(setting(name if key is None else f"{name}.{key}", _text(one), file.where(at)))
+            except ValueError as error:
+                problems.append(ConfigError(f"{dotted(at)}: {error}", where=file.where(at)))
+    raise_all(problems)
+    return found
+
+
+def _text(value: object) -> str:
+    """A value of a file as `--slurm` takes it; a list has a line of `setup` in each item."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return "\n".join(_text(item) for item in value)
+    if isinstance(value, (str, int, float)):
+        return str(value)
+    raise ValueError("neither text nor a number nor true or false")
 
 
 def in_force(layers: Layers, planned: Planned) -> dict[str, JobSetting]:

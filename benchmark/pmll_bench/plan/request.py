@@ -14,6 +14,7 @@ from pmll_datasets.registry import ALIASES, DATASETS, REGIMES
 
 from ..errors import ConfigError
 from .cell import parse_ratio
+from .job_settings import JobSetting
 from .overrides import Overrides, parse_sets
 
 DEFAULT = ("bce", "asl", "linear-probe", "ssgrl", "clip-zeroshot", "dualcoop")  # take minutes on the embedded data set
@@ -120,6 +121,7 @@ class Request:
     data_root: str | None = given(None, "FOLDER", "Folder with the data sets.", panel=EXECUTION, envvar="PMLL_DATA")
     name: str = ""
     about: str = ""  # one line on the purpose of the grid
+    slurm: tuple[JobSetting, ...] = ()  # settings of jobs, which `--slurm` overrides; they change no number
 
     @property
     def rows(self) -> tuple[MethodRow, ...]:

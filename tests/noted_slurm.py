@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from submitit.core.utils import DelayedSubmission
 
+from pmll_bench.launch.scheduler import Listed, user
 from pmll_bench.store.store import Store
 
 COMMANDS = {
@@ -18,8 +19,21 @@ env >$number.env
 echo "Submitted batch job $number"
 """,
     "srun": "",
-    "squeue": "cat alive",
-    "scontrol": "echo 'MaxArraySize            = 3'",
+    # like the real one, it refuses a single unknown id, and skips unknown ones among several
+    "squeue": """
+for option; do case $option in --jobs=*) jobs=,${option#--jobs=},;; esac; done
+[[ $* == *%T* ]] || exec cut -d'|' -f1 listed
+found=$(awk -F'[|_]' -v jobs="$jobs" 'index(jobs, "," $1 ",")' listed)
+[[ -n $found || $jobs == *,*,*,* ]] && exec echo "$found"
+echo "slurm_load_jobs error: Invalid job id specified" >&2
+exit 1
+""",
+    "sacct": "echo 'Slurm accounting storage is disabled' >&2; exit 1",
+    "scontrol": """
+echo 'ClusterName             = noted'
+echo 'MaxArraySize            = 3'
+echo 'PrivateData             = none'
+""",
 }
 
 
@@ -30,12 +44,44 @@ class Cluster(NamedTuple):
 
     def command(self, name: str, script: str) -> None:
         path = self.folder / name
-        path.write_text(f"#!/bin/bash\ncd {self.folder}\n{script}")
+        path.write_text(f'#!/bin/bash\ncd {self.folder}\necho "{name} $*" >>asked\n{script}')
         path.chmod(0o755)
 
     def alive(self, *jobs: str) -> None:
-        """The jobs that squeue lists."""
-        (self.folder / "alive").write_text("".join(f"{job}\n" for job in jobs))
+        """The jobs that squeue lists as running."""
+        self.lists(*(Listed(job, "RUNNING", user(), "4G", "None") for job in jobs))
+
+    def lists(self, *jobs: Listed) -> None:
+        """What squeue lists."""
+        rows = (f"{job.id}|{job.state}|{job.user}|{job.memory}|{job.reason}\n" for job in jobs)
+        (self.folder / "listed").write_text("".join(rows))
+
+    def accounts(self, *jobs: Listed) -> None:
+        """What sacct lists; without this, there is no accounting."""
+        rows = (f"{job.id}|{job.state}|{job.user}|{job.memory}\n" for job in jobs)
+        (self.folder / "accounts").write_text("".join(rows))
+        self.command("sacct", "cat accounts")
+
+    def configured(self, **values: str) -> None:
+        """Other values of the configuration."""
+        lines = "".join(f"echo '{name} = {value}'\n" for name, value in values.items())
+        self.command("scontrol", f"{lines}{COMMANDS['scontrol']}")
+
+    def silent(self) -> None:
+        """The controller is away."""
+        for name in ("squeue", "sacct", "scontrol"):
+            self.command(name, "echo 'Unable to contact slurm controller (connect failure)' >&2; exit 1")
+
+    def answers(self) -> None:
+        """The controller is back."""
+        for name in ("squeue", "scontrol"):
+            self.command(name, COMMANDS[name])
+
+    def asked(self, name: str) -> list[str]:
+        """The calls of a command so far."""
+        path = self.folder / "asked"
+        calls = path.read_text().splitlines() if path.exists() else []
+        return [call for call in calls if call.startswith(f"{name} ")]
 
     def script(self, number: int) -> str:
         return (self.folder / f"{number}.sh").read_text()

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pmll_bench.launch.scheduler import alive_jobs
 from pmll_bench.launch.waiting import wait
 from pmll_bench.run.progress import PlainListener
 from pmll_bench.store.cell_folder import CellFolder
@@ -168,7 +167,5 @@ def test_a_cancelled_job_saves_and_its_cell_is_not_waited_for() -> None:
     assert cell.checkpoints()  # what it saved
     record = cell.record()
     assert record is not None
-    outcome = wait(
-        [record.planned()], Store.open(Path("runs")), alive_jobs, PlainListener(1, sys.stderr), poll=0.2, query=0.5
-    )
-    assert outcome.lost == [cell.id]
+    outcome = wait([record.planned()], Store.open(Path("runs")), PlainListener(1, sys.stderr), poll=0.2, every=0.5)
+    assert outcome.interrupted == [cell.id]

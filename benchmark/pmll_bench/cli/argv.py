@@ -1,12 +1,14 @@
-"""List options in all common forms: `--seeds 0 1`, `--seeds 0,1`, `--seeds 0 --seeds 1`."""
+"""List options in all common forms: `--seeds 0 1`, `--seeds 0,1`, `--seeds 0 --seeds 1`; options without a value."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from ..plan.request import declared
 
 LISTS = frozenset(field.flag for field in declared() if field.many and field.option and field.option.listed)
+USUAL = {"--watch": "10"}  # options whose value may be left out
 
 
 def spread_lists(argv: Sequence[str]) -> list[str]:
@@ -39,6 +41,19 @@ def spread_lists(argv: Sequence[str]) -> list[str]:
         else:
             spread += [part for value in values.split(",") if value for part in (current, value)]
     return [*spread, *empty]
+
+
+def fill_in(argv: Sequence[str]) -> list[str]:
+    """Give options their usual value where the command line gives them none.
+
+    >>> fill_in(["--watch", "--check"]), fill_in(["--watch", "60"])
+    (['--watch', '10', '--check'], ['--watch', '60'])
+    """
+    filled: list[str] = []
+    for argument, following in itertools.zip_longest(argv, argv[1:], fillvalue="-"):
+        usual = USUAL.get(argument)
+        filled += [argument] if usual is None or not following.startswith("-") else [argument, usual]
+    return filled
 
 
 def open_list(argv: Sequence[str]) -> str | None:

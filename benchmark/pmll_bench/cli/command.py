@@ -7,7 +7,7 @@ from typing import Any
 
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
-from .argv import open_list, spread_lists
+from .argv import fill_in, open_list, spread_lists
 
 OPEN_LIST = "pmll_bench.open_list"
 
@@ -17,7 +17,7 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         ctx.meta[OPEN_LIST] = open_list(args)
-        return super().parse_args(ctx, spread_lists(args))
+        return super().parse_args(ctx, spread_lists(fill_in(args)))
 
     def get_params(self, ctx: Any) -> list[Any]:
         return without_type(super().get_params(ctx))

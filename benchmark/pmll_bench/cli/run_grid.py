@@ -86,23 +86,24 @@ def _job_layers(planned: Plan, request: Request, how: RunOptions) -> Layers:
 
 def _follow(planned: Plan, store: Store, as_json: bool) -> None:
     """Wait for the jobs and print their results."""
-    from ..launch.scheduler import alive_jobs
     from ..launch.waiting import wait
     from ..run.progress import listening
 
     missing = [each for each in planned.cells if store.folder(each.cell).result() is None]
     try:
         with listening(len(missing), as_json) as listener:
-            outcome = wait(missing, store, alive_jobs, listener)
+            outcome = wait(missing, store, listener)
     except KeyboardInterrupt:
         _tell_how_to_follow(store.root)
         raise typer.Exit(Exit.INTERRUPTED) from None
     code = _report(planned, store, outcome, as_json)
-    if outcome.lost:
-        lost, jobs = counted(len(outcome.lost), "cell"), "its job" if len(outcome.lost) == 1 else "their jobs"
-        tell(f"{lost} lost: {jobs} disappeared; logs are in {store.root / 'slurm'}")
-    if code:
-        raise typer.Exit(code)
+    _tell_failures(store, outcome.interrupted)
+    if outcome.stuck:
+        tell(f"{counted(len(outcome.stuck), 'cell')} queued: no job can start; see 'pmll-bench status'")
+    if outcome.lost or outcome.interrupted:
+        tell(f"logs are in {store.root / 'slurm'}")
+    if code or outcome.interrupted or outcome.stuck:
+        raise typer.Exit(Exit.CELLS_FAILED)
 
 
 def _tell_how_to_follow(root: Path) -> None:
@@ -192,7 +193,7 @@ def table_of(planned: Plan, store: Store) -> Table:
 
 
 def _tell_failures(store: Store, cells: list[str]) -> None:
-    from ..store.status import cell_status, failures
+    from ..store.status import BROKEN, cell_status, failures
 
-    for failure in failures(cell_status(store.find(cell)) for cell in cells):
+    for failure in failures((cell_status(store.find(cell)) for cell in cells), of=(*BROKEN, "interrupted")):
         tell(failure_text(failure))

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import time
+from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import Exit
 from .options import STORE, DataRoot, Json, Root
-from .output import columns, failure_text, print_json, tell
+from .output import columns, print_json, tell
+
+if TYPE_CHECKING:
+    from .readings import Reading
+
+CLEAR = "\x1b[H\x1b[2J"  # moves the cursor to the top left and erases the screen
 
 
 def status(
@@ -18,32 +27,65 @@ def status(
         bool,
         typer.Option("--check", help="Exit with status 5 unless all cells are done and up to date."),
     ] = False,
+    watch: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            metavar="[SECONDS]",
+            help="Read the store again every SECONDS (10 if not given) until all cells have ended.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show the state of every cell and the reasons of failures.
+    """Show the state of every cell, its cluster job, and the reasons of failures.
+
+    Slurm is asked about the jobs of unfinished cells. If a job ended before it
+    could record why, the reason is recorded with its cells.
 
     \b
     Examples:
       pmll-bench status
       pmll-bench status --check
+      pmll-bench status --watch
+      pmll-bench status --watch 60 --json
     """
     from ..launch.jobs import learn
-    from ..store.status import STATES, counts, failures, survey
     from ..store.store import Store
+    from .readings import read, readings
 
     store = Store.open(root, create=False)
-    cells = survey(store, _revisions() if check else None, learn(store).hints)
-    if as_json:
-        failed = [asdict(failure) for failure in failures(cells)]
-        print_json("status", {"cells": [asdict(cell) for cell in cells], "failures": failed})
+    revisions = _revisions() if check else None
+    if watch is None:
+        reading = read(store, learn(store), revisions)
+        if as_json:
+            print_json("status", reading.document())
+        else:
+            print(reading.text)
     else:
-        present = [state for state in STATES if any(cell.state == state for cell in cells)]
-        rows = [[*name, *(count[state] for state in present)] for name, count in counts(cells).items()]
-        print(columns(["data set", "method", *present], rows))
-        for failure in failures(cells):
-            print(f"\n{failure_text(failure)}")
-    if check and any(cell.state != "done" for cell in cells):
+        reading = _show_changes(readings(store, watch, revisions), as_json)
+    if check and any(cell.state != "done" for cell in reading.cells):
         raise typer.Exit(Exit.INCOMPLETE)
+
+
+def _show_changes(found: Iterable[Reading], as_json: bool) -> Reading:
+    """Show readings as they come: redrawn on a terminal, else only what has changed; returns the last one."""
+    terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    before: Reading | None = None
+    for reading in found:
+        if as_json:
+            if before is None or before.document() != reading.document():
+                print_json("status", reading.document())
+        elif terminal:
+            print(f"{CLEAR}{reading.text}", flush=True)
+        elif before is None:
+            print(reading.text, flush=True)
+        else:
+            new = [text for text in reading.details if text not in before.details]
+            if new or reading.summary != before.summary:
+                print("\n".join([f"{time.strftime('%H:%M:%S')}  {reading.summary}", *new]), flush=True)
+        before = reading
+    assert before is not None
+    return before
 
 
 def _revisions() -> dict[str, int]:

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from pydantic import Field
 
 from ..errors import StoreError
-from ..files import store_errors
+from ..files import store_errors, write_whole
 from ..store.attempt import TRACEBACK_KEPT, Attempt
 from ..store.cell_folder import CellFolder, JobHint
 from ..store.document import Record, read_record, write_record
@@ -38,10 +38,14 @@ class AbsentRecord(Record):
 
 @dataclass(frozen=True)
 class CellJob:
-    """The job of an unfinished cell: what it does and why. A job that cannot start has a remedy."""
+    """The job of an unfinished cell: what it does and why. A job that cannot start has a remedy.
+
+    It may be `absent` from Slurm's answer, `elsewhere` (of another cluster, or hidden from this user), or `unknown`,
+    because Slurm does not answer.
+    """
 
     id: str
-    phase: Literal["pending", "running", "absent", "elsewhere"]
+    phase: Literal["pending", "running", "absent", "elsewhere", "unknown"]
     why: str = ""
     remedy: str = ""
 
@@ -98,7 +102,10 @@ def learn(store: Store, folders: Iterable[CellFolder] | None = None) -> Learned:
     here = [claim for claim in claims if claim.queued.cluster in ("", name)]
     listed = listed_jobs(claim.job for claim in here) if name is not None else None
     if listed is None:
-        return Learned(answered=False)
+        return Learned(
+            jobs={claim.folder.id: CellJob(claim.job, "unknown", "Slurm does not answer") for claim in claims},
+            answered=False,
+        )
     elsewhere = {
         claim.folder.id: CellJob(claim.job, "elsewhere", f"on the cluster {claim.queued.cluster}")
         for claim in claims
@@ -176,13 +183,13 @@ def _gone(store: Store, absent: list[str]) -> set[str]:
     path, now = store.root / "slurm" / "absent.json", Clock(store.root)()  # which all readers share
     record = read_record(AbsentRecord, path)
     before = record.jobs if record is not None else {}
-    since = {job: first if (first := before.get(job, now)) <= now else now for job in absent}
+    since = {job: min(before.get(job, now), now) for job in absent}
     if since != before:
         with suppress(StoreError):  # the next answer then counts as the first one again
             with store_errors(path):
                 path.parent.mkdir(exist_ok=True)
             write_record(path, AbsentRecord(jobs=since))
-    return {job for job, first in since.items() if now - first >= APART}
+    return {job for job, first in since.items() if job in before and now - first >= APART}
 
 
 def log_of(store: Store, job: str) -> Path:
@@ -204,8 +211,8 @@ def _record(claim: _Claim, end: JobEnd) -> bool:
     """Record the end of a job with a cell that it left open; return whether this was possible."""
     try:
         attempt = _open_attempt(claim)
-        if attempt is not None:
-            attempt.end_if_open(end.kind, end.why, end.cause)
+        if attempt is not None and attempt.end_if_open(end.kind, end.why, end.cause) and end.why.trace:
+            write_whole(attempt.trace, end.why.trace.encode())
     except StoreError:
         return False
     return True

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from .scheduler import array_of
+
 CANCEL = "cancel it (pmll-bench cancel) and submit again with"
 RELEASE = "run 'scontrol release {job}', or cancel it (pmll-bench cancel)"
 WAITS = {
@@ -53,6 +55,6 @@ def explain_waiting(job: str, reason: str) -> Waiting:
     """
     for pattern, why, remedy in NEVER:
         if re.fullmatch(pattern, reason):
-            return Waiting(f"cannot start: {why} ({reason})", remedy.format(job=job))
+            return Waiting(f"cannot start: {why} ({reason})", remedy.format(job=array_of(job)))
     why = next((words for first, words in WAITS.items() if reason.startswith(first)), "waiting")
     return Waiting(f"{why} ({reason})" if reason and reason != "None" else why)

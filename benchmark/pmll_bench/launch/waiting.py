@@ -1,62 +1,84 @@
-"""Follows the cells of cluster jobs through the files of the store."""
+"""Follows the cells of cluster jobs through the files of the store, with hints from the scheduler."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
 
 from ..plan.planned import Planned
 from ..run.listeners import Listener
 from ..run.outcome import Outcome
 from ..store.cell_folder import CellFolder
+from ..store.lease import Clock
 from ..store.store import Store
+from .job_groups import grouped
+from .jobs import NOT_OVER, Learned, learn
 
 POLL = 5.0  # seconds between two readings of the files
-QUERY = 60.0  # seconds between two queries to the scheduler, which many users share
-GONE = 2  # consecutive answers without a job before it counts as gone: a single one may be an error
+ASK = 60.0  # seconds between two questions to the scheduler, which many users share
 
 
 def wait(
     cells: Iterable[Planned],
     store: Store,
-    alive_jobs: Callable[[], set[str] | None],
     listener: Listener,
     *,
+    ask: Callable[[Store, Iterable[CellFolder]], Learned] = learn,
     poll: float = POLL,
-    query: float = QUERY,
+    every: float = ASK,
 ) -> Outcome:
-    """Wait until every cell is done, has failed, or is lost because its job disappeared.
+    """Wait until every cell is done or has failed, until its job is over, or until its job can never start.
 
-    The files decide; `alive_jobs` is a hint. It returns None if the scheduler does not answer, and is then ignored.
+    The files decide; the scheduler is asked at the start and then every `every` seconds. What it says about jobs that
+    wait is told once. While it does not answer, only the files count.
     """
-    outcome, missed = Outcome(), Counter[str]()
+    outcome, told, clock = Outcome(), set[str](), Clock(store.root)
     left = {planned.cell.id: planned for planned in cells}
-    queried = time.monotonic()
-    while True:
-        for cell, planned in list(left.items()):
-            folder = store.folder(planned.cell)
-            if (state := _ended(folder, gone=missed[cell] >= GONE)) is not None:
+    learned, asked = Learned(answered=False), -every
+    while left:
+        fresh = time.monotonic() - asked >= every
+        if fresh:
+            learned = ask(store, [store.folder(planned.cell) for planned in left.values()])
+            asked = time.monotonic()
+            _tell(learned, told, listener)
+        states = {cell: _ended(store.folder(left[cell].cell), learned, fresh=fresh, clock=clock) for cell in left}
+        for cell, state in states.items():
+            if state is not None:
+                planned = left.pop(cell)
                 outcome.add(planned, state)
-                listener.cell_finished(planned, state, _seconds(folder))
-                del left[cell]
-        if not left:
-            return outcome
-        if time.monotonic() - queried >= query:
-            queried = time.monotonic()
-            if (alive := alive_jobs()) is not None:
-                for cell, planned in left.items():
-                    queued = store.folder(planned.cell).queued()
-                    missed[cell] = 0 if queued is not None and queued.job in alive else missed[cell] + 1
-        time.sleep(poll)
+                listener.cell_finished(planned, state, _seconds(store.folder(planned.cell)))
+        if left:
+            time.sleep(poll)
+    return outcome
 
 
-def _ended(folder: CellFolder, *, gone: bool) -> str | None:
-    """The state in which a cell ended; None while it may still finish."""
-    state = folder.state().name
+def _tell(learned: Learned, told: set[str], listener: Listener) -> None:
+    """Tell what the scheduler says about waiting jobs, unless it was told before."""
+    for group in grouped(learned.jobs):
+        what = f"{group.job} {group.why}"
+        if group.phase != "running" and what not in told:
+            told.add(what)
+            listener.note(group.text)
+
+
+def _ended(folder: CellFolder, learned: Learned, *, fresh: bool, clock: Callable[[], float]) -> str | None:
+    """The state in which a cell ended; None while it may still finish.
+
+    Only a `fresh` answer of the scheduler tells a job that may go on from one that is over.
+    """
+    state = folder.state(hints=learned.hints, clock=clock).name
     if state in ("done", "failed", "diverged"):
         return state
-    return "lost" if gone and state != "running" else None
+    if not fresh or not learned.answered:
+        return None
+    job, end = learned.jobs.get(folder.id), learned.ends.get(folder.id)
+    if job is not None:
+        return "stuck" if job.stuck and state == "queued" else None
+    if end is not None:
+        return end.kind
+    if state == "planned":
+        return "lost"  # nothing will run it
+    return state if state in NOT_OVER else None
 
 
 def _seconds(folder: CellFolder) -> float:

@@ -17,6 +17,7 @@ class Outcome:
     held: list[str] = field(default_factory=list)  # another run is working on them
     interrupted: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)  # their job or slot disappeared
+    stuck: list[str] = field(default_factory=list)  # their jobs can never start
 
     def add(self, planned: Planned, state: str) -> None:
         """Add a cell that ended in this state."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
@@ -67,11 +67,11 @@ def counts(cells: Iterable[CellStatus]) -> dict[tuple[str, str], Counter[str]]:
     return dict(sorted(found.items()))
 
 
-def failures(cells: Iterable[CellStatus]) -> list[Failure]:
-    """Failed, diverged and lost cells, grouped by state and message, the largest group first."""
+def failures(cells: Iterable[CellStatus], of: Collection[str] = BROKEN) -> list[Failure]:
+    """Cells in these states, grouped by state and message, the largest group first."""
     found: dict[tuple[str, str], list[CellStatus]] = defaultdict(list)
     for cell in cells:
-        if cell.state in BROKEN:
+        if cell.state in of:
             found[cell.state, cell.message].append(cell)
     grouped = [Failure(*reason, tuple(cell.id for cell in same), same[0].trace) for reason, same in found.items()]
     return sorted(grouped, key=lambda failure: -len(failure.cells))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,11 @@ import pytest
 from command_line import Answer
 from noted_slurm import Cluster, run_job
 from pmll_bench.cli import main
+from pmll_bench.launch.scheduler import Listed, user
 from pmll_bench.launch.waiting import wait
 from pmll_bench.plan.planned import Planned
 from pmll_bench.run.outcome import Outcome
+from pmll_bench.store.lease import Lease
 from pmll_bench.store.store import Store
 from small_grids import RATIOS, method_file
 
@@ -44,6 +48,24 @@ def test_a_submission_prints_the_jobs_and_how_to_follow_them(command: Any, clust
     again = command("--json")
     assert json.loads(again.out) == {"schema": "pmll.submission/1", "jobs": []}
     assert "nothing to submit" in again.err
+
+
+def test_nothing_to_submit_says_why_with_the_jobs(command: Any, cluster: Cluster) -> None:
+    jobs = command().out.split()
+    store = Store.open(Path("my runs"))
+    run_job(store, "101_0")
+    cluster.lists(*(Listed(job, "PENDING", user(), "4G", "Resources") for job in jobs))
+    (held,) = [folder for folder in store.folders() if (queue := folder.queued()) and queue.job == "102"]
+    with Lease(held.lease):
+        answer = command()
+    assert "102" not in answer.out
+    start = answer.err.splitlines().index("nothing to submit:")
+    assert answer.err.splitlines()[start : start + 4] == [
+        "nothing to submit:",
+        "  1 cell is done",
+        "  2 cells are queued in jobs 101_1, 101_2: waiting for resources (Resources)",
+        f"  1 cell is held by another run (process {os.getpid()} on {socket.gethostname()})",
+    ]
 
 
 def test_several_setup_lines_follow_each_other(command: Any, cluster: Cluster) -> None:

@@ -123,7 +123,10 @@ def test_a_job_is_given_plain_data_only(cluster: Cluster, store: Store, grid: Pl
         assert all(isinstance(value, str) for value in options.values())
 
 
-def test_only_what_nobody_has_in_hand_is_submitted(cluster: Cluster, store: Store, grid: Plan) -> None:
+def test_only_what_nobody_has_in_hand_is_submitted(
+    cluster: Cluster, store: Store, grid: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pmll_bench.launch.jobs.APART", 0.0)
     first, second, third, fourth = (group.cells[0] for group in grid.groups)
     assert len(submit(grid.groups[:3], store, {})) == 3
     run_job(store, "101_0")  # done
@@ -195,11 +198,15 @@ def test_what_sbatch_says_when_it_refuses_is_said_and_nothing_stays_behind(
     assert set(states(store)) == {"planned"}
 
 
-def test_nothing_is_submitted_while_slurm_doesnt_answer(cluster: Cluster, store: Store, grid: Plan) -> None:
-    cluster.command("squeue", "echo 'Unable to contact slurm controller' >&2; exit 1")
+@pytest.mark.parametrize("broken", ["squeue", "scontrol"])
+def test_nothing_is_submitted_while_slurm_does_not_answer(
+    cluster: Cluster, store: Store, grid: Plan, broken: str
+) -> None:
+    submit(grid.groups[:1], store, {})
+    cluster.command(broken, "echo 'Unable to contact slurm controller' >&2; exit 1")
     with pytest.raises(ConfigError, match="does not answer"):
         submit(grid.groups, store, {})
-    assert not (cluster.folder / "101.sh").exists()
+    assert not (cluster.folder / "102.sh").exists()
 
 
 def test_settings_that_make_no_sense_are_refused_before_anything_is_submitted(

@@ -50,13 +50,14 @@ def run_grid(request: Request, how: RunOptions) -> Plan:
 
 def _submit(planned: Plan, layers: Layers, how: RunOptions) -> None:
     """Submit the missing cells, then print the job ids or wait for the jobs."""
+    from ..launch.in_hand import learned_of, nothing_to_submit
     from ..launch.slurm import submit
     from ..store.store import Store
 
     store = Store.open(how.root)
     jobs = submit(planned.groups, store, layers, device=how.device, threads=_threads(planned, how))
     if not jobs:
-        tell("nothing to submit: all cells are done, queued or running")
+        tell(nothing_to_submit(planned.cells, store, learned_of(planned.groups, store)))
     if how.wait:
         continues = "it continues" if len(jobs) == 1 else "they continue"
         tell(f"{counted(len(jobs), 'job')} submitted; {continues} if this command is stopped")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -13,14 +13,14 @@ from pmll_methods.method import names
 
 from ..errors import ConfigError
 from ..plan.job_settings import Layers, from_mapping
-from ..plan.planned import Group, Planned
-from ..store.lease import is_held
+from ..plan.planned import Group
 from ..store.records import SubmissionRecord
 from ..store.source_code import SourceCode
 from ..store.store import Store
 from .arrays import Array, arrays_of
+from .in_hand import learned_of, missing
 from .sbatch import batch_of, check, parallel_of
-from .scheduler import alive_jobs, array_of, configuration, user
+from .scheduler import array_of, configuration, user
 from .starting import planned_code
 from .submission import submit_array
 
@@ -44,11 +44,10 @@ def submit(
     _check_available()
     groups = list(groups)
     layers = checked(settings, groups)
-    alive = alive_jobs()
-    if alive is None:
-        raise ConfigError("Slurm does not answer; nothing was submitted", where="squeue", hint="try again later")
     cluster = configuration()
-    arrays = arrays_for(missing(groups, store, alive), layers, cluster)
+    if not cluster:
+        raise ConfigError("Slurm does not answer; nothing was submitted", where="scontrol", hint="try again later")
+    arrays = arrays_for(missing(groups, store, learned_of(groups, store)), layers, cluster)
     code = SourceCode.here()
     common = {"device": device, "submission": secrets.token_hex(8), **planned_code(code)}
     record = partial(SubmissionRecord, cluster=cluster.get("ClusterName", ""), user=user(), code=code)
@@ -101,15 +100,3 @@ def _say_what_was_submitted(submitted: Sequence[Sequence[str]]) -> Iterator[None
         what = f"{error.what}; {jobs} of this grid had been submitted before ({ids}) and go on"
         hint = error.hint or "the same command submits the rest"
         raise ConfigError(what, where=error.where, hint=hint) from error
-
-
-def missing(groups: Iterable[Group], store: Store, alive: Collection[str]) -> list[Group]:
-    """The cells without a result that are neither running nor queued."""
-
-    def free(planned: Planned) -> bool:
-        folder = store.folder(planned.cell)
-        queued = folder.queued()
-        return folder.result() is None and not is_held(folder.lease) and (queued is None or queued.job not in alive)
-
-    kept = (Group(tuple(filter(free, group.cells))) for group in groups)
-    return [group for group in kept if group.cells]

@@ -35,6 +35,7 @@ def every_command() -> Iterator[list[str]]:
 
 DOCS = Path(__file__).parents[2] / "docs"
 COMMANDS = list(every_command())
+OF_A_STORE = ("table", "plot", "score", "status", "logs", "retry", "cancel")  # run with the cells of a store
 
 
 def examples(command: Command, words: list[str]) -> list[str]:
@@ -78,9 +79,7 @@ def test_the_help_of_every_command_has_two_examples_and_no_python_types(command:
     assert not re.search("<(bool|str|list)", command(*words, "--help").out)
 
 
-@pytest.mark.parametrize(
-    "words", [words for words in COMMANDS if words[0] not in ("table", "plot", "score", "status")], ids=" ".join
-)
+@pytest.mark.parametrize("words", [words for words in COMMANDS if words[0] not in OF_A_STORE], ids=" ".join)
 def test_the_examples_in_help_run(
     command: Command, home: Path, words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,7 +93,7 @@ def test_the_examples_in_help_run(
         assert answer.code == 0, f"{example}\n{answer.err}"
 
 
-@pytest.mark.parametrize("words", [["table"], ["plot", "curves"], ["plot", "ablation"], ["score"], ["status"]])
+@pytest.mark.parametrize("words", [words for words in COMMANDS if words[0] in OF_A_STORE], ids=" ".join)
 def test_the_examples_of_reports_run_on_a_store(command: Command, finished: list[str], words: list[str]) -> None:
     for example in examples(command, words):
         ids = iter(finished)

@@ -12,10 +12,12 @@ from ..errors import Exit
 from ..streams import give_up_if_broken, take_any_text
 from .ablate import ablate
 from .browse import list_names, show
+from .cell_logs import logs
 from .check import check
 from .command import Command, Group
 from .data import data
 from .doctor import doctor
+from .jobs import cancel, retry
 from .output import DEBUG, log_on_stderr, report_error
 from .report import plot, table
 from .run import run
@@ -32,6 +34,9 @@ app = typer.Typer(
 app.command(cls=Command)(run)
 app.command(cls=Command, no_args_is_help=True)(ablate)
 app.command(cls=Command)(status)
+app.command(cls=Command, no_args_is_help=True)(logs)
+app.command(cls=Command)(retry)
+app.command(cls=Command)(cancel)
 app.command(cls=Command)(table)
 app.add_typer(plot, name="plot")
 app.command("list", cls=Command, no_args_is_help=True)(list_names)

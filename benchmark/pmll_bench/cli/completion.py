@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
 
 
 def _methods() -> Iterable[str]:
@@ -78,3 +80,14 @@ def names_of(kind: str) -> Callable[[str], list[str]]:
         return [f"{before}{comma}{name}" for name in NAMES[kind]() if name.startswith(last)]
 
     return complete
+
+
+def cells_of(ctx: Any, incomplete: str) -> list[str]:
+    """The ids of the cells, in the store that the command names, that begin with the text."""
+    from ..store.store import Store
+
+    return [
+        folder.id
+        for folder in Store(Path(ctx.params.get("root") or "runs")).folders()
+        if folder.id.startswith(incomplete)
+    ]

@@ -18,7 +18,7 @@ from .output import failure_text, print_json, print_table, tell
 from .plans import fetch_words, plan_of, show_plan
 
 if TYPE_CHECKING:
-    from ..plan.job_settings import Layers
+    from ..plan.job_settings import Layer, Layers
     from ..plan.planning import Plan
     from ..plan.request import Request
     from ..report.table import Table
@@ -31,21 +31,31 @@ def run_grid(request: Request, how: RunOptions) -> Plan:
 
     Returns the plan; its cells are done unless they were only listed or submitted.
     """
-    if how.slurm and how.launcher != Launcher.slurm:
-        raise UsageError("--slurm sets the resources of jobs, but no job is submitted", hint="add --launcher slurm")
-    if how.slots is not None and how.launcher != Launcher.local:
-        raise UsageError(f"--slots is for the launcher local, not {how.launcher}", hint="add --launcher local")
+    check_options(how)
     planned = plan_of(request, how.root, dry_run=how.dry_run)
-    layers = _job_layers(planned, request, how)
+    layers = job_layers(planned, request.slurm, how)
     if how.dry_run:
         show_plan(planned, how.root, how.as_json)
         return planned
     fetch_words(planned, request, how.root)
+    launch(planned, layers, how)
+    return planned
+
+
+def check_options(how: RunOptions) -> None:
+    """Raise `UsageError` for options of another launcher."""
+    if how.slurm and how.launcher != Launcher.slurm:
+        raise UsageError("--slurm sets the resources of jobs, but no job is submitted", hint="add --launcher slurm")
+    if how.slots is not None and how.launcher != Launcher.local:
+        raise UsageError(f"--slots is for the launcher local, not {how.launcher}", hint="add --launcher local")
+
+
+def launch(planned: Plan, layers: Layers, how: RunOptions) -> None:
+    """Submit or run the missing cells of a plan. Exits the command if cells fail. `layers` are the settings of jobs."""
     if how.launcher == Launcher.slurm:
         _submit(planned, layers, how)
     else:
         _carry_out(planned, how)
-    return planned
 
 
 def _submit(planned: Plan, layers: Layers, how: RunOptions) -> None:
@@ -70,19 +80,19 @@ def _submit(planned: Plan, layers: Layers, how: RunOptions) -> None:
     _tell_how_to_follow(how.root)
 
 
-def _job_layers(planned: Plan, request: Request, how: RunOptions) -> Layers:
-    """The settings of jobs, by rising precedence: the site's profile, the grid file, the command line.
+def job_layers(planned: Plan, of_grid: Layer, how: RunOptions) -> Layers:
+    """The settings of jobs, by rising precedence: the site's profile, those of the grid, the command line.
 
-    Those of a grid file are checked whatever the launcher.
+    Those of the grid are checked whatever the launcher.
     """
-    if how.launcher != Launcher.slurm and not request.slurm:
+    if how.launcher != Launcher.slurm and not of_grid:
         return ()
     from ..launch.site_profile import read_profile
     from ..launch.slurm import checked
     from ..plan.job_settings import from_options
 
     profile = read_profile() if how.launcher == Launcher.slurm else ()
-    return checked([profile, request.slurm, from_options(how.slurm or [])], planned.groups)
+    return checked([profile, of_grid, from_options(how.slurm or [])], planned.groups)
 
 
 def _follow(planned: Plan, store: Store, as_json: bool) -> None:

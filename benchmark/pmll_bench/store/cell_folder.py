@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from ..errors import FileError, StoreError
-from ..files import make_folder, read
+from ..files import make_folder, read, remove
 from ..plan.planned import Planned
 from .attempt import Attempt, attempts_of, checkpoints_of, drop_checkpoints, result_of, saved_step
 from .document import read_record, write_record
@@ -124,6 +124,10 @@ class CellFolder:
     def queued(self) -> QueueRecord | None:
         """The last job that was submitted for the cell."""
         return read_record(QueueRecord, self.path / "queue.json")
+
+    def forget_job(self) -> None:
+        """Forget the job that was submitted for the cell: another process takes the cell over."""
+        remove(self.path / "queue.json")
 
     def begin(self, planned: Planned, environment: Environment, job: str = "") -> Attempt:
         """Start an attempt, also of a cluster job, in a new folder, with a number that no other attempt has or had.

@@ -10,7 +10,7 @@ from pydantic import Field
 from pmll_methods.recipe import Recipe
 
 from ..plan.cell import Cell
-from ..plan.planned import Planned, Where
+from ..plan.planned import Planned, Trains, Where
 from .document import Part, Record
 from .environment import Environment
 from .source_code import SourceCode
@@ -59,6 +59,9 @@ class CellRecord(Record):
     track: str
     where: Where
     stated: bool = True
+    grouped: bool = False
+    cost: float = 0.0
+    trains: Trains = ""
 
     @classmethod
     def of(cls, planned: Planned) -> Self:
@@ -71,11 +74,15 @@ class CellRecord(Record):
             track=planned.track,
             where=planned.where,
             stated=planned.stated,
+            grouped=planned.grouped,
+            cost=planned.cost,
+            trains=planned.trains,
         )
 
     def planned(self) -> Planned:
         """The planned cell, ready to run."""
-        return Planned(self.cell, self.settings, self.recipe, self.label, self.track, self.where, self.stated)
+        about = (self.label, self.track, self.where, self.stated, self.grouped, self.cost, self.trains)
+        return Planned(self.cell, self.settings, self.recipe, *about)
 
 
 class QueueRecord(Record):

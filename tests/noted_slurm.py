@@ -63,9 +63,9 @@ class Cluster(NamedTuple):
         self.command("sacct", "cat accounts")
 
     def configured(self, **values: str) -> None:
-        """Other values of the configuration."""
+        """Further lines of the configuration; the last one of a name counts."""
         lines = "".join(f"echo '{name} = {value}'\n" for name, value in values.items())
-        self.command("scontrol", f"{lines}{COMMANDS['scontrol']}")
+        self.command("scontrol", f"{COMMANDS['scontrol']}{lines}")
 
     def silent(self) -> None:
         """The controller is away."""

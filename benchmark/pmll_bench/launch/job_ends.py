@@ -50,6 +50,7 @@ SAID: tuple[tuple[str, Cause], ...] = (
     ("DUE TO TIME LIMIT", "timeout"),
     ("DUE TO PREEMPTION", "preempted"),
     ("DUE TO NODE FAILURE", "node"),
+    ("DUE TO JOB REQUEUE", "lost"),
     ("CANCELLED AT", "cancelled"),
 )
 OF_SLURM = ("srun:", "slurmstepd", "slurmd", "submitit ")
@@ -126,7 +127,7 @@ def last_words(log: str) -> str:
         after = [line for line in rest.splitlines() if line.strip() and not line[0].isspace()]
         lines = after[:1] or lines
     own = [line for line in lines if not line.startswith(OF_SLURM)]
-    return (own or lines or [""])[-1].strip()
+    return (own or lines or [""])[-1].strip().removeprefix("pmll-bench: ")
 
 
 def _memory(listed: Listed | None, log: str) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,13 +27,13 @@ NOT_OVER = ("interrupted", "lost")  # ends after which a job may go on
 
 
 class AbsentRecord(Record):
-    """`slurm/absent.json`: the jobs that Slurm did not list, with the time of the first such answer.
+    """`slurm/absent.json`: the jobs that a cluster did not list, with the time of the first such answer.
 
     If it is lost, only another answer is needed.
     """
 
     schema_: Literal["pmll.absent/1"] = Field(default="pmll.absent/1", alias="schema")
-    jobs: Mapping[str, float]
+    jobs: Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -97,21 +97,39 @@ def learn(store: Store, folders: Iterable[CellFolder] | None = None) -> Learned:
     claims = list(_claims(store.folders() if folders is None else folders))
     if not claims:
         return Learned()
-    cluster = configuration()
-    name = cluster.get("ClusterName")
-    here = [claim for claim in claims if claim.queued.cluster in ("", name)]
-    listed = listed_jobs(claim.job for claim in here) if name is not None else None
-    if listed is None:
-        return Learned(
-            jobs={claim.folder.id: CellJob(claim.job, "unknown", "Slurm does not answer") for claim in claims},
-            answered=False,
-        )
-    elsewhere = {
-        claim.folder.id: CellJob(claim.job, "elsewhere", f"on the cluster {claim.queued.cluster}")
-        for claim in claims
-        if claim not in here
-    }
-    return _sorted_out(store, here, listed, elsewhere, others_hidden="jobs" in cluster.get("PrivateData", ""))
+    answer = _ask(claims)
+    if answer is None:
+        why = "Slurm does not answer"
+        return Learned(jobs={claim.folder.id: CellJob(claim.job, "unknown", why) for claim in claims}, answered=False)
+    return _sorted_out(store, claims, answer)
+
+
+class _Answer(NamedTuple):
+    """What Slurm says: the name of the cluster, the jobs that it lists, and whether it hides those of other users."""
+
+    cluster: str
+    listed: Mapping[str, Listed]
+    hides: bool
+
+    def of(self, job: str) -> Listed | None:
+        return self.listed.get(job, self.listed.get(array_of(job)))
+
+    def covers(self, queued: QueueRecord) -> bool:
+        """Whether a job was submitted to this cluster; job ids mean nothing on another one."""
+        return queued.cluster in ("", self.cluster)
+
+
+def _ask(claims: Iterable[_Claim]) -> _Answer | None:
+    """Ask for the jobs of this cluster, and the accounting for those that are no longer listed."""
+    facts = configuration()
+    if (name := facts.get("ClusterName")) is None:
+        return None
+    asked = {claim.job for claim in claims if claim.queued.cluster in ("", name)}
+    if (listed := listed_jobs(asked)) is None:
+        return None
+    answer = _Answer(name, listed, "jobs" in facts.get("PrivateData", ""))
+    ended = ended_jobs(job for job in asked if answer.of(job) is None)
+    return answer._replace(listed={**listed, **{job: known for job, known in ended.items() if known.over}})
 
 
 def _claims(folders: Iterable[CellFolder]) -> Iterator[_Claim]:
@@ -125,42 +143,31 @@ def _claims(folders: Iterable[CellFolder]) -> Iterator[_Claim]:
             yield _Claim(folder, queued)
 
 
-def _sorted_out(
-    store: Store,
-    claims: Sequence[_Claim],
-    listed: Mapping[str, Listed],
-    elsewhere: Mapping[str, CellJob],
-    *,
-    others_hidden: bool,
-) -> Learned:
+def _sorted_out(store: Store, claims: Iterable[_Claim], answer: _Answer) -> Learned:
     """Sort jobs into those that are over, whose ends are recorded, and all others."""
-    found = {claim.job: listed.get(claim.job, listed.get(array_of(claim.job))) for claim in claims}
-    found |= {job: known for job, known in ended_jobs(_absent(found)).items() if job in found and known.over}
-    gone = _gone(store, _absent(found))
-    jobs, over, ends = dict(elsewhere), set[str](), dict[str, JobEnd]()
+    absent = {claim.job for claim in claims if answer.covers(claim.queued) and answer.of(claim.job) is None}
+    gone = _gone(store, answer.cluster, absent)
+    jobs, over, ends = dict[str, CellJob](), dict[str, JobEnd](), dict[str, JobEnd]()
     for claim in claims:
-        job = _not_over(claim.queued, found[claim.job], gone, others_hidden=others_hidden)
+        job = _not_over(claim.queued, answer, gone)
         if job is not None:
             jobs[claim.folder.id] = job
             continue
-        over.add(claim.job)
-        end = end_of(claim.job, found[claim.job], _tail(log_of(store, claim.job)))
-        if not _record(claim, end):
-            ends[claim.folder.id] = end
+        if claim.job not in over:
+            over[claim.job] = end_of(claim.job, answer.of(claim.job), _tail(log_of(store, claim.job)))
+        if not _record(claim, over[claim.job]):
+            ends[claim.folder.id] = over[claim.job]
     hints = {job.id: JobHint(job.phase, describe(job)) for job in jobs.values() if job.phase in ("pending", "running")}
     return Learned(hints, jobs, frozenset(over), ends)
 
 
-def _absent(found: Mapping[str, Listed | None]) -> list[str]:
-    return [job for job, known in found.items() if known is None]
-
-
-def _not_over(
-    queued: QueueRecord, known: Listed | None, gone: Container[str], *, others_hidden: bool
-) -> CellJob | None:
+def _not_over(queued: QueueRecord, answer: _Answer, gone: Container[str]) -> CellJob | None:
     """What is known of a job that is not over for certain; None if it is."""
+    if not answer.covers(queued):
+        return CellJob(queued.job, "elsewhere", f"on the cluster {queued.cluster}")
+    known = answer.of(queued.job)
     own = queued.user in ("", user() if known is None else known.user)
-    if not own and (known is not None or others_hidden):  # with another user, it is a later job that was given its id
+    if not own and (known is not None or answer.hides):  # with another user, it is a later job that was given its id
         return CellJob(queued.job, "elsewhere", f"Slurm does not show the job of {queued.user}")
     if known is None:
         return None if queued.job in gone else CellJob(queued.job, "absent", "Slurm does not list it")
@@ -178,17 +185,18 @@ def describe(job: CellJob, name: str = "") -> str:
     return f"{text}; {job.remedy}" if job.remedy else text
 
 
-def _gone(store: Store, absent: list[str]) -> set[str]:
-    """Those of the absent jobs that were absent before, long enough ago."""
+def _gone(store: Store, cluster: str, absent: Iterable[str]) -> set[str]:
+    """Those of the absent jobs of a cluster that were absent before, long enough ago."""
     path, now = store.root / "slurm" / "absent.json", Clock(store.root)()  # which all readers share
     record = read_record(AbsentRecord, path)
-    before = record.jobs if record is not None else {}
+    noted = record.jobs if record is not None else {}
+    before = noted.get(cluster, {})
     since = {job: min(before.get(job, now), now) for job in absent}
     if since != before:
         with suppress(StoreError):  # the next answer then counts as the first one again
             with store_errors(path):
                 path.parent.mkdir(exist_ok=True)
-            write_record(path, AbsentRecord(jobs=since))
+            write_record(path, AbsentRecord(jobs={**noted, cluster: since}))
     return {job for job, first in since.items() if job in before and now - first >= APART}
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import re
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -119,10 +119,10 @@ def configuration() -> Mapping[str, str]:
 
 
 def user() -> str:
-    """The name of the user whose jobs this process submits."""
+    """The name of the user whose jobs this process submits, as Slurm lists it: LOGNAME and the like do not count."""
     try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a user id without a name, as in some containers
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a user id without a name, as in some containers
         return str(os.getuid())
 
 

@@ -1,4 +1,7 @@
-"""Slurm's commands, replaced by scripts that only note what they are told."""
+"""Slurm's commands, replaced by scripts that only note what they are told.
+
+Jobs are numbered from 101, smoke checks from 901.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,10 @@ from pmll_bench.store.store import Store
 
 COMMANDS = {
     "sbatch": """
-number=$(( $(cat number 2>/dev/null || echo 100) + 1 ))
-echo $number >number
+count=number first=100
+if grep -q pmll-bench-smoke "$1"; then count=checks first=900; fi
+number=$(( $(cat $count 2>/dev/null || echo $first) + 1 ))
+echo $number >$count
 cp "$1" $number.sh
 env >$number.env
 echo "Submitted batch job $number"

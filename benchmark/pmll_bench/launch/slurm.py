@@ -18,8 +18,9 @@ from ..store.records import SubmissionRecord
 from ..store.source_code import SourceCode
 from ..store.store import Store
 from .arrays import Array, arrays_of
+from .gate import submit_checks
 from .in_hand import learned_of, missing
-from .sbatch import batch_of, check, parallel_of
+from .sbatch import batch_of, check, is_yes, parallel_of, whole_submission
 from .scheduler import array_of, configuration, user
 from .starting import planned_code
 from .submission import submit_array
@@ -49,14 +50,17 @@ def submit(
         raise ConfigError("Slurm does not answer; nothing was submitted", where="scontrol", hint="try again later")
     arrays = arrays_for(missing(groups, store, learned_of(groups, store)), layers, cluster)
     code = SourceCode.here()
-    common = {"device": device, "submission": secrets.token_hex(8), **planned_code(code)}
-    record = partial(SubmissionRecord, cluster=cluster.get("ClusterName", ""), user=user(), code=code)
+    name = secrets.token_hex(8)
+    common = {"device": device, "submission": name, **planned_code(code)}
+    record = partial(SubmissionRecord, cluster=cluster.get("ClusterName", ""), user=user(), code=code, holds=name)
+    checked_first = is_yes(whole_submission(layers, "smoke", "yes"))
+    smoke = submit_checks(arrays, store, common, threads) if checked_first else [""] * len(arrays)
     submitted: list[list[str]] = []
-    for array in arrays:
-        batch = batch_of(array.settings, threads).after(_end_of(array.after, submitted))
+    for array, first in zip(arrays, smoke, strict=True):
+        batch = batch_of(array.settings, threads).after(first and f"afterok:{first}", _end_of(array.after, submitted))
         options = common if batch.requeue else {**common, "requeue": "no"}
         with _say_what_was_submitted(submitted):
-            noted = partial(record, settings=array.settings)
+            noted = partial(record, settings=array.settings, smoke=first)
             submitted.append(submit_array(array.groups, store, batch, options, noted, parallel=array.parallel))
     return [job for jobs in submitted for job in jobs]
 

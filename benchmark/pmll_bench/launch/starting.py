@@ -21,15 +21,20 @@ def planned_code(code: SourceCode) -> dict[str, str | None]:
     return {"code": code.digest, "code_name": code.name}
 
 
+def check_code(options: Options) -> None:
+    """Raise `ConfigError` if the code has changed since the job was submitted."""
+    code = options.get("code")
+    if code is not None:
+        check_unchanged(code, options.get("code_name") or "another version")
+
+
 def may_begin(store: Store, folders: Sequence[CellFolder], options: Options) -> bool:
     """Whether the cells of a job may begin; if their row is held, they end with the error for which it is held.
 
-    Raises `ConfigError` if the code has changed since the job was submitted.
+    Raises `ConfigError` as `check_code` does.
     """
-    code, submission = options.get("code"), options.get("submission")
-    if code is not None:
-        check_unchanged(code, options.get("code_name") or "another version")
-    if submission is None:
+    check_code(options)
+    if (submission := options.get("submission")) is None:
         return True
     left = [(folder, record.cell) for folder in folders if folder.result() is None and (record := folder.record())]
     held = Holds(store.root, submission).why(left[0][1]) if left else None  # the cells of a group are of one row

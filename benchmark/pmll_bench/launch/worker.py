@@ -102,12 +102,12 @@ def _carry_out(
     if not group.cells:
         return
     listener = PlainListener(len(group.cells), sys.stdout)
-    execution, patience = _execution(options), time.monotonic() + DURATION + HEARTBEAT
+    execution, patience = execution_of(options), time.monotonic() + DURATION + HEARTBEAT
     while run_groups([group], store, execution, listener, stop).held and time.monotonic() < patience:
         stop.wait(HEARTBEAT)
 
 
-def _execution(options: Mapping[str, str | None]) -> Execution:
+def execution_of(options: Mapping[str, str | None]) -> Execution:
     """The execution for this allocation: its threads, set by the batch script, and its GPU, if any."""
     from ..machine import choose_device, cores
     from ..run.execution import Execution

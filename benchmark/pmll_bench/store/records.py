@@ -117,6 +117,8 @@ class SubmissionRecord(Record):
     settings: Mapping[str, str]
     command: tuple[str, ...]
     code: SourceCode | None = None  # that the cells were planned with; None before it was recorded
+    smoke: str = ""  # the job of the smoke check that these jobs wait for, if any
+    holds: str = ""  # the name of the submission in `store.holds`
 
 
 class AttemptRecord(Record):

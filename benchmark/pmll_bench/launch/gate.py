@@ -1,0 +1,137 @@
+"""The smoke check: a small job that takes the first steps of each row of a grid before the jobs of the grid begin."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigError, StoreError
+from ..files import probe
+from ..plan.planned import Group, Planned, group_name
+from ..run.method_files import keep_method
+from ..store.failure import explain
+from ..store.holds import Holds, row_of
+from ..store.store import Store
+from ..streams import take_any_text
+from .arrays import Array
+from .sbatch import Batch, batch_of
+from .starting import Options, check_code
+from .submission import call_sbatch
+from .worker import execution_of, folders_of, group_of
+
+if TYPE_CHECKING:
+    from submitit.helpers import DelayedSubmission
+
+    from ..run.execution import Execution
+
+NAME = "pmll-bench-smoke"
+START, EACH_ROW = 30, 10  # minutes that a check may take: it is scheduled earlier with a short time limit
+RESTARTS = 3  # a check that is cut off, for example by preemption, begins again
+
+
+def submit_checks(arrays: Sequence[Array], store: Store, options: Options, threads: int | None) -> list[str]:
+    """Submit one smoke check for the jobs with equal settings, if there are at least two of them.
+
+    Returns the id of the check that the jobs of each array wait for; "" for no check. Raises `ConfigError` if Slurm
+    refuses.
+    """
+    alike: dict[tuple[tuple[str, str], ...], list[Array]] = {}
+    for array in arrays:
+        alike.setdefault(_key(array), []).append(array)
+    checks: dict[tuple[tuple[str, str], ...], str] = {}
+    for key, members in alike.items():
+        groups = [group for array in members for group in array.groups]
+        if len(groups) > 1:
+            checks[key] = _submit_check(largest_of_each_row(groups), store, batch_of(dict(key), threads), options)
+    return [checks.get(_key(array), "") for array in arrays]
+
+
+def _key(array: Array) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(array.settings.items()))
+
+
+def _submit_check(groups: Sequence[Group], store: Store, batch: Batch, options: Options) -> str:
+    cells = [planned for group in groups for planned in group.cells]
+    for planned in cells:
+        store.folder(planned.cell).write_request(planned)
+        keep_method(store, planned)
+    minutes = min(batch.minutes, START + EACH_ROW * len(groups))
+    short = replace(batch.named(NAME), minutes=minutes, options={**batch.named(NAME).options, "time": str(minutes)})
+    names = tuple(store.folder(planned.cell).name for planned in cells)
+    told = options if batch.requeue else {**options, "requeue": "no"}
+    (job,) = call_sbatch(store, short, [(names, told)], SmokeCheck())
+    return job
+
+
+def largest_of_each_row(groups: Iterable[Group]) -> list[Group]:
+    """The largest group of each row on each data set, which needs the most memory."""
+    largest: dict[str, Group] = {}
+    for group in groups:
+        row = row_of(group.cells[0].cell)
+        if row not in largest or len(group.cells) > len(largest[row].cells):
+            largest[row] = group
+    return list(largest.values())
+
+
+class SmokeCheck:
+    """The function that submitit calls in the job of a smoke check.
+
+    It compares the code, tries the store, and takes the first steps of each row. A row that fails is held: its jobs end
+    when they start. If all rows fail, the job fails, so that Slurm cancels the jobs that wait for it.
+    """
+
+    def __call__(self, store: str, cells: Sequence[str], options: Options) -> None:
+        take_any_text()
+        opened = Store.open(Path(store), create=False)
+        rows: dict[str, list[Planned]] = {}
+        for planned in group_of(folders_of(opened, cells)).cells:
+            rows.setdefault(row_of(planned.cell), []).append(planned)
+        groups = [Group(tuple(members)) for members in rows.values()]
+        holds = Holds(opened.root, options.get("submission") or "")
+        try:
+            check_code(options)
+            probe(opened.root)
+            execution = execution_of(options)
+        except StoreError:
+            raise  # it cannot be recorded either
+        except Exception as error:
+            for group in groups:
+                holds.hold(group.cells[0].cell, explain(error), "error")
+            raise
+        passed = [_check(group, opened, execution, holds) for group in groups]
+        if not any(passed):
+            raise ConfigError(f"no row passed the smoke check ({len(passed)} failed)", where=NAME)
+
+    def checkpoint(self, store: str, cells: Sequence[str], options: Options) -> DelayedSubmission | None:
+        """The work of the job when it starts again after a signal: all of it, a few times."""
+        from submitit.helpers import DelayedSubmission
+
+        again = options.get("requeue") != "no" and int(os.environ.get("SLURM_RESTART_COUNT", "0")) < RESTARTS
+        return DelayedSubmission(self, store, cells, options) if again else None
+
+
+def _check(group: Group, store: Store, execution: Execution, holds: Holds) -> bool:
+    """Take the first steps of a row; hold the row if it cannot succeed. Returns whether it can."""
+    from ..run.first_steps import take_first_steps
+
+    first, started = group.cells[0], time.monotonic()
+    print(f"start   {group_name(group)}", flush=True)
+    errors = take_first_steps(group, store, execution)
+    failures = {cell: explain(error, first.where.target) for cell, error in errors.items()}
+    memory = {cell for cell, error in errors.items() if _is_memory(error)}
+    reason = next((failures[cell] for cell in failures if cell in memory or not memory), None)
+    held = reason is not None and (bool(memory) or len(failures) == len(group.cells))
+    for cell, why in failures.items():
+        print(f"failed  {cell}: {why.line}\n{why.trace}", flush=True)
+    if reason is not None and held:
+        holds.hold(first.cell, reason, "oom" if memory else "error")
+    print(f"{'held' if held else 'passed':7} {group_name(group)} ({time.monotonic() - started:.1f} s)", flush=True)
+    return not held
+
+
+def _is_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"

@@ -18,7 +18,7 @@ from .output import print_table, tell
 if TYPE_CHECKING:
     from ..report.chosen import Chosen
     from ..report.table import Layout
-    from ..store.result import Result
+    from ..store.summary import Summary
 
 
 class Format(StrEnum):
@@ -155,7 +155,7 @@ def ablation(
         print(path)
 
 
-def _layout(results: list[Result], metric: str, decimals: int = 1) -> Layout:
+def _layout(results: list[Summary], metric: str, decimals: int = 1) -> Layout:
     """Rows in the order of the registry, then other methods; partly inferred methods get a mark."""
     from pmll_methods.method import REGISTRY
 

@@ -94,7 +94,7 @@ def learn(store: Store, folders: Iterable[CellFolder] | None = None) -> Learned:
     job that it does not list at all counts as gone after two answers. Slurm is not asked if no job matters. If it does
     not answer, nothing changes.
     """
-    claims = list(_claims(store.folders() if folders is None else folders))
+    claims = list(_claims(store, store.folders() if folders is None else folders))
     if not claims:
         return Learned()
     answer = _ask(claims)
@@ -132,10 +132,10 @@ def _ask(claims: Iterable[_Claim]) -> _Answer | None:
     return answer._replace(listed={**listed, **{job: known for job, known in ended.items() if known.over}})
 
 
-def _claims(folders: Iterable[CellFolder]) -> Iterator[_Claim]:
+def _claims(store: Store, folders: Iterable[CellFolder]) -> Iterator[_Claim]:
     """The cells without a result whose last job may not be over, as far as the files say."""
     for folder in folders:
-        if (queued := folder.queued()) is None or folder.result() is not None:
+        if store.index.summary(folder) is not None or (queued := folder.queued()) is None:
             continue
         newest = folder.newest
         end = Attempt(folder.path, newest).ended() if newest > queued.attempt else None

@@ -56,6 +56,8 @@ def plain(value: object, where: str = "value") -> Any:
 
 
 def _text(value: str, where: str) -> str:
+    if value.isascii():
+        return value  # it is in NFC
     try:
         value.encode()
     except UnicodeEncodeError:

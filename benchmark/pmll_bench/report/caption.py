@@ -11,8 +11,9 @@ from pmll_errors import counted
 
 from ..plan.cell import AXES
 from ..store.environment import Environment
+from ..store.summary import LABEL_FILTERS
 from .aggregate import MISSING
-from .frame import LABEL_FILTERS, ORACLE, ROW, Identity
+from .frame import ORACLE, ROW, Identity
 from .known import known_of, known_text
 from .repetitions import Repetitions
 from .row import INFERRED, UNSTATED, Row

@@ -10,16 +10,16 @@ from pmll_datasets.registry import ALIASES
 from pmll_errors import counted
 
 from ..errors import ConfigError
-from ..store.result import Result
 from ..store.status import STATES, CellStatus, cell_status
 from ..store.store import Store
+from ..store.summary import Summary
 
 
 @dataclass(frozen=True)
 class Chosen:
     """The chosen results, and the chosen cells that have none."""
 
-    results: list[Result]
+    results: list[Summary]
     unfinished: list[CellStatus]
 
     @property
@@ -44,18 +44,19 @@ def choose(store: Store, methods: Collection[str] = (), datasets: Collection[str
     Raises `ConfigError` if there are none.
     """
     wanted, names = set(methods), {ALIASES.get(name, name) for name in datasets}
-    results: list[Result] = []
+    results: list[Summary] = []
     unfinished: list[CellStatus] = []
     available: set[str] = set()
     for folder in store.folders():
-        found = folder.result() or cell_status(folder)
+        found = store.index.summary(folder) or cell_status(folder, index=store.index)
         available.add(f"{found.label} on {found.dataset}")
         if (wanted and not wanted & {found.label, folder.path.parent.name}) or (names and found.dataset not in names):
             continue
-        if isinstance(found, Result):
+        if isinstance(found, Summary):
             results.append(found)
         else:
             unfinished.append(found)
+    store.index.save()
     chosen = Chosen(results, unfinished)
     if not results:
         known = f"available: {', '.join(sorted(available))}" if available else "run 'pmll-bench run' first"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
-from statistics import fmean
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
 
 from ..errors import ConfigError, nearest
-from ..plan.cell import AXES, digest
+from ..plan.cell import AXES
+from ..store.summary import LABEL_FILTERS, Summary
 from .known import known_share
 
 if TYPE_CHECKING:
@@ -28,17 +29,7 @@ Line: TypeAlias = Mapping[str, Any]  # one line of the data frame by column; col
 Identity: TypeAlias = Mapping[str, Any]  # the columns COMPARABLE, which include every axis of the grid
 
 
-class LabelFilter(NamedTuple):
-    """Selects labels by a minimum number of positives in the complete training labels and in the test labels."""
-
-    train: int
-    test: int
-
-
-LABEL_FILTERS: Mapping[str, LabelFilter] = {"all": LabelFilter(0, 0), "usable": LabelFilter(5, 1)}
-
-
-def frame(results: Iterable[Result], labels: str = "all") -> pd.DataFrame:
+def frame(results: Iterable[Result | Summary], labels: str = "all") -> pd.DataFrame:
     """One line per result, and one more per oracle.
 
     `labels` names one of `LABEL_FILTERS`. With any but "all", `map` is the mean AP of the labels that pass. Other
@@ -48,50 +39,46 @@ def frame(results: Iterable[Result], labels: str = "all") -> pd.DataFrame:
     """
     if labels not in LABEL_FILTERS:
         raise ConfigError(f"unknown label filter {labels!r}", hint=nearest(labels, LABEL_FILTERS))
-    lines = [line for result in results for line in _lines(result, labels)]
+    summaries = (each if isinstance(each, Summary) else Summary.of(each) for each in results)
+    lines = [line for each in summaries for line in _lines(each, labels)]
     _refuse_ambiguous(lines)
     return pd.DataFrame(lines)
 
 
-def _lines(result: Result, labels: str) -> Iterator[Line]:
-    least, support = LABEL_FILTERS[labels], result.support
-    ap = {
-        name: value
-        for name, value, train, test in zip(result.classes, result.ap, support.train, support.test, strict=True)
-        if value is not None and train >= least.train and test >= least.test
-    }
-    shared = _identity(result) | {"labels": labels, "scored": tuple(ap)}
+def _lines(result: Summary, labels: str) -> Iterator[Line]:
+    scored, average = result.averages[labels]
+    shared = _identity(result) | {"labels": labels, "scored": scored}
     # With an oracle, the main metrics are those of the last epoch.
     own = result.selection if result.oracle is None else "last"
     if labels != "all":
-        yield shared | {"selection": own, "map": fmean(ap.values()) if ap else float("nan")}
+        yield shared | {"selection": own, "map": math.nan if average is None else average}
         return
     yield shared | {"selection": own, **result.metrics}
     if result.oracle is not None:
-        yield shared | {"selection": ORACLE, **result.oracle.metrics}
+        yield shared | {"selection": ORACLE, **result.oracle}
 
 
-def _identity(result: Result) -> dict[str, Any]:
+def _identity(result: Summary) -> dict[str, Any]:
     return {
         "cell_id": result.cell_id,
         "dataset": result.dataset,
-        "options": ", ".join(f"{name}={value}" for name, value in sorted(result.cell.options.items())),
-        "fingerprint": result.cell.fingerprint,
-        "train": result.counts.train,
-        "test": result.counts.test,
-        "classes": result.counts.classes,
+        "options": ", ".join(f"{name}={value}" for name, value in sorted(result.options.items())),
+        "fingerprint": result.fingerprint,
+        "train": result.train,
+        "test": result.test,
+        "classes": result.classes,
         "known": known_share(result),
         "regime": result.regime,
         "mask": result.mask,
-        **{name: getattr(result.cell, name) for name in AXES},
+        **result.axes,
         "track": result.track,
         "stated": result.stated,
-        "resolution": result.recipe.resolution,
-        "rates": len(result.recipe.rates),
-        "view": result.recipe.test_view,
+        "resolution": result.resolution,
+        "rates": result.rates,
+        "view": result.view,
         "method": result.method,
         "label": result.label,
-        "variant": digest([result.method, result.revision, result.cell.settings, result.cell.recipe]),
+        "variant": result.variant,
         "deterministic": result.deterministic,
         "environment": result.environment,
         "ratio": result.ratio,

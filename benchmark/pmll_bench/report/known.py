@@ -9,18 +9,17 @@ import pandas as pd
 from pmll_datasets.counts import percent_known
 from pmll_datasets.registry import DATASETS
 
-from ..store.result import Result
+from ..store.summary import Summary
 
 
-def known_share(result: Result) -> float:
+def known_share(result: Summary) -> float:
     """The share of the training labels that the data set knows; nan if the result does not record it.
 
     Older results do not. Among them, built-in data sets without the option `ignored` know all labels.
     """
-    counts = result.counts
-    if counts.known is None:
-        return 1.0 if result.dataset in DATASETS and "ignored" not in result.cell.options.values() else math.nan
-    return counts.known / (counts.train * counts.classes)
+    if result.known is None:
+        return 1.0 if result.dataset in DATASETS and "ignored" not in result.options.values() else math.nan
+    return result.known / (result.train * result.classes)
 
 
 def known_of(part: pd.DataFrame) -> float:

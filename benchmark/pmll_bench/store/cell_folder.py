@@ -43,6 +43,13 @@ class CellState(NamedTuple):
     message: str = ""
 
 
+def finished(made_with: int | str, revision: int | str | None) -> CellState:
+    """The state of a cell with a result of the revision `made_with`: outdated if that is not `revision`."""
+    made = str(made_with)  # "1", or "1+digest" if the method is not built in
+    outdated = revision is not None and str(revision) not in (made, made.partition("+")[0])
+    return CellState("outdated", f"made with revision {made}") if outdated else CellState("done")
+
+
 class JobHint(NamedTuple):
     """What the scheduler says about a job that is not over: its phase, and a note such as "job 12: Priority"."""
 
@@ -171,10 +178,11 @@ class CellFolder:
         `hints` tell a job that waits to go on, or has not yet taken its lease, from one that is gone. `clock` is the
         time of the file system (`Clock`); pass one to ask for the states of many cells.
         """
-        if (result := self.result()) is not None:
-            made_with = str(result.revision)  # "1", or "1+digest" if the method is not built in
-            outdated = revision is not None and str(revision) not in (made_with, made_with.partition("+")[0])
-            return CellState("outdated", f"made with revision {made_with}") if outdated else CellState("done")
+        result = self.result()
+        return self.unfinished(hints, clock) if result is None else finished(result.revision, revision)
+
+    def unfinished(self, hints: Hints = NO_HINTS, clock: Callable[[], float] | None = None) -> CellState:
+        """The state of a cell without a result; see `state`."""
         if is_held(self.lease, clock=clock):
             return CellState("running")
         damaged = "result.json is damaged" if (self.path / "result.json").exists() else ""

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
-from .cell_folder import NO_HINTS, CellFolder, Hints, StateName
+from .cell_folder import NO_HINTS, CellFolder, Hints, StateName, finished
+from .index import Index
 from .store import Store
 
 STATES: tuple[str, ...] = get_args(StateName)
@@ -42,18 +43,31 @@ class Failure:
 
 def survey(store: Store, revisions: Mapping[str, int | str] | None = None, hints: Hints = NO_HINTS) -> list[CellStatus]:
     """The state of every cell. A result is outdated if `revisions` has another revision of its method."""
-    return [cell_status(folder, revisions, hints) for folder in store.folders()]
+    index, folders = store.index, list(store.folders())
+    cells = [cell_status(folder, revisions, hints, index) for folder in folders]
+    index.save(present=[folder.name for folder in folders])
+    return cells
 
 
 def cell_status(
-    folder: CellFolder, revisions: Mapping[str, int | str] | None = None, hints: Hints = NO_HINTS
+    folder: CellFolder,
+    revisions: Mapping[str, int | str] | None = None,
+    hints: Hints = NO_HINTS,
+    index: Index | None = None,
 ) -> CellStatus:
-    """The state of one cell; `hints` are the jobs that are not over."""
-    method, dataset = folder.path.parent.name, folder.path.parent.parent.name
-    record = folder.record()
-    state = folder.state((revisions or {}).get(method), hints)
-    damaged = state.name not in ("done", "outdated") and (folder.path / "result.json").exists()
-    label = record.label if record else method
+    """The state of one cell; `hints` are the jobs that are not over, `index` is that of its store.
+
+    Pass the index to ask for the states of many cells.
+    """
+    index = index or Index(folder.path, in_file=False)
+    dataset, method = folder.path.parts[-3:-1]
+    summary = index.summary(folder)
+    label = index.label(folder) or method
+    if summary is not None:
+        state = finished(summary.revision, (revisions or {}).get(method))
+        return CellStatus(folder.id, dataset, label, state.name, state.message)
+    state = folder.unfinished(hints, index.clock)
+    damaged = (folder.path / "result.json").exists()
     trace = folder.attempts()[-1].trace if state.name in BROKEN and folder.newest else None
     kept = str(trace) if trace is not None and trace.is_file() else None
     return CellStatus(folder.id, dataset, label, state.name, state.message, damaged, kept)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from ..errors import StoreError, UsageError
@@ -13,8 +14,10 @@ from ..files import folders, probe, publish, read
 from ..plan.cell import Cell
 from .cell_folder import CellFolder, StoredScores
 from .document import read_record
+from .index import Index
 from .records import Probe, StoreRecord
 from .result import Result
+from .summary import Summary
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,15 @@ class Store:
         """The results of all finished cells."""
         found = (folder.result() for folder in self.folders())
         return (result for result in found if result is not None)
+
+    @cached_property
+    def index(self) -> Index:
+        """The index of the finished cells; one per `Store`, read when it is first needed."""
+        return Index(self.root)
+
+    def summary(self, cell: Cell) -> Summary | None:
+        """The summary of a cell's result; None if the result is missing or damaged. No unchanged result is parsed."""
+        return self.index.summary(self.folder(cell))
 
     def find(self, prefix: str) -> CellFolder:
         """The cell whose id starts with `prefix`, 6 to 16 hex digits.

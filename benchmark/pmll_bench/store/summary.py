@@ -1,0 +1,115 @@
+"""The summary of a result: what tables and lists need of it, without its history and its numbers per class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from statistics import fmean
+from typing import Any, NamedTuple
+
+from ..plan.cell import AXES, digest
+from .result import Result
+
+
+class LabelFilter(NamedTuple):
+    """Selects labels by a minimum number of positives in the complete training labels and in the test labels."""
+
+    train: int
+    test: int
+
+
+LABEL_FILTERS: Mapping[str, LabelFilter] = {"all": LabelFilter(0, 0), "usable": LabelFilter(5, 1)}
+
+
+class Average(NamedTuple):
+    """The labels that pass a filter and have an AP, and the mean of their APs; None if there are none."""
+
+    scored: tuple[str, ...]
+    map: float | None
+
+
+class Summary(NamedTuple):
+    """What a table needs of a result. Fields are those of `Result` unless stated here.
+
+    `train`, `test`, `classes` and `known` are its counts; `options` and `fingerprint` are the cell's. `rates` is the
+    number of tried learning rates. `variant` is the digest of all that distinguishes the rows of one label.
+    `averages` has the mean AP for each of `LABEL_FILTERS`.
+    """
+
+    dataset: str
+    options: Mapping[str, Any]
+    fingerprint: str
+    train: int
+    test: int
+    classes: int
+    known: int | None
+    images: str
+    regime: str
+    mask: str
+    axes: Mapping[str, Any]
+    track: str
+    stated: bool
+    resolution: int
+    rates: int
+    view: str
+    selection: str
+    method: str
+    revision: int | str
+    label: str
+    variant: str
+    deterministic: bool
+    environment: Mapping[str, str | bool | int | None]
+    cell_id: str
+    ratio: float
+    mask_seed: int
+    seed: int
+    metrics: Mapping[str, float]
+    oracle: Mapping[str, float] | None
+    averages: Mapping[str, Average]
+
+    @classmethod
+    def of(cls, result: Result) -> Summary:
+        """The summary of a result."""
+        cell, counts, recipe = result.cell, result.counts, result.recipe
+        return cls(
+            dataset=result.dataset,
+            options=cell.options,
+            fingerprint=cell.fingerprint,
+            train=counts.train,
+            test=counts.test,
+            classes=counts.classes,
+            known=counts.known,
+            images=result.images,
+            regime=result.regime,
+            mask=result.mask,
+            axes={name: getattr(cell, name) for name in AXES},
+            track=result.track,
+            stated=result.stated,
+            resolution=recipe.resolution,
+            rates=len(recipe.rates),
+            view=recipe.test_view,
+            selection=result.selection,
+            method=result.method,
+            revision=result.revision,
+            label=result.label,
+            variant=digest([result.method, result.revision, cell.settings, cell.recipe]),
+            deterministic=result.deterministic,
+            environment=result.environment,
+            cell_id=result.cell_id,
+            ratio=result.ratio,
+            mask_seed=result.mask_seed,
+            seed=result.seed,
+            metrics=result.metrics,
+            oracle=None if result.oracle is None else result.oracle.metrics,
+            averages=dict(_averages(result)),
+        )
+
+
+def _averages(result: Result) -> Iterator[tuple[str, Average]]:
+    for name, least in LABEL_FILTERS.items():
+        lists = (result.classes, result.ap, result.support.train, result.support.test)
+        ap = {
+            label: value
+            for label, value, train, test in zip(*lists, strict=True)
+            if value is not None and train >= least.train and test >= least.test
+        }
+        yield name, Average(tuple(ap), fmean(ap.values()) if ap else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import threading
@@ -20,9 +21,12 @@ from pmll_bench.run.groups import run_groups
 from pmll_bench.run.listeners import Silent
 from pmll_bench.run.outcome import Outcome
 from pmll_bench.store import lease as leases
-from pmll_bench.store.attempt import drop_checkpoints
+from pmll_bench.store.attempt import Attempt, drop_checkpoints
 from pmll_bench.store.cell_folder import CellFolder
+from pmll_bench.store.document import write_record
+from pmll_bench.store.effort import effort
 from pmll_bench.store.lease import Lease
+from pmll_bench.store.result import Effort
 from pmll_bench.store.store import Store
 from small_grids import StopsAfter
 from stored import finish, planned, write
@@ -254,3 +258,45 @@ def test_a_method_with_its_own_loop_ends_when_it_asks_whether_to_stop(taken: lis
     outcome = carry_out(asked, root, TakesOver(asked.cells[0], root, taken))
     assert len(outcome.interrupted) == 1
     assert checkpoints(root) == []
+
+
+# What was lost and repeated
+
+
+def logged(folder: CellFolder, start: str, *events: tuple[str, str, int]) -> Attempt:
+    """An attempt with the log of another day: each event has a time, a kind and a step or an epoch."""
+    attempt = folder.begin(planned(), {})
+    record = attempt.began()
+    assert record is not None
+    write_record(attempt.path / "attempt.json", record.model_copy(update={"created": f"2026-03-01T{start}Z"}))
+    names = {"epoch": "epoch", "save": "step", "restore": "step"}
+    lines = [{"time": f"2026-03-01T{at}Z", "event": kind, names[kind]: number} for at, kind, number in events]
+    (attempt.path / "events.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    return attempt
+
+
+def test_the_effort_counts_what_was_trained_after_the_state_that_training_went_on_from(tmp_path: Path) -> None:
+    folder = Store.open(tmp_path).folder(planned().cell)
+    logged(folder, "10:00:00")  # killed before its first line
+    logged(folder, "10:00:00", ("10:01:00", "epoch", 1), ("10:01:30", "save", 10), ("10:02:10", "epoch", 2))
+    logged(folder, "10:10:00", ("10:10:20", "restore", 10), ("10:11:00", "epoch", 2))  # nothing of it was saved
+    logged(folder, "10:20:00", ("10:20:10", "restore", 10), ("10:20:40", "epoch", 2), ("10:21:00", "save", 20))
+    logged(folder, "10:30:00", ("10:30:10", "restore", 20), ("10:30:40", "epoch", 3))
+    logged(folder, "10:31:00", ("10:31:10", "restore", 10), ("10:31:30", "epoch", 2))  # a run beside it
+    found = effort(folder.attempts(), winner=5)
+    assert (found.attempts, found.repeated_epochs) == (6, 3)
+    assert found.lost_seconds == 40 + 60 + 0 + 30
+
+
+def test_an_unbroken_cell_lost_nothing(tmp_path: Path) -> None:
+    carry_out(learner(0.5), tmp_path)
+    (result,) = Store.open(tmp_path).results()
+    assert result.effort == Effort(attempts=1, repeated_epochs=0, lost_seconds=0.0)
+
+
+def test_a_stopped_and_resumed_cell_counts_its_attempts(tmp_path: Path) -> None:
+    for stop in (StopsAfter(8), StopsAfter(8), None):
+        carry_out(learner(0.5), tmp_path, stop=stop)
+    (result,) = Store.open(tmp_path).results()
+    assert result.effort is not None
+    assert (result.effort.attempts, result.effort.repeated_epochs) == (3, 0)  # it saved when it stopped

@@ -108,6 +108,7 @@ class CellRun:
             return
         started = time.monotonic()
         with self._noting_trouble():
+            self.attempt.event({"event": "save", "step": step})
             self.attempt.save_checkpoint(step, lambda file: torch.save(state, file))
         self._saved = time.monotonic()
         self._cost = self._saved - started
@@ -119,6 +120,8 @@ class CellRun:
         for at, path in self._whole_states():
             if step in (None, at):
                 state: State = torch.load(path, map_location=self.device, weights_only=True)
+                with self._noting_trouble():
+                    self.attempt.event({"event": "restore", "step": at})
                 return state
         return None
 

@@ -7,6 +7,7 @@ from pmll_methods.method import MethodError, Scores
 
 from ..metrics import evaluate
 from ..plan.method_facts import is_deterministic
+from ..store.effort import effort
 from ..store.environment import environment
 from ..store.result import Cost, Measured, Oracle, Result, Seconds, Trained
 from .cell_run import CellRun
@@ -47,6 +48,7 @@ def publish(cell: Training, data: Dataset, seconds: Seconds, cost: Cost) -> None
         deterministic=is_deterministic(card, run.recipe),
         tried_rates=run.folder.tried_rates(),
         pseudo_labels=run.pseudo_labels,
+        effort=effort(run.folder.attempts(), run.attempt.number),
     )
     measured = Measured(
         metrics=evaluate(chosen, data.test.labels, logits=card.logits),

@@ -79,6 +79,18 @@ class Cost(Part):
     images_per_second: float | None = stored_as("pictures_per_second")
 
 
+class Effort(Part):
+    """The attempts at a cell until its result, and what of their training was not used.
+
+    `repeated_epochs` counts the epochs that were trained again. `lost_seconds` is the time that other attempts trained
+    after the state from which training went on, as far as their logs tell; the wall time of their groups.
+    """
+
+    attempts: int
+    repeated_epochs: int
+    lost_seconds: float
+
+
 class Oracle(Part):
     """The best epoch on the test split and its metrics; never ranked with other results."""
 
@@ -118,6 +130,7 @@ class Trained:
     environment: Environment
     cost: Cost | None = None
     deterministic: bool = False
+    effort: Effort | None = None
     tried_rates: TriedRates | None = None
     pseudo_labels: Mapping[str, Recorded] = field(default_factory=dict)
 
@@ -178,6 +191,7 @@ class Result(Record):
     environment: Environment
     cost: Cost | None = None  # None in results that were made before it was recorded
     deterministic: bool = False  # whether the training seed has no effect
+    effort: Effort | None = None  # None in results that were made before it was recorded
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

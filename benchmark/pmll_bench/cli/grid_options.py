@@ -73,7 +73,9 @@ class RunOptions:
         ),
     ] = None
     wait: Annotated[bool, _option("With slurm: wait for the jobs and print the results table.", "", "--wait")] = False
-    dry_run: Annotated[bool, _option("List the cells with their ids and run nothing.", "", "--dry-run")] = False
+    dry_run: Annotated[
+        bool, _option("List the cells with their ids and, with slurm, the jobs; run nothing.", "", "--dry-run")
+    ] = False
     as_json: Annotated[bool, _option("Print JSON lines, one per event.", "", "--json")] = False
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pmll_errors import counted
 
@@ -80,8 +81,8 @@ def fetch_words(planned: Plan, request: Request, root: Path) -> None:
             tell(note)
 
 
-def show_plan(planned: Plan, root: Path, as_json: bool) -> None:
-    """Print the cells of a plan and their states."""
+def show_plan(planned: Plan, root: Path, as_json: bool, more: Mapping[str, Any] | None = None) -> None:
+    """Print the cells of a plan and their states; `more` is added to the JSON document."""
     from ..plan.cell import AXES, percent
     from ..plan.planning import as_listed
 
@@ -94,7 +95,7 @@ def show_plan(planned: Plan, root: Path, as_json: bool) -> None:
             {**as_listed(each), "state": state, "group": group}
             for each, state, group in zip(planned.cells, states, groups, strict=True)
         ]
-        print_json("plan", {"cells": listed, "notes": planned.notes})
+        print_json("plan", {"cells": listed, "notes": planned.notes, **(more or {})})
         return
     cells = [each.cell for each in planned.cells]
     varied = [name for name in AXES if any(name in cell.varied for cell in cells)]

@@ -35,7 +35,7 @@ def run_grid(request: Request, how: RunOptions) -> Plan:
     planned = plan_of(request, how.root, dry_run=how.dry_run)
     layers = job_layers(planned, request.slurm, how)
     if how.dry_run:
-        show_plan(planned, how.root, how.as_json)
+        _show(planned, layers, how)
         return planned
     fetch_words(planned, request, how.root)
     launch(planned, layers, how)
@@ -56,6 +56,21 @@ def launch(planned: Plan, layers: Layers, how: RunOptions) -> None:
         _submit(planned, layers, how)
     else:
         _carry_out(planned, how)
+
+
+def _show(planned: Plan, layers: Layers, how: RunOptions) -> None:
+    """List the cells and, with the launcher slurm, what would be submitted."""
+    if how.launcher != Launcher.slurm:
+        show_plan(planned, how.root, how.as_json)
+        return
+    from ..launch.preview import preview
+    from ..store.store import Store
+    from .submissions import show_submission
+
+    arrays = preview(planned.groups, Store(how.root), layers, device=how.device, threads=_threads(planned, how))
+    show_plan(planned, how.root, how.as_json, {"arrays": [array.as_plain() for array in arrays]})
+    if not how.as_json:
+        show_submission(arrays)
 
 
 def _submit(planned: Plan, layers: Layers, how: RunOptions) -> None:

@@ -1,0 +1,118 @@
+"""What a submission would be: its arrays, where their settings come from, how long they take, and their scripts."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..plan.job_settings import Layers
+from ..plan.planned import Group
+from ..store.store import Store
+from .arrays import Array
+from .estimate import ON_CPU, ON_GPU, Duration, duration, rates
+from .in_hand import missing
+from .jobs import CellJob, Learned
+from .sbatch import UNLIMITED, Batch, batch_of
+from .scheduler import alive_jobs, configuration
+from .slurm import arrays_for
+from .submission import script
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrayPreview:
+    """One array: what it asks for, and its script. `after` is the number of the array that it waits for.
+
+    `time_limit` is in minutes, `longest` in seconds. `hours` are those of the GPUs, or of the processors if there are
+    none; None if they are unknown. `too_long` jobs take longer than their time limit.
+    """
+
+    number: int
+    jobs: int
+    parallel: int
+    after: int | None
+    cells: int
+    settings: Mapping[str, str]
+    sources: Mapping[str, str]
+    time_limit: int | None
+    hours_of: Literal["GPU", "CPU"]
+    hours: float | None
+    measured: bool
+    longest: float | None
+    too_long: int
+    requeue: bool
+    script: str
+
+    def as_plain(self) -> dict[str, Any]:
+        """The array as plain data for JSON."""
+        return {name: dict(value) if isinstance(value, Mapping) else value for name, value in vars(self).items()}
+
+
+def preview(
+    groups: Iterable[Group], store: Store, layers: Layers, *, device: str | None, threads: int | None
+) -> list[ArrayPreview]:
+    """The arrays that a submission of these groups would have. Nothing is written, and Slurm need not be installed."""
+    groups = list(groups)
+    cluster = configuration() if shutil.which("sbatch") else {}
+    listed = (alive_jobs() or set()) if cluster else set()
+    arrays = arrays_for(missing(groups, store, _queued(groups, store, listed)), layers, cluster)
+    results = list(store.results()) if arrays else []
+    known = {kind: rates(results, kind) for kind in (ON_GPU, ON_CPU)}
+    found = []
+    for number, array in enumerate(arrays):
+        gpus = gpus_of(array.settings)
+        on_gpu = device.startswith(ON_GPU) if device else gpus > 0
+        durations = [duration(group, known[ON_GPU if on_gpu else ON_CPU]) for group in array.groups]
+        before = [f"afterany:<job of array {array.after + 1}>"] if array.after is not None else []
+        batch = batch_of(array.settings, threads).after(*before)
+        found.append(_previewed(array, number, batch, store, durations, gpus if on_gpu else 0))
+    return found
+
+
+def _queued(groups: Sequence[Group], store: Store, listed: Collection[str]) -> Learned:
+    """The cells whose jobs Slurm lists."""
+    folders = [store.folder(each.cell) for group in groups for each in group.cells] if listed else []
+    queues = ((folder, folder.queued()) for folder in folders)
+    return Learned(
+        jobs={folder.id: CellJob(queue.job, "pending") for folder, queue in queues if queue and queue.job in listed}
+    )
+
+
+def _previewed(
+    array: Array, number: int, batch: Batch, store: Store, durations: Sequence[Duration], gpus: int
+) -> ArrayPreview:
+    known = [each.seconds for each in durations if each.seconds is not None]
+    complete = len(known) == len(durations)
+    processors = array.settings.get("cpus", array.settings.get("cpus-per-task", "1"))
+    limit = None if batch.minutes == UNLIMITED else batch.minutes
+    return ArrayPreview(
+        number=number + 1,
+        jobs=len(array.groups),
+        parallel=array.parallel,
+        after=None if array.after is None else array.after + 1,
+        cells=sum(len(group.cells) for group in array.groups),
+        settings=array.settings,
+        sources={key: each.where for key, each in array.sources.items() if key in array.settings},
+        time_limit=limit,
+        hours_of="GPU" if gpus else "CPU",
+        hours=sum(known) * (gpus or int(processors)) / 3600 if complete else None,
+        measured=all(each.basis == "measured" for each in durations),
+        longest=max(known) if complete else None,
+        too_long=sum(seconds > 60 * limit for seconds in known) if limit else 0,
+        requeue=batch.requeue,
+        script=script(batch, store.root.resolve() / "slurm", len(array.groups), array.parallel),
+    )
+
+
+def gpus_of(settings: Mapping[str, str]) -> int:
+    """The number of GPUs that a job asks for.
+
+    >>> gpus_of({"gpus": "a100:2"}), gpus_of({"gres": "gpu:1,shard:2"}), gpus_of({"mem": "8G"})
+    (2, 1, 0)
+    """
+    asked = [settings[name] for name in ("gpus", "gpus-per-node", "gpus-per-task") if name in settings]
+    asked += [part.removeprefix("gpu") for part in settings.get("gres", "").split(",") if part.startswith("gpu")]
+    numbers = [re.search(r"(?:^|:)(\d+)$", text) for text in asked]
+    return max((int(number[1]) if number else 1 for number in numbers), default=0)

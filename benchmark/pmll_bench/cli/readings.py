@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from .output import columns, failure_text
@@ -50,8 +50,10 @@ class Reading:
     @property
     def summary(self) -> str:
         """The number of cells in each state in one line."""
+        from ..store.status import STATES
+
         count = Counter(cell.state for cell in self.cells)
-        return ", ".join(f"{number} {state}" for state, number in count.most_common()) or "no cells"
+        return ", ".join(f"{count[state]} {state}" for state in STATES if count[state]) or "no cells"
 
     @property
     def details(self) -> list[str]:
@@ -100,11 +102,11 @@ def readings(store: Store, seconds: float, revisions: Mapping[str, int | str] | 
 
     learned, asked, idle = Learned(), -ASK, 0
     while True:
-        if time.monotonic() - asked >= ASK:
-            learned, asked = learn(store), time.monotonic()
+        if monotonic() - asked >= ASK:
+            learned, asked = learn(store), monotonic()
         reading = read(store, learned, revisions)
         yield reading
         idle = idle + 1 if reading.over else 0
         if reading.ended or idle > 1:
             return
-        time.sleep(seconds)
+        sleep(seconds)

@@ -9,8 +9,6 @@ from pmll_errors import counted
 
 from .jobs import CellJob, describe
 
-STATES = {"pending": "queued", "running": "running"}  # of cells whose jobs Slurm lists
-
 
 @dataclass(frozen=True)
 class JobGroup:
@@ -26,9 +24,9 @@ class JobGroup:
     @property
     def text(self) -> str:
         """The group in one line."""
-        state = STATES.get(self.phase)
-        cells = counted(len(self.cells), "cell") + (f" {state}" if state else "")
-        return f"{cells}: {describe(CellJob(self.job, 'pending', self.why, self.remedy))}"
+        state = "running" if self.phase == "running" else "queued"
+        job = CellJob(self.job, "pending", self.why, self.remedy)
+        return f"{counted(len(self.cells), 'cell')} {state}: {describe(job)}"
 
 
 def grouped(jobs: Mapping[str, CellJob]) -> list[JobGroup]:

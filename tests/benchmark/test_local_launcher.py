@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from command_line import SMALL, Command, method_file
 from pmll_bench.errors import StoreError
 from pmll_bench.launch.local import slots_here
 from pmll_bench.launch.slot import as_error, as_plain
+from pmll_bench.launch.slot_death import cause_of, oom_kills
 from pmll_bench.store.store import Store
 from pmll_methods.method import MethodError
 
@@ -98,20 +99,100 @@ def test_a_cell_that_fails_stops_no_other_and_what_methods_print_is_passed_on(co
     assert "lake" not in answer.out
 
 
-def test_a_slot_that_dies_costs_its_own_group_and_another_takes_its_place(
+def test_a_slot_that_dies_is_replaced_and_its_cells_are_tried_again_three_times(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dies = 'if run.seed < 2 and not os.environ.get("SAFE"): os.kill(os.getpid(), signal.SIGKILL)'
-    grid = ["run", "--methods", method_file(tmp_path, fit=dies), "--ratios", "0.5", "--seeds", "0,1,2", *SMALL]
-    answer = command(*grid, *LOCAL, "--json")
+    dies = """
+        if (run.seed == 0 or run.seed == 1 and not os.path.exists("once")) and not os.environ.get("SAFE"):
+            open("once", "w").close()
+            print("the lake rises", flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)"""
+    grid = ["run", "--methods", method_file(tmp_path, fit=dies), "--ratios", "0.5", "--seeds", "1,0,2", *SMALL]
+    answer = command(*grid, *LOCAL[:2], "--slots", "1", "--json")
     assert answer.code == 4
     outcome = json.loads(answer.out.splitlines()[-1])
-    assert (len(outcome["lost"]), len(outcome["done"])) == (2, 1)
-    assert "died (Killed; out of memory?) while it ran mine shapes 50% seed 0" in answer.err
-    assert "2 cells lost: attempt 1 ended without recording a result (killed?)" in answer.err
+    assert (len(outcome["lost"]), len(outcome["done"])) == (1, 2)
+    assert "died (Killed; out of memory?) while it ran mine shapes 50% seed 1; it is tried again" in answer.err
+    folder = Store.open(Path("runs")).find(outcome["lost"][0])
+    assert folder.state() == (
+        "lost",
+        "its slot died (Killed; out of memory?); fewer slots leave more memory to each: --slots",
+    )
+    ends = [attempt.ended() for attempt in folder.attempts()]
+    assert [end and (end.kind, end.why, end.traceback) for end in ends] == [("lost", "lost", "the lake rises")] * 4
     monkeypatch.setenv("SAFE", "1")
     assert command(*grid).code == 0
     assert command("status", "--check").code == 0
+
+
+def test_a_slot_that_ends_by_itself_isnt_tried_again(command: Command, tmp_path: Path) -> None:
+    mine = method_file(tmp_path, fit='print("the lake is empty", flush=True); os._exit(3)')
+    answer = command("run", "--methods", mine, "--ratios", "0.5", *SMALL, *LOCAL)
+    assert answer.code == 4
+    assert "1 cell failed: its slot ended with exit code 3" in answer.err
+    (folder,) = Store.open(Path("runs")).folders()
+    ends = [attempt.ended() for attempt in folder.attempts()]
+    assert [end and end.traceback for end in ends] == ["the lake is empty"]
+    assert "what attempt 1 said last:\nthe lake is empty\n" in command("logs", folder.id).out
+
+
+@pytest.fixture
+def small_memory() -> Iterator[Path]:
+    """A control group with too little memory for a method that is greedy."""
+    base = Path("/sys/fs/cgroup")
+    base = base / "memory" if (base / "memory").is_dir() else base
+    group = base / f"pmll-test-{os.getpid()}"
+    limit = "memory.limit_in_bytes" if base.name == "memory" else "memory.max"
+    try:
+        group.mkdir()
+        (group / limit).write_text(str(2**30))
+    except OSError as error:
+        pytest.skip(f"needs a control group of its own: {error}")
+    yield group
+    wait_for(lambda: not (group / "cgroup.procs").read_text())
+    group.rmdir()
+
+
+def test_a_slot_that_the_kernel_kills_for_memory_says_so_and_isnt_tried_again(
+    command: Command, tmp_path: Path, small_memory: Path
+) -> None:
+    greedy = method_file(tmp_path, fit="hoard = [bytearray(b'x' * 2**24) for _ in range(1000)]")
+    run = ["run", "--methods", greedy, "--ratios", "0.5", *SMALL, *LOCAL]
+    inside = f'echo $$ >{small_memory}/cgroup.procs; exec "$@"'
+    ended = subprocess.run(
+        ["bash", "-c", inside, "bash", sys.executable, "-m", "pmll_bench", *run], capture_output=True, text=True
+    )
+    assert ended.returncode == 4, ended.stderr
+    (folder,) = Store.open(Path("runs")).folders()
+    assert folder.state() == ("failed", "killed for memory; fewer slots leave more memory to each: --slots")
+    ends = [attempt.ended() for attempt in folder.attempts()]
+    assert [end and end.why for end in ends] == ["oom"]
+
+
+@pytest.mark.parametrize(
+    ("membership", "file", "content"),
+    [
+        ("0::/user/me\n", "user/me/memory.events", "low 0\noom 3\noom_kill 2\n"),
+        ("4:memory:/me\n3:cpu:/\n0::/\n", "memory/me/memory.oom_control", "under_oom 0\noom_kill 2\n"),
+    ],
+    ids=["version 2", "version 1"],
+)
+def test_the_kernel_tells_how_many_processes_it_has_killed_for_memory(
+    tmp_path: Path, membership: str, file: str, content: str
+) -> None:
+    path = tmp_path / file
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    assert oom_kills(membership, tmp_path) == 2
+    assert oom_kills("", tmp_path) >= 0  # the whole machine's
+
+
+@pytest.mark.parametrize(
+    ("code", "killed", "cause"),
+    [(-9, True, "oom"), (-9, False, "lost"), (-11, True, "lost"), (-7, False, "lost"), (1, True, "error")],
+)
+def test_only_a_killed_process_can_have_been_killed_for_memory(code: int, killed: bool, cause: str) -> None:
+    assert cause_of(code, killed_for_memory=killed) == cause
 
 
 def test_a_full_disk_stops_all_slots_with_the_error_of_a_run_in_this_process(command: Command, tmp_path: Path) -> None:

@@ -70,6 +70,8 @@ def logs(
         print(f"\n{columns(['attempt', 'started', 'host', 'job', 'end', 'cause', 'saved step', 'message'], rows)}")
     else:
         print("\nno attempt yet")
+    if chosen is not None and (end := chosen.ended()) is not None and end.traceback and not chosen.trace.is_file():
+        print(f"\nwhat attempt {chosen.number} said last:\n{end.traceback.rstrip()}")  # recorded by another process
     for title, path in files.items():
         print(f"\n{title}: {path}\n{_tail(path)}")
     if follow:

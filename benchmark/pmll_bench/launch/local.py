@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 import threading
@@ -27,10 +26,14 @@ from ..run.outcome import Outcome
 from ..run.stopping import Stop
 from ..store.source_code import SourceCode, check_unchanged
 from ..store.store import Store
+from .job_ends import KINDS
+from .retries import judge, tries_of
 from .slot import ERROR, OUTCOME, as_error
+from .slot_death import cause_of, in_words, oom_kills, record_death
 
 COMMAND = (sys.executable, "-P", "-u", "-m", "pmll_bench.launch.slot")
 MOST = 8  # slots at most by default: each has its own towers and images in memory
+SAID = 50  # lines of a slot's stderr that are kept with the cells if it dies
 POLL = 0.2  # seconds between two readings of the stop flag
 
 
@@ -53,8 +56,8 @@ def run_in_slots(
 ) -> Outcome:
     """Run the missing cells as `run_groups` does, one group per slot at a time.
 
-    If a slot dies, the cells of its group that have no result are `lost`, and a new slot takes over the remaining
-    groups. An error that ends the whole run, such as a full disk, is raised after all slots have saved and ended.
+    If a slot dies, a new one takes over the remaining groups. The cells of its group are tried again within the limits
+    of `retries`. An error that ends the whole run, such as a full disk, is raised after all slots have saved and ended.
     """
     record_cells(groups, store)
     waiting = deque(group for group in groups if any(_is_missing(planned, store) for planned in group.cells))
@@ -62,7 +65,8 @@ def run_in_slots(
     slots = slots[: len(waiting)]
     if slots:
         listener.note(f"{counted(len(slots), 'slot')} with {counted(slots[0].threads, 'thread')} each")
-    return _Launch(store, cells, waiting, listener, stop).run(slots)
+    since = {cell: store.folder(planned.cell).newest for cell, planned in cells.items()}
+    return _Launch(store, cells, waiting, since, listener, stop).run(slots)
 
 
 def _is_missing(planned: Planned, store: Store) -> bool:
@@ -75,6 +79,8 @@ class _Slot:
     def __init__(self, number: int, execution: Execution, store: Store) -> None:
         self.number, self.execution, self.store = number, execution, store
         self.group: Group | None = None
+        self.said: deque[str] = deque(maxlen=SAID)
+        self.oom_kills = oom_kills()
         self.process = subprocess.Popen(
             COMMAND,
             stdin=subprocess.PIPE,
@@ -103,15 +109,6 @@ class _Slot:
         with suppress(BrokenPipeError):  # it has died: `_ended` follows
             print(json.dumps(order), file=self.orders, flush=True)
 
-    @property
-    def death(self) -> str:
-        """How the process ended, in words."""
-        code = self.process.returncode
-        if code >= 0:
-            return f"ended with exit code {code}"
-        reason = signal.strsignal(-code) or f"signal {-code}"
-        return f"died ({reason}; out of memory?)" if -code == signal.SIGKILL else f"died ({reason})"
-
 
 @dataclass
 class _Launch:
@@ -120,6 +117,7 @@ class _Launch:
     store: Store
     cells: Mapping[str, Planned]
     waiting: deque[Group]
+    since: Mapping[str, int]  # the newest attempt at each cell when the run began
     listener: Listener
     stop: Stop
     outcome: Outcome = field(default_factory=Outcome)
@@ -172,7 +170,7 @@ class _Launch:
 
     def _read(self, slot: _Slot) -> None:
         """Queue the lines that a slot prints, and its end; runs in its own thread."""
-        warnings = threading.Thread(target=self._pass_on, args=(slot.warnings,), daemon=True)
+        warnings = threading.Thread(target=self._pass_on, args=(slot,), daemon=True)
         warnings.start()
         with slot.answers:
             for line in slot.answers:
@@ -181,9 +179,10 @@ class _Launch:
         warnings.join(timeout=1)  # a process that the slot left behind may hold the pipe open
         self.events.put(partial(self._ended, slot))
 
-    def _pass_on(self, warnings: TextIO) -> None:
-        with warnings:
-            for line in warnings:
+    def _pass_on(self, slot: _Slot) -> None:
+        with slot.warnings:
+            for line in slot.warnings:
+                slot.said.append(line.rstrip("\n"))
                 self.events.put(partial(self.listener.note, line.rstrip("\n")))
 
     def _answered(self, slot: _Slot, line: str) -> None:
@@ -207,12 +206,33 @@ class _Launch:
         """Record the unfinished cells of a slot that died, and start another slot if groups are waiting."""
         self.slots.remove(slot)
         slot.dismiss()
-        asked_to_end = self._ends and slot.process.returncode == 0  # it may have ended before it began the group
+        code = slot.process.returncode
+        asked_to_end = self._ends and code == 0  # it may have ended before it began the group
         if slot.group is not None and not asked_to_end:
-            self.listener.note(f"slot {slot.number} {slot.death} while it ran {group_name(slot.group)}")
-            self._lose(slot.group)
+            self._died(slot, slot.group)
         if self.waiting and not self._ends:
             self._start_again(slot)
+
+    def _died(self, slot: _Slot, group: Group) -> None:
+        """Record the end of a group's open cells; those that may be tried again wait for another slot."""
+        code = slot.process.returncode
+        ended = {cell for cells in vars(self.outcome).values() for cell in cells}
+        left = [each for each in group.cells if each.cell.id not in ended and _is_missing(each, self.store)]
+        cause = cause_of(code, killed_for_memory=oom_kills() > slot.oom_kills)
+        record_death([self.store.folder(each.cell) for each in left], slot.process, slot.said, cause)
+        again = [] if self._ends else [each for each in left if self._may_go_on(each)]
+        further = "; it is tried again" if again else ""
+        self.listener.note(f"slot {slot.number} {in_words(code)} while it ran {group_name(group)}{further}")
+        if again:
+            self.waiting.append(replace(group, cells=tuple(again)))
+        for planned in left:
+            if planned not in again:
+                self.outcome.add(planned, KINDS[cause])
+                self.listener.cell_finished(planned, KINDS[cause], 0.0)
+
+    def _may_go_on(self, planned: Planned) -> bool:
+        """Whether the limits of automatic retries allow another attempt at a cell in this run."""
+        return judge(tries_of(self.store.folder(planned.cell), self.since[planned.cell.id])).again
 
     def _start_again(self, dead: _Slot) -> None:
         """Start a slot in place of one that died, unless it would import other code than those that run."""
@@ -223,11 +243,3 @@ class _Launch:
             self.error = None if self.slots else error  # the other slots run the waiting groups
         else:
             self._start(dead.number, dead.execution)
-
-    def _lose(self, group: Group) -> None:
-        """Record the cells of a group that did not end."""
-        ended = {cell for cells in vars(self.outcome).values() for cell in cells}
-        for planned in group.cells:
-            if planned.cell.id not in ended and _is_missing(planned, self.store):
-                self.outcome.add(planned, "lost")
-                self.listener.cell_finished(planned, "lost", 0.0)

@@ -12,14 +12,17 @@ from pathlib import Path
 import pytest
 
 from noted_slurm import Cluster
-from pmll_bench.launch.jobs import Learned, learn, log_of
+from pmll_bench.launch.job_ends import log_of
+from pmll_bench.launch.jobs import Learned, learn
 from pmll_bench.launch.scheduler import Listed
 from pmll_bench.launch.scheduler import user as own_name
 from pmll_bench.plan.planned import Planned
 from pmll_bench.store.cell_folder import CellFolder
+from pmll_bench.store.document import write_record
 from pmll_bench.store.failure import Explanation
+from pmll_bench.store.holds import Holds
 from pmll_bench.store.lease import Lease
-from pmll_bench.store.records import EndRecord, QueueRecord
+from pmll_bench.store.records import EndRecord, QueueRecord, SubmissionRecord, SubmittedJob
 from pmll_bench.store.store import Store
 from stored import finish, planned
 
@@ -254,6 +257,65 @@ def test_a_job_that_can_never_start_stays_queued_with_its_remedy(cluster: Cluste
         "cancel it (pmll-bench cancel) and submit again with a smaller --slurm time=..."
     )
     assert learned.jobs[folder.id].stuck
+
+
+# --- jobs that wait for a smoke check
+
+
+def checked_first(store: Store, folder: CellFolder, job: str = "7", check: str = "6") -> None:
+    """Record that the job of a cell waits for a smoke check."""
+    submitted = SubmittedJob(job=job, cells=(folder.name,))
+    record = SubmissionRecord(
+        cluster="noted", user=OWN, jobs=(submitted,), settings={}, command=(), smoke=check, holds="token"
+    )
+    (store.root / "slurm").mkdir(exist_ok=True)
+    write_record(store.root / "slurm" / f"{job}.json", record)
+
+
+def test_a_job_that_waits_for_its_smoke_check_says_why_that_one_waits(cluster: Cluster, store: Store) -> None:
+    folder = queued(store)
+    checked_first(store, folder)
+    waits = listed("7", "PENDING", "Dependency")
+    for check, why in (
+        (listed("6", "RUNNING"), "job 7: waiting for its smoke check, job 6: running"),
+        (listed("6", "PENDING", "Resources"), "job 7: waiting for its smoke check, job 6: waiting for resources"),
+        (listed("6", "PENDING", "JobHeldUser"), "job 7: waiting for its smoke check, job 6: cannot start: held"),
+    ):
+        cluster.lists(waits, check)
+        learned = learn(store)
+        assert state(folder, learned)[1].startswith(why)
+    assert learned.jobs[folder.id].stuck
+    assert len(cluster.asked("squeue")) == 3
+
+
+def test_a_job_that_was_cancelled_because_its_smoke_check_died_has_that_cause(cluster: Cluster, store: Store) -> None:
+    folder = queued(store)
+    checked_first(store, folder)
+    cluster.lists(listed("7", "CANCELLED", "Dependency"), listed("6", "OUT_OF_MEMORY"))
+    assert state(folder, learn(store)) == (
+        "failed",
+        "killed by memory (job 6, its smoke check, 64M); ask for more: --slurm mem=8G",
+    )
+    assert end_of(folder).why == "oom"
+
+
+def test_a_row_that_its_smoke_check_holds_has_the_reason_of_the_check(cluster: Cluster, store: Store) -> None:
+    folder = queued(store)
+    checked_first(store, folder)
+    why = Explanation("ValueError: the lake is dry", "mine.py:3, in fit", "", "Traceback")
+    Holds(store.root, "token").hold(item_of(folder).cell, why, "error")
+    cluster.lists(listed("7", "CANCELLED", "Dependency"), listed("6", "FAILED"))
+    assert state(folder, learn(store)) == ("failed", "ValueError: the lake is dry (mine.py:3, in fit)")
+
+
+def test_a_job_that_was_cancelled_after_its_smoke_check_was_cancelled(cluster: Cluster, store: Store) -> None:
+    folder = queued(store)
+    checked_first(store, folder)
+    cluster.lists(listed("7", "CANCELLED"), listed("6", "COMPLETED"))
+    assert state(folder, learn(store)) == (
+        "interrupted",
+        "its job was cancelled (job 7); the same command submits it again",
+    )
 
 
 # --- jobs that cannot be asked about

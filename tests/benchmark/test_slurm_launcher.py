@@ -127,7 +127,7 @@ def test_a_job_is_given_plain_data_only(cluster: Cluster, store: Store, grid: Pl
 def test_only_what_nobody_has_in_hand_is_submitted(
     cluster: Cluster, store: Store, grid: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pmll_bench.launch.jobs.APART", 0.0)
+    monkeypatch.setattr("pmll_bench.launch.absences.APART", 0.0)
     first, second, third, fourth = (group.cells[0] for group in grid.groups)
     assert len(submit(grid.groups[:3], store, {})) == 3
     run_job(store, "101_0")  # done

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from noted_slurm import Cluster
-from pmll_bench.launch import jobs
+from pmll_bench.launch import absences
 from pmll_bench.launch.jobs import Learned, learn
 from pmll_bench.launch.scheduler import Listed, user
 from pmll_bench.launch.waiting import wait
@@ -82,7 +82,7 @@ def test_waiting_ends_when_the_files_say_that_all_cells_have_ended(cluster: Clus
 def test_a_cell_whose_job_is_gone_is_lost_but_not_after_one_answer_without_it(
     cluster: Cluster, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "APART", 0.0)
+    monkeypatch.setattr(absences, "APART", 0.0)
     item = planned()
     queue(store, item, "7")
     cluster.alive("7")

@@ -17,7 +17,7 @@ from ..store.attempt import Attempt
 from ..store.cell_folder import CellFolder
 from ..store.lease import is_held
 from ..store.store import Store
-from . import jobs
+from . import absences
 from .jobs import Learned, learn
 
 Reason: TypeAlias = Literal["done", "running", "queued", "elsewhere", "held"]
@@ -69,7 +69,7 @@ def learned_of(groups: Iterable[Group], store: Store) -> Learned:
     folders = [store.folder(each.cell) for group in groups for each in group.cells]
     learned = learn(store, folders)
     if any(job.phase == "absent" for job in learned.jobs.values()):
-        time.sleep(jobs.APART)
+        time.sleep(absences.APART)
         learned = learn(store, folders)
     if not learned.answered:
         raise ConfigError("Slurm does not answer; nothing was submitted", where="squeue", hint="try again later")

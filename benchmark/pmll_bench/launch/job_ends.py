@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
+from ..store.attempt import TRACEBACK_KEPT
 from ..store.failure import Explanation
 from ..store.records import Cause, EndKind
+from ..store.store import Store
 from .scheduler import Listed, array_of
 
 CAUSES: Mapping[str, Cause] = {
@@ -68,13 +71,14 @@ class JobEnd:
     why: Explanation
 
 
-def end_of(job: str, listed: Listed | None, log: str) -> JobEnd:
+def end_of(job: str, listed: Listed | None, log: str, role: str = "") -> JobEnd:
     """The end of a job, from what Slurm lists of it, if anything, and the end of its error log.
 
-    The explanation names the array of the job and not its place in it, so that equal ends have equal messages.
+    The explanation names the array of the job and not its place in it, so that equal ends have equal messages. `role`
+    is what the job is for, if it is not the job of the cell.
     """
     cause = _cause(listed, log)
-    where = f"job {array_of(job)}"
+    where = f"job {array_of(job)}" + (f", {role}" if role else "")
     if cause == "error":
         what, hint = last_words(log) or "its job failed and its log is empty", "fix this and run the same command again"
         return JobEnd("failed", cause, Explanation(what, where, hint, log))
@@ -86,6 +90,21 @@ def end_of(job: str, listed: Listed | None, log: str) -> JobEnd:
     elif listed is not None and listed.state.startswith("COMPLETED"):
         what = "its job ended without running it"
     return JobEnd(KINDS[cause], cause, Explanation(what, where, hint, log))
+
+
+def log_of(store: Store, job: str) -> Path:
+    """The error log of a job; all its runs append to it."""
+    return store.root / "slurm" / job / f"{job}_0_log.err"
+
+
+def tail_of(path: Path) -> str:
+    """The end of a text file; "" if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - TRACEBACK_KEPT))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def _cause(listed: Listed | None, log: str) -> Cause:

@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pydantic import Field
-
 from ..errors import StoreError
-from ..files import store_errors, write_whole
-from ..store.attempt import TRACEBACK_KEPT, Attempt
+from ..files import write_whole
+from ..store.attempt import Attempt
 from ..store.cell_folder import CellFolder, JobHint
-from ..store.document import Record, read_record, write_record
-from ..store.lease import Clock, is_held
+from ..store.holds import Holds
+from ..store.lease import is_held
 from ..store.records import QueueRecord
 from ..store.store import Store
-from .job_ends import JobEnd, end_of
-from .pending import explain_waiting
-from .scheduler import Listed, array_of, configuration, ended_jobs, listed_jobs, user
+from .absences import gone_jobs
+from .answers import Answer, ask_slurm
+from .job_ends import KINDS, JobEnd, end_of, log_of, tail_of
+from .pending import Waiting, explain_waiting
+from .scheduler import array_of, user
 
-APART = 10.0  # seconds between two answers without a job before it counts as gone: a single one may be an error
 NOT_OVER = ("interrupted", "lost")  # ends after which a job may go on
-
-
-class AbsentRecord(Record):
-    """`slurm/absent.json`: the jobs that a cluster did not list, with the time of the first such answer.
-
-    If it is lost, only another answer is needed.
-    """
-
-    schema_: Literal["pmll.absent/1"] = Field(default="pmll.absent/1", alias="schema")
-    jobs: Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -97,39 +84,11 @@ def learn(store: Store, folders: Iterable[CellFolder] | None = None) -> Learned:
     claims = list(_claims(store, store.folders() if folders is None else folders))
     if not claims:
         return Learned()
-    answer = _ask(claims)
+    answer = ask_slurm(store, [claim.queued for claim in claims])
     if answer is None:
         why = "Slurm does not answer"
         return Learned(jobs={claim.folder.id: CellJob(claim.job, "unknown", why) for claim in claims}, answered=False)
     return _sorted_out(store, claims, answer)
-
-
-class _Answer(NamedTuple):
-    """What Slurm says: the name of the cluster, the jobs that it lists, and whether it hides those of other users."""
-
-    cluster: str
-    listed: Mapping[str, Listed]
-    hides: bool
-
-    def of(self, job: str) -> Listed | None:
-        return self.listed.get(job, self.listed.get(array_of(job)))
-
-    def covers(self, queued: QueueRecord) -> bool:
-        """Whether a job was submitted to this cluster; job ids mean nothing on another one."""
-        return queued.cluster in ("", self.cluster)
-
-
-def _ask(claims: Iterable[_Claim]) -> _Answer | None:
-    """Ask for the jobs of this cluster, and the accounting for those that are no longer listed."""
-    facts = configuration()
-    if (name := facts.get("ClusterName")) is None:
-        return None
-    asked = {claim.job for claim in claims if claim.queued.cluster in ("", name)}
-    if (listed := listed_jobs(asked)) is None:
-        return None
-    answer = _Answer(name, listed, "jobs" in facts.get("PrivateData", ""))
-    ended = ended_jobs(job for job in asked if answer.of(job) is None)
-    return answer._replace(listed={**listed, **{job: known for job, known in ended.items() if known.over}})
 
 
 def _claims(store: Store, folders: Iterable[CellFolder]) -> Iterator[_Claim]:
@@ -143,10 +102,10 @@ def _claims(store: Store, folders: Iterable[CellFolder]) -> Iterator[_Claim]:
             yield _Claim(folder, queued)
 
 
-def _sorted_out(store: Store, claims: Iterable[_Claim], answer: _Answer) -> Learned:
+def _sorted_out(store: Store, claims: Iterable[_Claim], answer: Answer) -> Learned:
     """Sort jobs into those that are over, whose ends are recorded, and all others."""
     absent = {claim.job for claim in claims if answer.covers(claim.queued) and answer.of(claim.job) is None}
-    gone = _gone(store, answer.cluster, absent)
+    gone = gone_jobs(store, answer.cluster, absent)
     jobs, over, ends = dict[str, CellJob](), dict[str, JobEnd](), dict[str, JobEnd]()
     for claim in claims:
         job = _not_over(claim.queued, answer, gone)
@@ -154,14 +113,15 @@ def _sorted_out(store: Store, claims: Iterable[_Claim], answer: _Answer) -> Lear
             jobs[claim.folder.id] = job
             continue
         if claim.job not in over:
-            over[claim.job] = end_of(claim.job, answer.of(claim.job), _tail(log_of(store, claim.job)))
-        if not _record(claim, over[claim.job]):
-            ends[claim.folder.id] = over[claim.job]
+            over[claim.job] = end_of(claim.job, answer.of(claim.job), tail_of(log_of(store, claim.job)))
+        end = _end_by_check(store, claim, over[claim.job], answer) or over[claim.job]
+        if not _record(claim, end):
+            ends[claim.folder.id] = end
     hints = {job.id: JobHint(job.phase, describe(job)) for job in jobs.values() if job.phase in ("pending", "running")}
     return Learned(hints, jobs, frozenset(over), ends)
 
 
-def _not_over(queued: QueueRecord, answer: _Answer, gone: Container[str]) -> CellJob | None:
+def _not_over(queued: QueueRecord, answer: Answer, gone: Container[str]) -> CellJob | None:
     """What is known of a job that is not over for certain; None if it is."""
     if not answer.covers(queued):
         return CellJob(queued.job, "elsewhere", f"on the cluster {queued.cluster}")
@@ -175,44 +135,43 @@ def _not_over(queued: QueueRecord, answer: _Answer, gone: Container[str]) -> Cel
         return None
     if not known.pending:
         return CellJob(queued.job, "running")
-    waiting = explain_waiting(queued.job, known.reason)
+    waiting = _waiting(queued.job, known.reason, answer)
     return CellJob(queued.job, "pending", waiting.why, waiting.remedy)
+
+
+def _waiting(job: str, reason: str, answer: Answer) -> Waiting:
+    """Why a pending job waits; if it waits for its smoke check, why that one waits."""
+    check = answer.check_of(job)
+    known = answer.of(check) if check and reason == "Dependency" else None
+    if known is None or known.over:
+        return explain_waiting(job, reason)
+    why = f"waiting for its smoke check, job {check}"
+    if not known.pending:
+        return Waiting(f"{why}: running")
+    waiting = explain_waiting(check, known.reason)
+    return Waiting(f"{why}: {waiting.why}", waiting.remedy)
+
+
+def _end_by_check(store: Store, claim: _Claim, end: JobEnd, answer: Answer) -> JobEnd | None:
+    """The end of a cell whose job never began because its smoke check failed; None if it did not."""
+    submission, check = answer.submissions.get(array_of(claim.job)), answer.check_of(claim.job)
+    request = claim.folder.record()
+    if submission is None or not check or request is None or end.cause not in ("cancelled", "lost"):
+        return None
+    held = Holds(store.root, submission.holds).why(request.cell)
+    if held is not None:
+        return JobEnd(KINDS[held.cause], held.cause, held.why)
+    known = answer.of(check)
+    if known is not None and (not known.over or known.state.startswith("COMPLETED")):
+        return None
+    of_check = end_of(check, known, tail_of(log_of(store, check)), "its smoke check")
+    return None if known is None and of_check.cause == "lost" else of_check
 
 
 def describe(job: CellJob, name: str = "") -> str:
     """A job in one line, under its own id or another name."""
     text = f"job {name or job.id}" + (f": {job.why}" if job.why else "")
     return f"{text}; {job.remedy}" if job.remedy else text
-
-
-def _gone(store: Store, cluster: str, absent: Iterable[str]) -> set[str]:
-    """Those of the absent jobs of a cluster that were absent before, long enough ago."""
-    path, now = store.root / "slurm" / "absent.json", Clock(store.root)()  # which all readers share
-    record = read_record(AbsentRecord, path)
-    noted = record.jobs if record is not None else {}
-    before = noted.get(cluster, {})
-    since = {job: min(before.get(job, now), now) for job in absent}
-    if since != before:
-        with suppress(StoreError):  # the next answer then counts as the first one again
-            with store_errors(path):
-                path.parent.mkdir(exist_ok=True)
-            write_record(path, AbsentRecord(jobs={**noted, cluster: since}))
-    return {job for job, first in since.items() if job in before and now - first >= APART}
-
-
-def log_of(store: Store, job: str) -> Path:
-    """The error log of a job; all its runs append to it."""
-    return store.root / "slurm" / job / f"{job}_0_log.err"
-
-
-def _tail(path: Path) -> str:
-    """The end of a text file; "" if it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - TRACEBACK_KEPT))
-            return file.read().decode(errors="replace")
-    except OSError:
-        return ""
 
 
 def _record(claim: _Claim, end: JobEnd) -> bool:

@@ -68,7 +68,8 @@ class RunOptions:
             "With slurm: a setting of jobs, such as gpus=1, cpus=8, mem=32G, time=240 (minutes; default: 60), "
             "partition=NAME, parallel=N (jobs that run at a time; default: 256), setup=COMMAND, requeue=no, or another "
             "option of sbatch; METHOD.KEY, trunk.KEY (methods that train their trunk) or frozen.KEY for some jobs. "
-            "Repeatable. Defaults can be in a grid file and in the profile of 'pmll-bench doctor --slurm'.",
+            "A job at its time limit goes on from its checkpoint, as often as it gets further. Repeatable; defaults "
+            "are read from the grid file (slurm:) and from the profile that 'pmll-bench doctor --slurm' writes.",
             "KEY=VALUE",
         ),
     ] = None

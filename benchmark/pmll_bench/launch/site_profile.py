@@ -21,3 +21,15 @@ def read_profile() -> Layer:
     if not path.exists():
         return ()
     return job_settings(read_document(path, "Slurm profile", "partition: gpu"))
+
+
+def write_profile(text: str) -> bool:
+    """Write a first profile; return whether it was written. One that exists is kept."""
+    path = profile_path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        return False
+    return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,8 +27,8 @@ def plan_of(request: Request, root: Path, *, dry_run: bool) -> Plan:
     from ..plan.planning import plan
     from ..store.images import changed_image_warnings
 
-    planned = plan(request)
-    waiting = _waiting(planned, root)
+    planned, store = plan(request), _store_in(root)
+    waiting = _waiting(planned.cells, store)
     if needy := [each for each in waiting if not needs_no_download(each)]:
         from ..prepare.downloads import without_unavailable
 
@@ -38,15 +38,16 @@ def plan_of(request: Request, root: Path, *, dry_run: bool) -> Plan:
         from ..prepare.class_names import indistinguishable_classes
 
         planned = replace(planned, notes=(*planned.notes, *indistinguishable_classes(about)))
-    for note in (*planned.notes, *changed_image_warnings(planned.cells, planned.data, root)):
+    for note in (*planned.notes, *changed_image_warnings(planned.cells, planned.data, store)):
         tell(note)
+    if store is not None:
+        store.index.save()
     return planned
 
 
-def _waiting(planned: Plan, root: Path) -> list[Planned]:
+def _waiting(cells: Iterable[Planned], store: Store | None) -> list[Planned]:
     """The cells that are not done."""
-    store = _store_in(root)
-    return [each for each in planned.cells if store is None or store.folder(each.cell).result() is None]
+    return [each for each in cells if store is None or store.summary(each.cell) is None]
 
 
 def _store_in(root: Path) -> Store | None:
@@ -61,7 +62,8 @@ def _store_in(root: Path) -> Store | None:
 
 def fetch_words(planned: Plan, request: Request, root: Path) -> None:
     """Download missing word vectors. A failed download is reported, and the cells that need it fail later."""
-    waiting = [each for each in _waiting(planned, root) if each.settings.get("words")]
+    with_words = [each for each in planned.cells if each.settings.get("words")]
+    waiting = _waiting(with_words, _store_in(root)) if with_words else []
     if not waiting:
         return
     from pmll_datasets.errors import DataError
@@ -81,6 +83,12 @@ def fetch_words(planned: Plan, request: Request, root: Path) -> None:
             tell(note)
 
 
+def _state(store: Store, planned: Planned) -> str:
+    if store.summary(planned.cell) is not None:
+        return "done"
+    return store.folder(planned.cell).unfinished(clock=store.index.clock).name
+
+
 def show_plan(planned: Plan, root: Path, as_json: bool, more: Mapping[str, Any] | None = None) -> None:
     """Print the cells of a plan and their states; `more` is added to the JSON document."""
     from ..plan.cell import AXES, percent
@@ -88,7 +96,7 @@ def show_plan(planned: Plan, root: Path, as_json: bool, more: Mapping[str, Any] 
 
     store = _store_in(root)
     group_of = {each.cell.id: number for number, group in enumerate(planned.groups, 1) for each in group.cells}
-    states = [store.folder(each.cell).state().name if store else "planned" for each in planned.cells]
+    states = [_state(store, each) if store else "planned" for each in planned.cells]
     groups = [group_of[each.cell.id] for each in planned.cells]
     if as_json:
         listed = [

@@ -115,7 +115,7 @@ def _follow(planned: Plan, store: Store, as_json: bool) -> None:
     from ..launch.waiting import wait
     from ..run.progress import listening
 
-    missing = [each for each in planned.cells if store.folder(each.cell).result() is None]
+    missing = [each for each in planned.cells if store.summary(each.cell) is None]
     try:
         with listening(len(missing), as_json) as listener:
             outcome = wait(missing, store, listener)
@@ -123,7 +123,7 @@ def _follow(planned: Plan, store: Store, as_json: bool) -> None:
         _tell_how_to_follow(store.root)
         raise typer.Exit(Exit.INTERRUPTED) from None
     code = _report(planned, store, outcome, as_json)
-    _tell_failures(store, outcome.interrupted)
+    _tell_failures(planned, store, outcome.interrupted)
     if outcome.stuck:
         tell(f"{counted(len(outcome.stuck), 'cell')} queued: no job can start; see 'pmll-bench status'")
     if outcome.lost or outcome.interrupted:
@@ -143,7 +143,7 @@ def _carry_out(planned: Plan, how: RunOptions) -> None:
     from ..store.store import Store
 
     store = Store.open(how.root)
-    missing = sum(store.folder(each.cell).result() is None for each in planned.cells)
+    missing = sum(store.summary(each.cell) is None for each in planned.cells)
     if not missing:
         _tell_done(planned, store, how.as_json)
         return
@@ -195,12 +195,12 @@ def _report(planned: Plan, store: Store, outcome: Outcome, as_json: bool, *, sto
     elif not stopped:
         _show_results(planned, store)
     broken = [*outcome.failed, *outcome.diverged, *outcome.lost]
-    _tell_failures(store, broken)
+    _tell_failures(planned, store, broken)
     return Exit.CELLS_FAILED if broken else Exit.DONE
 
 
 def _show_results(planned: Plan, store: Store) -> None:
-    if any(store.folder(each.cell).result() for each in planned.cells):
+    if any(store.summary(each.cell) for each in planned.cells):
         print_table(table_of(planned, store))
 
 
@@ -210,16 +210,19 @@ def table_of(planned: Plan, store: Store) -> Table:
     from ..report.table import Layout, build
     from .describe import inferred_methods
 
-    found = [(each, store.folder(each.cell).result()) for each in planned.cells]
-    results = [result.model_copy(update={"label": each.label}) for each, result in found if result is not None]
+    found = [(each, store.summary(each.cell)) for each in planned.cells]
+    store.index.save()
+    results = [summary._replace(label=each.label) for each, summary in found if summary is not None]
     order = list(dict.fromkeys(each.label for each in planned.cells))
     marked = inferred_methods({each.cell.method for each in planned.cells})
     shown_marked = {each.label for each in planned.cells if each.cell.method in marked}
     return build(frame(results), Layout(order=order, inferred=shown_marked))
 
 
-def _tell_failures(store: Store, cells: list[str]) -> None:
+def _tell_failures(planned: Plan, store: Store, cells: list[str]) -> None:
     from ..store.status import BROKEN, cell_status, failures
 
-    for failure in failures((cell_status(store.find(cell)) for cell in cells), of=(*BROKEN, "interrupted")):
+    folders = {each.cell.id: store.folder(each.cell) for each in planned.cells}
+    states = (cell_status(folders[cell], index=store.index) for cell in cells)
+    for failure in failures(states, of=(*BROKEN, "interrupted")):
         tell(failure_text(failure))

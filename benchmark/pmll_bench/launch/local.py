@@ -70,7 +70,7 @@ def run_in_slots(
 
 
 def _is_missing(planned: Planned, store: Store) -> bool:
-    return store.folder(planned.cell).result() is None
+    return store.summary(planned.cell) is None
 
 
 class _Slot:

@@ -60,7 +60,7 @@ def record_cells(groups: Sequence[Group], store: Store) -> None:
     """
     for planned in (planned for group in groups for planned in group.cells):
         folder = store.folder(planned.cell)
-        if folder.record() is None or folder.result() is None:
+        if store.index.summary(folder) is None or store.index.label(folder) is None:
             folder.write_request(planned)
         keep_method(store, planned)
 
@@ -73,7 +73,7 @@ def run_group(
         free: dict[str, Lease] = {}
         for planned in group.cells:
             folder = store.folder(planned.cell)
-            if folder.result() is not None:
+            if store.index.summary(folder) is not None:
                 folder.drop_checkpoints()  # of runs that did not finish it
                 continue
             try:

@@ -12,15 +12,15 @@ from ..plan.planned import DataFacts, Planned
 from .store import Store
 
 
-def changed_image_warnings(cells: Iterable[Planned], data: Iterable[DataFacts], root: Path) -> tuple[str, ...]:
-    """Warnings about finished cells in the store `root` whose image files have changed since they finished.
+def changed_image_warnings(cells: Iterable[Planned], data: Iterable[DataFacts], store: Store | None) -> tuple[str, ...]:
+    """Warnings about finished cells in a store, if there is one, whose image files have changed since they finished.
 
     These cells keep their identity and their numbers; the user decides whether to run them again.
     """
-    store, now = _store_in(root), {facts.name: facts.images for facts in data}
     if store is None:
         return ()
-    finished = [(each.cell, store.folder(each.cell).result()) for each in cells]
+    now = {facts.name: facts.images for facts in data}
+    finished = [(each.cell, store.summary(each.cell)) for each in cells]
     stale = [cell for cell, found in finished if found and found.images and found.images != now[cell.dataset]]
     if not stale:
         return ()
@@ -33,13 +33,14 @@ def results_with_changed_images(data: Dataset, name: str, data_root: Path | None
     store = _store_in(root)
     if store is None:
         return []
-    results = [each for each in store.results() if each.dataset == data.name and each.images]
+    summaries = (store.index.summary(folder) for folder in store.folders())
+    results = [each for each in summaries if each is not None and each.dataset == data.name and each.images]
     now = {canonical(data.options): data.contents}
-    for text, options in {canonical(each.cell.options): each.cell.options for each in results}.items():
+    for text, options in {canonical(each.options): each.options for each in results}.items():
         if text not in now:
             chosen = {option: value for option, value in options.items() if option != "subset"}
             now[text] = load(name, data_root, chosen, options.get("subset")).contents
-    return [each.cell_id for each in results if each.images != now[canonical(each.cell.options)]]
+    return [each.cell_id for each in results if each.images != now[canonical(each.options)]]
 
 
 def _store_in(root: Path) -> Store | None:

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 NAME = "index.jsonl"
 SCHEMA = "pmll.index/1"
 COARSEST = 2.0  # seconds; file systems distinguish changes that are this far apart
+FEW = 40  # results are read faster than an index of thousands
 SHARE = 100  # the index is written again if at least one entry in this many has changed
 
 Stamp: TypeAlias = tuple[int, int, int]  # time of the last change of content and of attributes in ns, and size
@@ -52,12 +53,13 @@ class Entry(NamedTuple):
 
 
 class Index:
-    """The summaries of the finished cells of the store in `root`, at first with `in_file` those in its index file."""
+    """The summaries of the finished cells of a store. The index file is read when many cells are asked for."""
 
-    def __init__(self, root: Path, *, in_file: bool = True) -> None:
+    def __init__(self, root: Path) -> None:
         self._path = root / NAME
         self.clock = Clock(root)
-        self._stored = None if in_file else _NOTHING  # None: not yet read
+        self._asked = 0
+        self._stored: _Stored | None = None  # None: not yet read
         self._new: dict[str, Entry] = {}  # read by this process, from files that any later change will distinguish
 
     def summary(self, folder: CellFolder) -> Summary | None:
@@ -94,7 +96,10 @@ class Index:
     def _known(self, name: str) -> Entry | None:
         if (found := self._new.get(name)) is not None:
             return found
+        self._asked += 1
         if self._stored is None:
+            if self._asked <= FEW:
+                return None
             self._stored = _load(self._path)
         return self._stored.get(name)
 
@@ -103,9 +108,12 @@ class Index:
 
         A store that cannot be written keeps its old index, or none.
         """
-        before = () if self._stored is None else self._stored.cells.keys()
-        gone = set() if present is None else set(before) - set(present)
-        if (len(self._new) + len(gone)) * SHARE <= len(before):
+        if self._stored is None:
+            return
+        before = self._stored.cells.keys()
+        new = [name for name, entry in self._new.items() if self._stored.get(name) != entry]
+        gone = set() if present is None else before - set(present)
+        if (len(new) + len(gone)) * SHARE <= len(before):
             return
         stored = _load(self._path)  # another process may have written it meanwhile
         kept = {name: entry for name in stored.cells.keys() - gone if (entry := stored.get(name))}

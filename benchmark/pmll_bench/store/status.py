@@ -55,11 +55,8 @@ def cell_status(
     hints: Hints = NO_HINTS,
     index: Index | None = None,
 ) -> CellStatus:
-    """The state of one cell; `hints` are the jobs that are not over, `index` is that of its store.
-
-    Pass the index to ask for the states of many cells.
-    """
-    index = index or Index(folder.path, in_file=False)
+    """The state of one cell; `hints` are the jobs that are not over. Pass the index of the store to ask for many."""
+    index = index or Index(folder.path.parents[3])
     dataset, method = folder.path.parts[-3:-1]
     summary = index.summary(folder)
     label = index.label(folder) or method

@@ -62,6 +62,14 @@ class RunOptions:
             min=1,
         ),
     ] = None
+    gpus: Annotated[
+        list[str] | None,
+        _option(
+            "With local: the GPUs to use, by number or UUID as 'nvidia-smi -L' shows them; one slot each, or --slots N "
+            "in all.",
+            "ID",
+        ),
+    ] = None
     slurm: Annotated[
         list[str] | None,
         _option(

@@ -48,6 +48,20 @@ def check_options(how: RunOptions) -> None:
         raise UsageError("--slurm sets the resources of jobs, but no job is submitted", hint="add --launcher slurm")
     if how.slots is not None and how.launcher != Launcher.local:
         raise UsageError(f"--slots is for the launcher local, not {how.launcher}", hint="add --launcher local")
+    if how.gpus:
+        _check_gpus(how, how.gpus)
+
+
+def _check_gpus(how: RunOptions, gpus: list[str]) -> None:
+    from ..launch.gpu_slots import check_ids
+
+    if how.launcher == Launcher.slurm:
+        raise UsageError("--gpus is for the launcher local, not slurm", hint="for the GPUs of jobs: --slurm gpus=1")
+    if how.launcher != Launcher.local:
+        raise UsageError(f"--gpus is for the launcher local, not {how.launcher}", hint="add --launcher local")
+    if how.device not in (None, "cuda"):
+        raise UsageError(f"--gpus and --device {how.device} exclude each other", hint="leave out one of them")
+    check_ids(gpus)
 
 
 def launch(planned: Plan, layers: Layers, how: RunOptions) -> None:
@@ -174,7 +188,7 @@ def _launcher(how: RunOptions, planned: Plan) -> Callable[..., Outcome]:
     if how.launcher == Launcher.local:
         from ..launch.local import run_in_slots, slots_here
 
-        return partial(run_in_slots, slots=slots_here(how.slots, how.device, threads))
+        return partial(run_in_slots, slots=slots_here(how.slots, how.device, threads, how.gpus or ()))
     from ..run.execution import Execution
     from ..run.groups import run_groups
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -26,6 +27,7 @@ from ..run.outcome import Outcome
 from ..run.stopping import Stop
 from ..store.source_code import SourceCode, check_unchanged
 from ..store.store import Store
+from .gpu_slots import check_present, variables
 from .job_ends import KINDS
 from .retries import judge, tries_of
 from .slot import ERROR, OUTCOME, as_error
@@ -37,12 +39,20 @@ SAID = 50  # lines of a slot's stderr that are kept with the cells if it dies
 POLL = 0.2  # seconds between two readings of the stop flag
 
 
-def slots_here(slots: int | None, device: str | None, threads: int | None) -> tuple[Execution, ...]:
+def slots_here(
+    slots: int | None, device: str | None, threads: int | None, chosen_gpus: Sequence[str] = ()
+) -> tuple[Execution, ...]:
     """The device of each slot and its share of the cores.
 
     By default there is one slot per GPU, or as many slots as the cores allow. "cuda" means every GPU, assigned in
-    turn; "cuda:1" means that GPU alone. Raises `ConfigError` for a device that is not available.
+    turn; "cuda:1" means that GPU alone. With `chosen_gpus`, each slot sees one of these alone, assigned in turn. Raises
+    `ConfigError` for a device that is not available.
     """
+    if chosen_gpus:
+        check_present(chosen_gpus)
+        slots = slots or len(chosen_gpus)
+        each = Execution(device="cuda", threads=threads or max(1, cores() // slots))
+        return tuple(replace(each, gpu=chosen_gpus[number % len(chosen_gpus)]) for number in range(slots))
     chosen = choose_device(device)
     devices = [f"cuda:{number}" for number in range(gpus())] if chosen == "cuda" else [chosen]
     if slots is None:
@@ -88,6 +98,7 @@ class _Slot:
             stderr=subprocess.PIPE,
             encoding="utf-8",
             errors="replace",
+            env={**os.environ, **variables(execution.gpu)} if execution.gpu else None,
             process_group=0,  # Ctrl-C in the terminal reaches only the parent, which stops the slots
         )
         self.orders, self.answers, self.warnings = (

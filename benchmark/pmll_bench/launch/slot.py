@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, TextIO
 from ..run.stopping import SIGNALS, handling
 from ..store.store import Store
 from ..streams import print_line, take_any_text
+from .gpu_slots import check_seen
 from .worker import folders_of, group_of
 
 OUTCOME, ERROR = "pmll.outcome/1", "pmll.slot-error/1"
@@ -82,6 +83,8 @@ def _work(start: Mapping[str, Any], orders: SimpleQueue[Any], answers: TextIO, s
     execution = Execution(**start["execution"])
     while not stop.is_set() and (cells := orders.get()) is not None:
         try:
+            if execution.gpu:
+                check_seen(execution.gpu)
             outcome = run_groups([group_of(folders_of(store, cells))], store, execution, listener, stop)
         except Exception as error:
             answer(ERROR, as_plain(error))

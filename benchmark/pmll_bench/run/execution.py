@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Execution:
-    """Device, threads and image workers of a run, how often it saves, and its cluster job, if any."""
+    """Device, threads and image workers of a run, how often it saves, and its cluster job or own GPU, if any."""
 
     device: str = "cpu"
     threads: int = 1
     workers: int = 2  # threads that read images ahead
     save_every: float = 10.0  # minimum number of seconds between two checkpoints of a cell
     job: str = ""
+    gpu: str = ""  # the only GPU that the process sees, by its number or UUID; "" if it sees all
 
     def apply(self) -> None:
         """Set the number of threads of this process."""

@@ -36,7 +36,8 @@ class PmllError(Exception):
             ├── StoreError       pmll_bench.errors       the store cannot be read or written
             │   ├── FileError    pmll_bench.errors       one file is missing, damaged or was edited
             │   └── PassingError pmll_bench.errors       the file system does not answer, but may do so again
-            └── LeaseHeld        pmll_bench.store.lease  another process works on the cell
+            ├── LeaseHeld        pmll_bench.store.lease  another process works on the cell
+            └── LeaseLost        pmll_bench.store.lease  another run took over the cell
 
     Args:
         what: What is wrong.

@@ -21,9 +21,10 @@ from pmll_bench.plan.planned import Group, Planned
 from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
 from pmll_bench.run.execution import Execution
-from pmll_bench.run.groups import record_cells, run_groups
+from pmll_bench.run.groups import run_groups
 from pmll_bench.run.listeners import Silent
 from pmll_bench.run.outcome import Outcome
+from pmll_bench.run.recording import record_cells
 from pmll_bench.store.cell_folder import CellState
 from pmll_bench.store.store import Store
 from pmll_methods import registry
@@ -95,9 +96,9 @@ def changed(root: Path, cell: Planned) -> str:
 
 def test_what_waits_is_asked_where_its_data_lie_now(tmp_path: Path) -> None:
     cell, store = planned(write(tmp_path / "mine.py", 1)), Store.open(tmp_path / "runs")
-    record_cells([Group((cell,))], store)
+    record_cells([Group((cell,))], store, Silent(), Outcome())
     moved = dataclasses.replace(cell, where=dataclasses.replace(cell.where, root="/new"))
-    record_cells([Group((moved,))], store)
+    record_cells([Group((moved,))], store, Silent(), Outcome())
     record = store.folder(cell.cell).record()
     assert record is not None
     assert record.where.root == "/new"
@@ -106,7 +107,7 @@ def test_what_waits_is_asked_where_its_data_lie_now(tmp_path: Path) -> None:
 def test_a_file_edited_after_planning_runs_as_it_was_planned(tmp_path: Path) -> None:
     path, root = tmp_path / "mine.py", tmp_path / "runs"
     first = planned(write(path, 1))
-    record_cells([Group((first,))], Store.open(root))
+    record_cells([Group((first,))], Store.open(root), Silent(), Outcome())
     second = planned(write(path, 2))
     carry_out(root, first, second)
     assert first.cell.id != second.cell.id
@@ -116,7 +117,7 @@ def test_a_file_edited_after_planning_runs_as_it_was_planned(tmp_path: Path) -> 
 def test_another_process_runs_the_planned_code_too_and_needs_no_original(tmp_path: Path) -> None:
     path, root = tmp_path / "mine.py", tmp_path / "runs"
     cell = planned(write(path, 1))
-    record_cells([Group((cell,))], Store.open(root))
+    record_cells([Group((cell,))], Store.open(root), Silent(), Outcome())
     write(path, 2)
     script = f"""
 from pathlib import Path
@@ -145,7 +146,7 @@ def test_a_file_edited_before_it_was_kept_is_refused(tmp_path: Path) -> None:
 def test_a_kept_file_that_was_edited_is_refused(tmp_path: Path) -> None:
     root = tmp_path / "runs"
     cell = planned(write(tmp_path / "mine.py", 1))
-    record_cells([Group((cell,))], Store.open(root))
+    record_cells([Group((cell,))], Store.open(root), Silent(), Outcome())
     (kept,) = (root / "methods").glob("*.py")
     kept.write_text(kept.read_text().replace("20), 1", "20), 2"))
     carry_out(root, cell)
@@ -261,7 +262,7 @@ def test_an_installed_method_counts_with_all_of_its_package(tmp_path: Path, monk
 def test_a_traceback_shows_the_code_that_ran_not_what_the_file_holds_by_now(tmp_path: Path) -> None:
     path, root = tmp_path / "mine.py", tmp_path / "runs"
     cell = planned(write(path, "1 / 0 if run else None"))
-    record_cells([Group((cell,))], Store.open(root))
+    record_cells([Group((cell,))], Store.open(root), Silent(), Outcome())
     path.write_text("\n" * 40 + "nothing = 'of the kind'\n")
     carry_out(root, cell)
     (attempt,) = Store.open(root).folder(cell.cell).attempts()

@@ -431,8 +431,10 @@ def test_a_store_that_cannot_be_written_ends_the_run_and_fails_no_cell(
     groups, log = three_groups(scripted), Log()
     with pytest.raises(StoreError, match="no space left"):
         scripted.run(groups, listener=log)
-    assert log.lines == lines("0.2")[:-1]
-    assert scripted.store.folder(groups[0].cells[0].cell).attempts()[-1].ended() is None
+    assert log.lines == [*lines("0.2")[:-1], "lost 0.2"]
+    end = scripted.store.folder(groups[0].cells[0].cell).attempts()[-1].ended()
+    assert end is not None
+    assert (end.kind, end.cause, end.message) == ("lost", "node", "no space left")
 
 
 def test_a_full_disk_ends_the_run_even_where_predict_swallows_the_error(

@@ -10,7 +10,7 @@ from typing import Literal
 
 from ..store.attempt import TRACEBACK_KEPT
 from ..store.failure import Explanation
-from ..store.records import Cause, EndKind
+from ..store.records import KINDS, Cause, EndKind
 from ..store.store import Store
 from .scheduler import Listed, array_of
 
@@ -28,16 +28,6 @@ CAUSES: Mapping[str, Cause] = {
     "COMPLETED": "lost",
 }
 """The causes that follow from a final state alone."""
-KINDS: Mapping[Cause, EndKind] = {
-    "error": "failed",
-    "oom": "failed",
-    "timeout": "interrupted",
-    "preempted": "interrupted",
-    "cancelled": "interrupted",
-    "stopped": "interrupted",
-    "node": "lost",
-    "lost": "lost",
-}
 TEXTS: Mapping[Cause, tuple[str, str]] = {
     "oom": ("killed by memory", "ask for more: --slurm mem={more}"),
     "timeout": ("its job reached its time limit", "the same command continues; ask for more: --slurm time=..."),

@@ -12,11 +12,11 @@ from ..store.attempt import Attempt
 from ..store.cell_folder import CellFolder, JobHint
 from ..store.holds import Holds
 from ..store.lease import is_held
-from ..store.records import QueueRecord
+from ..store.records import KINDS, QueueRecord
 from ..store.store import Store
 from .absences import gone_jobs
 from .answers import Answer, ask_slurm
-from .job_ends import KINDS, JobEnd, end_of, log_of, tail_of
+from .job_ends import JobEnd, end_of, log_of, tail_of
 from .pending import Waiting, explain_waiting
 from .scheduler import array_of, user
 

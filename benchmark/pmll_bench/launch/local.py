@@ -21,14 +21,14 @@ from ..errors import ConfigError
 from ..machine import choose_device, cores, gpus
 from ..plan.planned import Group, Planned, group_name
 from ..run.execution import Execution
-from ..run.groups import record_cells
 from ..run.listeners import Listener, replay
 from ..run.outcome import Outcome
+from ..run.recording import record_cells
 from ..run.stopping import Stop
+from ..store.records import KINDS
 from ..store.source_code import SourceCode, check_unchanged
 from ..store.store import Store
 from .gpu_slots import check_present, variables
-from .job_ends import KINDS
 from .retries import judge, tries_of
 from .slot import ERROR, OUTCOME, as_error
 from .slot_death import cause_of, in_words, oom_kills, record_death
@@ -69,14 +69,15 @@ def run_in_slots(
     If a slot dies, a new one takes over the remaining groups. The cells of its group are tried again within the limits
     of `retries`. An error that ends the whole run, such as a full disk, is raised after all slots have saved and ended.
     """
-    record_cells(groups, store)
-    waiting = deque(group for group in groups if any(_is_missing(planned, store) for planned in group.cells))
+    outcome = Outcome()
+    recorded = record_cells(groups, store, listener, outcome)
+    waiting = deque(group for group in recorded if any(_is_missing(planned, store) for planned in group.cells))
     cells = {planned.cell.id: planned for group in waiting for planned in group.cells}
     slots = slots[: len(waiting)]
     if slots:
         listener.note(f"{counted(len(slots), 'slot')} with {counted(slots[0].threads, 'thread')} each")
     since = {cell: store.folder(planned.cell).newest for cell, planned in cells.items()}
-    return _Launch(store, cells, waiting, since, listener, stop).run(slots)
+    return _Launch(store, cells, waiting, since, listener, stop, outcome).run(slots)
 
 
 def _is_missing(planned: Planned, store: Store) -> bool:
@@ -115,6 +116,12 @@ class _Slot:
         """Ask it to end: at once if it is idle, else after it has finished its step and saved."""
         with suppress(BrokenPipeError):
             self.orders.close()
+
+    def stop(self, number: int | None) -> None:
+        """Dismiss it because a signal stops the run."""
+        if number is not None and not self.orders.closed:
+            self._send(number)
+        self.dismiss()
 
     def _send(self, order: object) -> None:
         with suppress(BrokenPipeError):  # it has died: `_ended` follows
@@ -160,7 +167,7 @@ class _Launch:
 
     def _dismiss(self) -> None:
         for slot in self.slots:
-            slot.dismiss()
+            slot.stop(self.stop.signal)
 
     def _kill(self) -> None:
         for slot in self.slots:

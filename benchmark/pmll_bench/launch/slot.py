@@ -1,9 +1,10 @@
 """A slot of the local launcher: a process that runs one group after another for the process that started it.
 
 Stdin carries one JSON document per line: first the settings for all groups, then the folders of one group's cells at a
-time. The `cell.json` of each cell defines what to run. Stdout carries the events of each group, as printed by
-`run --json`, and then its outcome. An error that ends the whole run is reported and ends the slot. When stdin ends, the
-slot finishes its step, saves and ends. The parent stops it in this way; if the parent dies, the slot soon ends as well.
+time, at last the signal that stops the run, if any. The `cell.json` of each cell defines what to run. Stdout carries
+the events of each group, as printed by `run --json`, and then its outcome. An error that ends the whole run is reported
+and ends the slot. When stdin ends, the slot finishes its step, saves and ends. The parent stops it in this way; if the
+parent dies, the slot soon ends as well.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, BinaryIO, TextIO
 
-from ..run.stopping import SIGNALS, handling
+from ..run.stopping import SIGNALS, Stop, handling
 from ..store.store import Store
 from ..streams import print_line, take_any_text
 from .gpu_slots import check_seen
@@ -31,14 +32,15 @@ def main() -> None:
     """Run the groups that arrive on stdin until it ends or a signal asks to stop."""
     take_any_text()
     inbox, answers = _own_streams()
-    stop, orders = threading.Event(), SimpleQueue[Any]()
+    stop, orders = Stop(), SimpleQueue[Any]()
 
-    def end(*_: object) -> None:
+    def end(number: int | None = None, *_: object) -> None:
+        stop.signal = number or stop.signal
         stop.set()
         orders.put(None)
 
     with handling(SIGNALS, end):  # first, because the imports take seconds
-        threading.Thread(target=_read, args=(inbox, orders, end), daemon=True).start()
+        threading.Thread(target=_read, args=(inbox, orders, end, stop), daemon=True).start()
         if (start := orders.get()) is not None:
             _work(start, orders, answers, stop)
 
@@ -52,12 +54,15 @@ def _own_streams() -> tuple[BinaryIO, TextIO]:
     return os.fdopen(inbox, "rb", buffering=0), os.fdopen(answers, "w", encoding="utf-8")
 
 
-def _read(inbox: BinaryIO, orders: SimpleQueue[Any], end: Callable[[], None]) -> None:
+def _read(inbox: BinaryIO, orders: SimpleQueue[Any], end: Callable[[], None], stop: Stop) -> None:
     """Queue the lines of stdin as they arrive; the end of stdin is a request to stop."""
     parent = os.getppid()
     try:
-        for line in inbox:
-            orders.put(json.loads(line))
+        for order in map(json.loads, inbox):
+            if isinstance(order, int):
+                stop.signal = order
+            else:
+                orders.put(order)
     finally:
         end()
         if os.getppid() != parent:  # the output is no longer read, which must not fail a cell
@@ -72,6 +77,7 @@ def _work(start: Mapping[str, Any], orders: SimpleQueue[Any], answers: TextIO, s
         start["path"],
         start["argv"],
     )  # as in the parent: for the imports of methods, and for the records
+    from ..run.endings import Patience
     from ..run.execution import Execution
     from ..run.groups import run_groups
     from ..run.listeners import JsonListener
@@ -80,12 +86,12 @@ def _work(start: Mapping[str, Any], orders: SimpleQueue[Any], answers: TextIO, s
         print_line(json.dumps({"schema": schema, **content}), answers)
 
     store, listener = Store(Path(start["store"])), JsonListener(answers)
-    execution = Execution(**start["execution"])
+    execution, patience = Execution(**start["execution"]), Patience(store.root)
     while not stop.is_set() and (cells := orders.get()) is not None:
         try:
             if execution.gpu:
                 check_seen(execution.gpu)
-            outcome = run_groups([group_of(folders_of(store, cells))], store, execution, listener, stop)
+            outcome = run_groups([group_of(folders_of(store, cells))], store, execution, listener, stop, patience)
         except Exception as error:
             answer(ERROR, as_plain(error))
             return
@@ -117,9 +123,9 @@ def _kinds() -> dict[str, Callable[..., Exception]]:
     from pmll_datasets.errors import DataError
     from pmll_methods.method import MethodError
 
-    from ..errors import ConfigError, StoreError
+    from ..errors import ConfigError, FileError, PassingError, StoreError
 
-    return {kind.__name__: kind for kind in (StoreError, ConfigError, DataError, MethodError)}
+    return {kind.__name__: kind for kind in (FileError, PassingError, StoreError, ConfigError, DataError, MethodError)}
 
 
 if __name__ == "__main__":

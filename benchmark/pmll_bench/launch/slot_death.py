@@ -12,8 +12,7 @@ from subprocess import Popen
 from ..store.attempt import Attempt
 from ..store.cell_folder import CellFolder
 from ..store.failure import Explanation
-from ..store.records import Cause
-from .job_ends import KINDS
+from ..store.records import KINDS, Cause
 
 CGROUPS = Path("/sys/fs/cgroup")
 FEWER = "fewer slots leave more memory to each: --slots"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 import zipfile
@@ -20,6 +21,7 @@ from pmll_methods.method import ImageSet, Labels, Positions, Scores, State
 from pmll_methods.recipe import Recipe
 
 from ..errors import StoreError
+from ..faults import persist
 from ..files import set_aside
 from ..plan.planned import Planned
 from ..store.attempt import Attempt, set_checkpoint_aside
@@ -30,22 +32,34 @@ from .listeners import Listener
 from .pseudo_labels import compared
 from .selection import Selection
 
-DAMAGE = (*DAMAGED_ARCHIVE, OSError, ValueError, UnpicklingError)
+DAMAGE = (*DAMAGED_ARCHIVE, ValueError, UnpicklingError)
+OF_DAMAGE = {None, errno.EINVAL, errno.ENOENT}  # errors of the operating system that follow from a damaged position
 # The time between two saves is at least this multiple of the duration of a save: the nine cells of a group then spend
 # under 5 % of their time saving.
 SAVE_RARELY = 200
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a saved training state is intact. `torch.load` alone is not enough: it compares no checksums."""
-    try:
-        with zipfile.ZipFile(path) as file:
-            if file.testzip() is not None:
-                return False
-        torch.load(path, map_location="cpu", weights_only=True)
-    except DAMAGE:
-        return False
-    return True
+    """Whether a saved training state is intact. `torch.load` alone is not enough: it compares no checksums.
+
+    Raises `StoreError` if it cannot be read: it may be intact.
+    """
+
+    def work() -> bool:
+        try:
+            with zipfile.ZipFile(path) as file:
+                if file.testzip() is not None:
+                    return False
+            torch.load(path, map_location="cpu", weights_only=True)
+        except OSError as error:
+            if error.errno not in OF_DAMAGE:
+                raise
+            return False
+        except DAMAGE:
+            return False
+        return True
+
+    return persist(path, work)
 
 
 @dataclass
@@ -119,7 +133,8 @@ class CellRun:
     def restore(self, step: int | None = None) -> State | None:
         for at, path in self._whole_states():
             if step in (None, at):
-                state: State = torch.load(path, map_location=self.device, weights_only=True)
+                load = partial(torch.load, path, map_location=self.device, weights_only=True)
+                state: State = persist(path, load)
                 with self._noting_trouble():
                     self.attempt.event({"event": "restore", "step": at})
                 return state

@@ -36,7 +36,7 @@ def fit(cells: Sequence[Training]) -> None:
         for cell in alive:
             with isolate_errors(cell.fail):
                 _method(cell).fit(cell.train, MethodRun(cell.run))
-    _raise_trouble(cells)
+    _heed_trouble(cells)
 
 
 def predict(cells: Sequence[Training], images: ImageSet) -> None:
@@ -56,7 +56,7 @@ def predict(cells: Sequence[Training], images: ImageSet) -> None:
         for cell in alive:
             with isolate_errors(cell.fail):
                 cell.scores = _method(cell).predict(images, MethodRun(cell.run))
-    _raise_trouble(cells)
+    _heed_trouble(cells)
     for cell in _alive(cells):
         wrong = _protocol_error(cell.scores, (len(images), len(cell.train.classes)), _method(cell))
         if wrong is not None:
@@ -78,11 +78,13 @@ def _method(cell: Training) -> Method:
     return cell.method
 
 
-def _raise_trouble(cells: Sequence[Training]) -> None:
-    """Raise a failed write even if the method caught the error: no more can be recorded, and no cell is at fault."""
+def _heed_trouble(cells: Sequence[Training]) -> None:
+    """Heed a failed write even if the method caught the error. Raise it if nothing more can be recorded."""
     for cell in cells:
-        if cell.run.trouble is not None:
-            raise cell.run.trouble
+        if (trouble := cell.run.trouble) is not None:
+            if trouble.ends_run:
+                raise trouble
+            cell.fail(trouble)
 
 
 def _protocol_error(scores: Scores | None, shape: tuple[int, int], method: Method) -> Exception | None:

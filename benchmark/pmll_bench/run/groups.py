@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -13,26 +13,28 @@ from typing import TypeVar
 from pmll_datasets.dataset import Dataset
 from pmll_datasets.handles import opaque_images
 from pmll_datasets.loader import ImageSet
-from pmll_methods.engine.isolation import as_exception, result_or_error
-from pmll_methods.method import Diverged, Stopped
+from pmll_methods.engine.isolation import result_or_error
 
-from ..errors import StoreError
+from ..errors import PassingError, StoreError
+from ..faults import one_try
 from ..plan.planned import Group, Planned
 from ..plan.planning import open_dataset
+from ..store.attempt import Attempt
 from ..store.environment import environment
-from ..store.failure import explain
 from ..store.lease import Lease, LeaseHeld, LeaseLost
 from ..store.records import EndKind
 from ..store.result import Seconds
 from ..store.store import Store
 from .cell_run import CellRun
+from .endings import Patience, end_of_run, ending
 from .execution import Execution
 from .fitting import fit, predict
 from .listeners import Listener
 from .meter import Meter
-from .method_files import find_method, keep_method
+from .method_files import find_method
 from .outcome import Outcome
 from .rates import choose_rates
+from .recording import leave_out, record_cells
 from .scoring import publish
 from .training import Training, start_training
 
@@ -40,54 +42,66 @@ T = TypeVar("T")
 
 
 def run_groups(
-    groups: Sequence[Group], store: Store, execution: Execution, listener: Listener, stop: threading.Event
+    groups: Sequence[Group],
+    store: Store,
+    execution: Execution,
+    listener: Listener,
+    stop: threading.Event,
+    patience: Patience | None = None,
 ) -> Outcome:
-    """Run the missing cells group by group. A failed cell never stops the others; a full disk stops the run."""
+    """Run the missing cells group by group. A failed cell never stops the others.
+
+    Raises `StoreError` if nothing more can be recorded: the disk is full or read-only, the store is gone, or its file
+    system has not answered for several groups in a row. `patience` counts them over several calls.
+    """
     execution.apply()
-    outcome = Outcome()
-    record_cells(groups, store)
-    for group in groups:
+    outcome, patience = Outcome(), patience or Patience(store.root)
+    for group in record_cells(groups, store, listener, outcome):
         if stop.is_set():
             break
-        run_group(group, store, execution, listener, stop, outcome)
+        patience.note(answered=run_group(group, store, execution, listener, stop, outcome))
     return outcome
-
-
-def record_cells(groups: Sequence[Group], store: Store) -> None:
-    """Write the `cell.json` of every cell, so that `status` and slots also know cells that have not started.
-
-    A finished cell keeps its record.
-    """
-    for planned in (planned for group in groups for planned in group.cells):
-        folder = store.folder(planned.cell)
-        if store.index.summary(folder) is None or store.index.label(folder) is None:
-            folder.write_request(planned)
-        keep_method(store, planned)
 
 
 def run_group(
     group: Group, store: Store, execution: Execution, listener: Listener, stop: threading.Event, outcome: Outcome
-) -> None:
-    """Train, predict and score the cells of a group that are neither done nor leased by another run."""
+) -> bool:
+    """Train, predict and score the cells of a group that are neither done nor leased by another run.
+
+    Returns whether the file system answered for all of them.
+    """
+    store.check()
+    answered = True
     with ExitStack() as leases:
         free: dict[str, Lease] = {}
         for planned in group.cells:
-            folder = store.folder(planned.cell)
-            if store.index.summary(folder) is not None:
-                folder.drop_checkpoints()  # of runs that did not finish it
-                continue
             try:
-                lease = leases.enter_context(Lease(folder.lease))
+                lease = _lease_of(planned, store, leases)
             except LeaseHeld:
                 listener.note(f"{planned.cell.id}: another run is working on this cell")
                 outcome.add(planned, "held")
-                continue
-            if folder.result() is None:  # another run may just have finished it
-                free[planned.cell.id] = lease
+            except StoreError as error:
+                leave_out(planned, error, store, listener, outcome)
+                answered = answered and not isinstance(error, PassingError)
+            else:
+                free |= {} if lease is None else {planned.cell.id: lease}
         if free:
             cells = tuple(planned for planned in group.cells if planned.cell.id in free)
             listener.group_started(Group(cells))
-            _GroupRun(cells, free, store, execution, listener, stop, outcome).run()
+            running = _GroupRun(cells, free, store, execution, listener, stop, outcome)
+            running.run()
+            answered = answered and running.answered
+    return answered
+
+
+def _lease_of(planned: Planned, store: Store, leases: ExitStack) -> Lease | None:
+    """The lease of a cell; None if the cell is done."""
+    folder = store.folder(planned.cell)
+    if store.index.summary(folder) is not None:
+        folder.drop_checkpoints()  # of runs that did not finish it
+        return None
+    lease = leases.enter_context(Lease(folder.lease))
+    return lease if folder.result() is None else None  # another run may just have finished it
 
 
 @dataclass
@@ -101,75 +115,74 @@ class _GroupRun:
     listener: Listener
     stop: threading.Event
     outcome: Outcome
+    answered: bool = True  # whether the file system has answered
     meter: Meter = field(init=False)
-    runs: list[CellRun] = field(default_factory=list)  # the runs that have not ended
+    attempts: dict[str, Attempt] = field(default_factory=dict)  # those that have not ended, by cell
+    broken: StoreError | None = None  # why nothing more can be recorded
 
     def __post_init__(self) -> None:
         self.meter = Meter(self.execution.device)
 
     def run(self) -> None:
-        """Run the group. An error ends only the cells that it concerns.
+        """Run the group. An error ends only the cells that it concerns, and no attempt is left without an end.
 
-        Raises `KeyboardInterrupt`, and `StoreError` if the store cannot be written.
+        Raises `KeyboardInterrupt`, and `StoreError` if the store cannot be used. Even then the ends of the attempts are
+        recorded as far as possible.
         """
-        started = time.monotonic()
         try:
+            self._run(time.monotonic())
+        except BaseException as error:
+            final = end_of_run(error, self.store)
             for planned in self.cells:
-                self._begin(planned)
-            kinds = [  # before the data set, whose annotations may take seconds to read
-                (run, kind)
-                for run in tuple(self.runs)
-                if (kind := self._isolated(run, partial(find_method, self.store, run.planned)))
-            ]
-            if not kinds:
-                return
-            data = open_dataset(self.cells[0])
-            test = ImageSet(opaque_images(data.test.images), workers=self.execution.workers)
-            cells = [
-                cell
-                for run, kind in kinds
-                if (cell := self._isolated(run, partial(start_training, run, kind, data, test)))
-            ]
-            if not cells:
-                return
-            seconds = self._train_and_predict(cells, test, started)
-            for cell in cells:
-                self._isolated(cell.run, partial(self._finish, cell, data, seconds))
-        except (Stopped, KeyboardInterrupt) as error:
-            self._end_all("interrupted", error)
+                if planned.cell.id in self.attempts:
+                    self._end(planned, final or error)
+            if final is not None:
+                raise final from error
             if isinstance(error, KeyboardInterrupt):
                 raise
-        except StoreError:
-            raise  # the failure cannot be recorded either
-        except BaseException as error:
-            self._end_all("failed", error)
+            if self.broken is not None:
+                raise self.broken from error
 
-    def _isolated(self, run: CellRun, work: Callable[[], T]) -> T | None:
+    def _run(self, started: float) -> None:
+        runs = [run for each in self.cells if (run := self._isolated(each, partial(self._begin, each)))]
+        kinds = [  # before the data set, whose annotations may take seconds to read
+            (run, kind)
+            for run in runs
+            if (kind := self._isolated(run.planned, partial(find_method, self.store, run.planned)))
+        ]
+        if not kinds:
+            return
+        data = open_dataset(self.cells[0])
+        test = ImageSet(opaque_images(data.test.images), workers=self.execution.workers)
+        cells = [
+            cell
+            for run, kind in kinds
+            if (cell := self._isolated(run.planned, partial(start_training, run, kind, data, test)))
+        ]
+        if not cells:
+            return
+        seconds = self._train_and_predict(cells, test, started)
+        for cell in cells:
+            self._isolated(cell.run.planned, partial(self._finish, cell, data, seconds))
+
+    def _isolated(self, planned: Planned, work: Callable[[], T]) -> T | None:
         """The result of `work` on one cell. An error ends only this cell and gives None."""
         result = result_or_error(work)
-        if isinstance(result, StoreError):
-            raise result
-        if isinstance(result, Exception):
-            self._end(run, _end_of(result), result)
-            return None
-        return result
+        if not isinstance(result, Exception):
+            return result
+        if (final := end_of_run(result, self.store)) is not None:
+            raise final from result
+        self._end(planned, result)
+        if self.broken is not None:
+            raise self.broken
+        return None
 
-    def _begin(self, planned: Planned) -> None:
+    def _begin(self, planned: Planned) -> CellRun:
         """Begin an attempt at one cell, which records everything that follows."""
-        folder = self.store.folder(planned.cell)
-        here = environment(self.execution.threads, self.execution.device)
-        attempt = folder.begin(planned, here, self.execution.job)
-        run = CellRun(
-            planned,
-            planned.recipe,
-            folder,
-            attempt,
-            self.execution,
-            self.listener,
-            self.stop,
-            self.leases[planned.cell.id],
-        )
-        self.runs.append(run)
+        folder, here = self.store.folder(planned.cell), environment(self.execution.threads, self.execution.device)
+        attempt = self.attempts[planned.cell.id] = folder.begin(planned, here, self.execution.job)
+        lease = self.leases[planned.cell.id]
+        return CellRun(planned, planned.recipe, folder, attempt, self.execution, self.listener, self.stop, lease)
 
     def _train_and_predict(self, cells: Sequence[Training], test: ImageSet, started: float) -> Seconds:
         """Train the cells and predict their scores together; return the times, with training counted from `started`."""
@@ -188,28 +201,28 @@ class _GroupRun:
             raise cell.failure
         self.leases[run.planned.cell.id].check()
         publish(cell, data, seconds, self.meter.cost(cell))
-        self._finished(run, "done", seconds.train + seconds.predict)
+        del self.attempts[run.planned.cell.id]
+        self._finished(run.planned, "done", seconds.train + seconds.predict)
 
-    def _end_all(self, state: EndKind, error: BaseException) -> None:
-        for run in tuple(self.runs):
-            self._end(run, state, as_exception(error) if state == "failed" else error)
+    def _end(self, planned: Planned, error: BaseException) -> None:
+        """End a cell, and its attempt if it has begun. An end that cannot be recorded is said instead."""
+        attempt = self.attempts.pop(planned.cell.id, None)
+        end = ending(error, planned.where.target, self.stop, self.execution.job)
+        self.answered = self.answered and not isinstance(error, PassingError)
+        if attempt is None or isinstance(error, LeaseLost):
+            self.listener.note(f"{planned.cell.id}: {end.why.line}")
+        if attempt is not None:
+            try:
+                with one_try() if isinstance(error, StoreError) else nullcontext():
+                    attempt.end(*end)
+                    if (folder := self.store.folder(planned.cell)).result() is not None:
+                        folder.drop_checkpoints()  # another run has finished the cell
+            except StoreError as trouble:
+                self.broken = self.broken or end_of_run(trouble, self.store)
+                self.answered = self.answered and not isinstance(trouble, PassingError)
+                self.listener.note(f"{planned.cell.id}: {end.why.line}; this could not be recorded: {trouble}")
+        self._finished(planned, end.kind, 0.0)
 
-    def _end(self, run: CellRun, state: EndKind, error: BaseException) -> None:
-        run.attempt.end(state, explain(error, run.planned.where.target))
-        if isinstance(error, LeaseLost):
-            self.listener.note(f"{run.planned.cell.id}: {error}")
-        if run.folder.result() is not None:  # another run has finished the cell
-            run.folder.drop_checkpoints()
-        self._finished(run, state, 0.0)
-
-    def _finished(self, run: CellRun, state: EndKind, seconds: float) -> None:
-        self.runs.remove(run)
-        self.outcome.add(run.planned, state)
-        self.listener.cell_finished(run.planned, state, seconds)
-
-
-def _end_of(error: Exception) -> EndKind:
-    """The kind of end that an error of one cell means."""
-    if isinstance(error, LeaseLost):
-        return "interrupted"
-    return "diverged" if isinstance(error, Diverged) else "failed"
+    def _finished(self, planned: Planned, state: EndKind, seconds: float) -> None:
+        self.outcome.add(planned, state)
+        self.listener.cell_finished(planned, state, seconds)

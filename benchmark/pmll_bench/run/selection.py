@@ -17,7 +17,7 @@ from pmll_datasets.errors import DataError
 from pmll_errors import DAMAGED_ARCHIVE
 from pmll_methods.method import ImageSet, Labels, Scores
 
-from ..files import write_whole
+from ..files import read, write_whole
 from ..metrics import evaluate
 
 
@@ -104,7 +104,7 @@ def kept_best(files: Sequence[Path]) -> Best | None:
     if path is None:
         return None
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with np.load(io.BytesIO(read(path) or b""), allow_pickle=False) as kept:
             return Best(int(kept["epoch"]), float(kept["best"]), kept["scores"])
     except (*DAMAGED_ARCHIVE, ValueError, OSError) as error:
         raise DamagedSelection(path) from error

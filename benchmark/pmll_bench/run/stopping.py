@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Literal, NamedTuple
 
 MESSAGE = "stopping after this step; press Ctrl-C again to stop at once"
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -23,6 +24,28 @@ class Stop(threading.Event):
     def exit_code(self) -> int:
         """128 + the signal's number: 130 after Ctrl-C, 143 after SIGTERM; 0 without a signal."""
         return 128 + self.signal if self.signal is not None else 0
+
+
+class Interruption(NamedTuple):
+    """Why a run stops, and the class of it."""
+
+    what: str
+    cause: Literal["stopped", "preempted", "timeout"]
+
+
+def interruption(number: int | None, job: str = "") -> Interruption:
+    """What the signal that asked to stop means, in the cluster job `job` or outside any.
+
+    A job is warned before its time limit and before preemption; SIGTERM alone means preemption. Slurm, if it answers,
+    says more (`launch.own_end`).
+    """
+    if number == signal.SIGINT:
+        return Interruption("stopped by Ctrl-C", "stopped")
+    if number == signal.SIGTERM:
+        return Interruption("stopped by SIGTERM", "preempted" if job else "stopped")
+    if number == signal.SIGUSR2 and job:
+        return Interruption("the job was asked to save before its time limit or preemption (SIGUSR2)", "timeout")
+    return Interruption("the run was asked to stop", "stopped")
 
 
 @contextmanager

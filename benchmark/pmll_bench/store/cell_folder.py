@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from ..errors import FileError, StoreError
+from ..faults import persist
 from ..files import make_folder, read, remove
 from ..plan.planned import Planned
 from .attempt import Attempt, attempts_of, checkpoints_of, drop_checkpoints, result_of, saved_step
@@ -143,7 +144,7 @@ class CellFolder:
         `open_attempt` then starts an attempt that can record it.
         """
         self.write_request(planned)
-        sweep(self.path)
+        persist(self.path, lambda: sweep(self.path))
         return self.open_attempt(environment, job)
 
     def open_attempt(self, environment: Environment, job: str = "") -> Attempt:

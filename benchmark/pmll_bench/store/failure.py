@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
 from pmll_errors import one_line
+from pmll_methods.method import Stopped
 from pmll_methods.own_file import OWN
+
+from ..errors import FileError, StoreError
+from ..faults import PASSING
+from .lease import LeaseLost
+from .records import Cause
 
 OF_A_RUN = "seed, device, recipe, save, restore, saved_steps, save_due, should_stop, report, record and after_epoch"
 ARGUMENTS = r"\(\) (takes|missing|got)"
@@ -27,6 +34,22 @@ HINTS = (
     ("OutOfMemoryError", "", "reduce recipe.batch (this defines a new cell), or use a larger GPU"),
 )
 """(class of the error, pattern of its message, what to do)."""
+OUT_OF_MEMORY = re.compile(
+    r"CUDA out of memory"
+    r"|DefaultCPUAllocator: (can't allocate|not enough) memory"
+    r"|CU(BLAS|DNN|SPARSE|SOLVER)_STATUS_ALLOC_FAILED"
+)
+BROKEN_MACHINE = re.compile(
+    r"uncorrectable (ECC|NVLink) error"
+    r"|\bXid\b"
+    r"|has fallen off the bus"
+    r"|GPU is lost"
+    r"|CUDA( driver)? initialization"
+    r"|CUDA error: (initialization error|no CUDA-capable device is detected|unknown error)"
+    r"|CUDA-capable device\(s\) is/are busy or unavailable"
+    r"|CUDA unknown error"
+)
+"""What PyTorch, cuBLAS and the CUDA runtime say if memory is short, or if the machine is at fault."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +70,35 @@ class Explanation:
     def line(self) -> str:
         """All of it in one line, except the traceback."""
         return one_line(self.what, self.where, self.hint)
+
+
+def cause_of(error: BaseException) -> Cause:
+    """The class of an error that ended a cell; it decides whether the cell is tried again.
+
+    stopped: a request to stop, or another run that took over; oom: memory; node: the store's file system, another file
+    system that did not answer, or a broken GPU; error: anything else.
+    """
+    if isinstance(error, Stopped | KeyboardInterrupt | LeaseLost):
+        return "stopped"
+    current: BaseException | None = error
+    while current is not None:
+        if cause := _cause_of_one(current):
+            return cause
+        current = current.__cause__
+    return "error"
+
+
+def _cause_of_one(error: BaseException) -> Cause | None:
+    if isinstance(error, StoreError):
+        return None if isinstance(error, FileError) else "node"
+    if isinstance(error, OSError):
+        return "oom" if error.errno == errno.ENOMEM else "node" if error.errno in PASSING else None
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "oom"
+    if isinstance(error, RuntimeError):
+        text = str(error)
+        return "oom" if OUT_OF_MEMORY.search(text) else "node" if BROKEN_MACHINE.search(text) else None
+    return None
 
 
 def explain(error: BaseException, target: str = "") -> Explanation:

@@ -32,6 +32,19 @@ PLAIN_CAUSES: Mapping[EndKind, Cause] = {
 """The cause that a kind of end has if none is recorded."""
 
 
+KINDS: Mapping[Cause, EndKind] = {
+    "error": "failed",
+    "oom": "failed",
+    "timeout": "interrupted",
+    "preempted": "interrupted",
+    "cancelled": "interrupted",
+    "stopped": "interrupted",
+    "node": "lost",
+    "lost": "lost",
+}
+"""The kind of end that each cause means. Scores that are not finite have the kind "diverged" instead."""
+
+
 class Probe(Part):
     """What the file system could do when the store was made: hard links, else claims, and the sync of folders."""
 

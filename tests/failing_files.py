@@ -1,0 +1,66 @@
+"""Calls of the operating system that fail for files whose path has a part in its name."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CALLS = {"open": io, "fsync": os, "link": os, "replace": os, "rename": os, "mkdir": os, "unlink": os, "scandir": os}
+
+
+@contextmanager
+def failing(
+    calls: tuple[str, ...], number: int, part: str, *, times: int = 10**9, after_all: bool = False
+) -> Iterator[list[str]]:
+    """In this block, the first `times` of these calls fail with this error; yields the paths that failed.
+
+    With `after_all`, the call does its work and then reports the error, as network file systems may.
+    """
+    failed: list[str] = []
+
+    def broken(call: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def work(*arguments: Any, **options: Any) -> Any:
+            path = _path(arguments[0])
+            hit = part in path and len(failed) < times
+            if hit:
+                failed.append(path)
+            if not hit or after_all:
+                done = real(*arguments, **options)
+            if hit:
+                raise OSError(number, os.strerror(number), path)
+            return done
+
+        return work
+
+    with pytest.MonkeyPatch.context() as patch:
+        for call in calls:
+            patch.setattr(CALLS[call], call, broken(call, getattr(CALLS[call], call)))
+        yield failed
+
+
+def _path(argument: Any) -> str:
+    return str(Path(f"/proc/self/fd/{argument}").readlink()) if isinstance(argument, int) else os.fspath(argument)
+
+
+def no_links(*_: object) -> None:
+    """`os.link` of a file system without hard links."""
+    raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+def scores_of(root: Path) -> dict[str, bytes]:
+    """The scores of the finished cells of a store, by cell, as they are on disk."""
+    from pmll_bench.store.store import Store
+
+    found = (folder for folder in Store.open(root, create=False).folders())
+    return {
+        folder.id: (folder.path / result.scores.file).read_bytes()
+        for folder in found
+        if (result := folder.result()) is not None
+    }

@@ -19,6 +19,7 @@ from .data import data
 from .doctor import doctor
 from .jobs import cancel, retry
 from .output import DEBUG, log_on_stderr, report_error
+from .prune import prune
 from .report import plot, table
 from .run import run
 from .status import score, status
@@ -37,6 +38,7 @@ app.command(cls=Command)(status)
 app.command(cls=Command, no_args_is_help=True)(logs)
 app.command(cls=Command)(retry)
 app.command(cls=Command)(cancel)
+app.command(cls=Command)(prune)
 app.command(cls=Command)(table)
 app.add_typer(plot, name="plot")
 app.command("list", cls=Command, no_args_is_help=True)(list_names)

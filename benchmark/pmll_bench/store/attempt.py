@@ -16,9 +16,10 @@ import numpy as np
 from jaxtyping import Float32
 
 from ..faults import persist
-from ..files import append, folders, make_folder, publish, read, remove, set_aside, settle, write_whole
+from ..files import append, folders, make_folder, publish, remove, set_aside, settle, write_whole
 from .document import now, read_record, write_record
 from .failure import Explanation
+from .pack import packed_names, read_in, read_record_in
 from .records import AttemptRecord, Cause, EndKind, EndRecord
 from .result import Result, ScoresFile
 
@@ -30,8 +31,9 @@ TRACEBACK_KEPT = 8000  # characters, from the end
 
 def attempts_of(cell: Path) -> tuple[Attempt, ...]:
     """The attempts at the cell in a folder, oldest first."""
-    numbers = (int(path.name) for path in folders(cell / "attempts") if path.name.isdecimal())
-    return tuple(Attempt(cell, number) for number in sorted(numbers))
+    packed = {name.split("/")[1] for name in packed_names(cell) if name.startswith("attempts/")}
+    names = {path.name for path in folders(cell / "attempts")} | packed
+    return tuple(Attempt(cell, number) for number in sorted(int(name) for name in names if name.isdecimal()))
 
 
 def checkpoints_of(cell: Path) -> list[tuple[int, Path]]:
@@ -80,8 +82,13 @@ class Attempt:
     number: int
 
     @property
+    def name(self) -> str:
+        """The folder relative to that of the cell."""
+        return f"attempts/{self.number:04d}"
+
+    @property
     def path(self) -> Path:
-        return self.cell / "attempts" / f"{self.number:04d}"
+        return self.cell / self.name
 
     def create(self) -> bool:
         """Create the folder of the attempt; return whether it is new."""
@@ -127,7 +134,7 @@ class Attempt:
 
     def events(self) -> Iterator[dict[str, Any]]:
         """The lines of the log as parsed JSON, without a line that a kill has truncated."""
-        for line in (read(self.path / "events.jsonl") or b"").splitlines():
+        for line in (read_in(self.cell, f"{self.name}/events.jsonl") or b"").splitlines():
             with suppress(ValueError):
                 yield json.loads(line)
 
@@ -172,7 +179,7 @@ class Attempt:
 
     def began(self) -> AttemptRecord | None:
         """How the attempt began; None if its process was killed before it could record it."""
-        return read_record(AttemptRecord, self.path / "attempt.json")
+        return read_record_in(AttemptRecord, self.cell, f"{self.name}/attempt.json")
 
     def end(self, kind: EndKind, why: Explanation | None = None, cause: Cause | None = None) -> None:
         """Record how the attempt ended: the error that ended it, if any, and the class of its cause."""
@@ -199,4 +206,4 @@ class Attempt:
 
     def ended(self) -> EndRecord | None:
         """How the attempt ended; None while it runs, or if it ended without a record."""
-        return read_record(EndRecord, self.path / "end.json")
+        return read_record_in(EndRecord, self.cell, f"{self.name}/end.json")

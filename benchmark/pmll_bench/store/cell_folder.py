@@ -20,12 +20,13 @@ from jaxtyping import Float32
 
 from ..errors import FileError, StoreError
 from ..faults import persist
-from ..files import make_folder, read, remove
+from ..files import make_folder, remove
 from ..plan.planned import Planned
 from .attempt import Attempt, attempts_of, checkpoints_of, drop_checkpoints, result_of, saved_step
 from .document import read_record, write_record
 from .environment import Environment
 from .lease import is_held
+from .pack import read_in, read_record_in
 from .records import AttemptRecord, CellRecord, QueueRecord
 from .result import Result, TriedRates
 from .temporary import sweep
@@ -131,7 +132,7 @@ class CellFolder:
 
     def queued(self) -> QueueRecord | None:
         """The last job that was submitted for the cell."""
-        return read_record(QueueRecord, self.path / "queue.json")
+        return read_record_in(QueueRecord, self.path, "queue.json")
 
     def forget_job(self) -> None:
         """Forget the job that was submitted for the cell: another process takes the cell over."""
@@ -207,7 +208,7 @@ class CellFolder:
         if result is None:
             raise StoreError(f"cell {self.id} has no result", where=str(self.path), hint="see 'pmll-bench status'")
         path = self.path / result.scores.file
-        if (data := read(path)) is None:
+        if (data := read_in(self.path, result.scores.file)) is None:
             raise FileError(
                 "the scores file is missing", where=str(path), hint="restore it, or remove the cell's folder"
             )
@@ -218,7 +219,7 @@ class CellFolder:
 
     def tried_rates(self) -> TriedRates | None:
         """The tried learning rates; None until all are tried."""
-        return read_record(TriedRates, self.path / "tries.json")
+        return read_record_in(TriedRates, self.path, "tries.json")
 
     def keep_tried_rates(self, rates: TriedRates) -> None:
         """Write the tried learning rates."""

@@ -54,8 +54,11 @@ def read_record(record: type[RecordT], path: Path) -> RecordT | None:
     Raises `StoreError` if a newer pmll-bench wrote it.
     """
     data = read(path)
-    if data is None:
-        return None
+    return None if data is None else parse_record(record, data, path)
+
+
+def parse_record(record: type[RecordT], data: bytes, path: Path) -> RecordT | None:
+    """The document in the content of the file `path`; None if it is damaged. Raises `StoreError` if it is newer."""
     try:
         return record.model_validate_json(data)
     except (ValidationError, ConfigError):

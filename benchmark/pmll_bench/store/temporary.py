@@ -1,4 +1,4 @@
-"""Temporary files and folders that a killed process has left behind."""
+"""The files of a store, and the temporary ones that a killed process has left behind."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ BEGINNINGS = (
     ".claim-",  # a result that is published without hard links
     "lease.break.",  # the lease of a dead process, while filelock takes it over
 )
+
+
+def files_in(folder: Path) -> Iterator[Path]:
+    """The files in a folder and its subfolders; what disappears meanwhile is left out."""
+    for parent, _, names in os.walk(folder):
+        yield from (Path(parent, name) for name in sorted(names))
 
 
 def abandoned(folder: Path, clock: Callable[[], float] | None = None) -> Iterator[Path]:

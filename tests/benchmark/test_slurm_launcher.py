@@ -16,7 +16,8 @@ from pmll_bench.errors import ConfigError
 from pmll_bench.launch.slurm import submit
 from pmll_bench.plan.grid import groups
 from pmll_bench.plan.planned import Planned
-from pmll_bench.plan.planning import Plan
+from pmll_bench.plan.planning import Plan, plan
+from pmll_bench.plan.request import Request
 from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.failure import Explanation
 from pmll_bench.store.lease import Lease
@@ -216,3 +217,29 @@ def test_settings_that_make_no_sense_are_refused_before_anything_is_submitted(
     with pytest.raises(ConfigError, match="invalid time '2h'"):
         submit(grid.groups, store, {"time": "2h"})
     assert not (cluster.folder / "101.sh").exists()
+
+
+# --- the order of jobs
+
+
+def dependency(cluster: Cluster, number: int) -> str:
+    lines = cluster.script(number).splitlines()
+    return next((line.partition("=")[2] for line in lines if line.startswith("#SBATCH --dependency=")), "")
+
+
+def test_one_job_at_a_time_is_one_job_at_a_time_with_several_arrays_and_their_checks(
+    cluster: Cluster, store: Store, tmp_path: Path
+) -> None:
+    """Two kinds of jobs, of which one needs two arrays: check, array, array, check, array."""
+    own, ours = small_grid(tmp_path), plan(Request(methods=("linear-probe",), ratios=(0.1, 0.5), subset=60))
+    apart = groups([replace(each, grouped=False) for each in ours.cells])
+    jobs = submit([*own.groups, *apart], store, {"parallel": "1", "mine.mem": "8G", "linear-probe.mem": "4G"})
+    assert jobs == ["101_0", "101_1", "101_2", "102", "103_0", "103_1"]
+    assert [dependency(cluster, number) for number in (901, 101, 102, 902, 103)] == [
+        "",
+        "afterok:901",
+        "afterany:101,afterok:901",
+        "afterany:102",
+        "afterany:102,afterok:902",
+    ]
+    assert "#SBATCH --array=0-2%1\n" in cluster.script(101)

@@ -66,7 +66,9 @@ def _scripts(arrays: Sequence[ArrayPreview]) -> Iterator[tuple[str, list[str]]]:
 def _notes(arrays: Sequence[ArrayPreview]) -> Iterator[str]:
     jobs = counted(sum(array.jobs for array in arrays), "job")
     at_a_time = sum(array.parallel for array in arrays if array.after is None)
-    yield f"{jobs} in {counted(len(arrays), 'array')}, at most {at_a_time} at a time; nothing was submitted"
+    checks = sum(array.checked > 0 for array in arrays)
+    after = f" after {counted(checks, 'smoke check')}" if checks else ""
+    yield f"{jobs} in {counted(len(arrays), 'array')}{after}, at most {at_a_time} at a time; nothing was submitted"
     for kind in ("GPU", "CPU"):
         if hours := [array.hours for array in arrays if array.hours_of == kind and array.hours is not None]:
             yield f"about {sum(hours):.2g} {kind} hours in all"

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from ..plan.job_settings import JobSetting, Layers, in_force
 from ..plan.planned import Group
 from .sbatch_options import SUBMISSION
+
+Key: TypeAlias = tuple[tuple[str, str], ...]
+"""Settings of jobs; arrays with equal ones could be one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,22 +33,23 @@ class Array:
         """The settings as `--slurm` takes them, without those of the submission as a whole."""
         return {key: each.value for key, each in self.sources.items() if key not in SUBMISSION}
 
+    @property
+    def key(self) -> Key:
+        return tuple(sorted(self.settings.items()))
+
 
 def arrays_of(groups: Iterable[Group], layers: Layers, *, largest: int, parallel: int) -> list[Array]:
     """The arrays of some groups, in the order in which they are submitted.
 
     Groups with equal settings share an array of at most `largest` jobs. At most `parallel` jobs run at a time.
     """
-    alike: dict[tuple[tuple[str, str], ...], list[Group]] = defaultdict(list)
-    sources: dict[tuple[tuple[str, str], ...], Mapping[str, JobSetting]] = {}
+    alike: dict[Key, list[Array]] = defaultdict(list)
     for group in groups:
-        found = in_force(layers, group.cells[0])
-        key = tuple(sorted((name, each.value) for name, each in found.items() if name not in SUBMISSION))
-        alike[key].append(group)
-        sources.setdefault(key, found)
+        one = Array(groups=(group,), sources=in_force(layers, group.cells[0]))
+        alike[one.key].append(one)
     arrays = [
-        Array(groups=tuple(members[first : first + largest]), sources=sources[key])
-        for key, members in alike.items()
+        replace(members[0], groups=tuple(one.groups[0] for one in members[first : first + largest]))
+        for members in alike.values()
         for first in range(0, len(members), largest)
     ]
     return in_lanes(arrays, parallel)

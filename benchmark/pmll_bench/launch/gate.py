@@ -17,8 +17,8 @@ from ..store.failure import explain
 from ..store.holds import Holds, row_of
 from ..store.store import Store
 from ..streams import take_any_text
-from .arrays import Array
-from .sbatch import Batch, batch_of
+from .arrays import Array, Key
+from .sbatch import Batch
 from .starting import Options, check_code
 from .submission import call_sbatch
 from .worker import execution_of, folders_of, group_of
@@ -33,38 +33,37 @@ START, EACH_ROW = 30, 10  # minutes that a check may take: it is scheduled earli
 RESTARTS = 3  # a check that is cut off, for example by preemption, begins again
 
 
-def submit_checks(arrays: Sequence[Array], store: Store, options: Options, threads: int | None) -> list[str]:
-    """Submit one smoke check for the jobs with equal settings, if there are at least two of them.
+def groups_to_check(arrays: Sequence[Array]) -> list[list[Group]]:
+    """The groups of the smoke check that is submitted before each array; none if it has no check of its own.
 
-    Returns the id of the check that the jobs of each array wait for; "" for no check. Raises `ConfigError` if Slurm
-    refuses.
+    There is one check for the jobs with equal settings, if there are at least two of them, before their first array.
     """
-    alike: dict[tuple[tuple[str, str], ...], list[Array]] = {}
-    for array in arrays:
-        alike.setdefault(_key(array), []).append(array)
-    checks: dict[tuple[tuple[str, str], ...], str] = {}
-    for key, members in alike.items():
-        groups = [group for array in members for group in array.groups]
+    alike: dict[Key, list[int]] = {}
+    for place, array in enumerate(arrays):
+        alike.setdefault(array.key, []).append(place)
+    found: list[list[Group]] = [[] for _ in arrays]
+    for places in alike.values():
+        groups = [group for place in places for group in arrays[place].groups]
         if len(groups) > 1:
-            checks[key] = _submit_check(largest_of_each_row(groups), store, batch_of(dict(key), threads), options)
-    return [checks.get(_key(array), "") for array in arrays]
+            found[places[0]] = largest_of_each_row(groups)
+    return found
 
 
-def _key(array: Array) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(array.settings.items()))
-
-
-def _submit_check(groups: Sequence[Group], store: Store, batch: Batch, options: Options) -> str:
+def submit_check(groups: Sequence[Group], store: Store, batch: Batch, options: Options) -> str:
+    """Submit the smoke check of some groups; returns the id of its job. Raises `ConfigError` if Slurm refuses."""
     cells = [planned for group in groups for planned in group.cells]
     for planned in cells:
         store.folder(planned.cell).write_request(planned)
         keep_method(store, planned)
-    minutes = min(batch.minutes, START + EACH_ROW * len(groups))
-    short = replace(batch.named(NAME), minutes=minutes, options={**batch.named(NAME).options, "time": str(minutes)})
     names = tuple(store.folder(planned.cell).name for planned in cells)
-    told = options if batch.requeue else {**options, "requeue": "no"}
-    (job,) = call_sbatch(store, short, [(names, told)], SmokeCheck())
+    (job,) = call_sbatch(store, batch_of_check(batch, len(groups)), [(names, options)], SmokeCheck())
     return job
+
+
+def batch_of_check(batch: Batch, rows: int) -> Batch:
+    """The smoke check of jobs: it asks for the same as they do, for less time."""
+    minutes = min(batch.minutes, START + EACH_ROW * rows)
+    return replace(batch, minutes=minutes, options={**batch.options, "job-name": NAME, "time": str(minutes)})
 
 
 def largest_of_each_row(groups: Iterable[Group]) -> list[Group]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ..plan.job_settings import Layers
@@ -13,9 +13,10 @@ from ..plan.planned import Group
 from ..store.store import Store
 from .arrays import Array
 from .estimate import ON_CPU, ON_GPU, Duration, duration, rates
+from .gate import groups_to_check
 from .in_hand import missing
 from .jobs import CellJob, Learned
-from .sbatch import UNLIMITED, Batch, batch_of
+from .sbatch import UNLIMITED, Batch, batch_of, is_yes, whole_submission
 from .scheduler import alive_jobs, configuration
 from .slurm import arrays_for
 from .submission import script
@@ -44,6 +45,7 @@ class ArrayPreview:
     too_long: int
     requeue: bool
     script: str
+    checked: int = 0  # rows of the smoke check before this array; 0: it has none of its own
 
     def as_plain(self) -> dict[str, Any]:
         """The array as plain data for JSON."""
@@ -61,13 +63,18 @@ def preview(
     results = list(store.results()) if arrays else []
     known = {kind: rates(results, kind) for kind in (ON_GPU, ON_CPU)}
     found = []
-    for number, array in enumerate(arrays):
+    to_check = groups_to_check(arrays) if is_yes(whole_submission(layers, "smoke", "yes")) else [[]] * len(arrays)
+    with_check = {array.key for array, rows in zip(arrays, to_check, strict=True) if rows}
+    for number, (array, rows) in enumerate(zip(arrays, to_check, strict=True)):
         gpus = gpus_of(array.settings)
         on_gpu = device.startswith(ON_GPU) if device else gpus > 0
         durations = [duration(group, known[ON_GPU if on_gpu else ON_CPU]) for group in array.groups]
-        before = [f"afterany:<job of array {array.after + 1}>"] if array.after is not None else []
-        batch = batch_of(array.settings, threads).after(*before)
-        found.append(_previewed(array, number, batch, store, durations, gpus if on_gpu else 0))
+        before = "" if array.after is None else f"afterany:<array {array.after + 1}>"
+        check = "afterok:<smoke check>" if array.key in with_check else ""
+        batch = batch_of(array.settings, threads).after(before, check)
+        found.append(
+            replace(_previewed(array, number, batch, store, durations, gpus if on_gpu else 0), checked=len(rows))
+        )
     return found
 
 

@@ -17,8 +17,8 @@ from ..plan.planned import Group
 from ..store.records import SubmissionRecord
 from ..store.source_code import SourceCode
 from ..store.store import Store
-from .arrays import Array, arrays_of
-from .gate import submit_checks
+from .arrays import Array, Key, arrays_of
+from .gate import groups_to_check, submit_check
 from .in_hand import learned_of, missing
 from .sbatch import batch_of, check, is_yes, parallel_of, whole_submission
 from .scheduler import array_of, configuration, user
@@ -53,14 +53,20 @@ def submit(
     name = secrets.token_hex(8)
     common = {"device": device, "submission": name, **planned_code(code)}
     record = partial(SubmissionRecord, cluster=cluster.get("ClusterName", ""), user=user(), code=code, holds=name)
-    checked_first = is_yes(whole_submission(layers, "smoke", "yes"))
-    smoke = submit_checks(arrays, store, common, threads) if checked_first else [""] * len(arrays)
+    to_check = groups_to_check(arrays) if is_yes(whole_submission(layers, "smoke", "yes")) else [[]] * len(arrays)
+    checks: dict[Key, str] = {}
     submitted: list[list[str]] = []
-    for array, first in zip(arrays, smoke, strict=True):
-        batch = batch_of(array.settings, threads).after(first and f"afterok:{first}", _end_of(array.after, submitted))
+    for array, groups in zip(arrays, to_check, strict=True):
+        batch = batch_of(array.settings, threads).after(_end_of(array.after, submitted))
         options = common if batch.requeue else {**common, "requeue": "no"}
         with _say_what_was_submitted(submitted):
-            noted = partial(record, settings=array.settings, smoke=first)
+            if groups:  # in the lane of the array, so that it counts among the jobs that run at a time
+                checks[array.key] = submit_check(groups, store, batch, options)
+            first = checks.get(array.key, "")
+            noted, batch = (
+                partial(record, settings=array.settings, smoke=first),
+                batch.after(first and f"afterok:{first}"),
+            )
             submitted.append(submit_array(array.groups, store, batch, options, noted, parallel=array.parallel))
     return [job for jobs in submitted for job in jobs]
 

@@ -24,12 +24,20 @@ def canonical(value: object) -> str:
     >>> canonical({"b": -0.0, "a": (1, 1e-5)})
     '{"a":[1,1e-05],"b":0.0}'
     """
-    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _text_of(plain(value))
 
 
 def digest(value: object) -> str:
     """SHA-256 of the canonical JSON, as 64 hex digits."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _text_of(value: object) -> str:
+    """The canonical JSON text of a value that `plain` has returned."""
+    return _ENCODER.encode(value)
 
 
 def plain(value: object, where: str = "value") -> Any:
@@ -174,13 +182,24 @@ class Cell:
         check_name(self.method)
         object.__setattr__(self, "ratio", parse_ratio(self.ratio))
         object.__setattr__(self, "noise", round(float(self.noise), 4))
-        for each in fields(self):
-            object.__setattr__(self, each.name, plain(getattr(self, each.name), each.name))
+        for name in FIELDS:
+            object.__setattr__(self, name, plain(getattr(self, name), name))
+
+    def at(self, *, ratio: float, mask: str, mask_seed: int, seed: int, noise: float) -> Cell:
+        """The same cell with other values of these fields. The two share options and settings, which saves memory."""
+        changed = {"mask": _text(mask, "mask"), "mask_seed": int(mask_seed), "seed": int(seed)}
+        shares = {"ratio": parse_ratio(ratio), "noise": plain(round(float(noise), 4))}
+        made = object.__new__(Cell)
+        made.__dict__.update({name: getattr(self, name) for name in FIELDS}, **changed, **shares)
+        return made
 
     def as_plain(self) -> dict[str, Any]:
         """The cell as plain data for JSON, without optional axes that have their default value."""
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {name: value for name, value in values.items() if name not in AXES or name in self.varied}
+        values = {name: getattr(self, name) for name in FIELDS}
+        for name, axis in AXES.items():
+            if values[name] == axis.default:
+                del values[name]
+        return values
 
     @property
     def varied(self) -> dict[str, str]:
@@ -191,11 +210,12 @@ class Cell:
     @cached_property
     def id(self) -> str:
         """The first 64 bits of the cell's digest, as 16 hex digits."""
-        return digest(self.as_plain())[:16]
+        return hashlib.sha256(_text_of(self.as_plain()).encode()).hexdigest()[:16]
 
     def __hash__(self) -> int:
         return hash(self.id)
 
 
+FIELDS = tuple(each.name for each in fields(Cell))
 AXES: Mapping[str, Axis] = {each.name: each.metadata["axis"] for each in fields(Cell) if "axis" in each.metadata}
 """The optional axes of the grid, by the field of `Cell`. Tables, cell names and lists of cells display them."""

@@ -6,17 +6,21 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from pmll_datasets.view_rules import rules
 
 from ..errors import ConfigError, nearest, raise_all
-from .cell import Cell, check_name, digest
+from .cell import FIELDS, Cell, canonical, check_name, digest
 from .planned import DataFacts, Group, MaskFacts, MethodFacts, Planned, Where
 from .request import Declared, Request, declared
 
 if TYPE_CHECKING:
     from pmll_methods.recipe import Recipe
+
+
+_COMMON = attrgetter(*(set(FIELDS) - {"ratio", "mask", "mask_seed", "noise", "options", "settings"}))
 
 
 def expand(
@@ -35,13 +39,11 @@ def expand(
     raise_all(problems)
     mask = mask or MaskFacts(request.mask)
     planned = [
-        _planned(request, of_data, of_method, mask, noise, seeds, ratio)
+        each
         for of_data in data
         for of_method in methods[of_data.name]
         if request.regime in of_method.regimes
-        for noise in request.noise
-        for seeds in _seeds(request, of_method, mask, noise)
-        for ratio in request.ratios_of_regime
+        for each in _row(request, of_data, of_method, mask)
     ]
     raise_all(list(_repeated(planned)))
     return tuple(planned[: request.limit])
@@ -61,15 +63,26 @@ def groups(planned: Iterable[Planned]) -> tuple[Group, ...]:
     affect results.
     """
     members: dict[tuple[object, ...], list[Planned]] = defaultdict(list)
+    texts: dict[int, str] = {}  # of settings and options, which the cells of a row share
     for item in planned:
-        shared = replace(item.cell, ratio=1.0, mask="none", mask_seed=0, noise=0.0) if item.grouped else item.cell
-        members[shared.id, item.label, item.where].append(item)
+        members[(*_in_lockstep(item, texts), item.label, item.where)].append(item)
     of_method: dict[str, list[Group]] = defaultdict(list)
     for cells in members.values():
         of_method[cells[0].cell.method].append(Group(tuple(cells)))
     turns = [enumerate(sorted(found, key=_cost)) for found in of_method.values()]
     ordered = sorted(itertools.chain(*turns), key=lambda turn: (turn[0], _cost(turn[1])))
     return tuple(group for _, group in ordered)
+
+
+def _in_lockstep(planned: Planned, texts: dict[int, str]) -> tuple[object, ...]:
+    """What the cells of a group have in common; the whole identity for a cell that trains alone."""
+    cell = planned.cell
+    if not planned.grouped:
+        return (cell.id,)
+    for mapping in (cell.options, cell.settings):
+        if id(mapping) not in texts:
+            texts[id(mapping)] = canonical(mapping)
+    return (*_COMMON(cell), texts[id(cell.options)], texts[id(cell.settings)])
 
 
 def _cost(group: Group) -> float:
@@ -90,25 +103,24 @@ def _drawn_seeds(request: Request, mask: MaskFacts, noise: float) -> list[tuple[
     return list(itertools.product(request.mask_seeds, request.seeds))
 
 
-def _planned(
-    request: Request,
-    data: DataFacts,
-    method: MethodFacts,
-    mask: MaskFacts,
-    noise: float,
-    seeds: tuple[int, int],
-    ratio: float,
-) -> Planned:
+def _row(request: Request, data: DataFacts, method: MethodFacts, mask: MaskFacts) -> Iterator[Planned]:
+    """The cells of one method on one data set; what they have in common is computed and held in memory once."""
+    first, name = _planned(request, data, method, mask), "none" if request.regime == "full" else mask.name
+    for noise in request.noise:
+        for mask_seed, seed in _seeds(request, method, mask, noise):
+            for ratio in request.ratios_of_regime:
+                cell = first.cell.at(ratio=ratio, mask=name, mask_seed=mask_seed, seed=seed, noise=noise)
+                yield replace(first, cell=cell)
+
+
+def _planned(request: Request, data: DataFacts, method: MethodFacts, mask: MaskFacts) -> Planned:
+    """A planned cell of one method on one data set; ratio, mask, seeds and noise are to be set."""
     cell = Cell(
         dataset=data.name,
         options=data.options,
         fingerprint=data.fingerprint,
         regime=request.regime,
-        ratio=ratio,
-        mask="none" if request.regime == "full" else mask.name,
-        noise=noise,
-        mask_seed=seeds[0],
-        seed=seeds[1],
+        ratio=1.0,
         method=method.name,
         revision=revision_of(method.revision, method.file_digest),
         settings=method.changed,

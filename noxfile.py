@@ -17,7 +17,7 @@ nox.options.sessions = ["lint", "types", "tests", "wheel"]
 
 ROOT = Path(__file__).parent
 PIP = (sys.executable, "-m", "pip")
-SLURM = ("munge", "slurmctld", "slurmd", "slurm-client")
+SLURM = ("munge", "slurmctld", "slurmd", "slurm-client", "slurmdbd", "mariadb-server")
 
 
 @nox.session(venv_backend="none")
@@ -63,14 +63,16 @@ def slurm(session: nox.Session) -> None:
     """Test the Slurm launcher on a real single-node Slurm, installed with apt where it is missing. Needs root."""
     if os.geteuid() != 0:
         session.skip("starting Slurm needs root")
-    if shutil.which("slurmctld") is None and shutil.which("apt-get") is not None:
+    programs = ("slurmctld", "slurmdbd", "mariadbd")
+    if not all(map(shutil.which, programs)) and shutil.which("apt-get") is not None:
         commands = ("update", "-qq"), ("install", "--yes", "-qq", "--no-install-recommends", *SLURM)
         for command in commands:
             quiet = {"DEBIAN_FRONTEND": "noninteractive"}
             session.run("apt-get", *command, env=quiet, external=True, success_codes=(0, 100))
     if shutil.which("slurmctld") is None:
         session.skip(f"Slurm is not installed (Debian packages: {', '.join(SLURM)})")
-    session.run(sys.executable, "-m", "pytest", "-m", "slurm", "tests/slurm", *session.posargs)
+    several = ("-n", "6", "--dist", "loadfile")  # most of the time, jobs are waited for
+    session.run(sys.executable, "-m", "pytest", *several, "-m", "slurm", "tests/slurm", *session.posargs)
 
 
 @nox.session(venv_backend="none")

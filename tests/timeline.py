@@ -1,0 +1,121 @@
+"""What `pmll-bench status --json` says of a store while things happen to its jobs on a real Slurm."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from pmll_bench.cli import main
+from real_slurm import HELD, Results, as_inline, reached, slurm, submit, the_cell, until, wrong
+
+Row = tuple[str, int, str, str]
+
+
+class Timeline:
+    """What `pmll-bench status --json` says of a store over time: a row for each event and each change."""
+
+    def __init__(self, rows: list[Row], root: str = "runs") -> None:
+        self.rows, self.root, self.began = rows, root, 0.0
+
+    def event(self, what: str) -> None:
+        """Note what has happened just now; the first event is the beginning."""
+        self.began = self.began or time.monotonic()
+        self.rows.append((what, *self._now(self.look())))
+
+    def _now(self, said: tuple[str, str]) -> tuple[int, str, str]:
+        return round(time.monotonic() - self.began), *said
+
+    def look(self) -> tuple[str, str]:
+        """State and reason now; of several cells, how many are in each state."""
+        with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):
+            main(["status", "--root", self.root, "--json"])
+        found = json.loads(out.getvalue())["cells"]
+        if len(found) == 1:
+            return found[0]["state"], found[0]["message"]
+        number = Counter(cell["state"] for cell in found)
+        return ", ".join(f"{n} {state}" for state, n in sorted(number.items())), _reasons(found)
+
+    def poll(self, state: str, reason: str = "") -> bool:
+        """Look; whether the state and the reason, two patterns, are these now."""
+        now = self.look()
+        if now != self.rows[-1][2:]:
+            self.rows.append(("", *self._now(now)))
+        return bool(re.fullmatch(state, now[0]) and re.search(reason, now[1]))
+
+    def until(self, state: str, reason: str = "", seconds: float = 120.0) -> str:
+        """Look until the state and the reason are these; returns the reason."""
+        end = time.monotonic() + seconds
+        while not self.poll(state, reason):
+            assert time.monotonic() < end, f"never {state} ({reason}):\n{table(self.rows)}"
+            time.sleep(0.5)
+        return self.rows[-1][3]
+
+    @property
+    def states(self) -> set[str]:
+        """All that was said."""
+        return {row[2] for row in self.rows}
+
+
+def _reasons(found: Iterable[dict[str, Any]]) -> str:
+    return "; ".join(sorted({cell["message"] for cell in found if cell["message"]}))
+
+
+def table(rows: Iterable[Sequence[object]]) -> str:
+    """Rows as a Markdown table."""
+    lines = [("event", "seconds", "state", "reason"), ("---", "---:", "---", "---"), *rows]
+    return "\n".join(f"| {' | '.join(str(cell).replace('|', ' ') for cell in line)} |" for line in lines)
+
+
+Watch = Callable[..., Timeline]
+
+
+@contextmanager
+def node_taken_away() -> Iterator[None]:
+    """In this block, a job of a higher partition has the second node."""
+    job = slurm(
+        *("sbatch", "--parsable", "--partition=urgent", "--exclusive", "--output=/dev/null"),
+        *("--wrap", "srun sleep 1000"),
+    ).strip()
+    try:
+        until(lambda: slurm("squeue", "--noheader", f"--jobs={job}", "--format=%T").strip() == "RUNNING")
+        yield
+    finally:
+        slurm("scancel", job)
+
+
+def held(said: Timeline, *settings: str) -> str:
+    """A job that has come to step HELD and waits there."""
+    wrong("hold")
+    (job,) = submit(slurm=settings)
+    said.event("submitted")
+    until(lambda: reached(HELD))
+    said.until("running")
+    return job
+
+
+def goes_on(said: Timeline, expected: Results) -> None:
+    """The cell ends as if nothing had been, with two attempts, and `status` never called it anything else."""
+    wrong()
+    said.until("done")
+    assert said.states <= {"queued", "running", "done"}
+    assert as_inline(expected)
+    _, second = the_cell().attempts()
+    began = second.began()
+    assert began is not None
+    assert began.saved > 0
+
+
+def again(said: Timeline, expected: Results) -> None:
+    """The same command completes the table."""
+    wrong()
+    submit()
+    said.event("the same command")
+    said.until("done")
+    assert as_inline(expected)

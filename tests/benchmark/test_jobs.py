@@ -246,6 +246,12 @@ def test_a_requeued_job_is_queued_whatever_its_last_attempt_left(cluster: Cluste
     ]
 
 
+def test_a_job_that_is_about_to_end_is_said_to(cluster: Cluster, store: Store) -> None:
+    folder = queued(store)
+    cluster.lists(listed("7", "COMPLETING"))
+    assert state(folder, learn(store)) == ("running", "job 7: ending")
+
+
 def test_a_job_that_can_never_start_stays_queued_with_its_remedy(cluster: Cluster, store: Store) -> None:
     folder = queued(store)
     cluster.lists(listed("7", "PENDING", "PartitionTimeLimit"))

@@ -91,7 +91,8 @@ def read(store: Store, learned: Learned, revisions: Mapping[str, int | str] | No
     for cell in cells:
         job = learned.jobs.get(cell.id)
         if job is not None and cell.state in (WAITING, AT_WORK):
-            jobs[cell.id] = job if cell.state == WAITING else replace(job, phase="running", why="", remedy="")
+            at_work = replace(job, phase="running", why=job.why if job.phase == "running" else "", remedy="")
+            jobs[cell.id] = job if cell.state == WAITING else at_work
     interrupted = failures(cells, of=("interrupted",))
     return Reading(tuple(cells), tuple(failures(cells)), tuple(interrupted), tuple(grouped(jobs)))
 

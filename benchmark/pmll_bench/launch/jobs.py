@@ -134,7 +134,7 @@ def _not_over(queued: QueueRecord, answer: Answer, gone: Container[str]) -> Cell
     if known.over:
         return None
     if not known.pending:
-        return CellJob(queued.job, "running")
+        return CellJob(queued.job, "running", "ending" if known.state == "COMPLETING" else "")
     waiting = _waiting(queued.job, known.reason, answer)
     return CellJob(queued.job, "pending", waiting.why, waiting.remedy)
 

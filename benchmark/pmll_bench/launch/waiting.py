@@ -15,7 +15,7 @@ from .job_groups import grouped
 from .jobs import NOT_OVER, Learned, learn
 
 POLL = 5.0  # seconds between two readings of the files
-ASK = 60.0  # seconds between two questions to the scheduler, which many users share
+FIRST, ASK = 5.0, 60.0  # seconds between two questions to the scheduler, which many users share: at first, and later
 
 
 def wait(
@@ -29,15 +29,16 @@ def wait(
 ) -> Outcome:
     """Wait until every cell is done or has failed, until its job is over, or until its job can never start.
 
-    The files decide; the scheduler is asked at the start and then every `every` seconds. What it says about jobs that
-    wait is told once. While it does not answer, only the files count.
+    The files decide; the scheduler is asked at the start, and then in pauses that grow up to `every` seconds. What it
+    says about jobs that wait is told once. While it does not answer, only the files count.
     """
     outcome, told, clock = Outcome(), set[str](), Clock(store.root)
     left = {planned.cell.id: planned for planned in cells}
-    learned, asked = Learned(answered=False), -every
+    learned, pause, asked = Learned(answered=False), min(FIRST, every), float("-inf")
     while left:
-        fresh = time.monotonic() - asked >= every
+        fresh = time.monotonic() - asked >= pause
         if fresh:
+            pause = min(2 * pause, every)  # many jobs that are wrong die at once
             learned = ask(store, [store.folder(planned.cell) for planned in left.values()])
             asked = time.monotonic()
             _tell(learned, told, listener)

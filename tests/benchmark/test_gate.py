@@ -14,6 +14,7 @@ from noted_slurm import Cluster, run_job
 from own_data import own_data
 from pmll_bench.errors import ConfigError, StoreError
 from pmll_bench.launch.gate import SmokeCheck, largest_of_each_row
+from pmll_bench.launch.job_ends import checked_row
 from pmll_bench.launch.slurm import submit
 from pmll_bench.plan.planned import Group
 from pmll_bench.plan.planning import Plan, open_dataset, plan
@@ -353,9 +354,17 @@ def test_what_a_check_prints_names_the_row_and_its_error(
     grid = grid_of(method(tmp_path, "bad", FAILS), method(tmp_path, "good"))
     submit(grid.groups, store, {})
     run_job(store, "901")
-    printed = capsys.readouterr().out
-    assert "start   bad shapes 10% seed 0" in printed
+    printed, noted = capsys.readouterr()
+    assert noted.splitlines() == ["smoke check of bad shapes 10% seed 0", "smoke check of good shapes 10% seed 0"]
     assert "ValueError: the lake is dry (bad.py:11, in fit)" in printed
     assert "held    bad shapes 10% seed 0" in printed
     assert "passed  good shapes 10% seed 0" in printed
     assert json.loads((store.root / "slurm" / "101.json").read_text())["smoke"] == "901"
+
+
+def test_a_check_that_is_killed_has_named_the_row_it_was_at() -> None:
+    log = (
+        "smoke check of bce shapes 10% seed 0\nsmoke check of coop shapes 10% seed 0\nslurmstepd: error: out of memory"
+    )
+    assert checked_row(log) == "its smoke check of coop shapes 10% seed 0"
+    assert checked_row("slurmstepd: error: out of memory") == "its smoke check"

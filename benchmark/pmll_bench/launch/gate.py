@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -13,11 +14,12 @@ from ..errors import ConfigError, StoreError
 from ..files import probe
 from ..plan.planned import Group, Planned, group_name
 from ..run.method_files import keep_method
-from ..store.failure import explain
+from ..store.failure import cause_of, explain
 from ..store.holds import Holds, row_of
 from ..store.store import Store
 from ..streams import take_any_text
 from .arrays import Array, Key
+from .job_ends import CHECKS
 from .sbatch import Batch
 from .starting import Options, check_code
 from .submission import call_sbatch
@@ -114,23 +116,22 @@ class SmokeCheck:
 
 
 def _check(group: Group, store: Store, execution: Execution, holds: Holds) -> bool:
-    """Take the first steps of a row; hold the row if it cannot succeed. Returns whether it can."""
+    """Take the first steps of a row; hold the row if it cannot succeed. Returns whether it can.
+
+    It cannot if all its cells fail, or if the memory is too small for any. Faults of the machine do not count.
+    """
     from ..run.first_steps import take_first_steps
 
     first, started = group.cells[0], time.monotonic()
-    print(f"start   {group_name(group)}", flush=True)
+    print(f"{CHECKS}{group_name(group)}", file=sys.stderr, flush=True)  # where `status` finds it if the job is killed
     errors = take_first_steps(group, store, execution)
-    failures = {cell: explain(error, first.where.target) for cell, error in errors.items()}
-    memory = {cell for cell, error in errors.items() if _is_memory(error)}
-    reason = next((failures[cell] for cell in failures if cell in memory or not memory), None)
-    held = reason is not None and (bool(memory) or len(failures) == len(group.cells))
-    for cell, why in failures.items():
+    failures = {cell: (explain(error, first.where.target), cause_of(error)) for cell, error in errors.items()}
+    for cell, (why, _) in failures.items():
         print(f"failed  {cell}: {why.line}\n{why.trace}", flush=True)
-    if reason is not None and held:
-        holds.hold(first.cell, reason, "oom" if memory else "error")
-    print(f"{'held' if held else 'passed':7} {group_name(group)} ({time.monotonic() - started:.1f} s)", flush=True)
-    return not held
-
-
-def _is_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    memory = [(why, cause) for why, cause in failures.values() if cause == "oom"]
+    broken = [(why, cause) for why, cause in failures.values() if cause == "error"]
+    reasons = memory or (broken if len(broken) == len(group.cells) else [])
+    if reasons:
+        holds.hold(first.cell, *reasons[0])
+    print(f"{'held' if reasons else 'passed':7} {group_name(group)} ({time.monotonic() - started:.1f} s)", flush=True)
+    return not reasons

@@ -47,6 +47,7 @@ SAID: tuple[tuple[str, Cause], ...] = (
     ("CANCELLED AT", "cancelled"),
 )
 OF_SLURM = ("srun:", "slurmstepd", "slurmd", "submitit ")
+CHECKS = "smoke check of "  # printed by a smoke check to its error log, before the name of each row
 TRACEBACK = "Traceback (most recent call last):"
 LEAST = 8 * 2**30  # bytes that are suggested at least after a job was killed by memory
 UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
@@ -95,6 +96,12 @@ def tail_of(path: Path) -> str:
             return file.read().decode(errors="replace")
     except OSError:
         return ""
+
+
+def checked_row(log: str) -> str:
+    """What a smoke check was trying when it ended, by the end of its error log: "its smoke check of ..."."""
+    rows = [line.removeprefix(CHECKS) for line in log.splitlines() if line.startswith(CHECKS)]
+    return f"its {CHECKS}{rows[-1]}" if rows else "its smoke check"
 
 
 def _cause(listed: Listed | None, log: str) -> Cause:

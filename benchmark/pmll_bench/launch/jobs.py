@@ -16,7 +16,7 @@ from ..store.records import KINDS, QueueRecord
 from ..store.store import Store
 from .absences import gone_jobs
 from .answers import Answer, ask_slurm
-from .job_ends import JobEnd, end_of, log_of, tail_of
+from .job_ends import JobEnd, checked_row, end_of, log_of, tail_of
 from .pending import Waiting, explain_waiting
 from .scheduler import array_of, user
 
@@ -164,7 +164,8 @@ def _end_by_check(store: Store, claim: _Claim, end: JobEnd, answer: Answer) -> J
     known = answer.of(check)
     if known is not None and (not known.over or known.state.startswith("COMPLETED")):
         return None
-    of_check = end_of(check, known, tail_of(log_of(store, check)), "its smoke check")
+    log = tail_of(log_of(store, check))
+    of_check = end_of(check, known, log, checked_row(log))
     return None if known is None and of_check.cause == "lost" else of_check
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,10 +34,9 @@ def ending(error: BaseException, target: str, stop: threading.Event, job: str = 
         number = signal.SIGINT if isinstance(error, KeyboardInterrupt) else getattr(stop, "signal", None)
         what, stopped = interruption(number, job)
         return Ending("interrupted", Explanation(what, "", "", explain(error).trace), stopped)
-    shown, cause = as_exception(error), cause_of(error)
+    cause = cause_of(error)
     kind = "diverged" if isinstance(error, Diverged) else KINDS[cause]
-    why = explain(shown, target)
-    return Ending(kind, replace(why, what=shown.what) if isinstance(shown, StoreError) else why, cause)
+    return Ending(kind, explain(as_exception(error), target), cause)
 
 
 def end_of_run(error: BaseException, store: Store) -> StoreError | None:

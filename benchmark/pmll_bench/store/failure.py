@@ -111,7 +111,8 @@ def explain(error: BaseException, target: str = "") -> Explanation:
         (hint for known, pattern, hint in HINTS if known == kind and re.search(pattern, what)), ""
     )
     trace = "".join(traceback.format_exception(error))
-    return Explanation(f"{kind}: {what}".strip(": "), str(where), hint, trace)
+    shown = what if isinstance(error, StoreError) else f"{kind}: {what}".strip(": ")  # not the fault of any code
+    return Explanation(shown, str(where), hint, trace)
 
 
 def place_in(error: BaseException) -> str:

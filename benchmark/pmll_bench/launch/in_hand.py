@@ -14,7 +14,6 @@ from pmll_errors import counted
 from ..errors import ConfigError
 from ..plan.planned import Group, Planned
 from ..store.attempt import Attempt
-from ..store.cell_folder import CellFolder
 from ..store.lease import is_held
 from ..store.store import Store
 from . import absences
@@ -35,17 +34,15 @@ class InHand(NamedTuple):
 
 def missing(groups: Iterable[Group], store: Store, learned: Learned) -> list[Group]:
     """The groups without the cells that need no new job."""
-    kept = (
-        Group(tuple(each for each in group.cells if in_hand(store.folder(each.cell), learned) is None))
-        for group in groups
-    )
+    kept = (Group(tuple(each for each in group.cells if in_hand(each, store, learned) is None)) for group in groups)
     return [group for group in kept if group.cells]
 
 
-def in_hand(folder: CellFolder, learned: Learned) -> InHand | None:
+def in_hand(planned: Planned, store: Store, learned: Learned) -> InHand | None:
     """Why a cell needs no new job; None if it does."""
-    if folder.result() is not None:
+    if store.summary(planned.cell) is not None:
         return InHand("done")
+    folder = store.folder(planned.cell)
     if is_held(folder.lease):
         newest = folder.newest
         began = Attempt(folder.path, newest).began() if newest else None
@@ -66,7 +63,8 @@ def learned_of(groups: Iterable[Group], store: Store) -> Learned:
     A job that it does not list is asked for again after some seconds, because a single answer may be an error. Raises
     `ConfigError` if Slurm does not answer.
     """
-    folders = [store.folder(each.cell) for group in groups for each in group.cells]
+    cells = (each.cell for group in groups for each in group.cells)
+    folders = [store.folder(cell) for cell in cells if store.summary(cell) is None]
     learned = learn(store, folders)
     if any(job.phase == "absent" for job in learned.jobs.values()):
         time.sleep(absences.APART)
@@ -80,7 +78,7 @@ def nothing_to_submit(cells: Sequence[Planned], store: Store, learned: Learned) 
     """The reasons why none of these cells needs a new job, a line for each, with the jobs."""
     found = defaultdict[tuple[Reason, str], list[str]](list)
     for planned in cells:
-        kept = in_hand(store.folder(planned.cell), learned)
+        kept = in_hand(planned, store, learned)
         if kept is not None:
             found[kept.reason, kept.why].append(kept.job)
     lines = [_line(*kept, found[kept]) for reason in REASONS for kept in found if kept[0] == reason]

@@ -60,6 +60,12 @@ def test_a_later_layer_wins_even_if_an_earlier_one_is_nearer(rows: dict[str, Gro
     assert memory(layers, rows["dualcoop"]) == "1G"
 
 
+def test_a_setting_replaces_an_earlier_one_under_another_name(rows: dict[str, Group]) -> None:
+    layers = [from_mapping({"gpus-per-node": "1", "mem": "8G"}), from_mapping({"gpus": "2", "mem_per_cpu": "4G"})]
+    found = in_force(layers, rows["bce"].cells[0])
+    assert {key: each.value for key, each in found.items()} == {"gpus": "2", "mem-per-cpu": "4G"}
+
+
 def test_jobs_with_other_resources_are_arrays_of_their_own(rows: dict[str, Group]) -> None:
     arrays = arrays_of(rows.values(), [from_mapping({"mem": "8G", "trunk.mem": "32G"})], largest=9, parallel=9)
     found = {array.settings["mem"]: {group.cells[0].label for group in array.groups} for array in arrays}

@@ -108,7 +108,7 @@ def _previewed(
 ) -> ArrayPreview:
     known = [each.seconds for each in durations if each.seconds is not None]
     complete = len(known) == len(durations)
-    processors = array.settings.get("cpus", array.settings.get("cpus-per-task", "1"))
+    processors = array.settings.get("cpus", "1")
     limit = None if batch.minutes == UNLIMITED else batch.minutes
     return ArrayPreview(
         number=number + 1,
@@ -135,7 +135,7 @@ def gpus_of(settings: Mapping[str, str]) -> int:
     >>> gpus_of({"gpus": "a100:2"}), gpus_of({"gres": "gpu:1,shard:2"}), gpus_of({"mem": "8G"})
     (2, 1, 0)
     """
-    asked = [settings[name] for name in ("gpus", "gpus-per-node", "gpus-per-task") if name in settings]
+    asked = [settings[name] for name in ("gpus", "gpus-per-task") if name in settings]
     asked += [part.removeprefix("gpu") for part in settings.get("gres", "").split(",") if part.startswith("gpu")]
     numbers = [re.search(r"(?:^|:)(\d+)$", text) for text in asked]
     return max((int(number[1]) if number else 1 for number in numbers), default=0)

@@ -40,8 +40,7 @@ class Batch:
         """The options of sbatch, by name."""
         if not self.dependencies:
             return dict(self.options)
-        given = [self.options[name] for name in ("dependency",) if self.options.get(name)]
-        joined = ",".join([*(str(each) for each in given), *self.dependencies])
+        joined = ",".join(filter(None, (self.options.get("dependency"), *self.dependencies)))
         return {**self.options, "dependency": joined, "kill-on-invalid-dep": "yes"}
 
 
@@ -75,9 +74,9 @@ def _options(given: Mapping[str, str]) -> Iterator[tuple[str, str | None]]:
     for name, value in given.items():
         if name not in FLAGS | OPTIONAL:
             yield name, value
-        elif value in YES:
+        elif is_yes(value):
             yield name, None
-        elif value not in NO:
+        elif value.lower() not in NO:
             yield name, value
 
 
@@ -148,10 +147,10 @@ def _check_value(key: str, value: str) -> None:
         if 60 * minutes <= WARNED + 60:
             what = f"a time limit of {minutes} min is too short: a job is asked to save {WARNED} s before it"
             raise ConfigError(what, hint="give at least 3 minutes; '10:30' is read as minutes:seconds, as by sbatch")
-    elif key in ("parallel", "cpus", "cpus-per-task"):
+    elif key in ("parallel", "cpus"):
         if not value.isdecimal() or int(value) < 1:
             raise ConfigError(f"invalid number {value!r} (expected a whole number >= 1)")
-    elif key in FLAGS or key == "smoke":
+    elif key in FLAGS or key in ("smoke", "follow-up"):
         if value.lower() not in YES + NO:
             raise ConfigError(f"invalid value {value!r}", hint="write yes or no")
     elif not value and key not in OPTIONAL:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-OUR_NAMES: Mapping[str, str] = {"cpus": "cpus-per-task", "gpus": "gpus-per-node"}  # short names of sbatch's options
+from ..plan.job_settings import SHORT
+
+OUR_NAMES: Mapping[str, str] = {short: name for name, short in SHORT.items()}
 SUBMISSION = ("parallel", "smoke", "follow-up")  # ours; they are for a submission as a whole
 OURS = (*OUR_NAMES, *SUBMISSION, "oom-mem", "setup")
 

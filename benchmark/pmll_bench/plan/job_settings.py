@@ -13,6 +13,9 @@ from .planned import Planned
 OPTION = "--slurm"
 KINDS = ("trunk", "frozen")  # the values of `Planned.trains` that a setting can name
 
+SHORT: Mapping[str, str] = {"cpus-per-task": "cpus", "gpus-per-node": "gpus"}  # options of sbatch: our names for them
+MEMORY = frozenset(("mem", "mem-per-cpu", "mem-per-gpu"))  # sbatch accepts one of them
+
 
 @dataclass(frozen=True, kw_only=True)
 class JobSetting:
@@ -48,7 +51,8 @@ def from_mapping(settings: Mapping[str, str]) -> Layer:
 def setting(name: str, value: str, where: str) -> JobSetting:
     """The setting that `[METHOD.]KEY` names. Options of sbatch may be written with `_` for `-`."""
     of, _, key = name.rpartition(".")
-    return JobSetting(key=key.replace("_", "-"), value=value, of=of, where=where)
+    key = key.replace("_", "-")
+    return JobSetting(key=SHORT.get(key, key), value=value, of=of, where=where)
 
 
 def job_settings(file: Document, place: Place = ()) -> Layer:
@@ -88,11 +92,13 @@ def in_force(layers: Layers, planned: Planned) -> dict[str, JobSetting]:
     """The settings of the job of a cell, by key.
 
     A later layer wins. Within a layer, a setting for the row wins over one for its method, that over one for what is
-    trained (`trunk` or `frozen`), and that over one for all jobs.
+    trained (`trunk` or `frozen`), and that over one for all jobs. A request for memory replaces one of another kind.
     """
     ranked = dict.fromkeys(("", planned.trains or "", planned.cell.method, planned.label))
     found: dict[str, JobSetting] = {}
     for layer in layers:
         for of in ranked:
-            found |= {each.key: each for each in layer if each.of == of}
+            new = {each.key: each for each in layer if each.of == of}
+            replaced = MEMORY if new.keys() & MEMORY else frozenset[str]()
+            found = {key: each for key, each in found.items() if key not in replaced} | new
     return found

@@ -104,6 +104,13 @@ def rounding(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def kills(session: nox.Session) -> None:
+    """Kill everything that works on a store, also inside writes: is anything lost? More with `-- --kills 200`."""
+    many = session.posargs or ["--seconds", "60"]
+    session.run(sys.executable, "tests/soak/random_kills.py", *many, env={"PYTHONPATH": str(ROOT / "tests")})
+
+
+@nox.session(venv_backend="none")
 def mutants(session: nox.Session) -> None:
     """Make small wrong changes and list those that no test notices; arguments after `--` name files (all: hours)."""
     session.run(sys.executable, "tests/soak/mutants.py", *session.posargs)

@@ -17,6 +17,7 @@ COMMANDS = {
     "sbatch": """
 count=number first=100
 if grep -q pmll-bench-smoke "$1"; then count=checks first=900; fi
+if grep -q pmll-bench-follow-up "$1"; then count=follow_ups first=800; fi
 number=$(( $(cat $count 2>/dev/null || echo $first) + 1 ))
 echo $number >$count
 cp "$1" $number.sh

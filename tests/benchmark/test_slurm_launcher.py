@@ -90,7 +90,7 @@ def test_a_group_is_a_job_of_an_array_as_large_as_the_site_allows(cluster: Clust
     assert "#SBATCH --array=0-2%3" in cluster.script(101)
     assert "#SBATCH --array" not in cluster.script(102)
     folders = {path.name for path in (store.root / "slurm").iterdir()}
-    assert folders == {"101", "101.json", "101_0", "101_1", "101_2", "102", "102.json"}
+    assert folders == {"101", "101.json", "101_0", "101_1", "101_2", "102", "102.json", "801"}
 
 
 def test_the_batch_script_says_what_was_asked_for(cluster: Cluster, store: Store, grid: Plan) -> None:

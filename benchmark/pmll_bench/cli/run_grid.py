@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,13 +94,14 @@ def _submit(planned: Plan, layers: Layers, how: RunOptions) -> None:
     from ..store.store import Store
 
     store = Store.open(how.root)
-    jobs = submit(planned.groups, store, layers, device=how.device, threads=_threads(planned, how))
+    threads = _threads(planned, how)
+    jobs = submit(planned.groups, store, layers, device=how.device, threads=threads, follow_up=not how.wait)
     if not jobs:
         tell(nothing_to_submit(planned.cells, store, learned_of(planned.groups, store)))
     if how.wait:
         continues = "it continues" if len(jobs) == 1 else "they continue"
         tell(f"{counted(len(jobs), 'job')} submitted; {continues} if this command is stopped")
-        _follow(planned, store, how.as_json)
+        _follow(planned, store, jobs, how.as_json)
         return
     if how.as_json:
         print_json("submission", {"jobs": jobs})
@@ -124,15 +125,15 @@ def job_layers(planned: Plan, of_grid: Layer, how: RunOptions) -> Layers:
     return checked([profile, of_grid, from_options(how.slurm or [])], planned.groups)
 
 
-def _follow(planned: Plan, store: Store, as_json: bool) -> None:
-    """Wait for the jobs and print their results."""
-    from ..launch.waiting import wait
+def _follow(planned: Plan, store: Store, jobs: Sequence[str], as_json: bool) -> None:
+    """Wait for the jobs, submit again what may be tried again, and print the results."""
+    from ..launch.follow_up import wait_and_try_again
     from ..run.progress import listening
 
     missing = [each for each in planned.cells if store.summary(each.cell) is None]
     try:
         with listening(len(missing), as_json) as listener:
-            outcome = wait(missing, store, listener)
+            outcome = wait_and_try_again(missing, store, jobs, listener)
     except KeyboardInterrupt:
         _tell_how_to_follow(store.root)
         raise typer.Exit(Exit.INTERRUPTED) from None

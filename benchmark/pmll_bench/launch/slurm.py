@@ -18,6 +18,7 @@ from ..store.records import SubmissionRecord
 from ..store.source_code import SourceCode
 from ..store.store import Store
 from .arrays import Array, Key, arrays_of
+from .follow_up import submit_follow_up
 from .gate import groups_to_check, submit_check
 from .in_hand import learned_of, missing
 from .sbatch import batch_of, check, is_yes, parallel_of, whole_submission
@@ -35,12 +36,14 @@ def submit(
     *,
     device: str | None = None,
     threads: int | None = None,
+    follow_up: bool = True,
 ) -> list[str]:
     """Submit the missing cells that are neither running nor queued. Returns the job ids, one per group.
 
     `settings` are those of a profile, a grid file and the command line, or one mapping as `--slurm` takes them. The job
-    is recorded in the folder of each cell. Raises `ConfigError` for invalid settings, and if Slurm is not available or
-    refuses a job.
+    is recorded in the folder of each cell. A small job that tries cells again follows, unless `follow_up` is False or
+    the setting of that name is no. Raises `ConfigError` for invalid settings, and if Slurm is not available or refuses
+    a job.
     """
     _check_available()
     groups = list(groups)
@@ -51,8 +54,11 @@ def submit(
     arrays = arrays_for(missing(groups, store, learned_of(groups, store)), layers, cluster)
     code = SourceCode.here()
     name = secrets.token_hex(8)
-    common = {"device": device, "submission": name, **planned_code(code)}
-    record = partial(SubmissionRecord, cluster=cluster.get("ClusterName", ""), user=user(), code=code, holds=name)
+    limits = {"parallel": str(parallel_of(layers)), "largest": str(_largest(cluster))}
+    of_all = {"device": device, **({"threads": str(threads)} if threads else {}), **limits}
+    common = {**of_all, "submission": name, **planned_code(code)}
+    record = partial(SubmissionRecord, cluster=cluster.get("ClusterName", ""), user=user(), code=code)
+    record = partial(record, holds=name, options=common)
     to_check = groups_to_check(arrays) if is_yes(whole_submission(layers, "smoke", "yes")) else [[]] * len(arrays)
     checks: dict[Key, str] = {}
     submitted: list[list[str]] = []
@@ -68,6 +74,9 @@ def submit(
                 batch.after(first and f"afterok:{first}"),
             )
             submitted.append(submit_array(array.groups, store, batch, options, noted, parallel=array.parallel))
+    if submitted and follow_up and is_yes(whole_submission(layers, "follow-up", "yes")):
+        with _say_what_was_submitted(submitted):
+            submit_follow_up(store, [jobs[0] for jobs in submitted])
     return [job for jobs in submitted for job in jobs]
 
 
@@ -88,8 +97,12 @@ def checked(settings: Layers | Mapping[str, str], groups: Iterable[Group]) -> La
 
 def arrays_for(groups: Iterable[Group], layers: Layers, cluster: Mapping[str, str]) -> list[Array]:
     """The arrays of some groups on a cluster with this configuration."""
-    size = max(1, min(LARGEST_ARRAY, int(cluster.get("MaxArraySize", LARGEST_ARRAY))))
-    return arrays_of(groups, layers, largest=size, parallel=parallel_of(layers))
+    return arrays_of(groups, layers, largest=_largest(cluster), parallel=parallel_of(layers))
+
+
+def _largest(cluster: Mapping[str, str]) -> int:
+    """The largest number of jobs in an array."""
+    return max(1, min(LARGEST_ARRAY, int(cluster.get("MaxArraySize", LARGEST_ARRAY))))
 
 
 def _end_of(array: int | None, submitted: Sequence[Sequence[str]]) -> str:

@@ -36,10 +36,12 @@ def submit_array(
     record: Callable[..., SubmissionRecord],
     *,
     parallel: int,
+    by_user: bool = True,
 ) -> list[str]:
     """Submit one array, or a plain job for a single group, of which `parallel` jobs run at a time; returns the ids.
 
-    `record` makes the record of the submission, given its jobs and the command. Raises `ConfigError` if Slurm refuses.
+    `record` makes the record of the submission, given its jobs and the command. `by_user` is False for automatic
+    retries, whose limits go on. Raises `ConfigError` if Slurm refuses.
     """
     folders = [tuple(store.folder(planned.cell) for planned in group.cells) for group in groups]
     newest = {}  # recorded before the jobs may begin their own attempts
@@ -55,8 +57,9 @@ def submit_array(
     write_record(store.root / "slurm" / f"{array_of(jobs[0])}.json", submitted)
     for job, of_group in zip(jobs, folders, strict=True):
         for folder in of_group:
-            before = newest[folder]
-            queued = QueueRecord(job=job, attempt=before, since=before, cluster=submitted.cluster, user=submitted.user)
+            before, last = newest[folder], None if by_user else folder.queued()
+            since = before if last is None else last.since
+            queued = QueueRecord(job=job, attempt=before, since=since, cluster=submitted.cluster, user=submitted.user)
             folder.queue(queued)
     return jobs
 

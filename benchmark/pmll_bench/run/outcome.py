@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from ..plan.planned import Planned
@@ -23,3 +24,9 @@ class Outcome:
         """Add a cell that ended in this state."""
         of_state: list[str] = getattr(self, state)
         of_state.append(planned.cell.id)
+
+    def join(self, other: Outcome, *, without: Collection[str]) -> None:
+        """Add the cells of another outcome, except those in `without`."""
+        for state, cells in vars(other).items():
+            of_state: list[str] = getattr(self, state)
+            of_state += [cell for cell in cells if cell not in without]

@@ -177,6 +177,16 @@ def test_a_submission_from_inside_a_job_hides_that_job_but_finds_the_same_slurm(
     assert os.environ["SLURM_JOB_ID"] == "1"
 
 
+def test_jobs_of_a_site_without_requeue_are_told_that_they_cannot_start_again(
+    cluster: Cluster, store: Store, grid: Plan
+) -> None:
+    submit(grid.groups, store, {"requeue": "no"})
+    assert "#SBATCH --no-requeue\n" in cluster.script(101)
+    assert "--requeue" not in cluster.script(101)
+    for job in ("901", "101_0", "102"):
+        assert DelayedSubmission.load(submission(store, job)).args[2]["requeue"] == "no"
+
+
 # --- what is refused
 
 

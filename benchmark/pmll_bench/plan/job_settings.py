@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from ..errors import ConfigError, UsageError, raise_all
-from .documents import Document, Place, dotted
-from .planned import Planned
+
+if TYPE_CHECKING:
+    from .documents import Document, Place
+    from .planned import Planned
 
 OPTION = "--slurm"
 KINDS = ("trunk", "frozen")  # the values of `Planned.trains` that a setting can name
@@ -60,6 +62,8 @@ def job_settings(file: Document, place: Place = ()) -> Layer:
 
     Raises one `ConfigError` with all problems, each with its line.
     """
+    from .documents import dotted
+
     found: list[JobSetting] = []
     problems: list[ConfigError] = []
     content = file.content

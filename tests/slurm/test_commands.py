@@ -1,0 +1,74 @@
+"""The commands that change what is submitted: `cancel`, `retry` and `logs`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from real_slurm import HELD, ONE, Results, as_inline, bench, reached, submit, the_cell, until, wrong
+from timeline import Watch, again, held
+
+pytestmark = pytest.mark.slurm
+
+
+def test_a_second_run_submits_nothing_and_cancel_ends_the_jobs_of_a_grid(watch: Watch, expected: Results) -> None:
+    said = watch("cancelled by `pmll-bench cancel`")
+    job = held(said)
+    second = bench(*ONE, "--launcher", "slurm", "--json")
+    assert json.loads(second.out)["jobs"] == []
+    assert job in second.err
+    cancelled = bench("cancel", "--yes")
+    assert cancelled.code == 0, cancelled.err
+    said.event("pmll-bench cancel")
+    said.until("interrupted", "cancelled")
+    assert the_cell().checkpoints()[0][0] == HELD
+    again(said, expected)
+
+
+def test_a_job_that_can_never_start(watch: Watch, expected: Results) -> None:
+    said = watch("a time limit that the partition does not allow")
+    (job,) = submit(slurm=["partition=brief"])
+    said.event("submitted with 60 minutes where 2 are allowed")
+    said.until("queued", rf"\b{job}\b.*PartitionTimeLimit")
+    cancelled = bench("cancel", "--yes")
+    assert cancelled.code == 0, cancelled.err
+    said.event("pmll-bench cancel")
+    said.until("interrupted", "cancelled")
+    again(said, expected)
+
+
+def test_out_of_memory_is_tried_again_with_more(watch: Watch, expected: Results) -> None:
+    said = watch("killed by memory, then `pmll-bench retry`")
+    wrong("hold")
+    submit(slurm=["mem=1000M"])
+    said.event("submitted with mem=1000M")
+    until(lambda: reached(HELD))
+    said.until("running")
+    wrong("hungry")
+    said.event("the method asks for 1 GiB more")
+    said.until("failed", "(?i)memory")
+    wrong()
+    assert "nothing to retry" in bench("retry", "--class", "timeout", "--launcher", "slurm").err
+    retried = bench("retry", "--class", "oom", "--launcher", "slurm", "--slurm", "mem=4G", "--json")
+    assert retried.code == 0, retried.err
+    assert len(json.loads(retried.out)["jobs"]) == 1
+    said.event("pmll-bench retry --class oom --launcher slurm --slurm mem=4G")
+    said.until("done")
+    assert as_inline(expected)
+    began = the_cell().attempts()[1].began()
+    assert began is not None
+    assert began.saved > 0  # it went on from what the killed job had saved
+
+
+def test_the_log_of_a_job_that_died_before_its_first_line(watch: Watch) -> None:
+    said = watch("a job that ends before its first line")
+    Path("broken").mkdir()
+    Path("broken", "submitit.py").write_text("raise SystemExit('no licence for this weekday')")
+    submit(slurm=["setup=export PYTHONPATH=$PWD/broken"])
+    said.event("submitted")
+    said.until("failed", "no licence for this weekday")
+    shown = bench("logs", the_cell().id)
+    assert shown.code == 0, shown.err
+    assert "no licence for this weekday" in shown.out

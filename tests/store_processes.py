@@ -2,6 +2,9 @@
 
 python store_processes.py kill FOLDER    one process a system call, killed before it
 python store_processes.py race FOLDER    four processes that finish the same cells at the same moment
+python store_processes.py open FOLDER    eight processes that make the same stores at the same moment
+
+With NO_LINKS in the environment, the file system has no hard links.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from failing_files import no_links
 from pmll_bench.store.store import Store
 from stored import finish, planned
 
@@ -74,25 +78,47 @@ def kill(store: Store) -> list[dict[str, Any]]:
             return seen
 
 
-def race(store: Store, processes: int = 4, cells: int = 15) -> list[list[bool]]:
-    """For each cell, which of the processes won."""
+def together(processes: int, work: Callable[[], Any]) -> list[Any]:
+    """What processes that begin at the same moment return."""
     gate, opened = os.pipe()
     children = []
     for _ in range(processes):
         answer, written = os.pipe()
         if os.fork() == 0:
             os.close(opened)
-            os.read(gate, 1)  # returns when the parent closes its end: all start at once
-            won = [finish(store, planned(seed=seed))[1] for seed in range(cells)]
-            os.write(written, json.dumps(won).encode())
+            os.read(gate, 1)  # returns when the parent closes its end
+            os.write(written, json.dumps(work()).encode())
             os._exit(0)
         os.close(written)
         children.append(answer)
     os.close(opened)
-    answers = [json.loads(os.read(answer, 100_000)) for answer in children]
-    return [list(wins) for wins in zip(*answers, strict=True)]
+    return [json.loads(os.read(answer, 100_000)) for answer in children]
+
+
+def race(store: Store, processes: int = 4, cells: int = 15) -> list[list[bool]]:
+    """For each cell, which of the processes won."""
+    won = together(processes, lambda: [finish(store, planned(seed=seed))[1] for seed in range(cells)])
+    return [list(wins) for wins in zip(*won, strict=True)]
+
+
+def open_new(store: Store, processes: int = 8, stores: int = 60) -> list[list[str]]:
+    """For each process, the errors with which it could not open new stores and write a cell to each."""
+
+    def work() -> list[str]:
+        errors = []
+        for number in range(stores):
+            try:
+                new = Store.open(store.root / "new" / str(number))
+                new.folder(planned().cell).write_request(planned())
+            except Exception as error:
+                errors.append(f"{type(error).__name__}: {error}")
+        return errors
+
+    return together(processes, work)
 
 
 if __name__ == "__main__":
-    work: dict[str, Callable[[Store], Any]] = {"kill": kill, "race": race}
+    if "NO_LINKS" in os.environ:
+        os.link = no_links  # type: ignore[assignment]
+    work: dict[str, Callable[[Store], Any]] = {"kill": kill, "race": race, "open": open_new}
     print(json.dumps(work[sys.argv[1]](Store.open(Path(sys.argv[2])))))

@@ -36,6 +36,7 @@ __all__ = [
 TEMPORARY = ".tmp-"  # begins the name of a file that is not yet complete
 DEPTH = 4  # levels that `make_folder` may create
 _NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV}
+_TAKEN = {errno.ENOTEMPTY, errno.EEXIST}
 _NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP}
 
 
@@ -144,7 +145,8 @@ def _claim(copy: Path, target: Path, content: bytes) -> bool:
         try:
             own.rename(claim)
         except OSError as error:
-            if error.errno in PASSING or not claim.is_dir():
+            taken = error.errno in _TAKEN or (error.errno not in PASSING and claim.is_dir())  # SMB: EACCES
+            if not taken:
                 raise
         if not target.exists():
             with suppress(FileNotFoundError):  # another process has completed the claim

@@ -230,6 +230,9 @@ def test_slots_save_and_end_with_their_parent_and_the_next_run_goes_on_from_ther
     wait_for(lambda: not any(map(lives, slots)))
     states = [cell["state"] for cell in command(*grid, "--dry-run", "--json").document["cells"]]
     assert states == ["interrupted", "interrupted", "planned"]
+    said_why: dict[int, str] = {signal.SIGINT: "stopped by Ctrl-C", signal.SIGTERM: "stopped by SIGTERM"}
+    for path in Path("runs").rglob("end.json"):
+        assert json.loads(path.read_text())["message"] == said_why.get(number, "the run was asked to stop")
     goes_on = command(*grid)
     assert goes_on.code == 0
     assert goes_on.out.count("goes on from step 7") == 2

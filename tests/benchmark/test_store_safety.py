@@ -37,6 +37,14 @@ def in_processes(step: str, store: Store) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.fixture(params=["hard links", "no hard links"])
+def links(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system with hard links, and one without."""
+    if request.param == "no hard links":
+        monkeypatch.setenv("NO_LINKS", "1")
+
+
+@pytest.mark.usefixtures("links")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork to kill a process at a chosen call")
 def test_a_kill_at_any_step_leaves_no_result_or_a_complete_one(store: Store) -> None:
     seen = in_processes("kill", store)
@@ -50,6 +58,7 @@ def test_a_kill_at_any_step_leaves_no_result_or_a_complete_one(store: Store) -> 
         assert point["checkpoints"] == []
 
 
+@pytest.mark.usefixtures("links")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork to start processes at the same moment")
 def test_exactly_one_of_several_simultaneous_commits_wins(store: Store) -> None:
     wins = in_processes("race", store)
@@ -59,6 +68,15 @@ def test_exactly_one_of_several_simultaneous_commits_wins(store: Store) -> None:
         assert found is not None
         assert [attempt.number for attempt in folder.attempts()] == [1, 2, 3, 4]
         assert (folder.path / found.scores.file).exists()
+
+
+@pytest.mark.usefixtures("links")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork to start processes at the same moment")
+def test_processes_that_make_a_store_at_the_same_moment_all_use_it(store: Store) -> None:
+    assert in_processes("open", store) == [[]] * 8
+    for root in (store.root / "new").iterdir():
+        assert len(list(Store.open(root, create=False).folders())) == 1
+        assert sorted(path.name for path in root.iterdir()) == ["cells", "store.json"]
 
 
 def test_a_truncated_result_counts_as_missing_and_is_kept(store: Store) -> None:

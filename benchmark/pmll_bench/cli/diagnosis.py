@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from ..errors import StoreError
+from ..files import probe
 from ..machine import cores
 from ..store.environment import PACKAGES, environment
 
@@ -61,17 +62,13 @@ def _devices() -> Iterator[Finding]:
 
 
 def _store(folder: Path) -> Iterator[Finding]:
-    """Whether the nearest existing folder is writable, supports hard links and has free space."""
+    """Whether the nearest existing folder can be used for a store and has free space."""
     there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.is_dir())
     if blocking := [each for each in (folder, *folder.parents) if each.is_file()]:
         yield Finding("store", f"{blocking[0]} is a file", "choose a folder with --root")
         return
     yield Finding("store", str(folder) if folder.is_dir() else f"{folder} (not created yet)")
-    try:
-        with tempfile.TemporaryDirectory(dir=there, prefix=".pmll-doctor-") as name:
-            yield _probe(Path(name))
-    except OSError as error:
-        yield Finding("store probe", f"{there}: {error.strerror}", "choose a writable folder with --root")
+    yield _probe(there)
     free = shutil.disk_usage(there).free
     yield Finding(
         "store room",
@@ -81,16 +78,19 @@ def _store(folder: Path) -> Iterator[Finding]:
 
 
 def _probe(folder: Path) -> Finding:
-    first = folder / "first"
-    with first.open("wb") as file:
-        file.write(b"probe")
-        file.flush()
-        os.fsync(file.fileno())
+    """What a run does with files, tried in a folder, as when a store is made."""
     try:
-        os.link(first, folder / "second")
-    except OSError:
-        return Finding("store probe", "no hard links", "choose a file system with hard links with --root")
-    return Finding("store probe", "write, sync and hard link work")
+        able = probe(folder)
+    except StoreError as error:
+        return Finding("store probe", str(error), "choose a writable folder with --root")
+    if not (able.links or able.claims):
+        hint = (
+            "two runs on one store could both publish a result: run one at a time, or choose another disk with --root"
+        )
+        return Finding("store probe", "neither hard links nor exclusive renames of folders", hint)
+    how = "hard link" if able.links else "rename of folders, for want of hard links,"
+    names = "" if able.folder_sync else "; new names are not synced: a power cut may lose the last seconds"
+    return Finding("store probe", f"write, sync and {how} work{names}")
 
 
 def _data(folder: Path | None) -> Iterator[Finding]:

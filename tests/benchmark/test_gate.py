@@ -285,6 +285,22 @@ def test_a_check_that_is_cut_off_begins_again_a_few_times(monkeypatch: pytest.Mo
     assert SmokeCheck().checkpoint(*arguments) is None
 
 
+def test_a_row_that_lacked_memory_is_tried_again_with_more(cluster: Cluster, store: Store, tmp_path: Path) -> None:
+    grid = grid_of(method(tmp_path, "large", f'if not Path("{tmp_path}/more").exists(): raise MemoryError("no more")'))
+    submit(grid.groups, store, {})
+    with pytest.raises(ConfigError, match="no row passed"):
+        run_job(store, "901")
+    (folder, _) = cells_of(store, grid, "large")
+    run_job(store, "101_0")
+    assert folder.state() == ("failed", "MemoryError: no more (large.py:11, in fit)")
+    (tmp_path / "more").touch()
+    queued = folder.queued()
+    assert queued is not None
+    folder.queue(queued.model_copy(update={"attempt": 1}))  # as jobs are submitted again within the limits of retries
+    run_job(store, "101_0")
+    assert folder.state().name == "done"
+
+
 # --- first steps
 
 

@@ -38,9 +38,16 @@ def may_begin(store: Store, folders: Sequence[CellFolder], options: Options) -> 
         return True
     left = [(folder, record.cell) for folder in folders if folder.result() is None and (record := folder.record())]
     held = Holds(store.root, submission).why(left[0][1]) if left else None  # the cells of a group are of one row
-    if held is not None:
-        end_unbegun([folder for folder, _ in left], held.why, held.cause)
-    return held is None
+    if held is None or (held.cause == "oom" and all(_tried(folder) for folder, _ in left)):
+        return True
+    end_unbegun([folder for folder, _ in left], held.why, held.cause)
+    return False
+
+
+def _tried(folder: CellFolder) -> bool:
+    """Whether a cell has ended since a user asked for it; after a lack of memory, it is tried again with more."""
+    queued = folder.queued()
+    return queued is not None and folder.newest > queued.since
 
 
 def end_unbegun(folders: Iterable[CellFolder], why: Explanation, cause: Cause) -> None:

@@ -109,11 +109,24 @@ def test_the_traceback_of_a_job_that_died_is_the_end_of_its_log(
 
 
 def test_a_scheduler_that_does_not_answer_is_said_not_to(command: Command, cluster: Cluster, store: Store) -> None:
-    queued(store, "12_0")
+    queued(store, "12_0", 0)
+    running = queued(store, "12_1", 1)
     cluster.silent()
-    answer = command("status")
+    with Lease(running.lease):
+        answer = command("status")
     assert answer.code == 0
     assert "1 cell queued: job 12: Slurm does not answer" in answer.out
+    assert "1 cell running: job 12: Slurm does not answer" in answer.out
+
+
+def test_a_store_of_jobs_can_be_read_where_there_is_no_slurm(
+    command: Command, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued(store, "12")
+    monkeypatch.setenv("PATH", "")
+    answer = command("status")
+    assert answer.code == 0
+    assert "1 cell queued: job 12: no Slurm here to ask" in answer.out
 
 
 def test_status_needs_neither_torch_nor_submitit(store: Store) -> None:

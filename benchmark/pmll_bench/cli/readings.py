@@ -90,9 +90,10 @@ def read(store: Store, learned: Learned, revisions: Mapping[str, int | str] | No
     jobs = {}
     for cell in cells:
         job = learned.jobs.get(cell.id)
-        if job is not None and cell.state in (WAITING, AT_WORK):
-            at_work = replace(job, phase="running", why=job.why if job.phase == "running" else "", remedy="")
-            jobs[cell.id] = job if cell.state == WAITING else at_work
+        if job is not None and cell.state == WAITING:
+            jobs[cell.id] = job
+        elif job is not None and cell.state == AT_WORK and job.phase != "pending":  # else another process is at work
+            jobs[cell.id] = replace(job, phase="running", remedy="")
     interrupted = failures(cells, of=("interrupted",))
     return Reading(tuple(cells), tuple(failures(cells)), tuple(interrupted), tuple(grouped(jobs)))
 

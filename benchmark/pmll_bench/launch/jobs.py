@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -86,7 +87,7 @@ def learn(store: Store, folders: Iterable[CellFolder] | None = None) -> Learned:
         return Learned()
     answer = ask_slurm(store, [claim.queued for claim in claims])
     if answer is None:
-        why = "Slurm does not answer"
+        why = "Slurm does not answer" if shutil.which("squeue") else "no Slurm here to ask"
         return Learned(jobs={claim.folder.id: CellJob(claim.job, "unknown", why) for claim in claims}, answered=False)
     return _sorted_out(store, claims, answer)
 

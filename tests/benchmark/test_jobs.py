@@ -88,7 +88,7 @@ def test_a_job_that_died_before_its_first_line_leaves_a_record_with_the_end_of_i
     cluster.lists(listed("7_0", "FAILED", "NonZeroExitCode"))
     assert folder.state().name == "queued"
     learned = learn(store)
-    assert learned.over == {"7_0"}
+    assert learned.jobs == {}
     message = "ModuleNotFoundError: No module named 'filelock' (job 7); fix this and run the same command again"
     assert state(folder, learned) == ("failed", message)
     assert end_of(folder).why == "error"

@@ -96,6 +96,18 @@ def test_cells_whose_jobs_died_are_shown_with_their_cause_and_what_to_do(
     assert command("status", "--check").code == 5
 
 
+def test_many_cells_that_ended_alike_are_counted_and_not_all_listed(
+    command: Command, cluster: Cluster, store: Store
+) -> None:
+    cells = [queued(store, f"12_{seed}", seed) for seed in range(25)]
+    cluster.lists(*(listed(f"12_{number}", "CANCELLED") for number in range(25)))
+    text, document = command("status").out, command("status", "--json").document
+    assert "25 cells interrupted" in text
+    assert sum(cell.id in text for cell in cells) == 20
+    assert "and 5 more" in text
+    assert set(document["interrupted"][0]["cells"]) == {cell.id for cell in cells}
+
+
 def test_the_traceback_of_a_job_that_died_is_the_end_of_its_log(
     command: Command, cluster: Cluster, store: Store
 ) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ..report.table import Table
     from ..store.status import Failure
 
+LISTED = 20  # ids of cells in one message
 DEBUG: ContextVar[bool] = ContextVar("debug", default=False)  # `--debug`, at any position
 ParserError = typer.BadParameter.__mro__[2]  # the base of the errors of typer's parser, which typer does not export
 
@@ -83,7 +84,9 @@ def log_on_stderr(verbose: bool) -> Iterator[None]:
 
 def failure_text(failure: Failure) -> str:
     """The cells that failed for one reason, with the path of the traceback or, with `--debug`, the traceback."""
-    text = f"{counted(len(failure.cells), 'cell')} {failure.state}: {failure.message}\n  {' '.join(failure.cells)}"
+    more = f" and {len(failure.cells) - LISTED:,} more (--json lists all)" if len(failure.cells) > LISTED else ""
+    cells = f"{' '.join(failure.cells[:LISTED])}{more}"
+    text = f"{counted(len(failure.cells), 'cell')} {failure.state}: {failure.message}\n  {cells}"
     if failure.trace is None:
         return text
     if DEBUG.get():

@@ -52,14 +52,13 @@ class CellJob:
 class Learned:
     """What Slurm says about the jobs of unfinished cells.
 
-    `hints` are the jobs that are not over; `jobs` the same and those whose fate is open, by the id of their cells.
-    `over` are the jobs that are over for certain. Their unfinished cells have an end record, except those in `ends`,
-    where it could not be written. `answered` is False if Slurm was asked in vain.
+    `hints` are the jobs that are not over; `jobs` the same and those whose fate is open, by the id of their cells. The
+    unfinished cells of all other jobs have an end record, except those in `ends`, where it could not be written.
+    `answered` is False if Slurm was asked in vain.
     """
 
     hints: Mapping[str, JobHint] = field(default_factory=dict)
     jobs: Mapping[str, CellJob] = field(default_factory=dict)
-    over: frozenset[str] = frozenset()
     ends: Mapping[str, JobEnd] = field(default_factory=dict)
     answered: bool = True
 
@@ -69,6 +68,7 @@ class _Claim(NamedTuple):
 
     folder: CellFolder
     queued: QueueRecord
+    ended: bool  # its last attempt has recorded its end, and the job may still go on
 
     @property
     def job(self) -> str:
@@ -100,7 +100,7 @@ def _claims(store: Store, folders: Iterable[CellFolder]) -> Iterator[_Claim]:
         newest = folder.newest
         end = Attempt(folder.path, newest).ended() if newest > queued.attempt else None
         if end is None or end.kind in NOT_OVER:
-            yield _Claim(folder, queued)
+            yield _Claim(folder, queued, end is not None)
 
 
 def _sorted_out(store: Store, claims: Iterable[_Claim], answer: Answer) -> Learned:
@@ -112,14 +112,14 @@ def _sorted_out(store: Store, claims: Iterable[_Claim], answer: Answer) -> Learn
         job = _not_over(claim.queued, answer, gone)
         if job is not None:
             jobs[claim.folder.id] = job
-            continue
-        if claim.job not in over:
-            over[claim.job] = end_of(claim.job, answer.of(claim.job), tail_of(log_of(store, claim.job)))
-        end = _end_by_check(store, claim, over[claim.job], answer) or over[claim.job]
-        if not _record(claim, end):
-            ends[claim.folder.id] = end
+        elif not claim.ended:
+            if claim.job not in over:
+                over[claim.job] = end_of(claim.job, answer.of(claim.job), tail_of(log_of(store, claim.job)))
+            end = _end_by_check(store, claim, over[claim.job], answer) or over[claim.job]
+            if not _record(claim, end):
+                ends[claim.folder.id] = end
     hints = {job.id: JobHint(job.phase, describe(job)) for job in jobs.values() if job.phase in ("pending", "running")}
-    return Learned(hints, jobs, frozenset(over), ends)
+    return Learned(hints, jobs, ends)
 
 
 def _not_over(queued: QueueRecord, answer: Answer, gone: Container[str]) -> CellJob | None:
@@ -189,7 +189,7 @@ def _record(claim: _Claim, end: JobEnd) -> bool:
 
 def _open_attempt(claim: _Claim) -> Attempt | None:
     """The attempt that a job left open; a new one if it began none. None if there is nothing to record."""
-    folder, queued = claim
+    folder, queued = claim.folder, claim.queued
     if folder.result() is not None or folder.queued() != queued:
         return None  # finished, or submitted again, in the meantime
     newest = folder.newest

@@ -203,7 +203,7 @@ def test_a_cell_that_was_taken_over_ends_at_the_next_step_and_its_group_goes_on(
     assert end is not None
     assert (end.kind, end.why) == ("interrupted", "stopped")
     assert end.message == "LeaseLost: another run took over this cell (owner-changed); its result counts"
-    assert any(note.startswith(f"{lost.id}: another run took over this cell") for note in other.notes)
+    assert f"{lost.id}: {end.message}" in other.notes
     assert [event["epoch"] for event in attempt.events() if event["event"] == "epoch"] == [1]
     assert checkpoints(lost.path) == other.left[1:]  # nothing was saved after the loss
     assert lost.lease.exists()  # it is the other run's

@@ -308,6 +308,20 @@ def test_a_packed_cell_has_three_files_and_is_read_as_before(command: Command, s
     assert command("prune", "--root", str(store.root), "--pack", "--yes").err == "nothing to prune\n"
 
 
+def test_commands_answer_alike_before_and_after_packing(command: Command, grid: list[str]) -> None:
+    assert command(*grid).code == 0
+    ids = [folder.id for folder in Store.open(Path("runs")).folders()]
+    asked = (["table", "--format", "csv"], ["status", "--json"], ["score", *ids, "--json"], [*grid, "--dry-run"])
+    before = [command(*argv) for argv in asked]
+    assert command("prune", "--pack", "--yes").code == 0
+    assert all(len(list(folder.path.iterdir())) == 3 for folder in Store.open(Path("runs")).folders())
+    assert [command(*argv) for argv in asked] == before
+    assert json.loads(before[2].out)["cells"][0]["agrees"]
+    packed = snapshot(Path("runs/cells"))
+    assert command(*grid).code == 0
+    assert snapshot(Path("runs/cells")) == packed  # nothing was trained again
+
+
 def test_a_new_attempt_at_a_packed_cell_has_a_new_number_and_is_packed_as_well(store: Store) -> None:
     finish(store, planned())
     prune(store, None, never, packing=True)

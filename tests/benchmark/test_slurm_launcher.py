@@ -253,3 +253,14 @@ def test_one_job_at_a_time_is_one_job_at_a_time_with_several_arrays_and_their_ch
         "afterany:102,afterok:902",
     ]
     assert "#SBATCH --array=0-2%1\n" in cluster.script(101)
+
+
+def test_a_cell_whose_request_was_edited_fails_and_the_others_are_submitted(tmp_path: Path, cluster: Cluster) -> None:
+    store, asked = Store.open(tmp_path / "runs"), small_grid(tmp_path)
+    folders = [store.folder(planned.cell) for planned in asked.cells]
+    folders[1].write_request(asked.cells[1])
+    request = folders[1].path / "cell.json"
+    request.write_text(request.read_text().replace('"mask_seed":', '"mask_seed":1'))
+    assert len(submit(asked.groups, store, {})) == 3
+    assert [folder.state().name for folder in folders] == ["queued", "failed", "queued", "queued"]
+    assert folders[1].state().message.startswith(f"cell.json describes another cell than {folders[1].id}")

@@ -72,6 +72,24 @@ def heard() -> Iterator[list[int]]:
         yield numbers
 
 
+@pytest.mark.parametrize("content", ["", "{", "edited"])
+def test_a_cell_whose_request_is_damaged_or_edited_fails_and_is_not_taken_for_another(
+    content: str, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = job.folder.path / "cell.json"
+    whole = request.read_text()
+    request.write_text(whole.replace('"ratio":0.1', '"ratio":0.2') if content == "edited" else content)
+    job.run()
+    state, message = job.folder.state()
+    assert state == "failed"
+    assert message.startswith(f"cell.json does not describe {job.folder.id} ({request})")
+    assert len(list(job.store.folders())) == 1  # no other cell has begun
+    request.write_text(whole)
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "104")  # submitted again
+    job.run()
+    assert job.folder.state().name == "done"
+
+
 def test_a_job_does_its_cells_and_the_store_has_the_results(job: Job) -> None:
     job.run()
     result = job.folder.result()

@@ -14,6 +14,9 @@ from pmll_methods.method import names
 from ..errors import ConfigError
 from ..plan.job_settings import Layers, from_mapping
 from ..plan.planned import Group
+from ..run.listeners import Silent
+from ..run.outcome import Outcome
+from ..run.recording import record_cells
 from ..store.records import SubmissionRecord
 from ..store.source_code import SourceCode
 from ..store.store import Store
@@ -41,9 +44,9 @@ def submit(
     """Submit the missing cells that are neither running nor queued. Returns the job ids, one per group.
 
     `settings` are those of a profile, a grid file and the command line, or one mapping as `--slurm` takes them. The job
-    is recorded in the folder of each cell. A small job that tries cells again follows, unless `follow_up` is False or
-    the setting of that name is no. Raises `ConfigError` for invalid settings, and if Slurm is not available or refuses
-    a job.
+    is recorded in the folder of each cell; a cell whose `cell.json` was edited fails instead. A small job that tries
+    cells again follows, unless `follow_up` is False or the setting of that name is no. Raises `ConfigError` for invalid
+    settings, and if Slurm is not available or refuses a job.
     """
     _check_available()
     groups = list(groups)
@@ -51,6 +54,7 @@ def submit(
     cluster = configuration()
     if not cluster:
         raise ConfigError("Slurm does not answer; nothing was submitted", where="scontrol", hint="try again later")
+    groups = record_cells(groups, store, Silent(), Outcome())
     arrays = arrays_for(missing(groups, store, learned_of(groups, store)), layers, cluster)
     code = SourceCode.here()
     name = secrets.token_hex(8)

@@ -82,9 +82,27 @@ def folders_of(store: Store, cells: Sequence[str]) -> list[CellFolder]:
 
 
 def group_of(folders: Sequence[CellFolder]) -> Group:
-    """The cells of these folders as one group, as they were planned."""
-    records = [folder.record() for folder in folders]
-    return Group(tuple(record.planned() for record in records if record is not None))
+    """The cells of these folders as one group, as they were planned.
+
+    A cell whose `cell.json` is missing, damaged or was edited fails: its folder does not say what it is.
+    """
+    planned = []
+    for folder in folders:
+        record = folder.record()
+        if record is not None and record.cell.id == folder.id:
+            planned.append(record.planned())
+        elif folder.result() is None:
+            _refuse(folder)
+    return Group(tuple(planned))
+
+
+def _refuse(folder: CellFolder) -> None:
+    from ..store.environment import environment
+    from ..store.failure import Explanation
+
+    hint = "restore it or remove the cell's folder, and run the same command again"
+    why = Explanation(f"cell.json does not describe {folder.id}", str(folder.path / "cell.json"), hint, "")
+    folder.open_attempt(environment(threads=1, device="cpu"), own_job()).end("failed", why, "error")
 
 
 def _carry_out(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from noted_slurm import Cluster
+from noted_slurm import COMMANDS, Cluster
 from pmll_bench.errors import ConfigError
 from pmll_bench.launch import acceptance
 from pmll_bench.launch.acceptance import submit_script
@@ -84,9 +84,41 @@ def test_the_limit_of_jobs_leaves_what_was_submitted_on_record(cluster: Cluster,
     )
     store, grid = Store.open(tmp_path / "runs"), small_grid(tmp_path)
     with pytest.raises(ConfigError, match=r"AssocMaxSubmitJobLimit; 3 jobs of this grid .* \(101\)") as caught:
-        submit(grid.groups, store, {})
+        submit(grid.groups, store, {"smoke": "no"})
     assert "limit of jobs" in str(caught.value.hint)
     queued = [store.folder(group.cells[0].cell).queued() for group in grid.groups]
     assert [queue.job if queue else None for queue in queued] == ["101_0", "101_1", "101_2", None]
     assert (store.root / "slurm" / "101.json").exists()
     assert not list((store.root / "slurm").glob("*.pkl"))
+
+
+def refusing(what: str) -> str:
+    """An sbatch that refuses scripts with this text."""
+    return f"grep -q -- '{what}' \"$1\" && {{ echo 'sbatch: error: not here' >&2; exit 1; }}\n{COMMANDS['sbatch']}"
+
+
+def test_the_smoke_check_of_a_refused_array_is_cancelled(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.command("sbatch", refusing("--array"))
+    cluster.command("scancel", "")
+    with pytest.raises(ConfigError, match="sbatch refused: not here"):
+        submit(small_grid(tmp_path).groups, Store.open(tmp_path / "runs"), {})
+    assert cluster.asked("scancel") == ["scancel 901"]
+
+
+def test_where_a_small_job_is_refused_the_follow_up_asks_for_as_much_as_the_others(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    cluster.command("sbatch", refusing("--mem=512M"))
+    jobs = submit(small_grid(tmp_path).groups, Store.open(tmp_path / "runs"), {"mem": "8G", "gpus": "1"})
+    assert len(jobs) == 4
+    assert "--mem=8G" in cluster.script(801)
+    assert "--gpus-per-node=1" in cluster.script(801)
+
+
+def test_the_jobs_are_submitted_even_if_none_can_follow_them(cluster: Cluster, tmp_path: Path) -> None:
+    told: list[str] = []
+    cluster.command("sbatch", refusing("pmll-bench-follow-up"))
+    jobs = submit(small_grid(tmp_path).groups, Store.open(tmp_path / "runs"), {}, note=told.append)
+    assert len(jobs) == 4
+    (note,) = told
+    assert note.startswith("no job will try cells again after these jobs: sbatch refused: not here")

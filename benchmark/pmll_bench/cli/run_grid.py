@@ -95,7 +95,7 @@ def _submit(planned: Plan, layers: Layers, how: RunOptions) -> None:
 
     store = Store.open(how.root)
     threads = _threads(planned, how)
-    jobs = submit(planned.groups, store, layers, device=how.device, threads=threads, follow_up=not how.wait)
+    jobs = submit(planned.groups, store, layers, device=how.device, threads=threads, follow_up=not how.wait, note=tell)
     if not jobs:
         tell(nothing_to_submit(planned.cells, store, learned_of(planned.groups, store)))
     if how.wait:

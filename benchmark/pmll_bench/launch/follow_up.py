@@ -58,13 +58,22 @@ class FollowUp:
 def submit_follow_up(store: Store, jobs: Iterable[str]) -> str:
     """Submit the small job that begins when these jobs are over; returns its id.
 
-    Raises `ConfigError` if Slurm refuses.
+    A site may refuse so little, for example in a partition for jobs with GPUs; the job then asks for what the first of
+    these jobs asked for. Raises `ConfigError` if Slurm refuses that, too.
     """
     arrays = list(dict.fromkeys(array_of(job) for job in jobs))
     first = submission_of(store, arrays[0])
-    kept = {key: first.settings[key] for key in KEPT if key in first.settings} if first is not None else {}
-    batch = batch_of({**kept, **SMALL}).named(NAME).after(*(f"afterany:{array}" for array in arrays))
-    return call_sbatch(store, batch, [((), {"arrays": ",".join(arrays)})], FollowUp())[0]
+    given = {} if first is None else dict(first.settings)
+    small = {key: value for key, value in given.items() if key in KEPT} | SMALL
+
+    def submitted(settings: Mapping[str, str]) -> str:
+        batch = batch_of(settings).named(NAME).after(*(f"afterany:{array}" for array in arrays))
+        return call_sbatch(store, batch, [((), {"arrays": ",".join(arrays)})], FollowUp())[0]
+
+    try:
+        return submitted(small)
+    except ConfigError:
+        return submitted({**given, "time": SMALL["time"]})
 
 
 def try_again(store: Store, jobs: Iterable[str]) -> list[str]:

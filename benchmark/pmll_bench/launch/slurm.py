@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -25,9 +26,11 @@ from .follow_up import submit_follow_up
 from .gate import groups_to_check, submit_check
 from .in_hand import learned_of, missing
 from .sbatch import batch_of, check, is_yes, parallel_of, whole_submission
-from .scheduler import array_of, configuration, user
+from .scheduler import array_of, ask, configuration, user
 from .starting import planned_code
 from .submission import submit_array
+
+log = logging.getLogger(__name__)
 
 LARGEST_ARRAY = 500
 
@@ -40,13 +43,14 @@ def submit(
     device: str | None = None,
     threads: int | None = None,
     follow_up: bool = True,
+    note: Callable[[str], None] = log.warning,
 ) -> list[str]:
     """Submit the missing cells that are neither running nor queued. Returns the job ids, one per group.
 
     `settings` are those of a profile, a grid file and the command line, or one mapping as `--slurm` takes them. The job
     is recorded in the folder of each cell; a cell whose `cell.json` was edited fails instead. A small job that tries
-    cells again follows, unless `follow_up` is False or the setting of that name is no. Raises `ConfigError` for invalid
-    settings, and if Slurm is not available or refuses a job.
+    cells again follows, unless `follow_up` is False or the setting of that name is no; if Slurm refuses it, `note` is
+    told. Raises `ConfigError` for invalid settings, and if Slurm is not available or refuses another job.
     """
     _check_available()
     groups = list(groups)
@@ -70,18 +74,36 @@ def submit(
         batch = batch_of(array.settings, threads).after(_end_of(array.after, submitted))
         options = common if batch.requeue else {**common, "requeue": "no"}
         with _say_what_was_submitted(submitted):
-            if groups:  # in the lane of the array, so that it counts among the jobs that run at a time
-                checks[array.key] = submit_check(groups, store, batch, options)
-            first = checks.get(array.key, "")
-            noted, batch = (
-                partial(record, settings=array.settings, smoke=first),
-                batch.after(first and f"afterok:{first}"),
-            )
-            submitted.append(submit_array(array.groups, store, batch, options, noted, parallel=array.parallel))
+            # in the lane of the array, so that it counts among the jobs that run at a time
+            own_check = submit_check(groups, store, batch, options) if groups else ""
+            first = checks.setdefault(array.key, own_check)
+            noted = partial(record, settings=array.settings, smoke=first)
+            after_check = batch.after(first and f"afterok:{first}")
+            with _cancelled_if_refused(own_check):
+                jobs = submit_array(array.groups, store, after_check, options, noted, parallel=array.parallel)
+            submitted.append(jobs)
     if submitted and follow_up and is_yes(whole_submission(layers, "follow-up", "yes")):
-        with _say_what_was_submitted(submitted):
-            submit_follow_up(store, [jobs[0] for jobs in submitted])
+        _follow_up(store, [jobs[0] for jobs in submitted], note)
     return [job for jobs in submitted for job in jobs]
+
+
+def _follow_up(store: Store, jobs: Sequence[str], note: Callable[[str], None]) -> None:
+    """Submit the small job that tries cells again. The others go on without it."""
+    try:
+        submit_follow_up(store, jobs)
+    except ConfigError as error:
+        note(f"no job will try cells again after these jobs: {error.what}; 'pmll-bench retry' does it later")
+
+
+@contextmanager
+def _cancelled_if_refused(check: str) -> Iterator[None]:
+    """Cancel the smoke check of an array that Slurm refuses, because nothing waits for it."""
+    try:
+        yield
+    except ConfigError:
+        if check:
+            ask("scancel", check)
+        raise
 
 
 def _check_available() -> None:

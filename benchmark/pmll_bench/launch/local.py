@@ -20,6 +20,7 @@ from pmll_errors import counted
 from ..errors import ConfigError
 from ..machine import choose_device, cores, gpus
 from ..plan.planned import Group, Planned, group_name
+from ..run.breaker import Breaker
 from ..run.execution import Execution
 from ..run.listeners import Listener, replay
 from ..run.outcome import Outcome
@@ -77,7 +78,8 @@ def run_in_slots(
     if slots:
         listener.note(f"{counted(len(slots), 'slot')} with {counted(slots[0].threads, 'thread')} each")
     since = {cell: store.folder(planned.cell).newest for cell, planned in cells.items()}
-    return _Launch(store, cells, waiting, since, listener, stop, outcome).run(slots)
+    breaker = Breaker(recorded, store, listener, outcome)
+    return _Launch(store, cells, waiting, since, listener, stop, breaker).run(slots)
 
 
 def _is_missing(planned: Planned, store: Store) -> bool:
@@ -138,7 +140,7 @@ class _Launch:
     since: Mapping[str, int]  # the newest attempt at each cell when the run began
     listener: Listener
     stop: Stop
-    outcome: Outcome = field(default_factory=Outcome)
+    breaker: Breaker
     slots: list[_Slot] = field(default_factory=list)
     error: Exception | None = None
     code: SourceCode = field(default_factory=SourceCode.here)
@@ -162,6 +164,11 @@ class _Launch:
         return self.outcome
 
     @property
+    def outcome(self) -> Outcome:
+        """How the cells have ended so far."""
+        return self.breaker.outcome
+
+    @property
     def _ends(self) -> bool:
         return self.stop.is_set() or self.error is not None
 
@@ -180,11 +187,12 @@ class _Launch:
         self._go_on(slot)
 
     def _go_on(self, slot: _Slot) -> None:
-        """Send a free slot the next group, or ask it to end."""
-        if self.waiting and not self._ends:
-            slot.give(self.waiting.popleft())
-        else:
-            slot.dismiss()
+        """Send a free slot the next group of a row that is not held, or ask it to end."""
+        while self.waiting and not self._ends:
+            if (group := self.breaker.rest(self.waiting.popleft())).cells:
+                slot.give(group)
+                return
+        slot.dismiss()
 
     def _read(self, slot: _Slot) -> None:
         """Queue the lines that a slot prints, and its end; runs in its own thread."""
@@ -211,6 +219,7 @@ class _Launch:
             case {"schema": schema} if schema == OUTCOME:
                 self.outcome.held += message["held"]
                 slot.group = None
+                self.breaker.watch()
                 self._go_on(slot)
             case {"schema": schema} if schema == ERROR:
                 self.error = self.error or as_error(message)
@@ -247,6 +256,7 @@ class _Launch:
             if planned not in again:
                 self.outcome.add(planned, KINDS[cause])
                 self.listener.cell_finished(planned, KINDS[cause], 0.0)
+        self.breaker.watch()
 
     def _may_go_on(self, planned: Planned) -> bool:
         """Whether the limits of automatic retries allow another attempt at a cell in this run."""

@@ -24,6 +24,7 @@ from ..store.lease import DURATION, HEARTBEAT
 from ..store.records import QueueRecord
 from ..store.store import Store
 from ..streams import take_any_text
+from .breaker import note_ends
 from .own_end import WARNING, Reason, allowed, broken_by_node, record_stop
 from .retries import may_go_on
 from .scheduler import own_job, user
@@ -51,6 +52,7 @@ class RunGroup:
             try:
                 if may_begin(opened, folders, options):
                     _carry_out(opened, folders, options, stop)
+                    note_ends(opened, options.get("submission") or "", newest)
             except StoreError:
                 raise  # the failure cannot be recorded either
             except Exception as error:

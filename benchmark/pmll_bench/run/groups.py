@@ -25,6 +25,7 @@ from ..store.lease import Lease, LeaseHeld, LeaseLost
 from ..store.records import EndKind
 from ..store.result import Seconds
 from ..store.store import Store
+from .breaker import Breaker
 from .cell_run import CellRun
 from .endings import Patience, end_of_run, ending
 from .execution import Execution
@@ -56,10 +57,14 @@ def run_groups(
     """
     execution.apply()
     outcome, patience = Outcome(), patience or Patience(store.root)
-    for group in record_cells(groups, store, listener, outcome):
+    recorded = record_cells(groups, store, listener, outcome)
+    breaker = Breaker(recorded, store, listener, outcome)
+    for group in recorded:
         if stop.is_set():
             break
-        patience.note(answered=run_group(group, store, execution, listener, stop, outcome))
+        if (rest := breaker.rest(group)).cells:
+            patience.note(answered=run_group(rest, store, execution, listener, stop, outcome))
+            breaker.watch()
     return outcome
 
 

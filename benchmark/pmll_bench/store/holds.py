@@ -58,5 +58,9 @@ class Holds:
         """Why the row of a cell is held; None if it is not."""
         return read_record(HoldRecord, self._path(cell))
 
+    def notes(self, cell: Cell) -> Path:
+        """The folder in which jobs note how the first cells of a row ended."""
+        return self._path(cell).with_suffix("")
+
     def _path(self, cell: Cell) -> Path:
         return self.store / "slurm" / "held" / self.submission / f"{row_of(cell)}.json"

@@ -17,6 +17,7 @@ CGROUP = """slurmstepd: error: Detected 1 oom_kill event in StepId=12.0. Some of
 srun: error: n1: task 0: Out Of Memory
 """
 SHELL = "/var/spool/slurmd/job00012/slurm_script: line 21:  4711 Killed                  srun --unbuffered\n"
+BY_HAND = "srun: error: node: task 0: Killed\n"  # nothing says by whom
 MISSING = """Traceback (most recent call last):
   File "<frozen runpy>", line 198, in _run_module_as_main
   File "/site-packages/pmll_bench/launch/worker.py", line 23, in <module>
@@ -55,8 +56,9 @@ def listed(state: str, *, memory: str = "64M", reason: str = "NonZeroExitCode") 
             "killed by memory (job 12, 64M); ask for more: --slurm mem=",
         ),
         (listed("FAILED"), KILLED, "failed", "oom", "killed by memory (job 12, 64M); ask for more: --slurm mem=8G"),
-        (listed("FAILED"), SHELL, "failed", "oom", "killed by memory (job 12, 64M)"),
-        (listed("FAILED", reason="RaisedSignal:9(Killed)"), "", "failed", "oom", "killed by memory (job 12, 64M)"),
+        (listed("FAILED"), SHELL, "lost", "lost", "its process was killed (job 12, 64M); the same command continues"),
+        (listed("FAILED"), BY_HAND, "lost", "lost", "its process was killed (job 12, 64M); the same command continues"),
+        (listed("FAILED", reason="RaisedSignal:9(Killed)"), "", "lost", "lost", "its process was killed (job 12, 64M)"),
         (listed("FAILED"), f"{MISSING}{KILLED}", "failed", "oom", "killed by memory"),  # the last of two runs
         (listed("FAILED"), f"{KILLED}{MISSING}", "failed", "error", "ModuleNotFoundError: No module named 'filelock'"),
         (listed("FAILED"), MISSING, "failed", "error", "ModuleNotFoundError: No module named 'filelock' (job 12); fix"),
@@ -88,6 +90,7 @@ def listed(state: str, *, memory: str = "64M", reason: str = "NonZeroExitCode") 
         (None, f"{PREEMPTED}{CANCELLED}", "interrupted", "cancelled", "its job was cancelled"),
         (None, NODE, "lost", "node", "the node of its job failed"),
         (None, REQUEUED, "lost", "lost", "its job disappeared"),
+        (None, BY_HAND, "lost", "lost", "its process was killed (job 12); the same command continues"),
     ],
 )
 def test_the_end_of_a_job_has_a_cause_and_says_what_to_do(

@@ -37,6 +37,7 @@ TEXTS: Mapping[Cause, tuple[str, str]] = {
     "lost": ("its job disappeared", "the same command submits it again"),
 }
 """What happened, and what to do about it."""
+KILLED = ("its process was killed", "the same command continues; if memory was short, ask for more: --slurm mem={more}")
 MEMORY = re.compile(r"memory limit|oom[-_ ]?kill|out of memory|MemoryError|bad_alloc|cannot allocate memory", re.I)
 LIMIT = re.compile(r"exceeded memory limit \(\d+ > (\d+)\)")
 SAID: tuple[tuple[str, Cause], ...] = (
@@ -74,12 +75,14 @@ def end_of(job: str, listed: Listed | None, log: str, role: str = "") -> JobEnd:
         what, hint = last_words(log) or "its job failed and its log is empty", "fix this and run the same command again"
         return JobEnd("failed", cause, Explanation(what, where, hint, log))
     what, hint = TEXTS[cause]
-    if cause == "oom":
+    if listed is not None and listed.state.startswith("COMPLETED"):
+        what = "its job ended without running it"
+    elif cause == "lost" and _was_killed(listed, log):
+        what, hint = KILLED
+    if "{more}" in hint:
         memory = _memory(listed, log)
         where += f", {_as_text(memory)}" if memory else ""
         hint = hint.format(more=_as_text(_more(memory)))
-    elif listed is not None and listed.state.startswith("COMPLETED"):
-        what = "its job ended without running it"
     return JobEnd(KINDS[cause], cause, Explanation(what, where, hint, log))
 
 
@@ -109,26 +112,29 @@ def _cause(listed: Listed | None, log: str) -> Cause:
     for final, cause in CAUSES.items():
         if state.startswith(final):
             return cause
-    said = _said(f"{log}\n{listed.reason}" if listed is not None and "Signal:9" in listed.reason else log)
-    if said is not None:
-        return said
+    text = _last_lines(log)
+    if MEMORY.search(text):
+        return "oom"
+    if found := [(text.rfind(words), cause) for words, cause in SAID if words in text]:
+        return max(found)[1]
+    if _was_killed(listed, log):
+        return "lost"  # by whom is not known
     return "error" if TRACEBACK in log or state else "lost"
 
 
-def _said(log: str) -> Cause | None:
-    """The cause that the last lines of a log name: those of Slurm itself, and the last one of the job."""
+def _was_killed(listed: Listed | None, log: str) -> bool:
+    """Whether the process of a job was killed: the last lines of its log say so, or the reason that Slurm gives."""
+    return bool(re.search(r"\bKilled\b", _last_lines(log))) or (listed is not None and "Signal:9" in listed.reason)
+
+
+def _last_lines(log: str) -> str:
+    """The lines of Slurm at the end of a log, and the last one of the job before them."""
     lines: list[str] = []
     for line in reversed(log.splitlines()):
         lines.insert(0, line)
         if line.strip() and not line.startswith(OF_SLURM):
             break
-    text = "\n".join(lines)
-    if MEMORY.search(text):
-        return "oom"
-    found = [(text.rfind(words), cause) for words, cause in SAID if words in text]
-    if found:
-        return max(found)[1]
-    return "oom" if re.search(r"\bKilled\b", text) else None
+    return "\n".join(lines)
 
 
 def last_words(log: str) -> str:

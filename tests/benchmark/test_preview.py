@@ -97,7 +97,7 @@ def test_finished_cells_are_not_counted(command: Command, cluster: Cluster) -> N
     run = [*GRID[:-2], "--methods", "linear-probe"]
     assert command(*run).code == 0
     answer = command(*run, "--launcher", "slurm", "--dry-run")
-    assert "nothing to submit" in answer.err
+    assert "nothing to submit:\n  2 cells are done\n" in answer.err
     more = command(*run, "--launcher", "slurm", "--dry-run", "--seeds", "0", "1")
     assert "like cells" in more.out
     assert "1 job in 1 array" in more.err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from pmll_bench.errors import ConfigError
 from pmll_bench.launch.sbatch import UNLIMITED, batch_of, check, parse_time
+from pmll_bench.launch.sbatch_options import KNOWN, OUR_NAMES, SET_BY_US
 from pmll_bench.plan.job_settings import from_mapping
 
 
@@ -125,3 +128,18 @@ def test_setup_stops_at_the_first_line_that_fails(
     assert printed in run.stderr
     assert ("setup failed" in run.stderr) == bool(printed)
     assert not (tmp_path / "reached").exists()
+
+
+@pytest.mark.skipif(shutil.which("sbatch") is None, reason="compares with the options of an installed sbatch")
+def test_every_option_of_the_installed_sbatch_is_known_or_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configuration = tmp_path / "slurm.conf"
+    configuration.write_text("ClusterName=x\nSlurmctldHost=localhost\nNodeName=n1\nPartitionName=p Nodes=n1\n")
+    monkeypatch.setenv("SLURM_CONF", str(configuration))
+    described = subprocess.run(["sbatch", "--help"], capture_output=True, text=True, check=True).stdout
+    options = set(re.findall(r"^ {1,6}(?:-\w, |-\w  )?--([a-z-]+)", described, flags=re.MULTILINE))
+    assert len(options) > 80
+    assert options - {"help", "usage", "version", "ignore-pbs"} <= KNOWN | set(OUR_NAMES.values()) | {
+        *SET_BY_US.split()
+    }

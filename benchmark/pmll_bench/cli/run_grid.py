@@ -77,13 +77,16 @@ def _show(planned: Plan, layers: Layers, how: RunOptions) -> None:
     if how.launcher != Launcher.slurm:
         show_plan(planned, how.root, how.as_json)
         return
-    from ..launch.preview import preview
+    from ..launch.preview import preview, why_nothing
     from ..store.store import Store
     from .submissions import show_submission
 
-    arrays = preview(planned.groups, Store(how.root), layers, device=how.device, threads=_threads(planned, how))
+    store = Store(how.root)
+    arrays = preview(planned.groups, store, layers, device=how.device, threads=_threads(planned, how))
     show_plan(planned, how.root, how.as_json, {"arrays": [array.as_plain() for array in arrays]})
-    if not how.as_json:
+    if not arrays:
+        tell(why_nothing(planned.cells, store))
+    elif not how.as_json:
         show_submission(arrays)
 
 

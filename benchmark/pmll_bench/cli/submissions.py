@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
 def show_submission(arrays: Sequence[ArrayPreview]) -> None:
     """Print the arrays, their settings and their batch scripts; warnings go to stderr."""
-    if not arrays:
-        tell("nothing to submit: all cells are done, queued, running or held by another run")
-        return
     print()
     print(columns(_HEADER, [_row(array) for array in arrays]))
     settings = [

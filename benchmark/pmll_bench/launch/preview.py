@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..plan.job_settings import Layers
-from ..plan.planned import Group
+from ..plan.planned import Group, Planned
 from ..store.cell_folder import CellFolder
 from ..store.result import Result
 from ..store.store import Store
 from .arrays import Array
 from .estimate import ON_CPU, ON_GPU, Duration, duration, rates
 from .gate import groups_to_check
-from .in_hand import missing
+from .in_hand import missing, nothing_to_submit
 from .jobs import CellJob, Learned
 from .sbatch import UNLIMITED, Batch, batch_of, is_yes, whole_submission
 from .scheduler import alive_jobs, configuration
@@ -92,6 +92,12 @@ def _some_results(store: Store) -> Iterator[Result]:
     for folders in found.values():
         step = -(-len(folders) // COMPARED)
         yield from (result for folder in folders[::step] if (result := folder.result()) is not None)
+
+
+def why_nothing(cells: Sequence[Planned], store: Store) -> str:
+    """Why a submission of these cells would have no jobs, as far as Slurm answers. Nothing is written."""
+    listed = (alive_jobs() or set()) if shutil.which("squeue") else set()
+    return nothing_to_submit(cells, store, _queued([Group(tuple(cells))], store, listed))
 
 
 def _queued(groups: Sequence[Group], store: Store, listed: Collection[str]) -> Learned:

@@ -14,24 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from .faults import NO_SPACE, PASSING, persist, store_errors
-
-__all__ = [
-    "NO_SPACE",
-    "TEMPORARY",
-    "Abilities",
-    "append",
-    "folders",
-    "make_folder",
-    "probe",
-    "publish",
-    "read",
-    "remove",
-    "set_aside",
-    "settle",
-    "store_errors",
-    "write_whole",
-]
+from .faults import PASSING, persist, store_errors
 
 TEMPORARY = ".tmp-"  # begins the name of a file that is not yet complete
 DEPTH = 4  # levels that `make_folder` may create
@@ -50,6 +33,11 @@ def read(path: Path) -> bytes | None:
             return None
 
     return persist(path, work)
+
+
+def exists(path: Path) -> bool:
+    """Whether there is a file or folder at `path`."""
+    return persist(path, path.exists)
 
 
 def write_whole(path: Path, content: bytes | Callable[[BinaryIO], object]) -> None:

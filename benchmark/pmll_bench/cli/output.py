@@ -22,7 +22,7 @@ import typer
 from pmll_errors import counted
 
 from ..errors import BenchError, Exit, PmllError
-from ..files import NO_SPACE
+from ..faults import NO_SPACE
 from ..streams import as_printed, print_line
 
 if TYPE_CHECKING:

@@ -52,7 +52,7 @@ def _waiting(cells: Iterable[Planned], store: Store | None) -> list[Planned]:
 
 def _store_in(root: Path) -> Store | None:
     """The store in a folder; None if the folder is missing or empty. Raises `StoreError` for other content."""
-    from ..files import store_errors
+    from ..faults import store_errors
     from ..store.store import Store
 
     with store_errors(root):

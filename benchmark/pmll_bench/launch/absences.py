@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from ..errors import StoreError
-from ..files import store_errors
+from ..files import make_folder
 from ..store.document import Record, read_record, write_record
 from ..store.lease import Clock
 from ..store.store import Store
@@ -36,7 +36,6 @@ def gone_jobs(store: Store, cluster: str, absent: Iterable[str]) -> set[str]:
     since = {job: min(before.get(job, now), now) for job in absent}
     if since != before:
         with suppress(StoreError):  # the next answer then counts as the first one again
-            with store_errors(path):
-                path.parent.mkdir(exist_ok=True)
+            make_folder(path.parent)
             write_record(path, AbsentRecord(jobs={**noted, cluster: since}))
     return {job for job, first in since.items() if job in before and now - first >= APART}

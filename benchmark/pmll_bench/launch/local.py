@@ -17,7 +17,7 @@ from typing import Any, TextIO, cast
 
 from pmll_errors import counted
 
-from ..errors import ConfigError
+from ..errors import ConfigError, PassingError
 from ..machine import choose_device, cores, gpus
 from ..plan.planned import Group, Planned, group_name
 from ..run.breaker import Breaker
@@ -83,7 +83,10 @@ def run_in_slots(
 
 
 def _is_missing(planned: Planned, store: Store) -> bool:
-    return store.summary(planned.cell) is None
+    try:
+        return store.summary(planned.cell) is None
+    except PassingError:
+        return True  # its slot tries again
 
 
 class _Slot:
@@ -246,8 +249,12 @@ class _Launch:
         ended = {cell for cells in vars(self.outcome).values() for cell in cells}
         left = [each for each in group.cells if each.cell.id not in ended and _is_missing(each, self.store)]
         cause = cause_of(code, killed_for_memory=oom_kills() > slot.oom_kills)
-        record_death([self.store.folder(each.cell) for each in left], slot.process, slot.said, cause)
-        again = [] if self._ends else [each for each in left if self._may_go_on(each)]
+        again: list[Planned] = []
+        try:
+            record_death([self.store.folder(each.cell) for each in left], slot.process, slot.said, cause)
+            again = [] if self._ends else [each for each in left if self._may_go_on(each)]
+        except PassingError as error:
+            self.listener.note(f"the end of {group_name(group)} could not be recorded: {error}")
         further = "; it is tried again" if again else ""
         self.listener.note(f"slot {slot.number} {in_words(code)} while it ran {group_name(group)}{further}")
         if again:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ..files import store_errors
+from ..faults import store_errors
 from ..plan.planned import Group
 from ..run.method_files import keep_method
 from ..store.document import write_record

@@ -17,7 +17,8 @@ from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
 from ..errors import ConfigError
-from ..files import store_errors, write_whole
+from ..faults import store_errors
+from ..files import write_whole
 from .frame import ORACLE
 from .row import Row
 from .table import Block, Table

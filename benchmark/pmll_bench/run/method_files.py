@@ -11,7 +11,7 @@ from pmll_methods.own_file import OwnFile
 from pmll_methods.settings import from_plain
 
 from ..faults import persist
-from ..files import write_whole
+from ..files import exists, write_whole
 from ..plan.cell import plain
 from ..plan.grid import recipe_digest, revision_of
 from ..plan.method_facts import changed_settings, pretrained
@@ -25,7 +25,7 @@ def keep_method(store: Store, planned: Planned) -> None:
     A file that has changed since the cell was planned is not kept: the cell fails when it begins.
     """
     copy = _copy_of(store, planned)
-    if copy is None or copy.is_file():
+    if copy is None or exists(copy):
         return
     try:
         own = OwnFile.read(Path(planned.where.target))
@@ -42,7 +42,7 @@ def find_method(store: Store, planned: Planned) -> registry.Kind:
     Raises `MethodError` if its code, revision, default settings, tower or word vectors have changed.
     """
     copy = _copy_of(store, planned)
-    kept = copy if copy is not None and copy.is_file() else None
+    kept = copy if copy is not None and exists(copy) else None
     kind = registry.find(planned.where.target, kept)
     if differing := ", ".join(_differing(planned, kind)):
         raise MethodError(

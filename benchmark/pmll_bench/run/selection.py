@@ -17,7 +17,7 @@ from pmll_datasets.errors import DataError
 from pmll_errors import DAMAGED_ARCHIVE
 from pmll_methods.method import ImageSet, Labels, Scores
 
-from ..files import read, write_whole
+from ..files import exists, read, write_whole
 from ..metrics import evaluate
 
 
@@ -100,7 +100,7 @@ class DamagedSelection(Exception):
 
 def kept_best(files: Sequence[Path]) -> Best | None:
     """The best epoch so far, from the first of the files that exists. Raises `DamagedSelection` if it is damaged."""
-    path = next((path for path in files if path.is_file()), None)
+    path = next((path for path in files if exists(path)), None)
     if path is None:
         return None
     try:

@@ -20,7 +20,7 @@ from jaxtyping import Float32
 
 from ..errors import FileError, StoreError
 from ..faults import persist
-from ..files import make_folder, remove
+from ..files import exists, make_folder, remove
 from ..plan.planned import Planned
 from .attempt import Attempt, attempts_of, checkpoints_of, drop_checkpoints, result_of, saved_step
 from .document import read_record, write_record
@@ -187,7 +187,7 @@ class CellFolder:
         """The state of a cell without a result; see `state`."""
         if is_held(self.lease, clock=clock):
             return CellState("running")
-        damaged = "result.json is damaged" if (self.path / "result.json").exists() else ""
+        damaged = "result.json is damaged" if exists(self.path / "result.json") else ""
         newest, queued = self.newest, self.queued()
         waits = queued is not None and queued.attempt == newest
         end = Attempt(self.path, newest).ended() if newest and not waits else None

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..files import store_errors
+from ..files import make_folder
 from ..plan.cell import Cell, digest
 from .document import Record, read_record, write_record
 from .failure import Explanation
@@ -49,8 +49,7 @@ class Holds:
     def hold(self, cell: Cell, why: Explanation, cause: Cause) -> None:
         """Hold the row of a cell."""
         path = self._path(cell)
-        with store_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         record = HoldRecord(what=why.what, where=why.where, hint=why.hint, traceback=why.trace, cause=cause)
         write_record(path, record)
 

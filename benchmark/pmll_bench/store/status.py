@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
+from ..files import exists
 from .cell_folder import NO_HINTS, CellFolder, Hints, StateName, finished
 from .index import Index
 from .store import Store
@@ -64,7 +65,7 @@ def cell_status(
         state = finished(summary.revision, (revisions or {}).get(method))
         return CellStatus(folder.id, dataset, label, state.name, state.message)
     state = folder.unfinished(hints, index.clock)
-    damaged = (folder.path / "result.json").exists()
+    damaged = exists(folder.path / "result.json")
     trace = folder.attempts()[-1].trace if state.name in BROKEN and folder.newest else None
     kept = str(trace) if trace is not None and trace.is_file() else None
     return CellStatus(folder.id, dataset, label, state.name, state.message, damaged, kept)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import StoreError, UsageError
 from ..faults import persist
-from ..files import folders, probe, publish, read
+from ..files import exists, folders, probe, publish, read
 from ..plan.cell import Cell
 from .cell_folder import CellFolder, StoredScores
 from .document import read_record
@@ -53,7 +53,7 @@ class Store:
         """The cell whose `CellFolder.name` is `name`. Raises `StoreError` if there is none."""
         parts = name.split("/")
         path = self.root.joinpath("cells", *parts)
-        if len(parts) != 3 or any(part in ("", ".", "..") for part in parts) or not path.is_dir():
+        if len(parts) != 3 or any(part in ("", ".", "..") for part in parts) or not exists(path):
             raise StoreError(f"no cell {name}", where=str(self.root), hint="submit the grid again")
         return CellFolder(path)
 

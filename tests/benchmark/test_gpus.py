@@ -94,10 +94,10 @@ def test_gpus_are_chosen_among_those_that_the_user_allows(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, 3")
-    for refused in ("0", UUID):
+    for refused, name in (("0", "GPU 0"), (UUID, UUID)):
         answer = command(*run(tmp_path, "--gpus", refused))
         assert answer.code == 3
-        assert told(answer.err, f"GPU {refused} is not available", "CUDA_VISIBLE_DEVICES allows: 2, 3")
+        assert told(answer.err, f"error: {name} is not available", "CUDA_VISIBLE_DEVICES allows: 2, 3")
     answer = command(*run(tmp_path, "--gpus", "3", "2"))
     assert sights(answer.err) == ["2 None", "3 None"]  # numbers keep the meaning that they have there
 
@@ -127,7 +127,7 @@ def test_a_slot_that_does_not_see_its_gpu_ends_the_run_and_no_cell_fails(
     )
     answer = command(*command_line)
     assert answer.code == 3
-    assert told(answer.err, f"GPU {UUID} is not available where: --gpus", "see 'nvidia-smi -L'")
+    assert told(answer.err, f"error: {UUID} is not available where: --gpus", "see 'nvidia-smi -L'")
     assert "planned" in command("status").out
 
 

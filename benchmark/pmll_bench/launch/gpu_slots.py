@@ -23,7 +23,7 @@ def check_ids(asked: Sequence[str]) -> None:
             raise UsageError(f"invalid GPU {name!r}", where=OPTION, hint=hint)
         if count > 1:
             hint = "for several slots on one GPU, add --slots N"
-            raise UsageError(f"GPU {name} is given {count} times", where=OPTION, hint=hint)
+            raise UsageError(f"{_called(name)} is given {count} times", where=OPTION, hint=hint)
 
 
 def check_present(asked: Sequence[str]) -> None:
@@ -39,7 +39,7 @@ def check_present(asked: Sequence[str]) -> None:
     for name in asked:
         if name not in here and (listed is not None or name.isdecimal()):
             known = f"{VISIBLE} allows: {listed}" if listed is not None else f"available: {', '.join(here)}"
-            raise ConfigError(f"GPU {name} is not available", where=OPTION, hint=known)
+            raise ConfigError(f"{_called(name)} is not available", where=OPTION, hint=known)
 
 
 def variables(gpu: str) -> Mapping[str, str]:
@@ -54,4 +54,9 @@ def variables(gpu: str) -> Mapping[str, str]:
 def check_seen(gpu: str) -> None:
     """Raise `ConfigError` if the process of a slot does not see its GPU."""
     if not gpus():
-        raise ConfigError(f"GPU {gpu} is not available", where=OPTION, hint="see 'nvidia-smi -L'")
+        raise ConfigError(f"{_called(gpu)} is not available", where=OPTION, hint="see 'nvidia-smi -L'")
+
+
+def _called(gpu: str) -> str:
+    """A GPU in messages: "GPU 0", or its UUID, which begins with such a word."""
+    return f"GPU {gpu}" if gpu.isdecimal() else gpu

@@ -384,3 +384,21 @@ def test_a_check_that_is_killed_has_named_the_row_it_was_at() -> None:
     )
     assert checked_row(log) == "its smoke check of coop shapes 10% seed 0"
     assert checked_row("slurmstepd: error: out of memory") == "its smoke check"
+
+
+@pytest.mark.parametrize(
+    ("name", "regime"),
+    [
+        ("scpnet-frozen", "partial"),  # one cycle of learning rates
+        ("dualcoop", "partial"),
+        ("cap", "semi"),  # two phases
+        ("ssmll", "semi"),
+        ("an-ls", "single-positive"),
+        ("scinet", "single-positive"),  # three views
+    ],
+)
+def test_recipes_of_papers_can_take_their_first_steps(store: Store, name: str, regime: str) -> None:
+    small = ("tower=tiny", "recipe.resolution=64")
+    ratios = (0.5,) if regime in ("partial", "semi") else Request().ratios
+    grid = plan(Request(methods=(name,), regime=regime, ratios=ratios, subset=60, track="paper", sets=small))
+    assert take_first_steps(grid.groups[0], store, Execution()) == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from .options import STORE, Json, Root
 from .output import columns, print_json, tell
 
 if TYPE_CHECKING:
+    from ..store.cell_folder import CellFolder
     from ..store.prune import Pruned
     from ..store.store import Store
 
@@ -54,11 +56,21 @@ def prune(
     store = Store.open(root, create=False)
     some = chosen(store, cells or (), methods or (), datasets or ()) if cells or methods or datasets else None
     alive = alive_submissions(store, submissions(store).values() if some is None else ())
-    pruned = (prune if yes else find)(store, some, alive, packing=pack)
+    pruned = (prune if yes else find)(store, some, alive, packing=pack, watch=_with_progress)
     if as_json:
         print_json("prune", _document(pruned, store))
     else:
         _show(pruned, store)
+
+
+def _with_progress(cells: Sequence[CellFolder]) -> Iterable[CellFolder]:
+    """The cells, with a progress bar on stderr if that is a terminal."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    hidden = not console.is_terminal or console.is_dumb_terminal
+    return track(cells, "cells", console=console, transient=True, disable=hidden)
 
 
 def _document(pruned: Pruned, store: Store) -> dict[str, object]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from ..faults import persist
 from ..files import TEMPORARY, remove
@@ -18,7 +19,8 @@ from .records import SubmissionRecord
 from .store import Store
 from .waste import Waste, beside_cells, entries, in_cell, unknown_jobs
 
-Alive = Callable[[SubmissionRecord], bool]
+Alive: TypeAlias = Callable[[SubmissionRecord], bool]
+Watch: TypeAlias = Callable[[Sequence[CellFolder]], Iterable[CellFolder]]
 
 
 @dataclass
@@ -38,14 +40,16 @@ class Pruned:
     removed: bool = False
 
 
-def find(store: Store, cells: Sequence[CellFolder] | None, alive: Alive, *, packing: bool = False) -> Pruned:
+def find(
+    store: Store, cells: Sequence[CellFolder] | None, alive: Alive, *, packing: bool = False, watch: Watch = iter
+) -> Pruned:
     """What the store, or only these of its cells, no longer needs; nothing is changed.
 
     `alive` tells whether a job of a submission may still be running or waiting. With `packing`, the finished cells that
-    can be packed are counted.
+    can be packed are counted. `watch` yields the cells and shows the progress.
     """
     found = Pruned(orphans=_orphans(store, cells))
-    for folder in store.folders() if cells is None else cells:
+    for folder in watch(list(store.folders()) if cells is None else cells):
         waste = in_cell(folder, store.index.clock)
         found.waste += waste
         if packing and (names := _packable(folder, waste)):
@@ -58,13 +62,15 @@ def find(store: Store, cells: Sequence[CellFolder] | None, alive: Alive, *, pack
     return found
 
 
-def prune(store: Store, cells: Sequence[CellFolder] | None, alive: Alive, *, packing: bool = False) -> Pruned:
+def prune(
+    store: Store, cells: Sequence[CellFolder] | None, alive: Alive, *, packing: bool = False, watch: Watch = iter
+) -> Pruned:
     """Remove what `find` finds and, with `packing`, pack finished cells; return what was removed and packed.
 
     Raises `StoreError` if a file cannot be removed.
     """
     before, done = entries(store.root), Pruned(removed=True)
-    for folder in list(store.folders()) if cells is None else cells:
+    for folder in watch(list(store.folders()) if cells is None else cells):
         _prune_cell(folder, store, done, packing=packing)
     if cells is None:
         for waste in beside_cells(store, alive):

@@ -153,7 +153,7 @@ def unknown_jobs(store: Store) -> list[Path]:
 
 def _is_over(store: Store, record: SubmissionRecord) -> bool:
     cells = {cell for job in record.jobs for cell in job.cells}
-    return all(CellFolder(store.root / "cells" / cell).result() is not None for cell in cells)
+    return all(store.index.summary(CellFolder(store.root / "cells" / cell)) is not None for cell in cells)
 
 
 def _methods(store: Store) -> Iterator[Waste]:

@@ -205,7 +205,7 @@ def test_a_job_is_retried_with_its_settings_except_those_that_are_given_anew(
     for folder in (first, second):
         end(folder, "failed", "oom", "101")
     listed()
-    answer = command("retry", "--class", "oom", "--launcher", "slurm", "--slurm", "mem=64G")
+    answer = command("retry", "--class", "oom", "--slurm", "mem=64G")
     assert answer.code == 0, answer.err
     number = int(answer.out.split()[0].partition("_")[0])
     assert "#SBATCH --mem=64G" in cluster.script(number)
@@ -213,13 +213,23 @@ def test_a_job_is_retried_with_its_settings_except_those_that_are_given_anew(
 
 
 def test_options_of_another_launcher_and_unknown_names_are_refused(command: Command, store: Store) -> None:
-    assert command("retry", "--slurm", "mem=64G").code == 2
+    assert command("retry", "--launcher", "local", "--slurm", "mem=64G").code == 2
     answer = command("retry", "--methods", "mime")
     assert answer.code == 2
     assert "no cell of the method 'mime'" in answer.err
     assert "did you mean 'mine'?" in answer.err
     assert command("retry", "--class", "sunk").code == 2
     assert command("cancel", "--datasets", "coco").code == 2
+
+
+def test_with_nothing_to_retry_there_is_an_empty_document(command: Command, store: Store) -> None:
+    end(cells(store)[0], "failed", "error")
+    answer = command("retry", "--class", "timeout", "--launcher", "slurm", "--json")
+    assert (answer.code, answer.document) == (0, {"schema": "pmll.submission/1", "jobs": []})
+    assert "nothing to retry: no unfinished cell that is free ended for the cause timeout" in answer.err
+    assert command("retry", "--class", "timeout", "--json").document["failed"] == []
+    assert command("retry", "--class", "timeout", "--dry-run", "--json").document["cells"] == []
+    assert command("retry", "--class", "timeout", "--dry-run").out == ""
 
 
 # --- cancel

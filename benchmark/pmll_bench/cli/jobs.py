@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Container, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -62,39 +62,51 @@ def retry(
 
     Failed cells are included. The limits of automatic retries start anew. Cells
     whose job waits or runs are left to it; cells whose job Slurm does not show
-    are taken over.
+    are taken over. With --slurm, jobs are submitted, with the settings of the
+    earlier ones and those that are given.
 
     \b
     Examples:
       pmll-bench retry --dry-run
-      pmll-bench retry --class oom --launcher slurm --slurm mem=64G --dry-run
+      pmll-bench retry --class oom --slurm mem=64G --dry-run
     """
     from ..launch.follow_up import settings_of
     from ..launch.jobs import learn
     from ..store.chosen import chosen
     from ..store.store import Store
 
+    if how.slurm and how.launcher == Launcher.inline:
+        how = replace(how, launcher=Launcher.slurm)
     check_options(how)
     store = Store.open(how.root, create=False)
-    folders = [
-        folder for folder in chosen(store, cells or (), methods or (), datasets or ()) if folder.result() is None
-    ]
-    learned = learn(store, folders)
+    left = [folder for folder in chosen(store, cells or (), methods or (), datasets or ()) if folder.result() is None]
+    learned = learn(store, left)
     at_work = {job.id for job in learned.jobs.values() if job.phase in ("pending", "running")}
-    free = [folder for folder in folders if not _is_at_work(folder, at_work)]
-    if causes:
-        free = [folder for folder in free if _cause(folder) in causes]
-    if busy := len(folders) - len([folder for folder in folders if not _is_at_work(folder, at_work)]):
+    free = [folder for folder in left if not _is_at_work(folder, at_work)]
+    if busy := len(left) - len(free):
         tell(f"{counted(busy, 'cell')} left to the jobs or processes that work on them; see 'pmll-bench status'")
-    if not free:
-        tell("nothing to retry: no unfinished cell is free")
-        return
+    wanted = [folder for folder in free if not causes or _cause(folder) in causes]
+    if not wanted:
+        ended = f" ended for the cause {' or '.join(causes)}" if causes else ""
+        tell(f"nothing to retry: no unfinished cell that is free{ended}")
     if how.dry_run:
-        _list_cells(free, as_json=how.as_json)
-        return
-    of_grid = settings_of(store, free) if how.launcher == Launcher.slurm else ()
-    _take_over(free, learned.jobs)
-    _run_again(free, of_grid, how)
+        _list_cells(wanted, as_json=how.as_json)
+    elif wanted:
+        of_grid = settings_of(store, wanted) if how.launcher == Launcher.slurm else ()
+        _take_over(wanted, learned.jobs)
+        _run_again(wanted, of_grid, how)
+    elif how.as_json:
+        _print_nothing(how)
+
+
+def _print_nothing(how: RunOptions) -> None:
+    """Print the document of a command that had nothing to do."""
+    from ..run.outcome import Outcome
+
+    if how.launcher == Launcher.slurm and not how.wait:
+        print_json("submission", {"jobs": []})
+    else:
+        print_json("outcome", vars(Outcome()))
 
 
 def _is_at_work(folder: CellFolder, jobs: set[str]) -> bool:
@@ -118,6 +130,8 @@ def _list_cells(folders: Sequence[CellFolder], *, as_json: bool) -> None:
     found = [(cell_status(folder), _cause(folder)) for folder in folders]
     if as_json:
         print_json("retry", {"cells": [{**asdict(status), "cause": cause} for status, cause in found]})
+        return
+    if not found:
         return
     rows = [[each.id, each.dataset, each.label, each.state, cause, each.message] for each, cause in found]
     print(columns(["cell", "data set", "method", "state", "cause", "reason"], rows))

@@ -21,13 +21,13 @@ from ..plan.planned import Group, Planned
 from ..run.listeners import Listener
 from ..run.outcome import Outcome
 from ..store.cell_folder import CellFolder
-from ..store.document import read_record
 from ..store.lease import is_held
 from ..store.records import SubmissionRecord
 from ..store.store import Store
 from ..streams import print_line, take_any_text
 from . import waiting
 from .absences import APART
+from .answers import submission_of
 from .arrays import arrays_of, in_lanes
 from .jobs import Learned, learn
 from .retries import judge, tries_of
@@ -119,11 +119,6 @@ def _cells_of(store: Store, jobs: Iterable[str]) -> Iterator[str]:
     submissions = (submission_of(store, array) for array in dict.fromkeys(array_of(job) for job in jobs))
     names = (name for each in submissions if each is not None for job in each.jobs for name in job.cells)
     return (name.rpartition("/")[2] for name in names)
-
-
-def submission_of(store: Store, job: str) -> SubmissionRecord | None:
-    """The record of the submission of a job; None if there is none."""
-    return read_record(SubmissionRecord, store.root / "slurm" / f"{array_of(job)}.json")
 
 
 def _unfinished(store: Store, submission: SubmissionRecord) -> dict[str, list[CellFolder]]:

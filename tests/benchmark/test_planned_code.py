@@ -87,6 +87,7 @@ def test_the_digest_covers_what_changes_numbers_and_nothing_else(installation: I
         installation.edit(file)
     (installation.folder / "pmll_methods" / "__pycache__").mkdir(exist_ok=True)
     (installation.folder / "pmll_methods" / "__pycache__" / "bce.cpython-311.pyc").write_bytes(b"x")
+    (installation.folder / "pmll_methods" / ".#bce.py").symlink_to("of-an-editor")
     assert digest() == code_digest()
     seen = {digest()}
     for file in ("pmll_methods/losses/bce.py", "pmll_datasets/views.py", "pmll_bench/run/fitting.py"):
@@ -219,3 +220,9 @@ def test_after_an_edit_the_run_ends_with_its_last_slot_and_the_same_command_comp
 def _changed(planned: str, name: str) -> None:
     Path("compared").touch()
     raise ConfigError(f"the code has changed since the cells were planned: then {name}, now other files")
+
+
+def test_the_name_of_the_code_says_what_is_known_of_it() -> None:
+    full = SourceCode(version="0.1.0", commit="0123456789abcdef0123-dirty", digest="d")
+    assert full.name == "version 0.1.0, commit 0123456789ab-dirty"
+    assert SourceCode(version=None, commit=None, digest="d").name == "version unknown"

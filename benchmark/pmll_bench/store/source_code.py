@@ -34,7 +34,7 @@ class SourceCode(Part):
     def name(self) -> str:
         """Version and commit, in words."""
         at, dash, state = (self.commit or "").partition("-")
-        return f"version {self.version}" + (f", commit {at[:12]}{dash}{state}" if at else "")
+        return f"version {self.version or 'unknown'}" + (f", commit {at[:12]}{dash}{state}" if at else "")
 
 
 def check_unchanged(planned: str, name: str) -> None:
@@ -65,5 +65,7 @@ def _files() -> Iterator[tuple[str, Path]]:
         for root in map(Path, spec.submodule_search_locations or ()):
             for path in root.rglob("*"):
                 name = path.relative_to(root)
-                if path.suffix in (".py", *DATA) and not (package == "pmll_bench" and name.parts[0] in UNUSED):
+                unused = package == "pmll_bench" and name.parts[0] in UNUSED
+                hidden = any(part.startswith(".") for part in name.parts)  # such as the lock of an editor
+                if path.suffix in (".py", *DATA) and not unused and not hidden:
                     yield f"{package}/{name.as_posix()}", path

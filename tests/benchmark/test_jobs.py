@@ -224,6 +224,13 @@ def test_the_accounting_tells_how_a_job_ended_that_is_no_longer_listed(cluster: 
     assert (state(folder, learned)[0], end_of(folder).why) == ("interrupted", "timeout")
 
 
+def test_an_array_that_was_cancelled_while_pending_ended_with_all_its_jobs(cluster: Cluster, store: Store) -> None:
+    first, second = queued(store, "4_0"), queued(store, "4_1", 1)
+    cluster.accounts(listed("4_[0-1%2]", "CANCELLED by 0"))
+    learned = learn(store)
+    assert [state(folder, learned)[0] for folder in (first, second)] == ["interrupted"] * 2
+
+
 def test_an_accounting_that_thinks_a_job_runs_does_not_keep_it_alive(cluster: Cluster, store: Store) -> None:
     folder = queued(store)
     cluster.accounts(listed("7", "RUNNING"))

@@ -101,6 +101,14 @@ def test_the_accounting_is_asked_for_the_last_run_of_a_job(cluster: Cluster) -> 
     assert ended_jobs(["7"]) == {"7": Listed("7", "CANCELLED by 0", "me", "4G")}
 
 
+def test_the_accounting_is_asked_for_whole_arrays(cluster: Cluster) -> None:
+    cluster.accounts(Listed("4_0", "COMPLETED", "me", "4G"), Listed("4_[1-2%1]", "CANCELLED by 0", "me", "4G"))
+    ended = ended_jobs(["4_0", "4_1", "4_2"])
+    assert (ended["4_0"].state, ended["4"].state) == ("COMPLETED", "CANCELLED by 0")
+    (call,) = cluster.asked("sacct")
+    assert "--jobs=4 " in call  # it knows the jobs of an array that was cancelled while pending by its id only
+
+
 @pytest.mark.parametrize(
     ("reason", "remedy"),
     [

@@ -73,19 +73,29 @@ def listed_jobs(jobs: Iterable[str]) -> Mapping[str, Listed] | None:
     if answer is None or (answer.code != 0 and (INVALID not in answer.err or len(arrays) > 1)):
         return None  # squeue skips unknown ids, except for a single one
     found = (Listed(*fields) for line in answer.out.splitlines() if len(fields := line.split("|", 4)) == 5)
-    return {(array_of(job.id) if "[" in job.id else job.id): job for job in found}
+    return {_key(job): job for job in found}
 
 
 def ended_jobs(jobs: Iterable[str]) -> Mapping[str, Listed]:
-    """What the accounting of Slurm knows of the last run of these jobs, by id; empty if it is not available."""
-    if not (ids := sorted(set(jobs))):
-        return {}
+    """What the accounting of Slurm knows of the last run of these jobs, by id as in `listed_jobs`.
+
+    It is empty if there is no accounting.
+    """
+    if not (arrays := sorted({array_of(job) for job in jobs})):
+        return {}  # jobs of an array that was cancelled as a whole are found by its id only
     fields = "JobID,State,User,ReqMem"
-    answer = run("sacct", "--noheader", "--parsable2", "--allocations", f"--jobs={','.join(ids)}", f"--format={fields}")
+    answer = run(
+        "sacct", "--noheader", "--parsable2", "--allocations", f"--jobs={','.join(arrays)}", f"--format={fields}"
+    )
     if answer is None or answer.code != 0:
         return {}
-    rows = (line.split("|") for line in answer.out.splitlines())
-    return {row[0]: Listed(*row) for row in rows if len(row) == 4}  # a run of a job follows its earlier ones
+    found = (Listed(*row) for line in answer.out.splitlines() if len(row := line.split("|")) == 4)
+    return {_key(job): job for job in found}  # a run of a job follows its earlier ones
+
+
+def _key(job: Listed) -> str:
+    """The id of a job; that of its array if the rest of an array is listed as one, such as "4_[2-3%1]"."""
+    return array_of(job.id) if "[" in job.id else job.id
 
 
 def alive_jobs() -> set[str] | None:

@@ -115,6 +115,13 @@ def test_where_a_small_job_is_refused_the_follow_up_asks_for_as_much_as_the_othe
     assert "--gpus-per-node=1" in cluster.script(801)
 
 
+def test_what_was_submitted_before_a_refusal_has_a_follow_up(cluster: Cluster, tmp_path: Path) -> None:
+    cluster.command("sbatch", f"[ -e 101.sh ] && {refusing('job-name=pmll-bench$')}")
+    with pytest.raises(ConfigError, match="3 jobs of this grid had been submitted before"):
+        submit(small_grid(tmp_path).groups, Store.open(tmp_path / "runs"), {})
+    assert "afterany:101\n" in cluster.script(801)
+
+
 def test_the_jobs_are_submitted_even_if_none_can_follow_them(cluster: Cluster, tmp_path: Path) -> None:
     told: list[str] = []
     cluster.command("sbatch", refusing("pmll-bench-follow-up"))

@@ -28,7 +28,7 @@ from .in_hand import learned_of, missing
 from .sbatch import batch_of, check, is_yes, parallel_of, whole_submission
 from .scheduler import array_of, ask, configuration, user
 from .starting import planned_code
-from .submission import submit_array
+from .submission import Options, submit_array
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +68,26 @@ def submit(
     record = partial(SubmissionRecord, cluster=cluster.get("ClusterName", ""), user=user(), code=code)
     record = partial(record, holds=name, options=common)
     to_check = groups_to_check(arrays) if is_yes(whole_submission(layers, "smoke", "yes")) else [[]] * len(arrays)
-    checks: dict[Key, str] = {}
     submitted: list[list[str]] = []
+    try:
+        _submit_arrays(arrays, to_check, store, record, common, threads, submitted)
+    finally:
+        if submitted and follow_up and is_yes(whole_submission(layers, "follow-up", "yes")):
+            _follow_up(store, [jobs[0] for jobs in submitted], note)
+    return [job for jobs in submitted for job in jobs]
+
+
+def _submit_arrays(
+    arrays: Sequence[Array],
+    to_check: Sequence[Sequence[Group]],
+    store: Store,
+    record: partial[SubmissionRecord],
+    common: Options,
+    threads: int | None,
+    submitted: list[list[str]],
+) -> None:
+    """Submit the arrays, each after the smoke check of its settings, and add their jobs to `submitted`."""
+    checks: dict[Key, str] = {}
     for array, groups in zip(arrays, to_check, strict=True):
         batch = batch_of(array.settings, threads).after(_end_of(array.after, submitted))
         options = common if batch.requeue else {**common, "requeue": "no"}
@@ -82,9 +100,6 @@ def submit(
             with _cancelled_if_refused(own_check):
                 jobs = submit_array(array.groups, store, after_check, options, noted, parallel=array.parallel)
             submitted.append(jobs)
-    if submitted and follow_up and is_yes(whole_submission(layers, "follow-up", "yes")):
-        _follow_up(store, [jobs[0] for jobs in submitted], note)
-    return [job for jobs in submitted for job in jobs]
 
 
 def _follow_up(store: Store, jobs: Sequence[str], note: Callable[[str], None]) -> None:

@@ -60,6 +60,7 @@ class Index:
         self.clock = Clock(root)
         self._asked = 0
         self._stored: _Stored | None = None  # None: not yet read
+        self._read: dict[str, Entry | None] = {}  # of the file, as they are needed
         self._new: dict[str, Entry] = {}  # read by this process, from files that any later change will distinguish
 
     def summary(self, folder: CellFolder) -> Summary | None:
@@ -101,7 +102,9 @@ class Index:
             if self._asked <= FEW:
                 return None
             self._stored = _load(self._path)
-        return self._stored.get(name)
+        if name not in self._read:
+            self._read[name] = self._stored.get(name)
+        return self._read[name]
 
     def save(self, present: Collection[str] | None = None) -> None:
         """Write the index if enough of it is new. `present` are the names of all cells of the store, if known.

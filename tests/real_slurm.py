@@ -132,8 +132,8 @@ def bench(*argv: str, **environment: str) -> Answer:
 
 
 def submit(*argv: str, root: str = "runs", slurm: Sequence[str] = ()) -> list[str]:
-    """Submit a grid without a smoke check; the ids of its jobs."""
-    settings = [word for setting in ("cpus=1", "smoke=no", *slurm) for word in ("--slurm", setting)]
+    """Submit a grid, without a smoke check and a job that tries again; the ids of its jobs."""
+    settings = [word for setting in ("cpus=1", "smoke=no", "follow-up=no", *slurm) for word in ("--slurm", setting)]
     answer = bench(*(argv or ONE), "--root", root, "--launcher", "slurm", "--json", *settings)
     assert answer.code == 0, answer.err
     jobs: list[str] = json.loads(answer.out)["jobs"]

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from pmll_bench.cli import main
@@ -36,7 +37,7 @@ class Timeline:
         """State and reason now; of several cells, how many are in each state."""
         with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.suppress(SystemExit):
             main(["status", "--root", self.root, "--json"])
-        found = json.loads(out.getvalue())["cells"]
+        found = json.loads(out.getvalue().replace(f"{Path.cwd()}/", ""))["cells"]
         if len(found) == 1:
             return found[0]["state"], found[0]["message"]
         number = Counter(cell["state"] for cell in found)

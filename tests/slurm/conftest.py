@@ -14,6 +14,16 @@ from timeline import Row, Timeline, Watch, table
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")
 OF_ACCOUNTING = ("slurmdbd", "mariadbd")
+TITLED = "status: "
+INTRODUCTION = """# What `status` says while things happen to jobs
+
+On a real Slurm (22.05.8, Debian 12; two nodes claimed on one machine of two cores), with cells that count to 60 in no
+time and wait on request. A row is an event, or a change of what `pmll-bench status --json` says; seconds count from the
+submission. In the end, the cells have the scores, metrics and history of a run in one process, byte by byte; a command
+that is needed for this is an event.
+
+    nox -s slurm -- --tables results/slurm.md
+"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -72,17 +82,28 @@ def watch(record_property: Callable[[str, object], None]) -> Watch:
 
     def begin(title: str, root: str = "runs") -> Timeline:
         rows: list[Row] = []
-        record_property(f"status: {title}", rows)
+        record_property(f"{TITLED}{title}", rows)
         return Timeline(rows, root)
 
     return begin
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--tables", metavar="FILE", help="write what `status` said over time to a Markdown file")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print what `status` said over time."""
-    for outcome in ("passed", "failed"):
-        for report in terminalreporter.getreports(outcome):
-            for name, rows in getattr(report, "user_properties", ()):
-                title = name.removeprefix("status: ")
-                if title != name and report.when == "call":
-                    terminalreporter.write_line(f"\n### {title}\n\n{table(rows)}")
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
+    said = {
+        name.removeprefix(TITLED): rows
+        for report in reports
+        if getattr(report, "when", "") == "call"
+        for name, rows in report.user_properties
+        if name.startswith(TITLED)
+    }
+    text = "\n\n".join(f"## {title[0].upper()}{title[1:]}\n\n{table(rows)}" for title, rows in sorted(said.items()))
+    if text:
+        terminalreporter.write_line(f"\n{text}\n")
+    if path := config.getoption("--tables", default=None):
+        Path(path).write_text(f"{INTRODUCTION}\n{text}\n", encoding="utf-8")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from real_slurm import GRID, RATIOS, Results, as_inline, bench, cells, results, submit
+from real_slurm import GRID, RATIOS, Results, as_inline, bench, cells, reached, results, slurm, submit, the_cell, until
 from timeline import Watch
 
 pytestmark = pytest.mark.slurm
@@ -51,3 +51,22 @@ def test_seven_groups_in_arrays_of_three_one_at_a_time(watch: Watch, expected: R
     )
     assert len(times) == 7
     assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(times))
+
+
+def test_a_learner_that_is_queued_again_twice(watch: Watch) -> None:
+    said = watch("a learner, queued again twice")
+    grid = ("--methods", "bce", "--track", "smoke", "--subset", "60", "--ratios", "0.5", "--set", "recipe.epochs=200")
+    (job,) = submit("run", *grid)
+    said.event("submitted")
+    until(lambda: reached(20))
+    slurm("scontrol", "requeue", job)
+    said.event("scontrol requeue after epoch 20")
+    until(lambda: the_cell().newest == 2 and reached(100))
+    slurm("scontrol", "requeue", job)
+    said.event("scontrol requeue after epoch 100")
+    said.until("done")
+    assert said.states <= {"queued", "running", "done"}
+    assert the_cell().newest == 3
+    inline = bench("run", *grid, "--root", "inline", "--threads", "1", "--device", "cpu")
+    assert inline.code == 0, inline.err
+    assert results() == results("inline")

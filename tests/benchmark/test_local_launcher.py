@@ -136,6 +136,22 @@ def test_a_slot_that_ends_by_itself_isnt_tried_again(command: Command, tmp_path:
     assert "what attempt 1 said last:\nthe lake is empty\n" in command("logs", folder.id).out
 
 
+def test_a_cell_that_a_passing_fault_has_ended_is_tried_again(command: Command, tmp_path: Path) -> None:
+    """A file handle that is stale once, as after a restart of a file server."""
+    fault = (
+        'if not os.path.exists("once"): open("once", "w").close(); raise OSError(__import__("errno").ESTALE, "stale")'
+    )
+    grid = ["run", "--methods", method_file(tmp_path, fit=fault), "--ratios", "0.5", *SMALL]
+    answer = command(*grid, *LOCAL, "--json")
+    assert answer.code == 0, answer.err
+    outcome = json.loads(answer.out.splitlines()[-1])
+    assert (len(outcome["done"]), outcome["lost"]) == (1, [])
+    assert "mine shapes 50% seed 0: tried again" in answer.out + answer.err
+    (folder,) = Store.open(Path("runs")).folders()
+    ends = [attempt.ended() for attempt in folder.attempts()]
+    assert [end and end.why for end in ends] == ["node", None]
+
+
 @pytest.fixture
 def small_memory() -> Iterator[Path]:
     """A control group with too little memory for a method that is greedy."""

@@ -222,6 +222,7 @@ class _Launch:
             case {"schema": schema} if schema == OUTCOME:
                 self.outcome.held += message["held"]
                 slot.group = None
+                self._try_broken_off_again(message["lost"])
                 self.breaker.watch()
                 self._go_on(slot)
             case {"schema": schema} if schema == ERROR:
@@ -264,6 +265,18 @@ class _Launch:
                 self.outcome.add(planned, KINDS[cause])
                 self.listener.cell_finished(planned, KINDS[cause], 0.0)
         self.breaker.watch()
+
+    def _try_broken_off_again(self, lost: Sequence[str]) -> None:
+        """Let cells that a fault of the machine or its file system has ended wait again, as far as the limits allow."""
+        try:
+            again = [] if self._ends else [self.cells[cell] for cell in lost if self._may_go_on(self.cells[cell])]
+        except PassingError:
+            return  # the file system still does not answer
+        if again:
+            self.outcome.lost[:] = [cell for cell in self.outcome.lost if cell not in {each.cell.id for each in again}]
+            group = Group(tuple(again))
+            self.listener.note(f"{group_name(group)}: tried again")
+            self.waiting.append(group)
 
     def _may_go_on(self, planned: Planned) -> bool:
         """Whether the limits of automatic retries allow another attempt at a cell in this run."""

@@ -22,11 +22,11 @@ from .scheduler import ask, own_job
 
 WARNING = signal.SIGUSR2  # sent before the time limit and before preemption; submitit's default
 MESSAGES: dict[Cause, str] = {
-    "timeout": "the job reached its time limit",
-    "preempted": "the job was preempted",
-    "cancelled": "the job was cancelled",
+    "timeout": "the job reached its time limit; if it starts again",
+    "preempted": "the job was preempted; if it starts again",
+    "cancelled": "the job was cancelled; if it is submitted again",
 }
-BROKEN_OFF = "the job started again: its machine failed, or it was preempted without a warning"
+BROKEN_OFF = "the machine of the job failed, or it was preempted without a warning; if it starts again"
 
 
 def why_stopped(stop: Stop) -> Cause:
@@ -139,7 +139,7 @@ def explanation(what: str, folder: CellFolder) -> Explanation:
     """A message for a cell that may go on from what it saved."""
     step = saved_step(folder.path)
     where = f"from step {step}" if step else "from the start"
-    return _plain(f"{what}; if it starts again, the cell goes on {where}")
+    return _plain(f"{what}, the cell goes on {where}")
 
 
 def _own_attempt(folder: CellFolder, after: int = 0) -> Attempt | None:

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
@@ -52,7 +52,8 @@ class RunGroup:
             try:
                 if may_begin(opened, folders, options):
                     _carry_out(opened, folders, options, stop)
-                    note_ends(opened, options.get("submission") or "", newest)
+                    with suppress(StoreError):  # only a row that should be held is not
+                        note_ends(opened, options.get("submission") or "", newest)
             except StoreError:
                 raise  # the failure cannot be recorded either
             except Exception as error:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeAlias
 
 from pmll_errors import counted
 
+from ..errors import StoreError
 from ..plan.planned import Group, Planned
 from ..store.records import EndRecord
 from ..store.store import Store
@@ -54,16 +56,19 @@ class Breaker:
         done, failed = self.outcome.done[self._seen[0] :], self.outcome.failed[self._seen[1] :]
         self._seen = len(self.outcome.done), len(self.outcome.failed)
         self._sound |= {_row(self._planned[cell]) for cell in done}
-        for cell in failed:
-            planned = self._planned[cell]
-            attempts = self.store.folder(planned.cell).attempts()
-            end = attempts[-1].ended() if attempts else None
-            if end is not None and failed_by_error(end):
-                self._messages[_row(planned)].append(end.message)
-            else:
-                self._sound.add(_row(planned))  # it got further than an error that all would meet
-        for row in {_row(self._planned[cell]) for cell in failed} - self._held:
-            self._judge(row)
+        with suppress(StoreError):  # the file system does not answer: nothing is held
+            for cell in failed:
+                self._note_failure(self._planned[cell])
+            for row in {_row(self._planned[cell]) for cell in failed} - self._held:
+                self._judge(row)
+
+    def _note_failure(self, planned: Planned) -> None:
+        attempts = self.store.folder(planned.cell).attempts()
+        end = attempts[-1].ended() if attempts else None
+        if end is not None and failed_by_error(end):
+            self._messages[_row(planned)].append(end.message)
+        else:
+            self._sound.add(_row(planned))  # it got further than an error that all would meet
 
     def _judge(self, row: Row) -> None:
         messages = self._messages[row]

@@ -13,8 +13,10 @@ import pytest
 from noted_slurm import Cluster, run_job
 from own_data import own_data
 from pmll_bench.errors import ConfigError, StoreError
+from pmll_bench.launch.cancelling import cancel_jobs, find_jobs
 from pmll_bench.launch.gate import SmokeCheck, largest_of_each_row
 from pmll_bench.launch.job_ends import checked_row
+from pmll_bench.launch.scheduler import Listed, user
 from pmll_bench.launch.slurm import submit
 from pmll_bench.plan.planned import Group
 from pmll_bench.plan.planning import Plan, open_dataset, plan
@@ -402,3 +404,22 @@ def test_recipes_of_papers_can_take_their_first_steps(store: Store, name: str, r
     ratios = (0.5,) if regime in ("partial", "semi") else Request().ratios
     grid = plan(Request(methods=(name,), regime=regime, ratios=ratios, subset=60, track="paper", sets=small))
     assert take_first_steps(grid.groups[0], store, Execution()) == {}
+
+
+def test_a_check_is_cancelled_with_the_last_jobs_that_wait_for_it(
+    cluster: Cluster, store: Store, tmp_path: Path
+) -> None:
+    grid = grid_of(method(tmp_path, "first"), method(tmp_path, "second"))
+    submit(grid.groups, store, {})
+    cluster.command("scancel", 'echo "$@" >>cancelled')
+    jobs = ("101_0", "101_1", "101_2", "102")
+    waiting = [Listed(job, "PENDING", user(), "4G", "Dependency") for job in jobs]
+    cluster.lists(*waiting, Listed("901", "PENDING", user(), "4G", "Resources"))
+    some = find_jobs(store, cells_of(store, grid, "first"))
+    assert (len(some.jobs), some.checks) == (2, ())
+    whole = find_jobs(store, [store.folder(each.cell) for each in grid.cells])
+    assert whole.checks == ("901",)
+    cancel_jobs(whole)
+    assert (cluster.folder / "cancelled").read_text().split() == [*jobs, "901"]
+    cluster.lists(*(Listed(job, "RUNNING", user(), "4G", "None") for job in jobs))  # the check is over
+    assert find_jobs(store, [store.folder(each.cell) for each in grid.cells]).checks == ()

@@ -13,7 +13,8 @@ from ..store.cell_folder import CellFolder
 from ..store.failure import Explanation
 from ..store.lease import is_held
 from ..store.store import Store
-from .jobs import NOT_OVER, learn
+from .answers import submission_of
+from .jobs import FOR_CHECK, NOT_OVER, Learned, learn
 from .scheduler import run
 
 AT_ONCE = 200  # jobs in one call of scancel
@@ -25,11 +26,13 @@ class Cancellation:
     """The jobs to cancel, each with its chosen cells and with the other unfinished cells that it runs.
 
     `apart` are chosen cells that are at work or in a queue elsewhere, with the reason why they cannot be cancelled.
+    `checks` are the smoke checks for which no other job waits.
     """
 
     jobs: Mapping[str, tuple[CellFolder, ...]]
     others: Mapping[str, tuple[CellFolder, ...]]
     apart: Mapping[CellFolder, str]
+    checks: tuple[str, ...] = ()
 
     @property
     def cells(self) -> list[CellFolder]:
@@ -59,7 +62,16 @@ def find_jobs(store: Store, folders: Collection[CellFolder]) -> Cancellation:
     jobs = {job: tuple(cells) for job, cells in of_job.items() if any(folder.id in wanted for folder in cells)}
     others = {job: tuple(folder for folder in cells if folder.id not in wanted) for job, cells in jobs.items()}
     mine = {job: tuple(folder for folder in cells if folder.id in wanted) for job, cells in jobs.items()}
-    return Cancellation(mine, {job: cells for job, cells in others.items() if cells}, apart)
+    checks = _unneeded_checks(store, learned, jobs)
+    return Cancellation(mine, {job: cells for job, cells in others.items() if cells}, apart, checks)
+
+
+def _unneeded_checks(store: Store, learned: Learned, jobs: Collection[str]) -> tuple[str, ...]:
+    """The smoke checks that are not over, for which these jobs wait and no other one."""
+    waiting = {job.id: job.array for job in learned.jobs.values() if job.phase == "pending" and FOR_CHECK in job.why}
+    smoke = {array: found.smoke for array in {*waiting.values()} if (found := submission_of(store, array)) is not None}
+    unneeded = {smoke.get(array, "") for job, array in waiting.items() if job in jobs}
+    return tuple(sorted(unneeded - {smoke.get(array) for job, array in waiting.items() if job not in jobs} - {""}))
 
 
 def _process(folder: CellFolder) -> str:
@@ -75,6 +87,8 @@ def cancel_jobs(cancellation: Cancellation) -> None:
         if answer is None or answer.code != 0:
             reason = "no answer" if answer is None else answer.err.strip().removeprefix("scancel: error: ")
             raise ConfigError(f"scancel failed: {reason}", where="scancel", hint="run the same command again")
+    if cancellation.checks:
+        run("scancel", *cancellation.checks)  # if this fails, they end by themselves
     _record(cancellation.cells)
 
 

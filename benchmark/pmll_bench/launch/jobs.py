@@ -21,6 +21,7 @@ from .job_ends import JobEnd, checked_row, end_of, log_of, tail_of
 from .pending import Waiting, explain_waiting
 from .scheduler import array_of, user
 
+FOR_CHECK = "waiting for its smoke check"
 NOT_OVER = ("interrupted", "lost")  # ends after which a job may go on
 
 
@@ -146,7 +147,7 @@ def _waiting(job: str, reason: str, answer: Answer) -> Waiting:
     known = answer.of(check) if check and reason == "Dependency" else None
     if known is None or known.over:
         return explain_waiting(job, reason)
-    why = f"waiting for its smoke check, job {check}"
+    why = f"{FOR_CHECK}, job {check}"
     if not known.pending:
         return Waiting(f"{why}: running")
     waiting = explain_waiting(check, known.reason)

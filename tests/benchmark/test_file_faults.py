@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import mounts
 from command_line import SMALL, Command, method_file
 from failing_files import failing, scores_of
 from pmll_bench.errors import Exit
@@ -57,18 +57,7 @@ def expected(method: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of one megabyte."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    yield from mounted("-t", "tmpfs", "-o", "size=1m", "tmpfs", at=disk)
-
-
-def mounted(*what: str, at: Path) -> Iterator[Path]:
-    """Mount something at a folder as long as the test runs."""
-    mount = shutil.which("mount")
-    if mount is None or subprocess.run([mount, *what, at], capture_output=True, check=False).returncode:
-        pytest.skip("needs the right to mount a file system")
-    yield at
-    subprocess.run(["umount", at], check=True)
+    yield from mounts.small_disk(tmp_path / "disk", "size=1m")
 
 
 def completes(command: Command, grid: list[str], root: Path, expected: dict[str, bytes]) -> None:
@@ -257,7 +246,7 @@ def test_a_file_system_that_does_not_link_between_folders(
     Store.open(root)
     for folder in (attempts, elsewhere):
         folder.mkdir(parents=True)
-    for _ in mounted("--bind", str(elsewhere), at=attempts):
+    for _ in mounts.mounted("--bind", str(elsewhere), at=attempts):
         (attempts / "probe").write_bytes(b"")
         with pytest.raises(OSError, match="Invalid cross-device link"):
             os.link(attempts / "probe", attempts.parent / "probe")

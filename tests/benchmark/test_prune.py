@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+import mounts
 from command_line import Answer, Command
 from noted_slurm import Cluster
 from pmll_bench.errors import FileError
@@ -344,6 +347,16 @@ def test_cells_that_are_not_finished_are_not_packed(store: Store) -> None:
     assert snapshot(store.root) == before
 
 
+def test_a_cell_whose_attempt_has_not_recorded_its_end_is_not_packed(store: Store) -> None:
+    attempt, _ = finish(store, planned())
+    (attempt.path / "end.json").unlink()  # between the result and the end
+    assert prune(store, None, never, packing=True).packed == 0
+    attempt.end("done")
+    with Lease(CellFolder(attempt.cell).lease):
+        assert prune(store, None, never, packing=True).packed == 0
+    assert prune(store, None, never, packing=True).packed == 1
+
+
 def test_damage_to_a_packed_cell_is_noticed(store: Store) -> None:
     finish(store, planned())
     prune(store, None, never, packing=True)
@@ -363,6 +376,28 @@ def test_the_same_files_are_packed_to_the_same_bytes_and_a_store_has_fewer_entri
     assert (before.packed, before.packed_files, before.entries[0]) == (3, 12, before.entries[1])
     done = prune(store, None, never, packing=True)
     assert done.entries[0] - done.entries[1] == 3 * (4 + 2 - 1)  # files and folders gone, a zip made
+
+
+# A file system that holds no more files
+
+
+@pytest.fixture
+def few_files(tmp_path: Path) -> Iterator[Path]:
+    yield from mounts.small_disk(tmp_path / "disk", "size=2m,nr_inodes=80")
+
+
+def test_where_no_file_can_be_created_any_more_prune_makes_room_and_packs(few_files: Path) -> None:
+    store = Store.open(few_files / "runs")
+    wasteful(store, planned())
+    for seed in (1, 2):
+        finish(store, planned(seed=seed))
+    with suppress(OSError):
+        for number in itertools.count():
+            (few_files / f"{number}").touch()
+    done = prune(store, None, never, packing=True)
+    assert done.packed == 3
+    assert done.entries[0] - done.entries[1] > 20
+    assert all(folder.scores().scores.tobytes() == SCORES.tobytes() for folder in store.folders())
 
 
 # Kills

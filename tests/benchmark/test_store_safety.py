@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import mounts
 from pmll_bench.errors import Exit, StoreError
 from pmll_bench.files import publish, write_whole
 from pmll_bench.store.cell_folder import CellFolder
@@ -108,19 +109,9 @@ def test_without_hard_links_the_result_is_still_published(store: Store, monkeypa
     assert store.folder(cell()).state().name == "done"
 
 
-def mounted(folder: Path, size: str) -> Iterator[Path]:
-    """Mount a small file system on a folder."""
-    folder.mkdir()
-    mount = shutil.which("mount")
-    if mount is None or subprocess.run([mount, "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder]).returncode:
-        pytest.skip("needs the right to mount a small file system")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
-
-
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    yield from mounted(tmp_path / "disk", "128k")
+    yield from mounts.small_disk(tmp_path / "disk", "size=128k")
 
 
 def as_torch_does(file: Any) -> None:

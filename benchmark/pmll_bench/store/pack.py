@@ -76,9 +76,10 @@ def to_pack(cell: Path) -> list[str]:
 
 
 def pack(cell: Path) -> int:
-    """Move the files of a finished cell into its zip; return their number. The caller holds its lease.
+    """Move the files of a finished cell into its zip; return their number.
 
-    The zip is complete on disk before the first file is removed.
+    The zip is complete on disk before the first file is removed. Two processes may pack a cell at once: both write all
+    its files.
     """
     names = to_pack(cell)
     if not names:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
 from ..faults import persist
 from ..files import TEMPORARY, remove
+from .attempt import Attempt
 from .cell_folder import CellFolder
-from .lease import Lease, LeaseHeld
+from .lease import Lease, LeaseHeld, is_held
 from .orphans import orphans
 from .pack import pack, to_pack
 from .records import SubmissionRecord
 from .store import Store
-from .waste import Waste, beside_cells, entries, in_cell, unknown_jobs
+from .waste import Waste, beside_cells, entries, in_cell, may_run, unknown_jobs
 
 Alive: TypeAlias = Callable[[SubmissionRecord], bool]
 Watch: TypeAlias = Callable[[Sequence[CellFolder]], Iterable[CellFolder]]
@@ -52,7 +54,7 @@ def find(
     for folder in watch(list(store.folders()) if cells is None else cells):
         waste = in_cell(folder, store.index.clock)
         found.waste += waste
-        if packing and (names := _packable(folder, waste)):
+        if packing and (names := _packable(folder, waste, store)):
             found.packed += 1
             found.packed_files += len(names)
     if cells is None:
@@ -70,12 +72,13 @@ def prune(
     Raises `StoreError` if a file cannot be removed.
     """
     before, done = entries(store.root), Pruned(removed=True)
-    for folder in watch(list(store.folders()) if cells is None else cells):
-        _prune_cell(folder, store, done, packing=packing)
+    chosen = list(store.folders()) if cells is None else cells
     if cells is None:
-        for waste in beside_cells(store, alive):
-            _remove(waste.path)
-            done.waste.append(waste)
+        _remove(beside_cells(store, alive), done)
+    for folder in watch(chosen):
+        _prune_cell(folder, store, done)
+    for folder in watch(chosen) if packing else ():  # where a quota is used up, there is room only now
+        _pack_cell(folder, store, done)
     done.orphans = _orphans(store, cells)
     done.entries = before, entries(store.root)
     return done
@@ -87,27 +90,30 @@ def _orphans(store: Store, cells: Sequence[CellFolder] | None) -> list[Path]:
     return list(orphans(store, [folder.path for folder in cells]))
 
 
-def _prune_cell(folder: CellFolder, store: Store, done: Pruned, *, packing: bool) -> None:
-    """Prune one cell while holding its lease, so that no run begins at this moment."""
+def _prune_cell(folder: CellFolder, store: Store, done: Pruned) -> None:
+    """Prune one cell; an unfinished one while holding its lease, so that no run begins at this moment.
+
+    No run begins at a finished cell. A lease is another file, and a quota on their number may be used up.
+    """
     mark = _mark(folder)
     waste = in_cell(folder, store.index.clock)
-    names = _packable(folder, waste) if packing else []
-    if not waste and not names:
+    if not waste:
         return
     try:
-        with Lease(folder.lease):
-            if _mark(folder) != mark:
+        with nullcontext() if store.index.summary(folder) is not None else Lease(folder.lease):
+            if _mark(folder) == mark:
+                _remove(waste, done)
+            else:
                 done.busy.append(folder.id)
-                return
-            for each in waste:
-                if each.path != folder.lease:  # it is removed with our own
-                    _remove(each.path)
-                done.waste.append(each)
-            if names and (number := pack(folder.path)):
-                done.packed += 1
-                done.packed_files += number
     except LeaseHeld:
         done.busy.append(folder.id)
+
+
+def _pack_cell(folder: CellFolder, store: Store, done: Pruned) -> None:
+    waste = in_cell(folder, store.index.clock)
+    if not waste and _packable(folder, waste, store) and (number := pack(folder.path)):
+        done.packed += 1
+        done.packed_files += number
 
 
 def _mark(folder: CellFolder) -> tuple[object, ...]:
@@ -115,10 +121,10 @@ def _mark(folder: CellFolder) -> tuple[object, ...]:
     return folder.newest, folder.result() is None, folder.queued()
 
 
-def _packable(folder: CellFolder, waste: Sequence[Waste]) -> list[str]:
-    """The files to pack in a finished cell, once its waste is gone; none while another attempt may be at work."""
-    result = folder.result()
-    if result is None:
+def _packable(folder: CellFolder, waste: Sequence[Waste], store: Store) -> list[str]:
+    """The files to pack in a finished cell, once its waste is gone; none while a process may be at work there."""
+    result, clock = folder.result(), store.index.clock
+    if result is None or is_held(folder.lease, clock=clock) or may_run(Attempt(folder.path, result.attempt), clock):
         return []
     gone = [each.path.relative_to(folder.path).as_posix() for each in waste]
     names = [name for name in to_pack(folder.path) if not any(f"{name}/".startswith(f"{path}/") for path in gone)]
@@ -126,14 +132,26 @@ def _packable(folder: CellFolder, waste: Sequence[Waste]) -> list[str]:
     return [] if others else names
 
 
-def _remove(path: Path) -> None:
-    """Remove a file or a folder. A folder is renamed first, so that a kill leaves a temporary one."""
-    if path.is_symlink() or not path.is_dir():
-        remove(path)
-        return
+def _remove(waste: Sequence[Waste], done: Pruned) -> None:
+    for each in waste:
+        if each.path.is_symlink() or not each.path.is_dir():
+            remove(each.path)
+        else:
+            _remove_folder(each.path)
+        done.waste.append(each)
+
+
+def _remove_folder(path: Path) -> None:
+    """Remove a folder. It is renamed first, so that a kill leaves a temporary one."""
     aside = path.with_name(f"{TEMPORARY}{path.name}-{secrets.token_hex(4)}")
-    persist(path, lambda: path.rename(aside))
-    persist(aside, lambda: shutil.rmtree(aside))
+
+    def work() -> None:
+        with suppress(FileNotFoundError):  # it is renamed, or another process has removed it
+            path.rename(aside)
+        if aside.is_dir():
+            shutil.rmtree(aside)
+
+    persist(path, work)
 
 
 def by_kind(waste: Sequence[Waste]) -> Iterator[tuple[str, str, int, int, int]]:

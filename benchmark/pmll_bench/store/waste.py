@@ -90,13 +90,14 @@ def in_cell(folder: CellFolder, clock: Callable[[], float], hints: Hints = NO_HI
 def _losers(folder: CellFolder, result: Result, clock: Callable[[], float]) -> Iterator[Path]:
     """The folders of the attempts that did not make the result; a process may still be at work in those left out."""
     for attempt in folder.attempts():
-        if attempt.number != result.attempt and attempt.path.is_dir() and not _may_run(attempt, clock):
+        if attempt.number != result.attempt and attempt.path.is_dir() and not may_run(attempt, clock):
             yield attempt.path
 
 
-def _may_run(attempt: Attempt, clock: Callable[[], float]) -> bool:
-    changes = (path.lstat().st_mtime for path in (attempt.path, *attempt.path.iterdir()))
-    return attempt.ended() is None and clock() - max(changes) < QUIET
+def may_run(attempt: Attempt, clock: Callable[[], float]) -> bool:
+    """Whether a process may be at work on an attempt: it has no end record, and files that changed in the last hour."""
+    changes = [path.lstat().st_mtime for path in (attempt.path, *attempt.path.glob("*")) if path.exists()]
+    return attempt.ended() is None and clock() - max(changes, default=0.0) < QUIET
 
 
 def _failed_for_good(folder: CellFolder) -> bool:

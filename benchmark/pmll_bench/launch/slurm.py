@@ -111,13 +111,13 @@ def _follow_up(store: Store, jobs: Sequence[str], note: Callable[[str], None]) -
 
 
 @contextmanager
-def _cancelled_if_refused(check: str) -> Iterator[None]:
+def _cancelled_if_refused(smoke_check: str) -> Iterator[None]:
     """Cancel the smoke check of an array that Slurm refuses, because nothing waits for it."""
     try:
         yield
     except ConfigError:
-        if check:
-            ask("scancel", check)
+        if smoke_check:
+            ask("scancel", smoke_check)
         raise
 
 

@@ -196,8 +196,8 @@ class Cell:
     def as_plain(self) -> dict[str, Any]:
         """The cell as plain data for JSON, without optional axes that have their default value."""
         values = {name: getattr(self, name) for name in FIELDS}
-        for name, axis in AXES.items():
-            if values[name] == axis.default:
+        for name, each in AXES.items():
+            if values[name] == each.default:
                 del values[name]
         return values
 

@@ -164,6 +164,7 @@ def test_a_job_whose_saves_never_move_on_ends_after_two_time_limits(
         "reached its time limit 2 times without a new checkpoint; give more time: --slurm time=...",
     )
     assert [end.why for attempt in job.folder.attempts() if (end := attempt.ended())] == ["timeout", "timeout"]
+    assert not any(attempt.trace.exists() for attempt in job.folder.attempts())  # no traceback of the stop
 
 
 def test_without_requeues_a_job_that_isnt_finished_ends_as_failed(

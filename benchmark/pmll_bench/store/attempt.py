@@ -185,8 +185,10 @@ class Attempt:
         """Record how the attempt ended: the error that ended it, if any, and the class of its cause."""
         log.info("cell %s: attempt %d ended: %s", self.cell.name, self.number, kind)
         try:
-            if why is not None:
+            if why is not None and why.trace:
                 write_whole(self.trace, why.trace.encode())
+            else:
+                remove(self.trace)  # of an end that this one replaces
         finally:
             write_record(self.path / "end.json", self._end_record(kind, why, cause))
 

@@ -152,3 +152,34 @@ def test_why_a_job_waits_is_told_once_for_each_reason(cluster: Cluster, store: S
         "3 cells queued: job 7: waiting for jobs of higher priority (Priority)",
         "3 cells queued: job 7: waiting for resources (Resources)",
     ]
+
+
+class Clock:
+    """A clock that only moves when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_the_scheduler_is_asked_soon_at_first_and_then_ever_more_rarely(
+    cluster: Cluster, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, item, asked = Clock(), planned(), list[float]()
+    monkeypatch.setattr("pmll_bench.launch.waiting.time", clock)
+    queue(store, item, "7")
+    cluster.alive("7")
+
+    def ask(store: Store, folders: Iterable[CellFolder]) -> Learned:
+        asked.append(clock.now - 1000)
+        if len(asked) == 7:
+            finish(store, item)
+        return learn(store, folders)
+
+    wait([item], store, Notes(), ask=ask)
+    assert asked == [0, 10, 30, 70, 130, 190, 250]

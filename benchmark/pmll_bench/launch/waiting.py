@@ -15,7 +15,7 @@ from .job_groups import grouped
 from .jobs import NOT_OVER, Learned, learn
 
 POLL = 5.0  # seconds between two readings of the files
-FIRST, ASK = 5.0, 60.0  # seconds between two questions to the scheduler, which many users share: at first, and later
+FIRST, ASK = 10.0, 60.0  # seconds between two questions to the scheduler, which many users share: at first, and later
 
 
 def wait(
@@ -34,11 +34,11 @@ def wait(
     """
     outcome, told, clock = Outcome(), set[str](), Clock(store.root)
     left = {planned.cell.id: planned for planned in cells}
-    learned, pause, asked = Learned(answered=False), min(FIRST, every), float("-inf")
+    learned, pause, asked = Learned(answered=False), 0.0, float("-inf")
     while left:
         fresh = time.monotonic() - asked >= pause
         if fresh:
-            pause = min(2 * pause, every)  # many jobs that are wrong die at once
+            pause = min(2 * pause or FIRST, every)  # many jobs that are wrong die at once
             learned = ask(store, [store.folder(planned.cell) for planned in left.values()])
             asked = time.monotonic()
             _tell(learned, told, listener)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,17 @@ from typing import Any
 
 import pytest
 
-CALLS = {"open": io, "fsync": os, "link": os, "replace": os, "rename": os, "mkdir": os, "unlink": os, "scandir": os}
+CALLS = {
+    "open": io,
+    "fsync": os,
+    "link": os,
+    "replace": os,
+    "rename": os,
+    "mkdir": os,
+    "unlink": os,
+    "scandir": os,
+    "stat": os,
+}
 
 
 @contextmanager
@@ -43,6 +54,33 @@ def failing(
         for call in calls:
             patch.setattr(CALLS[call], call, broken(call, getattr(CALLS[call], call)))
         yield failed
+
+
+@contextmanager
+def failing_from(at: int, number: int, part: str, times: int) -> Iterator[list[str]]:
+    """In this block, `times` calls of one kind fail from the `at`-th of all calls on; yields the paths of all calls."""
+    seen: list[str] = []
+    first = ""  # the call that failed first
+    left = times
+
+    def counted(call: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def work(*arguments: Any, **options: Any) -> Any:
+            nonlocal first, left
+            path = _path(arguments[0]) if arguments else ""
+            if part in path and threading.current_thread() is threading.main_thread():
+                seen.append(path)
+                first = call if len(seen) == at else first
+                if call == first and left:
+                    left -= 1
+                    raise OSError(number, os.strerror(number), path)
+            return real(*arguments, **options)
+
+        return work
+
+    with pytest.MonkeyPatch.context() as patch:
+        for call, module in CALLS.items():
+            patch.setattr(module, call, counted(call, getattr(module, call)))
+        yield seen
 
 
 def _path(argument: Any) -> str:

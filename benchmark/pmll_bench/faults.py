@@ -50,7 +50,7 @@ PASSING = {
 """The errors that may pass without anyone's help: those of a connection to a file server, and of a busy one."""
 
 PAUSES = (1.0, 3.0, 10.0, 30.0)  # seconds before the second to fifth try, each up to a quarter shorter or longer
-_ONE_TRY: ContextVar[bool] = ContextVar("one_try", default=False)
+_HURRIED: ContextVar[bool] = ContextVar("hurried", default=False)
 
 
 def persist(path: Path, work: Callable[[], T]) -> T:
@@ -60,7 +60,7 @@ def persist(path: Path, work: Callable[[], T]) -> T:
     an operation that it has carried out. Raises `PassingError` after the last try, and any other error at once:
     `FileError` or `StoreError`.
     """
-    for pause in () if _ONE_TRY.get() else PAUSES:
+    for pause in PAUSES[:1] if _HURRIED.get() else PAUSES:
         try:
             return work()
         except OSError as error:
@@ -74,13 +74,13 @@ def persist(path: Path, work: Callable[[], T]) -> T:
 
 
 @contextmanager
-def one_try() -> Iterator[None]:
-    """In this block, `persist` does not try again: the file system has just failed to answer."""
-    token = _ONE_TRY.set(True)
+def hurried() -> Iterator[None]:
+    """In this block, `persist` tries twice: the file system has just failed to answer, or the work can be left out."""
+    token = _HURRIED.set(True)
     try:
         yield
     finally:
-        _ONE_TRY.reset(token)
+        _HURRIED.reset(token)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,11 +16,17 @@ import pytest
 
 import mounts
 from command_line import SMALL, Command, method_file
-from failing_files import failing, scores_of
+from failing_files import failing, failing_from, scores_of
 from pmll_bench.errors import Exit
+from pmll_bench.faults import PAUSES
+from pmll_bench.run.execution import Execution
+from pmll_bench.run.groups import run_groups
+from pmll_bench.run.listeners import Silent
+from pmll_bench.run.outcome import Outcome
 from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.records import EndRecord
 from pmll_bench.store.store import Store
+from small_grids import small_grid
 
 DURING = "exec(os.environ.get('DURING_FIT', ''))"  # what happens while a method trains
 
@@ -151,6 +158,28 @@ def test_a_run_stops_when_the_file_system_fails_group_after_group(
     assert len(failed) == 3 * 5  # three groups, five tries each
     assert {(end.kind, end.cause) for end in ended(root)} == {("lost", "node")}
     completes(command, grid, root, expected)
+
+
+@pytest.mark.parametrize("times", [1, len(PAUSES) + 2], ids=["once", "until it gives up"])
+def test_wherever_the_file_system_fails_no_attempt_stays_open_and_the_rest_is_done(times: int, tmp_path: Path) -> None:
+    groups = small_grid(tmp_path).groups
+
+    def run(store: Store) -> Outcome:
+        return run_groups(groups, store, Execution(threads=1, workers=0), Silent(), threading.Event())
+
+    unbroken = Store.open(tmp_path / "unbroken")
+    with failing_from(0, errno.EIO, str(unbroken.root), 0) as calls:
+        run(unbroken)
+    assert len(calls) > 200
+    for at in range(1, len(calls), len(calls) // 20):
+        store = Store.open(tmp_path / str(at))
+        with failing_from(at, errno.EIO, str(store.root), times):
+            outcome = run(store)
+        done = scores_of(store.root)
+        assert len(done) == len(outcome.done) == 4 - len(outcome.lost) >= (4 if times == 1 else 2), (at, calls[at - 1])
+        assert all(attempt.ended() for cell in store.folders() for attempt in cell.attempts()), (at, calls[at - 1])
+        run(store)
+        assert scores_of(store.root) == scores_of(unbroken.root)
 
 
 # Errors that end the run

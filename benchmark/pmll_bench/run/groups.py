@@ -16,7 +16,7 @@ from pmll_datasets.loader import ImageSet
 from pmll_methods.engine.isolation import result_or_error
 
 from ..errors import PassingError, StoreError
-from ..faults import one_try
+from ..faults import hurried
 from ..plan.planned import Group, Planned
 from ..plan.planning import open_dataset
 from ..store.attempt import Attempt
@@ -75,7 +75,12 @@ def run_group(
 
     Returns whether the file system answered for all of them.
     """
-    store.check()
+    try:
+        store.check()
+    except PassingError as error:
+        for planned in group.cells:
+            leave_out(planned, error, store, listener, outcome)
+        return False
     answered = True
     with ExitStack() as leases:
         free: dict[str, Lease] = {}
@@ -205,7 +210,13 @@ class _GroupRun:
         if cell.failure is not None:
             raise cell.failure
         self.leases[run.planned.cell.id].check()
-        publish(cell, data, seconds, self.meter.cost(cell))
+        try:
+            publish(cell, data, seconds, self.meter.cost(cell))
+        except PassingError:
+            result = run.folder.result()
+            if result is None or result.attempt != run.attempt.number:
+                raise
+            run.attempt.end("done")  # only what follows the result had failed
         del self.attempts[run.planned.cell.id]
         self._finished(run.planned, "done", seconds.train + seconds.predict)
 
@@ -218,7 +229,7 @@ class _GroupRun:
             self.listener.note(f"{planned.cell.id}: {end.why.line}")
         if attempt is not None:
             try:
-                with one_try() if isinstance(error, StoreError) else nullcontext():
+                with hurried() if isinstance(error, StoreError) else nullcontext():
                     attempt.end(*end)
                     if (folder := self.store.folder(planned.cell)).result() is not None:
                         folder.drop_checkpoints()  # another run has finished the cell

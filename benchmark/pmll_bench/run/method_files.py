@@ -10,7 +10,7 @@ from pmll_methods.method import MethodError
 from pmll_methods.own_file import OwnFile
 from pmll_methods.settings import from_plain
 
-from ..faults import persist
+from ..faults import PASSING, persist
 from ..files import exists, write_whole
 from ..plan.cell import plain
 from ..plan.grid import recipe_digest, revision_of
@@ -43,7 +43,7 @@ def find_method(store: Store, planned: Planned) -> registry.Kind:
     """
     copy = _copy_of(store, planned)
     kept = copy if copy is not None and exists(copy) else None
-    kind = registry.find(planned.where.target, kept)
+    kind = persist(kept or Path(planned.where.target), lambda: _found(planned.where.target, kept))
     if differing := ", ".join(_differing(planned, kind)):
         raise MethodError(
             f"the method has changed since it was planned: {differing}",
@@ -51,6 +51,17 @@ def find_method(store: Store, planned: Planned) -> registry.Kind:
             hint="run the same command again to plan new cells; results of the old cells are kept",
         )
     return kind
+
+
+def _found(target: str, kept: Path | None) -> registry.Kind:
+    """The method `target`. Raises the error of the operating system if one that may pass hides its file."""
+    try:
+        return registry.find(target, kept)
+    except MethodError as error:
+        reason = error.__context__
+        if isinstance(reason, OSError) and reason.errno in PASSING:
+            raise reason from None
+        raise
 
 
 def _copy_of(store: Store, planned: Planned) -> Path | None:

@@ -150,7 +150,7 @@ class CellFolder:
 
     def open_attempt(self, environment: Environment, job: str = "") -> Attempt:
         """Start an attempt without `cell.json`. Nothing is left behind if its record cannot be written."""
-        number = self.newest + 1
+        number, saved = self.newest + 1, saved_step(self.path)
         while not Attempt(self.path, number).create():
             number += 1
         attempt = Attempt(self.path, number)
@@ -161,12 +161,13 @@ class CellFolder:
             command=tuple(sys.argv),
             environment=environment,
             job=job,
-            saved=saved_step(self.path),
+            saved=saved,
         )
         try:
             write_record(attempt.path / "attempt.json", record)
         except BaseException:
-            with suppress(OSError):
+            with suppress(OSError):  # it may be there although an error was reported
+                (attempt.path / "attempt.json").unlink(missing_ok=True)
                 attempt.path.rmdir()
             raise
         log.info("cell %s: attempt %d started", self.id, number)

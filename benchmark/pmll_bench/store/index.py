@@ -22,7 +22,7 @@ from pydantic_core import from_json
 from pmll_methods import recipe
 
 from ..errors import StoreError
-from ..faults import one_try, persist
+from ..faults import hurried, persist
 from ..files import write_whole
 from ..plan import cell
 from .cell_folder import CellFolder
@@ -120,7 +120,7 @@ class Index:
             return
         stored = _load(self._path)  # another process may have written it meanwhile
         kept = {name: entry for name in stored.cells.keys() - gone if (entry := stored.get(name))}
-        with suppress(StoreError), one_try():
+        with suppress(StoreError), hurried():
             write_whole(self._path, _as_bytes(kept | self._new))
             log.info("index written: %s", self._path)
 
@@ -163,13 +163,15 @@ _NOTHING = _Stored([], {})
 
 def stamp(path: Path) -> Stamp | None:
     """When a file was last changed, and its size; None if it is missing."""
-    try:
-        found = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError:
-        found = persist(path, path.stat)
-    return found.st_mtime_ns, found.st_ctime_ns, found.st_size
+
+    def work() -> Stamp | None:
+        try:
+            found = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return found.st_mtime_ns, found.st_ctime_ns, found.st_size
+
+    return persist(path, work)
 
 
 def _load(path: Path) -> _Stored:

@@ -19,6 +19,7 @@ from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.lease import Lease
 from pmll_bench.store.records import QueueRecord
 from pmll_bench.store.store import Store
+from pmll_bench.store.waste import submissions
 from small_grids import small_grid
 
 PLAIN = {"smoke": "no", "partition": "lake", "gpus": "1", "mem": "4G"}
@@ -57,6 +58,7 @@ def test_a_small_job_follows_every_submission(cluster: Cluster, store: Store, gr
     for line in ("dependency=afterany:101,afterany:102", "partition=lake", "mem=512M", "cpus-per-task=1", "time=30"):
         assert f"#SBATCH --{line}\n" in script
     assert "gpus" not in script
+    assert {record.follow_up for record in submissions(store).values()} == {"801"}
 
 
 def test_it_can_be_switched_off(cluster: Cluster, store: Store, grid: Plan) -> None:

@@ -209,17 +209,15 @@ def test_copies_of_method_files_that_no_cell_uses_are_removed(store: Store) -> N
 # Cluster jobs
 
 
-def submitted(
-    store: Store, main: str, cells: list[Planned], cluster: str = "noted", smoke: str = "", holds: str = ""
-) -> None:
+def submitted(store: Store, main: str, cells: list[Planned], cluster: str = "noted", **beside: str) -> None:
     """A submission of an array with a job for each cell, its folders and its record."""
     slurm = store.root / "slurm"
     jobs = tuple(SubmittedJob(job=f"{main}_{n}", cells=(store.folder(each.cell).name,)) for n, each in enumerate(cells))
     for name in (main, *(job.job for job in jobs)):
         (slurm / name).mkdir(parents=True)
         (slurm / name / f"{name}_submitted.pkl").write_bytes(b"pickle")
-    record = SubmissionRecord(
-        cluster=cluster, user=user(), jobs=jobs, settings={}, command=(), smoke=smoke, holds=holds
+    record = SubmissionRecord(cluster=cluster, user=user(), jobs=jobs, settings={}, command=()).model_copy(
+        update=beside
     )
     write_record(slurm / f"{main}.json", record)
 
@@ -255,15 +253,29 @@ def test_submissions_that_share_a_smoke_check_are_over_together(store: Store) ->
     assert [path.name for path in (store.root / "slurm").iterdir()] == ["held"]
 
 
+def test_the_small_jobs_and_the_notes_of_a_submission_are_known_and_go_with_it(store: Store) -> None:
+    submitted(store, "101", [planned()], smoke="901", follow_up="801", holds="abc")
+    slurm = store.root / "slurm"
+    row = slurm / "held" / "abc" / "lakes-bce-01234567"
+    for folder, name in ((slurm / "901", "901_0_log.out"), (slurm / "801", "801_0_log.out"), (row, "sound")):
+        folder.mkdir(parents=True)
+        (folder / name).touch()
+    (row / planned().cell.id).touch()
+    assert find(store, None, always).orphans == []
+    finish(store, planned())
+    assert prune(store, None, never).orphans == []
+    assert [path.name for path in slurm.iterdir()] == ["held"]
+
+
 @pytest.mark.parametrize(
     ("cluster_name", "listed", "kept"),
-    [("noted", ("101_0",), True), ("noted", ("999",), False), ("another", (), True)],
-    ids=["listed", "no longer listed", "of another cluster"],
+    [("noted", ("101_0",), True), ("noted", ("801",), True), ("noted", ("999",), False), ("another", (), True)],
+    ids=["listed", "followed", "no longer listed", "of another cluster"],
 )
 def test_slurm_is_asked_whether_a_job_is_alive(
     cluster_name: str, listed: tuple[str, ...], kept: bool, command: Command, cluster: Cluster, store: Store
 ) -> None:
-    submitted(store, "101", [planned()], cluster=cluster_name)
+    submitted(store, "101", [planned()], cluster=cluster_name, follow_up="801")
     finish(store, planned())
     cluster.alive(*listed)
     assert command("prune", "--root", str(store.root), "--yes").code == 0

@@ -102,8 +102,9 @@ def _submit(planned: Plan, layers: Layers, how: RunOptions) -> None:
     if not jobs:
         tell(nothing_to_submit(planned.cells, store, learned_of(planned.groups, store)))
     if how.wait:
-        continues = "it continues" if len(jobs) == 1 else "they continue"
-        tell(f"{counted(len(jobs), 'job')} submitted; {continues} if this command is stopped")
+        if jobs:
+            continues = "it continues" if len(jobs) == 1 else "they continue"
+            tell(f"{counted(len(jobs), 'job')} submitted; {continues} if this command is stopped")
         _follow(planned, store, jobs, how.as_json)
         return
     if how.as_json:

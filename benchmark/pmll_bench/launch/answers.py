@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..store.document import read_record
 from ..store.records import QueueRecord, SubmissionRecord
@@ -60,4 +61,9 @@ def ask_slurm(store: Store, queued: Iterable[QueueRecord]) -> Answer | None:
 
 def submission_of(store: Store, job: str) -> SubmissionRecord | None:
     """The record of the submission that a job belongs to; None if it is missing or damaged."""
-    return read_record(SubmissionRecord, store.root / "slurm" / f"{array_of(job)}.json")
+    return read_record(SubmissionRecord, record_path(store, job))
+
+
+def record_path(store: Store, job: str) -> Path:
+    """The file of the record of the submission that a job belongs to."""
+    return store.root / "slurm" / f"{array_of(job)}.json"

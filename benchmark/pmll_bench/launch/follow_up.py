@@ -10,24 +10,26 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from pmll_errors import counted
 
-from ..errors import ConfigError
+from ..errors import ConfigError, StoreError
 from ..plan.job_settings import JobSetting, Layer, from_mapping
 from ..plan.planned import Group, Planned
 from ..run.listeners import Listener
 from ..run.outcome import Outcome
 from ..store.cell_folder import CellFolder
+from ..store.document import write_record
 from ..store.lease import is_held
 from ..store.records import SubmissionRecord
 from ..store.store import Store
 from ..streams import print_line, take_any_text
 from . import waiting
 from .absences import APART
-from .answers import submission_of
+from .answers import record_path, submission_of
 from .arrays import arrays_of, in_lanes
 from .jobs import Learned, learn
 from .retries import judge, tries_of
@@ -59,7 +61,7 @@ def submit_follow_up(store: Store, jobs: Iterable[str]) -> str:
     """Submit the small job that begins when these jobs are over; returns its id.
 
     A site may refuse so little, for example in a partition for jobs with GPUs; the job then asks for what the first of
-    these jobs asked for. Raises `ConfigError` if Slurm refuses that, too.
+    these jobs asked for. It is noted with their submissions. Raises `ConfigError` if Slurm refuses that, too.
     """
     arrays = list(dict.fromkeys(array_of(job) for job in jobs))
     first = submission_of(store, arrays[0])
@@ -71,9 +73,14 @@ def submit_follow_up(store: Store, jobs: Iterable[str]) -> str:
         return call_sbatch(store, batch, [((), {"arrays": ",".join(arrays)})], FollowUp())[0]
 
     try:
-        return submitted(small)
+        job = submitted(small)
     except ConfigError:
-        return submitted({**given, "time": SMALL["time"]})
+        job = submitted({**given, "time": SMALL["time"]})
+    for array in arrays:
+        if (record := submission_of(store, array)) is not None:
+            with suppress(StoreError):  # only `prune` would not know its files
+                write_record(record_path(store, array), record.model_copy(update={"follow_up": job}))
+    return job
 
 
 def try_again(store: Store, jobs: Iterable[str]) -> list[str]:

@@ -26,19 +26,20 @@ def alive_submissions(store: Store, records: Iterable[SubmissionRecord]) -> Call
         for record in records
         if cluster is not None and record.cluster == cluster and not (hides and record.user != user())
     ]
-    listed = listed_jobs([*(_array(record) for record in told), *(each.smoke for each in told if each.smoke)])
+    listed = listed_jobs({job for record in told for job in _jobs(record)})
     running = {array_of(job.id) for job in (listed or {}).values() if not job.over}
 
     def alive(record: SubmissionRecord) -> bool:
         if record in told and listed is not None:
-            return bool({_array(record), record.smoke} & running)
+            return bool(_jobs(record) & running)
         return not _made_all(store, record, clock)
 
     return alive
 
 
-def _array(record: SubmissionRecord) -> str:
-    return array_of(record.jobs[0].job)
+def _jobs(record: SubmissionRecord) -> set[str]:
+    """The ids of the array and of the small jobs before and behind it."""
+    return {array_of(record.jobs[0].job), record.smoke, record.follow_up} - {""}
 
 
 def _made_all(store: Store, record: SubmissionRecord, clock: Clock) -> bool:

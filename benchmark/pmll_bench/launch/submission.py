@@ -18,8 +18,8 @@ from ..store.document import write_record
 from ..store.records import QueueRecord, SubmissionRecord, SubmittedJob
 from ..store.store import Store
 from .acceptance import submit_script
+from .answers import record_path
 from .sbatch import Batch
-from .scheduler import array_of
 from .worker import RunGroup
 
 TIMEOUTS = 1_000_000  # submitit's limit for requeues is never reached: those of `retries` hold
@@ -54,7 +54,7 @@ def submit_array(
     jobs = call_sbatch(store, batch, [(cells, options) for cells in names], RunGroup(), parallel=parallel)
     done = tuple(SubmittedJob(job=job, cells=cells) for job, cells in zip(jobs, names, strict=True))
     submitted = record(jobs=done, command=tuple(sys.argv))
-    write_record(store.root / "slurm" / f"{array_of(jobs[0])}.json", submitted)
+    write_record(record_path(store, jobs[0]), submitted)
     for job, of_group in zip(jobs, folders, strict=True):
         for folder in of_group:
             before, last = newest[folder], None if by_user else folder.queued()

@@ -26,7 +26,7 @@ KNOWN = re.compile(
             r"slurm/(\.submission_file_[0-9a-f]{32}\.sh|[0-9a-f]{32}_\d+\.pkl)",
             rf"slurm/(absent|{JOB})\.json",
             rf"slurm/{JOB}/{JOB}_.*",
-            rf"slurm/held/{NAME}/{NAME}\.json",
+            rf"slurm/held/{NAME}/{NAME}(\.json|/sound|/[0-9a-f]{{16}})",
         )
     )
 )

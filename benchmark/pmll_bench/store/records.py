@@ -132,6 +132,7 @@ class SubmissionRecord(Record):
     code: SourceCode | None = None  # that the cells were planned with; None before it was recorded
     smoke: str = ""  # the job of the smoke check that these jobs wait for, if any
     holds: str = ""  # the name of the submission in `store.holds`
+    follow_up: str = ""  # the small job that tries cells again when these jobs are over, if any
     options: Mapping[str, str | None] = Field(default_factory=dict)  # what each job is told besides its cells
 
 

@@ -129,13 +129,13 @@ def submissions(store: Store) -> dict[Path, SubmissionRecord]:
 def files_of(store: Store, path: Path, record: SubmissionRecord) -> list[Path]:
     """The files and folders of a submission; last its record, by which the others are known until they are gone."""
     folder = store.root / "slurm"
-    jobs = {path.stem, record.smoke, *(job.job for job in record.jobs)} - {""}
+    jobs = {path.stem, record.smoke, record.follow_up, *(job.job for job in record.jobs)} - {""}
     held = [folder / "held" / record.holds] if record.holds else []
     return [each for each in (*(folder / job for job in sorted(jobs)), *held, path) if each.exists()]
 
 
 def _jobs(store: Store, alive: Callable[[SubmissionRecord], bool]) -> Iterator[Waste]:
-    """The files of submissions that are over: those that share a smoke check or held rows are over together."""
+    """The files of submissions that are over: those that share a small job or held rows are over together."""
     found = submissions(store)
     over = {path: _is_over(store, record) and not alive(record) for path, record in found.items()}
     kept = {each for path, record in found.items() if not over[path] for each in files_of(store, path, record)}

@@ -60,7 +60,7 @@ def wheel(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def slurm(session: nox.Session) -> None:
-    """Test the Slurm launcher on a real single-node Slurm, installed with apt where it is missing. Needs root."""
+    """Test the Slurm launcher on a real Slurm, installed with apt where it is missing. Needs root."""
     if os.geteuid() != 0:
         session.skip("starting Slurm needs root")
     programs = ("slurmctld", "slurmdbd", "mariadbd")

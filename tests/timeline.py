@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from pmll_bench.cli import main
@@ -69,9 +70,9 @@ def _reasons(found: Iterable[dict[str, Any]]) -> str:
 
 
 def table(rows: Iterable[Sequence[object]]) -> str:
-    """Rows as a Markdown table."""
+    """Rows as a Markdown table; long reasons are cut."""
     lines = [("event", "seconds", "state", "reason"), ("---", "---:", "---", "---"), *rows]
-    return "\n".join(f"| {' | '.join(str(cell).replace('|', ' ') for cell in line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(shorten(str(cell).replace('|', ' '), 250) for cell in line)} |" for line in lines)
 
 
 Watch = Callable[..., Timeline]

@@ -7,7 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from real_slurm import HELD, ONE, Results, as_inline, bench, reached, submit, the_cell, until, wrong
+from real_slurm import (
+    GRID,
+    HELD,
+    ONE,
+    Results,
+    as_inline,
+    bench,
+    cells,
+    reached,
+    results,
+    submit,
+    the_cell,
+    until,
+    wrong,
+)
 from timeline import Watch, again, held
 
 pytestmark = pytest.mark.slurm
@@ -25,6 +39,28 @@ def test_a_second_run_submits_nothing_and_cancel_ends_the_jobs_of_a_grid(watch: 
     said.until("interrupted", "cancelled")
     assert the_cell().checkpoints()[0][0] == HELD
     again(said, expected)
+
+
+def test_one_cell_of_an_array_is_cancelled_and_no_other(watch: Watch, expected: Results) -> None:
+    said = watch("one cell of an array cancelled by `pmll-bench cancel`")
+    wrong("hold")
+    submit(*GRID, "0.1", "0.5", "0.9")
+    said.event("submitted")
+    said.until("3 running")
+    until(lambda: all(cell.newest == 1 and any(cell.attempts()[0].events()) for cell in cells()))
+    chosen = cells()[1]
+    cancelled = bench("cancel", chosen.id, "--yes")
+    assert cancelled.code == 0, cancelled.err
+    said.event("pmll-bench cancel CELL")
+    said.until("1 interrupted, 2 running")
+    wrong()
+    said.until("2 done, 1 interrupted")
+    assert chosen.id not in results()
+    submit(*GRID, "0.1", "0.5", "0.9")
+    said.event("the same command")
+    said.until("3 done")
+    assert as_inline(expected, 3)
+    assert sorted(cell.newest for cell in cells()) == [1, 1, 2]
 
 
 def test_a_job_that_can_never_start(watch: Watch, expected: Results) -> None:

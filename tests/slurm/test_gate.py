@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from real_slurm import GRID, Results, as_inline, cells, results, slurm, submit, wrong
+from real_slurm import GRID, RATIOS, Results, as_inline, cells, results, slurm, submit, wrong
 from timeline import Watch, again
 
 pytestmark = pytest.mark.slurm
@@ -40,6 +40,23 @@ def test_a_row_that_fails_the_smoke_check_stops_no_other(watch: Watch, folder: P
     said.event("two rows of two cells submitted behind a smoke check")
     said.until("2 done, 2 failed", "the lake is dry")
     assert len(results()) == 2
+
+
+def test_a_row_whose_first_three_cells_fail_alike_is_not_tried_further(watch: Watch, expected: Results) -> None:
+    said = watch("three cells of a row fail alike")
+    wrong("broken")
+    five = (*GRID, *RATIOS[:5])
+    submit(*five, slurm=["parallel=1"])
+    said.event("five jobs submitted, one at a time, without a smoke check")
+    said.until("5 failed", "the lake is dry")
+    reasons = [cell.state().message for cell in cells()]
+    assert sum(reason.startswith("ValueError: the lake is dry") for reason in reasons) == 3
+    assert sum("not started" in reason for reason in reasons) == 2
+    wrong()
+    submit(*five)
+    said.event("the same command, after the cause is gone")
+    said.until("5 done")
+    assert as_inline(expected, 5)
 
 
 def test_a_smoke_check_that_is_killed_by_memory(watch: Watch, expected: Results) -> None:

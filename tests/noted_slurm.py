@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from submitit.core.utils import DelayedSubmission
 
-from pmll_bench.launch.scheduler import Listed, user
+from pmll_bench.launch.slurm.queue.scheduler import Listed, user
 from pmll_bench.store.store import Store
 
 COMMANDS = {

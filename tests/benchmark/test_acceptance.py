@@ -8,9 +8,9 @@ import pytest
 
 from noted_slurm import COMMANDS, Cluster
 from pmll_bench.errors import ConfigError
-from pmll_bench.launch import acceptance
-from pmll_bench.launch.acceptance import submit_script
-from pmll_bench.launch.slurm import submit
+from pmll_bench.launch.slurm.submission import acceptance
+from pmll_bench.launch.slurm.submission.acceptance import submit_script
+from pmll_bench.launch.slurm.submission.submit import submit
 from pmll_bench.store.store import Store
 from small_grids import small_grid
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pmll_bench.launch.arrays import Array, in_lanes
+from pmll_bench.launch.slurm.submission.arrays import Array, in_lanes
 from pmll_bench.plan.planned import Group
 
 GROUP = Group(())

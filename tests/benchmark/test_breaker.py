@@ -9,7 +9,7 @@ import pytest
 
 from command_line import SMALL, Command, method_file
 from noted_slurm import Cluster, run_job
-from pmll_bench.launch.slurm import submit
+from pmll_bench.launch.slurm.submission.submit import submit
 from pmll_bench.store.store import Store
 from small_grids import small_grid
 

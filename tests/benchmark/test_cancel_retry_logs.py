@@ -12,7 +12,7 @@ import pytest
 from command_line import SMALL, Answer, Command, method_file
 from noted_slurm import Cluster
 from pmll_bench.launch.retries import may_go_on
-from pmll_bench.launch.scheduler import Listed, user
+from pmll_bench.launch.slurm.queue.scheduler import Listed, user
 from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.failure import Explanation
 from pmll_bench.store.lease import Lease

@@ -9,10 +9,10 @@ import pytest
 
 from noted_slurm import Cluster, run_job
 from pmll_bench.errors import ConfigError
-from pmll_bench.launch import waiting
-from pmll_bench.launch.follow_up import try_again, wait_and_try_again
-from pmll_bench.launch.scheduler import Listed, user
-from pmll_bench.launch.slurm import submit
+from pmll_bench.launch.slurm import waiting
+from pmll_bench.launch.slurm.queue.scheduler import Listed, user
+from pmll_bench.launch.slurm.submission.follow_up import try_again, wait_and_try_again
+from pmll_bench.launch.slurm.submission.submit import submit
 from pmll_bench.plan.planning import Plan
 from pmll_bench.run.progress import PlainListener
 from pmll_bench.store.cell_folder import CellFolder
@@ -27,8 +27,8 @@ PLAIN = {"smoke": "no", "partition": "lake", "gpus": "1", "mem": "4G"}
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    monkeypatch.setattr("pmll_bench.launch.absences.APART", 0.0)
-    monkeypatch.setattr("pmll_bench.launch.follow_up.APART", -1.0)
+    monkeypatch.setattr("pmll_bench.launch.slurm.queue.absences.APART", 0.0)
+    monkeypatch.setattr("pmll_bench.launch.slurm.submission.follow_up.APART", -1.0)
     return Store.open(tmp_path / "runs")
 
 
@@ -130,7 +130,7 @@ def test_what_another_command_has_in_hand_is_left_alone(cluster: Cluster, store:
 def test_nothing_is_submitted_again_while_slurm_doesnt_answer(
     cluster: Cluster, store: Store, grid: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pmll_bench.launch.follow_up.PATIENCE", 2)
+    monkeypatch.setattr("pmll_bench.launch.slurm.submission.follow_up.PATIENCE", 2)
     submit(grid.groups, store, PLAIN)
     cluster.silent()
     with pytest.raises(ConfigError, match="nothing was submitted again"):
@@ -151,7 +151,7 @@ def test_a_run_that_waits_does_the_same_itself(cluster: Cluster, store: Store, g
         return before(*given)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pmll_bench.launch.waiting.wait", wait)
+        patch.setattr("pmll_bench.launch.slurm.waiting.wait", wait)
         outcome = wait_and_try_again(grid.cells[:2], store, jobs, PlainListener(2, sys.stderr))
     assert sorted(outcome.done) == sorted([first.id, second.id])
     assert outcome.lost == []
@@ -164,7 +164,7 @@ def test_a_waiting_run_that_is_stopped_leaves_the_rest_to_the_small_job(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pmll_bench.launch.waiting.wait", interrupted)
+    monkeypatch.setattr("pmll_bench.launch.slurm.waiting.wait", interrupted)
     jobs = submit(grid.groups, store, PLAIN, follow_up=False)
     with pytest.raises(KeyboardInterrupt):
         wait_and_try_again(grid.cells, store, jobs, PlainListener(4, sys.stderr))

@@ -13,11 +13,11 @@ import pytest
 from noted_slurm import Cluster, run_job
 from own_data import own_data
 from pmll_bench.errors import ConfigError, StoreError
-from pmll_bench.launch.cancelling import cancel_jobs, find_jobs
-from pmll_bench.launch.gate import SmokeCheck, largest_of_each_row
-from pmll_bench.launch.job_ends import checked_row
-from pmll_bench.launch.scheduler import Listed, user
-from pmll_bench.launch.slurm import submit
+from pmll_bench.launch.slurm.queue.job_ends import checked_row
+from pmll_bench.launch.slurm.queue.scheduler import Listed, user
+from pmll_bench.launch.slurm.submission.cancelling import cancel_jobs, find_jobs
+from pmll_bench.launch.slurm.submission.gate import SmokeCheck, largest_of_each_row
+from pmll_bench.launch.slurm.submission.submit import submit
 from pmll_bench.plan.planned import Group
 from pmll_bench.plan.planning import Plan, open_dataset, plan
 from pmll_bench.plan.request import MethodRow, Request
@@ -271,7 +271,7 @@ def test_a_check_tries_to_write_into_the_store_first(
     def full(folder: Path) -> None:
         raise StoreError("no space left", where=str(folder))
 
-    monkeypatch.setattr("pmll_bench.launch.gate.probe", full)
+    monkeypatch.setattr("pmll_bench.launch.slurm.submission.gate.probe", full)
     with pytest.raises(StoreError, match="no space left"):
         run_job(store, "901")
     assert log(tmp_path) == []

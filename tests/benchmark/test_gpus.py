@@ -10,14 +10,15 @@ import pytest
 
 from command_line import SMALL, Command, method_file
 from pmll_bench.errors import ConfigError
-from pmll_bench.launch.gpu_slots import check_present, check_seen, variables
-from pmll_bench.launch.local import slots_here
+from pmll_bench.launch.local.gpus import check_present, check_seen, variables
+from pmll_bench.launch.local.pool import slots_here
 
 UUID = "GPU-3f2a77a1-5b1c-9d02-8a7e-0c9b3f1d2e4a"
 MIG = "MIG-b4b3a1d2-6f0e-5c11-9a44-7e2d1c0b9a8f"
 ON_THE_CPU = """
 import dataclasses, sys, threading
-from pmll_bench.launch import gpu_slots, slot
+from pmll_bench.launch.local import gpus as gpu_slots
+from pmll_bench.launch.local import slot
 from pmll_bench.run import groups
 
 gpu_slots.gpus = lambda: 1
@@ -40,7 +41,7 @@ def _as_shells_are(monkeypatch: pytest.MonkeyPatch) -> None:
 def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with two GPUs, as far as torch says, whose slots run on the CPU in the end."""
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    monkeypatch.setattr("pmll_bench.launch.local.COMMAND", (sys.executable, "-P", "-u", "-c", ON_THE_CPU))
+    monkeypatch.setattr("pmll_bench.launch.local.pool.COMMAND", (sys.executable, "-P", "-u", "-c", ON_THE_CPU))
 
 
 def run(folder: Path, *more: str) -> list[str]:
@@ -122,7 +123,7 @@ def test_a_slot_that_does_not_see_its_gpu_ends_the_run_and_no_cell_fails(
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)  # here; the slots ask for themselves
     command_line = [*run(tmp_path, "--gpus", UUID)]
     monkeypatch.setattr(
-        "pmll_bench.launch.local.COMMAND",
+        "pmll_bench.launch.local.pool.COMMAND",
         (sys.executable, "-P", "-u", "-c", ON_THE_CPU.replace("lambda: 1", "lambda: 0")),
     )
     answer = command(*command_line)
@@ -155,7 +156,7 @@ def test_a_wrong_request_is_a_usage_error(
 
 def test_the_cores_are_divided_among_the_slots(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
-    monkeypatch.setattr("pmll_bench.launch.local.cores", lambda: 24)
+    monkeypatch.setattr("pmll_bench.launch.local.pool.cores", lambda: 24)
     slots = slots_here(None, None, None, ("3", "1", "0"))
     assert [(each.gpu, each.device, each.threads) for each in slots] == [
         ("3", "cuda", 8),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pmll_bench.launch.job_ends import end_of, last_words
-from pmll_bench.launch.scheduler import Listed
+from pmll_bench.launch.slurm.queue.job_ends import end_of, last_words
+from pmll_bench.launch.slurm.queue.scheduler import Listed
 
 KILLED = """slurmstepd-node: error: StepId=3.0 exceeded memory limit (309141504 > 67108864), being killed
 slurmstepd-node: error: *** STEP 3.0 ON node CANCELLED AT 2026-11-29T21:23:38 ***

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from noted_slurm import Cluster
-from pmll_bench.launch.job_ends import log_of
-from pmll_bench.launch.jobs import Learned, learn
-from pmll_bench.launch.scheduler import Listed
-from pmll_bench.launch.scheduler import user as own_name
+from pmll_bench.launch.slurm.queue.job_ends import log_of
+from pmll_bench.launch.slurm.queue.jobs import Learned, learn
+from pmll_bench.launch.slurm.queue.scheduler import Listed
+from pmll_bench.launch.slurm.queue.scheduler import user as own_name
 from pmll_bench.plan.planned import Planned
 from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.document import write_record

@@ -15,9 +15,9 @@ import pytest
 
 from command_line import SMALL, Command, method_file
 from pmll_bench.errors import StoreError
-from pmll_bench.launch.local import slots_here
-from pmll_bench.launch.slot import as_error, as_plain
-from pmll_bench.launch.slot_death import cause_of, oom_kills
+from pmll_bench.launch.local.pool import slots_here
+from pmll_bench.launch.local.slot import as_error, as_plain
+from pmll_bench.launch.local.slot_death import cause_of, oom_kills
 from pmll_bench.store.store import Store
 from pmll_methods.method import MethodError
 
@@ -292,7 +292,7 @@ def test_slots_share_out_what_the_machine_has(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cores, gpus = machine
-    monkeypatch.setattr("pmll_bench.launch.local.cores", lambda: cores)
+    monkeypatch.setattr("pmll_bench.launch.local.pool.cores", lambda: cores)
     monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
     assert [(slot.device, slot.threads) for slot in slots_here(*asked)] == expected
 

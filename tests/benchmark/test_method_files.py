@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from command_line import Command
-from pmll_bench.launch.worker import group_of
+from pmll_bench.launch.slurm.job.worker import group_of
 from pmll_bench.plan.planned import Group, Planned
 from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
@@ -121,7 +121,7 @@ def test_another_process_runs_the_planned_code_too_and_needs_no_original(tmp_pat
     write(path, 2)
     script = f"""
 from pathlib import Path
-from pmll_bench.launch.worker import RunGroup
+from pmll_bench.launch.slurm.job.worker import RunGroup
 RunGroup()({str(root)!r}, ["shapes/" + {cell.cell.method!r} + "/" + {cell.cell.id!r}], {{"device": "cpu"}})
 """
     for number, expected in enumerate((1, 1)):

@@ -15,8 +15,8 @@ from submitit.core.utils import DelayedSubmission
 from command_line import Command, method_file
 from noted_slurm import Cluster, submission
 from pmll_bench.errors import ConfigError
-from pmll_bench.launch.slurm import submit
-from pmll_bench.launch.worker import RunGroup
+from pmll_bench.launch.slurm.job.worker import RunGroup
+from pmll_bench.launch.slurm.submission.submit import submit
 from pmll_bench.plan.planned import Planned
 from pmll_bench.plan.planning import Plan
 from pmll_bench.run.method_files import keep_method
@@ -100,7 +100,8 @@ def test_the_digest_covers_what_changes_numbers_and_nothing_else(installation: I
 
 def test_no_job_imports_what_the_digest_leaves_out(installation: Installation) -> None:
     code = (
-        "import sys, pmll_bench.launch.worker, pmll_bench.launch.slot, pmll_bench.run.groups, pmll_bench.run.progress\n"
+        "import sys, pmll_bench.launch.slurm.job.worker, pmll_bench.launch.local.slot\n"
+        "import pmll_bench.run.groups, pmll_bench.run.progress\n"
         "print(*sys.modules)"
     )
     imported = {name.split(".")[1] for name in installation.python(code).stdout.split() if "pmll_bench." in name}
@@ -182,15 +183,16 @@ def test_a_changed_method_file_is_found_before_the_data_set_is_read(
 # --- slots
 
 
-DIES = """
-        if run.seed == 0 and not os.environ.get("SAFE"):
+DIES_ONCE = """
+        if run.seed == 0 and not os.path.exists("died"):
+            open("died", "w").close()
             os.kill(os.getpid(), signal.SIGKILL)
         while not os.path.exists("compared"):
             pass"""
 
 
 def _run(folder: Path, slots: str) -> list[str]:
-    mine = method_file(folder, fit=DIES)
+    mine = method_file(folder, fit=DIES_ONCE)
     ratios = ["--ratios", "0.5", "--seeds", "0,1,2", "--subset", "60", "--threads", "1", "--device", "cpu"]
     return ["run", "--methods", mine, *ratios, "--launcher", "local", "--slots", slots]
 
@@ -198,22 +200,21 @@ def _run(folder: Path, slots: str) -> list[str]:
 def test_after_an_edit_no_slot_starts_again_and_the_others_finish_the_grid(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pmll_bench.launch.local.check_unchanged", _changed)
+    monkeypatch.setattr("pmll_bench.launch.local.pool.check_unchanged", _changed)
     answer = command(*_run(tmp_path, "2"), "--json")
     outcome = json.loads(answer.out.splitlines()[-1])
     assert "is not started again: the code has changed" in answer.err
-    assert (len(outcome["lost"]), len(outcome["done"])) == (1, 2)
+    assert (len(outcome["lost"]), len(outcome["done"])) == (0, 3)  # another slot tried the lost cell again
 
 
 def test_after_an_edit_the_run_ends_with_its_last_slot_and_the_same_command_completes_it(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as edited:
-        edited.setattr("pmll_bench.launch.local.check_unchanged", _changed)
+        edited.setattr("pmll_bench.launch.local.pool.check_unchanged", _changed)
         answer = command(*_run(tmp_path, "1"))
     assert answer.code == 3
     assert "the code has changed since the cells were planned" in answer.err
-    monkeypatch.setenv("SAFE", "1")
     assert command(*_run(tmp_path, "1")).code == 0
 
 

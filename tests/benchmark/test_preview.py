@@ -10,7 +10,7 @@ import pytest
 
 from command_line import Command
 from noted_slurm import Cluster
-from pmll_bench.launch.estimate import Duration, Rates, duration, rates
+from pmll_bench.launch.slurm.submission.estimate import Duration, Rates, duration, rates
 from pmll_bench.plan.planned import Group, Planned
 from pmll_bench.store.store import Store
 from small_grids import method_file, small_grid
@@ -85,7 +85,7 @@ def test_a_limit_that_is_too_short_is_told_before_anything_is_submitted(
     command: Command, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long = Duration(7200.0, "measured")
-    monkeypatch.setattr("pmll_bench.launch.preview.duration", lambda group, known: long)
+    monkeypatch.setattr("pmll_bench.launch.slurm.submission.preview.duration", lambda group, known: long)
     answer = command(*GRID, "--methods", "linear-probe", "--dry-run", "--slurm", "cpus=4")
     assert "warning: 1 job of array 1 will reach the time limit of 60 min (about 120 min for the longest)" in answer.err
     assert "about 8 CPU hours in all" in answer.err

@@ -18,7 +18,7 @@ import mounts
 from command_line import Answer, Command
 from noted_slurm import Cluster
 from pmll_bench.errors import FileError
-from pmll_bench.launch.scheduler import user
+from pmll_bench.launch.slurm.queue.scheduler import user
 from pmll_bench.plan.planned import Planned
 from pmll_bench.store.attempt import Attempt
 from pmll_bench.store.cell_folder import CellFolder

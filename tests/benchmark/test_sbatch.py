@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from pmll_bench.errors import ConfigError
-from pmll_bench.launch.sbatch import UNLIMITED, batch_of, check, parse_time
-from pmll_bench.launch.sbatch_options import KNOWN, OUR_NAMES, SET_BY_US
+from pmll_bench.launch.slurm.submission.sbatch import UNLIMITED, batch_of, check, parse_time
+from pmll_bench.launch.slurm.submission.sbatch_options import KNOWN, OUR_NAMES, SET_BY_US
 from pmll_bench.plan.job_settings import from_mapping
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from noted_slurm import Cluster
-from pmll_bench.launch import scheduler
-from pmll_bench.launch.pending import explain_waiting
-from pmll_bench.launch.scheduler import Listed, ended_jobs, listed_jobs
+from pmll_bench.launch.slurm.queue import scheduler
+from pmll_bench.launch.slurm.queue.pending import explain_waiting
+from pmll_bench.launch.slurm.queue.scheduler import Listed, ended_jobs, listed_jobs
 
 
 def test_all_jobs_are_asked_for_in_one_call(cluster: Cluster) -> None:

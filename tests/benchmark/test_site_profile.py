@@ -9,8 +9,8 @@ import pytest
 
 from command_line import Command
 from noted_slurm import Cluster
-from pmll_bench.launch.arrays import arrays_of
-from pmll_bench.launch.site_profile import profile_path
+from pmll_bench.launch.slurm.submission.arrays import arrays_of
+from pmll_bench.launch.slurm.submission.site_profile import profile_path
 from pmll_bench.plan.grid import groups
 from pmll_bench.plan.job_settings import Layers, from_mapping, in_force
 from pmll_bench.plan.planned import Group

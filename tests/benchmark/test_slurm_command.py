@@ -13,8 +13,8 @@ import pytest
 from command_line import Answer
 from noted_slurm import Cluster, run_job
 from pmll_bench.cli import main
-from pmll_bench.launch.scheduler import Listed, user
-from pmll_bench.launch.waiting import wait
+from pmll_bench.launch.slurm.queue.scheduler import Listed, user
+from pmll_bench.launch.slurm.waiting import wait
 from pmll_bench.plan.planned import Planned
 from pmll_bench.run.outcome import Outcome
 from pmll_bench.store.lease import Lease
@@ -91,7 +91,7 @@ def test_waiting_ends_like_a_run_in_this_process(command: Any, monkeypatch: pyte
             run_job(store, job)
         return wait(cells, store, *arguments)
 
-    monkeypatch.setattr("pmll_bench.launch.waiting.wait", run_and_wait)
+    monkeypatch.setattr("pmll_bench.launch.slurm.waiting.wait", run_and_wait)
     answer = command("--wait")
     assert answer.code == 0, answer.err
     assert "4 jobs submitted" in answer.err
@@ -105,7 +105,7 @@ def test_ctrl_c_leaves_the_jobs_to_themselves(command: Any, monkeypatch: pytest.
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pmll_bench.launch.waiting.wait", interrupted)
+    monkeypatch.setattr("pmll_bench.launch.slurm.waiting.wait", interrupted)
     answer = command("--wait")
     assert answer.code == 130
     assert answer.out == ""

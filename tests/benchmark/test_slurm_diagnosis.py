@@ -9,8 +9,8 @@ import pytest
 
 from command_line import Command
 from noted_slurm import Cluster
-from pmll_bench.launch.sbatch import check
-from pmll_bench.launch.site_profile import profile_path, read_profile
+from pmll_bench.launch.slurm.submission.sbatch import check
+from pmll_bench.launch.slurm.submission.site_profile import profile_path, read_profile
 
 CONFIGURATION = """
 ClusterName             = vega

@@ -13,7 +13,7 @@ from submitit.core.utils import DelayedSubmission
 
 from noted_slurm import Cluster, run_job, submission
 from pmll_bench.errors import ConfigError
-from pmll_bench.launch.slurm import submit
+from pmll_bench.launch.slurm.submission.submit import submit
 from pmll_bench.plan.grid import groups
 from pmll_bench.plan.planned import Planned
 from pmll_bench.plan.planning import Plan, plan
@@ -117,7 +117,7 @@ def test_a_job_is_given_plain_data_only(cluster: Cluster, store: Store, grid: Pl
         pickle = submission(store, job).read_bytes()
         assert len(pickle) < 1000
         texts = [value for _, value, _ in pickletools.genops(pickle) if isinstance(value, str)]
-        assert [text for text in texts if text.startswith("pmll")] == ["pmll_bench.launch.worker"]
+        assert [text for text in texts if text.startswith("pmll")] == ["pmll_bench.launch.slurm.job.worker"]
         delayed = DelayedSubmission.load(submission(store, job))
         names = tuple(cell(store, each).name for each in grid.groups[number].cells)
         root, cells, options = delayed.args
@@ -128,7 +128,7 @@ def test_a_job_is_given_plain_data_only(cluster: Cluster, store: Store, grid: Pl
 def test_only_what_nobody_has_in_hand_is_submitted(
     cluster: Cluster, store: Store, grid: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pmll_bench.launch.absences.APART", 0.0)
+    monkeypatch.setattr("pmll_bench.launch.slurm.queue.absences.APART", 0.0)
     first, second, third, fourth = (group.cells[0] for group in grid.groups)
     assert len(submit(grid.groups[:3], store, {})) == 3
     run_job(store, "101_0")  # done

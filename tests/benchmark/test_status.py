@@ -15,7 +15,7 @@ import pytest
 from command_line import Command
 from noted_slurm import Cluster
 from pmll_bench.cli import readings
-from pmll_bench.launch.scheduler import Listed, user
+from pmll_bench.launch.slurm.queue.scheduler import Listed, user
 from pmll_bench.plan.planned import Planned
 from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.failure import Explanation

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from noted_slurm import Cluster
-from pmll_bench.launch import absences
-from pmll_bench.launch.jobs import Learned, learn
-from pmll_bench.launch.scheduler import Listed, user
-from pmll_bench.launch.waiting import wait
+from pmll_bench.launch.slurm.queue import absences
+from pmll_bench.launch.slurm.queue.jobs import Learned, learn
+from pmll_bench.launch.slurm.queue.scheduler import Listed, user
+from pmll_bench.launch.slurm.waiting import wait
 from pmll_bench.plan.planned import Planned
 from pmll_bench.run.listeners import Silent
 from pmll_bench.store.cell_folder import CellFolder
@@ -171,7 +171,7 @@ def test_the_scheduler_is_asked_soon_at_first_and_then_ever_more_rarely(
     cluster: Cluster, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock, item, asked = Clock(), planned(), list[float]()
-    monkeypatch.setattr("pmll_bench.launch.waiting.time", clock)
+    monkeypatch.setattr("pmll_bench.launch.slurm.waiting.time", clock)
     queue(store, item, "7")
     cluster.alive("7")
 

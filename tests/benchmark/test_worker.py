@@ -16,8 +16,8 @@ import pytest
 
 from noted_slurm import Cluster
 from pmll_bench.errors import ConfigError, StoreError
-from pmll_bench.launch.own_end import Reason, allowed, why_stopped
-from pmll_bench.launch.worker import RunGroup, group_of
+from pmll_bench.launch.slurm.job.own_end import Reason, allowed, why_stopped
+from pmll_bench.launch.slurm.job.worker import RunGroup, group_of
 from pmll_bench.plan.planned import Group
 from pmll_bench.run.method_files import keep_method
 from pmll_bench.run.stopping import Stop, handling
@@ -199,7 +199,7 @@ def test_a_job_that_is_warned_before_its_cell_began_counts_as_a_try(
         os.kill(os.getpid(), signal.SIGUSR2)
         return Group(())
 
-    monkeypatch.setattr("pmll_bench.launch.worker.group_of", warned)
+    monkeypatch.setattr("pmll_bench.launch.slurm.job.worker.group_of", warned)
     with pytest.raises(SystemExit):
         job.run()
     job.run()
@@ -245,7 +245,7 @@ def test_after_a_passing_fault_of_the_file_system_a_job_queues_itself_again_thre
             attempt = folder.begin(group_of([folder]).cells[0], {}, "101_2")
             attempt.end("lost", Explanation("StoreError: stale file handle", "", "", ""), "node")
 
-    monkeypatch.setattr("pmll_bench.launch.worker._carry_out", fail)
+    monkeypatch.setattr("pmll_bench.launch.slurm.job.worker._carry_out", fail)
     for _ in range(3):
         with pytest.raises(SystemExit):
             job.run()
@@ -309,7 +309,7 @@ def test_after_sigterm_a_job_saves_and_waits_for_what_slurm_does_with_it(
     monkeypatch.setenv("SIGNALS", "SIGTERM")
     slept: list[float] = []
     clock = SimpleNamespace(sleep=slept.append, monotonic=time.monotonic)
-    monkeypatch.setattr("pmll_bench.launch.worker.time", clock)
+    monkeypatch.setattr("pmll_bench.launch.slurm.job.worker.time", clock)
     with pytest.raises(SystemExit) as ended:
         job.run()
     assert ended.value.code == 143
@@ -320,7 +320,7 @@ def test_after_sigterm_a_job_saves_and_waits_for_what_slurm_does_with_it(
 def test_a_lease_that_a_dead_machine_left_is_waited_out(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     with ExitStack() as held:
         held.enter_context(Lease(job.folder.lease))
-        monkeypatch.setattr("pmll_bench.launch.worker.HEARTBEAT", 0.0)
+        monkeypatch.setattr("pmll_bench.launch.slurm.job.worker.HEARTBEAT", 0.0)
         monkeypatch.setattr("pmll_bench.run.progress.PlainListener.note", lambda *_: held.close())
         job.run()  # the first try notes that another process holds the cell
     assert job.folder.state().name == "done"

@@ -34,7 +34,7 @@ import torch
 
 from noted_slurm import COMMANDS, Cluster
 from pmll_bench.cli import main as command_line
-from pmll_bench.launch.worker import RunGroup
+from pmll_bench.launch.slurm.job.worker import RunGroup
 from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
 from pmll_bench.run import groups as loaded_before_forks  # noqa: F401

@@ -21,7 +21,7 @@ from .output import columns, print_json, tell
 from .run_grid import check_options, job_layers, launch
 
 if TYPE_CHECKING:
-    from ..launch.cancelling import Cancellation
+    from ..launch.slurm.submission.cancelling import Cancellation
     from ..plan.job_settings import Layer
     from ..store.cell_folder import CellFolder
 
@@ -70,8 +70,8 @@ def retry(
       pmll-bench retry --dry-run
       pmll-bench retry --class oom --slurm mem=64G --dry-run
     """
-    from ..launch.follow_up import settings_of
-    from ..launch.jobs import learn
+    from ..launch.slurm.queue.jobs import learn
+    from ..launch.slurm.submission.follow_up import settings_of
     from ..store.chosen import chosen
     from ..store.store import Store
 
@@ -174,7 +174,7 @@ def cancel(
       pmll-bench cancel --methods dualcoop --yes
       pmll-bench cancel 4a48ba609e19 --yes
     """
-    from ..launch.cancelling import cancel_jobs, find_jobs
+    from ..launch.slurm.submission.cancelling import cancel_jobs, find_jobs
     from ..store.chosen import chosen
     from ..store.store import Store
 

@@ -47,7 +47,7 @@ def prune(
       pmll-bench prune --methods dualcoop --yes
       pmll-bench prune --pack --yes
     """
-    from ..launch.over import alive_submissions
+    from ..launch.slurm.queue.over import alive_submissions
     from ..store.chosen import chosen
     from ..store.prune import find, prune
     from ..store.store import Store

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from .output import columns, failure_text
 
 if TYPE_CHECKING:
-    from ..launch.job_groups import JobGroup
-    from ..launch.jobs import Learned
+    from ..launch.slurm.queue.job_groups import JobGroup
+    from ..launch.slurm.queue.jobs import Learned
     from ..store.status import CellStatus, Failure
     from ..store.store import Store
 
@@ -80,7 +80,7 @@ class Reading:
 
 def read(store: Store, learned: Learned, revisions: Mapping[str, int | str] | None = None) -> Reading:
     """The states of all cells now; `learned` is what the scheduler said of their jobs."""
-    from ..launch.job_groups import grouped
+    from ..launch.slurm.queue.job_groups import grouped
     from ..store.status import failures, survey
 
     cells = []
@@ -100,7 +100,7 @@ def read(store: Store, learned: Learned, revisions: Mapping[str, int | str] | No
 
 def readings(store: Store, seconds: float, revisions: Mapping[str, int | str] | None = None) -> Iterator[Reading]:
     """A reading every `seconds` until all cells have ended, or nothing has been at work in two readings."""
-    from ..launch.jobs import Learned, learn
+    from ..launch.slurm.queue.jobs import Learned, learn
 
     learned, asked, idle = Learned(), -ASK, 0
     while True:

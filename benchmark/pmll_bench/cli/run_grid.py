@@ -53,7 +53,7 @@ def check_options(how: RunOptions) -> None:
 
 
 def _check_gpus(how: RunOptions, gpus: list[str]) -> None:
-    from ..launch.gpu_slots import check_ids
+    from ..launch.local.gpus import check_ids
 
     if how.launcher == Launcher.slurm:
         raise UsageError("--gpus is for the launcher local, not slurm", hint="for the GPUs of jobs: --slurm gpus=1")
@@ -77,7 +77,7 @@ def _show(planned: Plan, layers: Layers, how: RunOptions) -> None:
     if how.launcher != Launcher.slurm:
         show_plan(planned, how.root, how.as_json)
         return
-    from ..launch.preview import preview, why_nothing
+    from ..launch.slurm.submission.preview import preview, why_nothing
     from ..store.store import Store
     from .submissions import show_submission
 
@@ -92,8 +92,8 @@ def _show(planned: Plan, layers: Layers, how: RunOptions) -> None:
 
 def _submit(planned: Plan, layers: Layers, how: RunOptions) -> None:
     """Submit the missing cells, then print the job ids or wait for the jobs."""
-    from ..launch.in_hand import learned_of, nothing_to_submit
-    from ..launch.slurm import submit
+    from ..launch.slurm.submission.in_hand import learned_of, nothing_to_submit
+    from ..launch.slurm.submission.submit import submit
     from ..store.store import Store
 
     store = Store.open(how.root)
@@ -121,8 +121,8 @@ def job_layers(planned: Plan, of_grid: Layer, how: RunOptions) -> Layers:
     """
     if how.launcher != Launcher.slurm and not of_grid:
         return ()
-    from ..launch.site_profile import read_profile
-    from ..launch.slurm import checked
+    from ..launch.slurm.submission.site_profile import read_profile
+    from ..launch.slurm.submission.submit import checked
     from ..plan.job_settings import from_options
 
     profile = read_profile() if how.launcher == Launcher.slurm else ()
@@ -131,7 +131,7 @@ def job_layers(planned: Plan, of_grid: Layer, how: RunOptions) -> Layers:
 
 def _follow(planned: Plan, store: Store, jobs: Sequence[str], as_json: bool) -> None:
     """Wait for the jobs, submit again what may be tried again, and print the results."""
-    from ..launch.follow_up import wait_and_try_again
+    from ..launch.slurm.submission.follow_up import wait_and_try_again
     from ..run.progress import listening
 
     missing = [each for each in planned.cells if store.summary(each.cell) is None]
@@ -191,7 +191,7 @@ def _launcher(how: RunOptions, planned: Plan) -> Callable[..., Outcome]:
 
     threads = _threads(planned, how)
     if how.launcher == Launcher.local:
-        from ..launch.local import run_in_slots, slots_here
+        from ..launch.local.pool import run_in_slots, slots_here
 
         return partial(run_in_slots, slots=slots_here(how.slots, how.device, threads, how.gpus or ()))
     from ..run.execution import Execution

@@ -11,7 +11,7 @@ from ..errors import ConfigError
 from .diagnosis import Finding
 
 if TYPE_CHECKING:
-    from ..launch.site import Partition, Site
+    from ..launch.slurm.queue.site import Partition, Site
 
 WRITTEN = "written now: edit it"
 NEEDED = 2000  # MB that a job needs to import torch and begin
@@ -19,7 +19,7 @@ NEEDED = 2000  # MB that a job needs to import torch and begin
 
 def examine_slurm() -> list[Finding]:
     """Ask Slurm what it offers, and write a profile if there is none; each problem has a hint."""
-    from ..launch.site import site
+    from ..launch.slurm.queue.site import site
 
     found = site()
     if found is None:
@@ -48,7 +48,7 @@ def _is_small(each: Partition) -> bool:
 
 
 def _cluster(found: Site) -> Iterator[Finding]:
-    from ..launch.slurm import LARGEST_ARRAY
+    from ..launch.slurm.submission.submit import LARGEST_ARRAY
 
     yield Finding("cluster", f"{found.cluster}, Slurm {found.version}")
     size = LARGEST_ARRAY if found.largest_array is None else min(LARGEST_ARRAY, found.largest_array)
@@ -79,7 +79,7 @@ def _partition(each: Partition, hint: str) -> Finding:
 
 def _profile(found: Site) -> tuple[Finding, dict[str, str]]:
     """The profile of the site, which is written if there is none, and its settings for all jobs."""
-    from ..launch.site_profile import profile_path, read_profile, write_profile
+    from ..launch.slurm.submission.site_profile import profile_path, read_profile, write_profile
 
     path = profile_path()
     try:
@@ -94,7 +94,7 @@ def _profile(found: Site) -> tuple[Finding, dict[str, str]]:
 
 def first_profile(found: Site) -> str:
     """A profile for a cluster, with a comment on each line."""
-    from ..launch.sbatch import MINUTES, PARALLEL
+    from ..launch.slurm.submission.sbatch import MINUTES, PARALLEL
 
     usual = found.usual
     names = ", ".join(each.name for each in found.partitions)

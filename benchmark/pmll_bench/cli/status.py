@@ -49,7 +49,7 @@ def status(
       pmll-bench status --watch
       pmll-bench status --watch 60 --json
     """
-    from ..launch.jobs import learn
+    from ..launch.slurm.queue.jobs import learn
     from ..store.store import Store
     from .readings import read, readings
 

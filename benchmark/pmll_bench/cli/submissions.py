@@ -10,7 +10,7 @@ from pmll_errors import counted
 from .output import columns, tell
 
 if TYPE_CHECKING:
-    from ..launch.preview import ArrayPreview
+    from ..launch.slurm.submission.preview import ArrayPreview
 
 
 def show_submission(arrays: Sequence[ArrayPreview]) -> None:

@@ -9,16 +9,16 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from ..errors import StoreError
-from ..run.stopping import Stop
-from ..store.attempt import Attempt, saved_step
-from ..store.cell_folder import CellFolder
-from ..store.environment import environment
-from ..store.failure import Explanation
-from ..store.lease import is_held
-from ..store.records import Cause, EndKind
-from .retries import may_go_on
-from .scheduler import ask, own_job
+from ....errors import StoreError
+from ....run.stopping import Stop
+from ....store.attempt import Attempt, saved_step
+from ....store.cell_folder import CellFolder
+from ....store.environment import environment
+from ....store.failure import Explanation
+from ....store.lease import is_held
+from ....store.records import Cause, EndKind
+from ...retries import may_go_on
+from ..queue.scheduler import ask, own_job
 
 WARNING = signal.SIGUSR2  # sent before the time limit and before preemption; submitit's default
 MESSAGES: dict[Cause, str] = {

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal, TypeAlias
 
-from ..plan.planned import Group, Planned
-from ..store.result import Result
+from ....plan.planned import Group, Planned
+from ....store.result import Result
 
 Basis: TypeAlias = Literal["measured", "scaled", "unknown"]
 Like: TypeAlias = tuple[str, str, str]  # method, data set and track

@@ -8,11 +8,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..errors import StoreError
-from ..files import make_folder
-from ..store.document import Record, read_record, write_record
-from ..store.lease import Clock
-from ..store.store import Store
+from ....errors import StoreError
+from ....files import make_folder
+from ....store.document import Record, read_record, write_record
+from ....store.lease import Clock
+from ....store.store import Store
 
 APART = 10.0  # seconds between two answers without a job before it counts as gone
 

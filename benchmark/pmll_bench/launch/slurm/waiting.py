@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
-from ..plan.planned import Planned
-from ..run.listeners import Listener
-from ..run.outcome import Outcome
-from ..store.cell_folder import CellFolder
-from ..store.lease import Clock
-from ..store.store import Store
-from .job_groups import grouped
-from .jobs import NOT_OVER, Learned, learn
+from ...plan.planned import Planned
+from ...run.listeners import Listener
+from ...run.outcome import Outcome
+from ...store.cell_folder import CellFolder
+from ...store.lease import Clock
+from ...store.store import Store
+from .queue.job_groups import grouped
+from .queue.jobs import NOT_OVER, Learned, learn
 
 POLL = 5.0  # seconds between two readings of the files
 FIRST, ASK = 10.0, 60.0  # seconds between two questions to the scheduler, which many users share: at first, and later

@@ -7,15 +7,15 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from ..errors import ConfigError
-from ..store.attempt import Attempt
-from ..store.cell_folder import CellFolder
-from ..store.failure import Explanation
-from ..store.lease import is_held
-from ..store.store import Store
-from .answers import submission_of
-from .jobs import FOR_CHECK, NOT_OVER, Learned, learn
-from .scheduler import run
+from ....errors import ConfigError
+from ....store.attempt import Attempt
+from ....store.cell_folder import CellFolder
+from ....store.failure import Explanation
+from ....store.lease import is_held
+from ....store.store import Store
+from ..queue.answers import submission_of
+from ..queue.jobs import FOR_CHECK, NOT_OVER, Learned, learn
+from ..queue.scheduler import run
 
 AT_ONCE = 200  # jobs in one call of scancel
 CANCELLED = Explanation("cancelled with 'pmll-bench cancel'", "", "run the same command to submit it again", "")

@@ -11,16 +11,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from ..faults import store_errors
-from ..plan.planned import Group
-from ..run.method_files import keep_method
-from ..store.document import write_record
-from ..store.records import QueueRecord, SubmissionRecord, SubmittedJob
-from ..store.store import Store
+from ....faults import store_errors
+from ....plan.planned import Group
+from ....run.method_files import keep_method
+from ....store.document import write_record
+from ....store.records import QueueRecord, SubmissionRecord, SubmittedJob
+from ....store.store import Store
+from ..job.worker import RunGroup
+from ..queue.answers import record_path
 from .acceptance import submit_script
-from .answers import record_path
 from .sbatch import Batch
-from .worker import RunGroup
 
 TIMEOUTS = 1_000_000  # submitit's limit for requeues is never reached: those of `retries` hold
 Options: TypeAlias = Mapping[str, str | None]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..plan.documents import read_document
-from ..plan.job_settings import Layer, job_settings
+from ....plan.documents import read_document
+from ....plan.job_settings import Layer, job_settings
 
 
 def profile_path() -> Path:

@@ -9,20 +9,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ..plan.job_settings import Layers
-from ..plan.planned import Group, Planned
-from ..store.cell_folder import CellFolder
-from ..store.result import Result
-from ..store.store import Store
+from ....plan.job_settings import Layers
+from ....plan.planned import Group, Planned
+from ....store.cell_folder import CellFolder
+from ....store.result import Result
+from ....store.store import Store
+from ..queue.jobs import CellJob, Learned
+from ..queue.scheduler import alive_jobs, configuration
 from .arrays import Array
+from .call import script
 from .estimate import ON_CPU, ON_GPU, Duration, duration, rates
 from .gate import groups_to_check
 from .in_hand import missing, nothing_to_submit
-from .jobs import CellJob, Learned
 from .sbatch import UNLIMITED, Batch, batch_of, is_yes, whole_submission
-from .scheduler import alive_jobs, configuration
-from .slurm import arrays_for
-from .submission import script
+from .submit import arrays_for
 
 COMPARED = 20  # results of a method on a data set that durations are taken from
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from ..errors import ConfigError, nearest, raise_all
-from ..plan.job_settings import KINDS, OPTION, JobSetting, Layers
+from ....errors import ConfigError, nearest, raise_all
+from ....plan.job_settings import KINDS, OPTION, JobSetting, Layers
 from .sbatch_options import FLAGS, KNOWN, OPTIONAL, OUR_NAMES, SET_BY_US, SUBMISSION
 
 WARNED = 90  # seconds before its time limit that a job is asked to save

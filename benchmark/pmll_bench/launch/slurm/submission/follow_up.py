@@ -16,26 +16,26 @@ from pathlib import Path
 
 from pmll_errors import counted
 
-from ..errors import ConfigError, StoreError
-from ..plan.job_settings import JobSetting, Layer, from_mapping
-from ..plan.planned import Group, Planned
-from ..run.listeners import Listener
-from ..run.outcome import Outcome
-from ..store.cell_folder import CellFolder
-from ..store.document import write_record
-from ..store.lease import is_held
-from ..store.records import SubmissionRecord
-from ..store.store import Store
-from ..streams import print_line, take_any_text
-from . import waiting
-from .absences import APART
-from .answers import record_path, submission_of
+from ....errors import ConfigError, StoreError
+from ....plan.job_settings import JobSetting, Layer, from_mapping
+from ....plan.planned import Group, Planned
+from ....run.listeners import Listener
+from ....run.outcome import Outcome
+from ....store.cell_folder import CellFolder
+from ....store.document import write_record
+from ....store.lease import is_held
+from ....store.records import SubmissionRecord
+from ....store.store import Store
+from ....streams import print_line, take_any_text
+from ...retries import judge, tries_of
+from .. import waiting
+from ..queue.absences import APART
+from ..queue.answers import record_path, submission_of
+from ..queue.jobs import Learned, learn
+from ..queue.scheduler import array_of, configuration, user
 from .arrays import arrays_of, in_lanes
-from .jobs import Learned, learn
-from .retries import judge, tries_of
+from .call import Options, call_sbatch, submit_array
 from .sbatch import batch_of
-from .scheduler import array_of, configuration, user
-from .submission import Options, call_sbatch, submit_array
 
 NAME = "pmll-bench-follow-up"
 SMALL = {"cpus": "1", "mem": "512M", "time": "30"}  # what the small job asks for; it needs neither a GPU nor torch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..plan.job_settings import SHORT
+from ....plan.job_settings import SHORT
 
 OUR_NAMES: Mapping[str, str] = {short: name for name, short in SHORT.items()}
 SUBMISSION = ("parallel", "smoke", "follow-up")  # ours; they are for a submission as a whole

@@ -7,8 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from ..errors import ConfigError, UsageError
-from ..machine import gpus
+from ...errors import ConfigError, UsageError
+from ...machine import gpus
 
 OPTION = "--gpus"
 VISIBLE, ORDER = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"

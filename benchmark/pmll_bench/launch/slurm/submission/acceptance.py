@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import ConfigError
-from ..plan.job_settings import OPTION
-from .scheduler import ask
+from ....errors import ConfigError
+from ....plan.job_settings import OPTION
+from ..queue.scheduler import ask
 
 PATIENCE = 60.0  # seconds before a call of sbatch counts as not answered
 PAUSES = (5.0, 15.0)  # seconds before each further try

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from ..plan.job_settings import JobSetting, Layers, in_force
-from ..plan.planned import Group
+from ....plan.job_settings import JobSetting, Layers, in_force
+from ....plan.planned import Group
 from .sbatch_options import SUBMISSION
 
 Key: TypeAlias = tuple[tuple[str, str], ...]

@@ -16,24 +16,24 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
-from ..errors import StoreError
-from ..plan.planned import Group
-from ..run.stopping import Stop, handling
-from ..store.cell_folder import CellFolder
-from ..store.lease import DURATION, HEARTBEAT
-from ..store.records import QueueRecord
-from ..store.store import Store
-from ..streams import take_any_text
+from ....errors import StoreError
+from ....plan.planned import Group
+from ....run.stopping import Stop, handling
+from ....store.cell_folder import CellFolder
+from ....store.lease import DURATION, HEARTBEAT
+from ....store.records import QueueRecord
+from ....store.store import Store
+from ....streams import take_any_text
+from ...retries import may_go_on
+from ..queue.scheduler import own_job, user
 from .breaker import note_ends
 from .own_end import WARNING, Reason, allowed, broken_by_node, record_stop
-from .retries import may_go_on
-from .scheduler import own_job, user
 from .starting import end_unbegun, may_begin
 
 if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
 
-    from ..run.execution import Execution
+    from ....run.execution import Execution
 
 GPUS = ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS")  # set if the job has GPUs
 GRACE = 600.0  # seconds that a job waits to be killed after SIGTERM without a warning
@@ -100,8 +100,8 @@ def group_of(folders: Sequence[CellFolder]) -> Group:
 
 
 def _refuse(folder: CellFolder) -> None:
-    from ..store.environment import environment
-    from ..store.failure import Explanation
+    from ....store.environment import environment
+    from ....store.failure import Explanation
 
     hint = "restore it or remove the cell's folder, and run the same command again"
     why = Explanation(f"cell.json does not describe {folder.id}", str(folder.path / "cell.json"), hint, "")
@@ -116,8 +116,8 @@ def _carry_out(
     A cell that another process seems to hold is tried again until the lease of a dead process would have expired: the
     holder may be this very job, before it was moved to another machine.
     """
-    from ..run.groups import run_groups
-    from ..run.progress import PlainListener
+    from ....run.groups import run_groups
+    from ....run.progress import PlainListener
 
     group = group_of(folders)
     if not group.cells:
@@ -130,8 +130,8 @@ def _carry_out(
 
 def execution_of(options: Mapping[str, str | None]) -> Execution:
     """The execution for this allocation: its threads, set by the batch script, and its GPU, if any."""
-    from ..machine import choose_device, cores
-    from ..run.execution import Execution
+    from ....machine import choose_device, cores
+    from ....run.execution import Execution
 
     allocated = "cuda" if any(os.environ.get(name) for name in GPUS) else "cpu"
     device = choose_device(options.get("device") or allocated)
@@ -140,7 +140,7 @@ def execution_of(options: Mapping[str, str | None]) -> Execution:
 
 def _record(error: Exception, folders: Sequence[CellFolder]) -> None:
     """Record an error that stopped a job before its cells began."""
-    from ..store.failure import explain
+    from ....store.failure import explain
 
     for folder in folders:
         record = folder.record()

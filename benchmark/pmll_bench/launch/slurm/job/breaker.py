@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..files import make_folder, write_whole
-from ..run.breaker import FIRST, fail_alike, failed_by_error
-from ..store.attempt import Attempt
-from ..store.cell_folder import CellFolder
-from ..store.failure import Explanation
-from ..store.holds import Holds
-from ..store.store import Store
+from ....files import make_folder, write_whole
+from ....run.breaker import FIRST, fail_alike, failed_by_error
+from ....store.attempt import Attempt
+from ....store.cell_folder import CellFolder
+from ....store.failure import Explanation
+from ....store.holds import Holds
+from ....store.store import Store
 
 SOUND = "sound"  # the file that says that a cell of the row did not fail with an error
 

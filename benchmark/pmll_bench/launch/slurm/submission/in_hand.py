@@ -11,13 +11,13 @@ from filelock import SoftFileLease
 
 from pmll_errors import counted
 
-from ..errors import ConfigError
-from ..plan.planned import Group, Planned
-from ..store.attempt import Attempt
-from ..store.lease import is_held
-from ..store.store import Store
-from . import absences
-from .jobs import Learned, learn
+from ....errors import ConfigError
+from ....plan.planned import Group, Planned
+from ....store.attempt import Attempt
+from ....store.lease import is_held
+from ....store.store import Store
+from ..queue import absences
+from ..queue.jobs import Learned, learn
 
 Reason: TypeAlias = Literal["done", "running", "queued", "elsewhere", "held"]
 REASONS: tuple[Reason, ...] = ("done", "running", "queued", "elsewhere", "held")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ..store.cell_folder import CellFolder
-from ..store.environment import environment
-from ..store.failure import Explanation
-from ..store.holds import Holds
-from ..store.records import Cause
-from ..store.source_code import SourceCode, check_unchanged
-from ..store.store import Store
-from .scheduler import own_job
+from ....store.cell_folder import CellFolder
+from ....store.environment import environment
+from ....store.failure import Explanation
+from ....store.holds import Holds
+from ....store.records import Cause
+from ....store.source_code import SourceCode, check_unchanged
+from ....store.store import Store
+from ..queue.scheduler import own_job
 
 Options = Mapping[str, str | None]
 

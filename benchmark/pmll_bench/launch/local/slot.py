@@ -19,11 +19,11 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, BinaryIO, TextIO
 
-from ..run.stopping import SIGNALS, Stop, handling
-from ..store.store import Store
-from ..streams import print_line, take_any_text
-from .gpu_slots import check_seen
-from .worker import folders_of, group_of
+from ...run.stopping import SIGNALS, Stop, handling
+from ...store.store import Store
+from ...streams import print_line, take_any_text
+from ..slurm.job.worker import folders_of, group_of
+from .gpus import check_seen
 
 OUTCOME, ERROR = "pmll.outcome/1", "pmll.slot-error/1"
 
@@ -77,10 +77,10 @@ def _work(start: Mapping[str, Any], orders: SimpleQueue[Any], answers: TextIO, s
         start["path"],
         start["argv"],
     )  # as in the parent: for the imports of methods, and for the records
-    from ..run.endings import Patience
-    from ..run.execution import Execution
-    from ..run.groups import run_groups
-    from ..run.listeners import JsonListener
+    from ...run.endings import Patience
+    from ...run.execution import Execution
+    from ...run.groups import run_groups
+    from ...run.listeners import JsonListener
 
     def answer(schema: str, content: Mapping[str, Any]) -> None:
         print_line(json.dumps({"schema": schema, **content}), answers)
@@ -123,7 +123,7 @@ def _kinds() -> dict[str, Callable[..., Exception]]:
     from pmll_datasets.errors import DataError
     from pmll_methods.method import MethodError
 
-    from ..errors import ConfigError, FileError, PassingError, StoreError
+    from ...errors import ConfigError, FileError, PassingError, StoreError
 
     return {kind.__name__: kind for kind in (FileError, PassingError, StoreError, ConfigError, DataError, MethodError)}
 

@@ -12,23 +12,23 @@ from functools import partial
 from pmll_errors import counted
 from pmll_methods.method import names
 
-from ..errors import ConfigError
-from ..plan.job_settings import Layers, from_mapping
-from ..plan.planned import Group
-from ..run.listeners import Silent
-from ..run.outcome import Outcome
-from ..run.recording import record_cells
-from ..store.records import SubmissionRecord
-from ..store.source_code import SourceCode
-from ..store.store import Store
+from ....errors import ConfigError
+from ....plan.job_settings import Layers, from_mapping
+from ....plan.planned import Group
+from ....run.listeners import Silent
+from ....run.outcome import Outcome
+from ....run.recording import record_cells
+from ....store.records import SubmissionRecord
+from ....store.source_code import SourceCode
+from ....store.store import Store
+from ..job.starting import planned_code
+from ..queue.scheduler import array_of, ask, configuration, user
 from .arrays import Array, Key, arrays_of
+from .call import Options, submit_array
 from .follow_up import submit_follow_up
 from .gate import groups_to_check, submit_check
 from .in_hand import learned_of, missing
 from .sbatch import batch_of, check, is_yes, parallel_of, whole_submission
-from .scheduler import array_of, ask, configuration, user
-from .starting import planned_code
-from .submission import Options, submit_array
 
 log = logging.getLogger(__name__)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from ..store.attempt import Attempt
-from ..store.cell_folder import CellFolder
-from ..store.lease import Clock
-from ..store.records import SubmissionRecord
-from ..store.store import Store
-from ..store.waste import QUIET
+from ....store.attempt import Attempt
+from ....store.cell_folder import CellFolder
+from ....store.lease import Clock
+from ....store.records import SubmissionRecord
+from ....store.store import Store
+from ....store.waste import QUIET
 from .scheduler import array_of, configuration, listed_jobs, user
 
 

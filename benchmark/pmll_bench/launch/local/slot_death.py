@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from subprocess import Popen
 
-from ..store.attempt import Attempt
-from ..store.cell_folder import CellFolder
-from ..store.failure import Explanation
-from ..store.records import KINDS, Cause
+from ...store.attempt import Attempt
+from ...store.cell_folder import CellFolder
+from ...store.failure import Explanation
+from ...store.records import KINDS, Cause
 
 CGROUPS = Path("/sys/fs/cgroup")
 FEWER = "fewer slots leave more memory to each: --slots"

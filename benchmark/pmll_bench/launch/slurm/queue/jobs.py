@@ -7,14 +7,14 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from ..errors import StoreError
-from ..files import write_whole
-from ..store.attempt import Attempt
-from ..store.cell_folder import CellFolder, JobHint
-from ..store.holds import Holds
-from ..store.lease import is_held
-from ..store.records import KINDS, QueueRecord
-from ..store.store import Store
+from ....errors import StoreError
+from ....files import write_whole
+from ....store.attempt import Attempt
+from ....store.cell_folder import CellFolder, JobHint
+from ....store.holds import Holds
+from ....store.lease import is_held
+from ....store.records import KINDS, QueueRecord
+from ....store.store import Store
 from .absences import gone_jobs
 from .answers import Answer, ask_slurm
 from .job_ends import JobEnd, checked_row, end_of, log_of, tail_of

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..store.attempt import TRACEBACK_KEPT
-from ..store.failure import Explanation
-from ..store.records import KINDS, Cause, EndKind
-from ..store.store import Store
+from ....store.attempt import TRACEBACK_KEPT
+from ....store.failure import Explanation
+from ....store.records import KINDS, Cause, EndKind
+from ....store.store import Store
 from .scheduler import Listed, array_of
 
 CAUSES: Mapping[str, Cause] = {

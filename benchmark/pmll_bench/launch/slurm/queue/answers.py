@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..store.document import read_record
-from ..store.records import QueueRecord, SubmissionRecord
-from ..store.store import Store
+from ....store.document import read_record
+from ....store.records import QueueRecord, SubmissionRecord
+from ....store.store import Store
 from .scheduler import Listed, array_of, configuration, ended_jobs, listed_jobs
 
 

@@ -17,24 +17,24 @@ from typing import Any, TextIO, cast
 
 from pmll_errors import counted
 
-from ..errors import ConfigError, PassingError
-from ..machine import choose_device, cores, gpus
-from ..plan.planned import Group, Planned, group_name
-from ..run.breaker import Breaker
-from ..run.execution import Execution
-from ..run.listeners import Listener, replay
-from ..run.outcome import Outcome
-from ..run.recording import record_cells
-from ..run.stopping import Stop
-from ..store.records import KINDS
-from ..store.source_code import SourceCode, check_unchanged
-from ..store.store import Store
-from .gpu_slots import check_present, variables
-from .retries import judge, tries_of
+from ...errors import ConfigError, PassingError
+from ...machine import choose_device, cores, gpus
+from ...plan.planned import Group, Planned, group_name
+from ...run.breaker import Breaker
+from ...run.execution import Execution
+from ...run.listeners import Listener, replay
+from ...run.outcome import Outcome
+from ...run.recording import record_cells
+from ...run.stopping import Stop
+from ...store.records import KINDS
+from ...store.source_code import SourceCode, check_unchanged
+from ...store.store import Store
+from ..retries import judge, tries_of
+from .gpus import check_present, variables
 from .slot import ERROR, OUTCOME, as_error
 from .slot_death import cause_of, in_words, oom_kills, record_death
 
-COMMAND = (sys.executable, "-P", "-u", "-m", "pmll_bench.launch.slot")
+COMMAND = (sys.executable, "-P", "-u", "-m", "pmll_bench.launch.local.slot")
 MOST = 8  # slots at most by default: each has its own towers and images in memory
 SAID = 50  # lines of a slot's stderr that are kept with the cells if it dies
 POLL = 0.2  # seconds between two readings of the stop flag

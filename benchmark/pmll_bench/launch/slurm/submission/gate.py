@@ -10,25 +10,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigError, StoreError
-from ..files import probe
-from ..plan.planned import Group, Planned, group_name
-from ..run.method_files import keep_method
-from ..store.failure import cause_of, explain
-from ..store.holds import Holds, row_of
-from ..store.store import Store
-from ..streams import take_any_text
+from ....errors import ConfigError, StoreError
+from ....files import probe
+from ....plan.planned import Group, Planned, group_name
+from ....run.method_files import keep_method
+from ....store.failure import cause_of, explain
+from ....store.holds import Holds, row_of
+from ....store.store import Store
+from ....streams import take_any_text
+from ..job.starting import Options, check_code
+from ..job.worker import execution_of, folders_of, group_of
+from ..queue.job_ends import CHECKS
 from .arrays import Array, Key
-from .job_ends import CHECKS
+from .call import call_sbatch
 from .sbatch import Batch
-from .starting import Options, check_code
-from .submission import call_sbatch
-from .worker import execution_of, folders_of, group_of
 
 if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
 
-    from ..run.execution import Execution
+    from ....run.execution import Execution
 
 NAME = "pmll-bench-smoke"
 START, EACH_ROW = 30, 10  # minutes that a check may take: it is scheduled earlier with a short time limit
@@ -120,7 +120,7 @@ def _check(group: Group, store: Store, execution: Execution, holds: Holds) -> bo
 
     It cannot if all its cells fail, or if the memory is too small for any. Faults of the machine do not count.
     """
-    from ..run.first_steps import take_first_steps
+    from ....run.first_steps import take_first_steps
 
     first, started = group.cells[0], time.monotonic()
     print(f"{CHECKS}{group_name(group)}", file=sys.stderr, flush=True)  # where `status` finds it if the job is killed

@@ -1,0 +1,1 @@
+"""The local launcher: a pool of processes on this machine, called slots."""

@@ -1,0 +1,1 @@
+"""What a cluster job does from its start to its end."""

@@ -137,8 +137,7 @@ def broken_by_node(folders: Sequence[CellFolder]) -> list[CellFolder]:
 
 def explanation(what: str, folder: CellFolder) -> Explanation:
     """A message for a cell that may go on from what it saved."""
-    step = saved_step(folder.path)
-    where = f"from step {step}" if step else "from the start"
+    where = "from its checkpoint" if saved_step(folder.path) else "from the start"
     return _plain(f"{what}, the cell goes on {where}")
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..store.cell_folder import CellFolder
 
 Class = StrEnum("Class", ["error", "oom", "timeout", "preempted", "cancelled", "stopped", "node", "lost"])
+CAUSES = ", ".join(Class)
 Cells: TypeAlias = Annotated[
     list[str] | None,
     typer.Argument(
@@ -54,7 +55,9 @@ def retry(
     causes: Annotated[
         list[Class] | None,
         typer.Option(
-            "--class", metavar="CAUSE", help="Only cells whose last attempt ended for this cause. Repeatable."
+            "--class",
+            metavar="CAUSE",
+            help=f"Only cells whose last attempt ended for this cause: {CAUSES}. Repeatable.",
         ),
     ] = None,
 ) -> None:
@@ -68,6 +71,7 @@ def retry(
     \b
     Examples:
       pmll-bench retry --dry-run
+      pmll-bench retry 4a48ba609e19
       pmll-bench retry --class oom --slurm mem=64G --dry-run
     """
     from ..launch.slurm.queue.jobs import learn

@@ -71,7 +71,7 @@ def slurm(session: nox.Session) -> None:
             session.run("apt-get", *command, env=quiet, external=True, success_codes=(0, 100))
     if shutil.which("slurmctld") is None:
         session.skip(f"Slurm is not installed (Debian packages: {', '.join(SLURM)})")
-    several = ("-n", "6", "--dist", "loadfile")  # most of the time, jobs are waited for
+    several = ("-n", "10", "--dist", "loadfile")  # most of the time, jobs are waited for
     session.run(sys.executable, "-m", "pytest", *several, "-m", "slurm", "tests/slurm", *session.posargs)
 
 

@@ -147,7 +147,7 @@ def wrong(*faults: str) -> None:
     path.with_suffix(".new").replace(path)
 
 
-def until(condition: Callable[[], Any], seconds: float = 120.0) -> None:
+def until(condition: Callable[[], Any], seconds: float = 300.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"

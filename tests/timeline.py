@@ -51,7 +51,7 @@ class Timeline:
             self.rows.append(("", *self._now(now)))
         return bool(re.fullmatch(state, now[0]) and re.search(reason, now[1]))
 
-    def until(self, state: str, reason: str = "", seconds: float = 120.0) -> str:
+    def until(self, state: str, reason: str = "", seconds: float = 300.0) -> str:
         """Look until the state and the reason are these; returns the reason."""
         end = time.monotonic() + seconds
         while not self.poll(state, reason):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from real_slurm import GRID, METHOD, RATIOS, Cluster, Results, bench, results, wrong
 from timeline import Row, Timeline, Watch, table
@@ -65,9 +66,11 @@ def folder(tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture(scope="session")
 def expected(tmp_path_factory: pytest.TempPathFactory, one_thread: None) -> Results:
-    """The results of GRID with all RATIOS in one process."""
-    folder = tmp_path_factory.mktemp("inline")
-    with pytest.MonkeyPatch.context() as patch:
+    """The results of GRID with all RATIOS in one process, made once for all workers of pytest-xdist."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "inline"
+    folder.mkdir(exist_ok=True)
+    with FileLock(folder / "lock"), pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.delenv("FAULTS", raising=False)
         Path("counting.py").write_text(METHOD)
@@ -94,6 +97,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Print what `status` said over time."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return
     reports = [report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome)]
     said = {
         name.removeprefix(TITLED): rows

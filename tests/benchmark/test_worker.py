@@ -16,7 +16,7 @@ import pytest
 
 from noted_slurm import Cluster
 from pmll_bench.errors import ConfigError, StoreError
-from pmll_bench.launch.slurm.job.own_end import Reason, allowed, why_stopped
+from pmll_bench.launch.slurm.job.own_end import Reason, allowed, explanation, why_stopped
 from pmll_bench.launch.slurm.job.worker import RunGroup, group_of
 from pmll_bench.plan.planned import Group
 from pmll_bench.run.method_files import keep_method
@@ -330,3 +330,12 @@ def test_a_job_whose_cell_has_gone_says_so(job: Job) -> None:
     shutil.rmtree(job.folder.path)
     with pytest.raises(StoreError, match=f"no cell {job.folder.name}"):
         job.run()
+
+
+def test_cells_that_stopped_at_different_steps_say_the_same_so_that_status_groups_them(job: Job) -> None:
+    attempt = job.folder.open_attempt({})
+    attempt.save_checkpoint(3, lambda file: file.write(b""))
+    first = explanation("stopped", job.folder)
+    attempt.save_checkpoint(7, lambda file: file.write(b""))
+    assert explanation("stopped", job.folder) == first
+    assert first.line == "stopped, the cell goes on from its checkpoint"

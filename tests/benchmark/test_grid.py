@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pmll_bench.errors import ConfigError
 from pmll_bench.plan.cell import digest
-from pmll_bench.plan.grid import expand, groups, recipe_digest, skipped
+from pmll_bench.plan.grid import expand, groups, longest_first, recipe_digest, skipped
 from pmll_bench.plan.overrides import parse_sets
 from pmll_bench.plan.planned import DataFacts, MaskFacts, MethodFacts, Planned
 from pmll_bench.plan.request import MethodRow, Request
@@ -350,3 +350,14 @@ def test_methods_take_turns_and_cheap_groups_come_first() -> None:
         ("sst", "coco2014"),
         ("hst", "coco2014"),
     ]
+
+
+def test_several_processes_try_every_row_and_then_take_the_longest_groups() -> None:
+    long = facts("hst", recipe=RECIPE.at(epochs=80), grouped=False)
+    order = [
+        (group.cells[0].label, group.cells[0].cell.dataset)
+        for group in longest_first(groups(plan(long, facts("sst", grouped=False), data=(COCO, VOC), ratios=(0.1, 0.5))))
+    ]
+    every_row = [("sst", "voc2007"), ("hst", "voc2007"), ("sst", "coco2014"), ("hst", "coco2014")]
+    assert sorted(order[:4]) == sorted(every_row)
+    assert order[4:] == [("hst", "coco2014"), ("sst", "coco2014"), ("hst", "voc2007"), ("sst", "voc2007")]

@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 
 from pmll_bench.launch.retries import may_go_on
-from pmll_bench.plan.grid import expand, groups
+from pmll_bench.plan.grid import expand, groups, longest_first
 from pmll_bench.plan.planned import DataFacts, Group, MethodFacts, Planned
 from pmll_bench.plan.request import Request
 from pmll_bench.store.attempt import Attempt
@@ -102,7 +102,7 @@ def made_up_grid(seeds: int, ratios: Sequence[float], methods: int = 10) -> tupl
         for number in range(methods)
     ]
     request = Request(methods=tuple(row.name for row in rows), ratios=tuple(ratios), seeds=tuple(range(seeds)))
-    return groups(expand(request, data, {each.name: rows for each in data}))
+    return tuple(longest_first(groups(expand(request, data, {each.name: rows for each in data}))))
 
 
 @dataclass

@@ -85,6 +85,20 @@ def _in_lockstep(planned: Planned, texts: dict[int, str]) -> tuple[object, ...]:
     return (*_COMMON(cell), texts[id(cell.options)], texts[id(cell.settings)])
 
 
+def longest_first(found: Iterable[Group]) -> list[Group]:
+    """The order of groups for several processes: one of each row, so that failures show early, then the longest.
+
+    No process is thus left with a long group while the others have nothing to do. `found` is in the order of `groups`.
+    """
+    first: dict[tuple[str, str], Group] = {}
+    others = []
+    for group in found:
+        row = group.cells[0].cell.dataset, group.cells[0].label
+        if first.setdefault(row, group) is not group:
+            others.append(group)
+    return [*first.values(), *sorted(others, key=_cost, reverse=True)]
+
+
 def _cost(group: Group) -> float:
     return sum(item.cost for item in group.cells)
 

@@ -19,6 +19,7 @@ from pmll_errors import counted
 
 from ...errors import ConfigError, PassingError
 from ...machine import choose_device, cores, gpus
+from ...plan.grid import longest_first
 from ...plan.planned import Group, Planned, group_name
 from ...run.breaker import Breaker
 from ...run.execution import Execution
@@ -72,7 +73,8 @@ def run_in_slots(
     """
     outcome = Outcome()
     recorded = record_cells(groups, store, listener, outcome)
-    waiting = deque(group for group in recorded if any(_is_missing(planned, store) for planned in group.cells))
+    missing = [group for group in recorded if any(_is_missing(planned, store) for planned in group.cells)]
+    waiting = deque(longest_first(missing) if len(slots) > 1 else missing)
     cells = {planned.cell.id: planned for group in waiting for planned in group.cells}
     slots = slots[: len(waiting)]
     if slots:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from ....plan.grid import longest_first
 from ....plan.job_settings import JobSetting, Layers, in_force
 from ....plan.planned import Group
 from .sbatch_options import SUBMISSION
@@ -44,7 +45,7 @@ def arrays_of(groups: Iterable[Group], layers: Layers, *, largest: int, parallel
     Groups with equal settings share an array of at most `largest` jobs. At most `parallel` jobs run at a time.
     """
     alike: dict[Key, list[Array]] = defaultdict(list)
-    for group in groups:
+    for group in longest_first(groups):
         one = Array(groups=(group,), sources=in_force(layers, group.cells[0]))
         alike[one.key].append(one)
     arrays = [

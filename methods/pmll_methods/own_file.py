@@ -32,12 +32,14 @@ class OwnFile:
 
     @classmethod
     def read(cls, path: Path, copy: Path | None = None) -> OwnFile:
-        """The file, with the content of `copy` if given. Raises `MethodError` if it does not exist."""
+        """The file, with the content of `copy` if given. Raises `MethodError` if it cannot be read."""
         try:
             return cls(path.resolve(), (copy or path).read_bytes())
-        except OSError:
+        except FileNotFoundError:
             hint = "give the name of a method or the path of a Python file"
             raise MethodError(f"no such file: {path}", hint=hint) from None
+        except OSError as error:
+            raise MethodError(f"cannot read {copy or path}: {error.strerror}") from error
 
     @cached_property
     def imported(self) -> dict[str, dict[str, Path]]:

@@ -241,7 +241,12 @@ def test_ctrl_c_ends_watching_without_a_word(store: Store) -> None:
     environment = {**os.environ, "PATH": ""}  # no Slurm
     command = [*STATUS, "--root", str(store.root), "--watch"]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell ignores it for what runs behind
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("data set")

@@ -56,6 +56,7 @@ class Cluster:
     started: float = 1 / 60  # that a start takes, exactly
     save_every: float = 0.5  # between checkpoints, exactly
     mean_hours: float = 6.0  # of a group without interruptions
+    keep_place: bool = False  # whether a job that is queued again keeps its place before those that never ran
 
 
 @dataclass
@@ -369,7 +370,7 @@ class Simulation:
         """Queue the job again if one of its cells may be tried again without being asked for."""
         left = self.unfinished(job)
         if any(may_go_on(folder).again for folder in left):
-            self.waiting.append(job)
+            (self.waiting.appendleft if self.cluster.keep_place else self.waiting.append)(job)
         elif left:
             self.report.counts["jobs that were given up"] += 1
 
@@ -378,11 +379,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=50, help="training seeds of the grid: 20 groups each")
+    parser.add_argument("--keep-place", action="store_true", help="jobs that are queued again go first")
     parser.add_argument("--folder", type=Path, required=True, help="where the store goes; in memory, it is fast")
     asked = parser.parse_args()
     grid = made_up_grid(asked.seeds, ratios=(0.1, 0.5, 0.9))
     started, store = time.process_time(), Store.open(asked.folder)
-    report = Simulation(store, Cluster(), random.Random(asked.seed)).run(grid)
+    report = Simulation(store, Cluster(keep_place=asked.keep_place), random.Random(asked.seed)).run(grid)
     cells = [planned.cell.id for group in grid for planned in group.cells]
     print(f"{len(grid)} groups, {len(cells)} cells, {report.needed:.0f} GPU hours; {report.submissions} submissions")
     for name, number in sorted(report.counts.items()):

@@ -14,7 +14,7 @@ from pmll_bench.errors import ConfigError
 from pmll_bench.plan.cell import digest
 from pmll_bench.plan.grid import expand, groups, longest_first, recipe_digest, skipped
 from pmll_bench.plan.overrides import parse_sets
-from pmll_bench.plan.planned import DataFacts, MaskFacts, MethodFacts, Planned
+from pmll_bench.plan.planned import DataFacts, Group, MaskFacts, MethodFacts, Planned
 from pmll_bench.plan.request import MethodRow, Request
 from pmll_methods.recipe import Recipe
 
@@ -350,6 +350,12 @@ def test_methods_take_turns_and_cheap_groups_come_first() -> None:
         ("sst", "coco2014"),
         ("hst", "coco2014"),
     ]
+
+
+def test_cells_that_do_not_train_in_lockstep_are_no_group() -> None:
+    one, other = plan(facts(), seeds=(0, 1), ratios=(0.1,))
+    with pytest.raises(ValueError, match="differ in more than ratio"):
+        Group((one, other))
 
 
 def test_several_processes_try_every_row_and_then_take_the_longest_groups() -> None:

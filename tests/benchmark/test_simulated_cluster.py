@@ -38,7 +38,7 @@ def test_every_cell_of_a_busy_cluster_ends_with_one_result(store: Store) -> None
     assert {cell.id: cell.state for cell in survey(store)} == dict.fromkeys(cells, "done")
     assert not [path for folder in store.folders() for path in folder.path.rglob("checkpoint-*")]
     befell = ("jobs killed without a trace", "nodes lost", "processes that went on unawares", "leases taken over")
-    assert all(report.counts[name] for name in (*befell, "results that came too late"))
+    assert all(report.counts[name] for name in (*befell, "cells that a process found taken over"))
     assert report.counts["preemptions"] > len(GRID)
     assert 0 < report.repeated < 0.1
     assert report.ideal < report.makespan < 2 * report.ideal

@@ -24,7 +24,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,12 +34,16 @@ import torch
 
 from noted_slurm import COMMANDS, Cluster
 from pmll_bench.cli import main as command_line
+from pmll_bench.launch.slurm.job.starting import planned_code
 from pmll_bench.launch.slurm.job.worker import RunGroup
+from pmll_bench.plan.grid import groups
+from pmll_bench.plan.planned import Group
 from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
 from pmll_bench.run import groups as loaded_before_forks  # noqa: F401
 from pmll_bench.run.cell_run import CellRun
 from pmll_bench.store.orphans import orphans
+from pmll_bench.store.source_code import SourceCode
 from pmll_bench.store.store import Store
 from soak.kill_nine import differences
 
@@ -117,16 +121,18 @@ class Broken:
     def run(self, *options: str) -> None:
         bench("run", "--root", str(self.root), "--threads", "1", *GRID, *options)
 
-    def job(self, names: Sequence[str]) -> None:
-        RunGroup()(str(self.root), names, {"device": "cpu"})
+    def job(self, group: Group) -> None:
+        store = Store(self.root)
+        options = {"device": "cpu", "submission": "0" * 16, **planned_code(SourceCode.here())}
+        RunGroup()(str(self.root), [store.folder(planned.cell).name for planned in group.cells], options)
 
     def work(self, kind: str) -> Callable[[], object]:
         """What a victim does."""
-        cells = [folder.name for folder in Store(self.root).folders()]
-        if kind == "job" and cells:
-            first = self.moments.choice(cells)
-            row = first.rpartition("/")[0]
-            return lambda: self.job([name for name in cells if name.startswith(row)][:3])
+        records = [folder.record() for folder in Store(self.root).folders()]
+        found = groups([record.planned() for record in records if record is not None])
+        if kind == "job" and found:
+            group = self.moments.choice(found)
+            return lambda: self.job(group)
         others: dict[str, Callable[[], object]] = {
             "submission": lambda: self.run("--launcher", "slurm"),
             "status": lambda: bench("status", "--root", str(self.root)),

@@ -17,7 +17,7 @@ import os
 import random
 import sys
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -56,7 +56,6 @@ class Cluster:
     started: float = 1 / 60  # that a start takes, exactly
     save_every: float = 0.5  # between checkpoints, exactly
     mean_hours: float = 6.0  # of a group without interruptions
-    keep_place: bool = False  # whether a job that is queued again keeps its place before those that never ran
 
 
 @dataclass
@@ -138,7 +137,9 @@ class Simulation:
     chance: random.Random
     now: float = 0.0  # seconds
     report: Report = field(default_factory=Report)
-    waiting: deque[Job] = field(default_factory=deque)
+    waiting: list[tuple[int, Job]] = field(
+        default_factory=list
+    )  # a heap: a job keeps its place when it is queued again
     free: list[int] = field(default_factory=list)
     running: dict[int, Run] = field(default_factory=dict)
     starting: int = 0  # jobs that wait on their GPU for a lease
@@ -173,12 +174,16 @@ class Simulation:
                 folder = self.store.folder(planned.cell)
                 folder.write_request(planned)
                 folder.queue(QueueRecord(job=job.id, attempt=folder.newest, since=folder.newest))
-            self.waiting.append(job)
+            self.queue(job)
+
+    def queue(self, job: Job) -> None:
+        """Let a job wait at its place of submission, also if it ran before; Slurm keeps the priority of such jobs."""
+        heapq.heappush(self.waiting, (int(job.id), job))
 
     def advance(self, jobs: Sequence[Job]) -> bool:
         """Start what can start and handle the next event; False if all is done."""
         while self.waiting and self.free:
-            self.start(self.waiting.popleft(), self.free.pop())
+            self.start(heapq.heappop(self.waiting)[1], self.free.pop())
         if not (self.waiting or self.running or self.starting or self.alone):
             left = [job for job in jobs if self.unfinished(job)]
             if not left or self.report.submissions == ROUNDS:
@@ -340,10 +345,20 @@ class Simulation:
         self.later(0.5, lambda: self.wake(woken))
 
     def wake(self, run: Run) -> None:
-        for _, folder, _, lease in run.cells:
-            if self.silent.get(folder.lease, (0.0, None))[1] is lease:
-                del self.silent[folder.lease]
-        self.go_on(run)
+        """The process goes on with those of its cells that no other one has taken over, as it notices at a step."""
+        kept = [cell for cell in run.cells if self.silent.get(cell[1].lease, (0.0, None))[1] is cell[3]]
+        for cell in run.cells:
+            if cell in kept:
+                del self.silent[cell[1].lease]
+            else:
+                self.report.counts["cells that a process found taken over"] += 1
+                cell[2].end("interrupted", cause="node")
+                cell[3].__exit__(None, None, None)
+        run.cells = kept
+        if kept:
+            self.go_on(run)
+        else:
+            self.leave(run, 0.0)
 
     def die(self, run: Run) -> None:
         """The process of a run is gone; its leases stay."""
@@ -370,7 +385,7 @@ class Simulation:
         """Queue the job again if one of its cells may be tried again without being asked for."""
         left = self.unfinished(job)
         if any(may_go_on(folder).again for folder in left):
-            (self.waiting.appendleft if self.cluster.keep_place else self.waiting.append)(job)
+            self.queue(job)
         elif left:
             self.report.counts["jobs that were given up"] += 1
 
@@ -379,12 +394,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seeds", type=int, default=50, help="training seeds of the grid: 20 groups each")
-    parser.add_argument("--keep-place", action="store_true", help="jobs that are queued again go first")
     parser.add_argument("--folder", type=Path, required=True, help="where the store goes; in memory, it is fast")
     asked = parser.parse_args()
     grid = made_up_grid(asked.seeds, ratios=(0.1, 0.5, 0.9))
     started, store = time.process_time(), Store.open(asked.folder)
-    report = Simulation(store, Cluster(keep_place=asked.keep_place), random.Random(asked.seed)).run(grid)
+    report = Simulation(store, Cluster(), random.Random(asked.seed)).run(grid)
     cells = [planned.cell.id for group in grid for planned in group.cells]
     print(f"{len(grid)} groups, {len(cells)} cells, {report.needed:.0f} GPU hours; {report.submissions} submissions")
     for name, number in sorted(report.counts.items()):

@@ -93,9 +93,30 @@ class Planned:
 
 @dataclass(frozen=True)
 class Group:
-    """Cells that train in lockstep: equal in all but ratio, mask and label noise."""
+    """Cells that train in lockstep: equal in all but ratio, mask and label noise.
+
+    Raises `ValueError` for others: they would train on the batches of the first cell.
+    """
 
     cells: tuple[Planned, ...]
+
+    def __post_init__(self) -> None:
+        if any(_shared(each.cell) != _shared(self.cells[0].cell) for each in self.cells[1:]):
+            raise ValueError("the cells of a group differ in more than ratio, mask and label noise")
+
+
+def _shared(cell: Cell) -> tuple[object, ...]:
+    """What the cells of a group have in common."""
+    return (
+        cell.dataset,
+        cell.fingerprint,
+        cell.regime,
+        cell.seed,
+        cell.method,
+        cell.revision,
+        cell.settings,
+        cell.recipe,
+    )
 
 
 def cell_name(planned: Planned) -> str:

@@ -45,6 +45,7 @@ from pmll_bench.run.cell_run import CellRun
 from pmll_bench.store.orphans import orphans
 from pmll_bench.store.source_code import SourceCode
 from pmll_bench.store.store import Store
+from pmll_errors import counted
 from soak.kill_nine import differences
 
 GRID = ("--methods", "bce", "linear-probe", "--ratios", "0.1", "0.5", "0.9", "--seeds", "0", "1", "--subset", "60")
@@ -284,7 +285,7 @@ def main() -> int:
             problems += [*store.problems, *differences(broken, unbroken)]
             problems += left_after_prune(broken, folder / "log.txt")
             kills += store.kills
-            print(f"{kills.total()} kills, {stores} stores, {len(problems)} problems", flush=True)
+            print(f"{kills.total()} kills, {counted(stores, 'store')}, {counted(len(problems), 'problem')}", flush=True)
     print(", ".join(f"{kind}: {count}" for kind, count in sorted(kills.items())))
     print("\n".join(problems) or "nothing lost, nothing published twice, every byte equal, every file known")
     return 1 if problems else 0

@@ -22,7 +22,7 @@ from pmll_bench.run.listeners import Silent
 from pmll_bench.run.outcome import Outcome
 from pmll_bench.run.stopping import Stop, handling
 from pmll_bench.store.attempt import Attempt
-from pmll_bench.store.failure import cause_of
+from pmll_bench.store.failure import cause_of, explain
 from pmll_bench.store.lease import LeaseLost
 from pmll_bench.store.records import Cause, EndRecord
 from pmll_bench.store.store import Store
@@ -141,3 +141,9 @@ def test_a_saved_state_that_cannot_be_read_for_a_moment_is_not_damaged(
         is_whole(path)
     path.write_bytes(path.read_bytes()[:-40])
     assert not is_whole(path)
+
+
+def test_an_error_that_is_its_own_cause_is_explained() -> None:
+    error = ValueError("the lake is dry")
+    error.__cause__ = error
+    assert explain(error).line == "ValueError: the lake is dry"

@@ -118,8 +118,9 @@ def explain(error: BaseException, target: str = "") -> Explanation:
 def place_in(error: BaseException) -> str:
     """Where in a user's own file an error or its cause arose: "mine.py:12, in loss"; "" if it arose elsewhere."""
     current: BaseException | None = error
-    found = ""
-    while current is not None:
+    found, seen = "", set[int]()
+    while current is not None and id(current) not in seen:  # an error may be among its own causes
+        seen.add(id(current))
         for frame, line in traceback.walk_tb(current.__traceback__):
             if str(frame.f_globals.get("__name__")).startswith(OWN):
                 found = f"{Path(frame.f_code.co_filename).name}:{line}, in {frame.f_code.co_name}"

@@ -205,7 +205,8 @@ def make_folder(path: Path) -> None:
     """
 
     def work() -> None:
-        above = path.absolute().parents[DEPTH - 1]
+        parents = path.absolute().parents
+        above = parents[min(DEPTH, len(parents)) - 1]
         if not above.is_dir():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(above))
         path.mkdir(parents=True, exist_ok=True)

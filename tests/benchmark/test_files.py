@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from failing_files import failing, no_links
 from pmll_bench.errors import FileError, PassingError, StoreError
 from pmll_bench.faults import PASSING, persist
-from pmll_bench.files import append, make_folder, probe, publish, set_aside, settle, write_whole
+from pmll_bench.files import TEMPORARY, append, make_folder, probe, publish, set_aside, settle, write_whole
 
 
 @pytest.fixture(autouse=True)
@@ -168,3 +169,14 @@ def test_a_probe_says_what_is_used_and_leaves_nothing(tmp_path: Path, monkeypatc
 def test_an_error_of_the_work_itself_is_raised_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         persist(tmp_path, lambda: 1 // 0)
+
+
+def test_a_folder_right_below_the_root_can_be_made() -> None:
+    folder = Path(f"/{TEMPORARY}{secrets.token_hex(8)}")
+    if not os.access("/", os.W_OK):
+        pytest.skip("the root folder cannot be written")
+    try:
+        make_folder(folder)
+        assert folder.is_dir()
+    finally:
+        folder.rmdir()

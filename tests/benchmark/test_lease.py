@@ -245,3 +245,11 @@ def test_every_thread_of_a_process_learns_that_the_lease_was_lost(path: Path) ->
         path.unlink()
         wait_for_loss(lease)
         assert other.submit(lambda: lease.lost).result() == lease.lost
+
+
+def test_a_lease_that_another_process_has_is_known_before_the_next_heartbeat(path: Path) -> None:
+    with Lease(path) as lease:
+        assert lease.is_own
+        path.unlink()
+        with Lease(path) as other:
+            assert (lease.lost, lease.is_own, other.is_own) == (None, False, True)

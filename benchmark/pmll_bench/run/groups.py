@@ -15,7 +15,7 @@ from pmll_datasets.handles import opaque_images
 from pmll_datasets.loader import ImageSet
 from pmll_methods.engine.isolation import result_or_error
 
-from ..errors import PassingError, StoreError
+from ..errors import FileError, PassingError, StoreError
 from ..faults import hurried
 from ..plan.planned import Group, Planned
 from ..plan.planning import open_dataset
@@ -223,6 +223,9 @@ class _GroupRun:
     def _end(self, planned: Planned, error: BaseException) -> None:
         """End a cell, and its attempt if it has begun. An end that cannot be recorded is said instead."""
         attempt = self.attempts.pop(planned.cell.id, None)
+        if isinstance(error, FileError) and not self.leases[planned.cell.id].is_own:
+            # Who takes over removes what cut-off writes left, also the file that a process at a standstill writes.
+            error = LeaseLost("another run took over this cell", hint="its result counts")
         end = ending(error, planned.where.target, self.stop, self.execution.job)
         self.answered = self.answered and not isinstance(error, PassingError)
         if attempt is None or isinstance(error, LeaseLost):

@@ -102,6 +102,12 @@ class Lease:
         compromise = self._lock.compromise
         return None if compromise is None else compromise.reason
 
+    @property
+    def is_own(self) -> bool:
+        """Whether the file of the lease is still that of this process; a heartbeat notices later if it is not."""
+        owner = self._lock.owner
+        return owner is not None and owner.token == self._lock.token
+
     def check(self) -> None:
         """Raise `LeaseLost` if the lease was lost."""
         if self.lost is not None:

@@ -17,7 +17,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from ....errors import StoreError
-from ....plan.planned import Group
+from ....plan.planned import Group, Planned
 from ....run.stopping import Stop, handling
 from ....store.cell_folder import CellFolder
 from ....store.lease import DURATION, HEARTBEAT
@@ -85,7 +85,12 @@ def folders_of(store: Store, cells: Sequence[str]) -> list[CellFolder]:
 
 
 def group_of(folders: Sequence[CellFolder]) -> Group:
-    """The cells of these folders as one group, as they were planned.
+    """The cells of these folders as one group, as they were planned; see `planned_in`."""
+    return Group(planned_in(folders))
+
+
+def planned_in(folders: Sequence[CellFolder]) -> tuple[Planned, ...]:
+    """The cells of these folders, as they were planned.
 
     A cell whose `cell.json` is missing, damaged or was edited fails: its folder does not say what it is.
     """
@@ -96,7 +101,7 @@ def group_of(folders: Sequence[CellFolder]) -> Group:
             planned.append(record.planned())
         elif folder.result() is None:
             _refuse(folder)
-    return Group(tuple(planned))
+    return tuple(planned)
 
 
 def _refuse(folder: CellFolder) -> None:

@@ -19,7 +19,7 @@ from ....store.holds import Holds, row_of
 from ....store.store import Store
 from ....streams import take_any_text
 from ..job.starting import Options, check_code
-from ..job.worker import execution_of, folders_of, group_of
+from ..job.worker import execution_of, folders_of, planned_in
 from ..queue.job_ends import CHECKS
 from .arrays import Array, Key
 from .call import call_sbatch
@@ -89,7 +89,7 @@ class SmokeCheck:
         take_any_text()
         opened = Store.open(Path(store), create=False)
         rows: dict[str, list[Planned]] = {}
-        for planned in group_of(folders_of(opened, cells)).cells:
+        for planned in planned_in(folders_of(opened, cells)):
             rows.setdefault(row_of(planned.cell), []).append(planned)
         groups = [Group(tuple(members)) for members in rows.values()]
         holds = Holds(opened.root, options.get("submission") or "")

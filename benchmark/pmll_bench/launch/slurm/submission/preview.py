@@ -97,7 +97,7 @@ def _some_results(store: Store) -> Iterator[Result]:
 def why_nothing(cells: Sequence[Planned], store: Store) -> str:
     """Why a submission of these cells would have no jobs, as far as Slurm answers. Nothing is written."""
     listed = (alive_jobs() or set()) if shutil.which("squeue") else set()
-    return nothing_to_submit(cells, store, _queued([Group(tuple(cells))], store, listed))
+    return nothing_to_submit(cells, store, _queued([Group((each,)) for each in cells], store, listed))
 
 
 def _queued(groups: Sequence[Group], store: Store, listed: Collection[str]) -> Learned:

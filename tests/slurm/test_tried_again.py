@@ -13,6 +13,11 @@ from timeline import Watch, held, node_taken_away
 pytestmark = pytest.mark.slurm
 
 
+def causes() -> list[str | None]:
+    """Why the attempts at the cell ended; None after a result."""
+    return [end.why for each in the_cell().attempts() if (end := each.ended())]
+
+
 def test_a_job_that_is_killed_without_a_trace(watch: Watch, expected: Results) -> None:
     said = watch("killed by `kill -9`, then tried again by itself")
     held(said, "follow-up=yes")
@@ -46,7 +51,7 @@ def test_a_job_that_is_killed_by_memory_and_may_have_more(watch: Watch, expected
     wrong()
     said.until("done")
     assert as_inline(expected)
-    assert [end.why for each in the_cell().attempts() if (end := each.ended())] == ["oom", None]
+    until(lambda: causes() == ["oom", None])  # the end is recorded just after the result
 
 
 def test_a_preempted_job_on_a_cluster_where_jobs_are_not_queued_again(watch: Watch, expected: Results) -> None:
@@ -58,4 +63,4 @@ def test_a_preempted_job_on_a_cluster_where_jobs_are_not_queued_again(watch: Wat
     said.event("the node is free again")
     said.until("done")
     assert as_inline(expected)
-    assert [end.why for each in the_cell().attempts() if (end := each.ended())] == ["preempted", None]
+    until(lambda: causes() == ["preempted", None])  # the end is recorded just after the result

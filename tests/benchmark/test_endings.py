@@ -147,3 +147,4 @@ def test_an_error_that_is_its_own_cause_is_explained() -> None:
     error = ValueError("the lake is dry")
     error.__cause__ = error
     assert explain(error).line == "ValueError: the lake is dry"
+    assert cause_of(error) == "error"

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 from pmll_datasets.view_rules import rules
 
 from ..errors import ConfigError, nearest, raise_all
-from .cell import FIELDS, Cell, canonical, check_name, digest
-from .planned import DataFacts, Group, MaskFacts, MethodFacts, Planned, Where
+from .cell import Cell, canonical, check_name, digest
+from .planned import SHARED, DataFacts, Group, MaskFacts, MethodFacts, Planned, Where
 from .request import Declared, Request, declared
 
 if TYPE_CHECKING:
     from pmll_methods.recipe import Recipe
 
 
-_COMMON = attrgetter(*(set(FIELDS) - {"ratio", "mask", "mask_seed", "noise", "options", "settings"}))
+_COMMON = attrgetter(*(set(SHARED) - {"options", "settings"}))
 
 
 def expand(

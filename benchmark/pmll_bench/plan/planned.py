@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from .cell import AXES, Cell, percent
+from .cell import AXES, FIELDS, Cell, percent
 
 if TYPE_CHECKING:
     from pmll_methods.recipe import Recipe
@@ -91,6 +92,11 @@ class Planned:
     trains: Trains = ""
 
 
+SHARED = tuple(name for name in FIELDS if name not in ("ratio", "mask", "mask_seed", "noise"))
+"""The fields that are equal for all cells of a group."""
+_shared = attrgetter(*SHARED)
+
+
 @dataclass(frozen=True)
 class Group:
     """Cells that train in lockstep: equal in all but ratio, mask and label noise.
@@ -101,22 +107,9 @@ class Group:
     cells: tuple[Planned, ...]
 
     def __post_init__(self) -> None:
-        if any(_shared(each.cell) != _shared(self.cells[0].cell) for each in self.cells[1:]):
+        first = _shared(self.cells[0].cell) if self.cells else ()
+        if any(_shared(each.cell) != first for each in self.cells[1:]):
             raise ValueError("the cells of a group differ in more than ratio, mask and label noise")
-
-
-def _shared(cell: Cell) -> tuple[object, ...]:
-    """What the cells of a group have in common."""
-    return (
-        cell.dataset,
-        cell.fingerprint,
-        cell.regime,
-        cell.seed,
-        cell.method,
-        cell.revision,
-        cell.settings,
-        cell.recipe,
-    )
 
 
 def cell_name(planned: Planned) -> str:

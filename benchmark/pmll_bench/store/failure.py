@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import re
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,12 +81,17 @@ def cause_of(error: BaseException) -> Cause:
     """
     if isinstance(error, Stopped | KeyboardInterrupt | LeaseLost):
         return "stopped"
+    return next((cause for each in _chain(error) if (cause := _cause_of_one(each))), "error")
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error, its cause, the cause of that, and so on; an error may be among its own causes."""
     current: BaseException | None = error
-    while current is not None:
-        if cause := _cause_of_one(current):
-            return cause
+    seen = set[int]()
+    while current is not None and id(current) not in seen:
+        yield current
+        seen.add(id(current))
         current = current.__cause__
-    return "error"
 
 
 def _cause_of_one(error: BaseException) -> Cause | None:
@@ -117,12 +123,9 @@ def explain(error: BaseException, target: str = "") -> Explanation:
 
 def place_in(error: BaseException) -> str:
     """Where in a user's own file an error or its cause arose: "mine.py:12, in loss"; "" if it arose elsewhere."""
-    current: BaseException | None = error
-    found, seen = "", set[int]()
-    while current is not None and id(current) not in seen:  # an error may be among its own causes
-        seen.add(id(current))
-        for frame, line in traceback.walk_tb(current.__traceback__):
+    found = ""
+    for each in _chain(error):
+        for frame, line in traceback.walk_tb(each.__traceback__):
             if str(frame.f_globals.get("__name__")).startswith(OWN):
                 found = f"{Path(frame.f_code.co_filename).name}:{line}, in {frame.f_code.co_name}"
-        current = current.__cause__
     return found

@@ -10,6 +10,7 @@ import pytest
 
 from command_line import Command
 from noted_slurm import Cluster
+from pmll_bench.launch.slurm.queue.scheduler import Listed
 from pmll_bench.launch.slurm.submission.estimate import Duration, Rates, duration, rates
 from pmll_bench.plan.planned import Group, Planned
 from pmll_bench.store.store import Store
@@ -101,3 +102,15 @@ def test_finished_cells_are_not_counted(command: Command, cluster: Cluster) -> N
     more = command(*run, "--launcher", "slurm", "--dry-run", "--seeds", "0", "1")
     assert "like cells" in more.out
     assert "1 job in 1 array" in more.err
+
+
+def test_the_job_of_a_colleague_is_not_submitted_again(command: Command, cluster: Cluster, tmp_path: Path) -> None:
+    run = [*GRID, "--methods", "linear-probe", "--slurm", "smoke=no"]
+    assert command(*run).code == 0
+    for folder in Store.open(tmp_path / "runs").folders():
+        queued = folder.queued()
+        assert queued is not None
+        folder.queue(queued.model_copy(update={"user": "ada"}))
+        cluster.lists(Listed(queued.job, "PENDING", "ada", reason="Resources"))
+    answer = command(*run, "--dry-run")
+    assert "nothing to submit:\n  2 cells are queued in job 101: waiting for resources (Resources)\n" in answer.err

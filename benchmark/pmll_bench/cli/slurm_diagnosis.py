@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pmll_errors import counted
 
 from ..errors import ConfigError
+from ..plan.job_settings import MEMORY
 from .diagnosis import Finding
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def _memory_hint(each: Partition, profile: Mapping[str, str], state: str) -> str
     """What to do about a default memory in which torch cannot be imported."""
     if not _is_small(each):
         return ""
-    if not profile.keys() & {"mem", "mem-per-cpu", "mem-per-gpu"}:
+    if not profile.keys() & MEMORY:
         return "too little to import torch: add mem: 8G to the profile, or give --slurm mem=8G"
     return "too little to import torch: check the mem of the new profile" if WRITTEN in state else ""
 

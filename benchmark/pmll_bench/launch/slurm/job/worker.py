@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -28,7 +28,7 @@ from ...retries import may_go_on
 from ..queue.scheduler import own_job, user
 from .breaker import note_ends
 from .own_end import WARNING, Reason, allowed, broken_by_node, record_stop
-from .starting import end_unbegun, may_begin
+from .starting import Options, end_unbegun, may_begin
 
 if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
@@ -42,7 +42,7 @@ GRACE = 600.0  # seconds that a job waits to be killed after SIGTERM without a w
 class RunGroup:
     """The function that submitit calls in a job. The option `device` is the user's choice, if any."""
 
-    def __call__(self, store: str, cells: Sequence[str], options: Mapping[str, str | None]) -> None:
+    def __call__(self, store: str, cells: Sequence[str], options: Options) -> None:
         take_any_text()
         reason = Reason()
         with _stop_on_signals(reason) as stop:  # first, because the imports take seconds
@@ -68,7 +68,7 @@ class RunGroup:
         if going_on:
             _start_again(options)
 
-    def checkpoint(self, store: str, cells: Sequence[str], options: Mapping[str, str | None]) -> DelayedSubmission:
+    def checkpoint(self, store: str, cells: Sequence[str], options: Options) -> DelayedSubmission:
         """The work of the job when it starts again: the same call, because all progress is in the store."""
         from submitit.helpers import DelayedSubmission
 
@@ -113,9 +113,7 @@ def _refuse(folder: CellFolder) -> None:
     folder.open_attempt(environment(threads=1, device="cpu"), own_job()).end("failed", why, "error")
 
 
-def _carry_out(
-    store: Store, folders: Sequence[CellFolder], options: Mapping[str, str | None], stop: threading.Event
-) -> None:
+def _carry_out(store: Store, folders: Sequence[CellFolder], options: Options, stop: threading.Event) -> None:
     """Run the group.
 
     A cell that another process seems to hold is tried again until the lease of a dead process would have expired: the
@@ -133,7 +131,7 @@ def _carry_out(
         stop.wait(HEARTBEAT)
 
 
-def execution_of(options: Mapping[str, str | None]) -> Execution:
+def execution_of(options: Options) -> Execution:
     """The execution for this allocation: its threads, set by the batch script, and its GPU, if any."""
     from ....machine import choose_device, cores
     from ....run.execution import Execution
@@ -171,7 +169,7 @@ def _stop_on_signals(reason: Reason) -> Iterator[Stop]:
         yield stop
 
 
-def _start_again(options: Mapping[str, str | None]) -> None:
+def _start_again(options: Options) -> None:
     """Let submitit, whose handler is active again, requeue this job; without requeues, end it as failed."""
     if options.get("requeue") == "no":
         raise SystemExit(1)

@@ -87,10 +87,25 @@ def learn(store: Store, folders: Iterable[CellFolder] | None = None) -> Learned:
     if not claims:
         return Learned()
     answer = ask_slurm(store, [claim.queued for claim in claims])
+    return _unanswered(claims) if answer is None else _sorted_out(store, claims, answer)
+
+
+def look(store: Store, folders: Iterable[CellFolder]) -> Learned:
+    """Ask Slurm once about the jobs of the unfinished cells among `folders`, as `learn` does, but record nothing."""
+    claims = list(_claims(store, folders))
+    if not claims:
+        return Learned()
+    answer = ask_slurm(store, [claim.queued for claim in claims])
     if answer is None:
-        why = "Slurm does not answer" if shutil.which("squeue") else "no Slurm here to ask"
-        return Learned(jobs={claim.folder.id: CellJob(claim.job, "unknown", why) for claim in claims}, answered=False)
-    return _sorted_out(store, claims, answer)
+        return _unanswered(claims)
+    jobs = ((claim.folder.id, _not_over(claim.queued, answer, ())) for claim in claims)
+    return Learned(jobs={cell: job for cell, job in jobs if job is not None})
+
+
+def _unanswered(claims: Iterable[_Claim]) -> Learned:
+    """What is known of jobs while Slurm does not answer."""
+    why = "Slurm does not answer" if shutil.which("squeue") else "no Slurm here to ask"
+    return Learned(jobs={claim.folder.id: CellJob(claim.job, "unknown", why) for claim in claims}, answered=False)
 
 
 def _claims(store: Store, folders: Iterable[CellFolder]) -> Iterator[_Claim]:

@@ -98,12 +98,6 @@ def _key(job: Listed) -> str:
     return array_of(job.id) if "[" in job.id else job.id
 
 
-def alive_jobs() -> set[str] | None:
-    """The ids of this user's waiting and running jobs; None if Slurm does not answer."""
-    listed = ask("squeue", "--noheader", "--array", f"--user={os.getuid()}", "--format=%i")
-    return None if listed is None else set(listed.split())
-
-
 def ask(*command: str) -> str | None:
     """The output of a Slurm command; None if it fails, for example while the controller is down."""
     answer = run(*command)

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from ....plan.grid import longest_first
 from ....plan.job_settings import JobSetting, Layers, in_force
 from ....plan.planned import Group
+from ..queue.scheduler import array_of
 from .sbatch_options import SUBMISSION
 
 Key: TypeAlias = tuple[tuple[str, str], ...]
@@ -37,6 +38,11 @@ class Array:
     @property
     def key(self) -> Key:
         return tuple(sorted(self.settings.items()))
+
+
+def dependency(array: Array, submitted: Sequence[Sequence[str]]) -> str:
+    """The dependency of an array on the one that it follows; empty if there is none. `submitted` are ids by array."""
+    return "" if array.after is None else f"afterany:{array_of(submitted[array.after][0])}"
 
 
 def arrays_of(groups: Iterable[Group], layers: Layers, *, largest: int, parallel: int) -> list[Array]:

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
 import shlex
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from ....faults import store_errors
 from ....plan.planned import Group
-from ....run.method_files import keep_method
 from ....store.document import write_record
 from ....store.records import QueueRecord, SubmissionRecord, SubmittedJob
 from ....store.store import Store
+from ..job.starting import Options
 from ..job.worker import RunGroup
 from ..queue.answers import record_path
 from .acceptance import submit_script
 from .sbatch import Batch
 
 TIMEOUTS = 1_000_000  # submitit's limit for requeues is never reached: those of `retries` hold
-Options: TypeAlias = Mapping[str, str | None]
 Call: TypeAlias = tuple[tuple[str, ...], Options]
 """What a job is told: the names of its cells, and its options."""
 
@@ -40,16 +38,11 @@ def submit_array(
 ) -> list[str]:
     """Submit one array, or a plain job for a single group, of which `parallel` jobs run at a time; returns the ids.
 
-    `record` makes the record of the submission, given its jobs and the command. `by_user` is False for automatic
-    retries, whose limits go on. Raises `ConfigError` if Slurm refuses.
+    The requests for the cells are recorded already. `record` makes the record of the submission, given its jobs and
+    the command. `by_user` is False for automatic retries, whose limits go on. Raises `ConfigError` if Slurm refuses.
     """
     folders = [tuple(store.folder(planned.cell) for planned in group.cells) for group in groups]
-    newest = {}  # recorded before the jobs may begin their own attempts
-    for planned in itertools.chain.from_iterable(group.cells for group in groups):
-        folder = store.folder(planned.cell)
-        folder.write_request(planned)
-        keep_method(store, planned)
-        newest[folder] = folder.newest
+    newest = {folder: folder.newest for of_group in folders for folder in of_group}  # before the jobs may begin others
     names = [tuple(folder.name for folder in of_group) for of_group in folders]
     jobs = call_sbatch(store, batch, [(cells, options) for cells in names], RunGroup(), parallel=parallel)
     done = tuple(SubmittedJob(job=job, cells=cells) for job, cells in zip(jobs, names, strict=True))
@@ -67,18 +60,20 @@ def submit_array(
 def call_sbatch(store: Store, batch: Batch, calls: Sequence[Call], function: Any, *, parallel: int = 1) -> list[str]:
     """Submit one job per call, as an array if there are several; each does `function(store, cells, options)`.
 
-    Returns the ids. Nothing is recorded with the cells. Raises `ConfigError` if Slurm refuses.
+    Returns the ids. Jobs that may not be requeued are told so by the option "requeue". Nothing is recorded with the
+    cells. Raises `ConfigError` if Slurm refuses.
     """
     from submitit.core.utils import DelayedSubmission, JobPaths
 
     root = store.root.resolve()
     folder = root / "slurm"
+    not_requeued = {} if batch.requeue else {"requeue": "no"}
     with store_errors(folder):
         folder.mkdir(exist_ok=True)
         with _temporary(folder) as name:
             told: list[Path] = []
             for cells, options in calls:
-                delayed = DelayedSubmission(function, str(root), cells, options)
+                delayed = DelayedSubmission(function, str(root), cells, {**options, **not_requeued})
                 delayed.set_timeout(batch.minutes, TIMEOUTS)
                 told.append(folder / f"{name}_{len(told)}.pkl")
                 delayed.dump(told[-1])

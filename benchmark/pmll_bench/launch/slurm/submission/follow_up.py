@@ -17,7 +17,7 @@ from pathlib import Path
 from pmll_errors import counted
 
 from ....errors import ConfigError, StoreError
-from ....plan.job_settings import JobSetting, Layer, from_mapping
+from ....plan.job_settings import MEMORY, JobSetting, Layer, from_mapping
 from ....plan.planned import Group, Planned
 from ....run.listeners import Listener
 from ....run.outcome import Outcome
@@ -29,19 +29,19 @@ from ....store.store import Store
 from ....streams import print_line, take_any_text
 from ...retries import judge, tries_of
 from .. import waiting
+from ..job.starting import Options
 from ..queue.absences import APART
 from ..queue.answers import record_path, submission_of
 from ..queue.jobs import Learned, learn
 from ..queue.scheduler import array_of, configuration, user
-from .arrays import arrays_of, in_lanes
-from .call import Options, call_sbatch, submit_array
+from .arrays import arrays_of, dependency, in_lanes
+from .call import call_sbatch, submit_array
 from .sbatch import batch_of
 
 NAME = "pmll-bench-follow-up"
 SMALL = {"cpus": "1", "mem": "512M", "time": "30"}  # what the small job asks for; it needs neither a GPU nor torch
 KEPT = ("partition", "account", "qos", "reservation", "clusters", "wckey", "setup")  # of the settings of the cells
 PATIENCE = 20  # questions to Slurm before the small job gives up
-OTHER_MEMORY = ("mem-per-cpu", "mem-per-gpu")  # options of sbatch that exclude `mem`
 
 
 class FollowUp:
@@ -157,7 +157,7 @@ def _submit_again(store: Store, submission: SubmissionRecord, learned: Learned) 
         for more, cells in _may_be_tried(folders, submission, learned).items():
             chosen[more].append(Group(tuple(kept.planned() for each in cells if (kept := each.record()))))
     plain = dict(submission.settings)
-    larger = {key: value for key, value in plain.items() if key not in OTHER_MEMORY} | {"mem": plain.get("oom-mem", "")}
+    larger = {key: value for key, value in plain.items() if key not in MEMORY} | {"mem": plain.get("oom-mem", "")}
     options, parallel = submission.options, int(submission.options.get("parallel") or 1)
     arrays = [
         array
@@ -170,11 +170,9 @@ def _submit_again(store: Store, submission: SubmissionRecord, learned: Learned) 
     record = partial(SubmissionRecord, cluster=cluster, user=user(), code=code, holds=submission.holds, options=options)
     jobs: list[list[str]] = []
     for array in in_lanes(arrays, parallel):
-        before = "" if array.after is None else f"afterany:{array_of(jobs[array.after][0])}"
-        batch = batch_of(array.settings, int(options.get("threads") or 0) or None).after(before)
-        told = {**options, **({} if batch.requeue else {"requeue": "no"})}
+        batch = batch_of(array.settings, int(options.get("threads") or 0) or None).after(dependency(array, jobs))
         noted = partial(record, settings=array.settings)
-        jobs.append(submit_array(array.groups, store, batch, told, noted, parallel=array.parallel, by_user=False))
+        jobs.append(submit_array(array.groups, store, batch, options, noted, parallel=array.parallel, by_user=False))
     return [job for of_array in jobs for job in of_array]
 
 

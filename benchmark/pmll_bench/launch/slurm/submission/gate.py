@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from ....errors import ConfigError, StoreError
 from ....files import probe
+from ....plan.job_settings import Layers
 from ....plan.planned import Group, Planned, group_name
-from ....run.method_files import keep_method
 from ....store.failure import cause_of, explain
 from ....store.holds import Holds, row_of
 from ....store.store import Store
@@ -23,7 +23,7 @@ from ..job.worker import execution_of, folders_of, planned_in
 from ..queue.job_ends import CHECKS
 from .arrays import Array, Key
 from .call import call_sbatch
-from .sbatch import Batch
+from .sbatch import Batch, is_yes, whole_submission
 
 if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 NAME = "pmll-bench-smoke"
 START, EACH_ROW = 30, 10  # minutes that a check may take: it is scheduled earlier with a short time limit
 RESTARTS = 3  # a check that is cut off, for example by preemption, begins again
+
+
+def checks_of(arrays: Sequence[Array], layers: Layers) -> list[list[Group]]:
+    """The groups of the smoke check before each array; none for any array if the settings leave checks out."""
+    wanted = is_yes(whole_submission(layers, "smoke", "yes"))
+    return groups_to_check(arrays) if wanted else [[] for _ in arrays]
 
 
 def groups_to_check(arrays: Sequence[Array]) -> list[list[Group]]:
@@ -53,11 +59,7 @@ def groups_to_check(arrays: Sequence[Array]) -> list[list[Group]]:
 
 def submit_check(groups: Sequence[Group], store: Store, batch: Batch, options: Options) -> str:
     """Submit the smoke check of some groups; returns the id of its job. Raises `ConfigError` if Slurm refuses."""
-    cells = [planned for group in groups for planned in group.cells]
-    for planned in cells:
-        store.folder(planned.cell).write_request(planned)
-        keep_method(store, planned)
-    names = tuple(store.folder(planned.cell).name for planned in cells)
+    names = tuple(store.folder(planned.cell).name for group in groups for planned in group.cells)
     (job,) = call_sbatch(store, batch_of_check(batch, len(groups)), [(names, options)], SmokeCheck())
     return job
 

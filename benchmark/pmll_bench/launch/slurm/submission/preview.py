@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,14 +14,14 @@ from ....plan.planned import Group, Planned
 from ....store.cell_folder import CellFolder
 from ....store.result import Result
 from ....store.store import Store
-from ..queue.jobs import CellJob, Learned
-from ..queue.scheduler import alive_jobs, configuration
+from ..queue.jobs import Learned, look
+from ..queue.scheduler import configuration
 from .arrays import Array
 from .call import script
 from .estimate import ON_CPU, ON_GPU, Duration, duration, rates
-from .gate import groups_to_check
+from .gate import checks_of
 from .in_hand import missing, nothing_to_submit
-from .sbatch import UNLIMITED, Batch, batch_of, is_yes, whole_submission
+from .sbatch import UNLIMITED, Batch, batch_of
 from .submit import arrays_for
 
 COMPARED = 20  # results of a method on a data set that durations are taken from
@@ -63,12 +63,12 @@ def preview(
     """The arrays that a submission of these groups would have. Nothing is written, and Slurm need not be installed."""
     groups = list(groups)
     cluster = configuration() if shutil.which("sbatch") else {}
-    listed = (alive_jobs() or set()) if cluster else set()
-    arrays = arrays_for(missing(groups, store, _queued(groups, store, listed)), layers, cluster)
+    cells = [planned for group in groups for planned in group.cells]
+    arrays = arrays_for(missing(groups, store, _listed(cells, store)), layers, cluster)
     results = list(_some_results(store)) if arrays else []
     known = {kind: rates(results, kind) for kind in (ON_GPU, ON_CPU)}
     found = []
-    to_check = groups_to_check(arrays) if is_yes(whole_submission(layers, "smoke", "yes")) else [[]] * len(arrays)
+    to_check = checks_of(arrays, layers)
     with_check = {array.key for array, rows in zip(arrays, to_check, strict=True) if rows}
     for number, (array, rows) in enumerate(zip(arrays, to_check, strict=True)):
         gpus = gpus_of(array.settings)
@@ -96,17 +96,13 @@ def _some_results(store: Store) -> Iterator[Result]:
 
 def why_nothing(cells: Sequence[Planned], store: Store) -> str:
     """Why a submission of these cells would have no jobs, as far as Slurm answers. Nothing is written."""
-    listed = (alive_jobs() or set()) if shutil.which("squeue") else set()
-    return nothing_to_submit(cells, store, _queued([Group((each,)) for each in cells], store, listed))
+    return nothing_to_submit(cells, store, _listed(cells, store))
 
 
-def _queued(groups: Sequence[Group], store: Store, listed: Collection[str]) -> Learned:
-    """The cells whose jobs Slurm lists."""
-    folders = [store.folder(each.cell) for group in groups for each in group.cells] if listed else []
-    queues = ((folder, folder.queued()) for folder in folders)
-    return Learned(
-        jobs={folder.id: CellJob(queue.job, "pending") for folder, queue in queues if queue and queue.job in listed}
-    )
+def _listed(cells: Iterable[Planned], store: Store) -> Learned:
+    """What Slurm says about the jobs of these cells; nothing where it does not answer."""
+    learned = look(store, [store.folder(planned.cell) for planned in cells])
+    return learned if learned.answered else Learned()
 
 
 def _previewed(

@@ -21,12 +21,12 @@ from ....run.recording import record_cells
 from ....store.records import SubmissionRecord
 from ....store.source_code import SourceCode
 from ....store.store import Store
-from ..job.starting import planned_code
+from ..job.starting import Options, planned_code
 from ..queue.scheduler import array_of, ask, configuration, user
-from .arrays import Array, Key, arrays_of
-from .call import Options, submit_array
+from .arrays import Array, Key, arrays_of, dependency
+from .call import submit_array
 from .follow_up import submit_follow_up
-from .gate import groups_to_check, submit_check
+from .gate import checks_of, submit_check
 from .in_hand import learned_of, missing
 from .sbatch import batch_of, check, is_yes, parallel_of, whole_submission
 
@@ -67,7 +67,7 @@ def submit(
     common = {**of_all, "submission": name, **planned_code(code)}
     record = partial(SubmissionRecord, cluster=cluster.get("ClusterName", ""), user=user(), code=code)
     record = partial(record, holds=name, options=common)
-    to_check = groups_to_check(arrays) if is_yes(whole_submission(layers, "smoke", "yes")) else [[]] * len(arrays)
+    to_check = checks_of(arrays, layers)
     submitted: list[list[str]] = []
     try:
         _submit_arrays(arrays, to_check, store, record, common, threads, submitted)
@@ -89,16 +89,15 @@ def _submit_arrays(
     """Submit the arrays, each after the smoke check of its settings, and add their jobs to `submitted`."""
     checks: dict[Key, str] = {}
     for array, groups in zip(arrays, to_check, strict=True):
-        batch = batch_of(array.settings, threads).after(_end_of(array.after, submitted))
-        options = common if batch.requeue else {**common, "requeue": "no"}
+        batch = batch_of(array.settings, threads).after(dependency(array, submitted))
         with _say_what_was_submitted(submitted):
             # in the lane of the array, so that it counts among the jobs that run at a time
-            own_check = submit_check(groups, store, batch, options) if groups else ""
+            own_check = submit_check(groups, store, batch, common) if groups else ""
             first = checks.setdefault(array.key, own_check)
             noted = partial(record, settings=array.settings, smoke=first)
             after_check = batch.after(first and f"afterok:{first}")
             with _cancelled_if_refused(own_check):
-                jobs = submit_array(array.groups, store, after_check, options, noted, parallel=array.parallel)
+                jobs = submit_array(array.groups, store, after_check, common, noted, parallel=array.parallel)
             submitted.append(jobs)
 
 
@@ -144,11 +143,6 @@ def arrays_for(groups: Iterable[Group], layers: Layers, cluster: Mapping[str, st
 def _largest(cluster: Mapping[str, str]) -> int:
     """The largest number of jobs in an array."""
     return max(1, min(LARGEST_ARRAY, int(cluster.get("MaxArraySize", LARGEST_ARRAY))))
-
-
-def _end_of(array: int | None, submitted: Sequence[Sequence[str]]) -> str:
-    """The dependency on the end of an array that is submitted already; empty for None."""
-    return "" if array is None else f"afterany:{array_of(submitted[array][0])}"
 
 
 @contextmanager

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 LINES = 20  # of each log that are shown
 POLL = 1.0  # seconds between two readings of followed logs
-OF_A_JOB = (("output", "out"), ("errors", "err"))
 WORKING = ("running", "queued")
 
 
@@ -91,13 +90,14 @@ def _attempt(folder: CellFolder, number: int | None) -> Attempt | None:
 
 def _files(store: Store, folder: CellFolder, attempt: Attempt | None) -> dict[str, Path]:
     """The files to show: the traceback of an attempt and the logs of its job, those that exist and are not empty."""
+    from ..launch.slurm.queue.job_ends import log_of
+
     queued = folder.queued()
     began = attempt.began() if attempt is not None else None
     job = began.job if began is not None else queued.job if queued is not None else ""
     files = {f"traceback of attempt {attempt.number}": attempt.trace} if attempt is not None else {}
     if job:
-        of_job = store.root / "slurm" / job
-        files |= {f"{what} of job {job}": of_job / f"{job}_0_log.{end}" for what, end in OF_A_JOB}
+        files |= {f"output of job {job}": log_of(store, job, "out"), f"errors of job {job}": log_of(store, job)}
     return {title: path for title, path in files.items() if path.is_file() and path.stat().st_size}
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Container, Sequence
 from dataclasses import asdict, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,9 +14,8 @@ from pmll_errors import counted
 
 from ..errors import UsageError
 from ..plan.request import declared
-from .completion import cells_of, names_of
 from .grid_options import Change, Launcher, RunOptions, grid_options
-from .options import STORE, Json, Root
+from .options import STORE, Cells, Datasets, Json, Methods, Root
 from .output import columns, print_json, tell
 from .run_grid import check_options, job_layers, launch
 
@@ -27,22 +26,6 @@ if TYPE_CHECKING:
 
 Class = StrEnum("Class", ["error", "oom", "timeout", "preempted", "cancelled", "stopped", "node", "lost"])
 CAUSES = ", ".join(Class)
-Cells: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="CELL",
-        help="Ids of cells, or their first 6 or more digits; default: all cells.",
-        autocompletion=cells_of,
-    ),
-]
-Methods: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(help="Only cells of these methods or rows.", metavar="NAME", autocompletion=names_of("methods")),
-]
-Datasets: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(help="Only cells on these data sets.", metavar="NAME", autocompletion=names_of("datasets")),
-]
 
 
 @grid_options(without={field.name for field in declared()})
@@ -83,7 +66,8 @@ def retry(
         how = replace(how, launcher=Launcher.slurm)
     check_options(how)
     store = Store.open(how.root, create=False)
-    left = [folder for folder in chosen(store, cells or (), methods or (), datasets or ()) if folder.result() is None]
+    asked = chosen(store, cells or (), methods or (), datasets or ())
+    left = [folder for folder in asked if store.index.summary(folder) is None]
     learned = learn(store, left)
     at_work = {job.id for job in learned.jobs.values() if job.phase in ("pending", "running")}
     free = [folder for folder in left if not _is_at_work(folder, at_work)]

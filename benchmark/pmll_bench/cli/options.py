@@ -7,6 +7,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from .completion import cells_of, names_of
+
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Root: TypeAlias = Annotated[
     Path, typer.Option(envvar="PMLL_STORE", metavar="FOLDER", help="Store: the folder for results.")
@@ -18,6 +20,22 @@ DataRoot: TypeAlias = Annotated[
 DataSets: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="data.NAME=V", help="An option of the data set, as in 'run'. Repeatable."),
+]
+Cells: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="CELL",
+        help="Ids of cells, or their first 6 or more digits; default: all cells.",
+        autocompletion=cells_of,
+    ),
+]
+Methods: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME …", help="Only these methods or rows.", autocompletion=names_of("methods")),
+]
+Datasets: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME …", help="Only these data sets.", autocompletion=names_of("datasets")),
 ]
 Classes: TypeAlias = Annotated[bool, typer.Option("--classes", help="Also count the labels of each class.")]
 

@@ -10,8 +10,7 @@ import typer
 
 from pmll_errors import counted
 
-from .jobs import Cells, Datasets, Methods
-from .options import STORE, Json, Root
+from .options import STORE, Cells, Datasets, Json, Methods, Root
 from .output import columns, print_json, tell
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import typer
 from ..errors import Exit
 from .command import Command, Group
 from .completion import names_of
-from .options import STORE, Root
+from .options import STORE, Datasets, Methods, Root
 from .output import print_table, tell
 
 if TYPE_CHECKING:
@@ -31,14 +31,6 @@ class Format(StrEnum):
     json = "json"
 
 
-Methods: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(metavar="NAME …", help="Only these methods or rows.", autocompletion=names_of("methods")),
-]
-Datasets: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(metavar="NAME …", help="Only these data sets.", autocompletion=names_of("datasets")),
-]
 Metric: TypeAlias = Annotated[
     str,
     typer.Option(metavar="NAME", help="map, map_hcp, OF1, CF1, top3_CF1 …", autocompletion=names_of("metrics")),

@@ -7,16 +7,18 @@ the zip takes precedence over its copy in it, so that packing can be interrupted
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from ..errors import FileError
 from ..faults import persist
 from ..files import folders, read, remove, write_whole
 from .document import RecordT, parse_record
 from .temporary import BEGINNINGS, files_in
+
+T = TypeVar("T")
 
 NAME = "packed.zip"
 OPEN = ("cell.json", "result.json", "lease", NAME)  # files that are not packed
@@ -37,12 +39,22 @@ def read_record_in(record: type[RecordT], cell: Path, name: str) -> RecordT | No
 
 def packed(cell: Path, name: str) -> bytes | None:
     """The packed copy of a file of a cell; None if there is none."""
+    return _from_zip(cell, lambda file: file.read(name))
+
+
+def packed_names(cell: Path) -> list[str]:
+    """The names of the packed files of a cell."""
+    return _from_zip(cell, zipfile.ZipFile.namelist) or []
+
+
+def _from_zip(cell: Path, ask: Callable[[zipfile.ZipFile], T]) -> T | None:
+    """What the zip of a cell answers; None if there is no zip, or no such file in it."""
     path = cell / NAME
 
-    def work() -> bytes | None:
+    def work() -> T | None:
         try:
             with zipfile.ZipFile(path) as file:
-                return file.read(name)
+                return ask(file)
         except (FileNotFoundError, NotADirectoryError, KeyError):
             return None
 
@@ -50,22 +62,6 @@ def packed(cell: Path, name: str) -> bytes | None:
         return persist(path, work)
     except zipfile.BadZipFile as error:
         raise FileError(f"the packed files are damaged: {error}", where=str(path), hint="restore this file") from None
-
-
-def packed_names(cell: Path) -> list[str]:
-    """The names of the packed files of a cell."""
-    path = cell / NAME
-    if not persist(path, path.is_file):
-        return []
-    try:
-        return persist(path, lambda: _names(path))
-    except zipfile.BadZipFile as error:
-        raise FileError(f"the packed files are damaged: {error}", where=str(path), hint="restore this file") from None
-
-
-def _names(path: Path) -> list[str]:
-    with zipfile.ZipFile(path) as file:
-        return file.namelist()
 
 
 def to_pack(cell: Path) -> list[str]:

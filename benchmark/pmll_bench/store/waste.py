@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias, get_args
 
 from ..files import TEMPORARY, folders
 from .attempt import Attempt, all_checkpoints
-from .cell_folder import NO_HINTS, CellFolder, Hints
+from .cell_folder import CellFolder
 from .document import read_record
 from .lease import is_held
 from .records import SubmissionRecord
@@ -51,15 +51,12 @@ def _size(path: Path) -> int:
     return 0
 
 
-def in_cell(folder: CellFolder, clock: Callable[[], float], hints: Hints = NO_HINTS) -> list[Waste]:
-    """What a cell no longer needs; nothing while it runs or is queued.
-
-    `clock` is the time of the file system, `hints` are the jobs that are not over.
-    """
+def in_cell(folder: CellFolder, clock: Callable[[], float]) -> list[Waste]:
+    """What a cell no longer needs; nothing while it runs or is queued. `clock` is the time of the file system."""
     if is_held(folder.lease, clock=clock):
         return []
     result = folder.result()
-    state = folder.unfinished(hints, clock).name if result is None else "done"
+    state = folder.unfinished(clock=clock).name if result is None else "done"
     if state in ("running", "queued"):
         return []
     found: dict[Path, tuple[Kind, str]] = {}

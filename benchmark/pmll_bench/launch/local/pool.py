@@ -52,15 +52,15 @@ def slots_here(
     """
     if chosen_gpus:
         check_present(chosen_gpus)
-        slots = slots or len(chosen_gpus)
-        each = Execution(device="cuda", threads=threads or max(1, cores() // slots))
-        return tuple(replace(each, gpu=chosen_gpus[number % len(chosen_gpus)]) for number in range(slots))
-    chosen = choose_device(device)
-    devices = [f"cuda:{number}" for number in range(gpus())] if chosen == "cuda" else [chosen]
+        places = [Execution(device="cuda", gpu=gpu) for gpu in chosen_gpus]
+    elif (chosen := choose_device(device)) == "cuda":
+        places = [Execution(device=f"cuda:{number}") for number in range(gpus())]
+    else:
+        places = [Execution(device=chosen)]
     if slots is None:
-        slots = max(1, min(MOST, cores() // (threads or 1))) if chosen == "cpu" else len(devices)
-    each = Execution(threads=threads or max(1, cores() // slots))
-    return tuple(replace(each, device=devices[number % len(devices)]) for number in range(slots))
+        slots = max(1, min(MOST, cores() // (threads or 1))) if places[0].device == "cpu" else len(places)
+    share = threads or max(1, cores() // slots)
+    return tuple(replace(places[number % len(places)], threads=share) for number in range(slots))
 
 
 def run_in_slots(

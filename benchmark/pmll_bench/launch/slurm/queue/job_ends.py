@@ -86,9 +86,9 @@ def end_of(job: str, listed: Listed | None, log: str, role: str = "") -> JobEnd:
     return JobEnd(KINDS[cause], cause, Explanation(what, where, hint, log))
 
 
-def log_of(store: Store, job: str) -> Path:
-    """The error log of a job; all its runs append to it."""
-    return store.root / "slurm" / job / f"{job}_0_log.err"
+def log_of(store: Store, job: str, stream: Literal["out", "err"] = "err") -> Path:
+    """The error log of a job, or the log of its output; all its runs append to it."""
+    return store.root / "slurm" / job / f"{job}_0_log.{stream}"
 
 
 def tail_of(path: Path) -> str:

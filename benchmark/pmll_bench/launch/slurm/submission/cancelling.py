@@ -57,7 +57,7 @@ def find_jobs(store: Store, folders: Collection[CellFolder]) -> Cancellation:
             of_job[job.id].append(folder)
         elif folder.id in wanted and job is not None and job.phase == "elsewhere":
             apart[folder] = f"job {job.id}: {job.why}"
-        elif folder.id in wanted and job is None and folder.result() is None and is_held(folder.lease):
+        elif folder.id in wanted and job is None and is_held(folder.lease) and folder.result() is None:
             apart[folder] = f"{_process(folder)}; stop it there"
     jobs = {job: tuple(cells) for job, cells in of_job.items() if any(folder.id in wanted for folder in cells)}
     others = {job: tuple(folder for folder in cells if folder.id not in wanted) for job, cells in jobs.items()}

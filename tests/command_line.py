@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,6 +48,13 @@ class Answer(NamedTuple):
 
 
 Command = Callable[..., Answer]
+
+
+def in_own_process(*argv: str, **environment: str) -> Answer:
+    """Run a command line in a process of its own."""
+    command = [sys.executable, "-m", "pmll_bench", *argv]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500, env=os.environ | environment)
+    return Answer(done.returncode, done.stdout, done.stderr)
 
 
 def method_file(folder: Path, name: str = "mine", *, fit: str = "pass", predict: str = ".astype(np.float32)") -> str:

@@ -10,8 +10,13 @@ from typing import NamedTuple
 
 from submitit.core.utils import DelayedSubmission
 
-from pmll_bench.launch.slurm.queue.scheduler import Listed, user
+from pmll_bench.launch.slurm.queue.scheduler import Listed
+from pmll_bench.launch.slurm.queue.scheduler import user as own_name
+from pmll_bench.plan.planned import Planned
+from pmll_bench.store.cell_folder import CellFolder
+from pmll_bench.store.records import QueueRecord
 from pmll_bench.store.store import Store
+from stored import planned
 
 COMMANDS = {
     "sbatch": """
@@ -55,7 +60,7 @@ class Cluster(NamedTuple):
 
     def alive(self, *jobs: str) -> None:
         """The jobs that squeue lists as running."""
-        self.lists(*(Listed(job, "RUNNING", user(), "4G", "None") for job in jobs))
+        self.lists(*(Listed(job, "RUNNING", own_name(), "4G", "None") for job in jobs))
 
     def lists(self, *jobs: Listed) -> None:
         """What squeue lists."""
@@ -105,3 +110,28 @@ def submission(store: Store, job: str) -> Path:
 def run_job(store: Store, job: str) -> None:
     """Do in this process what the job would do."""
     DelayedSubmission.load(submission(store, job)).result()
+
+
+def queued(
+    store: Store, job: str = "7", seed: int = 0, *, cluster: str = "noted", user: str | None = None
+) -> CellFolder:
+    """A cell that was submitted, by this user if no other is named."""
+    item = planned(seed=seed)
+    folder = store.folder(item.cell)
+    folder.write_request(item)
+    before = folder.newest
+    whose = own_name() if user is None else user
+    folder.queue(QueueRecord(job=job, attempt=before, since=before, cluster=cluster, user=whose))
+    return folder
+
+
+def item_of(folder: CellFolder) -> Planned:
+    """The cell that was planned for a folder."""
+    record = folder.record()
+    assert record is not None
+    return record.planned()
+
+
+def listed(job: str, state: str, reason: str = "None") -> Listed:
+    """A job of this user as squeue lists it."""
+    return Listed(job, state, own_name(), "64M", reason)

@@ -6,13 +6,13 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from command_line import in_own_process as bench
 from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.store import Store
 
@@ -65,14 +65,6 @@ ONE = (*GRID, "0.5")  # one cell
 Results = dict[str, tuple[bytes, str]]
 
 
-class Answer(NamedTuple):
-    """What a command left behind."""
-
-    code: int
-    out: str
-    err: str
-
-
 class Cluster:
     """A Slurm in a folder of its own. It ends with `stop`, or with the process that made it."""
 
@@ -122,13 +114,6 @@ class Cluster:
 def slurm(*command: str) -> str:
     """The output of one of Slurm's commands."""
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=60).stdout
-
-
-def bench(*argv: str, **environment: str) -> Answer:
-    """Run a command line in a process of its own."""
-    command = [sys.executable, "-m", "pmll_bench", *argv]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=500, env=os.environ | environment)
-    return Answer(done.returncode, done.stdout, done.stderr)
 
 
 def submit(*argv: str, root: str = "runs", slurm: Sequence[str] = ()) -> list[str]:

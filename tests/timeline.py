@@ -102,6 +102,29 @@ def held(said: Timeline, *settings: str) -> str:
     return job
 
 
+def preempted_and_back(said: Timeline, expected: Results) -> None:
+    """A job whose node is taken away saves, waits, and goes on when the node is free again."""
+    job = held(said, "partition=yielding")
+    with node_taken_away():
+        said.event("preempted")
+        said.until("queued", rf"\b{job}\b")
+        assert the_cell().checkpoints()[0][0] == HELD
+    said.event("the node is free again")
+    goes_on(said, expected)
+
+
+def grows_too_large(said: Timeline, *settings: str) -> None:
+    """A job that has saved asks for more memory than it has, and is killed; later ones do not ask."""
+    wrong("hold")
+    submit(slurm=settings)
+    said.event(f"submitted with {' and '.join(each for each in settings if 'mem' in each)}")
+    until(lambda: reached(HELD))
+    said.until("running")
+    wrong("hungry")
+    said.event("the method asks for 1 GiB more")
+    said.until("failed", "(?i)memory")
+
+
 def goes_on(said: Timeline, expected: Results) -> None:
     """The cell ends as if nothing had been, with two attempts, and `status` never called it anything else."""
     wrong()

@@ -10,6 +10,7 @@ import pytest
 from command_line import SMALL, Answer, Command, method_file
 from noted_slurm import COMMANDS, Cluster
 from pmll_bench.cli import main
+from pmll_bench.store.store import Store
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +41,12 @@ def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
 def grid(tmp_path: Path) -> list[str]:
     """A run of four cells that takes no time."""
     return ["run", "--methods", method_file(tmp_path), "--ratios", "10%", "0.5", "--seeds", "0,1", *SMALL]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty store."""
+    return Store.open(tmp_path / "runs")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import mounts
-from command_line import SMALL, Command, method_file
+from command_line import SMALL, Command, in_own_process, method_file
 from failing_files import failing, failing_from, scores_of
 from pmll_bench.errors import Exit
 from pmll_bench.faults import PAUSES
@@ -225,14 +225,14 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(
 
 
 def test_a_disk_that_becomes_read_only_ends_the_run_and_loses_nothing(
-    command: Command, grid: list[str], small_disk: Path, monkeypatch: pytest.MonkeyPatch, expected: dict[str, bytes]
+    command: Command, grid: list[str], small_disk: Path, expected: dict[str, bytes]
 ) -> None:
     view = ["mount", "--bind", "-o", "ro", str(small_disk), str(small_disk)]  # on top: the lease is open for writing
-    monkeypatch.setenv("DURING_FIT", f"import subprocess; subprocess.run({view!r})")
-    answer = command(*grid, "--root", str(small_disk / "runs"))
+    # In a process of its own, as its lease cannot be given back, and it would count as held while the process lives.
+    during = f"import subprocess; subprocess.run({view!r})"
+    answer = in_own_process(*grid, "--root", str(small_disk / "runs"), DURING_FIT=during)
     assert answer.code == Exit.STORE, answer.err
     assert "error: access refused: Read-only file system" in answer.err
-    monkeypatch.delenv("DURING_FIT")
     subprocess.run(["umount", small_disk], check=True)
     completes(command, grid, small_disk / "runs", expected)
 

@@ -52,11 +52,6 @@ FAILS = 'raise ValueError("the lake is dry")'
 NO_MEMORY = "if known < 0.2: raise MemoryError('no more')"
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.open(tmp_path / "runs")
-
-
 def method(folder: Path, name: str, fit: str = "pass") -> str:
     """A method that notes what it was given to learn from."""
     path = folder / f"{name}.py"

@@ -7,16 +7,14 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from noted_slurm import Cluster
+from noted_slurm import Cluster, item_of, listed, queued
 from pmll_bench.launch.slurm.queue.job_ends import log_of
 from pmll_bench.launch.slurm.queue.jobs import Learned, learn
 from pmll_bench.launch.slurm.queue.scheduler import Listed
 from pmll_bench.launch.slurm.queue.scheduler import user as own_name
-from pmll_bench.plan.planned import Planned
 from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.document import write_record
 from pmll_bench.store.failure import Explanation
@@ -24,35 +22,10 @@ from pmll_bench.store.holds import Holds
 from pmll_bench.store.lease import Lease
 from pmll_bench.store.records import EndRecord, QueueRecord, SubmissionRecord, SubmittedJob
 from pmll_bench.store.store import Store
-from stored import finish, planned
+from stored import finish
 
 OWN = own_name()
 MISSING = "Traceback (most recent call last):\n  File\nModuleNotFoundError: No module named 'filelock'\n"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.open(tmp_path / "runs")
-
-
-def queued(store: Store, job: str = "7", seed: int = 0, *, cluster: str = "noted", user: str = OWN) -> CellFolder:
-    """A cell that was submitted."""
-    item = planned(seed=seed)
-    folder = store.folder(item.cell)
-    folder.write_request(item)
-    before = folder.newest
-    folder.queue(QueueRecord(job=job, attempt=before, since=before, cluster=cluster, user=user))
-    return folder
-
-
-def item_of(folder: CellFolder) -> Planned:
-    record = folder.record()
-    assert record is not None
-    return record.planned()
-
-
-def listed(job: str, state: str, reason: str = "None") -> Listed:
-    return Listed(job, state, OWN, "64M", reason)
 
 
 def state(folder: CellFolder, learned: Learned) -> tuple[str, str]:

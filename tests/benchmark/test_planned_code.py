@@ -59,11 +59,6 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.open(tmp_path / "runs")
-
-
-@pytest.fixture
 def grid(tmp_path: Path) -> Plan:
     return small_grid(tmp_path)
 

@@ -37,11 +37,6 @@ BROKEN = Explanation("RuntimeError: boom", "mine.py:3", "", "trace")
 Snapshot = dict[str, bytes]
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.open(tmp_path / "runs")
-
-
 def never(record: SubmissionRecord) -> bool:
     return False
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,11 +24,6 @@ from pmll_datasets.regimes import mask_digest
 from stored import CLASSES, SCORES, finish, planned, result
 
 SCORES_FILE = ScoresFile(file="attempts/0001/scores.npz", sha256="a" * 64, n=3, c=2)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.open(tmp_path / "runs")
 
 
 def test_a_newer_result_is_refused_and_one_of_an_unknown_schema_counts_as_damaged(store: Store) -> None:

@@ -63,11 +63,6 @@ srun --unbuffered --output {root}/slurm/%A_%a/%A_%a_%t_log.out --error {root}/sl
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.open(tmp_path / "runs")
-
-
-@pytest.fixture
 def grid(tmp_path: Path) -> Plan:
     return small_grid(tmp_path)
 

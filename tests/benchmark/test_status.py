@@ -8,46 +8,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from command_line import Command
-from noted_slurm import Cluster
+from noted_slurm import Cluster, item_of, listed, queued
 from pmll_bench.cli import readings
-from pmll_bench.launch.slurm.queue.scheduler import Listed, user
-from pmll_bench.plan.planned import Planned
-from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.failure import Explanation
 from pmll_bench.store.lease import Lease
-from pmll_bench.store.records import QueueRecord
 from pmll_bench.store.store import Store
 from stored import finish, planned
 
 STATUS = (sys.executable, "-m", "pmll_bench", "status")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.open(tmp_path / "runs")
-
-
-def queued(store: Store, job: str, seed: int = 0) -> CellFolder:
-    item = planned(seed=seed)
-    folder = store.folder(item.cell)
-    folder.write_request(item)
-    folder.queue(QueueRecord(job=job, attempt=0, user=user()))
-    return folder
-
-
-def item_of(folder: CellFolder) -> Planned:
-    record = folder.record()
-    assert record is not None
-    return record.planned()
-
-
-def listed(job: str, state: str, reason: str = "None") -> Listed:
-    return Listed(job, state, user(), "64M", reason)
 
 
 # --- once

@@ -22,11 +22,6 @@ from stored import CLASSES, IDS, SCORES, cell, finish, planned, result
 SCORES_FILE = ScoresFile(file="attempts/0001/scores.npz", sha256="a" * 64, n=3, c=2)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.open(tmp_path / "runs")
-
-
 # A folder becomes a store
 
 

@@ -23,11 +23,6 @@ from pmll_bench.store.store import Store
 from stored import IDS, cell, finish, planned
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.open(tmp_path / "runs")
-
-
 def in_processes(step: str, store: Store) -> Any:
     """What `store_processes.py` prints."""
     script = Path(__file__).parents[1] / "store_processes.py"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import pytest
 
@@ -20,11 +19,6 @@ from pmll_bench.store.lease import Lease
 from pmll_bench.store.records import QueueRecord
 from pmll_bench.store.store import Store
 from stored import finish, planned
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.open(tmp_path / "runs")
 
 
 class Notes(Silent):

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from real_slurm import GRID, METHOD, RATIOS, Cluster, Results, bench, results, wrong
+from command_line import in_own_process as bench
+from real_slurm import GRID, METHOD, RATIOS, Cluster, Results, results, wrong
 from timeline import Row, Timeline, Watch, table
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")

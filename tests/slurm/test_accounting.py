@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from real_slurm import HELD, Cluster, Results, slurm, submit, the_cell, until
-from timeline import Watch, again, goes_on, held, node_taken_away
+from real_slurm import Cluster, Results, slurm, submit, until
+from timeline import Watch, again, preempted_and_back
 
 pytestmark = pytest.mark.slurm
 
@@ -14,13 +14,7 @@ CLUSTER = ("--accounting", "--mute", "--grace", "10")
 
 def test_a_preempted_job_that_is_not_warned_saves_and_goes_on(watch: Watch, expected: Results) -> None:
     said = watch("preempted by SIGTERM alone")
-    job = held(said, "partition=yielding")
-    with node_taken_away():
-        said.event("preempted")
-        said.until("queued", rf"\b{job}\b")
-        assert the_cell().checkpoints()[0][0] == HELD
-    said.event("the node is free again")
-    goes_on(said, expected)
+    preempted_and_back(said, expected)
 
 
 def test_a_cancelled_job_that_squeue_has_forgotten(watch: Watch, cluster: Cluster, expected: Results) -> None:

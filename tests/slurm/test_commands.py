@@ -7,22 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from real_slurm import (
-    GRID,
-    HELD,
-    ONE,
-    Results,
-    as_inline,
-    bench,
-    cells,
-    reached,
-    results,
-    submit,
-    the_cell,
-    until,
-    wrong,
-)
-from timeline import Watch, again, held
+from command_line import in_own_process as bench
+from real_slurm import GRID, HELD, ONE, Results, as_inline, cells, results, submit, the_cell, until, wrong
+from timeline import Watch, again, grows_too_large, held
 
 pytestmark = pytest.mark.slurm
 
@@ -77,14 +64,7 @@ def test_a_job_that_can_never_start(watch: Watch, expected: Results) -> None:
 
 def test_out_of_memory_is_tried_again_with_more(watch: Watch, expected: Results) -> None:
     said = watch("killed by memory, then `pmll-bench retry`")
-    wrong("hold")
-    submit(slurm=["mem=1000M"])
-    said.event("submitted with mem=1000M")
-    until(lambda: reached(HELD))
-    said.until("running")
-    wrong("hungry")
-    said.event("the method asks for 1 GiB more")
-    said.until("failed", "(?i)memory")
+    grows_too_large(said, "mem=1000M")
     wrong()
     assert "nothing to retry" in bench("retry", "--class", "timeout", "--launcher", "slurm").err
     retried = bench("retry", "--class", "oom", "--launcher", "slurm", "--slurm", "mem=4G", "--json")

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from real_slurm import GRID, HELD, ONE, Cluster, Results, as_inline, bench, cells, slurm, submit, the_cell, until, wrong
-from timeline import Watch, again, goes_on, held, node_taken_away
+from command_line import in_own_process as bench
+from real_slurm import GRID, HELD, ONE, Cluster, Results, as_inline, cells, slurm, submit, the_cell, until, wrong
+from timeline import Watch, again, goes_on, held, preempted_and_back
 
 pytestmark = pytest.mark.slurm
 
 
 def test_a_preempted_job_that_is_warned_saves_and_goes_on(watch: Watch, expected: Results) -> None:
     said = watch("preempted, with the job's own signal")
-    job = held(said, "partition=yielding")
-    with node_taken_away():
-        said.event("preempted")
-        said.until("queued", rf"\b{job}\b")
-        assert the_cell().checkpoints()[0][0] == HELD
-    said.event("the node is free again")
-    goes_on(said, expected)
+    preempted_and_back(said, expected)
 
 
 def test_a_job_that_is_queued_again_goes_on(watch: Watch, expected: Results) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from real_slurm import HELD, ONE, Results, as_inline, bench, reached, submit, the_cell, until, wrong
-from timeline import Watch
+from command_line import in_own_process as bench
+from real_slurm import ONE, Results, as_inline, submit, the_cell, wrong
+from timeline import Watch, grows_too_large
 
 pytestmark = pytest.mark.slurm
 
@@ -28,14 +29,7 @@ def test_a_job_that_is_killed_by_memory_before_its_first_line(watch: Watch, expe
 
 def test_a_job_that_is_killed_by_memory_after_its_first_step(watch: Watch, expected: Results) -> None:
     said = watch("killed by memory after its first step")
-    wrong("hold")
-    submit(slurm=["mem=1000M"])
-    said.event("submitted with mem=1000M")
-    until(lambda: reached(HELD))
-    said.until("running")
-    wrong("hungry")
-    said.event("the method asks for 1 GiB more")
-    said.until("failed", "(?i)memory")
+    grows_too_large(said, "mem=1000M")
     assert the_cell().checkpoints()
     wrong()
     submit(slurm=["mem=4G"])

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from real_slurm import bench, cells, slurm, until
+from command_line import in_own_process as bench
+from real_slurm import cells, slurm, until
 
 pytestmark = pytest.mark.slurm
 

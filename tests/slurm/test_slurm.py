@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from real_slurm import GRID, RATIOS, Results, as_inline, bench, cells, reached, results, slurm, submit, the_cell, until
+from command_line import in_own_process as bench
+from real_slurm import GRID, RATIOS, Results, as_inline, cells, reached, results, slurm, submit, the_cell, until
 from timeline import Watch
 
 pytestmark = pytest.mark.slurm

@@ -7,8 +7,8 @@ import signal
 
 import pytest
 
-from real_slurm import HELD, Results, as_inline, reached, submit, the_cell, until, wrong
-from timeline import Watch, held, node_taken_away
+from real_slurm import HELD, Results, as_inline, reached, the_cell, until, wrong
+from timeline import Watch, grows_too_large, held, node_taken_away
 
 pytestmark = pytest.mark.slurm
 
@@ -38,13 +38,7 @@ def test_a_job_that_is_killed_without_a_trace(watch: Watch, expected: Results) -
 
 def test_a_job_that_is_killed_by_memory_and_may_have_more(watch: Watch, expected: Results) -> None:
     said = watch("killed by memory, with oom-mem=4G")
-    wrong("hold")
-    submit(slurm=["mem=1000M", "oom-mem=4G", "follow-up=yes"])
-    said.event("submitted with mem=1000M and oom-mem=4G")
-    until(lambda: reached(HELD))
-    wrong("hungry")
-    said.event("the method asks for 1 GiB more")
-    said.until("failed", "(?i)memory")
+    grows_too_large(said, "mem=1000M", "oom-mem=4G", "follow-up=yes")
     said.until("running")
     until(lambda: the_cell().newest == 2 and reached(HELD))
     said.event("the second job has it")

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pmll_bench.plan.cell import Cell
 from pmll_bench.report.frame import frame
-from pmll_bench.report.table import Layout, Table, build
+from pmll_bench.report.tables.table import Layout, Table, build
 from pmll_bench.store.environment import Environment
 from pmll_bench.store.result import Counts, Oracle, Result, ScoresFile, Seconds, Support
 from pmll_methods.recipe import Recipe

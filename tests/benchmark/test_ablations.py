@@ -11,7 +11,7 @@ from command_line import Command
 from made_up_results import grid, table_of
 from pmll_bench.ablations import ablation, names
 from pmll_bench.plan.planning import plan
-from pmll_bench.report.ablation import ablation_plot
+from pmll_bench.report.plots.ablation import ablation_plot
 
 QUICK = ["--subset", "40", "--set", "recipe.epochs=1", "--ratios", "0.5", "--threads", "1", "--device", "cpu"]
 
@@ -31,7 +31,7 @@ def test_an_ablation_ends_in_its_table_and_its_plot(command: Command) -> None:
     assert answer.code == 0
     rows = [row.label for row in ablation("dualcoop-contexts").rows]
     assert [row for row in rows if row in answer.out] == rows
-    drawn = [Path(f"plots/ablation-dualcoop-contexts.{ending}") for ending in ("svg", "png", "csv")]
+    drawn = [Path(f"plots/ablation-dualcoop-contexts.{ending}") for ending in ("svg", "pdf", "png", "csv")]
     assert all(path.stat().st_size for path in drawn)
     with drawn[2].open() as numbers:
         assert [line["method"] for line in csv.DictReader(numbers)] == rows

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from pmll_bench.errors import ConfigError, StoreError
 from pmll_bench.report.chosen import choose
-from pmll_bench.report.formats import FORMATS
+from pmll_bench.report.formats.registry import FORMATS
 from pmll_bench.report.frame import frame
-from pmll_bench.report.table import build
+from pmll_bench.report.tables.table import build
 from pmll_bench.store import index
 from pmll_bench.store.result import Oracle, Result
 from pmll_bench.store.status import survey

@@ -78,7 +78,7 @@ def test_the_digest_covers_what_changes_numbers_and_nothing_else(installation: I
         return installation.python(DIGEST).stdout.strip()
 
     assert digest() == code_digest()  # wherever the code lies
-    for file in ("pmll_bench/cli/run.py", "pmll_bench/report/table.py", "pmll_datasets/shapes_data/CARD.md"):
+    for file in ("pmll_bench/cli/run.py", "pmll_bench/report/tables/table.py", "pmll_datasets/shapes_data/CARD.md"):
         installation.edit(file)
     (installation.folder / "pmll_methods" / "__pycache__").mkdir(exist_ok=True)
     (installation.folder / "pmll_methods" / "__pycache__" / "bce.cpython-311.pyc").write_bytes(b"x")

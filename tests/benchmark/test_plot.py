@@ -19,10 +19,10 @@ from PIL import Image
 
 from made_up_results import RATIOS, made_up
 from pmll_bench.errors import ConfigError
-from pmll_bench.report.ablation import ablation_plot
 from pmll_bench.report.frame import frame
-from pmll_bench.report.plot import curves, spread_out, write_curves
-from pmll_bench.report.table import Table, build
+from pmll_bench.report.plots.ablation import ablation_plot
+from pmll_bench.report.plots.curves import curves, spread_out, write_curves
+from pmll_bench.report.tables.table import Table, build
 from pmll_bench.store.result import Result
 
 
@@ -111,7 +111,7 @@ def test_one_ratio_has_no_curve() -> None:
 
 def test_the_files_lie_in_one_folder(tmp_path: Path) -> None:
     paths = write_curves(table_of(results()), tmp_path / "plots")
-    assert [path.name for path in paths] == ["curves-map.svg", "curves-map.png", "curves-map.csv"]
+    assert [path.name for path in paths] == ["curves-map.svg", "curves-map.pdf", "curves-map.png", "curves-map.csv"]
     assert sorted((tmp_path / "plots").iterdir()) == sorted(paths)
 
 

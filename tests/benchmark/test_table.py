@@ -13,9 +13,9 @@ import pytest
 from golden import cases, load
 from made_up_results import RATIOS, grid, made_up, table_of
 from pmll_bench.errors import ConfigError
-from pmll_bench.report.aggregate import Means, Value, aggregate
 from pmll_bench.report.frame import frame
-from pmll_bench.report.table import Block
+from pmll_bench.report.tables.aggregate import Means, Value, aggregate
+from pmll_bench.report.tables.table import Block
 from pmll_bench.store.result import Result
 
 FIELDS = ("mean", "sd", "n", "text", "eligible")

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from made_up_results import RATIOS, grid, made_up, table_of
-from pmll_bench.report.aggregate import Number
-from pmll_bench.report.formats import FORMATS, terminal
+from pmll_bench.report.formats.registry import FORMATS
+from pmll_bench.report.formats.terminal import terminal
 from pmll_bench.report.frame import COMPARABLE
-from pmll_bench.report.table import Table
+from pmll_bench.report.tables.aggregate import Number
+from pmll_bench.report.tables.table import Table
 
 
 @pytest.fixture(scope="module")

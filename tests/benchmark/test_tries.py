@@ -15,7 +15,7 @@ from pmll_bench.errors import ConfigError
 from pmll_bench.plan.planning import open_dataset, plan
 from pmll_bench.plan.request import Request
 from pmll_bench.report.frame import frame
-from pmll_bench.report.table import build
+from pmll_bench.report.tables.table import build
 from pmll_bench.run import groups as carrying_out
 from pmll_bench.run.execution import Execution
 from pmll_bench.run.groups import run_groups

@@ -19,10 +19,11 @@ from .data import data
 from .doctor import doctor
 from .jobs import cancel, retry
 from .output import DEBUG, log_on_stderr, report_error
+from .plots import plot
 from .prune import prune
-from .report import plot, table
 from .run import run
 from .status import score, status
+from .tables import table
 
 VERBOSE = ("--verbose", "-v")
 

@@ -36,7 +36,7 @@ def ablate(
       pmll-bench ablate dualcoop-contexts --ratios 50% --seeds 0 1 2
     """
     from ..ablations import ablation
-    from ..report.ablation import write_ablation
+    from ..report.plots.ablation import write_ablation
     from ..store.store import Store
 
     planned = run_grid(change(ablation(name)), how)

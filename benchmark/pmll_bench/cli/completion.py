@@ -44,7 +44,7 @@ def _ablations() -> Iterable[str]:
 
 
 def _metrics() -> Iterable[str]:
-    from ..report.table import METRICS
+    from ..report.metric_names import METRICS
 
     return METRICS
 

@@ -26,7 +26,7 @@ from ..faults import NO_SPACE
 from ..streams import as_printed, print_line
 
 if TYPE_CHECKING:
-    from ..report.table import Table
+    from ..report.tables.table import Table
     from ..store.status import Failure
 
 LISTED = 20  # ids of cells in one message
@@ -160,7 +160,7 @@ def _keep_traceback(error: Exception) -> Path | None:
 
 def print_table(table: Table) -> None:
     """Print a table: fitted to a terminal, in full to a pipe."""
-    from ..report.formats import terminal
+    from ..report.formats.terminal import terminal
 
     if sys.stdout.isatty():
         plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..plan.job_settings import Layer, Layers
     from ..plan.planning import Plan
     from ..plan.request import Request
-    from ..report.table import Table
+    from ..report.tables.table import Table
     from ..run.outcome import Outcome
     from ..store.store import Store
 
@@ -226,7 +226,7 @@ def _show_results(planned: Plan, store: Store) -> None:
 def table_of(planned: Plan, store: Store) -> Table:
     """The table of a plan's cells, with the labels of the plan."""
     from ..report.frame import frame
-    from ..report.table import Layout, build
+    from ..report.tables.table import Layout, build
     from .describe import inferred_methods
 
     found = [(each, store.summary(each.cell)) for each in planned.cells]

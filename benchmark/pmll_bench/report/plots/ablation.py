@@ -11,16 +11,17 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ..errors import ConfigError
-from .plot import COLOURS, drawn, write_figure
-from .table import Block, Table
+from ...errors import ConfigError
+from ..tables.table import Block, Table
+from .curves import numbers
+from .figure import COLOURS, drawn, write_figure
 
 _WIDTH, _ROW, _ABOVE, _BELOW, _LETTER = 3.6, 0.3, 0.35, 0.75, 0.075  # inches; letter: per letter of a row's name
 _AVERAGE = COLOURS[1]
 
 
 def ablation_plot(table: Table) -> dict[str, bytes]:
-    """The files by suffix: svg, png, csv. Equal tables give equal bytes.
+    """The files by suffix (`figure.drawn`). Equal tables give equal bytes.
 
     There is one panel per block and one line per row, from top to bottom in the table's order. Small dots are ratios,
     from light at the smallest to dark at the largest. The diamond is their average, and the whiskers are ± sd over
@@ -30,7 +31,7 @@ def ablation_plot(table: Table) -> dict[str, bytes]:
     """
     if not table.blocks:
         raise ConfigError("no results to draw", hint="run 'pmll-bench ablate NAME' first")
-    return drawn(_figure, table.blocks, table.layout.metric_title)
+    return drawn(lambda: _figure(table.blocks, table.layout.metric_title), numbers(table.blocks))
 
 
 def write_ablation(table: Table, name: str, folder: Path) -> tuple[Path, ...]:

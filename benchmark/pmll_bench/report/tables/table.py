@@ -8,22 +8,15 @@ from typing import Any
 
 import pandas as pd
 
-from ..errors import ConfigError, nearest
-from ..plan.cell import AXES, percent
+from ...errors import ConfigError, nearest
+from ...plan.cell import AXES, percent
+from ..frame import COMPARABLE, ORACLE, ROW, Identity
+from ..known import kind_of, known_of
+from ..metric_names import METRICS
 from .aggregate import Number, aggregate
 from .caption import NO_LOGITS, caption, notes
-from .frame import COMPARABLE, ORACLE, ROW, Identity
-from .known import kind_of, known_of
 from .repetitions import repetitions
 from .row import Row
-
-_F1 = ("OP", "OR", "OF1", "CP", "CR", "CF1", "CF1_macro")
-_RULES = {"": "", "top3_": ", top 3", "top3_threshold_": ", top 3 and score ≥ 0"}
-METRICS: Mapping[str, str] = {
-    "map": "mAP",
-    "map_hcp": "mAP (envelope)",
-    **{rule + name: name.replace("CF1_macro", "macro CF1") + text for rule, text in _RULES.items() for name in _F1},
-}
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ import pandas as pd
 from pmll_datasets.registry import DATASETS
 from pmll_errors import counted
 
-from ..plan.cell import AXES
-from ..store.environment import Environment
-from ..store.summary import LABEL_FILTERS
+from ...plan.cell import AXES
+from ...store.environment import Environment
+from ...store.summary import LABEL_FILTERS
+from ..frame import ORACLE, ROW, Identity
+from ..known import known_of, known_text
 from .aggregate import MISSING
-from .frame import ORACLE, ROW, Identity
-from .known import known_of, known_text
 from .repetitions import Repetitions
 from .row import INFERRED, UNSTATED, Row
 

@@ -1,13 +1,10 @@
-"""Curves of a table: its metric over the share of known labels, one panel per block, as SVG, PNG and CSV."""
+"""Curves of a table: its metric over the share of known labels, one panel per block, as SVG, PDF, PNG and CSV."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import matplotlib as mpl
 import numpy as np
@@ -16,38 +13,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
-from ..errors import ConfigError
-from ..faults import store_errors
-from ..files import write_whole
-from .frame import ORACLE
-from .row import Row
-from .table import Block, Table
-
-Style: TypeAlias = dict[str, Any]  # keyword arguments of `Axes.plot`
-
-# Okabe and Ito's colours without yellow, which is too light for a line. The numbers of colours, dashes and markers are
-# pairwise coprime, so the first 252 methods look different, in colour and in grey.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_DASHES = ("solid", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)))
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
-
-_SETTINGS: Any = {  # keys of `rcParams`, whose type is private
-    "font.family": "DejaVu Sans",  # ships with matplotlib: equal figures on every machine
-    "font.size": 8,
-    "axes.titlesize": 9,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "grid.color": "#e6e6e6",
-    "grid.linewidth": 0.6,
-    "lines.linewidth": 1.4,
-    "lines.markersize": 5,
-    "text.parse_math": False,  # the label of a method may contain a dollar sign
-    "svg.hashsalt": "pmll-bench",
-}
+from ...errors import ConfigError
+from ..frame import ORACLE
+from ..tables.row import Row
+from ..tables.table import Block, Table
+from .figure import Style, drawn, line_style, write_figure
 
 _PANELS = 3  # per row of the figure
 _PANEL, _LEFT, _TOP, _BOTTOM = (2.7, 2.5), 0.6, 0.35, 0.65  # inches
@@ -55,7 +25,7 @@ _LABELS, _LETTER = 0.45, 0.062  # inches right of a panel, and per letter of the
 
 
 def curves(table: Table) -> dict[str, bytes]:
-    """The files by suffix: svg, png, csv. Equal tables give equal bytes.
+    """The files by suffix (`figure.drawn`). Equal tables give equal bytes.
 
     Each line is the mean over repetitions, and its band is ± sd. Blocks with one ratio and oracles are omitted.
 
@@ -64,7 +34,7 @@ def curves(table: Table) -> dict[str, bytes]:
     blocks = [block for block in table.blocks if len(block.ratios) > 1]
     if not blocks:
         raise ConfigError("no curve to draw", hint="curves need results at two or more ratios")
-    return drawn(_figure, blocks, table.layout.metric_title)
+    return drawn(lambda: _figure(blocks, table.layout.metric_title), numbers(blocks))
 
 
 def write_curves(table: Table, folder: Path) -> tuple[Path, ...]:
@@ -72,26 +42,9 @@ def write_curves(table: Table, folder: Path) -> tuple[Path, ...]:
     return write_figure(curves(table), folder / f"curves-{table.layout.metric}")
 
 
-def drawn(draw: Callable[[Sequence[Block], str], Figure], blocks: Sequence[Block], metric: str) -> dict[str, bytes]:
-    """The files of a figure by suffix, with its numbers as CSV."""
-    with mpl.rc_context(_SETTINGS):
-        figure = draw(blocks, metric)
-        return {**{suffix: _rendered(figure, suffix) for suffix in ("svg", "png")}, "csv": _csv(blocks)}
-
-
-def write_figure(files: Mapping[str, bytes], stem: Path) -> tuple[Path, ...]:
-    """Write the files of a figure to `stem` plus their suffix and return the paths."""
-    with store_errors(stem.parent):
-        stem.parent.mkdir(parents=True, exist_ok=True)
-    paths = tuple(stem.with_name(f"{stem.name}.{suffix}") for suffix in files)
-    for path, content in zip(paths, files.values(), strict=True):
-        write_whole(path, content)
-    return paths
-
-
 def _figure(blocks: Sequence[Block], metric: str) -> Figure:
     names = dict.fromkeys(row.means.name for block in blocks for row in _rows(block))
-    styles = {name: _style(number) for number, name in enumerate(names)}
+    styles = {name: line_style(number) for number, name in enumerate(names)}
     columns, rows = min(len(blocks), _PANELS), math.ceil(len(blocks) / _PANELS)
     labels = _LABELS + _LETTER * max(len(row.name) for block in blocks for row in _rows(block))
     cell = _LEFT + _PANEL[0] + labels, _TOP + _PANEL[1] + _BOTTOM
@@ -163,31 +116,11 @@ def _rows(block: Block) -> list[Row]:
     return [row for row in block.rows if row.selection != ORACLE]
 
 
-def _style(number: int) -> Style:
-    return {
-        "color": COLOURS[number % len(COLOURS)],
-        "linestyle": _DASHES[number % len(_DASHES)],
-        "marker": _MARKERS[number % len(_MARKERS)],
-        "markeredgecolor": "white",
-        "markeredgewidth": 0.5,
-    }
-
-
-def _rendered(figure: Figure, suffix: str) -> bytes:
-    file = io.BytesIO()
-    # Without date and version, files change only if the results change.
-    metadata = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}[suffix]
-    figure.savefig(file, format=suffix, dpi=200, metadata=metadata)
-    return file.getvalue()
-
-
-def _csv(blocks: Sequence[Block]) -> bytes:
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["panel", "method", "selection", "known labels (%)", "mean", "sd", "n"])
+def numbers(blocks: Sequence[Block]) -> Iterator[list[object]]:
+    """The numbers of blocks as lines of a CSV, oracles left out."""
+    yield ["panel", "method", "selection", "known labels (%)", "mean", "sd", "n"]
     for block in blocks:
         for row in _rows(block):
             for share, cell in zip(block.percents, row.means.cells, strict=True):
-                numbers = ["" if math.isnan(value) else value for value in (cell.mean, cell.sd)]
-                writer.writerow([block.title, row.label, row.selection, f"{share:g}", *numbers, cell.n])
-    return file.getvalue().encode()
+                spread = ["" if math.isnan(value) else value for value in (cell.mean, cell.sd)]
+                yield [block.title, row.label, row.selection, f"{share:g}", *spread, cell.n]

@@ -1,0 +1,49 @@
+"""The results that a report shows, and the options that choose them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from .completion import names_of
+from .output import tell
+
+if TYPE_CHECKING:
+    from ..report.chosen import Chosen
+    from ..report.tables.table import Layout
+    from ..store.summary import Summary
+
+Metric: TypeAlias = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="map, map_hcp, OF1, CF1, top3_CF1 …", autocompletion=names_of("metrics")),
+]
+Labels: TypeAlias = Annotated[
+    str,
+    typer.Option(metavar="FILTER", help="all, or usable: labels with at least 5 training and 1 test positives."),
+]
+
+
+def layout_of(results: list[Summary], metric: str, decimals: int = 1) -> Layout:
+    """Rows in the order of the registry, then other methods; partly inferred methods get a mark."""
+    from pmll_methods.method import REGISTRY
+
+    from ..report.tables.table import Layout
+    from .describe import inferred_methods
+
+    labels = {result.label: result.method for result in results}
+    marked = inferred_methods(set(labels.values()))
+    order = sorted(labels, key=lambda label: [*REGISTRY, labels[label]].index(labels[label]))
+    return Layout(metric, decimals, order=order, inferred=[label for label in labels if labels[label] in marked])
+
+
+def chosen_results(root: Path, methods: list[str] | None, datasets: list[str] | None) -> Chosen:
+    """The results of a store to report; a warning counts the cells without a result."""
+    from ..report.chosen import choose
+    from ..store.store import Store
+
+    chosen = choose(Store.open(root, create=False), methods or (), datasets or ())
+    for warning in chosen.warnings:
+        tell(warning)
+    return chosen

@@ -1,0 +1,1 @@
+"""A table as text, in one module per format."""

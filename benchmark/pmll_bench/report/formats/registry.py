@@ -1,0 +1,20 @@
+"""The formats of a table by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ..tables.table import Table
+from .csv import comma_separated
+from .json import as_json
+from .latex import latex
+from .markdown import markdown
+from .terminal import terminal
+
+FORMATS: Mapping[str, Callable[[Table], str]] = {
+    "terminal": terminal,
+    "markdown": markdown,
+    "csv": comma_separated,
+    "latex": latex,
+    "json": as_json,
+}

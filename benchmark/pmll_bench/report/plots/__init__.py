@@ -1,0 +1,1 @@
+"""Figures of results, each with the numbers behind it as CSV."""

@@ -1,0 +1,92 @@
+"""What all figures share: colours, line styles, settings, and their files: SVG, PDF, PNG and the numbers as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from ...faults import store_errors
+from ...files import write_whole
+
+Style: TypeAlias = dict[str, Any]  # keyword arguments of `Axes.plot`
+
+# Okabe and Ito's colours without yellow, which is too light for a line. The numbers of colours, dashes and markers are
+# pairwise coprime, so the first 252 methods look different, in colour and in grey.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_DASHES = ("solid", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)))
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+
+_SETTINGS: Any = {  # keys of `rcParams`, whose type is private
+    "font.family": "DejaVu Sans",  # ships with matplotlib: equal figures on every machine
+    "font.size": 8,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 5,
+    "text.parse_math": False,  # the label of a method may contain a dollar sign
+    "svg.hashsalt": "pmll-bench",
+    "pdf.fonttype": 42,  # text stays text; publishers refuse Type 3 fonts
+}
+
+_METADATA: Mapping[str, Mapping[str, None]] = {  # without date and version, files change only if the results change
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "png": {"Software": None},
+}
+
+
+def drawn(draw: Callable[[], Figure], numbers: Iterable[Sequence[object]]) -> dict[str, bytes]:
+    """The files of a figure by suffix: svg, pdf, png and csv. Equal numbers give equal bytes.
+
+    `draw` runs with the settings of all figures. `numbers` are the lines of the CSV; the first one has the names of the
+    columns.
+    """
+    with mpl.rc_context(_SETTINGS):
+        figure = draw()
+        return {**{suffix: _rendered(figure, suffix) for suffix in _METADATA}, "csv": _csv(numbers)}
+
+
+def write_figure(files: Mapping[str, bytes], stem: Path) -> tuple[Path, ...]:
+    """Write the files of a figure to `stem` plus their suffix and return the paths."""
+    with store_errors(stem.parent):
+        stem.parent.mkdir(parents=True, exist_ok=True)
+    paths = tuple(stem.with_name(f"{stem.name}.{suffix}") for suffix in files)
+    for path, content in zip(paths, files.values(), strict=True):
+        write_whole(path, content)
+    return paths
+
+
+def line_style(number: int) -> Style:
+    """Colour, dashes and marker of the line with this number."""
+    return {
+        "color": COLOURS[number % len(COLOURS)],
+        "linestyle": _DASHES[number % len(_DASHES)],
+        "marker": _MARKERS[number % len(_MARKERS)],
+        "markeredgecolor": "white",
+        "markeredgewidth": 0.5,
+    }
+
+
+def _rendered(figure: Figure, suffix: str) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format=suffix, dpi=200, metadata=_METADATA[suffix])
+    return file.getvalue()
+
+
+def _csv(lines: Iterable[Sequence[object]]) -> bytes:
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows(lines)
+    return file.getvalue().encode()

@@ -1,0 +1,1 @@
+"""A table of results as data: rows, means, marks, captions and notes."""

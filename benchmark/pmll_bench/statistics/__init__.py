@@ -1,0 +1,1 @@
+"""Statistics of comparisons: resamples, intervals, tests and ranks of plain arrays."""

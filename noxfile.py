@@ -13,7 +13,7 @@ import nox
 from nox.command import CommandFailed
 
 nox.needs_version = ">=2024.10"
-nox.options.sessions = ["lint", "types", "tests", "wheel"]
+nox.options.sessions = ["lint", "types", "tests", "docs", "wheel"]
 
 ROOT = Path(__file__).parent
 PIP = (sys.executable, "-m", "pip")
@@ -37,6 +37,15 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests and doctests and measure coverage. Arguments after `--` go to pytest, in place of coverage."""
     session.run(sys.executable, "-m", "pytest", "-n", "2", *(session.posargs or ["--cov"]))
+
+
+@nox.session(venv_backend="none")
+def docs(session: nox.Session) -> None:
+    """Build the site into `site`; a dead link, a missing anchor or a page outside the navigation is an error."""
+    site = session.posargs[0] if session.posargs else "site"
+    with tempfile.TemporaryDirectory() as doctrees:
+        strict = ("-q", "--fail-on-warning", "--keep-going", "--fresh-env", "--doctree-dir", doctrees)
+        session.run(sys.executable, "-m", "sphinx", *strict, "--conf-dir", "docs", ".", site)
 
 
 @nox.session(venv_backend="none")

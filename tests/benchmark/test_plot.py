@@ -21,7 +21,8 @@ from made_up_results import RATIOS, made_up
 from pmll_bench.errors import ConfigError
 from pmll_bench.report.frame import frame
 from pmll_bench.report.plots.ablation import ablation_plot
-from pmll_bench.report.plots.curves import curves, spread_out, write_curves
+from pmll_bench.report.plots.curves import curves, write_curves
+from pmll_bench.report.plots.text import spread_out
 from pmll_bench.report.tables.table import Table, build
 from pmll_bench.store.result import Result
 
@@ -48,17 +49,18 @@ def test_an_image_says_what_it_shows() -> None:
     svg = curves(table_of([*results(), *results(dataset="voc2007")]))["svg"].decode()
     ElementTree.fromstring(svg)
     expected = ("Known labels (%)", "mAP (%)", "shapes, partial labels", "voc2007, partial labels", "for $1 or $2")
-    for text in (*expected, "Mean; band: ± sd (ddof 1) over masks"):
+    for text in (*expected, "Mean; band: ± sd (ddof 1) over masks."):
         assert f"<!-- {text} -->" in svg
     assert "<dc:date>" not in svg
 
 
-def test_the_png_has_one_panel_per_block_and_is_not_blank() -> None:
+def test_one_panel_is_as_wide_as_a_column_of_a_paper_and_two_are_as_wide_as_its_text() -> None:
     one, two = (
         Image.open(io.BytesIO(curves(table_of(made))["png"]))
         for made in (results(), [*results(), *results(dataset="voc2007")])
     )
-    assert two.size == pytest.approx((2 * one.width, one.height), abs=2)
+    assert [one.width, two.width] == pytest.approx([3.35 * 200, 6.9 * 200], abs=1)
+    assert two.height == pytest.approx(one.height, abs=2)
     assert len(np.unique(np.asarray(one.convert("RGB")).reshape(-1, 3), axis=0)) > 50
 
 

@@ -1,27 +1,20 @@
-"""Curves of a table: its metric over the share of known labels, one panel per block, as SVG, PDF, PNG and CSV."""
+"""Curves of a table: its metric over the share of known labels, one panel per block."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from scipy.optimize import isotonic_regression
 
 from ...errors import ConfigError
 from ..frame import ORACLE
-from ..tables.row import Row
+from ..tables.row import INFERRED, UNSTATED, Row
 from ..tables.table import Block, Table
-from .figure import Style, drawn, line_style, write_figure
-
-_PANELS = 3  # per row of the figure
-_PANEL, _LEFT, _TOP, _BOTTOM = (2.7, 2.5), 0.6, 0.35, 0.65  # inches
-_LABELS, _LETTER = 0.45, 0.062  # inches right of a panel, and per letter of the longest name
+from .figure import drawn, line_style, write_figure
+from .lines import Line, Panel, line_figure
 
 
 def curves(table: Table) -> dict[str, bytes]:
@@ -43,84 +36,45 @@ def write_curves(table: Table, folder: Path) -> tuple[Path, ...]:
 
 
 def _figure(blocks: Sequence[Block], metric: str) -> Figure:
-    names = dict.fromkeys(row.means.name for block in blocks for row in _rows(block))
+    names = dict.fromkeys(row.means.name for block in blocks for row in ranked_rows(block))
     styles = {name: line_style(number) for number, name in enumerate(names)}
-    columns, rows = min(len(blocks), _PANELS), math.ceil(len(blocks) / _PANELS)
-    labels = _LABELS + _LETTER * max(len(row.name) for block in blocks for row in _rows(block))
-    cell = _LEFT + _PANEL[0] + labels, _TOP + _PANEL[1] + _BOTTOM
-    width, height = columns * cell[0], rows * cell[1]
-    figure = Figure(figsize=(width, height))
-    FigureCanvasAgg(figure)
-    for number, block in enumerate(blocks):
-        down, right = divmod(number, columns)
-        left, bottom = right * cell[0] + _LEFT, height - (down + 1) * cell[1] + _BOTTOM
-        axes = figure.add_axes((left / width, bottom / height, _PANEL[0] / width, _PANEL[1] / height))
-        _draw(axes, block, metric, styles)
-    if any(number.sd_text for block in blocks for number in block.numbers):
-        over = " or ".join(dict.fromkeys(block.over for block in blocks))
-        figure.text(_LEFT / width, 0.1 / height, f"Mean; band: ± sd (ddof 1) over {over}", color="#555555", fontsize=7)
-    return figure
+    panels = []
+    for block in blocks:
+        lines = []
+        for row in ranked_rows(block):
+            mean, sd = (np.array([getattr(cell, name) for cell in row.means.cells]) for name in ("mean", "sd"))
+            lines.append(Line(row.name, block.percents, mean, styles[row.means.name], mean - sd, mean + sd))
+        panels.append(
+            Panel(block.title, "Known labels (%)", f"{metric} (%)", tuple(lines), ticks=block.percents, span=1)
+        )
+    return line_figure(panels, notes=(spread_note(blocks, "band"), sign_note(blocks)))
 
 
-def _draw(axes: Axes, block: Block, metric: str, styles: Mapping[str, Style]) -> None:
-    x = np.array(block.percents)
-    for row in _rows(block):
-        mean, sd = (np.array([getattr(cell, name) for cell in row.means.cells]) for name in ("mean", "sd"))
-        axes.plot(x, mean, **styles[row.means.name])
-        axes.fill_between(x, mean - sd, mean + sd, color=styles[row.means.name]["color"], alpha=0.15, linewidth=0)
-    axes.set(title=block.title, xlabel="Known labels (%)", ylabel=f"{metric} (%)")
-    if np.diff(x).min() >= 5:  # labels of closer ticks would overlap
-        axes.set_xticks(x)
-    axes.margins(x=0.03)
-    _label(axes, block, styles)
-
-
-def _label(axes: Axes, block: Block, styles: Mapping[str, Style]) -> None:
-    """Write each name beside the end of its line, shifted so that names do not overlap."""
-    ends = []
-    for row in _rows(block):
-        known = [(x, cell.mean) for x, cell in zip(block.percents, row.means.cells, strict=True) if cell.n]
-        if known:
-            ends.append((known[-1][1], known[-1][0], row))
-    ends.sort(key=lambda end: end[0])
-    low, high = axes.get_ylim()
-    gap = (high - low) * 1.25 * mpl.rcParams["font.size"] / (72 * _PANEL[1])
-    heights = spread_out([end[0] for end in ends], gap, low, high)
-    across = axes.get_yaxis_transform()  # x as a share of the panel, y in data
-    for (y, x, row), height in zip(ends, heights, strict=True):
-        style = styles[row.means.name]
-        start = axes.transAxes.inverted().transform(axes.transData.transform((x, y)))[0]
-        axes.plot([start, 1.06], [y, height], transform=across, clip_on=False, color=style["color"], linewidth=0.5)
-        axes.plot([1.06], [height], transform=across, clip_on=False, **style)
-        axes.text(1.09, height, row.name, transform=across, verticalalignment="center_baseline")
-    axes.set_ylim(low, high)
-
-
-def spread_out(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Heights at least `gap` apart and between `low` and `high`, as close to `wanted` as possible (least squares).
-
-    `wanted` is in rising order. If there is not enough room for the gap, the heights are spaced evenly.
-
-    >>> spread_out([1.0, 1.0, 5.0], 1.0, 0.0, 10.0)
-    [0.5, 1.5, 5.0]
-    """
-    if len(wanted) < 2:
-        return list(wanted)
-    gap = min(gap, (high - low) / (len(wanted) - 1))
-    steps = gap * np.arange(len(wanted))
-    moved = np.clip(isotonic_regression(np.array(wanted) - steps).x, low, high - steps[-1])
-    return [float(height) for height in moved + steps]
-
-
-def _rows(block: Block) -> list[Row]:
+def ranked_rows(block: Block) -> list[Row]:
+    """The rows of a block without oracles."""
     return [row for row in block.rows if row.selection != ORACLE]
+
+
+def spread_note(blocks: Iterable[Block], mark: str) -> str:
+    """What the bands or whiskers of a figure mean; empty if it has none."""
+    spread = [block for block in blocks if any(number.sd_text for number in block.numbers)]
+    over = " or ".join(dict.fromkeys(block.over for block in spread))
+    return f"Mean; {mark}: ± sd (ddof 1) over {over}." if spread else ""
+
+
+def sign_note(blocks: Iterable[Block]) -> str:
+    """What the signs behind names mean; empty if no row has one."""
+    rows = [row for block in blocks for row in ranked_rows(block)]
+    inferred = f"{INFERRED} parts of the method are inferred or reconstructed." if any(r.inferred for r in rows) else ""
+    unstated = "" if all(row.stated for row in rows) else f"{UNSTATED} no source states this recipe."
+    return " ".join(part for part in (inferred, unstated) if part)
 
 
 def numbers(blocks: Sequence[Block]) -> Iterator[list[object]]:
     """The numbers of blocks as lines of a CSV, oracles left out."""
     yield ["panel", "method", "selection", "known labels (%)", "mean", "sd", "n"]
     for block in blocks:
-        for row in _rows(block):
+        for row in ranked_rows(block):
             for share, cell in zip(block.percents, row.means.cells, strict=True):
                 spread = ["" if math.isnan(value) else value for value in (cell.mean, cell.sd)]
                 yield [block.title, row.label, row.selection, f"{share:g}", *spread, cell.n]

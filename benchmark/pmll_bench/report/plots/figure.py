@@ -9,12 +9,17 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ...faults import store_errors
 from ...files import write_whole
+from .text import SMALL, wrapped
 
 Style: TypeAlias = dict[str, Any]  # keyword arguments of `Axes.plot`
+
+COLUMN, PAGE = 3.35, 6.9  # inches: widths of figures, so that a paper prints them without scaling
+NOTE_LINE = 0.125  # inches
 
 # Okabe and Ito's colours without yellow, which is too light for a line. The numbers of colours, dashes and markers are
 # pairwise coprime, so the first 252 methods look different, in colour and in grey.
@@ -24,8 +29,11 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 
 _SETTINGS: Any = {  # keys of `rcParams`, whose type is private
     "font.family": "DejaVu Sans",  # ships with matplotlib: equal figures on every machine
-    "font.size": 8,
-    "axes.titlesize": 9,
+    "font.size": 7.5,
+    "axes.titlesize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.spines.top": False,
@@ -34,8 +42,8 @@ _SETTINGS: Any = {  # keys of `rcParams`, whose type is private
     "axes.grid": True,
     "grid.color": "#e6e6e6",
     "grid.linewidth": 0.6,
-    "lines.linewidth": 1.4,
-    "lines.markersize": 5,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 4,
     "text.parse_math": False,  # the label of a method may contain a dollar sign
     "svg.hashsalt": "pmll-bench",
     "pdf.fonttype": 42,  # text stays text; publishers refuse Type 3 fonts
@@ -67,6 +75,34 @@ def write_figure(files: Mapping[str, bytes], stem: Path) -> tuple[Path, ...]:
     for path, content in zip(paths, files.values(), strict=True):
         write_whole(path, content)
     return paths
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure; width and height in inches."""
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def note_lines(notes: Iterable[str], width: float) -> list[str]:
+    """The notes below a figure, wrapped to its width in inches."""
+    return [line for note in notes if note for line in wrapped(note, width - 0.12, SMALL)]
+
+
+def add_notes(figure: Figure, lines: Sequence[str]) -> None:
+    """Write the lines of the notes at the bottom of a figure."""
+    width, height = figure.get_size_inches()
+    for number, line in enumerate(reversed(lines)):
+        figure.text(0.06 / width, (0.05 + number * NOTE_LINE) / height, line, color="#444444", fontsize=SMALL)
+
+
+def shades(number: int) -> list[Style]:
+    """Styles of lines in an order, such as ratios: from light to dark, also in grey."""
+    colours = mpl.colormaps["viridis_r"]([0.15 + 0.85 * place / max(number - 1, 1) for place in range(number)])
+    return [
+        {**line_style(place), "color": mpl.colors.to_hex(colour), "linestyle": "solid"}
+        for place, colour in enumerate(colours)
+    ]
 
 
 def line_style(number: int) -> Style:

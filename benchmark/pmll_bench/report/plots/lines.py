@@ -1,0 +1,160 @@
+"""Small multiples of lines over a ratio, a setting or an epoch, with names beside the ends of the lines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from .figure import COLUMN, NOTE_LINE, PAGE, Style, add_notes, new_figure, note_lines
+from .text import spread_out, text_width, wrapped
+
+_LEFT, _BOTTOM, _GAP, _TITLE_LINE = 0.47, 0.45, 0.09, 0.14  # inches around a panel
+_NARROWEST, _LOW, _NAME_LINE = 1.15, 1.6, 0.118  # inches: the least width and height of a panel; the height of a name
+_MARK = 0.24  # inches between a panel and a name beside it
+
+
+Values: TypeAlias = "Sequence[float] | npt.NDArray[np.float64]"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line. Values without a result are nan. `low` and `high` bound its band or its whiskers, if it has any."""
+
+    name: str
+    x: Values
+    y: Values
+    style: Style
+    low: Values = ()
+    high: Values = ()
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel. With `ticks`, the x axis has these values; `span` is the least height of its y axis in data."""
+
+    title: str
+    xlabel: str
+    ylabel: str
+    lines: tuple[Line, ...]
+    ticks: Sequence[float] = ()
+    span: float = 0.0
+    zero: str = ""  # what a horizontal line at 0 stands for; empty: no line
+    whiskers: bool = False  # instead of bands
+    named: bool = True
+    whole: bool = False  # x has whole numbers
+
+
+def line_figure(panels: Sequence[Panel], columns: int = 2, notes: Iterable[str] = ()) -> Figure:
+    """Panels from left to right and from top to bottom, as wide as a column or the text of a paper."""
+    names = max((_names(panel) for panel in panels), default=0.0)
+    columns = min(columns, len(panels))
+    room = COLUMN if columns == 1 else PAGE
+    while columns > 1 and room / columns - _LEFT - names < _NARROWEST:
+        columns -= 1
+    width = max(room, _LEFT + _NARROWEST + names) if columns == 1 else room
+    cell = width / columns
+    across = cell - _LEFT - max(names, _GAP)
+    titles = [wrapped(panel.title, across + names, 8, "bold") for panel in panels]
+    top = 0.1 + _TITLE_LINE * max(len(title) for title in titles)
+    tall = max(_LOW, *(_NAME_LINE * (len(panel.lines) + bool(panel.zero)) for panel in panels if panel.named), 0)
+    rows = math.ceil(len(panels) / columns)
+    lines = note_lines(notes, width)
+    below = 0.06 + NOTE_LINE * len(lines)
+    height = rows * (top + tall + _BOTTOM) + below
+    figure = new_figure(width, height)
+    for number, (panel, title) in enumerate(zip(panels, titles, strict=True)):
+        down, right = divmod(number, columns)
+        left, bottom = right * cell + _LEFT, height - (down + 1) * (top + tall + _BOTTOM) + _BOTTOM
+        axes = figure.add_axes((left / width, bottom / height, across / width, tall / height))
+        axes.set_title("\n".join(title))
+        draw_panel(axes, panel, across, tall)
+    add_notes(figure, lines)
+    return figure
+
+
+def _names(panel: Panel) -> float:
+    """The width in inches of the names beside a panel."""
+    shown = [line.name for line in panel.lines] + [panel.zero] if panel.named else [""]
+    widest = max(text_width(name, 7.5) for name in shown)
+    return widest + _MARK + 0.07 if widest else _GAP
+
+
+def draw_panel(axes: Axes, panel: Panel, across: float, tall: float) -> None:
+    """Draw a panel of this width and height in inches."""
+    if panel.zero:
+        axes.axhline(0, color="#555555", linewidth=0.9, zorder=1.5)
+    for number, line in enumerate(panel.lines):
+        _draw(axes, panel, line, number)
+    axes.set(xlabel=panel.xlabel, ylabel=panel.ylabel)
+    _ticks(axes, panel, across)
+    axes.margins(x=0.04, y=0.07)
+    low, high = axes.get_ylim()
+    if (missing := panel.span - (high - low)) > 0:
+        axes.set_ylim(low - missing / 2, high + missing / 2)
+    axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+    if panel.named:
+        _label(axes, panel, across, tall)
+
+
+def _draw(axes: Axes, panel: Panel, line: Line, number: int) -> None:
+    x, y = np.array(line.x, float), np.array(line.y, float)
+    every = max(1, math.ceil(len(x) / 12))
+    if panel.whiskers and len(panel.lines) > 1:  # beside each other instead of on top of each other
+        step = np.diff(x).min(initial=math.inf) if len(x) > 1 else 1.0
+        x = x + (number - (len(panel.lines) - 1) / 2) * 0.5 * step / len(panel.lines)
+    axes.plot(x, y, markevery=every, **line.style)
+    if not len(line.low):
+        return
+    low, high = np.array(line.low, float), np.array(line.high, float)
+    if panel.whiskers:
+        axes.vlines(x, low, high, color=line.style["color"], linewidth=0.9, zorder=1.9)
+    else:
+        axes.fill_between(x, low, high, color=line.style["color"], alpha=0.15, linewidth=0)
+
+
+def _ticks(axes: Axes, panel: Panel, across: float) -> None:
+    """The ticks of the x axis: all values of `ticks` if their labels fit."""
+    if panel.whole:
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=True))
+    if len(panel.ticks) < 1:
+        return
+    texts = [f"{tick:g}" for tick in panel.ticks]
+    values = np.array(panel.ticks)
+    per_inch = (values.max() - values.min()) * 1.08 / across or 1.0
+    widths = [text_width(text, 7) + 0.05 for text in texts]
+    kept: list[int] = []
+    for place, value in enumerate(values):
+        if not kept or (value - values[kept[-1]]) / per_inch >= (widths[place] + widths[kept[-1]]) / 2:
+            kept.append(place)
+    axes.set_xticks(values[kept], [texts[place] for place in kept])
+
+
+def _label(axes: Axes, panel: Panel, across: float, tall: float) -> None:
+    """Write each name beside the end of its line, shifted so that names do not overlap."""
+    ends: list[tuple[float, float, str, Style]] = []
+    for line in panel.lines:
+        known = [(x, y) for x, y in zip(line.x, line.y, strict=True) if not math.isnan(y)]
+        if known:
+            ends.append((known[-1][1], known[-1][0], line.name, line.style))
+    if panel.zero:
+        ends.append((0.0, axes.get_xlim()[1], panel.zero, {"color": "#555555", "marker": ""}))
+    ends.sort(key=lambda end: end[0])
+    low, high = axes.get_ylim()
+    gap = (high - low) * _NAME_LINE / tall
+    heights = spread_out([end[0] for end in ends], gap, low, high)
+    data = axes.get_yaxis_transform()  # x as a share of the panel, y in data
+    near, far = 1 + 0.13 / across, 1 + _MARK / across
+    for (y, x, name, style), height in zip(ends, heights, strict=True):
+        start = axes.transAxes.inverted().transform(axes.transData.transform((x, y)))[0]
+        axes.plot([start, near], [y, height], transform=data, clip_on=False, color=style["color"], linewidth=0.4)
+        axes.plot([near], [height], transform=data, clip_on=False, **style)
+        axes.text(far, height, name, transform=data, verticalalignment="center_baseline", fontsize=7.5)
+    axes.set_ylim(low, high)

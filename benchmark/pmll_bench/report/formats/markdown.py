@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from ..tables.table import Block, Table
+from collections.abc import Iterator, Mapping
+
+from ..tables.aggregate import Mark
+from ..tables.layouts import sheets
+from ..tables.sheet import Line, Sheet
+from ..tables.table import Table
+from .cells import cell_text, notes
+
+_MARKS: Mapping[Mark, str] = {"": "{}", "best": "**{}**", "second": "*{}*"}
 
 
 def markdown(table: Table) -> str:
     """Pipe tables; the best number of a column is bold, the second best in italics."""
-    return "\n\n".join(_markdown_block(block) for block in table.blocks) + "\n"
+    return "\n\n".join(markdown_sheet(sheet) for sheet in sheets(table)) + "\n"
 
 
-def _markdown_block(block: Block) -> str:
-    marks = {"": "{}", "best": "**{}**", "second": "*{}*"}
-    lines = [["method", *block.headers], ["---", *("---:" for _ in block.headers)]]
-    for row in block.rows:
-        name = row.name.replace("|", "\\|")
-        lines.append([name, *(marks[number.mark].format(number.text) for number in row.numbers)])
-    notes = list(block.notes)
-    if any(number.mark for number in block.numbers):
-        notes.insert(0, "Bold: best; italics: second best of a column, by the rounded numbers.")
-    grid = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return "\n\n".join([f"**{block.title}**", block.caption, grid, *notes])
+def markdown_sheet(sheet: Sheet) -> str:
+    """One table as a pipe table between its title, caption and notes."""
+    heads = [f"{head.group} {head.text}".strip() for head in sheet.heads]
+    rows = [[sheet.stub, *map(_escaped, heads)], ["---", *("---:" for _ in heads)], *_rows(sheet)]
+    grid = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return "\n\n".join([f"**{sheet.title}**", sheet.caption, grid, *notes(sheet, "Bold", "italics")])
+
+
+def _rows(sheet: Sheet) -> Iterator[list[str]]:
+    for section, lines in sheet.sections:
+        if section:
+            yield [f"**{_escaped(section)}**", *("" for _ in sheet.heads)]
+        yield from ([_name(line), *(cell_text(cell, _MARKS) for cell in line.cells)] for line in lines)
+
+
+def _name(line: Line) -> str:
+    return f"*{_escaped(line.title)}*" if line.grey else _escaped(line.title)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")

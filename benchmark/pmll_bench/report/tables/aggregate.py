@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 MISSING = "—"
 
 Mark = Literal["", "best", "second"]
+Spread = Literal["sd", "half-width", "none"]
 _MARKS: tuple[Mark, Mark] = ("best", "second")
 
 
@@ -28,7 +29,10 @@ class Value(NamedTuple):
 
 @dataclass(frozen=True)
 class Number:
-    """One number of a table: mean and sd (ddof 1) over `n` seeds, nan if undefined; marked only if `eligible`."""
+    """One number of a table: mean and sd (ddof 1) over `n` seeds, nan if undefined; marked only if `eligible`.
+
+    `spread` is what follows the ±: the sd, or the half-width of a 95 % interval in `half_width`.
+    """
 
     mean: float
     sd: float
@@ -36,6 +40,8 @@ class Number:
     eligible: bool
     decimals: int
     mark: Mark = ""
+    spread: Spread = "sd"
+    half_width: float = math.nan
 
     @property
     def mean_text(self) -> str:
@@ -48,8 +54,19 @@ class Number:
         return "" if math.isnan(self.sd) else f"{self.sd:.{self.decimals}f}"
 
     @property
+    def spread_text(self) -> str:
+        """The rounded number after the ±; empty if it is undefined."""
+        value = {"sd": self.sd, "half-width": self.half_width, "none": math.nan}[self.spread]
+        return "" if math.isnan(value) else f"{value:.{self.decimals}f}"
+
+    @property
     def text(self) -> str:
-        return f"{self.mean_text} ± {self.sd_text}" if self.sd_text else self.mean_text
+        return f"{self.mean_text} ± {self.spread_text}" if self.spread_text else self.mean_text
+
+
+def plain(value: float, decimals: int) -> Number:
+    """A number that is neither repeated nor ranked, such as a cost; nan if undefined."""
+    return Number(value, math.nan, 0 if math.isnan(value) else 1, eligible=False, decimals=decimals)
 
 
 @dataclass(frozen=True)

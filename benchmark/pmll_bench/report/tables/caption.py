@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -22,17 +23,40 @@ NO_LOGITS = "the scores are not logits of P(present), so a threshold has no mean
 MACHINE = ("cpu", "gpu", "torch", "torchvision", "timm", "open_clip_torch", "numpy", "cuda", "cudnn", "tf32_matmul")
 
 
-def caption(identity: Identity, part: pd.DataFrame, metric: str, over: Repetitions) -> str:
-    """One paragraph that describes the numbers of a block."""
+@dataclass(frozen=True)
+class Caption:
+    """What a caption says: the metric, the data, and one sentence (without a full stop) for each other subject."""
+
+    metric: str
+    data: str
+    sentences: Mapping[str, str]
+
+    @property
+    def text(self) -> str:
+        """The caption as one paragraph."""
+        return f"{self.metric} (%) on {self.data}." + "".join(f" {each}." for each in self.sentences.values() if each)
+
+    def saying(self, subject: str, sentence: str) -> Caption:
+        """The caption with this sentence about a subject: in place of the one about it, or else at the end."""
+        return replace(self, sentences={**self.sentences, subject: sentence})
+
+
+def caption(identity: Identity, part: pd.DataFrame, metric: str, over: Repetitions, dataset: str) -> Caption:
+    """The caption of a block; `dataset` is the name of the data set as shown."""
     options = f", {identity['options']}" if identity["options"] else ""
     rules = sorted(set(part["selection"]))
-    return (
-        f"{metric} (%) on {identity['dataset']} ({identity['train']:,} training and {identity['test']:,} test images,"
-        f" {counted(identity['classes'], 'class')}{options}{_unverified(identity['dataset'])})."
-        f" Labels: {_labels(identity)}."
-        f" Regime: {identity['regime']}{_regime(identity, known_of(part))}."
-        f" Track: {identity['track']}, tested at {identity['resolution']} px, {_views(part)}{_rates(identity)}."
-        f" Selection: {rules[0] if len(rules) == 1 else 'last, unless a row names another'}. {over.summary}."
+    resolution = f"tested at {identity['resolution']} px"
+    return Caption(
+        metric,
+        f"{dataset} ({identity['train']:,} training and {identity['test']:,} test images,"
+        f" {counted(identity['classes'], 'class')}{options}{_unverified(identity['dataset'])})",
+        {
+            "labels": f"Labels: {_labels(identity)}",
+            "regime": f"Regime: {identity['regime']}{_regime(identity, known_of(part))}",
+            "track": f"Track: {identity['track']}, {resolution}, {_views(part)}{_rates(identity)}",
+            "selection": f"Selection: {rules[0] if len(rules) == 1 else 'last, unless a row names another'}",
+            "repetitions": over.summary,
+        },
     )
 
 

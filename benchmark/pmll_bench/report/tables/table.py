@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -14,9 +15,9 @@ from ..frame import COMPARABLE, ORACLE, ROW, Identity
 from ..known import kind_of, known_of
 from ..metric_names import METRICS
 from .aggregate import Number, aggregate
-from .caption import NO_LOGITS, caption, notes
+from .caption import NO_LOGITS, Caption, caption, notes
 from .repetitions import repetitions
-from .row import Row
+from .row import Beside, Column, Row
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,9 @@ class Layout:
     Rows follow the `order` of their labels; other rows come after them, by name. Labels in `inferred` get a mark: parts
     of their methods are not stated in the papers. A number over fewer than `min_seeds` masks, or seeds if there is one
     mask, is shown but not ranked; the default is what most numbers of the block have.
+
+    `form` is the name of a layout (`layouts.LAYOUTS`). `names` and `datasets` are the names to show instead of labels
+    of methods and names of data sets, and `cites` the BibTeX key by label, for LaTeX.
     """
 
     metric: str = "map"
@@ -33,6 +37,10 @@ class Layout:
     min_seeds: int | None = None
     order: Sequence[str] = ()
     inferred: Collection[str] = ()
+    form: str = "ratios"
+    names: Mapping[str, str] = field(default_factory=dict)
+    datasets: Mapping[str, str] = field(default_factory=dict)
+    cites: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def metric_title(self) -> str:
@@ -41,16 +49,28 @@ class Layout:
 
 @dataclass(frozen=True)
 class Block:
-    """Comparable rows. `identity` has the values that they share (`frame.COMPARABLE`); numbers are in percent."""
+    """Comparable rows. `identity` has the values that they share (`frame.COMPARABLE`); numbers are in percent.
 
+    `columns` are added to the right of the numbers and `beside` are added rows. They are shown in every format and
+    belong to no method's numbers: `rows` and `numbers` do not contain them.
+    """
+
+    metric: str
     identity: Identity
     title: str
-    caption: str
+    about: Caption
     ratios: tuple[float, ...]
     headers: tuple[str, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
-    over: str  # ± is the spread over these: masks or seeds
+    over: str  # the sd is the spread over these: masks or seeds
+    columns: tuple[Column, ...] = ()
+    beside: tuple[Beside, ...] = ()
+
+    @property
+    def caption(self) -> str:
+        """One paragraph that describes the numbers."""
+        return self.about.text
 
     @property
     def percents(self) -> tuple[float, ...]:
@@ -87,12 +107,13 @@ def build(results: pd.DataFrame, layout: Layout | None = None) -> Table:
         )
         raise ConfigError(f"these results have no {layout.metric}", hint=hint)
     parts = [part for _, part in results.groupby(list(COMPARABLE))]
-    titles = _titles([_identity(part) for part in parts], [known_of(part) for part in parts])
+    titles = _titles([_identity(part) for part in parts], [known_of(part) for part in parts], layout.datasets)
     return Table(layout, tuple(_block(part, title, layout) for part, title in zip(parts, titles, strict=True)))
 
 
 def _block(part: pd.DataFrame, title: str, layout: Layout) -> Block:
-    identity, names = _identity(part), _row_names(part, layout.order)
+    identity, names = _identity(part), _row_names(part, layout)
+    dataset = layout.datasets.get(identity["dataset"], identity["dataset"])
     ratios = tuple(sorted(set(part["ratio"])))
     over = repetitions(part, layout.min_seeds)
     means = aggregate(
@@ -110,9 +131,10 @@ def _block(part: pd.DataFrame, title: str, layout: Layout) -> Block:
         for key, numbers in zip(names, means, strict=True)
     )
     return Block(
+        metric=layout.metric,
         identity=identity,
         title=title,
-        caption=caption(identity, part, layout.metric_title, over),
+        about=caption(identity, part, layout.metric_title, over, dataset),
         ratios=ratios,
         headers=_headers(ratios, layout.metric_title, identity["regime"]),
         rows=rows,
@@ -126,15 +148,22 @@ def _identity(part: pd.DataFrame) -> Identity:
     return dict(zip(COMPARABLE, part[list(COMPARABLE)].astype(object).iloc[0], strict=True))
 
 
-def _row_names(part: pd.DataFrame, order: Sequence[str]) -> dict[tuple[str, str], str]:
+def _row_names(part: pd.DataFrame, layout: Layout) -> dict[tuple[str, str], str]:
     """The names of the rows in their order; a selection rule other than `last` is part of the name."""
-    place = {label: number for number, label in enumerate(order)}
+    place = {label: number for number, label in enumerate(layout.order)}
     keys = sorted(
         set(zip(part["label"], part["selection"], strict=True)),
         key=lambda key: (place.get(key[0], len(place)), key[0], key[1] != "last", key[1]),
     )
     suffixes = {"last": "", ORACLE: f" [{ORACLE}, oracle]"}
-    return {(label, rule): label + suffixes.get(rule, f" [{rule}]") for label, rule in keys}
+    names = _distinct_names([label for label, _ in keys], layout.names)
+    return {(label, rule): names[label] + suffixes.get(rule, f" [{rule}]") for label, rule in keys}
+
+
+def _distinct_names(labels: Sequence[str], names: Mapping[str, str]) -> dict[str, str]:
+    """The name of each label; labels that would share one keep their own."""
+    often = Counter(names.get(label, label) for label in set(labels))
+    return {label: name if often[name := names.get(label, label)] == 1 else label for label in labels}
 
 
 def _headers(ratios: Sequence[float], metric: str, regime: str) -> tuple[str, ...]:
@@ -155,22 +184,22 @@ _DISTINGUISHING: Mapping[str, Callable[[Any], str]] = {  # each takes the value 
 }
 
 
-def _titles(identities: Sequence[Identity], known: Sequence[float]) -> list[str]:
+def _titles(identities: Sequence[Identity], known: Sequence[float], datasets: Mapping[str, str]) -> list[str]:
     """Data set and regime, and only what distinguishes the block from others of the same data set and regime."""
     names = [
-        f"{identity['dataset']}, {kind_of(identity['regime'], share)} labels"
+        f"{datasets.get(identity['dataset'], identity['dataset'])}, {kind_of(identity['regime'], share)} labels"
         for identity, share in zip(identities, known, strict=True)
     ]
     titles = []
     for name, identity in zip(names, identities, strict=True):
         alike = [other for other, of in zip(identities, names, strict=True) if of == name]
         needed: list[str] = []
-        for field in _DISTINGUISHING:
-            if _distinct(alike, [*needed, field]) > _distinct(alike, needed):
-                needed.append(field)
-        titles.append(", ".join([name, *(_DISTINGUISHING[field](identity[field]) for field in needed)]))
+        for column in _DISTINGUISHING:
+            if _distinct(alike, [*needed, column]) > _distinct(alike, needed):
+                needed.append(column)
+        titles.append(", ".join([name, *(_DISTINGUISHING[column](identity[column]) for column in needed)]))
     return titles
 
 
-def _distinct(identities: Sequence[Identity], fields: Sequence[str]) -> int:
-    return len({tuple(identity[field] for field in fields) for identity in identities})
+def _distinct(identities: Sequence[Identity], columns: Sequence[str]) -> int:
+    return len({tuple(identity[column] for column in columns) for identity in identities})

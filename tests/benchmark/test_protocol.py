@@ -19,7 +19,6 @@ from pmll_bench.plan.planned import Group, Planned
 from pmll_bench.plan.planning import open_dataset, plan
 from pmll_bench.plan.request import Request
 from pmll_bench.run import groups as groups_module
-from pmll_bench.run import rescore as rescore_module
 from pmll_bench.run.execution import Execution
 from pmll_bench.run.groups import run_groups
 from pmll_bench.run.listeners import Silent
@@ -318,7 +317,7 @@ def test_a_score_agrees_with_its_result_until_either_is_changed(
     assert again.stored["map"] == again.now["map"] == 1.0
     assert not replace(again, now={**again.now, "map": 0.999}).agrees
     other = replace(data, test=data.test.take(np.arange(len(data.test))[::-1]))
-    monkeypatch.setattr(rescore_module, "open_dataset", lambda planned: other)
+    monkeypatch.setattr("pmll_bench.store.scored_data.open_dataset", lambda planned: other)
     with pytest.raises(StoreError, match="other images or classes"):
         rescore(folder)
 

@@ -45,6 +45,17 @@ def frame(results: Iterable[Result | Summary], labels: str = "all") -> pd.DataFr
     return pd.DataFrame(lines)
 
 
+def lines_of(results: pd.DataFrame) -> list[Line]:
+    """The lines of a data frame, in its order."""
+    return [{str(name): value for name, value in line.items()} for line in results.to_dict("records")]
+
+
+def row_name(label: str, selection: str) -> str:
+    """The name of a row of a table; a selection rule other than `last` is part of it."""
+    suffixes = {"last": "", ORACLE: f" [{ORACLE}, oracle]"}
+    return label + suffixes.get(selection, f" [{selection}]")
+
+
 def _lines(result: Summary, labels: str) -> Iterator[Line]:
     scored, average = result.averages[labels]
     shared = _identity(result) | {"labels": labels, "scored": scored}

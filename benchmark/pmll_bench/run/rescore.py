@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..errors import StoreError
 from ..metrics import evaluate
-from ..plan.planned import Planned
-from ..plan.planning import open_dataset
 from ..store.cell_folder import CellFolder
+from ..store.scored_data import check_scores, data_of
 
 
 @dataclass(frozen=True)
@@ -31,13 +29,9 @@ def rescore(folder: CellFolder, data_root: str | None = None) -> Rescored:
 
     Raises `StoreError` for a cell without a result or with other test images, `DataError` for a changed data set.
     """
-    stored = folder.scores()
-    result, record = folder.result(), folder.record()
-    if result is None or record is None:
-        raise StoreError(f"cell {folder.id} has no cell.json", where=str(folder.path), hint="run it again")
-    where = record.where if data_root is None else type(record.where)(data_root, record.where.target)
-    data = open_dataset(Planned(result.cell, result.settings, result.recipe, result.label, result.track, where))
-    if stored.ids != data.test.ids or stored.classes != data.classes:
-        raise StoreError("the scores belong to other images or classes", where=str(folder.path))
+    stored, result = folder.scores(), folder.result()
+    assert result is not None  # it has scores
+    data = data_of(folder, data_root)
+    check_scores(stored, data, folder)
     measured = evaluate(stored.scores, data.test.labels, logits="OF1" in result.metrics)
     return Rescored(folder.id, result.metrics, measured.values)

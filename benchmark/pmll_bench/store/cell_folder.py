@@ -214,7 +214,11 @@ class CellFolder:
                 "the scores file is missing", where=str(path), hint="restore it, or remove the cell's folder"
             )
         if hashlib.sha256(data).hexdigest() != result.scores.sha256:
-            raise StoreError("the scores file has changed since the result was made", where=str(path))
+            raise StoreError(
+                "the scores file has changed since the result was made",
+                where=str(path),
+                hint="restore it, or remove the cell's folder",
+            )
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             return StoredScores(file["scores"], tuple(file["ids"].tolist()), tuple(file["classes"].tolist()))
 

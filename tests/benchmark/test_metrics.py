@@ -18,9 +18,7 @@ from pmll_bench.metrics import (
     evaluate,
     mean_ap,
     precision_recall_f1,
-    rank,
     top_k,
-    weighted_ap,
 )
 
 F1_NAMES = ("OP", "OR", "OF1", "CP", "CR", "CF1")
@@ -80,14 +78,6 @@ def test_every_order_of_tied_images_stays_within_the_golden_bounds(path: Path) -
             scores, label = arrays["in.scores"][order, c : c + 1], labels[order, c : c + 1]
             ap = average_precision(scores, label, interpolation="envelope", ties="in-order")
             close(ap[0], arrays[f"out.ap_env_{bound}"][c], meta)
-
-
-@pytest.mark.parametrize("path", cases("ap_weighted"))
-def test_golden_ap_weighted(path: Path) -> None:
-    arrays, meta = load(path)
-    ap = weighted_ap(rank(arrays["in.scores"], signed(arrays["in.targets"])), arrays["in.weights"])
-    close(ap, arrays["out.ap"], meta)
-    close([mean_ap(draw) for draw in ap], arrays["out.map"], meta)
 
 
 @pytest.mark.parametrize("path", cases("f1_overall_per_class"))
@@ -169,15 +159,6 @@ def test_the_score_of_an_ignored_entry_has_no_effect(problem: tuple[np.ndarray, 
     scores, labels = problem
     noise = np.random.default_rng(seed).normal(0, 10, scores.shape).astype(np.float32)
     assert_same(evaluate(scores, labels), evaluate(np.where(labels == 0, noise, scores), labels))
-
-
-@given(problems(), st.integers(0, 2**32 - 1))
-def test_a_resample_has_the_ap_of_the_repeated_images(problem: tuple[np.ndarray, np.ndarray], seed: int) -> None:
-    scores, labels = problem
-    weights = np.random.default_rng(seed).integers(0, 4, (3, len(scores)))
-    for draw, ap in zip(weights, weighted_ap(rank(scores, labels), weights), strict=True):
-        again = np.repeat(np.arange(len(scores)), draw)
-        np.testing.assert_allclose(ap, average_precision(scores[again], labels[again]), atol=1e-12)
 
 
 @given(problems(ignored=False))

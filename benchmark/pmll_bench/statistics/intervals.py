@@ -1,0 +1,168 @@
+"""Intervals for a mean over masks that hold what masks, training seeds and test images contribute.
+
+Model of a value (or paired difference) on mask k: y_k = truth + m_k + i + (m × i)_k. The draw of the test images, i,
+is the same for all masks; m_k holds mask and training seed. With observed values y_k of variance S² (ddof 1), the
+mean over K masks has the error variance
+
+    S² / K + σ_i²
+
+S² already contains the interaction m × i, as every mask is scored on the same images, so the image part is only what
+all masks share: σ_i² = Var_b(mean_k y_kb) - σ_mi² / K, with y_kb the value on image resample b and σ_mi² the mean
+over b of the variance over k of y_kb - mean_b y_kb. Adding the whole variance of the resampled mean would count σ_mi²
+twice.
+
+S² has K - 1 degrees of freedom, σ_i² practically infinitely many. A normal quantile is far too narrow (two-level
+bootstrap with five masks: 85 % in place of 95 %, as its variance is also short by (K-1)/K). Two standard answers are
+
+    in quadrature: √(t²_{K-1} S² / K + z² σ_i²)        Satterthwaite: t_f √(S² / K + σ_i²)
+
+With three masks the first covers 95.1-97.7 % and the second 92.1-95.1 %, depending on the two parts; the mean of both
+half-widths covers 94-97 %. It is used for 3 and 4 masks. From 5 masks on, the two-level bootstrap is used, with the
+mask part scaled by √(K / (K-1)) and by √((K-1) / χ²_{K-1}), one draw per resample, which turns its normal limit into
+t_{K-1}. Below 3 masks nothing can be said about masks: the interval is that of the images alone and says so.
+
+Sources: F. E. Satterthwaite, Biometrics Bulletin 2 (1946) 110; G. Y. Zou and A. Donner, Statistics in Medicine 27
+(2008) 1693 (addition in quadrature); A. B. Owen, Annals of Applied Statistics 1 (2007) 386 (bootstrap of crossed
+factors); T. Hesterberg, The American Statistician 69 (2015) 371 (bootstrap intervals of small samples are too
+narrow).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Float64
+from scipy import stats
+
+from .resampling import Resampled, mask_weights
+
+Sources = Literal["masks and images", "images only"]
+Procedure = Literal["two-level bootstrap", "t over masks and image bootstrap", "image bootstrap"]
+LEVEL = 0.95
+MASKS_FOR_T, MASKS_FOR_BOOTSTRAP = 3, 5
+_SCALE = 2  # a stream of its own beside those of image and mask weights
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with its half-width at `level`. `sources` says what the half-width holds."""
+
+    value: float
+    half_width: float
+    sources: Sources
+    procedure: Procedure
+    masks: int
+    level: float = LEVEL
+
+    @property
+    def low(self) -> float:
+        return self.value - self.half_width
+
+    @property
+    def high(self) -> float:
+        return self.value + self.half_width
+
+
+class Part(NamedTuple):
+    """An independent part of an error variance, and its degrees of freedom."""
+
+    variance: float
+    freedom: float = math.inf
+
+
+def interval(quantity: Resampled, *, seed: int, level: float = LEVEL) -> Interval:
+    """The interval for the mean over masks, by the rule of this module. `seed` draws the masks of the bootstrap."""
+    procedure = procedure_for(quantity.masks)
+    if procedure == "two-level bootstrap":
+        half_width = float(np.quantile(np.abs(deviations(quantity, seed)), level))
+    else:
+        half_width = half_width_of(parts(quantity), level)
+    return Interval(quantity.mean, half_width, sources_of(quantity.masks), procedure, quantity.masks, level)
+
+
+def p_value(quantity: Resampled, *, seed: int) -> float:
+    """The two-sided p-value of a mean of 0: one minus the level at which the interval begins to hold 0.
+
+    From 5 masks on it is at least 1 / (resamples + 1).
+    """
+    distance = abs(quantity.mean)
+    if procedure_for(quantity.masks) == "two-level bootstrap":
+        deviation = np.abs(deviations(quantity, seed))
+        return float((1 + (deviation >= distance).sum()) / (1 + len(deviation)))
+    if distance == 0:
+        return 1.0
+    error = parts(quantity)
+    return _falling_root(lambda p: half_width_of(error, 1 - p) - distance)
+
+
+def procedure_for(masks: int) -> Procedure:
+    """What the interval of a mean over so many masks is made of."""
+    if masks >= MASKS_FOR_BOOTSTRAP:
+        return "two-level bootstrap"
+    return "t over masks and image bootstrap" if masks >= MASKS_FOR_T else "image bootstrap"
+
+
+def sources_of(masks: int) -> Sources:
+    """Which sources of error the interval of a mean over so many masks holds."""
+    return "masks and images" if masks >= MASKS_FOR_T else "images only"
+
+
+def parts(quantity: Resampled) -> tuple[Part, ...]:
+    """The parts of the error variance of the mean over masks: masks (from 3 on) and images."""
+    masks = quantity.masks
+    if masks < MASKS_FOR_T:
+        return (Part(float(quantity.resampled.mean(axis=0).var(ddof=1))),)
+    return Part(float(quantity.observed.var(ddof=1)) / masks, masks - 1), Part(shared_image_variance(quantity))
+
+
+def shared_image_variance(quantity: Resampled) -> float:
+    """σ_i²: the variance from the draw of test images that all masks share."""
+    together = float(quantity.resampled.mean(axis=0).var(ddof=1))
+    if quantity.masks == 1:
+        return together
+    return max(0.0, together - interaction_variance(quantity.resampled) / quantity.masks)
+
+
+def interaction_variance(resampled: Float64[np.ndarray, "k b"]) -> float:
+    """σ_mi²: by how much the effect of an image resample differs between the rows, as a variance."""
+    effect = resampled - resampled.mean(axis=1, keepdims=True)
+    return float(effect.var(axis=0, ddof=1).mean())
+
+
+def half_width_of(error: Sequence[Part], level: float) -> float:
+    """The half-width for a sum of independent parts: the mean of addition in quadrature and Satterthwaite's."""
+    total = sum(part.variance for part in error)
+    if total == 0:
+        return 0.0
+    upper = (1 + level) / 2
+    quadrature = math.sqrt(sum(part.variance * float(stats.t.ppf(upper, part.freedom)) ** 2 for part in error))
+    spread = sum(part.variance**2 / part.freedom for part in error)
+    freedom = total**2 / spread if spread else math.inf
+    return (quadrature + float(stats.t.ppf(upper, freedom)) * math.sqrt(total)) / 2
+
+
+def deviations(quantity: Resampled, seed: int) -> Float64[np.ndarray, " b"]:
+    """Two-level bootstrap draws of the error of the mean over masks."""
+    masks, resamples = quantity.resampled.shape
+    generator = np.random.default_rng([_SCALE, seed])
+    weights = mask_weights(masks, resamples, seed)
+    mask_part = (weights / masks) @ quantity.observed - quantity.mean
+    mask_part *= math.sqrt(masks / (masks - 1)) * np.sqrt((masks - 1) / generator.chisquare(masks - 1, resamples))
+    together = quantity.resampled.mean(axis=0)
+    variance = float(together.var(ddof=1))
+    shared = math.sqrt(shared_image_variance(quantity) / variance) if variance else 0.0
+    drawn: Float64[np.ndarray, " b"] = mask_part + shared * (together - together.mean())
+    return drawn
+
+
+def _falling_root(function: Callable[[float], float]) -> float:
+    """Where a falling function of p in (0, 1) crosses 0, by bisection of log p; 1 if it never falls below 0."""
+    low, high = math.log(1e-300), 0.0
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (middle, high) if function(math.exp(middle)) > 0 else (low, middle)
+    return math.exp(high)

@@ -12,14 +12,14 @@ import pandas as pd
 from jaxtyping import Float32, Float64, Int
 
 from ..errors import StoreError
-from ..metrics import rank, weighted_ap
+from ..statistics.rankings import rank
+from ..statistics.resampling import resampled_map
 from ..store.cell_folder import CellFolder
 from ..store.scored_data import check_scores, data_of
 from ..store.store import Store
 from .frame import Line, lines_of
 
 Weights: TypeAlias = Callable[[int], Int[np.ndarray, "b n"]]  # how often each resample draws each of n test images
-AT_ONCE = 32  # resamples evaluated together: faster than one by one, and small in memory
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,5 @@ def _outcome(
     scores: Float32[np.ndarray, "n c"], labels: Int[np.ndarray, "n c"], drawn: Int[np.ndarray, "b n"]
 ) -> Outcome:
     rankings = rank(scores, labels)
-    observed = np.nanmean(weighted_ap(rankings, np.ones((1, len(labels)), np.int64)))
-    chunks = [weighted_ap(rankings, drawn[start : start + AT_ONCE]) for start in range(0, len(drawn), AT_ONCE)]
-    return Outcome(float(observed), np.nanmean(np.concatenate(chunks), axis=1))
+    (observed,) = resampled_map(rankings, np.ones((1, len(labels)), np.uint8))
+    return Outcome(float(observed), resampled_map(rankings, drawn))

@@ -82,6 +82,8 @@ def test_the_latest_comparison_of_each_name_is_kept_over_a_kill(tmp_path: Path) 
     }
     assert run.pseudo_labels == kept
     assert a_run(tmp_path).pseudo_labels == kept
+    assert a_run(tmp_path).pseudo_label_epochs == run.pseudo_label_epochs
+    assert [each["precision"] for each in run.pseudo_label_epochs["pseudo"]] == [None, 1.0]
     events = [event for event in run.attempt.events() if event["event"] == "belief"]
     assert [(event["name"], event["found"]["epoch"]) for event in events][::2] == [("pseudo", 1), ("pseudo", 2)]
 
@@ -101,3 +103,18 @@ def test_the_result_of_a_cell_says_how_true_its_pseudo_labels_are(tmp_path: Path
     assert said["pictures"]
     assert said["recall"] is not None
     assert 0 <= said["recall"] <= 1
+    assert [each["epoch"] for each in result.pseudo_label_epochs["pseudo"]] == [2]  # after the warm-up
+    assert result.pseudo_label_epochs["pseudo"][-1] == said
+    assert result.epoch_maps == ()
+
+
+def test_the_map_of_every_epoch_is_kept_where_an_epoch_is_selected(tmp_path: Path) -> None:
+    sets = ("recipe.epochs=3", "recipe.selection=best-test")
+    asked = plan(Request(methods=("bce",), ratios=(0.5,), subset=48, sets=sets))
+    run_groups(asked.groups, Store.open(tmp_path), Execution(threads=1), Silent(), threading.Event())
+    (result,) = Store.open(tmp_path).results()
+    assert result.oracle is not None
+    maps = {int(each["epoch"] or 0): float(each["map"] or 0) for each in result.epoch_maps}
+    assert sorted(maps) == [1, 2, 3]
+    assert maps[result.oracle.epoch] == max(maps.values()) == result.oracle.metrics["map"]
+    assert maps[3] == result.metrics["map"]

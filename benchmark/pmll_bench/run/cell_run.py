@@ -87,19 +87,37 @@ class CellRun:
         self.trouble: StoreError | None = None  # a write that failed, even if the method caught the error
         self._epochs: dict[int, dict[str, float]] = {}
         self._epoch: int | None = None  # the last epoch that this attempt reported
-        self.pseudo_labels: dict[str, dict[str, int | float | None]] = {}  # the latest comparison, by name
+        self._compared: dict[str, dict[int, dict[str, int | float | None]]] = {}  # pseudo-labels by name and epoch
+        self._maps: dict[int, float] = {}  # of the watched images, by epoch
         for attempt in self.folder.attempts():  # earlier attempts included
             for event in attempt.events():
                 if event.get("event") == "epoch":
                     terms = {name: value for name, value in event.items() if isinstance(value, float)}
                     self._epochs[event["epoch"]] = {"epoch": event["epoch"], **terms}
                 elif event.get("event") == "belief":
-                    self.pseudo_labels[event["name"]] = event["found"]
+                    self._compared.setdefault(event["name"], {})[event["found"]["epoch"]] = event["found"]
+                elif event.get("event") == "selection":
+                    self._maps[event["epoch"]] = event["map"]
 
     @property
     def history(self) -> list[dict[str, float]]:
         """The mean of each loss term, epoch by epoch."""
         return [self._epochs[epoch] for epoch in sorted(self._epochs)]
+
+    @property
+    def pseudo_label_epochs(self) -> dict[str, tuple[dict[str, int | float | None], ...]]:
+        """The comparisons of pseudo-labels with the hidden labels by name, epoch by epoch."""
+        return {name: tuple(found[epoch] for epoch in sorted(found)) for name, found in self._compared.items()}
+
+    @property
+    def pseudo_labels(self) -> dict[str, dict[str, int | float | None]]:
+        """The latest comparison of pseudo-labels with the hidden labels, by name."""
+        return {name: found[max(found)] for name, found in self._compared.items()}
+
+    @property
+    def epoch_maps(self) -> list[dict[str, int | float | None]]:
+        """The mAP by which the recipe selects an epoch, epoch by epoch; empty if it does not select."""
+        return [{"epoch": epoch, "map": self._maps[epoch]} for epoch in sorted(self._maps)]
 
     @property
     def seed(self) -> int:
@@ -185,14 +203,15 @@ class CellRun:
             found["value"] = float(values)
         elif self.hidden_labels is not None:
             found |= compared(name, positions, values, self.hidden_labels())
-        self.pseudo_labels[name] = found
+        self._compared.setdefault(name, {})[epoch] = found
         with self._noting_trouble():
             self.attempt.event({"event": "belief", "name": name, "found": found})
 
     def after_epoch(self, epoch: int, predict: Callable[[ImageSet], Scores]) -> None:
         if self.select is not None:
             with self._noting_trouble():
-                self.select(epoch, predict)
+                self._maps[epoch] = self.select(epoch, predict)
+                self.attempt.event({"event": "selection", "epoch": epoch, "map": self._maps[epoch]})
 
     @contextmanager
     def _noting_trouble(self) -> Iterator[None]:

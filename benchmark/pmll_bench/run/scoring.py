@@ -48,6 +48,8 @@ def publish(cell: Training, data: Dataset, seconds: Seconds, cost: Cost) -> None
         deterministic=is_deterministic(card, run.recipe),
         tried_rates=run.folder.tried_rates(),
         pseudo_labels=run.pseudo_labels,
+        pseudo_label_epochs=run.pseudo_label_epochs,
+        epoch_maps=tuple(run.epoch_maps),
         effort=effort(run.folder.attempts(), run.attempt.number),
     )
     measured = Measured(

@@ -78,16 +78,20 @@ class Selection:
                 hint="use a larger ratio, more images or a larger recipe.validation, or set recipe.selection=last",
             )
 
-    def __call__(self, epoch: int, predict: Callable[[ImageSet], Scores]) -> None:
-        """Score an epoch, and keep its test scores if it is the best so far. Of equal epochs, the earliest is kept."""
+    def __call__(self, epoch: int, predict: Callable[[ImageSet], Scores]) -> float:
+        """Score an epoch, keep its test scores if it is the best so far, and return its mAP on the watched images.
+
+        Of equal epochs, the earliest is kept.
+        """
         scores = predict(self.watched)
         value = evaluate(scores, self.labels, logits=self.logits).values["map"]
         if self.best is not None and not value > self.best.map:
-            return
+            return value
         self.best = Best(epoch, value, scores if self.watched is self.test else predict(self.test))
         buffer = io.BytesIO()
         np.savez(buffer, epoch=epoch, best=value, scores=self.best.scores)
         write_whole(self.file, buffer.getvalue())
+        return value
 
 
 class DamagedSelection(Exception):

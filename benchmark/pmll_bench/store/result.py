@@ -133,6 +133,8 @@ class Trained:
     effort: Effort | None = None
     tried_rates: TriedRates | None = None
     pseudo_labels: Mapping[str, Recorded] = field(default_factory=dict)
+    pseudo_label_epochs: Mapping[str, tuple[Recorded, ...]] = field(default_factory=dict)
+    epoch_maps: tuple[Recorded, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +188,8 @@ class Result(Record):
     images: str = stored_as("pictures", default="")  # `Dataset.contents`, to detect changed image files
     history: tuple[Recorded, ...] = ()
     pseudo_labels: Mapping[str, Recorded] = stored_as("beliefs", default={})  # compared with the hidden labels
+    pseudo_label_epochs: Mapping[str, tuple[Recorded, ...]] = {}  # the same for every epoch, by name
+    epoch_maps: tuple[Recorded, ...] = ()  # the mAP by which the recipe selects an epoch, if it does
     scores: ScoresFile
     seconds: Seconds
     environment: Environment

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from pmll_bench.plan.cell import Cell
 from pmll_bench.report.frame import frame
 from pmll_bench.report.tables.table import Layout, Table, build
+from pmll_bench.store.document import write_record
 from pmll_bench.store.environment import Environment
 from pmll_bench.store.result import Counts, Oracle, Result, ScoresFile, Seconds, Support
+from pmll_bench.store.store import Store
 from pmll_methods.recipe import Recipe
 
 RATIOS = tuple(round(0.1 * tenth, 1) for tenth in range(1, 10))
@@ -101,3 +104,13 @@ def grid(label: str, level: float, *, ratios: Sequence[float] = RATIOS, seeds: i
 
 def table_of(results: Sequence[Result], labels: str = "all", **layout: Any) -> Table:
     return build(frame(results, labels), Layout(**layout))
+
+
+def keep(root: Path, *results: Result) -> Path:
+    """Write results into a store, as if their cells had been run. Returns its folder."""
+    store = Store.open(root)
+    for result in results:
+        folder = store.folder(result.cell).path
+        folder.mkdir(parents=True)
+        write_record(folder / "result.json", result)
+    return root

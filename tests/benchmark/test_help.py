@@ -35,7 +35,8 @@ def every_command() -> Iterator[list[str]]:
 
 DOCS = Path(__file__).parents[2] / "docs"
 COMMANDS = list(every_command())
-OF_A_STORE = ("table", "plot", "score", "status", "logs", "retry", "cancel", "prune")  # run with the cells of a store
+# Run with the cells of a store
+OF_A_STORE = ("bibtex", "table", "plot", "score", "status", "logs", "retry", "cancel", "prune")
 
 
 def examples(command: Command, words: list[str]) -> list[str]:

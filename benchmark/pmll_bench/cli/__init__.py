@@ -11,6 +11,7 @@ import typer
 from ..errors import Exit
 from ..streams import give_up_if_broken, take_any_text
 from .ablate import ablate
+from .bibtex import bibtex
 from .browse import list_names, show
 from .cell_logs import logs
 from .check import check
@@ -42,6 +43,7 @@ app.command(cls=Command)(cancel)
 app.command(cls=Command)(prune)
 app.command(cls=Command)(table)
 app.add_typer(plot, name="plot")
+app.command(cls=Command)(bibtex)
 app.command("list", cls=Command, no_args_is_help=True)(list_names)
 app.command(cls=Command, no_args_is_help=True)(show)
 app.command(cls=Command, no_args_is_help=True)(check)

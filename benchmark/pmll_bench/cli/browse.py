@@ -10,7 +10,7 @@ import typer
 from ..errors import UsageError
 from .completion import names_of
 from .data import print_labels
-from .options import Classes, DataRoot, DataSets, Json
+from .options import Classes, DataRoot, DataSets, Datasets, Json, Methods
 from .output import columns, print_json, tell
 
 
@@ -62,27 +62,52 @@ OnTrack: TypeAlias = Annotated[
 ]
 
 
+WithMetric: TypeAlias = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="Only this metric: map, OF1, CF1 …", autocompletion=names_of("metrics")),
+]
+OfRegime: TypeAlias = Annotated[
+    str, typer.Option(metavar="NAME", help="Only this regime.", autocompletion=names_of("regimes"))
+]
+NOT_LISTED = ("cite", "averaged")  # what --json has in addition
+
+
 def list_names(
     kind: Annotated[
         Kind, typer.Argument(metavar="KIND", help="methods, datasets, regimes, masks, tracks, ablations or published.")
     ],
+    methods: Methods = None,
+    datasets: Datasets = None,
+    regime: OfRegime = "",
+    metric: WithMetric = "",
     as_json: Json = False,
 ) -> None:
     """List methods, data sets, regimes, masks, tracks, ablations or published numbers.
 
+    The filters --methods, --datasets, --regime and --metric are for published
+    numbers. Each number has its source, its protocol, and how its epoch was
+    selected.
+
     \b
     Examples:
       pmll-bench list methods
-      pmll-bench list published | grep voc2007
-      pmll-bench list datasets --json
+      pmll-bench list published --methods scpnet dualcoop --datasets voc2007
+      pmll-bench list published --regime partial --metric OF1 --json
     """
-    from .describe import catalogue
+    from .describe import catalogue, published_records
 
-    records = catalogue(kind)
+    filters = {"--methods": methods, "--datasets": datasets, "--regime": regime, "--metric": metric}
+    if kind is not Kind.published:
+        for name in (name for name, value in filters.items() if value):
+            raise UsageError(f"{name} filters published numbers", hint=f"pmll-bench list published {name} …")
+        records = catalogue(kind)
+    else:
+        records = published_records(methods or (), datasets or (), regime, metric)
     if as_json:
         print_json("list", {"kind": kind, "items": records})
     else:
-        print(columns(list(records[0]), [list(record.values()) for record in records]))
+        shown = [name for name in records[0] if name not in NOT_LISTED]
+        print(columns(shown, [[record[name] for name in shown] for record in records]))
 
 
 def show(

@@ -44,7 +44,7 @@ def catalogue(kind: str) -> list[dict[str, Any]]:
         case "ablations":
             return _ablations()
         case "published":
-            return _published()
+            return published_records()
         case _:
             return [{"name": name, "title": title} for name, title in TRACKS.items()]
 
@@ -79,10 +79,13 @@ def _ablations() -> list[dict[str, Any]]:
     return [{"name": name, "rows": len(ablation(name).rows), "title": ablation(name).about} for name in names()]
 
 
-def _published() -> list[dict[str, Any]]:
-    from ..published import published
+def published_records(
+    methods: Sequence[str] = (), datasets: Sequence[str] = (), regime: str = "", metric: str = ""
+) -> list[dict[str, Any]]:
+    """Published numbers as records; filters as in `published.matching`."""
+    from ..published import matching
 
-    numbers = (dataclasses.asdict(number) for number in published())
+    numbers = (dataclasses.asdict(number) for number in matching(methods, datasets, regime, metric))
     return [{**number, "protocol": ", ".join(number["protocol"])} for number in numbers]
 
 

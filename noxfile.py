@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -46,6 +47,9 @@ def docs(session: nox.Session) -> None:
     with tempfile.TemporaryDirectory() as doctrees:
         strict = ("-q", "--fail-on-warning", "--keep-going", "--fresh-env", "--doctree-dir", doctrees)
         session.run(sys.executable, "-m", "sphinx", *strict, "--conf-dir", "docs", ".", site)
+    remote = r"<(?:script|link|img|iframe)[^>]*(?:src|href)=\"(?:https?:)?//"
+    if loaded := [str(page) for page in Path(site).rglob("*.html") if re.search(remote, page.read_text("utf-8"))]:
+        session.error(f"pages that load something from elsewhere: {', '.join(loaded)}")
 
 
 @nox.session(venv_backend="none")

@@ -5,6 +5,7 @@ The source folder is the repository, so that a link works in the same way on Git
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
 
@@ -12,17 +13,22 @@ from docutils import nodes
 from sphinx.addnodes import download_reference, pending_xref
 from sphinx.application import Sphinx
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+import _pages
+
 project = "pmll-bench"
 author = "The pmll-bench maintainers"
 release = version_of(project)
 root_doc = "docs/index"
 include_patterns = ["docs/**", "results/*.md", "*/README.md", "CHANGELOG.md", "CONTRIBUTING.md"]
-exclude_patterns = ["docs/_*", ".*", "build", "dist", "runs", "site"]
+exclude_patterns = ["docs/_*", "docs/*/_*", ".*", "build", "dist", "runs", "site"]
 
 extensions = ["myst_parser", "sphinx_copybutton"]
 myst_heading_anchors = 3  # as on GitHub
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = ["colon_fence", "deflist"]
 suppress_warnings = ["misc.highlighting_failure"]  # in examples, an ellipsis stands for what depends on the place
+smartquotes = False  # "--" is an option
 default_role = "code"  # docstrings mark code with single backticks
 copybutton_prompt_text = "$ "
 
@@ -49,4 +55,5 @@ def offer_other_pages(app: Sphinx, page: nodes.document) -> None:
 
 def setup(app: Sphinx) -> None:
     """Connect what happens while the site is built."""
+    app.connect("builder-inited", lambda app: _pages.write(Path(app.confdir)))
     app.connect("doctree-read", offer_other_pages, priority=100)  # before downloads are collected

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
 import pytest
-import typer
 
-from pmll_bench.cli import app, main
+from doc_pages import ROOT, spans, table, text_of
+from pmll_bench.cli import main
 from pmll_bench.errors import Exit
 from pmll_bench.launch import retries
 from pmll_bench.launch.slurm.submission import follow_up, gate, sbatch
@@ -24,61 +23,8 @@ from pmll_bench.store.orphans import KNOWN as FILES
 from pmll_bench.store.records import Cause
 from pmll_bench.store.status import STATES
 
-ROOT = Path(__file__).parents[1]
-DOCS = ROOT / "docs"
 SLURM, GPUS, STORE = PAGES = ("run-on-slurm.md", "several-gpus.md", "what-is-in-a-store.md")
 QUICK = ["--subset", "40", "--ratios", "0.5", "--threads", "1", "--device", "cpu", "--set", "recipe.epochs=1"]
-
-
-def text_of(page: str) -> str:
-    return (DOCS / page).read_text(encoding="utf-8")
-
-
-def commands(page: str) -> Iterator[list[str]]:
-    """The commands on a page, in blocks and within sentences, without `pmll-bench`."""
-    blocks = re.findall(r"^```(?:console|sh)\n(.*?)^```", text_of(page), re.DOTALL | re.MULTILINE)
-    lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
-    lines += re.findall(r"`([^`\n]*)`", text_of(page))
-    for line in lines:
-        for part in line.partition("#")[0].split("&&"):
-            if part.strip().startswith("pmll-bench "):
-                yield shlex.split(part)[1:]
-
-
-def table(page: str, *head: str) -> list[list[str]]:
-    """The rows of the table of a page whose head begins with these columns."""
-    lines = text_of(page).splitlines()
-    start = next(place for place, line in enumerate(lines) if line.startswith(f"| {' | '.join(head)}"))
-    end = lines.index("", start)
-    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[start + 2 : end]]
-
-
-def spans(cell: str) -> list[str]:
-    return re.findall(r"`([^`]*)`", cell)
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_every_command_and_every_option_of_the_pages_exists(page: str) -> None:
-    tree = typer.main.get_command(app)
-    found = list(commands(page))
-    assert found
-    for words in found:
-        command = tree
-        while words and words[0] in (inside := getattr(command, "commands", {})):
-            command = inside[words.pop(0)]
-        assert command is not tree, words
-        known = {name for parameter in command.params for name in parameter.opts}
-        assert {word for word in words if word.startswith("--")} <= known, words
-
-
-@pytest.mark.parametrize("page", [*PAGES, "../README.md"])
-def test_every_link_of_the_pages_leads_somewhere(page: str) -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", text_of(page)):
-        name, _, part = target.partition("#")
-        file = (DOCS / page).parent / name if name else DOCS / page
-        assert file.exists(), target
-        heads = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE) if part else []
-        assert not part or part in [re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads], target
 
 
 def test_every_setting_of_jobs_on_the_pages_is_known() -> None:

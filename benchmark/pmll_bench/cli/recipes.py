@@ -90,10 +90,10 @@ def page() -> str:
     from pmll_methods import registry
     from pmll_methods.method import REGISTRY
 
-    return "\n".join([PAGE, *("\n".join(_section(registry.find(name))) for name in REGISTRY)])
+    return "\n".join([PAGE, *("\n".join(section(registry.find(name))) for name in REGISTRY)])
 
 
-def _section(kind: Kind) -> Iterator[str]:
+def section(kind: Kind) -> Iterator[str]:
     """The table of a method: data sets and regimes with equal values share a row."""
     rows: dict[tuple[str, ...], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for dataset in (name for name in DATASETS if not name.endswith("-subset") and name != "shapes"):

@@ -35,6 +35,11 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, (str, int, float)) else value
 
 
+def _one_or_more(each: Any) -> Any:
+    """The type of a list that may also be written as a single value."""
+    return Annotated[list[each], BeforeValidator(_listed, json_schema_input_type=list[each] | each)]
+
+
 def _checked(field: Declared) -> BeforeValidator:
     """A validator of one value of a field, a text or a number, that keeps the hint of an error."""
     kind: Literal["number", "parsed"] = "number" if field.option is None or field.option.parse is None else "parsed"
@@ -47,7 +52,7 @@ def _checked(field: Declared) -> BeforeValidator:
         except ConfigError as error:
             raise PydanticCustomError(kind, "{what}", {"what": error.what, "hint": error.hint}) from None
 
-    return BeforeValidator(validate)
+    return BeforeValidator(validate, json_schema_input_type=str | float)
 
 
 def _sets(value: Any, prefix: str = "") -> Any:
@@ -70,10 +75,10 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-Sets: TypeAlias = Annotated[list[str], BeforeValidator(_sets)]
+Sets: TypeAlias = Annotated[list[str], BeforeValidator(_sets, json_schema_input_type=list[str] | dict[str, Any])]
 
 
-class _MethodRow(_Strict):
+class MethodOfRow(_Strict):
     """A row of `methods` that is more than a name."""
 
     method: str
@@ -88,8 +93,8 @@ def _named(value: Any) -> Any:
     return {"method": value} if isinstance(value, str) else value
 
 
-Rows: TypeAlias = list[Annotated[_MethodRow, BeforeValidator(_named)]]
-FORMS = {"methods": Annotated[Rows, BeforeValidator(_listed)], "sets": Sets, "slurm": dict[str, Any]}
+Row: TypeAlias = Annotated[MethodOfRow, BeforeValidator(_named, json_schema_input_type=str | MethodOfRow)]
+FORMS = {"methods": _one_or_more(Row), "sets": Sets, "slurm": dict[str, Any]}
 """The fields of a request with a special form in a grid file."""
 
 
@@ -97,19 +102,19 @@ def _type_in_file(field: Declared) -> Any:
     if field.name in FORMS:
         return FORMS[field.name]
     each: Any = Annotated[field.type, _checked(field)] if field.type in (int, float) else field.type
-    whole: Any = Annotated[list[each], BeforeValidator(_listed)] if field.many else each
+    whole: Any = _one_or_more(each) if field.many else each
     return whole | None if field.default is None else whole
 
 
 _KEYS: dict[str, Any] = {
     field.name: (_type_in_file(field), Field(field.default, alias=field.key)) for field in declared()
 }
-_GridFile = create_model("_GridFile", __base__=_Strict, schema_=(Literal[1], Field(1, alias="schema")), **_KEYS)
+GridFile = create_model("GridFile", __base__=_Strict, schema_=(Literal[1], Field(1, alias="schema")), **_KEYS)
 """The keys of a grid file: the fields of `Request`."""
 
 
 def _request(file: Document) -> Request:
-    given = _GridFile.model_validate(file.content)
+    given = GridFile.model_validate(file.content)
     values = {name: getattr(given, name) for name in given.model_fields_set - {"schema_"}}
     if "methods" in values:
         values["methods"] = [row.row() for row in values["methods"]]
@@ -125,7 +130,7 @@ def _problem(found: Mapping[str, Any], file: Document) -> ConfigError:
     place: Place = found["loc"]
     where, inside = file.where(place), dotted(place)
     if found["type"] == "extra_forbidden":
-        model = _MethodRow if len(place) > 1 else _GridFile
+        model = MethodOfRow if len(place) > 1 else GridFile
         keys = [info.alias or name for name, info in model.model_fields.items()]
         return ConfigError(f"unknown key {place[-1]!r}", where=where, hint=nearest(str(place[-1]), keys))
     if found["type"] == "number":  # the message names the field

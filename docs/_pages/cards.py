@@ -1,0 +1,176 @@
+"""The card of each method: what `pmll-bench show` says, its recipes by data set, published numbers and ablations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pmll_bench.ablations import ablation
+from pmll_bench.ablations import names as ablations
+from pmll_bench.cli.describe import describe
+from pmll_bench.cli.recipes import section, short
+from pmll_bench.published import Published, published
+from pmll_bench.published.references import bibtex
+from pmll_bench.report.papers.names import method_named
+from pmll_methods import registry
+from pmll_methods.method import REGISTRY
+
+from .markdown import bullets, code, page, plain, table
+
+WHOSE = {"authors": "the authors", "others": "others", "repository": "the released code", "log": "a training log"}
+
+
+def files() -> Mapping[str, str]:
+    """The page of each built-in method, and the table that lists them."""
+    return {f"methods/{name}.md": card(name) for name in REGISTRY} | {"methods/_list.md": listed()}
+
+
+def listed() -> str:
+    """The table of all methods, with links to their cards."""
+    heads = ("method", "family", "what it does", "regimes")
+    return page(table(heads, (_line(name) for name in REGISTRY)))
+
+
+def _line(name: str) -> tuple[str, ...]:
+    entry = REGISTRY[name]
+    return (f"[{name}](methods/{name}.md)", entry.family, plain(entry.title), ", ".join(regimes(name)))
+
+
+def regimes(name: str) -> tuple[str, ...]:
+    return registry.find(name).card.regimes
+
+
+def card(name: str) -> str:
+    """The card of one method."""
+    about = describe(name)
+    recipes = "\n".join(list(section(registry.find(name)))[4:]).rstrip()
+    return page(
+        f"# {name}",
+        f"{method_named(name).display}: {plain(about['title'])}. {plain(about['paper'])}.",
+        bullets(f"**{head}:** {text}" for head, text in _facts(name, about)),
+        f"```sh\npmll-bench show {name}\npmll-bench run --methods {name} --datasets voc2007 --dry-run\n```",
+        "## Inferred parts",
+        "What the paper and its code leave open, and how it is decided here.",
+        bullets(map(plain, about["inferred"])) or "Nothing.",
+        *_departures(about),
+        f"## Settings\n\nChange a setting with `--set {name}.NAME=VALUE`.",
+        table(("setting", "default", "values", "meaning", "source"), map(_setting, about["settings"])) or "None.",
+        "## Recipe by data set",
+        "On the track `paper`. ‡: no source states a recipe for this data set and regime.",
+        recipes,
+        f"`pmll-bench show {name} --datasets voc2007` prints every value with its source.",
+        *_other_tracks(about),
+        "## Published numbers",
+        "\n\n".join(numbers(name)) or "None are recorded.",
+        *_ablations(name),
+        *_reference(name),
+    )
+
+
+def _facts(name: str, about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "family", REGISTRY[name].family
+    yield "trains", plain(about["trains"])
+    yield "regimes", plain(", ".join(about["regimes"]))
+    yield "status", plain(about["status"])
+    yield "revision", str(about["revision"])
+    if not about["grouped"]:
+        yield "groups", "none: cells train one by one"
+    if about["deterministic"]:
+        yield "seeds", "deterministic: trained once per mask, for all seeds"
+    if not about["logits"]:
+        yield "scores", "not logits of P(present): thresholded F1 is left out"
+
+
+def _departures(about: Mapping[str, Any]) -> Iterator[str]:
+    if about["differs"]:
+        yield "## Differences from the released code"
+        yield "In brackets: the setting that restores its behaviour."
+        yield bullets(map(plain, about["differs"]))
+
+
+def _setting(each: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        code(each["name"]),
+        code(value(each["default"])),
+        plain(each["type"]),
+        plain(each["meaning"]),
+        plain(each["source"]),
+    )
+
+
+def value(given: Any) -> str:
+    """A value as `--set` takes it."""
+    return str(given).lower() if given is None or isinstance(given, bool) else short(given)
+
+
+def _other_tracks(about: Mapping[str, Any]) -> Iterator[str]:
+    rows = []
+    for name, track in about["tracks"].items():
+        if name != "paper":
+            recipe = {key: each for key, each in track["recipe"].items() if each not in (None, [], {}, "", False)}
+            rows.append((code(name), _values(recipe), _values(track["settings"])))
+    if rows:
+        yield "## Other tracks"
+        yield table(("track", "recipe", "settings"), rows)
+
+
+def _values(given: Mapping[str, Any]) -> str:
+    return plain(", ".join(f"{name} {value(each)}" for name, each in given.items()))
+
+
+def numbers(name: str) -> Iterator[str]:
+    """The published numbers of a method: a table over ratios for each data set and metric, and one of single values."""
+    blocks: dict[tuple[str, str, str], list[Published]] = {}
+    single: list[Published] = []
+    for each in published():
+        if each.method == name and each.dataset != "average":
+            blocks.setdefault((each.dataset, each.regime, each.metric), []).append(each)
+    for key, found in blocks.items():
+        if {each.ratio for each in found} == {None}:
+            single += found
+        else:
+            yield f"**{', '.join(key)}** (%)"
+            yield _over_ratios(found)
+    if single:
+        yield "**Single values and means over ratios** (%)"
+        yield table(
+            ("data set", "regime", "metric", *ABOUT, "value"),
+            ([each.dataset, each.regime, each.metric, *_about(each), _percent(each)] for each in single),
+            numbers=1,
+        )
+
+
+ABOUT = ("source", "table", "variant", "protocol", "whose number")
+
+
+def _about(each: Published) -> tuple[str, ...]:
+    return tuple(map(plain, (each.source, each.table, each.variant, ", ".join(each.protocol), WHOSE[each.trust])))
+
+
+def _percent(each: Published) -> str:
+    return f"{each.value:.1f}" if each.sd is None else f"{each.value:.1f} ± {each.sd:.1f}"
+
+
+def _over_ratios(found: list[Published]) -> str:
+    rows: dict[tuple[str, ...], dict[float | None, str]] = {}
+    for each in found:
+        rows.setdefault(_about(each), {})[each.ratio] = _percent(each)
+    ratios = sorted({each.ratio for each in found}, key=lambda ratio: 2.0 if ratio is None else ratio)
+    heads = ["mean" if ratio is None else f"{100 * ratio:g}%" for ratio in ratios]
+    lines = ([*row, *(given.get(ratio, "") for ratio in ratios)] for row, given in rows.items())
+    return table((*ABOUT, *heads), lines, numbers=len(heads))
+
+
+def _ablations(name: str) -> Iterator[str]:
+    grids = {each: ablation(each) for each in ablations()}
+    found = [each for each, grid in grids.items() if name in {row.method for row in grid.rows}]
+    if found:
+        yield "## Ablations"
+        yield bullets(f"`pmll-bench ablate {each}`: {plain(grids[each].about)}" for each in found)
+
+
+def _reference(name: str) -> Iterator[str]:
+    key = method_named(name).cite
+    if key:
+        yield "## Reference"
+        yield f"```bibtex\n{bibtex([key]).strip()}\n```"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +25,18 @@ class Format(StrEnum):
     json = "json"
 
 
+class Form(StrEnum):
+    """The layout of a table."""
+
+    auto = "auto"
+    ratios = "ratios"
+    stacked = "stacked"
+    datasets = "datasets"
+    f1 = "f1"
+    single_positive = "single-positive"
+    semi = "semi"
+
+
 def table(
     metric: Metric = "map",
     labels: Labels = "all",
@@ -32,6 +45,18 @@ def table(
     format: Annotated[
         Format, typer.Option(metavar="NAME", help="terminal, markdown, csv, latex or json.")
     ] = Format.terminal,
+    layout: Annotated[
+        Form,
+        typer.Option(
+            metavar="NAME",
+            help=(
+                "ratios: a table per data set and regime, a column per ratio. stacked: the same in one table. "
+                "datasets: a column per data set. f1: OF1 and CF1, averaged over the ratios. single-positive, semi: "
+                "as in papers on these regimes. auto: several data sets with semi, single-positive or full labels "
+                "side by side, otherwise ratios."
+            ),
+        ),
+    ] = Form.auto,
     as_json: Annotated[bool, typer.Option("--json", help="Same as --format json.")] = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the table to a file.")
@@ -55,7 +80,8 @@ def table(
     from ..report.tables.table import build
 
     chosen = chosen_results(root, methods, datasets)
-    made = build(frame(chosen.results, labels), layout_of(chosen.results, metric, decimals))
+    settings = replace(layout_of(chosen.results, metric, decimals), form=layout)
+    made = build(frame(chosen.results, labels), settings)
     form = Format.json if as_json else format
     if output is not None:
         write_whole(output, FORMATS[form](made).encode())

@@ -110,9 +110,9 @@ def aggregate(
     for name in rows:
         least = [math.inf if name in unranked or (name, column) in thin else max(min_seeds, 1) for column in columns]
         made.append(_row(name, [table.get((name, column), {}) for column in columns], decimals, least))
-    marked = [_mark([row.cells[i] for row in made]) for i in range(len(columns))]
-    averages = _mark([row.average for row in made])
-    return tuple(Means(row.name, tuple(column[i] for column in marked), averages[i]) for i, row in enumerate(made))
+    cells = [marked([row.cells[i] for row in made]) for i in range(len(columns))]
+    averages = marked([row.average for row in made])
+    return tuple(Means(row.name, tuple(column[i] for column in cells), averages[i]) for i, row in enumerate(made))
 
 
 def _row(name: str, columns: Sequence[Mapping[Hashable, float]], decimals: int, least: Sequence[float]) -> Means:
@@ -131,7 +131,8 @@ def _number(values: Sequence[float], decimals: int, least: float) -> Number:
     return Number(mean, sd, n, n >= least, decimals)
 
 
-def _mark(column: Sequence[Number]) -> list[Number]:
+def marked(column: Sequence[Number]) -> list[Number]:
+    """The numbers with the best and the second best marked, by their rounded text, among those that are eligible."""
     highest = sorted({float(each.mean_text) for each in column if each.eligible}, reverse=True)
     marks = dict(zip(highest, _MARKS, strict=False))
     return [replace(each, mark=marks.get(float(each.mean_text), "")) if each.eligible else each for each in column]

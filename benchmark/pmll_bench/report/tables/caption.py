@@ -20,6 +20,8 @@ from .repetitions import Repetitions
 from .row import INFERRED, UNSTATED, Row
 
 NO_LOGITS = "the scores are not logits of P(present), so a threshold has no meaning"
+NO_RESULT = f"{MISSING} no result."
+NO_AVERAGE = f"{MISSING} no result, or not at every ratio."
 MACHINE = ("cpu", "gpu", "torch", "torchvision", "timm", "open_clip_torch", "numpy", "cuda", "cudnn", "tf32_matmul")
 
 
@@ -114,7 +116,7 @@ def notes(part: pd.DataFrame, rows: Sequence[Row], over: Repetitions, metric: st
     if len(empty) and metric not in ("map", "map_hcp"):
         yield f"{MISSING} {', '.join(dict.fromkeys(empty['label']))}: no {title}; {NO_LOGITS}."
     if len(part.groupby([*ROW, "ratio"])) < sum(len(row.means.cells) for row in rows):
-        yield f"{MISSING} no result."
+        yield NO_RESULT
     yield from _machines(part)
 
 

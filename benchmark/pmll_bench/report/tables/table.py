@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import pandas as pd
 
 from ...errors import ConfigError, nearest
-from ...plan.cell import AXES, percent
+from ...plan.cell import percent
 from ..frame import COMPARABLE, ORACLE, ROW, Identity
-from ..known import kind_of, known_of
-from ..metric_names import METRICS
+from ..known import known_of
+from ..metric_names import METRICS, f1_pair
 from .aggregate import Number, aggregate
 from .caption import NO_LOGITS, Caption, caption, notes
 from .repetitions import repetitions
 from .row import Beside, Column, Row
+from .titles import titles
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Layout:
     min_seeds: int | None = None
     order: Sequence[str] = ()
     inferred: Collection[str] = ()
-    form: str = "ratios"
+    form: str = "auto"
     names: Mapping[str, str] = field(default_factory=dict)
     datasets: Mapping[str, str] = field(default_factory=dict)
     cites: Mapping[str, str] = field(default_factory=dict)
@@ -45,6 +45,21 @@ class Layout:
     @property
     def metric_title(self) -> str:
         return METRICS[self.metric]
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that the table shows: more than one in the form f1."""
+        return f1_pair(self.metric) if self.form == "f1" else (self.metric,)
+
+    def dataset(self, identity: Identity) -> str:
+        """The name of a block's data set, as shown."""
+        name: str = identity["dataset"]
+        return self.datasets.get(name, name)
+
+    def place(self, label: str, selection: str) -> tuple[int, str, bool, str]:
+        """What rows are sorted by."""
+        place = self.order.index(label) if label in self.order else len(self.order)
+        return place, label, selection != "last", selection
 
 
 @dataclass(frozen=True)
@@ -84,7 +99,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Table:
-    """One metric of a set of results."""
+    """A set of results as blocks, in the order of their data sets and regimes; one block per metric that is shown."""
 
     layout: Layout
     blocks: tuple[Block, ...]
@@ -100,24 +115,33 @@ def build(results: pd.DataFrame, layout: Layout | None = None) -> Table:
         raise ConfigError(f"unknown metric {layout.metric!r}", hint=nearest(layout.metric, METRICS))
     if results.empty:
         return Table(layout, ())
-    if layout.metric not in results:
+    for metric in layout.metrics:
+        _require(metric, results)
+    parts = [part for _, part in results.groupby(list(COMPARABLE))]
+    names = titles([_identity(part) for part in parts], [known_of(part) for part in parts], layout.datasets)
+    blocks = (
+        _block(part, title, layout, metric)
+        for part, title in zip(parts, names, strict=True)
+        for metric in layout.metrics
+    )
+    return Table(layout, tuple(blocks))
+
+
+def _require(metric: str, results: pd.DataFrame) -> None:
+    if metric not in results:
         filtered = set(results["labels"]) != {"all"}
         hint = (
             "only the mAP is stored per label: choose map, or the labels 'all'" if filtered else f"{NO_LOGITS}: try map"
         )
-        raise ConfigError(f"these results have no {layout.metric}", hint=hint)
-    parts = [part for _, part in results.groupby(list(COMPARABLE))]
-    titles = _titles([_identity(part) for part in parts], [known_of(part) for part in parts], layout.datasets)
-    return Table(layout, tuple(_block(part, title, layout) for part, title in zip(parts, titles, strict=True)))
+        raise ConfigError(f"these results have no {metric}", hint=hint)
 
 
-def _block(part: pd.DataFrame, title: str, layout: Layout) -> Block:
+def _block(part: pd.DataFrame, title: str, layout: Layout, metric: str) -> Block:
     identity, names = _identity(part), _row_names(part, layout)
-    dataset = layout.datasets.get(identity["dataset"], identity["dataset"])
     ratios = tuple(sorted(set(part["ratio"])))
     over = repetitions(part, layout.min_seeds)
     means = aggregate(
-        over.values(part, names, layout.metric),
+        over.values(part, names, metric),
         rows=tuple(names.values()),
         columns=ratios,
         decimals=layout.decimals,
@@ -131,14 +155,14 @@ def _block(part: pd.DataFrame, title: str, layout: Layout) -> Block:
         for key, numbers in zip(names, means, strict=True)
     )
     return Block(
-        metric=layout.metric,
+        metric=metric,
         identity=identity,
         title=title,
-        about=caption(identity, part, layout.metric_title, over, dataset),
+        about=caption(identity, part, METRICS[metric], over, layout.dataset(identity)),
         ratios=ratios,
-        headers=_headers(ratios, layout.metric_title, identity["regime"]),
+        headers=_headers(ratios, METRICS[metric], identity["regime"]),
         rows=rows,
-        notes=tuple(notes(part, rows, over, layout.metric, layout.metric_title)),
+        notes=tuple(notes(part, rows, over, metric, METRICS[metric])),
         over=over.unit,
     )
 
@@ -150,11 +174,7 @@ def _identity(part: pd.DataFrame) -> Identity:
 
 def _row_names(part: pd.DataFrame, layout: Layout) -> dict[tuple[str, str], str]:
     """The names of the rows in their order; a selection rule other than `last` is part of the name."""
-    place = {label: number for number, label in enumerate(layout.order)}
-    keys = sorted(
-        set(zip(part["label"], part["selection"], strict=True)),
-        key=lambda key: (place.get(key[0], len(place)), key[0], key[1] != "last", key[1]),
-    )
+    keys = sorted(set(zip(part["label"], part["selection"], strict=True)), key=lambda key: layout.place(*key))
     suffixes = {"last": "", ORACLE: f" [{ORACLE}, oracle]"}
     names = _distinct_names([label for label, _ in keys], layout.names)
     return {(label, rule): names[label] + suffixes.get(rule, f" [{rule}]") for label, rule in keys}
@@ -170,36 +190,3 @@ def _headers(ratios: Sequence[float], metric: str, regime: str) -> tuple[str, ..
     if len(ratios) > 1:
         return (*map(percent, ratios), "Avg.")
     return (percent(ratios[0]) if regime in ("partial", "semi") else metric,)
-
-
-_DISTINGUISHING: Mapping[str, Callable[[Any], str]] = {  # each takes the value of its column
-    "options": lambda options: options or "no options",
-    "fingerprint": lambda fingerprint: f"data {fingerprint[:8]}",
-    "mask": lambda mask: f"mask {mask}",
-    **{name: axis.titled for name, axis in AXES.items()},
-    "track": lambda track: f"track {track}",
-    "resolution": lambda resolution: f"{resolution} px",
-    "rates": lambda rates: f"the best of {rates} learning rates" if rates else "one learning rate",
-    "scored": lambda scored: f"labels scored: {len(scored)}",
-}
-
-
-def _titles(identities: Sequence[Identity], known: Sequence[float], datasets: Mapping[str, str]) -> list[str]:
-    """Data set and regime, and only what distinguishes the block from others of the same data set and regime."""
-    names = [
-        f"{datasets.get(identity['dataset'], identity['dataset'])}, {kind_of(identity['regime'], share)} labels"
-        for identity, share in zip(identities, known, strict=True)
-    ]
-    titles = []
-    for name, identity in zip(names, identities, strict=True):
-        alike = [other for other, of in zip(identities, names, strict=True) if of == name]
-        needed: list[str] = []
-        for column in _DISTINGUISHING:
-            if _distinct(alike, [*needed, column]) > _distinct(alike, needed):
-                needed.append(column)
-        titles.append(", ".join([name, *(_DISTINGUISHING[column](identity[column]) for column in needed)]))
-    return titles
-
-
-def _distinct(identities: Sequence[Identity], columns: Sequence[str]) -> int:
-    return len({tuple(identity[column] for column in columns) for identity in identities})

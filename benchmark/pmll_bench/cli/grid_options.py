@@ -81,6 +81,15 @@ class RunOptions:
             "KEY=VALUE",
         ),
     ] = None
+    keep_model: Annotated[
+        bool,
+        _option(
+            "Keep the trained models with the results, for 'predict' and 'errors'. Finished cells without one are "
+            "trained again.",
+            "",
+            "--keep-model",
+        ),
+    ] = False
     wait: Annotated[bool, _option("With slurm: wait for the jobs and print the results table.", "", "--wait")] = False
     dry_run: Annotated[
         bool, _option("List the cells with their ids and, with slurm, the jobs; run nothing.", "", "--dry-run")

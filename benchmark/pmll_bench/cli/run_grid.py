@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from pmll_errors import counted
 
 from ..errors import Exit, UsageError
 from .grid_options import Launcher, RunOptions
+from .kept_models import tell_about_models
 from .output import failure_text, print_json, print_table, tell
 from .plans import fetch_words, plan_of, show_plan
 
@@ -98,7 +100,9 @@ def _submit(planned: Plan, layers: Layers, how: RunOptions) -> None:
 
     store = Store.open(how.root)
     threads = _threads(planned, how)
-    jobs = submit(planned.groups, store, layers, device=how.device, threads=threads, follow_up=not how.wait, note=tell)
+    tell_about_models(planned, store, how)
+    ask = partial(submit, device=how.device, threads=threads, keep_model=how.keep_model, follow_up=not how.wait)
+    jobs = ask(planned.groups, store, layers, note=tell)
     if not jobs:
         tell(nothing_to_submit(planned.cells, store, learned_of(planned.groups, store)))
     if how.wait:
@@ -162,7 +166,8 @@ def _carry_out(planned: Plan, how: RunOptions) -> None:
     from ..store.store import Store
 
     store = Store.open(how.root)
-    missing = sum(store.summary(each.cell) is None for each in planned.cells)
+    missing = sum(store.is_missing(each, with_model=how.keep_model) for each in planned.cells)
+    tell_about_models(planned, store, how)
     if not missing:
         _tell_done(planned, store, how.as_json)
         return
@@ -193,11 +198,13 @@ def _launcher(how: RunOptions, planned: Plan) -> Callable[..., Outcome]:
     if how.launcher == Launcher.local:
         from ..launch.local.pool import run_in_slots, slots_here
 
-        return partial(run_in_slots, slots=slots_here(how.slots, how.device, threads, how.gpus or ()))
+        slots = slots_here(how.slots, how.device, threads, how.gpus or ())
+        return partial(run_in_slots, slots=[replace(slot, keep_model=how.keep_model) for slot in slots])
     from ..run.execution import Execution
     from ..run.groups import run_groups
 
-    return partial(run_groups, execution=Execution(device=choose_device(how.device), threads=threads or cores()))
+    device, threads = choose_device(how.device), threads or cores()
+    return partial(run_groups, execution=Execution(device=device, threads=threads, keep_model=how.keep_model))
 
 
 def _threads(planned: Plan, how: RunOptions) -> int | None:

@@ -170,9 +170,13 @@ class CellRun:
                 self._set_aside(path, f"the state saved at step {step} is damaged", put_aside)
         return whole
 
-    def start_over(self, damaged: Path) -> None:
-        """Drop the saved states, because a file that they depend on is damaged. Training then starts again."""
-        self._set_aside(damaged, "the record of the best epoch is damaged, so training starts again")
+    def start_over(self, damaged: Path | None = None) -> None:
+        """Drop the saved states, because the best epoch so far has no kept model, or its record is damaged.
+
+        Training then starts again.
+        """
+        if damaged is not None:
+            self._set_aside(damaged, "the record of the best epoch is damaged, so training starts again")
         self.folder.drop_checkpoints()
 
     def _set_aside(self, path: Path, why: str, put_aside: Callable[[Path], None] = set_aside) -> None:

@@ -14,6 +14,7 @@ class Execution:
     workers: int = 2  # threads that read images ahead
     save_every: float = 10.0  # minimum number of seconds between two checkpoints of a cell
     job: str = ""
+    keep_model: bool = False  # whether the trained models are kept with the results
     gpu: str = ""  # the only GPU that the process sees, by its number or UUID; "" if it sees all
 
     def apply(self) -> None:

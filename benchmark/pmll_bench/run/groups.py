@@ -20,6 +20,7 @@ from ..faults import hurried
 from ..plan.planned import Group, Planned
 from ..plan.planning import open_dataset
 from ..store.attempt import Attempt
+from ..store.cell_folder import CellFolder
 from ..store.environment import environment
 from ..store.lease import Lease, LeaseHeld, LeaseLost
 from ..store.records import EndKind
@@ -27,7 +28,7 @@ from ..store.result import Seconds
 from ..store.store import Store
 from .breaker import Breaker
 from .cell_run import CellRun
-from .endings import Patience, end_of_run, ending
+from .endings import Ending, Patience, end_of_run, ending
 from .execution import Execution
 from .fitting import fit, predict
 from .listeners import Listener
@@ -86,7 +87,7 @@ def run_group(
         free: dict[str, Lease] = {}
         for planned in group.cells:
             try:
-                lease = _lease_of(planned, store, leases)
+                lease = _lease_of(planned, store, execution, leases)
             except LeaseHeld:
                 listener.note(f"{planned.cell.id}: another run is working on this cell")
                 outcome.add(planned, "held")
@@ -104,14 +105,15 @@ def run_group(
     return answered
 
 
-def _lease_of(planned: Planned, store: Store, leases: ExitStack) -> Lease | None:
-    """The lease of a cell; None if the cell is done."""
+def _lease_of(planned: Planned, store: Store, execution: Execution, leases: ExitStack) -> Lease | None:
+    """The lease of a cell; None if the cell is done, with its model if that is to be kept."""
     folder = store.folder(planned.cell)
-    if store.index.summary(folder) is not None:
+    if not store.is_missing(planned, with_model=execution.keep_model):
         folder.drop_checkpoints()  # of runs that did not finish it
         return None
     lease = leases.enter_context(Lease(folder.lease))
-    return lease if folder.result() is None else None  # another run may just have finished it
+    missing = folder.result() is None or (execution.keep_model and store.lacks_model(planned))
+    return lease if missing else None  # another run may just have finished it
 
 
 @dataclass
@@ -235,12 +237,22 @@ class _GroupRun:
                 with hurried() if isinstance(error, StoreError) else nullcontext():
                     attempt.end(*end)
                     if (folder := self.store.folder(planned.cell)).result() is not None:
-                        folder.drop_checkpoints()  # another run has finished the cell
+                        self._end_of_finished(planned, folder, end)
             except StoreError as trouble:
                 self.broken = self.broken or end_of_run(trouble, self.store)
                 self.answered = self.answered and not isinstance(trouble, PassingError)
                 self.listener.note(f"{planned.cell.id}: {end.why.line}; this could not be recorded: {trouble}")
         self._finished(planned, end.kind, 0.0)
+
+    def _end_of_finished(self, planned: Planned, folder: CellFolder, end: Ending) -> None:
+        """End an attempt at a cell that has a result: of another run, or one without the model that is wanted.
+
+        `status` shows the cell as done, so that only this note tells why its model is not kept.
+        """
+        if self.execution.keep_model and self.store.lacks_model(planned):
+            self.listener.note(f"{planned.cell.id}: {end.why.line}")
+        else:
+            folder.drop_checkpoints()
 
     def _finished(self, planned: Planned, state: EndKind, seconds: float) -> None:
         self.outcome.add(planned, state)

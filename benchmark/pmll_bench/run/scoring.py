@@ -5,12 +5,14 @@ from __future__ import annotations
 from pmll_datasets.dataset import Dataset
 from pmll_methods.method import MethodError, Scores
 
+from ..files import remove
 from ..metrics import evaluate
 from ..plan.method_facts import is_deterministic
 from ..store.effort import effort
 from ..store.environment import environment
 from ..store.result import Cost, Measured, Oracle, Result, Seconds, Trained
 from .cell_run import CellRun
+from .keeping import add_to_standing_result, kept_model
 from .training import Training
 
 
@@ -56,6 +58,11 @@ def publish(cell: Training, data: Dataset, seconds: Seconds, cost: Cost) -> None
         metrics=evaluate(chosen, data.test.labels, logits=card.logits),
         scores=run.attempt.write_scores(chosen, data.test.ids, data.classes),
         oracle=oracle,
+        model=kept_model(cell),
     )
-    run.attempt.commit(Result.of(run.planned, data, cell.train.labels, trained, measured))
+    won = run.attempt.commit(Result.of(run.planned, data, cell.train.labels, trained, measured))
+    if not won and measured.model is not None:
+        add_to_standing_result(run, measured.model, chosen)
+    if run.select is not None and run.select.best is not None and run.select.best.model is not None:
+        remove(run.select.best.model)  # its content is that of the kept model
     run.attempt.end("done")

@@ -47,11 +47,12 @@ def ranking_labels(labels: Labels) -> Labels:
 
 
 class Best(NamedTuple):
-    """The best epoch so far: its number, its mAP on the watched images, and its test scores."""
+    """The best epoch so far: its number, its mAP on the watched images, its test scores, and its model if kept."""
 
     epoch: int
     map: float
     scores: Scores
+    model: Path | None = None
 
 
 @dataclass
@@ -59,7 +60,8 @@ class Selection:
     """Scores the epochs of one cell and keeps the scores of the best one in a file.
 
     `watched` and `labels` rank the epochs: they are the held-out training images with their masked labels or, for
-    `best-test`, the test images with their labels. The kept scores are always those of `test`.
+    `best-test`, the test images with their labels. The kept scores are always those of `test`. With `keep_model`, which
+    makes the content of a model file, the model of the best epoch is kept beside them.
     """
 
     watched: ImageSet
@@ -68,6 +70,7 @@ class Selection:
     logits: bool
     file: Path
     best: Best | None = None  # at first that of earlier attempts
+    keep_model: Callable[[Callable[[ImageSet], Scores]], bytes | None] | None = None
 
     def __post_init__(self) -> None:
         """Raises `DataError` if no label can rank an epoch."""
@@ -87,11 +90,20 @@ class Selection:
         value = evaluate(scores, self.labels, logits=self.logits).values["map"]
         if self.best is not None and not value > self.best.map:
             return value
-        self.best = Best(epoch, value, scores if self.watched is self.test else predict(self.test))
+        model = None
+        if self.keep_model is not None and (content := self.keep_model(predict)) is not None:
+            model = model_of(self.file)
+            write_whole(model, content)  # first: after a kill in between, this epoch is scored again
+        self.best = Best(epoch, value, scores if self.watched is self.test else predict(self.test), model)
         buffer = io.BytesIO()
         np.savez(buffer, epoch=epoch, best=value, scores=self.best.scores)
         write_whole(self.file, buffer.getvalue())
         return value
+
+
+def model_of(file: Path) -> Path:
+    """The model of the best epoch beside the file of its scores."""
+    return file.with_suffix(".safetensors")
 
 
 class DamagedSelection(Exception):
@@ -109,6 +121,7 @@ def kept_best(files: Sequence[Path]) -> Best | None:
         return None
     try:
         with np.load(io.BytesIO(read(path) or b""), allow_pickle=False) as kept:
-            return Best(int(kept["epoch"]), float(kept["best"]), kept["scores"])
+            model = model_of(path) if exists(model_of(path)) else None
+            return Best(int(kept["epoch"]), float(kept["best"]), kept["scores"], model)
     except (*DAMAGED_ARCHIVE, ValueError, OSError) as error:
         raise DamagedSelection(path) from error

@@ -15,6 +15,7 @@ from pmll_methods.registry import Kind
 from pmll_methods.settings import from_plain
 
 from .cell_run import CellRun
+from .model_file import epoch_model
 from .pseudo_labels import hidden_labels
 from .selection import DamagedSelection, Selection, kept_best, ranking_labels
 from .train_set import hold_out, train_set
@@ -74,4 +75,9 @@ def _selection(run: CellRun, kind: Kind, watched: ImageSet, labels: Labels, test
     except DamagedSelection as damaged:
         run.start_over(damaged.path)
         best = None
-    return Selection(watched, labels, test, kind.card.logits, run.attempt.path / SELECTED, best)
+    keep = run.execution.keep_model and kind.grouped and run.recipe.selection == "best-val"
+    if keep and best is not None and best.model is None:
+        run.start_over()
+        best = None
+    file = run.attempt.path / SELECTED
+    return Selection(watched, labels, test, kind.card.logits, file, best, epoch_model if keep else None)

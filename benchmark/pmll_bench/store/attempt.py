@@ -21,7 +21,7 @@ from .document import now, read_record, write_record
 from .failure import Explanation
 from .pack import packed_names, read_in, read_record_in
 from .records import AttemptRecord, Cause, EndKind, EndRecord
-from .result import Result, ScoresFile
+from .result import ModelFile, Result, ScoresFile
 
 log = logging.getLogger(__name__)
 
@@ -153,6 +153,17 @@ class Attempt:
             c=len(classes),
         )
 
+    def write_model(self, content: bytes, format: str) -> ModelFile:
+        """Write the trained model."""
+        path = self.path / "model.safetensors"
+        write_whole(path, content)
+        return ModelFile(
+            file=path.relative_to(self.cell).as_posix(),
+            sha256=hashlib.sha256(content).hexdigest(),
+            size=len(content),
+            format=format,
+        )
+
     def commit(self, result: Result) -> bool:
         """Publish the result of the cell; return whether it is this one. The first complete result is kept.
 
@@ -171,6 +182,10 @@ class Attempt:
                 won = standing.attempt == self.number  # a network file system may report an error for a link it made
         drop_checkpoints(self.cell)
         return won
+
+    def add_model(self, standing: Result, model: ModelFile) -> None:
+        """Add the model of this attempt to the result that the cell already has; all else in it stays."""
+        write_whole(self.cell / "result.json", standing.model_copy(update={"model": model}).as_bytes())
 
     @property
     def trace(self) -> Path:

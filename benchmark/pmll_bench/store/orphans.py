@@ -13,7 +13,8 @@ NUMBER, JOB, NAME = r"\d{4,}", r"\d+(_\d+)?", r"[^/]+"
 CELL = rf"cells/{NAME}/{NAME}/[0-9a-f]{{16}}"
 IN_CELL = r"cell\.json|result\.json|queue\.json|tries\.json|lease|packed\.zip"
 IN_ATTEMPT = (
-    r"attempt\.json|end\.json|events\.jsonl|traceback\.txt|result\.json|scores\.npz|selected\.npz|checkpoint-\d+\.pt"
+    r"attempt\.json|end\.json|events\.jsonl|traceback\.txt|result\.json|scores\.npz|checkpoint-\d+\.pt"
+    r"|selected\.(npz|safetensors)|model\.safetensors"
 )
 DAMAGED = r"(\.damaged-\d+)?"
 KNOWN = re.compile(

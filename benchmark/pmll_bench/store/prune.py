@@ -124,11 +124,13 @@ def _mark(folder: CellFolder) -> tuple[object, ...]:
 def _packable(folder: CellFolder, waste: Sequence[Waste], store: Store) -> list[str]:
     """The files to pack in a finished cell, once its waste is gone; none while a process may be at work there."""
     result, clock = folder.result(), store.index.clock
-    if result is None or is_held(folder.lease, clock=clock) or may_run(Attempt(folder.path, result.attempt), clock):
+    if result is None or is_held(folder.lease, clock=clock):
+        return []
+    if any(may_run(Attempt(folder.path, number), clock) for number in result.made_by):
         return []
     gone = [each.path.relative_to(folder.path).as_posix() for each in waste]
     names = [name for name in to_pack(folder.path) if not any(f"{name}/".startswith(f"{path}/") for path in gone)]
-    others = [name for name in names if name.startswith("attempts/") and int(name.split("/")[1]) != result.attempt]
+    others = [name for name in names if name.startswith("attempts/") and int(name.split("/")[1]) not in result.made_by]
     return [] if others else names
 
 

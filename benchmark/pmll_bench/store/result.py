@@ -57,6 +57,20 @@ class ScoresFile(Part):
     c: int
 
 
+class ModelFile(Part):
+    """The kept model, relative to the folder of the cell, with its digest, its size in bytes and its format."""
+
+    file: Annotated[str, Field(pattern=r"^attempts/\d{4,}/model\.safetensors$")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    size: int
+    format: str
+
+    @property
+    def attempt(self) -> int:
+        """The attempt that trained it."""
+        return int(self.file.split("/")[1])
+
+
 class Seconds(Part):
     """Wall time in seconds of a group of `shared_with` cells."""
 
@@ -139,11 +153,12 @@ class Trained:
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """A cell's scores on disk and their metrics."""
+    """A cell's scores on disk with their metrics, and its model if that is kept."""
 
     scores: ScoresFile
     metrics: Metrics
     oracle: Oracle | None = None
+    model: ModelFile | None = None
 
 
 OF_THE_PLAN = ("settings", "recipe", "track", "stated", "label")
@@ -196,6 +211,12 @@ class Result(Record):
     cost: Cost | None = None  # None in results that were made before it was recorded
     deterministic: bool = False  # whether the training seed has no effect
     effort: Effort | None = None  # None in results that were made before it was recorded
+    model: ModelFile | None = None  # None unless the run was asked to keep it (`run --keep-model`)
+
+    @property
+    def made_by(self) -> frozenset[int]:
+        """The attempts whose files the result needs: of its scores, and of its model if that was trained later."""
+        return frozenset({self.attempt, *(() if self.model is None else (self.model.attempt,))})
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -234,4 +255,5 @@ class Result(Record):
             classes=data.classes,
             images=data.contents,
             scores=measured.scores,
+            model=measured.model,
         )

@@ -12,6 +12,7 @@ from ..errors import StoreError, UsageError
 from ..faults import persist
 from ..files import exists, folders, probe, publish, read
 from ..plan.cell import Cell
+from ..plan.planned import Planned
 from .cell_folder import CellFolder, StoredScores
 from .document import read_record
 from .index import Index
@@ -77,6 +78,15 @@ class Store:
     def summary(self, cell: Cell) -> Summary | None:
         """The summary of a cell's result; None if the result is missing or damaged. No unchanged result is parsed."""
         return self.index.summary(self.folder(cell))
+
+    def is_missing(self, planned: Planned, *, with_model: bool = False) -> bool:
+        """Whether a cell has no result; `with_model`, also whether its model was not kept, although it can be."""
+        return self.summary(planned.cell) is None or (with_model and self.lacks_model(planned))
+
+    def lacks_model(self, planned: Planned) -> bool:
+        """Whether a cell is done without a kept model. The models of plain classes (no learners) cannot be kept."""
+        result = self.folder(planned.cell).result() if planned.grouped else None
+        return result is not None and result.model is None
 
     def find(self, prefix: str) -> CellFolder:
         """The cell whose id starts with `prefix`, 6 to 16 hex digits.

@@ -87,7 +87,7 @@ def in_cell(folder: CellFolder, clock: Callable[[], float]) -> list[Waste]:
 def _losers(folder: CellFolder, result: Result, clock: Callable[[], float]) -> Iterator[Path]:
     """The folders of the attempts that did not make the result; a process may still be at work in those left out."""
     for attempt in folder.attempts():
-        if attempt.number != result.attempt and attempt.path.is_dir() and not may_run(attempt, clock):
+        if attempt.number not in result.made_by and attempt.path.is_dir() and not may_run(attempt, clock):
             yield attempt.path
 
 

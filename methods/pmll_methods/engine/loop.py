@@ -20,7 +20,9 @@ may predict and select.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -172,7 +174,7 @@ def _epoch(members: Sequence[Member], feed: Feed, phase: Phase, calendar: Calend
         member.epoch_done(number + 1, calendar.epochs)
         with isolate_errors(member.fail):
             _record_pseudo_labels(member)
-            member.run.after_epoch(number + 1, _predictor(member))
+            member.run.after_epoch(number + 1, Predictor(member))
     _pause(members, after, last=after.epoch == phase.epochs)
     return after
 
@@ -241,15 +243,24 @@ def _alive(members: Sequence[Member]) -> list[Member]:
     return [member for member in members if member.failure is None]
 
 
-def _predictor(member: Member) -> Callable[[ImageSet], Scores]:
-    def predict(images: ImageSet) -> Scores:
-        with ema.swapped_in(member.learner, member.average):
-            scores = predict_group([member.learner], images, [member.run])[0]
+@dataclass(frozen=True)
+class Predictor:
+    """Predicts with a learner as it would be if training ended now: with the averaged weights, if there are any."""
+
+    member: Member
+
+    def __call__(self, images: ImageSet) -> Scores:
+        with self.as_if_ended() as learner:
+            scores = predict_group([learner], images, [self.member.run])[0]
         if isinstance(scores, Exception):
             raise scores
         return scores
 
-    return predict
+    @contextmanager
+    def as_if_ended(self) -> Iterator[AnyLearner]:
+        """The learner with the weights that predict, for the duration of the block."""
+        with ema.swapped_in(self.member.learner, self.member.average):
+            yield self.member.learner
 
 
 @torch.no_grad()

@@ -73,7 +73,8 @@ def run_in_slots(
     """
     outcome = Outcome()
     recorded = record_cells(groups, store, listener, outcome)
-    missing = [group for group in recorded if any(_is_missing(planned, store) for planned in group.cells)]
+    models = any(slot.keep_model for slot in slots)
+    missing = [group for group in recorded if any(_is_missing(planned, store, models) for planned in group.cells)]
     waiting = deque(longest_first(missing) if len(slots) > 1 else missing)
     cells = {planned.cell.id: planned for group in waiting for planned in group.cells}
     slots = slots[: len(waiting)]
@@ -84,9 +85,9 @@ def run_in_slots(
     return _Launch(store, cells, waiting, since, listener, stop, breaker).run(slots)
 
 
-def _is_missing(planned: Planned, store: Store) -> bool:
+def _is_missing(planned: Planned, store: Store, with_model: bool) -> bool:
     try:
-        return store.summary(planned.cell) is None
+        return store.is_missing(planned, with_model=with_model)
     except PassingError:
         return True  # its slot tries again
 
@@ -250,7 +251,8 @@ class _Launch:
         """Record the end of a group's open cells; those that may be tried again wait for another slot."""
         code = slot.process.returncode
         ended = {cell for cells in vars(self.outcome).values() for cell in cells}
-        left = [each for each in group.cells if each.cell.id not in ended and _is_missing(each, self.store)]
+        open_ones = (each for each in group.cells if each.cell.id not in ended)
+        left = [each for each in open_ones if _is_missing(each, self.store, slot.execution.keep_model)]
         cause = cause_of(code, killed_for_memory=oom_kills() > slot.oom_kills)
         again: list[Planned] = []
         try:

@@ -138,7 +138,8 @@ def execution_of(options: Options) -> Execution:
 
     allocated = "cuda" if any(os.environ.get(name) for name in GPUS) else "cpu"
     device = choose_device(options.get("device") or allocated)
-    return Execution(device=device, threads=int(os.environ.get("OMP_NUM_THREADS") or cores()), job=own_job())
+    threads, keep_model = int(os.environ.get("OMP_NUM_THREADS") or cores()), options.get("keep_model") == "yes"
+    return Execution(device=device, threads=threads, keep_model=keep_model, job=own_job())
 
 
 def _record(error: Exception, folders: Sequence[CellFolder]) -> None:

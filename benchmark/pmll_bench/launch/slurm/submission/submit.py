@@ -42,6 +42,7 @@ def submit(
     *,
     device: str | None = None,
     threads: int | None = None,
+    keep_model: bool = False,
     follow_up: bool = True,
     note: Callable[[str], None] = log.warning,
 ) -> list[str]:
@@ -63,7 +64,8 @@ def submit(
     code = SourceCode.here()
     name = secrets.token_hex(8)
     limits = {"parallel": str(parallel_of(layers)), "largest": str(_largest(cluster))}
-    of_all = {"device": device, **({"threads": str(threads)} if threads else {}), **limits}
+    chosen = {**({"threads": str(threads)} if threads else {}), **({"keep_model": "yes"} if keep_model else {})}
+    of_all = {"device": device, **chosen, **limits}
     common = {**of_all, "submission": name, **planned_code(code)}
     record = partial(SubmissionRecord, cluster=cluster.get("ClusterName", ""), user=user(), code=code)
     record = partial(record, holds=name, options=common)

@@ -15,7 +15,7 @@ from jaxtyping import Float, Float64, Int64, UInt8
 
 from .rankings import Ranking, weighted_ap
 
-CHUNK = 64
+CHUNK = 32
 """Resamples that are evaluated at a time: few enough for the cache."""
 _IMAGES, _MASKS = 0, 1
 

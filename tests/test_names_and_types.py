@@ -115,7 +115,8 @@ def for_type_checkers(module: str) -> dict[str, object]:
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
         for statement in node.body
     ]
-    names: dict[str, object] = {"__package__": module.rpartition(".")[0], "__name__": module}
+    package = module if FILES[module].name == "__init__.py" else module.rpartition(".")[0]
+    names: dict[str, object] = {"__package__": package, "__name__": module}
     exec(compile(ast.Module(body=blocks, type_ignores=[]), module, "exec"), names)
     return names
 

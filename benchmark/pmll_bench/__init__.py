@@ -1,16 +1,95 @@
-"""The grid, the store, the launchers, the reports and the command line of pmll-bench."""
+"""pmll-bench: a benchmark for multi-label recognition with partial labels.
+
+The names in `__all__` are the Python interface; docs/python.md shows how to use them. They are imported on first use,
+so that `import pmll_bench` and the command line start fast. The library logs with standard logging and is silent until
+a program configures it: all loggers are below `pmll_bench`, `pmll_datasets` and `pmll_methods`.
+"""
 
 import logging
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from . import run as _run
+
+if TYPE_CHECKING:
+    from inspect import Signature
+
+    from pmll_datasets.errors import DataError as DataError
+    from pmll_errors import PmllError as PmllError
+    from pmll_methods.method import Diverged as Diverged
+    from pmll_methods.method import MethodError as MethodError
+
+    from . import metrics as metrics
+    from .api.data import MaskedDataset as MaskedDataset
+    from .api.data import dataset as dataset
+    from .api.data import list_datasets as list_datasets
+    from .api.data import load_dataset as load_dataset
+    from .api.data import mask_labels as mask_labels
+    from .api.fitting import Fitted as Fitted
+    from .api.fitting import fit as fit
+    from .api.grids import run as run
+    from .api.methods import list_methods as list_methods
+    from .api.results import load_results as load_results
+    from .errors import CellsFailed as CellsFailed
+    from .errors import ConfigError as ConfigError
+    from .errors import StoreError as StoreError
 
 __version__: str
+
+_PLACES = {
+    "load_dataset": ".api.data",
+    "dataset": ".api.data",
+    "mask_labels": ".api.data",
+    "MaskedDataset": ".api.data",
+    "list_datasets": ".api.data",
+    "list_methods": ".api.methods",
+    "fit": ".api.fitting",
+    "Fitted": ".api.fitting",
+    "load_results": ".api.results",
+    "PmllError": "pmll_errors",
+    "ConfigError": ".errors",
+    "StoreError": ".errors",
+    "CellsFailed": ".errors",
+    "DataError": "pmll_datasets.errors",
+    "MethodError": "pmll_methods.method",
+    "Diverged": "pmll_methods.method",
+}
+"""The module that defines each name."""
+
+__all__ = ["metrics", "run", *_PLACES]
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())  # silent unless a program or -v configures logging
 
 
-def __getattr__(name: str) -> str:
-    """Look up `__version__` in the metadata of the installed package on first use; pyproject.toml defines it."""
+def __getattr__(name: str) -> Any:
+    """Import a name of the Python interface on first use; `__version__` is that of the installed package."""
     if name == "__version__":
         from importlib.metadata import version
 
         return version("pmll-bench")
+    if name == "metrics":
+        return import_module(".metrics", __name__)
+    if name in _PLACES:
+        return getattr(import_module(_PLACES[name], __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})
+
+
+class _Run(ModuleType):
+    """The package `run`, which can also be called as `api.grids.run`: imports set it as the attribute `run` here."""
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return import_module(".api.grids", __name__).run(*arguments, **named)
+
+    @property
+    def __signature__(self) -> "Signature":
+        from inspect import signature
+
+        return signature(import_module(".api.grids", __name__).run)
+
+
+_run.__class__ = _Run

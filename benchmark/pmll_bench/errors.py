@@ -10,6 +10,7 @@ from pmll_errors import PmllError, nearest
 
 __all__ = [
     "BenchError",
+    "CellsFailed",
     "ConfigError",
     "ConfigErrors",
     "Exit",
@@ -66,6 +67,12 @@ class ConfigErrors(ConfigError):
     @property
     def problems(self) -> tuple[PmllError, ...]:
         return self._problems
+
+
+class CellsFailed(BenchError):
+    """Some cells of a run have no result; those of the others are in the store."""
+
+    code = Exit.CELLS_FAILED
 
 
 class StoreError(BenchError):

@@ -33,6 +33,7 @@ class PmllError(Exception):
             ├── UsageError       pmll_bench.errors       wrong arguments
             ├── ConfigError      pmll_bench.errors       an invalid configuration or request
             │   └── ConfigErrors pmll_bench.errors       several errors, found together
+            ├── CellsFailed      pmll_bench.errors       some cells of a run have no result
             ├── StoreError       pmll_bench.errors       the store cannot be read or written
             │   ├── FileError    pmll_bench.errors       one file is missing, damaged or was edited
             │   └── PassingError pmll_bench.errors       the file system does not answer, but may do so again

@@ -7,6 +7,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import inspect
+import re
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from .own_file import OwnFile
 from .recipe import Recipe, Track
 from .settings import Settings
 
-__all__ = ["Kind", "find", "names"]
+__all__ = ["Kind", "find", "names", "of_class"]
 
 
 @dataclass(frozen=True)
@@ -64,14 +65,33 @@ def find(name: str, copy: Path | None = None) -> Kind:
     raise MethodError(f"unknown method {name!r}", hint=nearest(name, names(), "see 'pmll-bench list methods'"))
 
 
+def of_class(cls: type) -> Kind:
+    """The method of a class that a program defines, such as in the cell of a notebook.
+
+    Its name is that of its card, or its attribute `name`, or the name of the class: `MyLoss` becomes "my-loss". Raises
+    `MethodError` as `find` does for a file.
+    """
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower()
+    try:
+        source = inspect.getsource(cls)
+    except (OSError, TypeError):  # a class without a file, such as one typed into an interpreter
+        source = cls.__qualname__
+    return _with_own_name(_kind(cls, source=hashlib.sha256(source.encode()).hexdigest(), name=name), cls.__name__)
+
+
 def _from_file(file: OwnFile) -> Kind:
     module = file.load()
     kind = _kind(_class_of(module, file), source=file.digest, name=file.path.stem)
+    return _with_own_name(kind, str(file.path))
+
+
+def _with_own_name(kind: Kind, where: str) -> Kind:
+    """The method itself. Raises `MethodError` if it has the name of a built-in method."""
     if kind.card.name in REGISTRY:
         raise MethodError(
             f"the method has the name of a built-in method, {kind.card.name!r}",
-            where=str(file.path),
-            hint='give it a new card: card = dataclasses.replace(Base.card, name="mine"), or rename the file',
+            where=where,
+            hint='give it a new card: card = dataclasses.replace(Base.card, name="mine"), or rename it',
         )
     return kind
 

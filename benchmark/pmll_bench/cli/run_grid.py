@@ -17,7 +17,7 @@ from ..errors import Exit, UsageError
 from .grid_options import Launcher, RunOptions
 from .kept_models import tell_about_models
 from .output import failure_text, print_json, print_table, tell
-from .plans import fetch_words, plan_of, show_plan
+from .plans import plan_of, show_plan
 
 if TYPE_CHECKING:
     from ..plan.job_settings import Layer, Layers
@@ -39,7 +39,9 @@ def run_grid(request: Request, how: RunOptions) -> Plan:
     if how.dry_run:
         _show(planned, layers, how)
         return planned
-    fetch_words(planned, request, how.root)
+    from ..prepare.plans import fetch_words
+
+    fetch_words(planned, request, how.root, tell)
     launch(planned, layers, how)
     return planned
 

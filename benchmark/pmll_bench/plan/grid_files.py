@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -21,13 +22,21 @@ def read_request(path: Path) -> Request:
 
     Raises one `ConfigError` with all problems, each with file, line and column.
     """
-    file = read_document(path, "grid file", "datasets: [voc2007]")
+    return changed(Request(), read_document(path, "grid file", "datasets: [voc2007]"))
+
+
+def changed(request: Request, content: Document) -> Request:
+    """A request with the values of a grid file in place of its own; settings (`set`) are added to its own.
+
+    Raises one `ConfigError` with all problems.
+    """
     try:
-        return _request(file)
+        fields = _fields(content)
     except ValidationError as error:
-        found = sorted(error.errors(), key=lambda problem: file.mark(problem["loc"]))
-        raise_all([_problem(dict(problem), file) for problem in found])
+        found = sorted(error.errors(), key=lambda problem: content.mark(problem["loc"]))
+        raise_all([_problem(dict(problem), content) for problem in found])
         raise
+    return replace(request, **fields | {"sets": (*request.sets, *fields.get("sets", ()))})
 
 
 def _listed(value: Any) -> Any:
@@ -55,13 +64,15 @@ def _checked(field: Declared) -> BeforeValidator:
     return BeforeValidator(validate, json_schema_input_type=str | float)
 
 
-def _sets(value: Any, prefix: str = "") -> Any:
+def as_sets(value: Any, prefix: str = "") -> Any:
     """Convert a mapping (nested or dotted) to the texts that `--set` accepts; a list of such texts is unchanged."""
     if not isinstance(value, Mapping):
         return value
     texts: list[str] = []
     for name, item in value.items():
-        texts += _sets(item, f"{prefix}{name}.") if isinstance(item, Mapping) else [f"{prefix}{name}={_as_text(item)}"]
+        texts += (
+            as_sets(item, f"{prefix}{name}.") if isinstance(item, Mapping) else [f"{prefix}{name}={_as_text(item)}"]
+        )
     return texts
 
 
@@ -75,7 +86,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-Sets: TypeAlias = Annotated[list[str], BeforeValidator(_sets, json_schema_input_type=list[str] | dict[str, Any])]
+Sets: TypeAlias = Annotated[list[str], BeforeValidator(as_sets, json_schema_input_type=list[str] | dict[str, Any])]
 
 
 class MethodOfRow(_Strict):
@@ -113,17 +124,15 @@ GridFile = create_model("GridFile", __base__=_Strict, schema_=(Literal[1], Field
 """The keys of a grid file: the fields of `Request`."""
 
 
-def _request(file: Document) -> Request:
+def _fields(file: Document) -> dict[str, Any]:
+    """The fields of a request that a grid file states."""
     given = GridFile.model_validate(file.content)
     values = {name: getattr(given, name) for name in given.model_fields_set - {"schema_"}}
     if "methods" in values:
         values["methods"] = [row.row() for row in values["methods"]]
     if "slurm" in values:
         values["slurm"] = job_settings(file, ("slurm",))
-    fields: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
-    }
-    return Request(**fields)
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 def _problem(found: Mapping[str, Any], file: Document) -> ConfigError:

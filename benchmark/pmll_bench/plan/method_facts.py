@@ -68,12 +68,15 @@ def _found(request: Request, data: Sequence[str], problems: Problems) -> Facts:
     facts: Facts = {name: [] for name in data}
     for name, (row, kind) in itertools.product(data, kinds):
         with problems:
-            facts[name].append(_facts(row, kind, request, name))
+            facts[name].append(facts_of(row, kind, request, name))
     return facts
 
 
-def _facts(row: MethodRow, kind: Kind, request: Request, data_name: str) -> MethodFacts:
-    """A row's settings and recipe on a data set, with the user's overrides; the tower is not opened."""
+def facts_of(row: MethodRow, kind: Kind, request: Request, data_name: str) -> MethodFacts:
+    """A row's settings and recipe on a data set, with the user's overrides; the tower is not opened.
+
+    Raises `MethodError` or `ConfigError` for invalid settings.
+    """
     name, defaults = kind.card.name, kind.settings_class()
     changes = request.overrides_of(row, name)
     own = _settings_for(changes.settings, defaults, request, name)

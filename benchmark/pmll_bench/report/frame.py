@@ -37,12 +37,17 @@ def frame(results: Iterable[Result | Summary], labels: str = "all") -> pd.DataFr
 
     Raises `ConfigError` for an unknown filter, and for two cells that claim the same number of a table.
     """
+    lines = result_lines(results, labels)
+    _refuse_ambiguous(lines)
+    return pd.DataFrame(lines)
+
+
+def result_lines(results: Iterable[Result | Summary], labels: str = "all") -> list[Line]:
+    """The lines of `frame`, whether or not a table could show them all. Raises `ConfigError` for an unknown filter."""
     if labels not in LABEL_FILTERS:
         raise ConfigError(f"unknown label filter {labels!r}", hint=nearest(labels, LABEL_FILTERS))
     summaries = (each if isinstance(each, Summary) else Summary.of(each) for each in results)
-    lines = [line for each in summaries for line in _lines(each, labels)]
-    _refuse_ambiguous(lines)
-    return pd.DataFrame(lines)
+    return [line for each in summaries for line in _lines(each, labels)]
 
 
 def lines_of(results: pd.DataFrame) -> list[Line]:

@@ -71,6 +71,27 @@ def stop_on_signals(say: Callable[[str], None]) -> Iterator[Stop]:
 
 
 @contextmanager
+def stop_on_interrupt() -> Iterator[Stop]:
+    """In this block, the first Ctrl-C sets the flag and the second raises `KeyboardInterrupt`.
+
+    It is for a run inside another program, which goes on. Threads other than the main one receive no signals.
+    """
+    stop = Stop()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            if stop.kill is not None:
+                stop.kill()
+            raise KeyboardInterrupt
+        stop.signal = number
+        stop.set()
+
+    main = threading.current_thread() is threading.main_thread()
+    with handling([signal.SIGINT] if main else [], handle):
+        yield stop
+
+
+@contextmanager
 def handling(signals: Iterable[int], handle: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     """In this block, `handle` receives these signals; after it, the previous handlers do."""
     before = {number: signal.signal(number, handle) for number in signals}

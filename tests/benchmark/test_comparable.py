@@ -25,7 +25,8 @@ def both(**of_the_second: Any) -> pd.DataFrame:
 
 
 def test_rows_of_one_data_set_and_protocol_share_a_block() -> None:
-    (block,) = shared_blocks(both(), ["bce", "sst"])
+    (block,), others = shared_blocks(both(), ["bce", "sst"])
+    assert not others
     assert list(block["name"]) == ["bce", "sst"]
 
 

@@ -36,7 +36,7 @@ def every_command() -> Iterator[list[str]]:
 DOCS = Path(__file__).parents[2] / "docs"
 COMMANDS = list(every_command())
 # Run with the cells of a store
-OF_A_STORE = ("bibtex", "table", "plot", "score", "status", "logs", "retry", "cancel", "prune")
+OF_A_STORE = ("bibtex", "table", "compare", "plot", "score", "status", "logs", "retry", "cancel", "prune")
 
 
 def examples(command: Command, words: list[str]) -> list[str]:

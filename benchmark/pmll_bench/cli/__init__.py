@@ -16,6 +16,7 @@ from .browse import list_names, show
 from .cell_logs import logs
 from .check import check
 from .command import Command, Group
+from .compare import compare
 from .data import data
 from .doctor import doctor
 from .jobs import cancel, retry
@@ -42,6 +43,7 @@ app.command(cls=Command)(retry)
 app.command(cls=Command)(cancel)
 app.command(cls=Command)(prune)
 app.command(cls=Command)(table)
+app.command(cls=Command)(compare)
 app.add_typer(plot, name="plot")
 app.command(cls=Command)(bibtex)
 app.command("list", cls=Command, no_args_is_help=True)(list_names)

@@ -23,6 +23,8 @@ Labels: TypeAlias = Annotated[
     str,
     typer.Option(metavar="FILTER", help="all, or usable: labels with at least 5 training and 1 test positives."),
 ]
+Resamples: TypeAlias = Annotated[int, typer.Option(min=100, metavar="N", help="Resamples of the test images.")]
+ResampleSeed: TypeAlias = Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the resamples.")]
 
 
 def layout_of(results: list[Summary], metric: str, decimals: int = 1) -> Layout:

@@ -9,11 +9,12 @@ import shutil
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -162,9 +163,14 @@ def print_table(table: Table) -> None:
     """Print a table: fitted to a terminal, in full to a pipe."""
     from ..report.formats.terminal import terminal
 
+    print_fitted(partial(terminal, table))
+
+
+def print_fitted(render: Callable[..., str]) -> None:
+    """Print text that `render` fits to the width of a terminal; to a pipe in full."""
     if sys.stdout.isatty():
         plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
         width = shutil.get_terminal_size().columns
-        print(terminal(table, width, colour=not plain, spell=as_printed), end="")
+        print(render(width=width, colour=not plain, spell=as_printed), end="")
     else:
-        print(terminal(table, spell=as_printed), end="")
+        print(render(spell=as_printed), end="")

@@ -135,8 +135,9 @@ def interaction_variance(resampled: Float64[np.ndarray, "k b"]) -> float:
 
 def half_width_of(error: Sequence[Part], level: float) -> float:
     """The half-width for a sum of independent parts: the mean of addition in quadrature and Satterthwaite's."""
+    error = [part for part in error if part.variance]  # at level 1, quantiles are infinite
     total = sum(part.variance for part in error)
-    if total == 0:
+    if not error:
         return 0.0
     upper = (1 + level) / 2
     quadrature = math.sqrt(sum(part.variance * float(stats.t.ppf(upper, part.freedom)) ** 2 for part in error))

@@ -57,17 +57,21 @@ def find_name(asked: str, lines: pd.DataFrame) -> str:
     raise UsageError(f"no results of {asked!r}", hint=nearest(asked, names))
 
 
-def shared_blocks(lines: pd.DataFrame, names: Sequence[str]) -> list[pd.DataFrame]:
-    """The blocks of comparable lines in which at least two of the named rows occur, with the lines of these rows.
+def shared_blocks(
+    lines: pd.DataFrame, names: Sequence[str], against: str | None = None
+) -> tuple[list[pd.DataFrame], list[pd.DataFrame]]:
+    """The lines of the named rows by block of comparable results: blocks to compare, and the others.
 
-    Raises `ConfigError` with the columns that differ if there is none.
+    A block is compared if at least two of the rows occur in it, one of which is `against` if that is given. Raises
+    `ConfigError` with the columns that differ if there is none.
     """
     chosen = lines[lines["name"].isin(names)]
     blocks = [part for _, part in chosen.groupby(list(COMPARABLE))]
-    shared = [part for part in blocks if part["name"].nunique() > 1]
-    if shared:
-        return shared
-    if len(names) < 2:
+    shared = [len(rows := set(part["name"])) > 1 and (against is None or against in rows) for part in blocks]
+    if any(shared):
+        found = list(zip(blocks, shared, strict=True))
+        return [part for part, compared in found if compared], [part for part, compared in found if not compared]
+    if len(set(names)) < 2:
         raise ConfigError("there is only one row, so nothing to compare it with", where=", ".join(names))
     raise _incomparable(names, blocks)
 

@@ -1,0 +1,86 @@
+"""`compare`: is the difference between methods real?"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .choosing import Labels, Metric, Resamples, ResampleSeed
+from .completion import names_of
+from .options import STORE, DataRoot, Datasets, Root
+from .output import print_fitted, tell
+from .tables import Format
+
+if TYPE_CHECKING:
+    from ..report.comparing.records import Comparison
+
+
+def compare(
+    methods: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="METHOD …", help="Rows of the table, by name; default: all.", autocompletion=names_of("methods")
+        ),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="METHOD", help="Compare each method with this one.", autocompletion=names_of("methods")),
+    ] = None,
+    metric: Metric = "map",
+    labels: Labels = "all",
+    datasets: Datasets = None,
+    resamples: Resamples = 1000,
+    seed: ResampleSeed = 0,
+    format: Annotated[
+        Format, typer.Option(metavar="NAME", help="terminal, markdown, csv, latex or json.")
+    ] = Format.terminal,
+    as_json: Annotated[bool, typer.Option("--json", help="Same as --format json.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the comparison to a file.")
+    ] = None,
+    decimals: Annotated[int, typer.Option(min=0, max=6, metavar="N", help="Digits after the decimal point.")] = 1,
+    data_root: DataRoot = None,
+    root: Root = STORE,
+) -> None:
+    """Compare methods, with intervals: is the difference real?
+
+    Differences are paired by test image and mask, and averaged over the ratios. With two METHODs, they are compared;
+    with --against, each with one; otherwise all pairs, with ranks.
+
+    \b
+    Examples:
+      pmll-bench compare dualcoop bce
+      pmll-bench compare --against dualcoop --datasets shapes --format latex -o differences.tex
+    """
+    from ..report.comparing.compare import compare as compare_rows
+    from ..report.comparing.measured import Sampling
+    from ..store.store import Store
+
+    found = compare_rows(
+        Store.open(root, create=False),
+        methods or (),
+        against=against,
+        datasets=datasets or (),
+        labels=labels,
+        metric=metric,
+        sampling=Sampling(resamples, seed, str(data_root) if data_root else None),
+        tell=tell,
+    )
+    _show(found, Format.json if as_json else format, output, decimals)
+
+
+def _show(comparison: Comparison, form: Format, output: Path | None, decimals: int) -> None:
+    """Print a comparison, or write it to a file."""
+    from ..files import write_whole
+    from ..report.comparing.formats import FORMATS, terminal
+
+    if output is not None:
+        write_whole(output, FORMATS[form](comparison, decimals).encode())
+        tell(f"written: {output}")
+    elif form == Format.terminal:
+        print_fitted(partial(terminal, comparison, decimals))
+    else:
+        print(FORMATS[form](comparison, decimals), end="")

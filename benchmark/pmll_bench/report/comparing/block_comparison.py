@@ -1,0 +1,183 @@
+"""The comparisons on one block of comparable results."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from pmll_errors import counted
+
+from ...errors import ConfigError
+from ...statistics.comparisons import all_pairs, holm
+from ...statistics.comparisons import compare as difference_of
+from ...statistics.intervals import interval
+from ...statistics.ranks import letters, rank_intervals
+from ...statistics.resampling import Resampled
+from ...store.store import Store
+from ..tables.table import Block
+from .design import Design, design
+from .measured import Measured, Sampling, measure
+from .records import ALPHA, BlockComparison, Correction, Delta, Pair, Standing
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a user wants to compare: rows, the reference among them if there is one, and whether they are one pair."""
+
+    names: tuple[str, ...]
+    against: str | None
+    pair: bool
+    sampling: Sampling
+
+    @property
+    def correction(self) -> Correction:
+        """How p-values are adjusted for the comparisons of a block."""
+        if self.pair:
+            return "none"
+        return "max-t" if self.against is None else "holm"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The comparisons on a block, and the resampled means behind them."""
+
+    block: BlockComparison
+    means: Mapping[tuple[str, str], Resampled]  # the difference of each pair, averaged over the ratios
+
+
+def compare_block(store: Store, part: pd.DataFrame, block: Block, asked: Asked) -> Compared:
+    """Compare the rows on one block. Raises `ConfigError` if they share no result there."""
+    designs, skipped = _designs(part, asked)
+    if not designs:
+        what = f"no ratio and mask at which {' and '.join(asked.names[:2])} both have results"
+        raise ConfigError(what, where=block.title, hint="; ".join(skipped) or "see 'pmll-bench table'")
+    outcomes = measure(store, part, {cell for each in designs.values() for cell in each.ids}, asked.sampling)
+    measured = {pair: Measured(each, outcomes) for pair, each in designs.items()}
+    means = {pair: (found.mean(pair[0]), found.mean(pair[1])) for pair, found in measured.items()}
+    seed, detailed = asked.sampling.seed, asked.correction != "max-t"
+    pairs = [_pair(found, *pair, means[pair], seed, detailed=detailed) for pair, found in measured.items()]
+    standings: tuple[Standing, ...] = ()
+    if asked.correction == "max-t":
+        pairs, standings = _ranked(next(iter(measured.values())), pairs, seed)
+    elif asked.correction == "holm":
+        pairs = _adjusted(pairs, holm(np.array([pair.mean.p for pair in pairs])))
+    compared = BlockComparison(
+        title=block.title,
+        caption=block.about.saying("repetitions", "").text,
+        identity=block.identity,
+        unit=next(iter(designs.values())).unit,
+        correction=asked.correction,
+        pairs=tuple(pairs),
+        noise=float(np.median([pair.mean.noise for pair in pairs])),
+        standings=standings,
+        skipped=tuple(skipped),
+    )
+    return Compared(compared, {pair: first - second for pair, (first, second) in means.items()})
+
+
+def _designs(part: pd.DataFrame, asked: Asked) -> tuple[dict[tuple[str, str], Design], list[str]]:
+    """The design of each pair, and what is not compared and why."""
+    present = [name for name in asked.names if name in set(part["name"])]
+    if asked.correction == "max-t":
+        return _shared_design(part, present)
+    reference = asked.against or asked.names[1]
+    found = {(name, reference): design(part, (name, reference)) for name in present if name != reference}
+    skipped = [
+        f"{name} is not compared: no ratio and mask in common with {reference}"
+        for (name, _), each in found.items()
+        if not each.common
+    ]
+    return {pair: each for pair, each in found.items() if each.common}, skipped
+
+
+def _shared_design(part: pd.DataFrame, names: Sequence[str]) -> tuple[dict[tuple[str, str], Design], list[str]]:
+    """One design for all pairs; a row that lacks a ratio which most rows have is not compared."""
+    ratios = {name: set(part.loc[part["name"] == name, "ratio"]) for name in names}
+    often = Counter(ratio for own in ratios.values() for ratio in own)
+    usual = {ratio for ratio, count in often.items() if 2 * count > len(names)}
+    kept = [name for name in names if ratios[name] >= usual]
+    skipped = [
+        f"{name} is not compared: it has results at {len(ratios[name] & usual)} of {counted(len(usual), 'ratio')}"
+        for name in names
+        if name not in kept
+    ]
+    shared = design(part, kept)
+    return dict.fromkeys(combinations(kept, 2), shared) if shared.common else {}, skipped
+
+
+def _pair(
+    measured: Measured, first: str, second: str, means: tuple[Resampled, Resampled], seed: int, *, detailed: bool
+) -> Pair:
+    """The comparison of two rows: of their means over the ratios and, if `detailed`, at each ratio."""
+    of, pair = measured.design, (first, second)
+    return Pair(
+        first,
+        second,
+        over=of.ratios,
+        ratios=tuple(
+            _delta(measured, pair, (ratio,), (measured.at(first, ratio), measured.at(second, ratio)), seed)
+            for ratio in (of.ratios if detailed else ())
+        ),
+        mean=replace(_delta(measured, pair, of.ratios, means, seed), ratio=None),
+        left_out=of.left_out,
+    )
+
+
+def _delta(
+    measured: Measured,
+    pair: tuple[str, str],
+    ratios: Sequence[float],
+    values: tuple[Resampled, Resampled],
+    seed: int,
+) -> Delta:
+    first, second = values
+    found = difference_of(first, second, seed=seed)
+    of = found.interval
+    return Delta(
+        ratio=ratios[0],
+        first=first.mean,
+        second=second.mean,
+        estimate=of.value,
+        low=of.low,
+        high=of.high,
+        better=found.wins,
+        p=found.p,
+        adjusted=found.p,
+        repetitions=of.masks,
+        seeds=measured.seeds(pair, ratios),
+        holds=of.sources,
+        procedure=of.procedure,
+        shares=measured.shares(pair, ratios),
+    )
+
+
+def _adjusted(pairs: Sequence[Pair], p: Iterable[float]) -> list[Pair]:
+    """The pairs with these adjusted p-values of their means. Ratios are not tests of their own and keep theirs."""
+    return [replace(pair, mean=replace(pair.mean, adjusted=float(value))) for pair, value in zip(pairs, p, strict=True)]
+
+
+def _ranked(measured: Measured, pairs: Sequence[Pair], seed: int) -> tuple[list[Pair], tuple[Standing, ...]]:
+    """All pairs with p-values adjusted together, and the standing of each row, best first."""
+    means = {name: measured.mean(name) for name in measured.design.names}
+    names = sorted(means, key=lambda name: -means[name].mean)
+    place = {name: number for number, name in enumerate(names)}
+    tested = all_pairs([means[name] for name in names], seed=seed)
+    for pair in pairs:  # a p-value of resamples can fall below that of a t distribution
+        i, j = place[pair.first], place[pair.second]
+        tested.adjusted[i, j] = tested.adjusted[j, i] = max(tested.adjusted[i, j], pair.mean.p)
+    different = tested.significant(ALPHA)
+    better_first = [pair if place[pair.first] < place[pair.second] else pair.reversed for pair in pairs]
+    better_first.sort(key=lambda pair: (place[pair.first], place[pair.second]))
+    standings = tuple(
+        Standing(name, means[name].mean, interval(means[name], seed=seed).half_width, rank.best, rank.worst, group)
+        for name, rank, group in zip(
+            names, rank_intervals(tested.difference, different), letters(different), strict=True
+        )
+    )
+    adjusted = [tested.adjusted[place[pair.first], place[pair.second]] for pair in better_first]
+    return _adjusted(better_first, adjusted), standings

@@ -1,0 +1,98 @@
+"""`compare`: paired differences of methods with intervals, for a pair, against a reference, or for all pairs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from ...errors import UsageError, nearest
+from ...store.store import Store
+from ..chosen import choose
+from ..frame import COMPARABLE, frame
+from ..metric_names import METRICS
+from ..tables.table import Block, build
+from .across import across_data_sets
+from .block_comparison import Asked, compare_block
+from .blocks import find_name, shared_blocks, with_names
+from .measured import Sampling
+from .records import Comparison
+
+log = logging.getLogger(__name__)
+
+
+def compare(
+    store: Store,
+    methods: Sequence[str] = (),
+    *,
+    against: str | None = None,
+    datasets: Collection[str] = (),
+    labels: str = "all",
+    metric: str = "map",
+    sampling: Sampling | None = None,
+    tell: Callable[[str], None] = log.warning,
+) -> Comparison:
+    """Compare rows of the table, paired by test image and by mask.
+
+    Two `methods` are one pair. `against` compares each of the methods (default: all) with one reference, with p-values
+    adjusted by Holm's method. Otherwise all pairs of the methods (default: all) are compared, with p-values of a max-T
+    step-down test. Rows are named by label, or by their method if it has one row. `labels` is one of `LABEL_FILTERS`.
+    `tell` gets warnings about results that are missing or not compared.
+
+    Raises `UsageError` for unknown or repeated rows and for metrics other than the mAP, `ConfigError` for rows without
+    a common block of comparable results, and `StoreError` and `DataError` for scores and data sets that are missing,
+    damaged or changed.
+    """
+    _check_metric(metric)
+    chosen = choose(store, (), datasets)
+    for warning in chosen.warnings:
+        tell(warning)
+    lines = with_names(frame(chosen.results, labels))
+    sampling = sampling or Sampling()
+    asked = _asked(methods, against, lines, sampling)
+    lines = lines[lines["name"].isin(asked.names)]
+    parts, others = shared_blocks(lines, asked.names, asked.against)
+    table = {_key(block.identity): block for block in build(lines).blocks}
+    for part in others:
+        rows = ", ".join(sorted(set(part["name"])))
+        tell(f"not compared, because no other row has results there: {rows} on {_block_of(part, table).title}")
+    compared = [compare_block(store, part, _block_of(part, table), asked) for part in parts]
+    return Comparison(
+        blocks=tuple(each.block for each in compared),
+        metric=metric,
+        resamples=sampling.resamples,
+        against=asked.against,
+        across=across_data_sets(compared),
+    )
+
+
+def _check_metric(metric: str) -> None:
+    if metric not in METRICS:
+        raise UsageError(f"unknown metric {metric!r}", hint=nearest(metric, METRICS))
+    if metric != "map":
+        raise UsageError(f"{metric} cannot be compared", hint="intervals resample the test images, for the mAP only")
+
+
+def _asked(methods: Sequence[str], against: str | None, lines: pd.DataFrame, sampling: Sampling) -> Asked:
+    """The rows that a user means, in the order of the table if none are named; the reference is the last."""
+    reference = None if against is None else find_name(against, lines)
+    names = [find_name(method, lines) for method in methods] or list(dict.fromkeys(sorted(lines["name"])))
+    others = [name for name in dict.fromkeys(names) if name != reference]
+    if methods and len(others) < len(methods):
+        raise UsageError("a row cannot be compared with itself", where=" ".join(methods), hint="name each row once")
+    rows = (*others, *((reference,) if reference is not None else ()))
+    if len(rows) < 2:
+        raise UsageError(
+            "a comparison needs two rows", where=", ".join(rows), hint="name another row, or none to compare all pairs"
+        )
+    return Asked(rows, reference, len(methods) == 2 and reference is None, sampling)
+
+
+def _key(identity: Any) -> tuple[object, ...]:
+    return tuple(identity[name] for name in COMPARABLE)
+
+
+def _block_of(part: pd.DataFrame, table: Mapping[tuple[object, ...], Block]) -> Block:
+    return table[_key(part.iloc[0])]

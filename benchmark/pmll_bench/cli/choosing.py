@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -38,6 +39,19 @@ def layout_of(results: list[Summary], metric: str, decimals: int = 1) -> Layout:
     marked = inferred_methods(set(labels.values()))
     order = sorted(labels, key=lambda label: [*REGISTRY, labels[label]].index(labels[label]))
     return Layout(metric, decimals, order=order, inferred=[label for label in labels if labels[label] in marked])
+
+
+def in_print(layout: Layout, results: list[Summary]) -> Layout:
+    """The layout with the names that papers print, and the keys of their references."""
+    from ..report.papers.names import dataset_named, method_named
+
+    methods = {result.label: method_named(result.label, result.method) for result in results}
+    return replace(
+        layout,
+        names={label: named.display for label, named in methods.items()},
+        cites={label: named.cite for label, named in methods.items() if named.cite},
+        datasets={result.dataset: dataset_named(result.dataset).display for result in results},
+    )
 
 
 def chosen_results(root: Path, methods: list[str] | None, datasets: list[str] | None) -> Chosen:

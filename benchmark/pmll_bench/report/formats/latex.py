@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from ..tables.aggregate import MISSING, Mark, Number
 from ..tables.layouts import sheets
@@ -10,6 +11,7 @@ from ..tables.row import INFERRED, UNSTATED, Cell
 from ..tables.sheet import Line, Sheet
 from ..tables.table import Table
 from .cells import notes
+from .width import Fit, fit
 
 _LATEX = str.maketrans(
     {
@@ -17,50 +19,82 @@ _LATEX = str.maketrans(
         "\\": r"\textbackslash{}",
         "~": r"\textasciitilde{}",
         "^": r"\textasciicircum{}",
+        "<": r"\textless{}",  # <, > and | are other characters in TeX's default fonts
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
         "±": r"$\pm$",
         "≥": r"$\geq$",
+        "≤": r"$\leq$",
         "×": r"$\times$",
         "Δ": r"$\Delta$",
         "−": "$-$",
         "–": "--",
-        "<": "$<$",
-        ">": "$>$",
+        "…": r"\ldots{}",
         INFERRED: r"$\dagger$",
         UNSTATED: r"$\ddagger$",
         MISSING: "---",
     }
 )
-_MARKS: Mapping[Mark, str] = {"": "{}", "best": r"\textbf{{{}}}", "second": r"\underline{{{}}}"}
 
 
-def latex(table: Table) -> str:
-    r"""One booktabs `table*` per table; the best number of a column is bold, the second best underlined."""
+@dataclass(frozen=True)
+class Style:
+    """How numbers look, as formats: a best and a second-best mean, a mean with its spread, a grey cell, no number."""
+
+    best: str = r"\textbf{{{}}}"
+    second: str = r"\underline{{{}}}"
+    spread: str = r"{}\,{{{small}$\pm${}}}"
+    grey: str = r"\textcolor{{gray}}{{{}}}"
+    missing: str = "---"
+
+
+PLAIN = Style()
+
+
+def latex(table: Table, style: Style = PLAIN) -> str:
+    r"""One float per table, with booktabs; the best number of a column is bold, the second best underlined.
+
+    Methods are cited where the table's layout has keys. A table that fits into a column of two-column text is a
+    `table`, a wider one a `table*` (`width.fit`).
+    """
     shown = sheets(table)
-    grey = r"\usepackage{xcolor}" if any(line.grey for sheet in shown for line in sheet.lines) else ""
-    needs = rf"% needs \usepackage{{booktabs}}{grey}"
-    return f"{needs}\n" + "\n\n".join(latex_sheet(sheet) for sheet in shown) + "\n"
+    grey = style is PLAIN and any(line.grey for sheet in shown for line in sheet.lines)
+    needs = [r"\usepackage{booktabs}", *([r"\usepackage{xcolor}"] if grey else [])]
+    head = f"% needs {''.join(needs)}\n"
+    if any(table.layout.cites.get(line.label) for sheet in shown for line in sheet.lines):
+        head += "% 'pmll-bench bibtex' prints the references that it cites\n"
+    return head + "\n\n".join(latex_sheet(sheet, style, table.layout.cites) for sheet in shown) + "\n"
 
 
-def latex_sheet(sheet: Sheet) -> str:
-    """One table as a floating `table*`."""
+def latex_sheet(sheet: Sheet, style: Style = PLAIN, cites: Mapping[str, str] | None = None) -> str:
+    """One table as a float; `cites` are the keys of references by label."""
+    names = [_name(line, cites or {}) for line in sheet.lines]
+    size = fit(sheet, names)
     below = " ".join(_text(note) for note in notes(sheet, "Bold", "underlined"))
     return "\n".join(
         [
-            r"\begin{table*}[t]",
-            r"\centering\small\setlength{\tabcolsep}{3pt}",
+            *([f"% {size.warning}"] if size.warning else []),
+            rf"\begin{{{size.float}}}[t]",
+            rf"\centering\{size.font}\setlength{{\tabcolsep}}{{3pt}}",
             rf"\caption{{\textbf{{{_text(sheet.title)}.}} {_text(sheet.caption)}}}",
+            rf"\label{{tab:{sheet.key}}}\par\smallskip",
             rf"\begin{{tabular}}{{l{'r' * len(sheet.heads)}}}",
             r"\toprule",
             *_groups(sheet),
             _row([sheet.stub.capitalize(), *(_text(head.text) for head in sheet.heads)]),
             r"\midrule",
-            *_rows(sheet),
+            *_rows(sheet, dict(zip(sheet.lines, names, strict=True)), style, size),
             r"\bottomrule",
             r"\end{tabular}",
-            *([rf"\par\smallskip{{\footnotesize {below}}}"] if below else []),
-            r"\end{table*}",
+            *([rf"\par\smallskip{{\footnotesize {below}\par}}"] if below else []),
+            rf"\end{{{size.float}}}",
         ]
     )
+
+
+def _name(line: Line, cites: Mapping[str, str]) -> str:
+    key = cites.get(line.label, "")
+    return _text(line.title) + (rf"~\cite{{{key}}}" if key else "")
 
 
 def _groups(sheet: Sheet) -> Iterator[str]:
@@ -74,30 +108,29 @@ def _groups(sheet: Sheet) -> Iterator[str]:
     yield "".join(rules)
 
 
-def _rows(sheet: Sheet) -> Iterator[str]:
+def _rows(sheet: Sheet, names: Mapping[Line, str], style: Style, size: Fit) -> Iterator[str]:
     for number, (section, lines) in enumerate(sheet.sections):
         if section:
             if number:
                 yield r"\midrule"
             yield _row([rf"\multicolumn{{{1 + len(sheet.heads)}}}{{l}}{{\emph{{{_text(section)}}}}}"])
-        yield from (
-            _row([_shown(line, cell) for cell in [_text(line.title), *map(_cell, line.cells)]]) for line in lines
-        )
+        for line in lines:
+            cells = [names[line], *(_cell(cell, style, size) for cell in line.cells)]
+            yield _row(style.grey.format(cell) if line.grey and cell else cell for cell in cells)
 
 
-def _row(cells: list[str]) -> str:
+def _row(cells: Iterable[str]) -> str:
     return " & ".join(cells) + r" \\"
 
 
-def _shown(line: Line, cell: str) -> str:
-    return rf"\textcolor{{gray}}{{{cell}}}" if line.grey and cell else cell
-
-
-def _cell(cell: Cell) -> str:
+def _cell(cell: Cell, style: Style, size: Fit) -> str:
     if not isinstance(cell, Number):
         return _text(cell)
-    mean = _MARKS[cell.mark].format(_text(cell.mean_text))
-    return rf"{mean}\,{{\scriptsize$\pm${cell.spread_text}}}" if cell.spread_text else mean
+    if cell.mean_text == MISSING:
+        return style.missing
+    marks: Mapping[Mark, str] = {"": "{}", "best": style.best, "second": style.second}
+    mean = marks[cell.mark].format(cell.mean_text.replace("-", "$-$"))
+    return style.spread.format(mean, cell.spread_text, small=rf"\{size.small}") if cell.spread_text else mean
 
 
 def _text(text: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from ..tables.table import Table
 from .csv import comma_separated
+from .html import html
 from .json import as_json
 from .latex import latex
 from .markdown import markdown
@@ -16,5 +17,6 @@ FORMATS: Mapping[str, Callable[[Table], str]] = {
     "markdown": markdown,
     "csv": comma_separated,
     "latex": latex,
+    "html": html,
     "json": as_json,
 }

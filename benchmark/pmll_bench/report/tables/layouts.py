@@ -189,9 +189,9 @@ def _sheet(
 
 
 def slug(text: str) -> str:
-    """A text as a key: letters, digits, dots and hyphens.
+    """A text as a key: small letters, digits, dots and hyphens.
 
     >>> slug("voc2007, partial labels map_hcp")
     'voc2007-partial-labels-map-hcp'
     """
-    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-")
+    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-")

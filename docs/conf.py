@@ -24,12 +24,14 @@ root_doc = "docs/index"
 include_patterns = ["docs/**", "results/*.md", "*/README.md", "CHANGELOG.md", "CONTRIBUTING.md"]
 exclude_patterns = ["docs/_*", "docs/*/_*", ".*", "build", "dist", "runs", "site"]
 
-extensions = ["myst_parser", "sphinx_copybutton"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
 myst_heading_anchors = 3  # as on GitHub
 myst_enable_extensions = ["colon_fence", "deflist"]
 suppress_warnings = ["misc.highlighting_failure"]  # in examples, an ellipsis stands for what depends on the place
 smartquotes = False  # "--" is an option
 default_role = "code"  # docstrings mark code with single backticks
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
 copybutton_prompt_text = "$ "
 
 html_theme = "furo"

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
+from doc_pages import blocks, spans, text_of
 from pmll_bench.cli import main
 from pmll_bench.cli.recipes import page
+from pmll_bench.metrics import evaluate
 from pmll_datasets.dataset import DataError, load
 from pmll_datasets.registry import DATASETS, Entry
 
@@ -21,10 +26,13 @@ DOCS = Path(__file__).parents[1] / "docs"
 QUICK = ["--subset", "40", "--ratios", "0.5", "--threads", "1", "--device", "cpu", "--set", "recipe.epochs=1"]
 
 
-def code(page: str, number: int = 0) -> str:
-    """A Python block of a page."""
-    blocks: list[str] = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)
-    return blocks[number]
+def code(page: str, name: str = "") -> str:
+    """The Python block of a page with this file name, or the one without a name."""
+    blocks = re.findall(
+        r"^```python ?(\S*)\n(.*?)^```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+    (found,) = [text for file, text in blocks if file == name]
+    return str(found)
 
 
 def written(page: str, folder: Path) -> str:
@@ -43,25 +51,90 @@ def ended(*argv: str) -> int:
     return int(exit.value.code or 0)
 
 
-def test_the_example_of_a_method_keeps_all_rules_and_runs_beside_the_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("name", ["focal", "colours", "ensembled", "residual"])
+def test_the_examples_of_methods_keep_all_rules_and_run_beside_others(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("focal.py").write_text(code("add-a-method.md"), encoding="utf-8")
-    assert ended("check", "focal.py") == 0
-    assert ended("run", "--methods", "focal.py", "bce", *QUICK) == 0
-    assert re.search(r"^focal", capsys.readouterr().out, re.MULTILINE)
+    Path(f"{name}.py").write_text(code("add-a-method.md", f"{name}.py"), encoding="utf-8")
+    assert ended("check", f"{name}.py") == 0
+    assert ended("run", "--methods", f"{name}.py", "clip-zeroshot", *QUICK) == 0
+    assert re.search(rf"^{name}", capsys.readouterr().out, re.MULTILINE)
+
+
+def test_the_benchmark_compares_the_averages_of_the_example_with_the_hidden_labels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("ensembled.py").write_text(code("add-a-method.md", "ensembled.py"), encoding="utf-8")
+    assert ended("run", "--methods", "ensembled.py", *QUICK) == 0
+    (result,) = Path("runs/cells").glob("*/*/*/result.json")
+    assert "average" in json.loads(result.read_text())["beliefs"]
 
 
 def test_the_example_of_checks_in_one_s_own_test_suite_gives_a_test_per_check(tmp_path: Path) -> None:
-    (tmp_path / "focal.py").write_text(code("add-a-method.md"), encoding="utf-8")
-    (tmp_path / "test_focal.py").write_text(code("add-a-method.md", 1), encoding="utf-8")
+    for name in ("focal.py", "test_focal.py"):
+        (tmp_path / name).write_text(code("add-a-method.md", name), encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "test_focal.py"]
     answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert answer.returncode == 0, answer.stdout
     passed = re.findall(r"test_focal_keeps_the_rules\[(\S+)\] PASSED", answer.stdout)
     assert "focal.py-same-seed-same-scores" in passed
     assert len(passed) > 10
+
+
+def test_the_workflow_for_github_is_valid_and_its_commands_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (text,) = blocks("check-in-ci.md", "yaml")
+    Path("my_method.py").write_text(code("add-a-method.md", "focal.py"), encoding="utf-8")
+    workflow = Path(".github/workflows/method.yml")
+    workflow.parent.mkdir(parents=True)
+    workflow.write_text(text, encoding="utf-8")
+    steps = [step["run"] for step in yaml.safe_load(text)["jobs"]["smoke"]["steps"] if "run" in step]
+    commands = [shlex.split(step)[1:] for step in steps if step.startswith("pmll-bench ")]
+    assert [words[0] for words in commands] == ["check", "run", "table"]
+    for words in commands:
+        assert ended(*words, *(["--device", "cpu"] if words[0] == "run" else [])) == 0
+    assert re.search(r"^focal +\d+\.\d", capsys.readouterr().out, re.MULTILINE)
+    for tool, *options in (
+        ("check-jsonschema", "--builtin-schema", "vendor.github-workflows"),
+        ("zizmor", "--offline", "--quiet"),
+    ):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} comes with the extra 'dev'")
+        answer = subprocess.run([tool, *options, str(workflow)], capture_output=True, text=True)
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def test_the_grid_file_of_the_page_is_read_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (text,) = blocks("grid-files.md", "yaml")
+    Path("grid.yaml").write_text(text, encoding="utf-8")
+    assert ended("run", "--config", "grid.yaml", "--dry-run") == 0
+    assert "18 cells" in "".join(capsys.readouterr())  # three rows, two ratios, three seeds
+
+
+def test_the_table_of_the_first_run_is_that_of_the_readme() -> None:
+    (shown,) = blocks("first-run.md", "text")
+    rows = {line.split("  ")[0]: re.findall(r"\d+\.\d", line) for line in shown.splitlines()[2:]}
+    readme = re.findall(r"^\| ([a-z-]+(?: †)?) \| (.*\d\.\d.*) \|$", text_of("README.md"), re.MULTILINE)
+    assert rows == {name: re.findall(r"\d+\.\d", numbers) for name, numbers in readme}
+    assert len(rows["dualcoop †"]) == 10
+
+
+def test_the_metrics_of_the_page_are_those_of_the_results() -> None:
+    scores, labels = np.array([[1.0, -1.0], [-1.0, 1.0]], np.float32), np.array([[1, -1], [-1, 1]], np.int8)
+    names = {name for row in re.findall(r"^\| (`.*?) \|", text_of("metrics.md"), re.MULTILINE) for name in spans(row)}
+    prefixes = {name.removesuffix("…") for name in names if name.endswith("…")} | {""}
+    plain = {name for name in names if not name.endswith("…")}
+    ranking = {"map", "map_hcp"}
+    assert {prefix + name for prefix in prefixes for name in plain - ranking} | ranking == {
+        *evaluate(scores, labels).values
+    }
 
 
 def test_the_example_of_a_data_set_is_read_by_its_line_of_the_registry(
@@ -79,9 +152,9 @@ def test_the_example_of_a_data_set_is_read_by_its_line_of_the_registry(
             (home / "labels" / f"{split}{n}.txt").write_text(("frog", "heron reed", "reed", "")[n % 4])
     loader = tmp_path / "loaders" / "ponds.py"
     loader.parent.mkdir()
-    loader.write_text(code("add-a-data-set.md"), encoding="utf-8")
+    loader.write_text(code("add-a-data-set.md", "ponds.py"), encoding="utf-8")
     monkeypatch.syspath_prepend(str(loader.parent))
-    lines: dict[str, Entry] = eval(f"{{{code('add-a-data-set.md', 1)}}}", {"Entry": Entry})
+    lines: dict[str, Entry] = eval(f"{{{code('add-a-data-set.md')}}}", {"Entry": Entry})
     monkeypatch.setitem(DATASETS, "ponds", lines["ponds"])
     monkeypatch.setitem(sys.modules, "pmll_datasets.ponds", __import__("ponds"))
     monkeypatch.chdir(tmp_path)

@@ -145,7 +145,7 @@ def test_the_table_of_files_has_every_file_of_a_store_and_no_other(
         assert FILES.fullmatch(example.replace("tries/0.01/attempts/0001/log.out", "tries/0.01/attempts/0001/end.json"))
     monkeypatch.chdir(tmp_path)
     Path("focal.py").write_text(
-        re.findall(r"```python\n(.*?)```", text_of("add-a-method.md"), re.DOTALL)[0], encoding="utf-8"
+        re.findall(r"```python focal.py\n(.*?)```", text_of("add-a-method.md"), re.DOTALL)[0], encoding="utf-8"
     )
     with pytest.raises(SystemExit):
         main(["run", "--methods", "focal.py", "bce", *QUICK])

@@ -14,6 +14,7 @@ from made_up_results import grid, table_of
 from pmll_bench.report.formats.registry import FORMATS
 from pmll_bench.report.formats.terminal import terminal
 from pmll_bench.report.tables.aggregate import Number, plain
+from pmll_bench.report.tables.layouts import sheets
 from pmll_bench.report.tables.row import Beside, Column
 from pmll_bench.report.tables.table import Table
 
@@ -40,9 +41,20 @@ def test_added_rows_follow_theirs_and_added_columns_are_on_the_right_in_text(add
     assert lines[start + 2 : start + 6] == [
         "bce 61.5 ± 0.5+ 62.5 ± 0.5+ 62.0 ± 0.5+ 2 1.25",
         "sst 71.5 ± 0.5* 72.5 ± 0.5* 72.0 ± 0.5* 1 —",
-        "SST, Table 1 (448 px) 68.1 ± 0.3 73.5 ± 0.3 70.8",
+        "SST, Table 1 [1] 68.1 ± 0.3 73.5 ± 0.3 70.8",
         "=best of all - 80.0 — 1–2",
     ]
+
+
+def test_tags_are_notes_with_a_number_each_in_the_text_and_stay_whole_in_csv(added: Table) -> None:
+    (block,) = added.blocks
+    other = block.beside[0]._replace(name="SST, Table 5", tags="best epoch")
+    table = replace(added, blocks=(replace(block, beside=(*block.beside, block.beside[0], other)),))
+    (sheet,) = sheets(table)
+    names = [line.name for line in sheet.lines]
+    assert names[2:] == ["SST, Table 1 [1]", "SST, Table 1 [1]", "SST, Table 5 [2]", "=best of all"]
+    assert sheet.notes[-2:] == ("[1] 448 px", "[2] best epoch")
+    assert "448 px" in FORMATS["csv"](table)
 
 
 def re_spaced(line: str) -> str:
@@ -53,13 +65,15 @@ def test_added_rows_and_columns_are_in_markdown(added: Table) -> None:
     lines = FORMATS["markdown"](added).splitlines()
     assert "| method | 10% | 20% | Avg. | rank | hours |" in lines
     assert "| bce | *61.5 ± 0.5* | *62.5 ± 0.5* | *62.0 ± 0.5* | 2 | 1.25 |" in lines
-    assert "| *SST, Table 1 (448 px)* | 68.1 ± 0.3 | 73.5 ± 0.3 | 70.8 |  |  |" in lines
+    assert "| &emsp;*SST, Table 1 [1]* | 68.1 ± 0.3 | 73.5 ± 0.3 | 70.8 |  |  |" in lines
 
 
 def test_added_rows_are_grey_in_latex(added: Table) -> None:
     lines = FORMATS["latex"](added).splitlines()
     grey = next(line for line in lines if "SST, Table 1" in line)
-    assert grey.startswith(r"\textcolor{gray}{SST, Table 1 (448 px)} & \textcolor{gray}{68.1\,{\scriptsize$\pm$0.3}} &")
+    assert grey.startswith(
+        r"\textcolor{gray}{\quad SST, Table 1 [1]} & \textcolor{gray}{68.1\,{\scriptsize$\pm$0.3}} &"
+    )
     assert "textcolor" not in next(line for line in lines if line.startswith("sst "))
     assert any("xcolor" in line for line in lines[:2])
 

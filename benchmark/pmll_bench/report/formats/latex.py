@@ -94,7 +94,7 @@ def latex_sheet(sheet: Sheet, style: Style = PLAIN, cites: Mapping[str, str] | N
 
 def _name(line: Line, cites: Mapping[str, str]) -> str:
     key = cites.get(line.label, "")
-    return _text(line.title) + (rf"~\cite{{{key}}}" if key else "")
+    return (r"\quad " if line.below else "") + _text(line.name) + (rf"~\cite{{{key}}}" if key else "")
 
 
 def _groups(sheet: Sheet) -> Iterator[str]:

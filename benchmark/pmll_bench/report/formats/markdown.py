@@ -34,7 +34,8 @@ def _rows(sheet: Sheet) -> Iterator[list[str]]:
 
 
 def _name(line: Line) -> str:
-    return f"*{_escaped(line.title)}*" if line.grey else _escaped(line.title)
+    name = f"*{_escaped(line.name)}*" if line.grey else _escaped(line.name)
+    return f"&emsp;{name}" if line.below else name
 
 
 def _escaped(text: str) -> str:

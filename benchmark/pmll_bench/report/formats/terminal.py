@@ -52,7 +52,9 @@ def terminal_sheet(
 
 def _aligned(sheet: Sheet, spell: Callable[[str], str], *, spread: bool) -> tuple[list[Text], list[Text]]:
     """Headings and rows, equally wide; ± and marks have columns of their own, so digits line up."""
-    names = [Text(spell(line.title), "dim" if line.grey else "") for line in sheet.lines]
+    names = [
+        Text(spell(f"  {line.name}" if line.below else line.name), "dim" if line.grey else "") for line in sheet.lines
+    ]
     columns = [_padded([Text(sheet.stub), *names], Text.pad_right)]
     cells = zip(*(line.cells for line in sheet.lines), strict=True)
     for head, column in zip(sheet.heads, cells, strict=True):

@@ -40,7 +40,8 @@ class Entry:
             cells = tuple(self.cells.get(head, ABSENT if head in own else "") for head in heads)
             return Line(self.row.name, cells, label=self.row.label, section=section)
         cells = tuple(self.cells.get(head, "") for head in heads)
-        return Line(self.row.name, cells, section=section, grey=self.row.grey, tags=self.row.tags)
+        below, remark = self.below is not None, self.row.tags
+        return Line(self.row.name, cells, section=section, grey=self.row.grey, below=below, remark=remark)
 
 
 @dataclass(frozen=True)

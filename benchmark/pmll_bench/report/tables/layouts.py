@@ -16,7 +16,7 @@ from .caption import NO_AVERAGE, NO_RESULT
 from .entries import ABSENT, Entries, Key, average_of_block, lines, of_block, side_by_side, with_column
 from .merging import distinct_names, merged_caption, merged_notes
 from .row import Row
-from .sheet import Head, Line, Sheet
+from .sheet import Head, Line, Sheet, remarked
 from .table import Block, Layout, Table
 from .titles import differences
 
@@ -178,12 +178,13 @@ def _sheet(
     notes = tuple(dict.fromkeys([*merged_notes(blocks), *([NO_RESULT] if absent else [])]))
     if averaged and any(len(block.ratios) > 1 for block in blocks):
         notes = tuple(NO_AVERAGE if note == NO_RESULT else note for note in notes)
+    shown, remarks = remarked(found)
     return Sheet(
         title=title,
         caption=merged_caption(blocks, averaged=averaged).text,
         heads=tuple(heads),
-        lines=tuple(found),
-        notes=notes,
+        lines=shown,
+        notes=(*notes, *remarks),
         key=slug(f"{title} {metrics} {form}"),
     )
 

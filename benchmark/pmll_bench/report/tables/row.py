@@ -50,7 +50,7 @@ class Beside(NamedTuple):
 
     It is shown below the row `below`, which is named by (label, selection), or at the end of the block if that is None.
     `cells` has one cell per header of the block, and `extra` one per added column, or none. `kind` names what it is in
-    CSV and JSON; `tags` follow the name in small print.
+    CSV and JSON; `tags` are shown as a note with a number.
     """
 
     name: str

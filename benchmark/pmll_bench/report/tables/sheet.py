@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from .aggregate import Number
 from .row import Cell
@@ -19,19 +19,19 @@ class Head:
 
 @dataclass(frozen=True)
 class Line:
-    """One line; `label` is the method, if it is one. Lines of one `section` follow each other below a heading."""
+    """One line; `label` is the method, if it is one. Lines of one `section` follow each other below a heading.
+
+    `below` is set if the line belongs to the one before it; formats indent its name. `remark` is shown as a note with
+    a number (`remarked`).
+    """
 
     name: str
     cells: tuple[Cell, ...]
     label: str = ""
     section: str = ""
     grey: bool = False
-    tags: str = ""
-
-    @property
-    def title(self) -> str:
-        """The name with its tags, for formats without small print."""
-        return f"{self.name} ({self.tags})" if self.tags else self.name
+    below: bool = False
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,3 +73,13 @@ class Sheet:
         for line in self.lines:
             found.setdefault(line.section, []).append(line)
         return tuple((section, tuple(lines)) for section, lines in found.items())
+
+
+def remarked(lines: Iterable[Line]) -> tuple[tuple[Line, ...], tuple[str, ...]]:
+    """The lines with the numbers of their remarks behind their names, and the remarks as notes."""
+    found: dict[str, int] = {}
+    shown = []
+    for line in lines:
+        number = found.setdefault(line.remark, len(found) + 1) if line.remark else 0
+        shown.append(replace(line, name=f"{line.name} [{number}]", remark="") if number else line)
+    return tuple(shown), tuple(f"[{number}] {remark}" for remark, number in found.items())

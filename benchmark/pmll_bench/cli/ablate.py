@@ -36,10 +36,13 @@ def ablate(
       pmll-bench ablate dualcoop-contexts --ratios 50% --seeds 0 1 2
     """
     from ..ablations import ablation
+    from ..ablations.sweeps import sweeps, sweeps_noise
     from ..report.plots.ablation import write_ablation
     from ..store.store import Store
 
-    planned = run_grid(change(ablation(name)), how)
+    asked = change(ablation(name))
+    planned = run_grid(asked, how)
     if not how.dry_run and (how.wait or how.launcher != Launcher.slurm):
-        for path in write_ablation(table_of(planned, Store.open(how.root)), name, out):
+        table = table_of(planned, Store.open(how.root))
+        for path in write_ablation(table, name, out, sweeps(asked), noise=sweeps_noise(asked)):
             tell(f"written: {path}")

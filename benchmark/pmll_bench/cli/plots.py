@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -13,12 +13,24 @@ from .command import Command, Group
 from .completion import names_of
 from .options import STORE, Datasets, Methods, Root
 
-plot = typer.Typer(cls=Group, no_args_is_help=True, help="Plot curves over the ratio, or an ablation.")
+if TYPE_CHECKING:
+    from ..report.tables.table import Layout
+    from ..store.result import Result
+
+Out: TypeAlias = Annotated[Path, typer.Option(metavar="FOLDER", help="Folder for the figures.")]
+Ratios: TypeAlias = Annotated[
+    list[str] | None, typer.Option(metavar="R …", help="Only these ratios, such as 0.1 or 10%.")
+]
+PLOTS = Path("plots")  # the default of Out
+
+plot = typer.Typer(
+    cls=Group, no_args_is_help=True, help="Draw figures of results: PDF, SVG and PNG, with their numbers as CSV."
+)
 
 
 @plot.command(cls=Command)
 def curves(
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder for the figures.")] = Path("plots"),
+    out: Out = PLOTS,
     metric: Metric = "map",
     labels: Labels = "all",
     methods: Methods = None,
@@ -37,8 +49,7 @@ def curves(
     from ..report.tables.table import build
 
     results = chosen_results(root, methods, datasets).results
-    for path in write_curves(build(frame(results, labels), layout_of(results, metric)), out):
-        print(path)
+    show(write_curves(build(frame(results, labels), layout_of(results, metric)), out))
 
 
 @plot.command(cls=Command, no_args_is_help=True)
@@ -49,26 +60,114 @@ def ablation(
             metavar="NAME", help="An ablation; see 'pmll-bench list ablations'.", autocompletion=names_of("ablations")
         ),
     ],
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder for the figures.")] = Path("plots"),
+    out: Out = PLOTS,
     metric: Metric = "map",
     labels: Labels = "all",
     datasets: Datasets = None,
     root: Root = STORE,
 ) -> None:
-    """Plot an ablation: one row of dots per variant, one dot per ratio.
+    """Plot an ablation: lines over a numeric setting, else one row of dots per variant.
+
+    Lines need three or more values of the setting, and rows that differ in nothing else.
 
     \b
     Examples:
       pmll-bench plot ablation dualcoop-contexts
-      pmll-bench plot ablation dualcoop-contexts --metric CF1 --out figures
+      pmll-bench plot ablation sarl-gammas --metric CF1 --out figures
     """
     from ..ablations import ablation
+    from ..ablations.sweeps import sweeps, sweeps_noise
     from ..report.frame import frame
     from ..report.plots.ablation import write_ablation
     from ..report.tables.table import build
 
-    rows = [row.label or row.method for row in ablation(name).rows]
+    asked = ablation(name)
+    rows = [row.label or row.method for row in asked.rows]
     results = chosen_results(root, rows, datasets).results
-    layout = replace(layout_of(results, metric), order=rows)
-    for path in write_ablation(build(frame(results, labels), layout), name, out):
+    table = build(frame(results, labels), replace(layout_of(results, metric), order=rows))
+    show(write_ablation(table, name, out, sweeps(asked), noise=sweeps_noise(asked)))
+
+
+@plot.command("labels", cls=Command)
+def per_label(
+    out: Out = PLOTS,
+    against: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The method to compare with; default: the first.")
+    ] = None,
+    ratios: Ratios = None,
+    methods: Methods = None,
+    datasets: Datasets = None,
+    root: Root = STORE,
+) -> None:
+    """Plot the AP of each label as bars, and the differences to one of the methods.
+
+    \b
+    Examples:
+      pmll-bench plot labels --methods bce dualcoop
+      pmll-bench plot labels --methods bce dualcoop linear-probe --against bce --ratios 10%
+    """
+    from ..report.plots.labels import write_labels
+
+    results, layout = whole_results(root, methods, datasets, ratios)
+    show(write_labels(results, layout, out, against))
+
+
+@plot.command(cls=Command)
+def training(
+    out: Out = PLOTS,
+    ratios: Ratios = None,
+    methods: Methods = None,
+    datasets: Datasets = None,
+    root: Root = STORE,
+) -> None:
+    """Plot each loss term over the epochs, and the mAP of the epochs where the recipe selects one.
+
+    \b
+    Examples:
+      pmll-bench plot training --methods dualcoop
+      pmll-bench plot training --ratios 10% 50% 90% --out figures
+    """
+    from ..report.plots.training import write_training
+
+    show(write_training(*whole_results(root, methods, datasets, ratios), out))
+
+
+@plot.command("pseudo-labels", cls=Command)
+def pseudo_labels(
+    out: Out = PLOTS,
+    ratios: Ratios = None,
+    methods: Methods = None,
+    datasets: Datasets = None,
+    root: Root = STORE,
+) -> None:
+    """Plot the precision and the recall of pseudo-labels over the epochs.
+
+    Pseudo-labels are compared with the labels that are hidden from the method.
+
+    \b
+    Examples:
+      pmll-bench plot pseudo-labels
+      pmll-bench plot pseudo-labels --methods scpnet --ratios 50%
+    """
+    from ..report.plots.pseudo_labels import write_pseudo_labels
+
+    show(write_pseudo_labels(*whole_results(root, methods, datasets, ratios), out))
+
+
+def whole_results(
+    root: Path, methods: list[str] | None, datasets: list[str] | None, ratios: list[str] | None
+) -> tuple[list[Result], Layout]:
+    """The chosen results with their histories and numbers per label, and the layout of their table."""
+    from ..plan.cell import parse_ratio
+    from ..report.plots.parts import at_ratios, whole
+    from ..store.store import Store
+
+    results = chosen_results(root, methods, datasets).results
+    asked = [parse_ratio(ratio) for ratio in ratios or ()]
+    return at_ratios(list(whole(Store.open(root, create=False), results)), asked), layout_of(results, "map")
+
+
+def show(paths: tuple[Path, ...]) -> None:
+    """Print the paths of the files of a figure."""
+    for path in paths:
         print(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from .figure import COLUMN, NOTE_LINE, PAGE, Style, add_notes, new_figure, note_lines
 from .text import spread_out, text_width, wrapped
 
-_LEFT, _BOTTOM, _GAP, _TITLE_LINE = 0.47, 0.45, 0.09, 0.14  # inches around a panel
+_LEFT, _BOTTOM, _GAP, _TITLE_LINE = 0.54, 0.45, 0.09, 0.14  # inches around a panel
 _NARROWEST, _LOW, _NAME_LINE = 1.15, 1.6, 0.118  # inches: the least width and height of a panel; the height of a name
 _MARK = 0.24  # inches between a panel and a name beside it
 
@@ -52,10 +53,15 @@ class Panel:
     whole: bool = False  # x has whole numbers
 
 
-def line_figure(panels: Sequence[Panel], columns: int = 2, notes: Iterable[str] = ()) -> Figure:
-    """Panels from left to right and from top to bottom, as wide as a column or the text of a paper."""
+def line_figure(
+    panels: Sequence[Panel], columns: int = 2, notes: Iterable[str] = (), legend: Mapping[str, Style] | None = None
+) -> Figure:
+    """Panels from left to right and from top to bottom, as wide as a column or the text of a paper.
+
+    `legend` names styles that all panels share, below them.
+    """
     names = max((_names(panel) for panel in panels), default=0.0)
-    columns = min(columns, len(panels))
+    columns = math.ceil(len(panels) / math.ceil(len(panels) / columns))  # rows of about equal length
     room = COLUMN if columns == 1 else PAGE
     while columns > 1 and room / columns - _LEFT - names < _NARROWEST:
         columns -= 1
@@ -67,7 +73,9 @@ def line_figure(panels: Sequence[Panel], columns: int = 2, notes: Iterable[str] 
     tall = max(_LOW, *(_NAME_LINE * (len(panel.lines) + bool(panel.zero)) for panel in panels if panel.named), 0)
     rows = math.ceil(len(panels) / columns)
     lines = note_lines(notes, width)
-    below = 0.06 + NOTE_LINE * len(lines)
+    entries = legend_rows(legend or {}, width)
+    notes_tall = 0.06 + NOTE_LINE * len(lines)
+    below = notes_tall + 0.16 * len(entries)
     height = rows * (top + tall + _BOTTOM) + below
     figure = new_figure(width, height)
     for number, (panel, title) in enumerate(zip(panels, titles, strict=True)):
@@ -76,8 +84,34 @@ def line_figure(panels: Sequence[Panel], columns: int = 2, notes: Iterable[str] 
         axes = figure.add_axes((left / width, bottom / height, across / width, tall / height))
         axes.set_title("\n".join(title))
         draw_panel(axes, panel, across, tall)
+    for number, row in enumerate(reversed(entries)):
+        add_legend(figure, row, notes_tall + 0.16 * number + 0.06)
     add_notes(figure, lines)
     return figure
+
+
+def legend_rows(legend: Mapping[str, Style], width: float) -> list[list[tuple[float, str, Style]]]:
+    """The entries of a legend in rows of at most `width` inches, each with its distance from the left."""
+    rows: list[list[tuple[float, str, Style]]] = []
+    at = width
+    for name, style in legend.items():
+        entry = text_width(name, 7) + 0.5
+        if at + entry > width:
+            rows.append([])
+            at = 0.06
+        rows[-1].append((at, name, style))
+        at += entry
+    return rows
+
+
+def add_legend(figure: Figure, row: Sequence[tuple[float, str, Style]], bottom: float) -> None:
+    """Draw one row of a legend, `bottom` inches above the lower edge of a figure."""
+    width, height = figure.get_size_inches()
+    for at, name, style in row:
+        ends = [at / width, (at + 0.14) / width, (at + 0.28) / width]
+        level = [bottom / height] * 3
+        figure.add_artist(Line2D(ends, level, markevery=[1], **style))
+        figure.text((at + 0.33) / width, bottom / height, name, fontsize=7, verticalalignment="center_baseline")
 
 
 def _names(panel: Panel) -> float:

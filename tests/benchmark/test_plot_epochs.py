@@ -104,4 +104,4 @@ def test_a_method_with_two_kinds_of_pseudo_labels_has_a_line_for_each() -> None:
 def test_results_without_pseudo_labels_of_every_epoch_are_a_clear_error() -> None:
     with pytest.raises(ConfigError, match="no pseudo-labels over epochs to draw") as error:
         lines(pseudo_label_plot, [made_up("bce", 0.5)])
-    assert "scpnet" in error.value.hint
+    assert "scpnet" in str(error.value.hint)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import Annotated
 
 import typer
 
@@ -12,16 +11,8 @@ from .choosing import Labels, Metric, chosen_results, layout_of
 from .command import Command, Group
 from .completion import names_of
 from .options import STORE, Datasets, Methods, Root
-
-if TYPE_CHECKING:
-    from ..report.tables.table import Layout
-    from ..store.result import Result
-
-Out: TypeAlias = Annotated[Path, typer.Option(metavar="FOLDER", help="Folder for the figures.")]
-Ratios: TypeAlias = Annotated[
-    list[str] | None, typer.Option(metavar="R …", help="Only these ratios, such as 0.1 or 10%.")
-]
-PLOTS = Path("plots")  # the default of Out
+from .plot_options import PLOTS, Out, Ratios, show, whole_results
+from .plots_of_models import prior
 
 plot = typer.Typer(
     cls=Group, no_args_is_help=True, help="Draw figures of results: PDF, SVG and PNG, with their numbers as CSV."
@@ -154,20 +145,4 @@ def pseudo_labels(
     show(write_pseudo_labels(*whole_results(root, methods, datasets, ratios), out))
 
 
-def whole_results(
-    root: Path, methods: list[str] | None, datasets: list[str] | None, ratios: list[str] | None
-) -> tuple[list[Result], Layout]:
-    """The chosen results with their histories and numbers per label, and the layout of their table."""
-    from ..plan.cell import parse_ratio
-    from ..report.plots.parts import at_ratios, whole
-    from ..store.store import Store
-
-    results = chosen_results(root, methods, datasets).results
-    asked = [parse_ratio(ratio) for ratio in ratios or ()]
-    return at_ratios(list(whole(Store.open(root, create=False), results)), asked), layout_of(results, "map")
-
-
-def show(paths: tuple[Path, ...]) -> None:
-    """Print the paths of the files of a figure."""
-    for path in paths:
-        print(path)
+plot.command(cls=Command)(prior)

@@ -37,6 +37,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 COMMANDS = list(every_command())
 # Run with the cells of a store
 OF_A_STORE = ("bibtex", "table", "compare", "plot", "score", "status", "logs", "retry", "cancel", "prune")
+OF_TRAINING = (["plot", "training"], ["plot", "pseudo-labels"], ["plot", "attention"])  # of several epochs, with models
 
 
 def examples(command: Command, words: list[str]) -> list[str]:
@@ -94,8 +95,22 @@ def test_the_examples_in_help_run(
         assert answer.code == 0, f"{example}\n{answer.err}"
 
 
-@pytest.mark.parametrize("words", [words for words in COMMANDS if words[0] in OF_A_STORE], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [words for words in COMMANDS if words[0] in OF_A_STORE and words not in OF_TRAINING], ids=" ".join
+)
 def test_the_examples_of_reports_run_on_a_store(command: Command, finished: list[str], words: list[str]) -> None:
+    run_examples(command, words, finished)
+
+
+@pytest.mark.parametrize("words", [words for words in OF_TRAINING if words in COMMANDS], ids=" ".join)
+def test_the_examples_of_figures_of_training_run_on_a_store(command: Command, home: Path, words: list[str]) -> None:
+    quick = [*SMALL, "--ratios", "0.1", "0.5", "--set", "recipe.epochs=2"]
+    assert command("run", "--methods", "sarl", "scpnet-frozen", *quick, "--keep-model").code == 0
+    run_examples(command, words, [path.parent.name for path in Path("runs").glob("cells/*/sarl/*/result.json")])
+
+
+def run_examples(command: Command, words: list[str], finished: list[str]) -> None:
+    """Run the examples in the help of a command, with the ids of finished cells instead of those made up there."""
     for example in examples(command, words):
         ids = iter(finished)
         argv = [str(Path(word).expanduser()) for word in shlex.split(example)]

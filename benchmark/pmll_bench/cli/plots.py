@@ -64,7 +64,7 @@ def ablation(
     \b
     Examples:
       pmll-bench plot ablation dualcoop-contexts
-      pmll-bench plot ablation sarl-gammas --metric CF1 --out figures
+      pmll-bench plot ablation dualcoop-contexts --metric CF1 --out figures
     """
     from ..ablations import ablation
     from ..ablations.sweeps import sweeps, sweeps_noise
@@ -95,7 +95,7 @@ def per_label(
     \b
     Examples:
       pmll-bench plot labels --methods bce dualcoop
-      pmll-bench plot labels --methods bce dualcoop linear-probe --against bce --ratios 10%
+      pmll-bench plot labels --methods bce dualcoop --ratios 10% --out figures
     """
     from ..report.plots.labels import write_labels
 
@@ -115,8 +115,8 @@ def training(
 
     \b
     Examples:
-      pmll-bench plot training --methods dualcoop
-      pmll-bench plot training --ratios 10% 50% 90% --out figures
+      pmll-bench plot training --methods sarl
+      pmll-bench plot training --ratios 10% 50% --out figures
     """
     from ..report.plots.training import write_training
 
@@ -138,7 +138,7 @@ def pseudo_labels(
     \b
     Examples:
       pmll-bench plot pseudo-labels
-      pmll-bench plot pseudo-labels --methods scpnet --ratios 50%
+      pmll-bench plot pseudo-labels --methods scpnet-frozen --ratios 50%
     """
     from ..report.plots.pseudo_labels import write_pseudo_labels
 

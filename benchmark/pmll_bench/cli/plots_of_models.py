@@ -35,7 +35,7 @@ def prior(
     \b
     Examples:
       pmll-bench plot prior
-      pmll-bench plot prior --dataset voc2007 --set neighbours=5
+      pmll-bench plot prior --method scinet --set neighbours=5
     """
     from ..models.label_graph import untrained_relations
     from ..plan.planning import plan

@@ -17,7 +17,8 @@ from pmll_bench.plan.planned import Planned
 from pmll_bench.report.comparing.compare import compare
 from pmll_bench.report.comparing.measured import Sampling
 from pmll_bench.report.comparing.records import BlockComparison, Comparison, Pair
-from pmll_bench.report.comparing.sentences import holds, points, verdict
+from pmll_bench.report.comparing.sentences import points, verdict
+from pmll_bench.report.comparing.sheets import holds_text
 from pmll_bench.statistics.resampling import image_weights
 from pmll_bench.store.store import Store
 from pmll_datasets.dataset import Dataset
@@ -97,8 +98,8 @@ def test_with_one_mask_the_interval_is_that_of_the_images_and_says_so(store: Sto
     sd = np.std([mean_ap(good, images) - mean_ap(bad, images) for images in draws], ddof=1)
     assert pair.mean.noise == pytest.approx(1.959964 * sd, rel=1e-5)
     assert pair.mean.holds == "images only"
-    assert "95% intervals hold other test images only" in holds(pair.mean, block.unit, 40)
-    assert "1 mask cannot show what another mask changes" in holds(pair.mean, block.unit, 40)
+    assert holds_text(pair.mean, block, 40).startswith("other test images only")
+    assert "1 mask cannot show what another mask changes" in holds_text(pair.mean, block, 40)
     assert pair.mean.shares == {"images": 1.0, "masks": None, "seeds": None}
 
 
@@ -113,7 +114,7 @@ def test_masks_that_disagree_widen_the_interval(store: Store) -> None:
     images, masks = (pair.mean.shares[name] or 0 for name in ("images", "masks"))
     assert masks > images > 0
     assert pair.mean.shares["seeds"] is None
-    assert "95% intervals hold other masks, with their training seeds, and other" in holds(pair.mean, block.unit, 200)
+    assert holds_text(pair.mean, block, 200).startswith("other masks, with their training seeds, and other test")
 
 
 @pytest.mark.parametrize("masks", [[0], [0, 1, 2]])
@@ -139,7 +140,7 @@ def test_seeds_are_the_repetitions_on_one_mask_and_a_deterministic_row_needs_one
     assert pair.mean.repetitions == 3
     assert pair.mean.estimate == pytest.approx(np.mean(by_seed))
     assert pair.mean.holds == "masks and images"
-    assert "other training seeds on this mask and other test images" in holds(pair.mean, block.unit, 200)
+    assert "other training seeds on this mask and other test images" in holds_text(pair.mean, block, 200)
     assert pair.mean.shares["masks"] is None
     assert pair.mean.shares["seeds"] is not None
 
@@ -237,7 +238,7 @@ def test_points_keep_a_digit_and_have_no_negative_zero() -> None:
         (["good", "good"], {}, "a row cannot be compared with itself"),
         (["good"], {"against": "good"}, "a row cannot be compared with itself"),
         (["good"], {}, "a comparison needs two rows"),
-        (["good", "bad"], {"metric": "OF1"}, "OF1 cannot be compared"),
+        (["good", "bad"], {"metric": "OF1"}, "OF1 has no intervals"),
         (["good", "bad"], {"metric": "mpa"}, "unknown metric 'mpa'"),
     ],
 )

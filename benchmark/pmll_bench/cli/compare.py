@@ -12,7 +12,7 @@ from .choosing import Labels, Metric, Resamples, ResampleSeed
 from .completion import names_of
 from .options import STORE, DataRoot, Datasets, Root
 from .output import print_fitted, tell
-from .tables import Format
+from .tables import AsJson, Decimals, Format, FormatOption, Output
 
 if TYPE_CHECKING:
     from ..report.comparing.records import Comparison
@@ -34,14 +34,10 @@ def compare(
     datasets: Datasets = None,
     resamples: Resamples = 1000,
     seed: ResampleSeed = 0,
-    format: Annotated[
-        Format, typer.Option(metavar="NAME", help="terminal, markdown, csv, latex or json.")
-    ] = Format.terminal,
-    as_json: Annotated[bool, typer.Option("--json", help="Same as --format json.")] = False,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the comparison to a file.")
-    ] = None,
-    decimals: Annotated[int, typer.Option(min=0, max=6, metavar="N", help="Digits after the decimal point.")] = 1,
+    format: FormatOption = Format.terminal,
+    as_json: AsJson = False,
+    output: Output = None,
+    decimals: Decimals = 1,
     data_root: DataRoot = None,
     root: Root = STORE,
 ) -> None:

@@ -11,8 +11,9 @@ import typer
 
 from ..errors import Exit, UsageError
 from .choosing import Labels, Metric, chosen_results, in_print, layout_of
-from .options import STORE, Datasets, Methods, Root
+from .options import STORE, DataRoot, Datasets, Methods, Root
 from .output import print_table, tell
+from .uncertainty import OracleGap, Ranks, Spread, SpreadOption, refined
 
 if TYPE_CHECKING:
     from ..report.tables.table import Table
@@ -87,7 +88,11 @@ def table(
     output: Output = None,
     tex_macros: TexMacros = None,
     decimals: Decimals = 1,
+    spread: SpreadOption = Spread.sd,
+    ranks: Ranks = False,
+    oracle_gap: OracleGap = False,
     strict: Strict = False,
+    data_root: DataRoot = None,
     root: Root = STORE,
 ) -> None:
     """Print the results table: one row per method, one column per ratio.
@@ -99,6 +104,7 @@ def table(
     Examples:
       pmll-bench table
       pmll-bench table --datasets shapes --metric CF1 --format latex -o table.tex
+      pmll-bench table --spread interval --ranks
     """
     from ..report.frame import frame
     from ..report.tables.table import build
@@ -110,7 +116,8 @@ def table(
     settings = replace(layout_of(chosen.results, metric, decimals), form=layout)
     if form in (Format.latex, Format.html):
         settings = in_print(settings, chosen.results)
-    made = build(frame(chosen.results, labels), settings)
+    results = frame(chosen.results, labels)
+    made = refined(build(results, settings), results, (root, data_root), spread, ranks=ranks, oracle_gap=oracle_gap)
     _write(made, form, output, tex_macros)
     numbers = [cell for block in made.blocks for row in block.rows for cell in row.means.cells]
     if strict and (chosen.unfinished or any(cell.n == 0 for cell in numbers)):

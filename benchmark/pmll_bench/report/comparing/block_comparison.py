@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -18,11 +19,13 @@ from ...statistics.comparisons import compare as difference_of
 from ...statistics.intervals import interval
 from ...statistics.ranks import letters, rank_intervals
 from ...statistics.resampling import Resampled
-from ...store.store import Store
+from ..outcomes import Outcome
 from ..tables.table import Block
 from .design import Design, design
-from .measured import Measured, Sampling, measure
+from .measured import Measured, Sampling
 from .records import ALPHA, BlockComparison, Correction, Delta, Pair, Standing
+
+Measure: TypeAlias = Callable[[Collection[str]], Mapping[str, Outcome]]  # the outcomes of cells, by cell id
 
 
 @dataclass(frozen=True)
@@ -50,13 +53,16 @@ class Compared:
     means: Mapping[tuple[str, str], Resampled]  # the difference of each pair, averaged over the ratios
 
 
-def compare_block(store: Store, part: pd.DataFrame, block: Block, asked: Asked) -> Compared:
-    """Compare the rows on one block. Raises `ConfigError` if they share no result there."""
+def compare_block(part: pd.DataFrame, block: Block, asked: Asked, measure: Measure) -> Compared:
+    """Compare the rows on one block, whose lines are `part`; `measure` returns the outcomes of cells.
+
+    Raises `ConfigError` if the rows share no result there.
+    """
     designs, skipped = _designs(part, asked)
     if not designs:
         what = f"no ratio and mask at which {' and '.join(asked.names[:2])} both have results"
         raise ConfigError(what, where=block.title, hint="; ".join(skipped) or "see 'pmll-bench table'")
-    outcomes = measure(store, part, {cell for each in designs.values() for cell in each.ids}, asked.sampling)
+    outcomes = measure({cell for each in designs.values() for cell in each.ids})
     measured = {pair: Measured(each, outcomes) for pair, each in designs.items()}
     means = {pair: (found.mean(pair[0]), found.mean(pair[1])) for pair, found in measured.items()}
     seed, detailed = asked.sampling.seed, asked.correction != "max-t"

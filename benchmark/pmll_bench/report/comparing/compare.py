@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from functools import partial
 
 import pandas as pd
 
@@ -17,7 +17,7 @@ from ..tables.table import Block, build
 from .across import across_data_sets
 from .block_comparison import Asked, compare_block
 from .blocks import find_name, shared_blocks, with_names
-from .measured import Sampling
+from .measured import Sampling, measure
 from .records import Comparison
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def compare(
     a common block of comparable results, and `StoreError` and `DataError` for scores and data sets that are missing,
     damaged or changed.
     """
-    _check_metric(metric)
+    check_metric(metric)
     chosen = choose(store, (), datasets)
     for warning in chosen.warnings:
         tell(warning)
@@ -54,11 +54,13 @@ def compare(
     asked = _asked(methods, against, lines, sampling)
     lines = lines[lines["name"].isin(asked.names)]
     parts, others = shared_blocks(lines, asked.names, asked.against)
-    table = {_key(block.identity): block for block in build(lines).blocks}
+    table = {tuple(block.identity[name] for name in COMPARABLE): block for block in build(lines).blocks}
     for part in others:
         rows = ", ".join(sorted(set(part["name"])))
         tell(f"not compared, because no other row has results there: {rows} on {_block_of(part, table).title}")
-    compared = [compare_block(store, part, _block_of(part, table), asked) for part in parts]
+    compared = [
+        compare_block(part, _block_of(part, table), asked, partial(measure, store, part, sampling)) for part in parts
+    ]
     return Comparison(
         blocks=tuple(each.block for each in compared),
         metric=metric,
@@ -68,11 +70,12 @@ def compare(
     )
 
 
-def _check_metric(metric: str) -> None:
+def check_metric(metric: str) -> None:
+    """Raises `UsageError` for a metric without intervals."""
     if metric not in METRICS:
         raise UsageError(f"unknown metric {metric!r}", hint=nearest(metric, METRICS))
     if metric != "map":
-        raise UsageError(f"{metric} cannot be compared", hint="intervals resample the test images, for the mAP only")
+        raise UsageError(f"{metric} has no intervals", hint="test images are resampled for the mAP only: choose map")
 
 
 def _asked(methods: Sequence[str], against: str | None, lines: pd.DataFrame, sampling: Sampling) -> Asked:
@@ -90,9 +93,6 @@ def _asked(methods: Sequence[str], against: str | None, lines: pd.DataFrame, sam
     return Asked(rows, reference, len(methods) == 2 and reference is None, sampling)
 
 
-def _key(identity: Any) -> tuple[object, ...]:
-    return tuple(identity[name] for name in COMPARABLE)
-
-
 def _block_of(part: pd.DataFrame, table: Mapping[tuple[object, ...], Block]) -> Block:
-    return table[_key(part.iloc[0])]
+    """The block of a table to which the lines `part` belong."""
+    return table[tuple(part.iloc[0][name] for name in COMPARABLE)]

@@ -39,6 +39,11 @@ class Design:
         return tuple(sorted(shared))
 
     @property
+    def seeds(self) -> tuple[int, ...]:
+        """The numbers of cells behind the values of a row at each ratio and repetition."""
+        return tuple(len(cells) for units in self.cells.values() for runs in units.values() for cells in runs.values())
+
+    @property
     def ids(self) -> frozenset[str]:
         """The cells that the comparison uses."""
         return frozenset(

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..formats.html import html_page
 from ..formats.latex import latex_sheet
 from ..formats.markdown import markdown_sheet
 from ..formats.terminal import terminal_sheet
@@ -41,6 +42,11 @@ def latex(comparison: Comparison, decimals: int = 1) -> str:
     """Tables with booktabs."""
     made = "\n\n".join(latex_sheet(sheet) for sheet in sheets(comparison, decimals))
     return f"% needs \\usepackage{{booktabs}}\n{made}\n"
+
+
+def html(comparison: Comparison, decimals: int = 1) -> str:
+    """One page that needs no other file."""
+    return html_page(sheets(comparison, decimals))
 
 
 def comma_separated(comparison: Comparison, decimals: int = 1) -> str:
@@ -106,5 +112,6 @@ FORMATS: Mapping[str, Callable[[Comparison, int], str]] = {
     "markdown": markdown,
     "csv": comma_separated,
     "latex": latex,
+    "html": html,
     "json": as_json,
 }

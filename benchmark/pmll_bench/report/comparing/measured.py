@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,9 +24,9 @@ class Sampling:
     data_root: str | None = None
 
 
-def measure(store: Store, part: pd.DataFrame, cells: Iterable[str], sampling: Sampling) -> Mapping[str, Outcome]:
+def measure(store: Store, part: pd.DataFrame, sampling: Sampling, cells: Collection[str]) -> Mapping[str, Outcome]:
     """The outcomes of these cells among the lines of a block. Raises what `outcomes` raises."""
-    used = part[part["cell_id"].isin(set(cells))].drop_duplicates("cell_id")
+    used = part[part["cell_id"].isin(cells)].drop_duplicates("cell_id")
     return dict(
         outcomes(
             store, used, lambda images: image_weights(images, sampling.resamples, sampling.seed), sampling.data_root

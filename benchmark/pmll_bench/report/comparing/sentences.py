@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from pmll_errors import counted
 
@@ -53,10 +53,12 @@ def _ratios(pair: Pair, block: BlockComparison) -> str:
     return f" at {percent(pair.over[0])}" if block.identity["regime"] in ("partial", "semi") else ""
 
 
-def design_text(deltas: Sequence[Delta], unit: str) -> str:
-    """The repetitions behind some differences: "3 masks × 1 seed", "1 to 3 masks × 1 seed", "5 seeds on one mask"."""
-    masks, seeds = _span(delta.repetitions for delta in deltas), _span(delta.seeds for delta in deltas)
-    return f"{masks} seeds on one mask" if unit == "seed" else f"{_counted(masks, 'mask')} × {_counted(seeds, 'seed')}"
+def design_text(repetitions: Iterable[int], seeds: Iterable[int], unit: str) -> str:
+    """The repetitions behind some numbers: "3 masks × 1 seed", "1 to 3 masks × 1 seed", "5 seeds on one mask"."""
+    units = _span(repetitions)
+    if unit == "seed":
+        return f"{_counted(units, 'seed')} on one mask"
+    return f"{_counted(units, 'mask')} × {_counted(_span(seeds), 'seed')}"
 
 
 def _span(counts: Iterable[int]) -> str:
@@ -75,14 +77,14 @@ _PROCEDURES = {
 }
 
 
-def holds(delta: Delta, unit: str, resamples: int) -> str:
-    """What the 95 % intervals hold, without a full stop, for differences like this one."""
-    how = f"({_PROCEDURES[delta.procedure].replace('masks', f'{unit}s')}, {resamples:,} resamples)"
-    if delta.holds == "masks and images":
+def holds(sources: str, procedure: str, repetitions: int, unit: str, resamples: int) -> str:
+    """What a 95 % interval holds and how it is made, to follow "95% intervals hold" or "a 95% interval for"."""
+    how = f"({_PROCEDURES[procedure].replace('masks', f'{unit}s')}, {resamples:,} resamples)"
+    if sources == "masks and images":
         others = "other masks, with their training seeds," if unit == "mask" else "other training seeds on this mask"
-        return f"95% intervals hold {others} and other test images {how}"
-    few = counted(delta.repetitions, unit)
-    return f"95% intervals hold other test images only {how}: {few} cannot show what another {unit} changes, three can"
+        return f"{others} and other test images {how}"
+    few = counted(repetitions, unit)
+    return f"other test images only {how}: {few} cannot show what another {unit} changes, three can"
 
 
 def correction_text(comparison: Comparison, block: BlockComparison) -> str:

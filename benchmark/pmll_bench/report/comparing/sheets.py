@@ -43,11 +43,20 @@ def _caption(comparison: Comparison, block: BlockComparison) -> str:
     """What the numbers of a block are, and what their intervals hold."""
     means = [pair.mean for pair in block.pairs]
     sentences = [
-        f"Paired by test image and {block.unit}: {design_text(means, block.unit)}",
-        holds(means[0], block.unit, comparison.resamples),
+        f"Paired by test image and {block.unit}: {_design(means, block)}",
+        f"95% intervals hold {holds_text(means[0], block, comparison.resamples)}",
         correction_text(comparison, block),
     ]
     return " ".join([block.caption, *(f"{each}." for each in sentences if each)])
+
+
+def _design(deltas: Sequence[Delta], block: BlockComparison) -> str:
+    return design_text([each.repetitions for each in deltas], [each.seeds for each in deltas], block.unit)
+
+
+def holds_text(delta: Delta, block: BlockComparison, resamples: int) -> str:
+    """What the interval of a difference holds."""
+    return holds(delta.holds, delta.procedure, delta.repetitions, block.unit, resamples)
 
 
 def _key(block: BlockComparison) -> str:

@@ -27,6 +27,7 @@ from ..run.logged import Logged
 from ..run.outcome import Outcome
 from ..run.progress import listening
 from ..run.stopping import Stop, stop_on_interrupt
+from ..run.tracking import check_trackers
 from ..store.status import BROKEN, cell_status, failures
 from ..store.store import Store
 from .results import ROOT, results_frame
@@ -70,6 +71,8 @@ def run(
     device: str | None = None,
     threads: int | None = None,
     progress: bool = False,
+    keep_model: bool = False,
+    log_to: Sequence[str] = (),
     **axes: Unpack[Axes],
 ) -> pd.DataFrame:
     """Run the missing cells of a grid as `pmll-bench run` does, and return the results of all its cells.
@@ -85,6 +88,8 @@ def run(
         device: `cpu`, `cuda` or `cuda:1`; the default is a GPU if there is one.
         threads: CPU threads per process; the default is 1 on the track `smoke`, else all cores.
         progress: whether to show the progress on stderr.
+        keep_model: whether to keep the trained models. Finished cells without one are trained again.
+        log_to: trackers that watch the training: `tensorboard`, `wandb`.
         axes: keys of a grid file, such as `methods=["bce", "my_method.py"]`, `ratios=[0.1, 0.5]`, `seeds=range(3)` or
             `set={"recipe.epochs": 2}`; they override `grid`.
 
@@ -111,17 +116,17 @@ def run(
         raise ConfigError(f"unknown launcher {launcher!r}", hint=hint)
     if slots is not None and launcher != "local":
         raise ConfigError("slots are for the launcher local", hint='add launcher="local"')
+    kept = {"keep_model": keep_model, "log": check_trackers(log_to)}
     request, place = _request(grid, axes), Path(root)
     planned = prepared_plan(request, place)
     for note in planned.notes:
         log.warning("%s", note)
     fetch_words(planned, request, place, lambda text: log.warning("%s", text))
     store = Store.open(place)
-    missing = sum(store.summary(each.cell) is None for each in planned.cells)
+    missing = sum(store.is_missing(each, with_model=keep_model) for each in planned.cells)
     if missing:
-        carry_out = _carried_out_by(
-            launcher, slots, device, threads or usual_threads(each.track for each in planned.cells)
-        )
+        usual = threads or usual_threads(each.track for each in planned.cells)
+        carry_out = _carried_out_by(launcher, slots, device, usual, kept)
         with _listener(missing, shown=progress) as listener, stop_on_interrupt() as stop:
             outcome = carry_out(planned.groups, store, listener=listener, stop=stop)
         _raise_for(outcome, planned, store, stop)
@@ -141,17 +146,17 @@ def _request(grid: Mapping[str, Any] | str | os.PathLike[str] | None, axes: Mapp
 
 
 def _carried_out_by(
-    launcher: Launcher, slots: int | None, device: str | None, threads: int | None
+    launcher: Launcher, slots: int | None, device: str | None, threads: int | None, kept: Mapping[str, Any]
 ) -> Callable[..., Outcome]:
     """The function that runs groups, in this process or in several."""
     if launcher == "local":
         from ..launch.local.pool import run_in_slots, slots_here
 
-        return partial(run_in_slots, slots=slots_here(slots, device, threads))
+        return partial(run_in_slots, slots=[replace(each, **kept) for each in slots_here(slots, device, threads)])
     from ..run.execution import Execution
     from ..run.groups import run_groups
 
-    return partial(run_groups, execution=Execution(choose_device(device), threads or cores()))
+    return partial(run_groups, execution=Execution(choose_device(device), threads or cores(), **kept))
 
 
 @contextmanager

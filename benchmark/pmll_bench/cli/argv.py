@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from ..plan.request import declared
 
 LISTS = frozenset(field.flag for field in declared() if field.many and field.option and field.option.listed) | {
-    "--gpus"
+    "--gpus",
+    "--log",
 }
 USUAL = {"--watch": "10"}  # options whose value may be left out
 

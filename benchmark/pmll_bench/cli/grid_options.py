@@ -90,6 +90,14 @@ class RunOptions:
             "--keep-model",
         ),
     ] = False
+    log: Annotated[
+        list[str] | None,
+        _option(
+            "Watch the training of each cell with tensorboard or wandb, which an extra of that name installs. What it "
+            "shows is always in the cell's events.jsonl as well.",
+            "NAME",
+        ),
+    ] = None
     wait: Annotated[bool, _option("With slurm: wait for the jobs and print the results table.", "", "--wait")] = False
     dry_run: Annotated[
         bool, _option("List the cells with their ids and, with slurm, the jobs; run nothing.", "", "--dry-run")

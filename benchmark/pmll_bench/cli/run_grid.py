@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -54,6 +54,10 @@ def check_options(how: RunOptions) -> None:
         raise UsageError(f"--slots is for the launcher local, not {how.launcher}", hint="add --launcher local")
     if how.gpus:
         _check_gpus(how, how.gpus)
+    if how.log:
+        from ..run.tracking import check_trackers
+
+        check_trackers(how.log)
 
 
 def _check_gpus(how: RunOptions, gpus: list[str]) -> None:
@@ -103,8 +107,8 @@ def _submit(planned: Plan, layers: Layers, how: RunOptions) -> None:
     store = Store.open(how.root)
     threads = _threads(planned, how)
     tell_about_models(planned, store, how)
-    ask = partial(submit, device=how.device, threads=threads, keep_model=how.keep_model, follow_up=not how.wait)
-    jobs = ask(planned.groups, store, layers, note=tell)
+    ask = partial(submit, device=how.device, threads=threads, keep_model=how.keep_model, log_to=how.log or ())
+    jobs = ask(planned.groups, store, layers, follow_up=not how.wait, note=tell)
     if not jobs:
         tell(nothing_to_submit(planned.cells, store, learned_of(planned.groups, store)))
     if how.wait:
@@ -197,16 +201,17 @@ def _launcher(how: RunOptions, planned: Plan) -> Callable[..., Outcome]:
     from ..machine import choose_device, cores
 
     threads = _threads(planned, how)
+    kept: dict[str, Any] = {"keep_model": how.keep_model, "log": tuple(how.log or ())}
     if how.launcher == Launcher.local:
         from ..launch.local.pool import run_in_slots, slots_here
 
         slots = slots_here(how.slots, how.device, threads, how.gpus or ())
-        return partial(run_in_slots, slots=[replace(slot, keep_model=how.keep_model) for slot in slots])
+        return partial(run_in_slots, slots=[replace(slot, **kept) for slot in slots])
     from ..run.execution import Execution
     from ..run.groups import run_groups
 
     device, threads = choose_device(how.device), threads or cores()
-    return partial(run_groups, execution=Execution(device=device, threads=threads, keep_model=how.keep_model))
+    return partial(run_groups, execution=Execution(device=device, threads=threads, **kept))
 
 
 def _threads(planned: Plan, how: RunOptions) -> int | None:

@@ -31,6 +31,7 @@ from .execution import Execution
 from .listeners import Listener
 from .pseudo_labels import compared
 from .selection import Selection
+from .tracking import Event, ignore
 
 DAMAGE = (*DAMAGED_ARCHIVE, ValueError, UnpicklingError)
 OF_DAMAGE = {None, errno.EINVAL, errno.ENOENT}  # errors of the operating system that follow from a damaged position
@@ -80,6 +81,7 @@ class CellRun:
     lease: Lease | None = None
     select: Selection | None = None
     hidden_labels: Callable[[], Labels] | None = None  # the training labels that the method does not see
+    watch: Callable[[Event], None] = ignore  # told each event
 
     def __post_init__(self) -> None:
         self._saved, self._cost = time.monotonic(), 0.0
@@ -133,14 +135,16 @@ class CellRun:
         attempt = Attempt(folder.path, self.attempt.number)
         attempt.create()
         recipe = self.recipe.at(lr=rate, rates=())
-        return replace(self, recipe=recipe, folder=folder, attempt=attempt, select=None, hidden_labels=None)
+        return replace(
+            self, recipe=recipe, folder=folder, attempt=attempt, select=None, hidden_labels=None, watch=ignore
+        )
 
     def save(self, state: State, step: int = 0) -> None:
         if self.lease is not None and self.lease.lost is not None:
             return
         started = time.monotonic()
         with self._noting_trouble():
-            self.attempt.event({"event": "save", "step": step})
+            self._event({"event": "save", "step": step})
             self.attempt.save_checkpoint(step, lambda file: torch.save(state, file))
         self._saved = time.monotonic()
         self._cost = self._saved - started
@@ -154,7 +158,7 @@ class CellRun:
                 load = partial(torch.load, path, map_location=self.device, weights_only=True)
                 state: State = persist(path, load)
                 with self._noting_trouble():
-                    self.attempt.event({"event": "restore", "step": at})
+                    self._event({"event": "restore", "step": at})
                 return state
         return None
 
@@ -183,7 +187,7 @@ class CellRun:
         text = f"{why}; set aside: {path.relative_to(self.folder.path)}"
         with self._noting_trouble():
             put_aside(path)
-            self.attempt.event({"event": "note", "text": text})
+            self._event({"event": "note", "text": text})
         self.listener.note(f"{self.planned.cell.id}: {text}")
 
     def save_due(self) -> bool:
@@ -197,7 +201,7 @@ class CellRun:
     def report(self, epoch: int, epochs: int, losses: Mapping[str, float]) -> None:
         self._epochs[epoch], self._epoch = {"epoch": epoch, **losses}, epoch
         with self._noting_trouble():
-            self.attempt.event({"event": "epoch", "epoch": epoch, "epochs": epochs, **losses})
+            self._event({"event": "epoch", "epoch": epoch, "epochs": epochs, **losses})
         self.listener.cell_progress(self.planned, epoch, epochs, losses)
 
     def record(self, name: str, positions: Positions, values: np.ndarray) -> None:
@@ -209,13 +213,18 @@ class CellRun:
             found |= compared(name, positions, values, self.hidden_labels())
         self._compared.setdefault(name, {})[epoch] = found
         with self._noting_trouble():
-            self.attempt.event({"event": "belief", "name": name, "found": found})
+            self._event({"event": "belief", "name": name, "found": found})
 
     def after_epoch(self, epoch: int, predict: Callable[[ImageSet], Scores]) -> None:
         if self.select is not None:
             with self._noting_trouble():
                 self._maps[epoch] = self.select(epoch, predict)
-                self.attempt.event({"event": "selection", "epoch": epoch, "map": self._maps[epoch]})
+                self._event({"event": "selection", "epoch": epoch, "map": self._maps[epoch]})
+
+    def _event(self, event: Event) -> None:
+        """Record an event in the log of the attempt, and tell those who watch."""
+        self.attempt.event(event)
+        self.watch(event)
 
     @contextmanager
     def _noting_trouble(self) -> Iterator[None]:

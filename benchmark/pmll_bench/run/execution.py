@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -15,6 +16,7 @@ class Execution:
     save_every: float = 10.0  # minimum number of seconds between two checkpoints of a cell
     job: str = ""
     keep_model: bool = False  # whether the trained models are kept with the results
+    log: Sequence[str] = ()  # the trackers that watch the cells (`tracking.TRACKERS`)
     gpu: str = ""  # the only GPU that the process sees, by its number or UUID; "" if it sees all
 
     def apply(self) -> None:

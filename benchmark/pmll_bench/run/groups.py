@@ -38,6 +38,7 @@ from .outcome import Outcome
 from .rates import choose_rates
 from .recording import leave_out, record_cells
 from .scoring import publish
+from .tracking import Watch
 from .training import Training, start_training
 
 T = TypeVar("T")
@@ -131,6 +132,8 @@ class _GroupRun:
     meter: Meter = field(init=False)
     attempts: dict[str, Attempt] = field(default_factory=dict)  # those that have not ended, by cell
     broken: StoreError | None = None  # why nothing more can be recorded
+    watches: dict[str, Watch] = field(default_factory=dict)  # of the cells that have not ended
+    trackers_without_start: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.meter = Meter(self.execution.device)
@@ -194,7 +197,10 @@ class _GroupRun:
         folder, here = self.store.folder(planned.cell), environment(self.execution.threads, self.execution.device)
         attempt = self.attempts[planned.cell.id] = folder.begin(planned, here, self.execution.job)
         lease = self.leases[planned.cell.id]
-        return CellRun(planned, planned.recipe, folder, attempt, self.execution, self.listener, self.stop, lease)
+        watch = Watch(planned, self.store.root, self.execution.log, self.listener.note, self.trackers_without_start)
+        self.watches[planned.cell.id] = watch
+        parts = (self.execution, self.listener, self.stop, lease)
+        return CellRun(planned, planned.recipe, folder, attempt, *parts, watch=watch)
 
     def _train_and_predict(self, cells: Sequence[Training], test: ImageSet, started: float) -> Seconds:
         """Train the cells and predict their scores together; return the times, with training counted from `started`."""
@@ -255,5 +261,7 @@ class _GroupRun:
             folder.drop_checkpoints()
 
     def _finished(self, planned: Planned, state: EndKind, seconds: float) -> None:
+        if (watch := self.watches.pop(planned.cell.id, None)) is not None:
+            watch.end(self.store.folder(planned.cell) if state == "done" else None)
         self.outcome.add(planned, state)
         self.listener.cell_finished(planned, state, seconds)

@@ -24,6 +24,7 @@ KNOWN = re.compile(
             rf"{CELL}/({IN_CELL}){DAMAGED}",
             rf"{CELL}/(tries/{NAME}/)?attempts/{NUMBER}/({IN_ATTEMPT}){DAMAGED}",
             r"methods/[0-9a-f]+\.py",
+            r"(tensorboard|wandb)/.*",
             r"slurm/(\.submission_file_[0-9a-f]{32}\.sh|[0-9a-f]{32}_\d+\.pkl)",
             rf"slurm/(absent|{JOB})\.json",
             rf"slurm/{JOB}/{JOB}_.*",

@@ -139,7 +139,8 @@ def execution_of(options: Options) -> Execution:
     allocated = "cuda" if any(os.environ.get(name) for name in GPUS) else "cpu"
     device = choose_device(options.get("device") or allocated)
     threads, keep_model = int(os.environ.get("OMP_NUM_THREADS") or cores()), options.get("keep_model") == "yes"
-    return Execution(device=device, threads=threads, keep_model=keep_model, job=own_job())
+    log = tuple((options.get("log") or "").split())
+    return Execution(device=device, threads=threads, keep_model=keep_model, log=log, job=own_job())
 
 
 def _record(error: Exception, folders: Sequence[CellFolder]) -> None:

@@ -43,6 +43,7 @@ def submit(
     device: str | None = None,
     threads: int | None = None,
     keep_model: bool = False,
+    log_to: Sequence[str] = (),
     follow_up: bool = True,
     note: Callable[[str], None] = log.warning,
 ) -> list[str]:
@@ -65,6 +66,7 @@ def submit(
     name = secrets.token_hex(8)
     limits = {"parallel": str(parallel_of(layers)), "largest": str(_largest(cluster))}
     chosen = {**({"threads": str(threads)} if threads else {}), **({"keep_model": "yes"} if keep_model else {})}
+    chosen |= {"log": " ".join(log_to)} if log_to else {}
     of_all = {"device": device, **chosen, **limits}
     common = {**of_all, "submission": name, **planned_code(code)}
     record = partial(SubmissionRecord, cluster=cluster.get("ClusterName", ""), user=user(), code=code)

@@ -1,0 +1,1 @@
+"""The trackers of `run --log`, one module each; see `run.tracking`."""

@@ -39,6 +39,8 @@ def test_a_learner_s_size_memory_and_pace_are_recorded(tmp_path: Path) -> None:
     assert cost.peak_memory > 50_000_000  # torch alone takes more
     assert cost.images_per_second is not None
     assert cost.images_per_second >= 2 * 48 / result.seconds.train  # which counts what comes before training, too
+    assert cost.flops is not None
+    assert cost.flops > 10**7  # of the embedded tower; 2 per multiply-add
     assert not result.deterministic
 
 
@@ -48,7 +50,7 @@ def test_without_an_epoch_there_is_no_pace(tmp_path: Path) -> None:
 
 def test_a_method_of_one_s_own_has_no_size_that_we_know(tmp_path: Path) -> None:
     cost = cost_of(result_of(method_file(tmp_path), tmp_path / "runs"))
-    assert (cost.trained_parameters, cost.parameters) == (None, None)
+    assert (cost.trained_parameters, cost.parameters, cost.flops) == (None, None, None)
     assert cost.images_per_second is not None  # it reports its epochs
 
 

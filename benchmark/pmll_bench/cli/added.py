@@ -1,4 +1,4 @@
-"""What `table` adds to its rows on request: published numbers."""
+"""What `table` adds to its rows on request: published numbers and costs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..report.frame import Line
-    from ..report.papers.departures import Made
     from ..report.tables.table import Table
+    from ..store.result import Result
+    from ..store.store import Store
 
 
 def with_papers(table: Table, lines: pd.DataFrame, root: Path) -> Table:
@@ -24,10 +25,23 @@ def with_papers(table: Table, lines: pd.DataFrame, root: Path) -> Table:
     if set(lines["labels"]) != {"all"}:
         raise UsageError("published numbers are over all labels", hint="leave out --labels, or --against")
     store = Store.open(root, create=False)
+    return against_papers(table, lines, lambda line: made(_result(store, line)))
 
-    def how(line: Line) -> Made:
-        result = store.cell_at(f"{line['dataset']}/{line['method']}/{line['cell_id']}").result()
-        assert result is not None, "the summary of this result has just been read"
-        return made(result)
 
-    return against_papers(table, lines, how)
+def with_cost(table: Table, lines: pd.DataFrame, root: Path) -> Table:
+    """The table with the costs of its rows; `lines` is the frame that it was built from."""
+    from ..report.cost import spent, with_costs
+    from ..store.store import Store
+
+    store = Store.open(root, create=False)
+    names = ("dataset", "method", "cell_id")
+    cells = {tuple(each) for each in lines[list(names)].itertuples(index=False, name=None)}
+    costs = {cell[-1]: spent(_result(store, dict(zip(names, cell, strict=True)))) for cell in cells}
+    return with_costs(table, lines, costs)
+
+
+def _result(store: Store, line: Line) -> Result:
+    """The result of a line of a frame."""
+    result = store.cell_at(f"{line['dataset']}/{line['method']}/{line['cell_id']}").result()
+    assert result is not None, "the summary of this result has just been read"
+    return result

@@ -1,4 +1,4 @@
-"""Measures the cost of training: memory, images per second, parameters. It is recorded, not part of an identity."""
+"""Measures the cost of training: memory, pace, parameters, FLOPs. It is recorded, not part of an identity."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import resource
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 import torch
 
-from pmll_methods.engine.size import size
+from pmll_methods.engine.isolation import result_or_error
+from pmll_methods.engine.size import flops_per_image, size
 from pmll_methods.engine.torch_method import TorchMethod
+from pmll_methods.learners.learner import AnyLearner
 
 from ..store.result import Cost
 from .training import Training
@@ -23,6 +26,7 @@ class Meter:
 
     def __init__(self, device: str) -> None:
         self.device, self.seconds = torch.device(device), 0.0
+        self._counted: dict[str, int | None] = {}  # FLOPs per image by method, settings and classes
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
         else:
@@ -47,7 +51,17 @@ class Meter:
             parameters=None if parameters is None else parameters.total,
             peak_memory=self._peak(),
             images_per_second=images / self.seconds if images else None,
+            flops=None if learner is None else self._flops(learner, cell.run.recipe.resolution),
         )
+
+    def _flops(self, learner: AnyLearner, resolution: int) -> int | None:
+        """The FLOPs per image, counted once per kind of learner; None if its prediction fails on noise."""
+        settings = repr((type(learner), learner.settings, len(learner.problem.classes), resolution))
+        if settings not in self._counted:
+            count = partial(flops_per_image, learner, resolution, str(self.device))
+            found = result_or_error(count)
+            self._counted[settings] = None if isinstance(found, Exception) else found
+        return self._counted[settings]
 
     def _peak(self) -> int:
         if self.device.type == "cuda":

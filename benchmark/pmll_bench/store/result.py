@@ -84,13 +84,15 @@ class Cost(Part):
 
     `parameters` includes frozen towers. `peak_memory` is in bytes: the memory allocated by torch on the GPU, else the
     resident set of the process. `images_per_second` is the number of training images over all epochs, divided by the
-    training time of the group; None if no epoch is reported.
+    training time of the group; None if no epoch is reported. `flops` are those of predicting one image
+    (`pmll_methods.engine.size.flops_per_image`); None if the method is not a `Learner`, and in older results.
     """
 
     trained_parameters: int | None
     parameters: int | None
     peak_memory: int
     images_per_second: float | None = stored_as("pictures_per_second")
+    flops: int | None = None
 
 
 class Effort(Part):

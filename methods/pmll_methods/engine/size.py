@@ -1,10 +1,13 @@
-"""The size of a learner: the parameters that it trains, and all parameters."""
+"""The size of a learner: the parameters that it trains, all parameters, and the FLOPs of a prediction."""
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
+import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from ..learners.learner import AnyLearner
 
@@ -26,3 +29,25 @@ def size(learner: AnyLearner) -> Size:
     frozen = learner.problem.tower
     tower = {id(each): each.numel() for each in (frozen.parameters() if frozen is not None else ())}
     return Size(sum(trained.values()) + solved, own - copied + sum(tower.values()))
+
+
+@torch.no_grad()
+def flops_per_image(learner: AnyLearner, resolution: int, device: str) -> int:
+    """The FLOPs of predicting one image of `resolution` pixels, with two operations per multiply-add.
+
+    Matrix products, convolutions and attention are counted, as by torch. What `head` computes once for all images, such
+    as label texts and graphs, is not.
+    """
+    noise = bytearray(os.urandom(3 * resolution**2))  # an image whose features no tower remembers
+    image = torch.frombuffer(noise, dtype=torch.uint8).view(1, 3, resolution, resolution)
+    training, fast = learner.training, torch.backends.mha.get_fastpath_enabled()
+    learner.eval()
+    torch.backends.mha.set_fastpath_enabled(False)  # the fused layer is not counted
+    try:
+        head = learner.head()
+        with FlopCounterMode(display=False) as counter:
+            learner(learner.encode(image.to(device)), head)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+        learner.train(training)
+    return int(counter.get_total_flops())

@@ -21,7 +21,6 @@ from ..tables.row import Beside, Cell, Row
 from ..tables.table import Block, Table
 from .departures import Made
 
-MINUS = "−"
 HARMLESS = ("mean and sd over runs",)  # says how often, not how
 TOWERS = ("RN50", "RN101")
 NOTE = (
@@ -41,7 +40,7 @@ class Difference(Number):
         if math.isnan(self.mean):
             return super().mean_text
         rounded = float(f"{self.mean:.{self.decimals}f}") + 0.0  # no negative zero
-        return f"{rounded:+.{self.decimals}f}".replace("-", MINUS)
+        return f"{rounded:+.{self.decimals}f}"
 
 
 def against_papers(table: Table, lines: pd.DataFrame, made: Callable[[Line], Made]) -> Table:

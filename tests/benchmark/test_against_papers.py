@@ -221,7 +221,8 @@ def test_the_command(command: Command, tmp_path: Path) -> None:
     keep(tmp_path / "runs", *[paper_result("dualcoop"), paper_result("sarl")])
     lines = command("table", "--against", "paper").out.splitlines()
     shown = [" ".join(line.split()) for line in lines]
-    assert "SARL 2024, Table 2 (selection not stated) 88.5 ± 0.2" in shown
+    assert "SARL 2024, Table 2 [1] 88.5 ± 0.2" in shown
+    assert "[1] selection not stated" in shown
     assert "difference +1.5" in shown
     rows = json.loads(command("table", "--against", "paper", "--json").out)["blocks"][0]["beside"]
     assert [(row["kind"], row["below"]) for row in rows][:2] == [

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
 
 from ..errors import UsageError
 
@@ -14,6 +17,26 @@ if TYPE_CHECKING:
     from ..report.tables.table import Table
     from ..store.result import Result
     from ..store.store import Store
+
+
+class Against(StrEnum):
+    """What a table is compared with."""
+
+    paper = "paper"
+
+
+AgainstOption: TypeAlias = Annotated[
+    Against | None,
+    typer.Option(metavar="paper", help="paper: published numbers below the rows, with the difference."),
+]
+Cost: TypeAlias = Annotated[bool, typer.Option("--cost", help="Add time, peak memory, parameters and FLOPs per image.")]
+
+
+def added(table: Table, lines: pd.DataFrame, root: Path, *, against: Against | None, cost: bool) -> Table:
+    """A table with what the options ask for; `lines` is the frame that it was built from."""
+    if against is not None:
+        table = with_papers(table, lines, root)
+    return with_cost(table, lines, root) if cost else table
 
 
 def with_papers(table: Table, lines: pd.DataFrame, root: Path) -> Table:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from ..errors import Exit, UsageError
+from .added import AgainstOption, Cost, added
 from .choosing import Labels, Metric, chosen_results, in_print, layout_of
 from .options import STORE, DataRoot, Datasets, Methods, Root
 from .output import print_table, tell
@@ -91,6 +92,8 @@ def table(
     spread: SpreadOption = Spread.sd,
     ranks: Ranks = False,
     oracle_gap: OracleGap = False,
+    against: AgainstOption = None,
+    cost: Cost = False,
     strict: Strict = False,
     data_root: DataRoot = None,
     root: Root = STORE,
@@ -105,6 +108,7 @@ def table(
       pmll-bench table
       pmll-bench table --datasets shapes --metric CF1 --format latex -o table.tex
       pmll-bench table --spread interval --ranks
+      pmll-bench table --against paper
     """
     from ..report.frame import frame
     from ..report.tables.table import build
@@ -118,6 +122,7 @@ def table(
         settings = in_print(settings, chosen.results)
     results = frame(chosen.results, labels)
     made = refined(build(results, settings), results, (root, data_root), spread, ranks=ranks, oracle_gap=oracle_gap)
+    made = added(made, results, root, against=against, cost=cost)
     _write(made, form, output, tex_macros)
     numbers = [cell for block in made.blocks for row in block.rows for cell in row.means.cells]
     if strict and (chosen.unfinished or any(cell.n == 0 for cell in numbers)):

@@ -24,8 +24,8 @@ from .departures import Made
 HARMLESS = ("mean and sd over runs",)  # says how often, not how
 TOWERS = ("RN50", "RN101")
 NOTE = (
-    "Published numbers are never ranked. A difference is ours minus that of the paper. In grey: the tags in brackets "
-    "differ or are not known, so the difference is no statement about a method."
+    "Published numbers are never ranked. A difference is ours minus that of the paper. In grey: the tags named at the "
+    "row differ or are not known, so the difference is no statement about a method."
 )
 TRUSTED = {"others": "quoted by others", "repository": "released page", "log": "released log"}
 ORDER = list(TRUST)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
+from typing import Any
 
 from docutils import nodes
 from sphinx.addnodes import download_reference, pending_xref
@@ -24,12 +25,13 @@ root_doc = "docs/index"
 include_patterns = ["docs/**", "results/*.md", "*/README.md", "CHANGELOG.md", "CONTRIBUTING.md"]
 exclude_patterns = ["docs/_*", "docs/*/_*", ".*", "build", "dist", "runs", "site"]
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 myst_heading_anchors = 3  # as on GitHub
 myst_enable_extensions = ["colon_fence", "deflist"]
 suppress_warnings = ["misc.highlighting_failure"]  # in examples, an ellipsis stands for what depends on the place
 smartquotes = False  # "--" is an option
 default_role = "code"  # docstrings mark code with single backticks
+add_module_names = False
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 copybutton_prompt_text = "$ "
@@ -55,7 +57,14 @@ def offer_other_pages(app: Sphinx, page: nodes.document) -> None:
             link.replace_self(file)
 
 
+def leave_out_arguments(*event: Any) -> tuple[str, str] | None:
+    """The signature of a protocol, which nobody calls."""
+    *_, signature, _ = event
+    return ("", "") if signature == "(*args, **kwargs)" else None
+
+
 def setup(app: Sphinx) -> None:
     """Connect what happens while the site is built."""
     app.connect("builder-inited", lambda app: _pages.write(Path(app.confdir)))
+    app.connect("autodoc-process-signature", leave_out_arguments)
     app.connect("doctree-read", offer_other_pages, priority=100)  # before downloads are collected

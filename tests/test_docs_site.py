@@ -11,6 +11,7 @@ import _pages
 import pytest
 import typer
 
+import pmll_bench
 from doc_pages import PAGES, ROOT, commands, links, text_of
 from pmll_bench.cli import app, main
 from pmll_bench.errors import Exit
@@ -78,6 +79,13 @@ def test_the_reference_has_every_command_with_every_option_and_working_examples(
             assert not missing, name
             assert page.count("```sh\npmll-bench ") >= 1, name
     assert "\b" not in "".join(written.values())
+
+
+def test_the_python_reference_has_every_name_that_the_package_exports(written: dict[str, str]) -> None:
+    reference = "".join(text for path, text in written.items() if path.startswith("python/"))
+    for name in pmll_bench.__all__:
+        assert re.search(rf"^\.\. auto\w+:: pmll_bench[\w.]*\.{name}$", reference, re.MULTILINE), name
+        assert getattr(pmll_bench, name).__doc__, name
 
 
 def test_the_table_of_exit_codes_is_complete(written: dict[str, str]) -> None:

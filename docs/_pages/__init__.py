@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from . import cards, commands, data_sets, schemas
+from . import cards, commands, data_sets, interface, schemas
 
-FOLDERS = ("methods", "data-sets", "commands", "schemas")
+FOLDERS = ("methods", "data-sets", "commands", "python", "schemas")
 """The folders below `docs` that hold written pages only."""
 
 
 def pages() -> dict[str, str]:
     """The content of every written file, by its path below `docs`. Names that begin with `_` are parts of pages."""
-    parts: tuple[Mapping[str, str], ...] = (cards.files(), data_sets.files(), commands.files(), schemas.files())
+    rooms = (cards, data_sets, commands, schemas, interface)
+    parts: list[Mapping[str, str]] = [room.files() for room in rooms]
     return {path: text for part in parts for path, text in part.items()}
 
 

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     tracks = "tracks"
     ablations = "ablations"
     published = "published"
+    metrics = "metrics"
 
 
 Shown: TypeAlias = Annotated[
@@ -74,7 +75,10 @@ NOT_LISTED = ("cite", "averaged")  # what --json has in addition
 
 def list_names(
     kind: Annotated[
-        Kind, typer.Argument(metavar="KIND", help="methods, datasets, regimes, masks, tracks, ablations or published.")
+        Kind,
+        typer.Argument(
+            metavar="KIND", help="methods, datasets, regimes, masks, tracks, ablations, published or metrics."
+        ),
     ],
     methods: Methods = None,
     datasets: Datasets = None,
@@ -82,7 +86,7 @@ def list_names(
     metric: WithMetric = "",
     as_json: Json = False,
 ) -> None:
-    """List methods, data sets, regimes, masks, tracks, ablations or published numbers.
+    """List methods, data sets, regimes, masks, tracks, ablations, published numbers or metrics.
 
     The filters --methods, --datasets, --regime and --metric are for published
     numbers. Each number has its source, its protocol, and how its epoch was

@@ -14,15 +14,23 @@ from .output import tell
 if TYPE_CHECKING:
     from ..report.chosen import Chosen
     from ..report.tables.table import Layout
+    from ..store.result import Result
     from ..store.summary import Summary
 
 Metric: TypeAlias = Annotated[
     str,
-    typer.Option(metavar="NAME", help="map, map_hcp, OF1, CF1, top3_CF1 …", autocompletion=names_of("metrics")),
+    typer.Option(
+        metavar="NAME",
+        help="map, map_hcp, OF1, CF1, top3_CF1 …; 'pmll-bench list metrics' explains them.",
+        autocompletion=names_of("metrics"),
+    ),
 ]
 Labels: TypeAlias = Annotated[
     str,
     typer.Option(metavar="FILTER", help="all, or usable: labels with at least 5 training and 1 test positives."),
+]
+Ratios: TypeAlias = Annotated[
+    list[str] | None, typer.Option(metavar="R …", help="Only these ratios: 0.1, or 10%; default: all.")
 ]
 Resamples: TypeAlias = Annotated[int, typer.Option(min=100, metavar="N", help="Resamples of the test images.")]
 ResampleSeed: TypeAlias = Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the resamples.")]
@@ -63,3 +71,26 @@ def chosen_results(root: Path, methods: list[str] | None, datasets: list[str] | 
     for warning in chosen.warnings:
         tell(warning)
     return chosen
+
+
+def at_ratios(chosen: Chosen, ratios: list[str] | None) -> Chosen:
+    """The results at some ratios; all without any. Raises `ConfigError` if there is no result at one of them."""
+    from ..errors import ConfigError
+    from ..plan.cell import parse_ratio, percent
+
+    if not ratios:
+        return chosen
+    wanted, found = {*map(parse_ratio, ratios)}, {result.ratio for result in chosen.results}
+    if absent := sorted(wanted - found):
+        has = ", ".join(map(percent, sorted(found)))
+        raise ConfigError(f"no results at {', '.join(map(percent, absent))}", hint=f"there are results at {has}")
+    return replace(chosen, results=[result for result in chosen.results if result.ratio in wanted])
+
+
+def whole_results(root: Path, chosen: Chosen) -> list[Result]:
+    """The whole results behind summaries: with the AP of each label, which summaries do not hold."""
+    from ..store.store import Store
+
+    store = Store.open(root, create=False)
+    folders = (store.cell_at(f"{each.dataset}/{each.method}/{each.cell_id}") for each in chosen.results)
+    return [result for folder in folders if (result := folder.result()) is not None]

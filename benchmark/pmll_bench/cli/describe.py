@@ -25,7 +25,7 @@ TRACKS = {
 
 
 def catalogue(kind: str) -> list[dict[str, Any]]:
-    """All names of a kind (methods, datasets, regimes, masks, tracks, ablations, published) as records."""
+    """All names of a kind (methods, datasets, regimes, masks, tracks, ablations, published, metrics) as records."""
     match kind:
         case "methods":
             return _methods()
@@ -45,6 +45,10 @@ def catalogue(kind: str) -> list[dict[str, Any]]:
             return _ablations()
         case "published":
             return published_records()
+        case "metrics":
+            from ..report.metric_names import EXPLAINED
+
+            return [{"name": name, "title": title} for name, title in EXPLAINED.items()]
         case _:
             return [{"name": name, "title": title} for name, title in TRACKS.items()]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -11,13 +12,14 @@ import typer
 
 from ..errors import Exit, UsageError
 from .added import AgainstOption, Cost, added
-from .choosing import Labels, Metric, chosen_results, in_print, layout_of
+from .choosing import Labels, Metric, Ratios, at_ratios, chosen_results, in_print, layout_of, whole_results
 from .options import STORE, DataRoot, Datasets, Methods, Root
-from .output import print_table, tell
+from .output import print_fitted, print_table, tell
 from .uncertainty import OracleGap, Ranks, Spread, SpreadOption, refined
 
 if TYPE_CHECKING:
-    from ..report.tables.table import Table
+    from ..report.tables.table import Layout, Table
+    from ..store.result import Result
 
 
 class Format(StrEnum):
@@ -29,6 +31,14 @@ class Format(StrEnum):
     latex = "latex"
     html = "html"
     json = "json"
+
+
+class SortBy(StrEnum):
+    """The order of the labels of a table by label."""
+
+    frequency = "frequency"
+    name = "name"
+    ap = "ap"
 
 
 class Form(StrEnum):
@@ -58,6 +68,20 @@ LayoutOption: TypeAlias = Annotated[
         ),
     ),
 ]
+PerClass: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--per-class",
+        help=(
+            "Show the AP of each label, averaged over the ratios, in groups by known training positives: many (more "
+            "than 100), medium (20 to 100) and few (fewer than 20), with the mean AP of each group."
+        ),
+    ),
+]
+Sort: TypeAlias = Annotated[
+    SortBy,
+    typer.Option(metavar="BY", help="With --per-class: frequency, name or ap (highest mean over the methods first)."),
+]
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Same as --format json.")]
 Output: TypeAlias = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the table to a file.")
@@ -84,7 +108,10 @@ def table(
     methods: Methods = None,
     datasets: Datasets = None,
     format: FormatOption = Format.terminal,
+    ratios: Ratios = None,
     layout: LayoutOption = Form.auto,
+    per_class: PerClass = False,
+    sort: Sort = SortBy.frequency,
     as_json: AsJson = False,
     output: Output = None,
     tex_macros: TexMacros = None,
@@ -101,7 +128,7 @@ def table(
     """Print the results table: one row per method, one column per ratio.
 
     LaTeX and HTML show the names of methods and data sets as papers print them;
-    LaTeX cites them. 'pmll-bench list metrics' explains the metrics.
+    LaTeX cites them.
 
     \b
     Examples:
@@ -109,29 +136,49 @@ def table(
       pmll-bench table --datasets shapes --metric CF1 --format latex -o table.tex
       pmll-bench table --spread interval --ranks
       pmll-bench table --against paper
+      pmll-bench table --per-class --sort ap --ratios 10%
     """
     from ..report.frame import frame
     from ..report.tables.table import build
 
     form = Format.json if as_json else format
-    if tex_macros is not None and form != Format.latex:
-        raise UsageError(f"--tex-macros is for LaTeX, but the format is {form}", hint="add --format latex")
-    chosen = chosen_results(root, methods, datasets)
+    if tex_macros is not None and (form != Format.latex or per_class):
+        what = "tables by label have none" if per_class else f"the format is {form}"
+        raise UsageError(f"--tex-macros is for tables in LaTeX, but {what}", hint="use --format latex alone")
+    chosen = at_ratios(chosen_results(root, methods, datasets), ratios)
     settings = replace(layout_of(chosen.results, metric, decimals), form=layout)
     if form in (Format.latex, Format.html):
         settings = in_print(settings, chosen.results)
-    results = frame(chosen.results, labels)
-    made = refined(build(results, settings), results, (root, data_root), spread, ranks=ranks, oracle_gap=oracle_gap)
-    made = added(made, results, root, against=against, cost=cost)
-    _write(made, form, output, tex_macros)
-    numbers = [cell for block in made.blocks for row in block.rows for cell in row.means.cells]
-    if strict and (chosen.unfinished or any(cell.n == 0 for cell in numbers)):
+    if per_class:
+        plain = (metric, labels, layout, spread, against) == ("map", "all", Form.auto, Spread.sd, None)
+        if not plain or ranks or oracle_gap or cost:
+            raise UsageError("--per-class shows only AP", hint="combine it with --sort, --ratios and --format alone")
+        _write_labels(whole_results(root, chosen), settings, sort, form, output)
+        missing = False
+    else:
+        results = frame(chosen.results, labels)
+        made = refined(build(results, settings), results, (root, data_root), spread, ranks=ranks, oracle_gap=oracle_gap)
+        made = added(made, results, root, against=against, cost=cost)
+        _write_table(made, form, output, tex_macros)
+        missing = any(cell.n == 0 for block in made.blocks for row in block.rows for cell in row.means.cells)
+    if strict and (chosen.unfinished or missing):
         raise typer.Exit(Exit.INCOMPLETE)
 
 
-def _write(made: Table, form: Format, output: Path | None, tex_macros: Path | None) -> None:
-    """Write a table to a file or print it, and its macros to theirs."""
-    from ..files import write_whole
+def _write_labels(results: list[Result], layout: Layout, sort: SortBy, form: Format, output: Path | None) -> None:
+    """Write or print the AP of each label."""
+    from ..report.formats.labels import FORMATS, terminal
+    from ..report.tables.labels import label_blocks
+
+    blocks = label_blocks(results, layout, sort.value)
+    if output is None and form == Format.terminal:
+        print_fitted(partial(terminal, blocks))
+    else:
+        _write(FORMATS[form](blocks), output)
+
+
+def _write_table(made: Table, form: Format, output: Path | None, tex_macros: Path | None) -> None:
+    """Write or print a table, and write its macros."""
     from ..report.formats.latex import latex
     from ..report.formats.macros import STYLE, macros
     from ..report.formats.registry import FORMATS
@@ -139,10 +186,17 @@ def _write(made: Table, form: Format, output: Path | None, tex_macros: Path | No
     if output is None and form == Format.terminal:
         print_table(made)
         return
-    text = FORMATS[form](made) if tex_macros is None else latex(made, STYLE)
-    if output is None:
+    _write(FORMATS[form](made) if tex_macros is None else latex(made, STYLE), output)
+    if tex_macros is not None:
+        _write(macros(made, tex_macros.name), tex_macros)
+
+
+def _write(text: str, file: Path | None) -> None:
+    """Write a text to a file, or print it."""
+    from ..files import write_whole
+
+    if file is None:
         print(text, end="")
-    for path, content in ((output, text), (tex_macros, macros(made, tex_macros.name) if tex_macros else "")):
-        if path is not None:
-            write_whole(path, content.encode())
-            tell(f"written: {path}")
+    else:
+        write_whole(file, text.encode())
+        tell(f"written: {file}")

@@ -16,5 +16,5 @@ def cell_text(cell: Cell, marks: Mapping[Mark, str]) -> str:
 
 def notes(sheet: Sheet, best: str, second: str) -> tuple[str, ...]:
     """The notes below a table, with one about its marks first; `best` and `second` name how they look."""
-    marks = f"{best}: best; {second}: second best of a column, by the rounded numbers."
+    marks = f"{best}: best; {second}: second best of a {sheet.ranked}, by the rounded numbers."
     return (marks, *sheet.notes) if sheet.marked else sheet.notes

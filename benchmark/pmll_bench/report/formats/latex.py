@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..tables.aggregate import MISSING, Mark, Number
@@ -57,13 +57,17 @@ def latex(table: Table, style: Style = PLAIN) -> str:
     Methods are cited where the table's layout has keys. A table that fits into a column of two-column text is a
     `table`, a wider one a `table*` (`width.fit`).
     """
-    shown = sheets(table)
+    return latex_document(sheets(table), style, table.layout.cites)
+
+
+def latex_document(shown: Sequence[Sheet], style: Style = PLAIN, cites: Mapping[str, str] | None = None) -> str:
+    """Tables as floats, after a comment that names the packages that they need."""
     grey = style is PLAIN and any(line.grey for sheet in shown for line in sheet.lines)
     needs = [r"\usepackage{booktabs}", *([r"\usepackage{xcolor}"] if grey else [])]
     head = f"% needs {''.join(needs)}\n"
-    if any(table.layout.cites.get(line.label) for sheet in shown for line in sheet.lines):
+    if any((cites or {}).get(line.label) for sheet in shown for line in sheet.lines):
         head += "% 'pmll-bench bibtex' prints the references that it cites\n"
-    return head + "\n\n".join(latex_sheet(sheet, style, table.layout.cites) for sheet in shown) + "\n"
+    return head + "\n\n".join(latex_sheet(sheet, style, cites) for sheet in shown) + "\n"
 
 
 def latex_sheet(sheet: Sheet, style: Style = PLAIN, cites: Mapping[str, str] | None = None) -> str:

@@ -39,7 +39,7 @@ def terminal_sheet(
         heads, rows = _aligned(sheet, spell, spread=False)
         notes.append("± omitted to fit the width; use a wider terminal or another format.")
     if sheet.marked:
-        notes.insert(0, "* best, + second best of a column, by the rounded numbers.")
+        notes.insert(0, f"* best, + second best of a {sheet.ranked}, by the rounded numbers.")
     rule = Text(spell("─") * heads[-1].cell_len)
     console = Console(width=width, force_terminal=colour, color_system="standard" if colour else None)
     with console.capture() as capture:

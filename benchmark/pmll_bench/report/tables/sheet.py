@@ -45,6 +45,7 @@ class Sheet:
     notes: tuple[str, ...]
     key: str
     stub: str = "method"  # the heading above the names of the lines
+    ranked: str = "column"  # best and second best are those of a column or of a row
 
     @property
     def numbers(self) -> Iterator[Number]:

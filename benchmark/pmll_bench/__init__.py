@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pmll_methods.method import MethodError as MethodError
 
     from . import metrics as metrics
+    from .api.comparing import compare as compare
     from .api.data import MaskedDataset as MaskedDataset
     from .api.data import dataset as dataset
     from .api.data import list_datasets as list_datasets
@@ -30,10 +31,13 @@ if TYPE_CHECKING:
     from .api.fitting import fit as fit
     from .api.grids import run as run
     from .api.methods import list_methods as list_methods
+    from .api.models import LoadedModel as LoadedModel
+    from .api.models import load_model as load_model
     from .api.results import load_results as load_results
     from .errors import CellsFailed as CellsFailed
     from .errors import ConfigError as ConfigError
     from .errors import StoreError as StoreError
+    from .errors import UsageError as UsageError
 
 __version__: str
 
@@ -47,9 +51,13 @@ _PLACES = {
     "fit": ".api.fitting",
     "Fitted": ".api.fitting",
     "load_results": ".api.results",
+    "compare": ".api.comparing",
+    "load_model": ".api.models",
+    "LoadedModel": ".api.models",
     "PmllError": "pmll_errors",
     "ConfigError": ".errors",
     "StoreError": ".errors",
+    "UsageError": ".errors",
     "CellsFailed": ".errors",
     "DataError": "pmll_datasets.errors",
     "MethodError": "pmll_methods.method",

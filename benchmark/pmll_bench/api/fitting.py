@@ -7,22 +7,19 @@ import os
 import shutil
 import threading
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float32
 
-from pmll_datasets.arrays import OwnImages, own_images
-from pmll_datasets.dataset import Dataset, Images, Split
+from pmll_datasets.dataset import Dataset
 from pmll_datasets.handles import opaque_images
 from pmll_datasets.loader import ImageSet
-from pmll_methods.method import MethodError, Scores
+from pmll_methods.method import Scores
 from pmll_methods.recipe import Recipe
 
 from ..machine import choose_device, cores, usual_threads
@@ -36,6 +33,7 @@ from ..store.attempt import Attempt
 from ..store.cell_folder import CellFolder
 from .cell import OneCell, plan_cell
 from .data import MaskedDataset, mask_labels
+from .images import ToPredict, image_set, probabilities_of, torch_threads
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +64,7 @@ class Fitted:
     def __repr__(self) -> str:
         return f"<pb.Fitted {self.method}: {len(self.classes)} classes, {len(self.history)} epochs>"
 
-    def predict(self, images: OwnImages | Images | Split) -> Scores:
+    def predict(self, images: ToPredict) -> Scores:
         """Scores of images: float32 [images, classes], logits of P(present) unless the method states otherwise.
 
         Args:
@@ -78,28 +76,23 @@ class Fitted:
             MethodError: a method of your own returned other scores than float32 [images, classes].
             Diverged: a score is not finite.
         """
-        given = images.images if isinstance(images, Split) else images
-        found = given if isinstance(given, Images) else own_images(given)
+        cell, execution = replace(self._cell), self._cell.run.execution
+        found = image_set(images, execution.workers)
         if not len(found):
             return np.empty((0, len(self.classes)), np.float32)
-        cell, execution = replace(self._cell), self._cell.run.execution
-        with _threads(execution):
-            fitting.predict([cell], ImageSet(opaque_images(found), workers=execution.workers))
+        with torch_threads(execution.threads):
+            fitting.predict([cell], found)
         if cell.failure is not None:
             raise cell.failure
         assert cell.scores is not None  # as there is no failure
         return cell.scores
 
-    def probabilities(self, images: OwnImages | Images | Split) -> Float32[np.ndarray, "n c"]:
+    def probabilities(self, images: ToPredict) -> Float32[np.ndarray, "n c"]:
         """P(present) of each class: float32 [images, classes], the sigmoid of the scores.
 
         Raises as `predict` does, and `MethodError` if the scores of the method are not logits.
         """
-        if not self._cell.kind.card.logits:
-            what = f"the scores of {self.method} are not logits of P(present)"
-            raise MethodError(what, hint="use predict: its scores rank images")
-        scores = self.predict(images)
-        return torch.from_numpy(scores).sigmoid().numpy()
+        return probabilities_of(self.predict(images), self.method, logits=self._cell.kind.card.logits)
 
 
 def fit(
@@ -159,7 +152,7 @@ def fit(
     execution = Execution(choose_device(device), chosen, workers, save_every=float("inf"))  # nothing would resume
     folder = Path(mkdtemp(prefix="pmll-fit-"))
     try:
-        with _threads(execution):
+        with torch_threads(chosen):
             cell = _trained(plan, masked.data, folder, execution)
         return Fitted(cell, plan, folder)
     except BaseException:
@@ -183,14 +176,3 @@ def _trained(plan: OneCell, data: Dataset, folder: Path, execution: Execution) -
         raise cell.failure
     place.drop_checkpoints()
     return cell
-
-
-@contextmanager
-def _threads(execution: Execution) -> Iterator[None]:
-    """In this block, torch uses the threads of the execution; after it, those of the program again."""
-    before = torch.get_num_threads()
-    execution.apply()
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

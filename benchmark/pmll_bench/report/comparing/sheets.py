@@ -186,7 +186,7 @@ def _standings(block: BlockComparison, caption: str, key: str, decimals: int) ->
         for each in block.standings
     ]
     notes = [
-        "Rank: from 1 + the rows that are significantly better to the last rank without those that are worse.",
+        "A rank is an interval: rows above it are significantly better, rows below it significantly worse.",
         "Rows that share a letter do not differ significantly.",
         f"Differences under {points(block.noise, decimals)} are noise here.",
     ]

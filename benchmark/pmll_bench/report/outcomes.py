@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from ..store.cell_folder import CellFolder
 from ..store.scored_data import check_scores, data_of
 from ..store.store import Store
 from .frame import Line, lines_of
+
+log = logging.getLogger(__name__)
 
 Weights: TypeAlias = Callable[[int], Int[np.ndarray, "b n"]]  # how often each resample draws each of n test images
 
@@ -60,6 +63,7 @@ def outcomes(
                 where=str(folder.path),
                 hint=f"see 'pmll-bench score {folder.id}'",
             )
+        log.info("cell %s: mAP on %d resamples of its test images", folder.id, len(drawn))
         yield folder.id, outcome
 
 

@@ -77,6 +77,21 @@ def test_json_has_the_numbers_in_percent(command: Command, rows: Store) -> None:
     assert first["ratio"] is None
 
 
+def test_a_mask_that_a_ratio_lacks_is_not_in_the_mean(command: Command, rows: Store) -> None:
+    (missing,) = (
+        path
+        for path in rows.root.glob("cells/shapes/bad/*/result.json")
+        if '"ratio":0.5' in (text := path.read_text()) and '"mask_seed":2' in text
+    )
+    missing.unlink()
+    answer = command("compare", "good", "bad")
+    assert answer.err.startswith("1 cell has no result")
+    lines = answer.out.splitlines()
+    assert "The mean is over the masks that every ratio has: 2." in lines
+    assert "Left out, because not all rows compared have it: good at 50% (mask 2)." in lines
+    assert "as far as 2 masks can tell" in answer.out
+
+
 def test_a_comparison_is_written_to_a_file(command: Command, rows: Store, tmp_path: Path) -> None:
     answer = command("compare", "good", "bad", "--format", "markdown", "-o", "differences.md")
     assert (answer.code, answer.out, answer.err) == (0, "", "written: differences.md\n")

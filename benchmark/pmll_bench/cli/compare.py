@@ -43,13 +43,14 @@ def compare(
 ) -> None:
     """Compare methods, with intervals: is the difference real?
 
-    Differences are paired by test image and mask, and averaged over the ratios. With two METHODs, they are compared;
-    with --against, each with one; otherwise all pairs, with ranks.
+    Differences are paired by test image and mask, and averaged over the ratios.
+    Two METHODs are compared with each other. With --against, each method is
+    compared with one. Otherwise all pairs are compared, and methods are ranked.
 
     \b
     Examples:
       pmll-bench compare dualcoop bce
-      pmll-bench compare --against dualcoop --datasets shapes --format latex -o differences.tex
+      pmll-bench compare --against dualcoop --format latex -o table.tex
     """
     from ..report.comparing.compare import compare as compare_rows
     from ..report.comparing.measured import Sampling

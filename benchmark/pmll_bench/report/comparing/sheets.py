@@ -115,6 +115,9 @@ def _share_cells(delta: Delta, heads: Sequence[Head]) -> tuple[str, ...]:
 def _notes(pairs: Sequence[Pair], block: BlockComparison) -> Iterator[str]:
     if any(len(pair.over) > 1 for pair in pairs):
         yield RATIOS
+    fewer = [pair for pair in pairs if pair.mean.repetitions < max(each.repetitions for each in pair.deltas)]
+    if fewer:
+        yield f"The mean is over the {block.unit}s that every ratio has: {fewer[0].mean.repetitions}."
     shares = [delta.shares for pair in pairs for delta in pair.deltas]
     if any(each["masks"] is not None and each["seeds"] is None for each in shares):
         yield NO_SEEDS

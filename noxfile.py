@@ -117,6 +117,12 @@ def rounding(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def simulated_truth(session: nox.Session) -> None:
+    """Simulate methods of known difference: do intervals cover it, do tests keep their error? `-- --quick` is short."""
+    session.run(sys.executable, "tests/soak/simulated_truth.py", *session.posargs)
+
+
+@nox.session(venv_backend="none")
 def kills(session: nox.Session) -> None:
     """Kill everything that works on a store, also inside writes: is anything lost? More with `-- --kills 200`."""
     many = session.posargs or ["--seconds", "60"]

@@ -66,7 +66,7 @@ def test_the_half_width_lies_between_satterthwaites_and_addition_in_quadrature()
     s, i = error[0].variance, error[1].variance
     quadrature = np.sqrt(stats.t.ppf(0.975, 2) ** 2 * s + 1.96**2 * i)
     satterthwaite = stats.t.ppf(0.975, (s + i) ** 2 / (s**2 / 2)) * np.sqrt(s + i)
-    assert half_width_of(error, 0.95) == pytest.approx((quadrature + satterthwaite) / 2, rel=1e-3)
+    assert half_width_of(error, 0.05) == pytest.approx((quadrature + satterthwaite) / 2, rel=1e-3)
 
 
 @pytest.mark.parametrize("masks", [1, 3, 4, 5, 8])

@@ -20,4 +20,4 @@ def mean_over_data_sets(differences: Sequence[Resampled], *, level: float = LEVE
     value = sum(each.mean for each in differences) / count
     sources = sources_of(fewest)
     procedure: Procedure = "t over masks and image bootstrap" if sources == "masks and images" else "image bootstrap"
-    return Interval(value, half_width_of(error, level), sources, procedure, fewest, level)
+    return Interval(value, float(half_width_of(error, 1 - level)), sources, procedure, fewest, level)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -9,7 +10,7 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from .intervals import LEVEL, Interval, interval, p_value, shared_image_variance, sources_of
+from .intervals import LEVEL, Interval, Part, half_width_of, interval, p_value, parts
 from .resampling import Resampled
 
 _NULL = 3  # a stream of its own beside those of weights
@@ -71,14 +72,18 @@ class AllPairs:
 
 def all_pairs(methods: Sequence[Resampled], *, seed: int) -> AllPairs:
     """Test all pairs of methods that share masks and image weights, by `step_down`."""
-    pairs = list(combinations(range(len(methods)), 2))
-    difference = np.zeros((len(methods), len(methods)))
-    adjusted = np.ones_like(difference)
+    return all_pairs_over_data_sets([methods], seed=seed)
+
+
+def all_pairs_over_data_sets(data_sets: Sequence[Sequence[Resampled]], *, seed: int) -> AllPairs:
+    """Test all pairs of methods by their mean difference over a fixed set of data sets; each holds the same methods."""
+    count = len(data_sets[0])
+    pairs = list(combinations(range(count), 2))
+    difference, adjusted = np.zeros((count, count)), np.ones((count, count))
     if pairs:
-        statistic, null = studentised(methods, pairs, seed)
-        for (i, j), p in zip(pairs, step_down(statistic, null), strict=True):
-            difference[i, j] = methods[i].mean - methods[j].mean
-            difference[j, i] = -difference[i, j]
+        mean, statistic, null = studentised(data_sets, pairs, seed)
+        for (i, j), value, p in zip(pairs, mean, step_down(statistic, null), strict=True):
+            difference[i, j], difference[j, i] = value, -value
             adjusted[i, j] = adjusted[j, i] = p
     return AllPairs(difference, adjusted)
 
@@ -99,38 +104,56 @@ def step_down(statistic: Float64[np.ndarray, " p"], null: Float64[np.ndarray, "p
 
 
 def studentised(
-    methods: Sequence[Resampled], pairs: Sequence[tuple[int, int]], seed: int
-) -> tuple[Float64[np.ndarray, " p"], Float64[np.ndarray, "p b"]]:
-    """The studentised difference of each pair, and resamples of it under no difference.
+    data_sets: Sequence[Sequence[Resampled]], pairs: Sequence[tuple[int, int]], seed: int
+) -> tuple[Float64[np.ndarray, " p"], Float64[np.ndarray, " p"], Float64[np.ndarray, "p b"]]:
+    """The mean difference of each pair, the same by its half-width, and resamples of the latter under no difference.
 
-    A difference is divided by √(S² / K + σ_i²) (see `intervals`). Resampled image parts keep the dependence between
-    pairs. The mask part cannot: K masks span K-1 directions, so resampled masks would make many pairs move as one,
-    and the maximum would be too small. It is drawn as for independent methods of equal variance, as in Tukey's test:
-    normal values of each method on K masks, which give every pair its own S² and a t distribution with K-1 degrees of
-    freedom.
+    A half-width in place of √(S² / K + σ_i²) makes the ratio's distribution nearly the same whatever the share of masks
+    and images (see `intervals`), so that it matters little that the share is estimated.
+
+    Resampled image parts keep the dependence between pairs. The mask part cannot: K masks span K-1 directions, so with
+    resampled masks many pairs would move as one, and the maximum would be too small. It is drawn as for independent
+    methods of equal variance, as in Tukey's test: normal values of each method on K masks, which give every pair its
+    own S² and a t distribution with K-1 degrees of freedom.
     """
-    masks, resamples = methods[0].resampled.shape
-    drawn = np.random.default_rng([_NULL, seed]).standard_normal((len(methods), masks, resamples))
-    statistic, null = np.zeros(len(pairs)), np.zeros((len(pairs), resamples))
+    resamples = min(each.resampled.shape[1] for methods in data_sets for each in methods)
+    normal = [
+        np.random.default_rng([_NULL, seed, place]).standard_normal((len(methods), methods[0].masks, resamples))
+        for place, methods in enumerate(data_sets)
+    ]
+    mean, statistic, null = np.zeros(len(pairs)), np.zeros(len(pairs)), np.zeros((len(pairs), resamples))
     for row, (i, j) in enumerate(pairs):
-        difference = methods[i] - methods[j]
-        images = difference.resampled.mean(axis=0)
-        images -= images.mean()
-        if sources_of(masks) == "images only":
-            mask_part, mask_variance, observed = 0.0, 0.0, 0.0
-            shared = float(images.var(ddof=1))
-        else:
-            observed = float(difference.observed.var(ddof=1)) / masks
-            shared = shared_image_variance(difference)
-            images *= np.sqrt(shared / images.var(ddof=1)) if shared else 0.0
-            effect = (drawn[i] - drawn[j]) * np.sqrt(observed * masks / 2)
-            mask_part, mask_variance = effect.mean(axis=0), effect.var(axis=0, ddof=1) / masks
-        if observed + shared > 0:
-            statistic[row] = difference.mean / np.sqrt(observed + shared)
-            null[row] = (mask_part + images) / np.sqrt(mask_variance + shared)
-        else:
-            statistic[row] = np.inf if difference.mean else 0.0
-    return statistic, null
+        differences = [methods[i] - methods[j] for methods in data_sets]
+        mean[row] = np.mean([each.mean for each in differences])
+        error = [part for each in differences for part in parts(each)]
+        half_width = float(half_width_of(error, 1 - LEVEL))
+        if half_width == 0:
+            statistic[row] = math.inf if mean[row] else 0.0
+            continue
+        drawn = [_without_difference(each, z[i] - z[j]) for each, z in zip(differences, normal, strict=True)]
+        statistic[row] = len(data_sets) * mean[row] / half_width
+        sums = np.sum([deviation for deviation, _ in drawn], axis=0)
+        null[row] = sums / half_width_of([part for _, drawn_parts in drawn for part in drawn_parts], 1 - LEVEL)
+    return mean, statistic, null
+
+
+def _without_difference(
+    difference: Resampled, normal: Float64[np.ndarray, "k b"]
+) -> tuple[Float64[np.ndarray, " b"], tuple[Part, ...]]:
+    """Resamples of the mean of a difference that is truly 0, and the parts of the error variance estimated in each.
+
+    `normal` has a variance of 2: it is the difference of two normal values.
+    """
+    resamples = normal.shape[1]
+    images = difference.resampled.mean(axis=0)[:resamples]
+    images = images - images.mean()
+    *masks, shared = parts(difference)
+    if not masks:
+        return images, (shared,)
+    images *= np.sqrt(shared.variance / images.var(ddof=1)) if shared.variance else 0.0
+    effect = normal * np.sqrt(masks[0].variance * difference.masks / 2)
+    redrawn = Part(effect.var(axis=0, ddof=1) / difference.masks, masks[0].freedom)
+    return effect.mean(axis=0) + images, (redrawn, Part(np.full(resamples, shared.variance)))
 
 
 def smallest_difference(differences: Sequence[Interval]) -> float:

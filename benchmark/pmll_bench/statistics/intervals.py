@@ -17,9 +17,10 @@ bootstrap with five masks: 85 % in place of 95 %, as its variance is also short 
     in quadrature: √(t²_{K-1} S² / K + z² σ_i²)        Satterthwaite: t_f √(S² / K + σ_i²)
 
 With three masks the first covers 95.1-97.7 % and the second 92.1-95.1 %, depending on the two parts; the mean of both
-half-widths covers 94-97 %. It is used for 3 and 4 masks. From 5 masks on, the two-level bootstrap is used, with the
-mask part scaled by √(K / (K-1)) and by √((K-1) / χ²_{K-1}), one draw per resample, which turns its normal limit into
-t_{K-1}. Below 3 masks nothing can be said about masks: the interval is that of the images alone and says so.
+half-widths covers 94-97 %. It is used with 3 and 4 masks. From 5 masks on, both come from a two-level bootstrap in
+place of normal distributions. Its mask part is scaled by √(K / (K-1)). In quadrature it is divided in each draw by
+√(χ²_{K-1} / (K-1)), which turns its normal limit into t_{K-1}; for Satterthwaite the quantile is multiplied by t_f /
+z. Below 3 masks nothing can be said about masks: the interval is that of the images alone and says so.
 
 Sources: F. E. Satterthwaite, Biometrics Bulletin 2 (1946) 110; G. Y. Zou and A. Donner, Statistics in Medicine 27
 (2008) 1693 (addition in quadrature); A. B. Owen, Annals of Applied Statistics 1 (2007) 386 (bootstrap of crossed
@@ -36,7 +37,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
-from scipy import stats
+from scipy import special
 
 from .resampling import Resampled, mask_weights
 
@@ -44,7 +45,7 @@ Sources = Literal["masks and images", "images only"]
 Procedure = Literal["two-level bootstrap", "t over masks and image bootstrap", "image bootstrap"]
 LEVEL = 0.95
 MASKS_FOR_T, MASKS_FOR_BOOTSTRAP = 3, 5
-_SCALE = 2  # a stream of its own beside those of image and mask weights
+_CHI2 = 2  # a stream of its own beside those of image and mask weights
 
 
 @dataclass(frozen=True)
@@ -68,20 +69,17 @@ class Interval:
 
 
 class Part(NamedTuple):
-    """An independent part of an error variance, and its degrees of freedom."""
+    """An independent part of an error variance (of one quantity, or of many), and its degrees of freedom."""
 
-    variance: float
+    variance: float | Float64[np.ndarray, "*q"]
     freedom: float = math.inf
 
 
 def interval(quantity: Resampled, *, seed: int, level: float = LEVEL) -> Interval:
     """The interval for the mean over masks, by the rule of this module. `seed` draws the masks of the bootstrap."""
-    procedure = procedure_for(quantity.masks)
-    if procedure == "two-level bootstrap":
-        half_width = float(np.quantile(np.abs(deviations(quantity, seed)), level))
-    else:
-        half_width = half_width_of(parts(quantity), level)
-    return Interval(quantity.mean, half_width, sources_of(quantity.masks), procedure, quantity.masks, level)
+    half_width = _half_width_at(quantity, seed)(1 - level)
+    masks = quantity.masks
+    return Interval(quantity.mean, half_width, sources_of(masks), procedure_for(masks), masks, level)
 
 
 def p_value(quantity: Resampled, *, seed: int) -> float:
@@ -90,13 +88,17 @@ def p_value(quantity: Resampled, *, seed: int) -> float:
     From 5 masks on it is at least 1 / (resamples + 1).
     """
     distance = abs(quantity.mean)
-    if procedure_for(quantity.masks) == "two-level bootstrap":
-        deviation = np.abs(deviations(quantity, seed))
-        return float((1 + (deviation >= distance).sum()) / (1 + len(deviation)))
     if distance == 0:
         return 1.0
-    error = parts(quantity)
-    return _falling_root(lambda p: half_width_of(error, 1 - p) - distance)
+    smallest = 1e-100
+    if procedure_for(quantity.masks) == "two-level bootstrap":
+        smallest = 1 / (1 + quantity.resampled.shape[1])
+    half_width = _half_width_at(quantity, seed)
+    low, high = math.log(smallest), 0.0
+    while high - low > 1e-9:
+        middle = (low + high) / 2
+        low, high = (middle, high) if half_width(math.exp(middle)) > distance else (low, middle)
+    return math.exp(high)
 
 
 def procedure_for(masks: int) -> Procedure:
@@ -133,37 +135,55 @@ def interaction_variance(resampled: Float64[np.ndarray, "k b"]) -> float:
     return float(effect.var(axis=0, ddof=1).mean())
 
 
-def half_width_of(error: Sequence[Part], level: float) -> float:
-    """The half-width for a sum of independent parts: the mean of addition in quadrature and Satterthwaite's."""
-    error = [part for part in error if part.variance]  # at level 1, quantiles are infinite
-    total = sum(part.variance for part in error)
-    if not error:
-        return 0.0
-    upper = (1 + level) / 2
-    quadrature = math.sqrt(sum(part.variance * float(stats.t.ppf(upper, part.freedom)) ** 2 for part in error))
-    spread = sum(part.variance**2 / part.freedom for part in error)
-    freedom = total**2 / spread if spread else math.inf
-    return (quadrature + float(stats.t.ppf(upper, freedom)) * math.sqrt(total)) / 2
+def half_width_of(error: Sequence[Part], p: float) -> Float64[np.ndarray, "*q"]:
+    """The half-width at level 1 - p for a sum of independent parts: midway between quadrature and Satterthwaite's."""
+    variances = [np.asarray(part.variance, np.float64) for part in error]
+    quantiles = [_t(part.freedom, p) for part in error]
+    quadrature = np.sqrt(np.sum([v * t**2 for v, t in zip(variances, quantiles, strict=True)], axis=0))
+    satterthwaite = _t(_satterthwaite_freedom(error), p) * np.sqrt(np.sum(variances, axis=0))
+    half_width: Float64[np.ndarray, "*q"] = (quadrature + satterthwaite) / 2
+    return half_width
 
 
-def deviations(quantity: Resampled, seed: int) -> Float64[np.ndarray, " b"]:
-    """Two-level bootstrap draws of the error of the mean over masks."""
+def _satterthwaite_freedom(error: Sequence[Part]) -> Float64[np.ndarray, "*q"]:
+    variances = [np.asarray(part.variance, np.float64) for part in error]
+    total = np.sum(variances, axis=0)
+    spread = np.sum([v**2 / part.freedom for v, part in zip(variances, error, strict=True)], axis=0)
+    freedom = np.full(np.shape(total), np.inf)
+    np.divide(total**2, spread, out=freedom, where=spread > 0)
+    return freedom
+
+
+def _t(freedom: float | Float64[np.ndarray, "*q"], p: float) -> Float64[np.ndarray, "*q"]:
+    """The two-sided quantile of Student's t; normal from a million degrees of freedom on."""
+    many = np.asarray(freedom) > 1e6
+    quantile: Float64[np.ndarray, "*q"] = -special.stdtrit(np.where(many, 1.0, freedom), p / 2)
+    return np.where(many, -special.ndtri(p / 2), quantile)
+
+
+def _half_width_at(quantity: Resampled, seed: int) -> Callable[[float], float]:
+    """The half-width as a function of p = 1 - level."""
+    error = parts(quantity)
+    if procedure_for(quantity.masks) != "two-level bootstrap":
+        return lambda p: float(half_width_of(error, p))
+    masks, images = deviations(quantity, seed)
+    freedom = quantity.masks - 1
+    chi2 = np.random.default_rng([_CHI2, seed]).chisquare(freedom, len(masks))
+    heavy, plain = np.abs(masks / np.sqrt(chi2 / freedom) + images), np.abs(masks + images)
+
+    def half_width(p: float) -> float:
+        wider = float(_t(_satterthwaite_freedom(error), p) / _t(math.inf, p))
+        return float(np.quantile(heavy, 1 - p) + wider * np.quantile(plain, 1 - p)) / 2
+
+    return half_width
+
+
+def deviations(quantity: Resampled, seed: int) -> tuple[Float64[np.ndarray, " b"], Float64[np.ndarray, " b"]]:
+    """Two-level bootstrap draws of the error of the mean over masks: the part of the masks and that of the images."""
     masks, resamples = quantity.resampled.shape
-    generator = np.random.default_rng([_SCALE, seed])
     weights = mask_weights(masks, resamples, seed)
-    mask_part = (weights / masks) @ quantity.observed - quantity.mean
-    mask_part *= math.sqrt(masks / (masks - 1)) * np.sqrt((masks - 1) / generator.chisquare(masks - 1, resamples))
+    mask_part = math.sqrt(masks / (masks - 1)) * ((weights / masks) @ quantity.observed - quantity.mean)
     together = quantity.resampled.mean(axis=0)
     variance = float(together.var(ddof=1))
     shared = math.sqrt(shared_image_variance(quantity) / variance) if variance else 0.0
-    drawn: Float64[np.ndarray, " b"] = mask_part + shared * (together - together.mean())
-    return drawn
-
-
-def _falling_root(function: Callable[[float], float]) -> float:
-    """Where a falling function of p in (0, 1) crosses 0, by bisection of log p; 1 if it never falls below 0."""
-    low, high = math.log(1e-300), 0.0
-    for _ in range(100):
-        middle = (low + high) / 2
-        low, high = (middle, high) if function(math.exp(middle)) > 0 else (low, middle)
-    return math.exp(high)
+    return mask_part, shared * (together - together.mean())

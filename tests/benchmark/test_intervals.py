@@ -103,3 +103,9 @@ def test_one_mask_or_one_seed_says_nothing_about_its_variance() -> None:
     assert (one.masks, one.seeds, one.shares) == (None, None, {"images": 1.0, "masks": None, "seeds": None})
     assert components(np.array([[0.5], [0.9]]), generator.random((2, 1, 50))).seeds is None
     assert components(np.array([[0.5, 0.9]]), generator.random((1, 2, 50))).masks is None
+
+
+@pytest.mark.parametrize("observed", [[0.01, 0.02, 0.05], [-0.01, 0.01, 0.02, 0.03], [0.300001, 0.3, 0.299999]])
+def test_without_noise_of_images_the_p_value_is_that_of_the_t_test(observed: list[float]) -> None:
+    expected = 2 * stats.t.sf(abs(np.mean(observed)) / stats.sem(observed), len(observed) - 1)
+    assert p_value(made_up(observed, image_sd=0, resamples=50), seed=0) == pytest.approx(expected, rel=1e-6)

@@ -31,7 +31,7 @@ class Exit(IntEnum):
     BUG = 1  # an unexpected error
     USAGE = 2  # wrong arguments
     INVALID = 3  # configuration or data invalid; nothing was started
-    CELLS_FAILED = 4  # finished, but some cells failed or diverged
+    CELLS_FAILED = 4  # finished, but some cells failed or diverged, or some images could not be read
     INCOMPLETE = 5  # incomplete, although completeness was required
     STORE = 6  # newer schema, damaged record, no space left, not a store
     REJECTED = 7  # submission rejected

@@ -57,13 +57,14 @@ class KeptModel:
     """A trained method, as it predicted the test images of its cell.
 
     `method` is fitted: `method.predict(images, run)` gives float32 scores [images, classes]. `logits` is whether these
-    are logits of P(present).
+    are logits of P(present), `uses_labels` whether training labels had any effect.
     """
 
     method: TorchMethod
     run: PredictionRun
     result: Result
     logits: bool
+    uses_labels: bool
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -126,7 +127,7 @@ def open_model(folder: CellFolder, *, device: str = "cpu") -> KeptModel:
     if result.tried_rates is not None:
         recipe = recipe.at(lr=result.tried_rates.best.rate)
     run = PredictionRun(planned.cell.seed, recipe, device)
-    return KeptModel(_fitted(planned, kind, stored, run, folder), run, result, kind.card.logits)
+    return KeptModel(_fitted(planned, kind, stored, run, folder), run, result, kind.card.logits, kind.card.uses_labels)
 
 
 def _no_model(folder: CellFolder, result: Result | None, *, grouped: bool) -> UsageError:

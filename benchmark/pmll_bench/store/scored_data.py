@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from pmll_datasets.dataset import Dataset
 
@@ -17,12 +18,18 @@ def data_of(folder: CellFolder, data_root: str | None = None) -> Dataset:
 
     Raises `StoreError` for a cell without a result, `DataError` for a data set that is missing or has changed.
     """
+    return planned_of(folder, data_root)[0]
+
+
+def planned_of(folder: CellFolder, data_root: str | Path | None = None) -> tuple[Dataset, Planned]:
+    """The data set of a finished cell, and the cell as it was planned; see `data_of`."""
     result, record = folder.result(), folder.record()
     if result is None or record is None:
         missing = "cell.json" if record is None else "valid result"
         raise StoreError(f"cell {folder.id} has no {missing}", where=str(folder.path), hint="run it again")
-    where = record.where if data_root is None else replace(record.where, root=data_root)
-    return open_dataset(Planned(result.cell, result.settings, result.recipe, result.label, result.track, where))
+    where = record.where if data_root is None else replace(record.where, root=str(data_root))
+    planned = Planned(result.cell, result.settings, result.recipe, result.label, result.track, where)
+    return open_dataset(planned), planned
 
 
 def check_scores(stored: StoredScores, data: Dataset, folder: CellFolder) -> None:

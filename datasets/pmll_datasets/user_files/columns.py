@@ -45,7 +45,7 @@ def recognise(table: Table) -> Columns:
     Raises:
         DataError: no column of images or labels, or several candidates.
     """
-    image = _image(table)
+    image = image_column(table)
     split = _split(table)
     others = [
         number for number in range(len(table.header)) if number not in (image, split) and not _is_index(table, number)
@@ -59,7 +59,8 @@ def recognise(table: Table) -> Columns:
     return Columns(image, split, names, labels, ignored)
 
 
-def _image(table: Table) -> int:
+def image_column(table: Table) -> int:
+    """The number of the column of image paths. Raises `DataError` if there is none, or several could be it."""
     named = _named(table, IMAGES)
     if len(named) == 1:
         return named[0]

@@ -36,7 +36,8 @@ def every_command() -> Iterator[list[str]]:
 DOCS = Path(__file__).parents[2] / "docs"
 COMMANDS = list(every_command())
 # Run with the cells of a store
-OF_A_STORE = ("bibtex", "table", "compare", "plot", "score", "status", "logs", "retry", "cancel", "prune")
+OF_A_STORE = ("bibtex", "table", "compare", "plot", "score", "predict", "errors")
+OF_A_STORE += ("status", "logs", "retry", "cancel", "prune")
 OF_TRAINING = (["plot", "training"], ["plot", "pseudo-labels"], ["plot", "attention"])  # of several epochs, with models
 
 
@@ -63,6 +64,8 @@ def home(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
         marks = ("1,-1", "-1,1", "1,1", "-1,-1")[number % 4]
         lines.append(f"{number}.png,{'train' if number < 16 else 'test'},{marks}")
     (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "photos").symlink_to(folder)
+    (tmp_path / "new.csv").write_text("path\nphotos/0.png\nphotos/1.png\n")
     return tmp_path
 
 
@@ -71,7 +74,7 @@ def finished(command: Command, home: Path) -> list[str]:
     """The ids of finished cells in the store of `home`."""
     quick = [*SMALL, "--ratios", "0.1", "0.5", "--set", "recipe.epochs=1"]
     assert command("ablate", "dualcoop-contexts", *quick, "--out", "figures").code == 0
-    assert command("run", "--methods", "bce", "dualcoop", *quick).code == 0
+    assert command("run", "--methods", "bce", "dualcoop", *quick, "--keep-model").code == 0
     return [path.parent.name for path in Path("runs").glob("cells/*/*/*/result.json")]
 
 

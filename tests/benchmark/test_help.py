@@ -73,7 +73,7 @@ def home(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 def finished(command: Command, home: Path) -> list[str]:
     """The ids of finished cells in the store of `home`."""
     quick = [*SMALL, "--ratios", "0.1", "0.5", "--set", "recipe.epochs=1"]
-    assert command("ablate", "dualcoop-contexts", *quick, "--out", "figures").code == 0
+    assert command("ablate", "dualcoop-contexts", *quick, "--keep-model", "--out", "figures").code == 0
     assert command("run", "--methods", "bce", "dualcoop", *quick, "--keep-model").code == 0
     return [path.parent.name for path in Path("runs").glob("cells/*/*/*/result.json")]
 

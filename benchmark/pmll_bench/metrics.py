@@ -173,6 +173,13 @@ def precision_recall_f1(
     return {"OP": op, "OR": or_, "OF1": of1, "CP": cp, "CR": cr, "CF1": cf1, "CF1_macro": macro}
 
 
+def f1_by_class(predicted: Bool[np.ndarray, "n c"], labels: Int[np.ndarray, "n c"]) -> Float64[np.ndarray, " c"]:
+    """F1 of each label: 2 TP / (2 TP + FP + FN) over its known entries; nan if it is neither predicted nor present."""
+    correct = (predicted & (labels == 1)).sum(axis=0)
+    both = (predicted & (labels != 0)).sum(axis=0) + (labels == 1).sum(axis=0)
+    return np.where(both > 0, _divide_or_zero(2 * correct, both), np.nan)
+
+
 def _divide_or_zero(numerator: ArrayLike, denominator: ArrayLike) -> np.ndarray:
     ratio = np.zeros(np.shape(denominator))
     np.divide(numerator, denominator, out=ratio, where=np.asarray(denominator) > 0)

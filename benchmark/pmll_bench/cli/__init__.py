@@ -22,7 +22,7 @@ from .doctor import doctor
 from .jobs import cancel, retry
 from .output import DEBUG, log_on_stderr, report_error
 from .plots import plot
-from .predictions import predict
+from .predictions import errors, predict
 from .prune import prune
 from .run import run
 from .status import score, status
@@ -53,6 +53,7 @@ app.command(cls=Command, no_args_is_help=True)(check)
 app.add_typer(data, name="data")
 app.command(cls=Command, no_args_is_help=True)(score)
 app.command(cls=Command, no_args_is_help=True)(predict)
+app.command(cls=Command, no_args_is_help=True)(errors)
 app.command(cls=Command)(doctor)
 
 

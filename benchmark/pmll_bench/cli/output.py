@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import logging
 import os
@@ -53,6 +55,19 @@ def columns(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     numbers = [all(isinstance(row[i], int | float | None) for row in rows) for i in range(len(header))]
     sides = [f"{'>' if number else '<'}{width}" for number, width in zip(numbers, widths, strict=True)]
     return "\n".join("  ".join(map(format, line, sides)).rstrip() for line in lines)
+
+
+def comma_separated(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Rows as CSV, without a line break at the end; None as empty.
+
+    >>> print(comma_separated(["class", "AP (%)"], [["dining, table", 71.25], ["sofa", None]]))
+    class,AP (%)
+    "dining, table",71.25
+    sofa,
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *([_text(value) for value in row] for row in rows)])
+    return text.getvalue().rstrip("\n")
 
 
 def _text(value: object) -> str:

@@ -35,6 +35,14 @@ Cell: TypeAlias = Annotated[
 ]
 
 
+Device: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="NAME", help="cpu, cuda or cuda:1; default: as in 'run'.")
+]
+Threads: TypeAlias = Annotated[
+    int | None, typer.Option(min=1, metavar="N", envvar="PMLL_THREADS", help="CPU threads; default: as in 'run'.")
+]
+
+
 class Format(StrEnum):
     """The format of predictions."""
 
@@ -64,12 +72,8 @@ def predict(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to a file instead of stdout.")
     ] = None,
-    device: Annotated[
-        str | None, typer.Option(metavar="NAME", help="cpu, cuda or cuda:1; default: as in 'run'.")
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, metavar="N", envvar="PMLL_THREADS", help="CPU threads; default: as in 'run'.")
-    ] = None,
+    device: Device = None,
+    threads: Threads = None,
     root: Root = STORE,
     data_root: DataRoot = None,
 ) -> None:
@@ -86,10 +90,7 @@ def predict(
       pmll-bench predict 4a48ba photos/ -o predictions.parquet
     """
     form = _format_of(format, output)
-    if threshold is not None and not (labels and 0 < threshold < 1):
-        what = "is no probability" if labels else "needs --labels"
-        hint = "give --labels --threshold 0.5, or any number between 0 and 1"
-        raise UsageError(f"--threshold {threshold:g} {what}", hint=hint)
+    _check_threshold(threshold, labels)
     from pmll_datasets.plain_images import find_images
 
     from ..models.kept import open_model
@@ -107,6 +108,47 @@ def predict(
     if predicted.unreadable:
         _name_unreadable(predicted)
         raise typer.Exit(Exit.CELLS_FAILED)
+
+
+def errors(
+    cell: Cell,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FOLDER", help="A new or empty folder; default: errors-CELL."),
+    ] = None,
+    images: Annotated[
+        int, typer.Option("--images", min=1, max=100, metavar="N", help="Images of each kind and class.")
+    ] = 6,
+    root: Root = STORE,
+    data_root: DataRoot = None,
+) -> None:
+    """Write a page with the test images that go most wrong in each class.
+
+    These are the absent ones with the highest scores and the present ones with
+    the lowest. The page is one HTML file with thumbnails beside it and needs no
+    network; its path is printed. The cell needs no kept model, but its data set.
+
+    \b
+    Examples:
+      pmll-bench errors 4a48ba
+      pmll-bench errors 4a48ba --images 12 -o pages/dualcoop
+    """
+    from ..models.page import write_page
+    from ..store.store import Store
+
+    folder = Store.open(root, create=False).find(cell)
+    target, place = output or Path(f"errors-{folder.id}"), str(data_root) if data_root else None
+    page = write_page(folder, target, most=images, data_root=place)
+    print(page.file)
+    tell(f"{counted(page.images, 'test image')}; open the file in a browser")
+
+
+def _check_threshold(threshold: float | None, labels: bool) -> None:
+    """Raise `UsageError` for a threshold that is no probability, or of probabilities that are not asked for."""
+    if threshold is not None and not (labels and 0 < threshold < 1):
+        what = "is no probability" if labels else "needs --labels"
+        hint = "give --labels --threshold 0.5, or any number between 0 and 1"
+        raise UsageError(f"--threshold {threshold:g} {what}", hint=hint)
 
 
 def _format_of(format: Format | None, output: Path | None) -> Format:

@@ -5,18 +5,29 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import Exit
 from .options import STORE, DataRoot, Json, Root
-from .output import columns, print_json, tell
+from .output import columns, comma_separated, print_json, tell
 
 if TYPE_CHECKING:
+    from ..run.rescore import Rescored
     from .readings import Reading
+
+
+class ScoreFormat(StrEnum):
+    """The format of scores."""
+
+    terminal = "terminal"
+    csv = "csv"
+    json = "json"
+
 
 CLEAR = "\x1b[H\x1b[2J"  # moves the cursor to the top left and erases the screen
 
@@ -98,9 +109,13 @@ def score(
     cells: Annotated[
         list[str], typer.Argument(metavar="CELL", help="Ids of finished cells, or their first 6 or more digits.")
     ],
+    per_class: Annotated[
+        bool, typer.Option("--per-class", help="Show AP, positives and F1 of each class instead.")
+    ] = False,
+    format: Annotated[ScoreFormat, typer.Option(metavar="NAME", help="terminal, csv or json.")] = ScoreFormat.terminal,
     root: Root = STORE,
     data_root: DataRoot = None,
-    as_json: Json = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Same as --format json.")] = False,
 ) -> None:
     """Recompute the metrics of finished cells from their stored scores.
 
@@ -110,23 +125,42 @@ def score(
     Examples:
       pmll-bench score 4a48ba609e19
       pmll-bench score 4a48ba 91c0de --data-root ~/data --json
+      pmll-bench score 4a48ba --per-class --format csv
     """
     from ..run.rescore import rescore
     from ..store.store import Store
 
     store = Store.open(root, create=False)
     found = [rescore(store.find(cell), str(data_root) if data_root else None) for cell in cells]
-    if as_json:
-        print_json("score", {"cells": [{**asdict(each), "agrees": each.agrees} for each in found]})
+    if as_json or format == ScoreFormat.json:
+        print_json("score", {"cells": [_document(each, per_class=per_class) for each in found]})
     else:
-        names = list(dict.fromkeys(name for each in found for name in each.now))
-        rows = [[name, *(_percent(each.now.get(name)) for each in found)] for name in names]
-        print(columns(["metric (%)", *(each.cell for each in found)], rows))
+        header, rows = _by_class(found) if per_class else _by_metric(found)
+        print(comma_separated(header, rows) if format == ScoreFormat.csv else columns(header, rows))
     for each in found:
         if not each.agrees:
             tell(f"{each.cell}: the stored metrics differ from those of the stored scores")
     if not all(each.agrees for each in found):
         raise typer.Exit(Exit.STORE)
+
+
+def _document(found: Rescored, *, per_class: bool) -> dict[str, object]:
+    whole = {**asdict(found), "agrees": found.agrees}
+    return whole if per_class else {name: value for name, value in whole.items() if name != "classes"}
+
+
+def _by_metric(found: Sequence[Rescored]) -> tuple[list[str], list[list[object]]]:
+    names = dict.fromkeys(name for each in found for name in each.now)
+    rows: list[list[object]] = [[name, *(_percent(each.now.get(name)) for each in found)] for name in names]
+    return ["metric (%)", *(each.cell for each in found)], rows
+
+
+def _by_class(found: Sequence[Rescored]) -> tuple[list[str], list[list[object]]]:
+    classes = [(each.cell, one) for each in found for one in each.classes]
+    rows: list[list[object]] = [
+        [cell, one.name, one.positives, _percent(one.ap), _percent(one.f1)] for cell, one in classes
+    ]
+    return ["cell", "class", "positives", "AP (%)", "F1 (%)"], rows
 
 
 def _percent(value: float | None) -> float | None:

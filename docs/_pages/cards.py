@@ -19,6 +19,8 @@ from .markdown import bullets, code, page, plain, table
 
 WHOSE = {"authors": "the authors", "others": "others", "repository": "the released code", "log": "a training log"}
 
+AFTER = ("protocol", "epoch", "whose number")  # columns after the numbers
+
 
 def files() -> Mapping[str, str]:
     """The page of each built-in method, and the table that lists them."""
@@ -120,45 +122,47 @@ def _values(given: Mapping[str, Any]) -> str:
 
 def numbers(name: str) -> Iterator[str]:
     """The published numbers of a method: a table over ratios for each data set and metric, and one of single values."""
-    blocks: dict[tuple[str, str, str], list[Published]] = {}
-    single: list[Published] = []
+    rows: dict[tuple[str, ...], list[Published]] = {}
     for each in published():
         if each.method == name and each.dataset != "average":
-            blocks.setdefault((each.dataset, each.regime, each.metric), []).append(each)
-    for key, found in blocks.items():
-        if {each.ratio for each in found} == {None}:
-            single += found
-        else:
-            yield f"**{', '.join(key)}** (%)"
-            yield _over_ratios(found)
+            place = (each.dataset, each.regime, each.metric)
+            rows.setdefault((*place, each.source, each.table, each.variant, *each.protocol), []).append(each)
+    single = [found for found in rows.values() if {each.ratio for each in found} == {None}]
+    blocks: dict[tuple[str, ...], list[list[Published]]] = {}
+    for key, found in rows.items():
+        if found not in single:
+            blocks.setdefault(key[:3], []).append(found)
+    for head, inside in blocks.items():
+        yield f"**{', '.join(head)}** (%)"
+        yield _over_ratios(inside)
     if single:
-        yield "**Single values and means over ratios** (%)"
-        yield table(
-            ("data set", "regime", "metric", *ABOUT, "value"),
-            ([each.dataset, each.regime, each.metric, *_about(each), _percent(each)] for each in single),
-            numbers=1,
-        )
-
-
-ABOUT = ("source", "table", "variant", "protocol", "whose number")
+        yield "**Single values, and means over ratios** (%)"
+        heads = ("data set", "regime", "metric", "value", "source", "table", "variant", *AFTER)
+        lines = ((each.dataset, each.regime, each.metric, _percent(each), *_about(each)) for (each, *_) in single)
+        yield table(heads, lines, numbers=[3])
 
 
 def _about(each: Published) -> tuple[str, ...]:
-    return tuple(map(plain, (each.source, each.table, each.variant, ", ".join(each.protocol), WHOSE[each.trust])))
+    protocol = ", ".join(each.protocol)
+    return tuple(map(plain, (each.source, each.table, each.variant, protocol, each.selection, WHOSE[each.trust])))
 
 
-def _percent(each: Published) -> str:
+def _percent(each: Published | None) -> str:
+    if each is None:
+        return ""
     return f"{each.value:.1f}" if each.sd is None else f"{each.value:.1f} ± {each.sd:.1f}"
 
 
-def _over_ratios(found: list[Published]) -> str:
-    rows: dict[tuple[str, ...], dict[float | None, str]] = {}
-    for each in found:
-        rows.setdefault(_about(each), {})[each.ratio] = _percent(each)
-    ratios = sorted({each.ratio for each in found}, key=lambda ratio: 2.0 if ratio is None else ratio)
+def _over_ratios(rows: list[list[Published]]) -> str:
+    ratios = sorted({each.ratio for row in rows for each in row}, key=lambda ratio: 2.0 if ratio is None else ratio)
     heads = ["mean" if ratio is None else f"{100 * ratio:g}%" for ratio in ratios]
-    lines = ([*row, *(given.get(ratio, "") for ratio in ratios)] for row, given in rows.items())
-    return table((*ABOUT, *heads), lines, numbers=len(heads))
+    lines = []
+    for row in rows:
+        found = {each.ratio: each for each in row}
+        about = _about(row[0])
+        lines.append([*about[:3], *(_percent(found.get(ratio)) for ratio in ratios), *about[3:]])
+    columns = ("source", "table", "variant", *heads, *AFTER)
+    return table(columns, lines, numbers=range(3, 3 + len(heads)))
 
 
 def _ablations(name: str) -> Iterator[str]:

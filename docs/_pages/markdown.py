@@ -27,13 +27,21 @@ def code(value: Any) -> str:
     return f"`{value}`".replace("|", "\\|") if str(value) else ""
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: int = 0) -> str:
-    """A pipe table; the last `numbers` columns are aligned to the right. Nothing if there are no rows."""
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Iterable[int] = ()) -> str:
+    """A pipe table without empty columns; columns of `numbers` are aligned to the right. Nothing if there are no rows.
+
+    >>> print(table(["name", "note", "mAP"], [["a", "", "1.0"], ["b", "", "2.0"]], numbers=[2]))
+    | name | mAP |
+    | --- | ---: |
+    | a | 1.0 |
+    | b | 2.0 |
+    """
     lines = [list(row) for row in rows]
     if not lines:
         return ""
-    marks = ["---"] * (len(heads) - numbers) + ["---:"] * numbers
-    return "\n".join(f"| {' | '.join(line)} |" for line in (list(heads), marks, *lines))
+    marks = ["---:" if place in set(numbers) else "---" for place in range(len(heads))]
+    shown = [place for place in range(len(heads)) if any(line[place] for line in lines)]
+    return "\n".join(f"| {' | '.join(line[place] for place in shown)} |" for line in (list(heads), marks, *lines))
 
 
 def bullets(items: Iterable[str]) -> str:

@@ -69,7 +69,7 @@ def fields(found: Mapping[str, Any]) -> str:
 
 
 def _given(name: str, found: Mapping[str, Any]) -> str:
-    return "yes" if name in found.get("required", ()) else ""
+    return "yes" if name in ("schema", "created", *found.get("required", ())) else ""
 
 
 def kind(each: Mapping[str, Any]) -> str:

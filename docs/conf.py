@@ -43,7 +43,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_extra_path = ["_root"]  # leads from the folder of the site to its first page
 html_copy_source = False
-html_show_sphinx = False
+html_show_copyright = html_show_sphinx = False
 
 
 def offer_other_pages(app: Sphinx, page: nodes.document) -> None:

@@ -75,6 +75,9 @@ def _facts(name: str, about: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "regimes", plain(", ".join(about["regimes"]))
     yield "status", plain(about["status"])
     yield "revision", str(about["revision"])
+    for tower in about.get("towers", ()):
+        warning = f" **{plain(tower['warning'])}**" if tower["warning"] else ""
+        yield f"tower {code(tower['name'])}", f"{plain(tower['data'])}.{warning}"
     if not about["grouped"]:
         yield "groups", "none: cells train one by one"
     if about["deterministic"]:
@@ -135,11 +138,15 @@ def numbers(name: str) -> Iterator[str]:
     for head, inside in blocks.items():
         yield f"**{', '.join(head)}** (%)"
         yield _over_ratios(inside)
+    variants = sum(bool(found[0].variant) for found in single)
+    single = [found for found in single if not found[0].variant]
     if single:
         yield "**Single values, and means over ratios** (%)"
         heads = ("data set", "regime", "metric", "value", "source", "table", "variant", *AFTER)
         lines = ((each.dataset, each.regime, each.metric, _percent(each), *_about(each)) for (each, *_) in single)
         yield table(heads, lines, numbers=[3])
+    if variants:
+        yield f"{variants} more are of variants in ablations: `pmll-bench list published --methods {name}` lists them."
 
 
 def _about(each: Published) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from ..tables.aggregate import Number
 from ..tables.layouts import sheets
 from ..tables.sheet import Sheet
 from ..tables.table import Table
-from .cells import notes
+from .notes import notes
 
 
 def html(table: Table) -> str:

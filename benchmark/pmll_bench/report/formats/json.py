@@ -14,7 +14,7 @@ def as_json(table: Table) -> str:
     """The whole table as one JSON document; undefined numbers are null. The layout has no effect."""
     document = {
         "schema": "pmll.table/1",
-        "metric": table.layout.metric,
+        "metric": ", ".join(table.layout.metrics),
         "unit": "percent",
         "blocks": [_json_block(block) for block in table.blocks],
     }

@@ -47,8 +47,10 @@ def _lines(found: LabelBlock) -> Iterator[dict[str, object]]:
 
 def _all(found: LabelBlock) -> Iterator[tuple[Label, dict[str, object]]]:
     """The labels, and the means of groups of labels; the latter have no name of a label."""
-    yield from ((label, {"label": label.name, "group": label.group, "labels": 1}) for label in found.labels)
-    yield from ((label, {"label": "", "group": group, "labels": n}) for group, (label, n) in found.groups.items())
+    yield from ((label, {"label": label.name, "group": label.group, "number of labels": 1}) for label in found.labels)
+    yield from (
+        (label, {"label": "", "group": group, "number of labels": n}) for group, (label, n) in found.groups.items()
+    )
 
 
 def as_json(blocks: Blocks) -> str:
@@ -65,7 +67,7 @@ def _json_block(found: LabelBlock) -> dict[str, object]:
         **found.block.identity,
         "labels": [
             {
-                **group,
+                **{key.replace(" ", "_"): value for key, value in group.items()},
                 "known_positives": label.known,
                 "train_positives": label.train,
                 "test_positives": label.test,

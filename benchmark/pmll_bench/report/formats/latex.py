@@ -10,7 +10,7 @@ from ..tables.layouts import sheets
 from ..tables.row import INFERRED, UNSTATED, Cell
 from ..tables.sheet import Line, Sheet
 from ..tables.table import Table
-from .cells import notes
+from .notes import notes
 from .width import Fit, fit
 
 _LATEX = str.maketrans(
@@ -62,7 +62,7 @@ def latex(table: Table, style: Style = PLAIN) -> str:
 
 def latex_document(shown: Sequence[Sheet], style: Style = PLAIN, cites: Mapping[str, str] | None = None) -> str:
     """Tables as floats, after a comment that names the packages that they need."""
-    grey = style is PLAIN and any(line.grey for sheet in shown for line in sheet.lines)
+    grey = any(line.grey for sheet in shown for line in sheet.lines)
     needs = [r"\usepackage{booktabs}", *([r"\usepackage{xcolor}"] if grey else [])]
     head = f"% needs {''.join(needs)}\n"
     if any((cites or {}).get(line.label) for sheet in shown for line in sheet.lines):

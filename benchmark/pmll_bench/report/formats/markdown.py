@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ..tables.aggregate import Mark
+from ..tables.aggregate import Mark, Number
 from ..tables.layouts import sheets
+from ..tables.row import Cell
 from ..tables.sheet import Line, Sheet
 from ..tables.table import Table
-from .cells import cell_text, notes
+from .notes import notes
 
 _MARKS: Mapping[Mark, str] = {"": "{}", "best": "**{}**", "second": "*{}*"}
+
+_SPECIAL = str.maketrans({"\\": "\\\\", "|": "\\|", "*": "\\*", "`": "\\`", "<": "&lt;"})  # `_` has no effect in a word
 
 
 def markdown(table: Table) -> str:
@@ -30,7 +33,11 @@ def _rows(sheet: Sheet) -> Iterator[list[str]]:
     for section, lines in sheet.sections:
         if section:
             yield [f"**{_escaped(section)}**", *("" for _ in sheet.heads)]
-        yield from ([_name(line), *(cell_text(cell, _MARKS) for cell in line.cells)] for line in lines)
+        yield from ([_name(line), *map(_cell, line.cells)] for line in lines)
+
+
+def _cell(cell: Cell) -> str:
+    return _MARKS[cell.mark].format(cell.text) if isinstance(cell, Number) else _escaped(cell)
 
 
 def _name(line: Line) -> str:
@@ -39,4 +46,4 @@ def _name(line: Line) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("|", "\\|")
+    return text.translate(_SPECIAL)

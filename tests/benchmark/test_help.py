@@ -54,7 +54,7 @@ def home(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     method_file(tmp_path, "my_method")
     (tmp_path / "data").mkdir()
     (tmp_path / "path" / "to").mkdir(parents=True)
-    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "add-a-method.md").read_text(), re.DOTALL)[:1]
+    (code,) = re.findall(r"```python[^\n]*\n(.*?)```", (DOCS / "add-a-method.md").read_text(), re.DOTALL)[:1]
     (tmp_path / "path" / "to" / "my_method.py").write_text(code)
     folder = tmp_path / "images"
     folder.mkdir()

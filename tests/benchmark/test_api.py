@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import signal
 import subprocess
 import sys
 import threading
@@ -18,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import pmll_bench as pb
+import small_grids
 from command_line import Command
 from layouts import write_image
 from plain_method import Plain
@@ -283,9 +285,10 @@ def test_a_grid_runs_once_and_gives_the_results_of_all_its_cells(
     grid = {"methods": "linear-probe", "ratios": (0.1, "50%"), "subset": 60}
     first = pb.run(grid, root=tmp_path, device="cpu")
     assert first["ratio"].tolist() == [0.1, 0.5]
-    with caplog.at_level(logging.INFO, "pmll_bench.run"):
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "pmll_bench.progress"):
         again = pb.run(grid, root=tmp_path, seeds=range(1), device="cpu")
-    assert not [record for record in caplog.records if record.name.endswith("logged")]
+    assert not [record for record in caplog.records if record.name == "pmll_bench.progress"]
     pd.testing.assert_frame_equal(first, again)
     wider = pb.run(grid, root=tmp_path, ratios=[0.9], device="cpu")
     assert wider["ratio"].tolist() == [0.9]
@@ -325,6 +328,43 @@ def test_cells_that_fail_are_raised_after_all_have_ended(tmp_path: Path) -> None
     with pytest.raises(pb.CellsFailed, match=r"1 cell failed: .*the lake is dry"):
         pb.run(methods=[file, "linear-probe"], ratios=0.5, subset=60, root=tmp_path / "runs", device="cpu")
     assert pb.load_results(tmp_path / "runs")["method"].tolist() == ["linear-probe"]
+
+
+def test_the_first_ctrl_c_saves_a_grid_and_the_same_call_continues_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program goes on, with its own handler of signals; nothing of the process is ended."""
+    before = signal.getsignal(signal.SIGINT)
+    grid = {"methods": small_grids.method_file(tmp_path), "ratios": [0.1, 0.5], "subset": 60}
+    monkeypatch.setenv("SIGNALS", "SIGINT")
+    with pytest.raises(KeyboardInterrupt, match="the same call continues"):
+        pb.run(grid, root=tmp_path / "runs", device="cpu")
+    assert signal.getsignal(signal.SIGINT) is before
+    store = Store(tmp_path / "runs")
+    assert sorted(folder.state().name for folder in store.folders()) == ["interrupted", "planned"]
+    monkeypatch.delenv("SIGNALS")
+    assert len(pb.run(grid, root=tmp_path / "runs", device="cpu")) == 2
+    assert {folder.newest for folder in store.folders()} == {1, 2}
+
+
+def test_the_second_ctrl_c_ends_a_grid_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    grid = {"methods": small_grids.method_file(tmp_path), "ratios": 0.1, "subset": 60}
+    monkeypatch.setenv("SIGNALS", "SIGINT SIGINT")
+    with pytest.raises(KeyboardInterrupt) as raised:
+        pb.run(grid, root=tmp_path / "runs", device="cpu")
+    assert not raised.value.args  # Python's own
+
+
+def test_a_fit_tries_the_rates_of_its_recipe_as_the_cell_does(shapes: Dataset, command: Command) -> None:
+    rates = {"rates": [1e-5, 1e-2], "validation": 0.25, "epochs": 1}
+    fitted = pb.fit("bce", pb.mask_labels(shapes, 0.5), recipe=rates, device="cpu")
+    assert fitted.recipe.lr in (1e-5, 1e-2)
+    sets = [f"recipe.{name}={value}" for name, value in {**rates, "rates": "1e-5,1e-2"}.items()]
+    of_the_cell = ["--subset", "40", "--ratios", "0.5", *(part for each in sets for part in ("--set", each))]
+    assert command("run", "--methods", "bce", *of_the_cell, *HERE).code == 0
+    stored = Store(Path("runs")).scores(str(fitted.cell_id))
+    assert np.array_equal(fitted.predict(shapes.test), stored.scores)
+    assert pb.load_results("runs")["lr"].item() == fitted.recipe.lr
 
 
 def test_a_store_without_results_is_said(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def fit(
 
     The scores of the result are bit-equal to those of `pmll-bench run` for the same cell on the same type of processor
     with the same number of threads. Ctrl-C ends the training with `KeyboardInterrupt`. Epochs and losses are logged
-    with level INFO by the logger `pmll_bench.run.logged`.
+    with level INFO by the logger `pmll_bench.progress`.
 
     Args:
         method: the name of a method (`pb.list_methods()`), the path of a method file, or a class: one with

@@ -78,7 +78,7 @@ def run(
     """Run the missing cells of a grid as `pmll-bench run` does, and return the results of all its cells.
 
     The first Ctrl-C saves and ends the run with `KeyboardInterrupt`; the same call continues from there. A second one
-    ends it at once. Events are logged by the logger `pmll_bench.run.logged`.
+    ends it at once. Events are logged by the logger `pmll_bench.progress`.
 
     Args:
         grid: a mapping with the keys of a grid file, or the path of one; the default is the default grid.

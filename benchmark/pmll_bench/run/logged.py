@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from ..plan.planned import Group, Planned, cell_name, group_name
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("pmll_bench.progress")
 
 
 class Logged:

@@ -20,7 +20,6 @@ from pmll_bench.statistics.resampling import (
     mean_over,
     mean_over_seeds,
     resampled_map,
-    two_level,
 )
 
 
@@ -87,15 +86,6 @@ def test_resamples_of_masks_draw_as_many_masks_as_there_are() -> None:
     weights = mask_weights(5, 2000, seed=0)
     assert (weights.sum(axis=1) == 5).all()
     assert weights.mean(axis=0) == pytest.approx(1, abs=0.1)
-
-
-def test_a_two_level_resample_weighs_the_masks_on_its_images() -> None:
-    resampled = np.array([[0.1, 0.2], [0.3, 0.6], [0.5, 0.7]])  # three masks, two resamples of the images
-    drawn = two_level(resampled, np.array([[3, 0, 0], [0, 1, 2]]))
-    np.testing.assert_allclose(drawn, [0.1, (0.6 + 2 * 0.7) / 3])
-    np.testing.assert_allclose(
-        two_level(np.stack([resampled, -resampled]), np.array([[3, 0, 0], [0, 1, 2]]))[1], -drawn
-    )
 
 
 def test_a_difference_is_paired_by_mask_and_by_resample() -> None:

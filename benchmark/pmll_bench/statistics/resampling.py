@@ -102,12 +102,3 @@ def mean_over(quantities: Sequence[Resampled]) -> Resampled:
         np.mean([each.observed for each in quantities], axis=0),
         np.mean([each.resampled for each in quantities], axis=0),
     )
-
-
-def two_level(resampled: Float[np.ndarray, "*q k b"], weights: Int64[np.ndarray, "b k"]) -> Float64[np.ndarray, "*q b"]:
-    """The two-level bootstrap of a mean over masks: masks outer, images inner.
-
-    Resample `b` weighs the masks by `weights[b]` and takes their values on image resample `b`.
-    """
-    drawn: Float64[np.ndarray, "*q b"] = np.einsum("...kb,bk->...b", resampled, weights / weights.shape[1])
-    return drawn

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from pmll_errors import counted
 
 from .grid_options import Launcher, RunOptions
+from .options import STORE
 from .output import tell
+
+LISTED = 12  # kept models that are listed
 
 if TYPE_CHECKING:
     from ..plan.planning import Plan
@@ -31,3 +35,20 @@ def tell_about_models(planned: Plan, store: Store, how: RunOptions) -> None:
     else:
         are, their = ("is", "its model; its result stays") if done == 1 else ("are", "their models; their results stay")
         tell(f"{cells} {are} trained again to keep {their}")
+
+
+def tell_kept_models(planned: Plan, store: Store, how: RunOptions) -> None:
+    """List the cells whose models are kept, with the command that uses them."""
+    if not how.keep_model:
+        return
+    from ..plan.planned import cell_name
+
+    results = ((each, store.folder(each.cell).result()) for each in planned.cells)
+    kept = [each for each, result in results if result is not None and result.model is not None]
+    if kept:
+        place = "" if how.root == STORE else f" --root {shlex.quote(str(how.root))}"
+        tell(f"kept models, for 'pmll-bench predict CELL IMAGES{place}':")
+    for each in kept[:LISTED]:
+        tell(f"  {each.cell.id}  {cell_name(each)}")
+    if len(kept) > LISTED:
+        tell(f"  and {len(kept) - LISTED:,} more; --dry-run lists all cells")

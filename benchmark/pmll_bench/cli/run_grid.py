@@ -15,7 +15,7 @@ from pmll_errors import counted
 
 from ..errors import Exit, UsageError
 from .grid_options import Launcher, RunOptions
-from .kept_models import tell_about_models
+from .kept_models import tell_about_models, tell_kept_models
 from .output import failure_text, print_json, print_table, tell
 from .plans import plan_of, show_plan
 
@@ -176,11 +176,13 @@ def _carry_out(planned: Plan, how: RunOptions) -> None:
     tell_about_models(planned, store, how)
     if not missing:
         _tell_done(planned, store, how.as_json)
+        tell_kept_models(planned, store, how)
         return
     carry_out = _launcher(how, planned)
     with listening(missing, how.as_json) as listener, stop_on_signals(listener.note) as stop:
         outcome = carry_out(planned.groups, store, listener=listener, stop=stop)
     code = _report(planned, store, outcome, how.as_json, stopped=stop.is_set())
+    tell_kept_models(planned, store, how)
     if stop.is_set():
         tell("stopped; the same command continues from here")
     if stop.exit_code or code:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -54,12 +53,12 @@ def write_page(folder: CellFolder, target: Path, *, most: int, data_root: str | 
     found = mistakes(stored.scores, data.test.labels, data.classes, most)
     shown = sorted({each.image for one in found for each in (*one.false_alarms, *one.misses)})
     make_folder(target / IMAGES)
-    small = True
+    files = {}
     for position in shown:
-        image = read_image(data.test.images, position)
-        small = small and max(image.shape[:2]) <= SMALL
-        write_whole(target / IMAGES / _name(position), _thumbnail(image))
-    text = _rendered(found, result, data, stored.scores, small=small)
+        ending, content = _thumbnail(read_image(data.test.images, position))
+        files[position] = f"{IMAGES}/{position:06d}.{ending}"
+        write_whole(target / files[position], content)
+    text = _rendered(found, result, data, stored.scores, files)
     write_whole(target / PAGE, text.encode("utf-8", "backslashreplace"))
     return Page(target / PAGE, len(shown))
 
@@ -73,19 +72,20 @@ def _refuse_other_content(target: Path) -> None:
         raise ConfigError("the folder has other content", where=str(target), hint="give a new or an empty one with -o")
 
 
-def _name(position: int) -> str:
-    return f"{position:06d}.png"
-
-
-def _thumbnail(image: ImageArray) -> bytes:
-    """A PNG of at most `SIDE` pixels a side; a small image stays as it is."""
+def _thumbnail(image: ImageArray) -> tuple[str, bytes]:
+    """An image of at most `SIDE` pixels a side, and the ending of its name; a small one stays as it is, as PNG."""
     picture, content = Image.fromarray(image), io.BytesIO()
+    if max(picture.size) <= SMALL:
+        picture.save(content, "PNG")
+        return "png", content.getvalue()
     picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    picture.save(content, "PNG")
-    return content.getvalue()
+    picture.save(content, "JPEG", quality=85)
+    return "jpg", content.getvalue()
 
 
-def _rendered(found: Sequence[ClassMistakes], result: Result, data: Dataset, scores: np.ndarray, *, small: bool) -> str:
+def _rendered(
+    found: Sequence[ClassMistakes], result: Result, data: Dataset, scores: np.ndarray, files: Mapping[int, str]
+) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     logits = "OF1" in result.metrics
@@ -100,7 +100,7 @@ def _rendered(found: Sequence[ClassMistakes], result: Result, data: Dataset, sco
             "f1": _percent(f1[c]),
             "present": found[c].present,
             "known": found[c].known,
-            "lists": list(_lists(found[c], data, as_shown(logits))),
+            "lists": list(_lists(found[c], data, as_shown(logits), files)),
         }
         for c in order
     ]
@@ -116,32 +116,32 @@ def _rendered(found: Sequence[ClassMistakes], result: Result, data: Dataset, sco
         what="probability" if logits else "score",
         logits=logits,
         classes=rows,
-        small=small,
+        small=all(file.endswith(".png") for file in files.values()),
         size=SIDE,
     )
 
 
-def _lists(of: ClassMistakes, data: Dataset, show: Callable[[float], str]) -> Iterator[tuple[str, str, str, list[Any]]]:
+def _lists(
+    of: ClassMistakes, data: Dataset, show: Callable[[float], str], files: Mapping[int, str]
+) -> Iterator[tuple[str, str, str, list[dict[str, object]]]]:
     """The two lists of a class: kind, heading, what an empty one says, and its images."""
 
     def images(found: Sequence[Mistake], kind: str) -> list[dict[str, object]]:
-        return [_image(each, of, data, kind, show) for each in found]
+        return [_image(each, f"{of.name} is {kind}", data, show) | {"file": files[each.image]} for each in found]
 
     none = "None: every image that shows it has a higher score than every image that does not."
     yield "alarm", "Absent, but ranked high", none, images(of.false_alarms, "absent")
     yield "miss", "Present, but ranked low", none, images(of.misses, "present")
 
 
-def _image(
-    of: Mistake, made: ClassMistakes, data: Dataset, kind: str, show: Callable[[float], str]
-) -> dict[str, object]:
+def _image(of: Mistake, mistake: str, data: Dataset, show: Callable[[float], str]) -> dict[str, object]:
+    """What the page says of an image."""
     id = data.test.ids[of.image]
     shown = [name for name, label in zip(data.classes, data.test.labels[of.image], strict=True) if label > 0]
     more = f" and {len(shown) - LABELS} more" if len(shown) > LABELS else ""
     labels = (", ".join(shown[:LABELS]) + more) or "no label"
     return {
-        "file": f"{IMAGES}/{_name(of.image)}",
-        "alt": f"Test image {id}: {made.name} is {kind}; it shows {labels}",
+        "alt": f"Test image {id}: {mistake}; it shows {labels}",
         "score": show(of.score),
         "rank": of.rank,
         "id": id,

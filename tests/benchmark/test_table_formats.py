@@ -84,7 +84,7 @@ def test_latex_is_escaped_and_balanced(paper: Table) -> None:
     text = FORMATS["latex"](paper)
     assert r"sst\_a\textbar{}b & \textbf{71.5}\,{\scriptsize$\pm$0.5} &" in text
     assert r"kggr $\dagger$ & --- &" in text
-    assert "Bold: best; underlined: second best" in text
+    assert r"\textbf{Best} and \underline{second best} of a column, by the rounded numbers." in text
     bare = re.sub(r"\\[&%$#_{}]", "", text)
     assert bare.count("{") == bare.count("}")
     assert bare.count("$") % 2 == 0

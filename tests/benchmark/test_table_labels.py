@@ -84,6 +84,8 @@ def test_the_number_of_known_positives_is_the_mean_over_masks_and_ratios_not_ove
     ]
     (label,) = only(results).labels
     assert (label.known, label.group) == (50.0, "medium")
+    close = [result("sst", [0.5], known=[101], seed=0), result("sst", [0.5], known=[100], seed=1)]
+    assert shown(only(close))["many: more than 100 known training positives"] == {"c0": ["100.5", "9", "50.0 ± 0.0*"]}
 
 
 @pytest.mark.parametrize(

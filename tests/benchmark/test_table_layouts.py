@@ -204,3 +204,10 @@ def test_display_names_replace_labels_unless_two_labels_would_share_one() -> Non
     assert (sheet.title, sheet.caption[:15]) == ("Shapes, partial labels", "mAP (%) on Shapes"[:15])
     sheet = only_sheet(results, "ratios", names=dict.fromkeys(names, "SST"))
     assert [line.name for line in sheet.lines] == ["sst", "sst-wide"]
+
+
+def test_notes_have_the_names_that_the_rows_have() -> None:
+    none = [result.model_copy(update={"metrics": {"map": 0.8}}) for result in grid("clip-zeroshot", 0.8, seeds=1)]
+    results = [*grid("sst", 0.7, seeds=1), *none]
+    (note,) = only_sheet(results, "ratios", metric="OF1", names={"clip-zeroshot": "CLIP zero-shot"}).notes
+    assert note.startswith("— CLIP zero-shot: no OF1;")

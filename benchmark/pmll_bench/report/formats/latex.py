@@ -10,7 +10,6 @@ from ..tables.layouts import sheets
 from ..tables.row import INFERRED, UNSTATED, Cell
 from ..tables.sheet import Line, Sheet
 from ..tables.table import Table
-from .notes import notes
 from .width import Fit, fit
 
 _LATEX = str.maketrans(
@@ -74,7 +73,7 @@ def latex_sheet(sheet: Sheet, style: Style = PLAIN, cites: Mapping[str, str] | N
     """One table as a float; `cites` are the keys of references by label."""
     names = [_name(line, cites or {}) for line in sheet.lines]
     size = fit(sheet, names)
-    below = " ".join(_text(note) for note in notes(sheet, "Bold", "underlined"))
+    below = " ".join([*_marks(sheet, style), *map(_text, sheet.notes)])
     return "\n".join(
         [
             *([f"% {size.warning}"] if size.warning else []),
@@ -94,6 +93,13 @@ def latex_sheet(sheet: Sheet, style: Style = PLAIN, cites: Mapping[str, str] | N
             rf"\end{{{size.float}}}",
         ]
     )
+
+
+def _marks(sheet: Sheet, style: Style) -> Iterator[str]:
+    """The note about marks, which shows how they look: a paper may have restyled them."""
+    if sheet.marked:
+        best, second = style.best.format("Best"), style.second.format("second best")
+        yield f"{best} and {second} of a {sheet.ranked}, by the rounded numbers."
 
 
 def _name(line: Line, cites: Mapping[str, str]) -> str:

@@ -152,8 +152,9 @@ def label_sheets(blocks: Iterable[LabelBlock]) -> tuple[Sheet, ...]:
 
 def _sheet(found: LabelBlock) -> Sheet:
     block = found.block
+    digits = 0 if all(label.known.is_integer() for label in found.labels) else 1
     labels = [
-        Line(label.name, (plain(label.known, 0), plain(label.test, 0), *label.averages), section=text)
+        Line(label.name, (plain(label.known, digits), plain(label.test, 0), *label.averages), section=text)
         for group, text in _GROUPS.items()
         for label in found.labels
         if label.group == group

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -15,7 +15,7 @@ from ..known import known_of
 from ..metric_names import METRICS, f1_pair
 from .aggregate import Number, aggregate
 from .caption import NO_LOGITS, Caption, caption, notes
-from .repetitions import repetitions
+from .repetitions import Repetitions, repetitions
 from .row import Beside, Column, Row
 from .titles import titles
 
@@ -162,9 +162,16 @@ def _block(part: pd.DataFrame, title: str, layout: Layout, metric: str) -> Block
         ratios=ratios,
         headers=_headers(ratios, METRICS[metric], identity["regime"]),
         rows=rows,
-        notes=tuple(notes(part, rows, over, metric, METRICS[metric])),
+        notes=tuple(_notes(part, rows, over, layout, metric)),
         over=over.unit,
     )
+
+
+def _notes(part: pd.DataFrame, rows: Sequence[Row], over: Repetitions, layout: Layout, metric: str) -> Iterator[str]:
+    """The notes of a block, with the names of methods as shown."""
+    names = _distinct_names(list(part["label"]), layout.names)
+    shown = replace(over, trained_once=tuple(names[label] for label in over.trained_once))
+    return notes(part.assign(label=part["label"].map(names)), rows, shown, metric, METRICS[metric])
 
 
 def _identity(part: pd.DataFrame) -> Identity:

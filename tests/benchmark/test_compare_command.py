@@ -118,6 +118,15 @@ def test_mistakes_have_a_message_and_an_exit_code(
     assert answer.err.startswith(message)
 
 
+def test_a_diagram_of_few_data_sets_is_refused_below_the_comparison(command: Command, rows: Store) -> None:
+    answer = command("compare", "--diagram", "figures")
+    assert answer.code == 3
+    assert answer.out.startswith("Ranks: shapes, partial labels")
+    assert "error: a critical-difference diagram needs 8 data sets of one protocol, and here is 1" in answer.err
+    answer = command("compare", "good", "bad", "--diagram", "figures")
+    assert (answer.code, answer.err.splitlines()[0]) == (2, "error: a critical-difference diagram is of all pairs")
+
+
 def test_changed_scores_end_it_with_the_code_of_the_store(command: Command, rows: Store) -> None:
     for path in rows.root.glob("cells/shapes/good/*/attempts/0001/scores.npz"):
         path.write_bytes(b"nothing")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import UsageError
 from .choosing import Labels, Metric, Resamples, ResampleSeed
 from .completion import names_of
 from .options import STORE, DataRoot, Datasets, Root
@@ -38,6 +39,10 @@ def compare(
     as_json: AsJson = False,
     output: Output = None,
     decimals: Decimals = 1,
+    diagram: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Also draw the critical-difference diagram; it needs 8 data sets."),
+    ] = None,
     data_root: DataRoot = None,
     root: Root = STORE,
 ) -> None:
@@ -52,6 +57,8 @@ def compare(
       pmll-bench compare dualcoop bce
       pmll-bench compare --against dualcoop --format latex -o table.tex
     """
+    if diagram is not None and (against is not None or len(methods or ()) == 2):
+        raise UsageError("a critical-difference diagram is of all pairs", where="--diagram", hint="name no methods")
     from ..report.comparing.compare import compare as compare_rows
     from ..report.comparing.measured import Sampling
     from ..store.store import Store
@@ -67,6 +74,11 @@ def compare(
         tell=tell,
     )
     _show(found, Format.json if as_json else format, output, decimals)
+    if diagram is not None:
+        from ..report.plots.critical_difference import write_critical_difference
+
+        for path in write_critical_difference(found, diagram):
+            tell(f"written: {path}")
 
 
 def _show(comparison: Comparison, form: Format, output: Path | None, decimals: int) -> None:

@@ -231,11 +231,7 @@ def _across_sheets(comparison: Comparison, decimals: int) -> Iterator[Sheet]:
         lines=tuple(lines),
         notes=(
             *([f"Ranks by the mean, at 95% for all pairs together (Bonferroni): {', '.join(ranks)}."] if ranks else []),
-            *(
-                [f"No critical-difference diagram: it needs {DATA_SETS_FOR_CRITICAL_DIFFERENCE} data sets."]
-                if few
-                else []
-            ),
+            *([f"A critical-difference diagram needs {DATA_SETS_FOR_CRITICAL_DIFFERENCE} data sets."] if few else []),
         ),
         key="compare-data-sets",
         stub="pair",

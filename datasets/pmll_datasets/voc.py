@@ -28,6 +28,7 @@ CLASSES = (
 NATURAL_NAMES = {"diningtable": "dining table", "pottedplant": "potted plant", "tvmonitor": "tv monitor"}
 COLUMNS = {name: column for column, name in enumerate(CLASSES)}
 LISTS = {"2007": {"train": "trainval", "test": "test"}, "2012": {"train": "train", "test": "val"}}
+SIDES = ("xmin", "ymin", "xmax", "ymax")
 FLAGS = {"": 1, "0": 1, "false": 1, "1": 0, "true": 0}
 """The label that an object's flag `difficult` gives its class: 1 present, 0 difficult."""
 DIFFICULT = {"negative": -1, "ignored": 0, "positive": 1}
@@ -107,6 +108,25 @@ def _labels(path: Path) -> list[int]:
             raise DataError(f"invalid flag difficult {flag!r} of an object {name}", where=path, hint=hint)
         row[COLUMNS[name]] = max(row[COLUMNS[name]], FLAGS[flag])
     return row
+
+
+def object_boxes(path: Path) -> list[tuple[str, tuple[float, float, float, float]]]:
+    """The objects of an annotation that are not difficult: label, left, top, right, bottom as shares of the image.
+
+    Pixels of VOC are counted from 1, and a box includes its last pixel. Raises `DataError` for a box without numbers.
+    """
+    annotation = _annotation(path)
+    try:
+        width, height = (float(annotation.findtext(f"size/{side}", "")) for side in ("width", "height"))
+        found = []
+        for each in annotation.iter("object"):
+            if FLAGS[each.findtext("difficult", "").strip().lower()] == 1:
+                left, top, right, bottom = (float(each.findtext(f"bndbox/{side}", "")) for side in SIDES)
+                sides = ((left - 1) / width, (top - 1) / height, right / width, bottom / height)
+                found.append((each.findtext("name", "").strip(), sides))
+    except (ValueError, KeyError, ZeroDivisionError) as error:
+        raise DataError(f"invalid box of an object: {error}", where=path, hint=AGAIN) from error
+    return found
 
 
 def _annotation(path: Path) -> ElementTree.Element:

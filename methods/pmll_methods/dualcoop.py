@@ -6,6 +6,7 @@ the released code (sunxm2357/DualCoOp, 49e71d7). The text of the paper was not a
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -122,6 +123,15 @@ class DualCoOp(ClipLearner[DualCoOpSettings, Tensor]):
         negative, positive = pair.unbind(1)
         logits = positive - negative
         return logits + self.offset if self.settings.offset is not None else logits
+
+    def attention(self, features: Float[Tensor, "b n e"]) -> Float[Tensor, "b c h w"]:
+        """The weights of the positions in the logits of each class. Images are square, and so are their maps.
+
+        A CLIP ResNet has the mean of the map as a token before the positions; it has no place and is left out.
+        """
+        _, weights = dualcoop_logits(region_cosines(features, self.head()), spatial_scale=self.settings.spatial_scale)
+        side = math.isqrt(weights.shape[-1])
+        return weights[..., -side * side :].unflatten(-1, (side, side))  # type: ignore[no-any-return]
 
     def loss(self, batch: Batch, head: Float[Tensor, "2 c e"], step: Step) -> dict[str, Tensor]:
         logits, labels, settings = self(batch.features, head), batch.labels, self.settings

@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from .choosing import Labels, Metric, chosen_results, layout_of
+from .choosing import Labels, Metric, Resamples, ResampleSeed, chosen_results, layout_of
 from .command import Command, Group
 from .completion import names_of
-from .options import STORE, Datasets, Methods, Root
+from .options import STORE, DataRoot, Datasets, Methods, Root
+from .output import tell
 from .plot_options import PLOTS, Out, Ratios, show, whole_results
-from .plots_of_models import prior
+from .plots_of_models import attention, prior
 
 plot = typer.Typer(
     cls=Group, no_args_is_help=True, help="Draw figures of results: PDF, SVG and PNG, with their numbers as CSV."
@@ -145,4 +146,42 @@ def pseudo_labels(
     show(write_pseudo_labels(*whole_results(root, methods, datasets, ratios), out))
 
 
+@plot.command(cls=Command, no_args_is_help=True)
+def differences(
+    against: Annotated[str, typer.Option(metavar="METHOD", help="The reference.", autocompletion=names_of("methods"))],
+    out: Out = PLOTS,
+    labels: Labels = "all",
+    methods: Methods = None,
+    datasets: Datasets = None,
+    resamples: Resamples = 1000,
+    seed: ResampleSeed = 0,
+    data_root: DataRoot = None,
+    root: Root = STORE,
+) -> None:
+    """Plot the differences of methods to a reference with their 95 % intervals, as 'compare' computes them.
+
+    \b
+    Examples:
+      pmll-bench plot differences --against bce
+      pmll-bench plot differences --against bce --methods dualcoop --out figures
+    """
+    from ..report.comparing.compare import compare
+    from ..report.comparing.measured import Sampling
+    from ..report.plots.differences import write_differences
+    from ..store.store import Store
+
+    sampling = Sampling(resamples, seed, str(data_root) if data_root else None)
+    found = compare(
+        Store.open(root, create=False),
+        methods or (),
+        against=against,
+        datasets=datasets or (),
+        labels=labels,
+        sampling=sampling,
+        tell=tell,
+    )
+    show(write_differences(found, out))
+
+
 plot.command(cls=Command)(prior)
+plot.command(cls=Command, no_args_is_help=True)(attention)

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from .completion import names_of
+from .completion import cells_of, names_of
 from .options import STORE, DataRoot, Root
+from .output import tell
 from .plot_options import PLOTS, Out, show
 
 
@@ -56,3 +57,45 @@ def prior(
     show(
         write_prior(LabelGraph(*found, f"the text features of {method} on {dataset}", step), f"{method}-{dataset}", out)
     )
+
+
+def attention(
+    cells: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CELL",
+            help="Ids of cells on one data set, made by 'run --keep-model', or their first 6 or more digits.",
+            autocompletion=cells_of,
+        ),
+    ],
+    images: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID …", help="Test images; default: the first with two or more labels."),
+    ] = None,
+    number: Annotated[int, typer.Option(min=1, metavar="N", help="The number of images, without --images.")] = 4,
+    top: Annotated[int, typer.Option(min=1, max=5, metavar="N", help="The number of labels per image.")] = 3,
+    out: Out = PLOTS,
+    data_root: DataRoot = None,
+    root: Root = STORE,
+) -> None:
+    """Plot where kept models look for their top labels in test images.
+
+    Where the data set tells the boxes of objects (shapes, VOC), the share of the attention in them is printed.
+
+    \b
+    Examples:
+      pmll-bench plot attention 3f2a9c
+      pmll-bench plot attention 3f2a9c 81bd07 --number 2 --top 2
+    """
+    from ..models.attention_data import models_of
+    from ..models.looks import chosen_images, localised, looks
+    from ..report.plots.attention import write_attention
+    from ..store.store import Store
+
+    models, data = models_of(Store.open(root, create=False), cells, data_root)
+    positions = chosen_images(data, images or (), number)
+    found = {name: each for name, model in models.items() if (each := localised(model, data)) is not None}
+    for name, each in found.items():
+        tell(each.text(name))
+    name = "-".join(dict.fromkeys([*(model.result.method for model in models.values()), data.name]))
+    show(write_attention(looks(models, data, positions, top), found, name, out))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -82,6 +85,32 @@ def new_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     return figure
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A panel of small multiples with the room around it, in inches."""
+
+    across: float
+    tall: float
+    left: float
+    right: float
+    above: float
+    below: float
+
+
+def small_multiples(number: int, columns: int, cell: Cell, beneath: float) -> tuple[Figure, list[Axes]]:
+    """A figure of equal panels from left to right and from top to bottom, with `beneath` inches for notes."""
+    wide, tall = cell.left + cell.across + cell.right, cell.above + cell.tall + cell.below
+    width, height = columns * wide, math.ceil(number / columns) * tall + beneath
+    figure = new_figure(width, height)
+    axes = []
+    for place in range(number):
+        down, right = divmod(place, columns)
+        left, bottom = right * wide + cell.left, height - (down + 1) * tall + cell.below
+        size = cell.across / width, cell.tall / height
+        axes.append(figure.add_axes((left / width, bottom / height, *size)))
+    return figure, axes
 
 
 def note_lines(notes: Iterable[str], width: float) -> list[str]:

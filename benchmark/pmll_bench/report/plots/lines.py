@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from .figure import COLUMN, NOTE_LINE, PAGE, Style, add_notes, new_figure, note_lines
+from .figure import COLUMN, NOTE_LINE, PAGE, Cell, Style, add_notes, note_lines, small_multiples
 from .text import spread_out, text_width, wrapped
 
 _LEFT, _BOTTOM, _GAP, _TITLE_LINE = 0.54, 0.45, 0.09, 0.14  # inches around a panel
@@ -51,6 +51,7 @@ class Panel:
     whiskers: bool = False  # instead of bands
     named: bool = True
     whole: bool = False  # x has whole numbers
+    tick_names: Mapping[float, str] = field(default_factory=dict)  # instead of numbers
 
 
 def line_figure(
@@ -66,22 +67,15 @@ def line_figure(
     while columns > 1 and room / columns - _LEFT - names < _NARROWEST:
         columns -= 1
     width = max(room, _LEFT + _NARROWEST + names) if columns == 1 else room
-    cell = width / columns
-    across = cell - _LEFT - max(names, _GAP)
+    across = width / columns - _LEFT - max(names, _GAP)
     titles = [wrapped(panel.title, across + names, 8, "bold") for panel in panels]
-    top = 0.1 + _TITLE_LINE * max(len(title) for title in titles)
+    above = 0.1 + _TITLE_LINE * max(len(title) for title in titles)
     tall = max(_LOW, *(_NAME_LINE * (len(panel.lines) + bool(panel.zero)) for panel in panels if panel.named), 0)
-    rows = math.ceil(len(panels) / columns)
-    lines = note_lines(notes, width)
-    entries = legend_rows(legend or {}, width)
+    lines, entries = note_lines(notes, width), legend_rows(legend or {}, width)
     notes_tall = 0.06 + NOTE_LINE * len(lines)
-    below = notes_tall + 0.16 * len(entries)
-    height = rows * (top + tall + _BOTTOM) + below
-    figure = new_figure(width, height)
-    for number, (panel, title) in enumerate(zip(panels, titles, strict=True)):
-        down, right = divmod(number, columns)
-        left, bottom = right * cell + _LEFT, height - (down + 1) * (top + tall + _BOTTOM) + _BOTTOM
-        axes = figure.add_axes((left / width, bottom / height, across / width, tall / height))
+    cell = Cell(across, tall, _LEFT, max(names, _GAP), above, _BOTTOM)
+    figure, every = small_multiples(len(panels), columns, cell, notes_tall + 0.16 * len(entries))
+    for axes, panel, title in zip(every, panels, titles, strict=True):
         axes.set_title("\n".join(title))
         draw_panel(axes, panel, across, tall)
     for number, row in enumerate(reversed(entries)):
@@ -160,7 +154,7 @@ def _ticks(axes: Axes, panel: Panel, across: float) -> None:
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=True))
     if len(panel.ticks) < 1:
         return
-    texts = [f"{tick:g}" for tick in panel.ticks]
+    texts = [panel.tick_names.get(tick, f"{tick:g}") for tick in panel.ticks]
     values = np.array(panel.ticks)
     per_inch = (values.max() - values.min()) * 1.08 / across or 1.0
     widths = [text_width(text, 7) + 0.05 for text in texts]

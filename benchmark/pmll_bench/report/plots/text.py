@@ -11,6 +11,7 @@ from matplotlib.textpath import text_to_path
 from scipy.optimize import isotonic_regression
 
 SMALL = 6.5  # points; the smallest text of a figure
+_ROUNDING = 1.04  # images of text are a little wider: glyphs begin at whole pixels
 
 
 @cache
@@ -18,7 +19,7 @@ def text_width(text: str, size: float, weight: str = "normal") -> float:
     """The width of a line of text in inches."""
     font = FontProperties(family="DejaVu Sans", size=size, weight=weight)
     width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
-    return float(width) / 72
+    return _ROUNDING * float(width) / 72
 
 
 def wrapped(text: str, width: float, size: float, weight: str = "normal") -> list[str]:
@@ -33,11 +34,11 @@ def wrapped(text: str, width: float, size: float, weight: str = "normal") -> lis
     return lines
 
 
-def shortened(text: str, width: float, size: float) -> str:
+def shortened(text: str, width: float, size: float, weight: str = "normal") -> str:
     """The text, cut with an ellipsis if it is wider than `width` inches."""
-    if text_width(text, size) <= width:
+    if text_width(text, size, weight) <= width:
         return text
-    while text and text_width(f"{text}…", size) > width:
+    while text and text_width(f"{text}…", size, weight) > width:
         text = text[:-1]
     return f"{text.rstrip()}…"
 

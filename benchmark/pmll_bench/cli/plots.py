@@ -183,5 +183,38 @@ def differences(
     show(write_differences(found, out))
 
 
+@plot.command(cls=Command)
+def cost(
+    kind: Annotated[
+        str, typer.Option("--cost", metavar="NAME", help="train, predict, memory, trained, parameters or flops.")
+    ] = "train",
+    out: Out = PLOTS,
+    metric: Metric = "map",
+    methods: Methods = None,
+    datasets: Datasets = None,
+    root: Root = STORE,
+) -> None:
+    """Plot a cost against a metric, with the line of the methods that no other one beats in both.
+
+    Times and memory are compared only between methods that ran on the same machine.
+
+    \b
+    Examples:
+      pmll-bench plot cost
+      pmll-bench plot cost --cost parameters --metric CF1 --out figures
+    """
+    from ..report.cost import spent
+    from ..report.frame import frame
+    from ..report.plots.cost import write_cost
+    from ..report.plots.parts import whole
+    from ..report.tables.table import build
+    from ..store.store import Store
+
+    results = chosen_results(root, methods, datasets).results
+    lines = frame(results)
+    costs = {result.cell_id: spent(result) for result in whole(Store.open(root, create=False), results)}
+    show(write_cost(build(lines, layout_of(results, metric)), lines, costs, out, kind))
+
+
 plot.command(cls=Command)(prior)
 plot.command(cls=Command, no_args_is_help=True)(attention)

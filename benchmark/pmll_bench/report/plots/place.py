@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -15,14 +16,20 @@ _REACH = (0.045, 0.12, 0.2, 0.3, 0.42)  # inches between a point and its name, a
 
 
 def placed(
-    names: Sequence[str], points: Float[np.ndarray, "n 2"], size: tuple[float, float]
+    names: Sequence[str],
+    points: Float[np.ndarray, "n 2"],
+    size: tuple[float, float],
+    line: Float[np.ndarray, "m 2"] | None = None,
 ) -> list[Float[np.ndarray, " 2"]]:
     """The lower left corner of each name, in inches, for points in a panel of this size in inches.
+
+    Names also keep off a `line` through some points.
 
     Each name in turn, the longest first, takes the closest place that overlaps least with the points and with the names
     before it.
     """
-    marks = np.concatenate([points - _POINT, points + _POINT], axis=1)
+    kept_free = points if line is None else np.concatenate([points, along(line)])
+    marks = np.concatenate([kept_free - _POINT, kept_free + _POINT], axis=1)
     taken: list[Float[np.ndarray, " 4"]] = []
     corners = points.copy()
     widths = [text_width(name, SMALL) for name in names]
@@ -34,6 +41,15 @@ def placed(
         taken.append(best)
         corners[place] = best[:2]
     return list(corners)
+
+
+def along(line: Float[np.ndarray, "m 2"]) -> Float[np.ndarray, "k 2"]:
+    """Points on a line, close enough that no name fits between them."""
+    parts = [
+        start + (end - start) * np.linspace(0, 1, 2 + int(np.linalg.norm(end - start) / _POINT))[:, None]
+        for start, end in pairwise(line)
+    ]
+    return np.concatenate(parts) if parts else line
 
 
 def leader(

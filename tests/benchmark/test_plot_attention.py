@@ -11,7 +11,7 @@ import pytest
 from command_line import SMALL, Command
 from drawn_figures import check_text, drawn_figures, texts
 from pmll_bench.models.attention import box_mask, on_mask
-from pmll_bench.report.plots.attention import Localised, Look, Looks, attention_plot, lit
+from pmll_bench.report.plots.attention import Localised, Look, Looks, attention_plot, tinted
 from pmll_datasets.boxes import Box
 
 MAP = np.array([[0.1, 0.2], [0.3, 0.4]])
@@ -49,10 +49,13 @@ def test_boxes_are_cropped_as_their_image_is() -> None:
     np.testing.assert_array_equal(box_mask([inside], (64, 128), "centre", 8), mask(slice(0, 8), slice(0, 4), side=8))
 
 
-def test_an_image_is_bright_where_the_attention_is_and_dark_elsewhere() -> None:
-    shown = lit(np.full((8, 8, 3), 200, np.uint8), np.array([[0.0, 0.0], [0.0, 1.0]]))
-    assert shown[-1, -1, 0] > 190
-    assert 50 <= shown[0, 0, 0] < 60
+def test_an_image_is_dark_red_where_the_attention_is_and_light_grey_elsewhere() -> None:
+    shown = tinted(np.full((8, 8, 3), 200, np.uint8), np.array([[0.0, 0.0], [0.0, 1.0]])).astype(int)
+    red, green, blue = shown[-1, -1]
+    assert red > 2 * green
+    assert red > 2 * blue
+    assert len(set(shown[0, 0])) == 1  # grey
+    assert shown[0, 0].mean() > 1.5 * shown[-1, -1].mean()
 
 
 def look(label: str, probability: float, *, present: bool) -> Look:

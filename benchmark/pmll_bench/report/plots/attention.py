@@ -18,7 +18,8 @@ from .figure import NOTE_LINE, PAGE, add_notes, drawn, new_figure, note_lines, w
 from .text import SMALL, shortened, text_width
 
 _SIDE, _NAME, _TITLE, _GAP, _BETWEEN = 0.06, 0.16, 0.15, 0.05, 0.2  # inches: margins, model names, titles, gaps
-_DARKEST = 0.25  # the brightness of an image where no attention is
+_DARKEST = 0.5  # the brightness of the darkest place of an image under its attention
+_TINT, _STRONGEST = (150, 0, 30), 0.8  # the colour of attention, dark in grey as well, and its largest opacity
 
 Sides = tuple[float, float, float, float]  # left, top, right and bottom of a box, in pixels of the view
 
@@ -73,7 +74,7 @@ class Localised:
 def attention_plot(looks: Sequence[Looks], localised: dict[str, Localised]) -> dict[str, bytes]:
     """The files by suffix (`figure.drawn`): two images beside each other, each with one row of maps per model.
 
-    An image is bright where the attention is. The boxes of the label's objects are outlined.
+    An image is dark red where the attention is. The boxes of the label's objects are outlined.
     """
     return drawn(lambda: _figure(looks, localised), _numbers(looks))
 
@@ -93,7 +94,7 @@ def _figure(looks: Sequence[Looks], localised: dict[str, Localised]) -> Figure:
     half = (PAGE - 2 * _SIDE - _BETWEEN) / 2
     side = (half - named) / (1 + tops) - _GAP
     tall = side + _TITLE
-    group = tall * len(models) + (0.08 if len(models) > 1 else 0.26)
+    group = tall * len(models) + (0.08 if len(models) > 1 else 0.2)
     notes = note_lines((_about(localised), *(each.text(name) + "." for name, each in localised.items())), PAGE)
     height = math.ceil(len(looks) / across) * group + 0.1 + NOTE_LINE * len(notes)
     width = PAGE
@@ -126,7 +127,7 @@ def _figure(looks: Sequence[Looks], localised: dict[str, Localised]) -> Figure:
 
 
 def _draw(axes: Axes, pixels: UInt8[np.ndarray, "r r 3"], look: Look, side: float) -> None:
-    axes.imshow(lit(pixels, look.map))
+    axes.imshow(tinted(pixels, look.map))
     for left, top, right, bottom in look.boxes:
         for colour, width in (("#000000", 1.6), ("#ffffff", 0.8)):
             place = (left - 0.5, top - 0.5)
@@ -150,19 +151,24 @@ def _in_two(name: str, width: float) -> list[str]:
     return [shortened(head + dash, width, SMALL), shortened(tail, width, SMALL)]
 
 
-def lit(pixels: UInt8[np.ndarray, "r r 3"], attention: Float64[np.ndarray, "h w"]) -> UInt8[np.ndarray, "r r 3"]:
-    """An image that is bright where the attention is high, relative to its maximum."""
-    scaled = (attention / max(attention.max(), 1e-12)).astype(np.float32)
+def tinted(pixels: UInt8[np.ndarray, "r r 3"], attention: Float64[np.ndarray, "h w"]) -> UInt8[np.ndarray, "r r 3"]:
+    """A light grey image, dark red where the attention is: from its lowest value, untinted, to its highest."""
+    low, high = attention.min(), attention.max()
+    scaled = ((attention - low) / max(high - low, 1e-12)).astype(np.float32)
     size = pixels.shape[1], pixels.shape[0]
     smooth = np.asarray(Image.fromarray(scaled).resize(size, Image.Resampling.BICUBIC)).clip(0, 1)
-    shown: UInt8[np.ndarray, "r r 3"] = (pixels * (_DARKEST + (1 - _DARKEST) * smooth)[..., None]).astype(np.uint8)
+    grey = pixels @ np.array([0.299, 0.587, 0.114])  # luma
+    spread = (grey - grey.min()) / max(grey.max() - grey.min(), 1.0)  # dark photographs are as easy to see
+    light = 255 * (_DARKEST + (1 - _DARKEST) * spread)[..., None]
+    opacity = _STRONGEST * smooth[..., None]
+    shown: UInt8[np.ndarray, "r r 3"] = ((1 - opacity) * light + opacity * np.array(_TINT)).astype(np.uint8)
     return shown
 
 
 def _about(localised: dict[str, Localised]) -> str:
     outlined = " Outlined: the objects of the label." if localised else ""
     signs = "In percent: P(present). In parentheses: labels that are not present."
-    return f"Bright: attention of the label. {signs}{outlined}"
+    return f"Dark red: attention of the label, from its lowest to its highest value. {signs}{outlined}"
 
 
 def _numbers(looks: Sequence[Looks]) -> Iterator[list[object]]:

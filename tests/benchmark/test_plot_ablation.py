@@ -109,7 +109,20 @@ def test_all_text_of_lines_and_of_dots_can_be_read() -> None:
     for figure in figures:
         check_text(figure)
     assert "k (y = 2)" in texts(figures[0])
-    assert {"a", "b", "c"} <= set(texts(figures[1]))
+
+
+def test_the_name_of_a_setting_with_what_is_fixed_is_wrapped_below_its_panel() -> None:
+    long = Sweep("a_setting_with_a_long_name", "another_one = 2", SWEEP.points)
+    with drawn_figures() as figures:
+        ablation_plot(swept_table(), [long])
+    check_text(figures[0])
+    assert "a_setting_with_a_long_name\n(another_one = 2)" in texts(figures[0])
+
+
+def test_dots_have_the_names_of_their_rows() -> None:
+    with drawn_figures() as figures:
+        ablation_plot(swept_table())
+    assert {"a", "b", "c"} <= set(texts(figures[0]))
 
 
 def test_a_store_with_one_row_of_a_sweep_keeps_its_dots() -> None:

@@ -19,6 +19,7 @@ from .text import spread_out, text_width, wrapped
 
 _LEFT, _BOTTOM, _GAP, _TITLE_LINE = 0.54, 0.45, 0.09, 0.14  # inches around a panel
 _NARROWEST, _LOW, _NAME_LINE = 1.15, 1.6, 0.118  # inches: the least width and height of a panel; the height of a name
+_APART = 0.25  # of the step between two values of x: how far whiskers are moved in all
 _MARK = 0.24  # inches between a panel and a name beside it
 
 
@@ -73,11 +74,13 @@ def line_figure(
     tall = max(_LOW, *(_NAME_LINE * (len(panel.lines) + bool(panel.zero)) for panel in panels if panel.named), 0)
     lines, entries = note_lines(notes, width), legend_rows(legend or {}, width)
     notes_tall = 0.06 + NOTE_LINE * len(lines)
-    cell = Cell(across, tall, _LEFT, max(names, _GAP), above, _BOTTOM)
+    labels = [wrapped(panel.xlabel, across + 0.2, 7.5) for panel in panels]
+    bottom = _BOTTOM + 0.12 * (max(len(label) for label in labels) - 1)
+    cell = Cell(across, tall, _LEFT, max(names, _GAP), above, bottom)
     figure, every = small_multiples(len(panels), columns, cell, notes_tall + 0.16 * len(entries))
-    for axes, panel, title in zip(every, panels, titles, strict=True):
-        axes.set_title("\n".join(title))
+    for axes, panel, title, label in zip(every, panels, titles, labels, strict=True):
         draw_panel(axes, panel, across, tall)
+        axes.set(title="\n".join(title), xlabel="\n".join(label))
     for number, row in enumerate(reversed(entries)):
         add_legend(figure, row, notes_tall + 0.16 * number + 0.06)
     add_notes(figure, lines)
@@ -121,7 +124,7 @@ def draw_panel(axes: Axes, panel: Panel, across: float, tall: float) -> None:
         axes.axhline(0, color="#555555", linewidth=0.9, zorder=1.5)
     for number, line in enumerate(panel.lines):
         _draw(axes, panel, line, number)
-    axes.set(xlabel=panel.xlabel, ylabel=panel.ylabel)
+    axes.set(ylabel=panel.ylabel)
     _ticks(axes, panel, across)
     axes.margins(x=0.04, y=0.07)
     low, high = axes.get_ylim()
@@ -133,11 +136,8 @@ def draw_panel(axes: Axes, panel: Panel, across: float, tall: float) -> None:
 
 
 def _draw(axes: Axes, panel: Panel, line: Line, number: int) -> None:
-    x, y = np.array(line.x, float), np.array(line.y, float)
+    x, y = np.array(line.x, float) + _aside(panel, number), np.array(line.y, float)
     every = max(1, math.ceil(len(x) / 12))
-    if panel.whiskers and len(panel.lines) > 1:  # beside each other instead of on top of each other
-        step = np.diff(x).min(initial=math.inf) if len(x) > 1 else 1.0
-        x = x + (number - (len(panel.lines) - 1) / 2) * 0.5 * step / len(panel.lines)
     axes.plot(x, y, markevery=every, **line.style)
     if not len(line.low):
         return
@@ -146,6 +146,15 @@ def _draw(axes: Axes, panel: Panel, line: Line, number: int) -> None:
         axes.vlines(x, low, high, color=line.style["color"], linewidth=0.9, zorder=1.9)
     else:
         axes.fill_between(x, low, high, color=line.style["color"], alpha=0.15, linewidth=0)
+
+
+def _aside(panel: Panel, number: int) -> float:
+    """How far a line is moved along x, so that whiskers are beside each other instead of on top of each other."""
+    if not panel.whiskers or len(panel.lines) < 2:
+        return 0.0
+    steps = [float(np.diff(line.x).min(initial=math.inf)) for line in panel.lines]
+    step = min((step for step in steps if math.isfinite(step)), default=1.0)
+    return (number - (len(panel.lines) - 1) / 2) * _APART * step / len(panel.lines)
 
 
 def _ticks(axes: Axes, panel: Panel, across: float) -> None:
@@ -168,10 +177,10 @@ def _ticks(axes: Axes, panel: Panel, across: float) -> None:
 def _label(axes: Axes, panel: Panel, across: float, tall: float) -> None:
     """Write each name beside the end of its line, shifted so that names do not overlap."""
     ends: list[tuple[float, float, str, Style]] = []
-    for line in panel.lines:
+    for number, line in enumerate(panel.lines):
         known = [(x, y) for x, y in zip(line.x, line.y, strict=True) if not math.isnan(y)]
         if known:
-            ends.append((known[-1][1], known[-1][0], line.name, line.style))
+            ends.append((known[-1][1], known[-1][0] + _aside(panel, number), line.name, line.style))
     if panel.zero:
         ends.append((0.0, axes.get_xlim()[1], panel.zero, {"color": "#555555", "marker": ""}))
     ends.sort(key=lambda end: end[0])

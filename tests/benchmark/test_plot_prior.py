@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from command_line import SMALL as QUICK
 from command_line import Command
 from drawn_figures import check_text, drawn_figures, texts
 from pmll_bench.report.plots.place import placed
@@ -113,3 +114,19 @@ def test_a_method_without_a_label_graph_is_a_clear_error(command: Command, metho
     assert answer.code == 3
     assert f"{method} has no label graph" in answer.err
     assert "scpnet" in answer.err
+
+
+def test_the_features_of_a_kept_model_are_those_that_it_has_learned(command: Command) -> None:
+    quick = [*QUICK, "--ratios", "0.5", "--set", "recipe.epochs=1", "--keep-model"]
+    assert command("run", "--methods", "scpnet-frozen", *quick).code == 0
+    (cell,) = (path.parent.name for path in Path("runs").glob("cells/*/*/*/result.json"))
+    assert command("plot", "prior", "--cell", cell).code == 0
+    assert command("plot", "prior", "--method", "scpnet-frozen").code == 0
+    of_cell = f"-scpnet-frozen-shapes-{cell[:6]}.csv"
+    assert Path(f"plots/prior-matrix{of_cell}").exists()
+    trained, untrained = (
+        np.array([row[1:] for row in rows(Path(f"plots/prior-embedding{end}").read_bytes())[1:]], float)
+        for end in (of_cell, "-scpnet-frozen-shapes.csv")
+    )
+    np.testing.assert_allclose(trained[:, :2], untrained[:, :2], atol=1e-6)  # the names are the same
+    assert np.abs(trained[:, 2:] - untrained[:, 2:]).max() > 0.01

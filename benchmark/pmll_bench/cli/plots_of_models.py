@@ -26,37 +26,49 @@ def prior(
         typer.Option("--set", metavar="NAME=V", help="A setting of the method, as in 'run'. Repeatable."),
     ] = None,
     track: Annotated[str | None, typer.Option(metavar="NAME", help="The track of the settings, as in 'run'.")] = None,
+    cell: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CELL", help="A cell of 'run --keep-model', instead of the other options.", autocompletion=cells_of
+        ),
+    ] = None,
     data_root: DataRoot = None,
     root: Root = STORE,
 ) -> None:
     """Plot a method's label graph as a heat map, and its label features before and after the graph.
 
-    The features are the text features of the class names, before and after one step of the graph.
+    Before are the text features of the class names. After are those of one step of the graph or, with --cell, the
+    features that a kept model has learned.
 
     \b
     Examples:
       pmll-bench plot prior
       pmll-bench plot prior --method scinet --set neighbours=5
     """
-    from ..models.label_graph import untrained_relations
+    from ..models.kept import open_model
+    from ..models.label_graph import trained_relations, untrained_relations
     from ..plan.planning import plan
     from ..plan.request import Request
     from ..report.plots.prior import LabelGraph, write_prior
     from ..store.store import Store
 
-    request = Request(
-        methods=(method,),
-        datasets=(dataset,),
-        ratios=(0.5,),
-        sets=tuple(sets or ()),
-        track=track,
-        data_root=None if data_root is None else str(data_root),
-    )
-    found = untrained_relations(plan(request).cells[0], Store(root))
-    step = "After: one step of the graph, Ā Z."
-    show(
-        write_prior(LabelGraph(*found, f"the text features of {method} on {dataset}", step), f"{method}-{dataset}", out)
-    )
+    if cell is not None:
+        model = open_model(Store.open(root, create=False).find(cell))
+        found, step = trained_relations(model.learner), "After: the learned features."
+        method, dataset = model.result.label, model.result.dataset
+        name = f"{model.result.method}-{dataset}-{model.result.cell_id[:6]}"
+    else:
+        request = Request(
+            methods=(method,),
+            datasets=(dataset,),
+            ratios=(0.5,),
+            sets=tuple(sets or ()),
+            track=track,
+            data_root=None if data_root is None else str(data_root),
+        )
+        found, step = untrained_relations(plan(request).cells[0], Store(root)), "After: one step of the graph, Ā Z."
+        name = f"{method}-{dataset}"
+    show(write_prior(LabelGraph(*found, f"the text features of {method} on {dataset}", step), name, out))
 
 
 def attention(

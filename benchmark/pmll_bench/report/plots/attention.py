@@ -67,7 +67,8 @@ class Localised:
         """A sentence about a model."""
         return (
             f"{name}: {100 * self.inside:.1f} % of the attention lies on the objects of a present label, which cover "
-            f"{100 * self.area:.1f} % of the image; the maximum does for {100 * self.hits:.1f} % (n\u00a0=\u00a0{self.n:,})"
+            f"{100 * self.area:.1f} % of the image; the maximum does for {100 * self.hits:.1f} % "
+            f"(n\u00a0=\u00a0{self.n:,})"
         )
 
 

@@ -38,7 +38,6 @@ def run(
       pmll-bench run
       pmll-bench run --methods my_method.py bce --ratios 10% 50% --seeds 0 1 2
       pmll-bench run --methods dualcoop --datasets images/labels.csv --regime full
-      pmll-bench run --methods bce --log tensorboard
       pmll-bench run --launcher slurm --slurm mem=16G --dry-run
     """
     request = change(_request(config))

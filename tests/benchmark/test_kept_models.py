@@ -12,8 +12,8 @@ import pytest
 import safetensors.numpy
 
 from command_line import Command, method_file
+from noted_slurm import Cluster
 from pmll_bench.errors import Exit, FileError, StoreError, UsageError
-from pmll_bench.launch.slurm.job.worker import execution_of
 from pmll_bench.models.kept import open_model
 from pmll_bench.plan.planning import open_dataset, plan
 from pmll_bench.plan.request import Request
@@ -231,6 +231,11 @@ def test_the_labels_in_the_file_are_those_that_the_method_saw(kept: Store) -> No
     assert known.mean() == pytest.approx(0.5, abs=0.05)
 
 
-def test_jobs_are_told_to_keep_models() -> None:
-    assert execution_of({"device": "cpu", "keep_model": "yes"}).keep_model
-    assert not execution_of({"device": "cpu"}).keep_model
+def test_finished_cells_without_models_are_not_submitted_again_and_this_is_said(
+    command: Command, cluster: Cluster, tmp_path: Path
+) -> None:
+    words = ["run", "--methods", "clip-zeroshot", "--ratios", "0.5", "--subset", "48", "--device", "cpu"]
+    command(*words)
+    told = command(*words, "--launcher", "slurm", "--keep-model").err
+    assert "1 finished cell without a kept model: not submitted again; --launcher inline or local" in told
+    assert "nothing to submit:\n  1 cell is done" in told

@@ -13,6 +13,7 @@ from submitit.core.utils import DelayedSubmission
 
 from noted_slurm import Cluster, run_job, submission
 from pmll_bench.errors import ConfigError
+from pmll_bench.launch.slurm.job.worker import execution_of
 from pmll_bench.launch.slurm.submission.submit import submit
 from pmll_bench.plan.grid import groups
 from pmll_bench.plan.planned import Planned
@@ -118,6 +119,13 @@ def test_a_job_is_given_plain_data_only(cluster: Cluster, store: Store, grid: Pl
         root, cells, options = delayed.args
         assert (root, cells, options["device"]) == (str(store.root), names, "cpu")
         assert all(isinstance(value, str) for value in options.values())
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_jobs_keep_models_if_the_submission_asks_for_it(cluster: Cluster, store: Store, grid: Plan, keep: bool) -> None:
+    submit(grid.groups, store, {}, device="cpu", keep_model=keep)
+    _, _, options = DelayedSubmission.load(submission(store, "101_0")).args
+    assert execution_of(options).keep_model == keep
 
 
 def test_only_what_nobody_has_in_hand_is_submitted(

@@ -25,6 +25,7 @@ from ..store.pack import read_in
 from ..store.result import ModelFile, Result
 from ..store.store import Store
 
+RESTORE = "restore it, or remove the cell's folder and run it again with --keep-model"
 AGAIN = "run the same command again with --keep-model: the cell is trained again, and its result stays"
 
 
@@ -144,9 +145,9 @@ def _stored(folder: CellFolder, file: ModelFile) -> StoredModel:
     """The content of the model file, if its digest is that in the result."""
     content, where = read_in(folder.path, file.file), str(folder.path / file.file)
     if content is None:
-        raise FileError("the model file is missing", where=where, hint="restore it, or remove the cell's folder")
+        raise FileError("the model file is missing", where=where, hint=RESTORE)
     if hashlib.sha256(content).hexdigest() != file.sha256:
-        raise StoreError("the model file has changed since the result was made", where=where, hint="restore it")
+        raise StoreError("the model file has changed since the result was made", where=where, hint=RESTORE)
     try:
         return read_model(content)
     except ValueError as error:

@@ -116,3 +116,12 @@ def test_another_spread_than_the_sd_follows_the_mean_in_every_format() -> None:
     (line,) = csv.DictReader(io.StringIO(FORMATS["csv"](table)))
     assert [float(line["10% sd"]), float(line["10% half-width"])] == pytest.approx([0.5, 1.44])
     assert replace(number, spread="none").text == "71.5"
+
+
+def test_a_layout_that_shows_one_number_per_data_set_says_which_columns_it_leaves_out(added: Table) -> None:
+    (sheet,) = sheets(replace(added, layout=replace(added.layout, form="datasets")))
+    assert [head.text for head in sheet.heads] == ["shapes"]
+    assert "Not in this layout: rank, hours; choose ratios, stacked or semi." in sheet.notes
+    (sheet,) = sheets(replace(added, layout=replace(added.layout, form="stacked")))
+    assert [head.text for head in sheet.heads][-2:] == ["rank", "hours"]
+    assert not [note for note in sheet.notes if note.startswith("Not in this layout")]

@@ -178,6 +178,8 @@ def _sheet(
     notes = tuple(dict.fromkeys([*merged_notes(blocks), *([NO_RESULT] if absent else [])]))
     if averaged and any(len(block.ratios) > 1 for block in blocks):
         notes = tuple(NO_AVERAGE if note == NO_RESULT else note for note in notes)
+    if averaged and (added := dict.fromkeys(column.header for block in blocks for column in block.columns)):
+        notes = (*notes, f"Not in this layout: {', '.join(added)}; choose ratios, stacked or semi.")
     shown, remarks = remarked(found)
     return Sheet(
         title=title,

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from PIL import Image
 
+from command_line import SMALL as QUICK
+from command_line import Command
 from made_up_results import RATIOS, made_up
 from pmll_bench.errors import ConfigError
 from pmll_bench.report.frame import frame
@@ -126,3 +128,11 @@ def test_names_keep_their_order_and_distance_inside_the_panel(wanted: list[float
     assert all(-1e-9 <= height <= 10 + 1e-9 for height in heights)
     if all(later - earlier >= gap for earlier, later in pairwise(wanted)):
         assert heights == pytest.approx(wanted)
+
+
+def test_names_in_print_are_those_of_papers(command: Command) -> None:
+    assert command("run", "--methods", "bce", "dualcoop", *QUICK, "--ratios", "0.1", "0.5").code == 0
+    assert command("plot", "curves", "--paper-names").code == 0
+    assert b"<!-- DualCoOp \xe2\x80\xa0 -->" in Path("plots/curves-map.svg").read_bytes()
+    assert command("plot", "curves", "--out", "keys").code == 0
+    assert b"<!-- dualcoop \xe2\x80\xa0 -->" in Path("keys/curves-map.svg").read_bytes()

@@ -7,30 +7,32 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from .choosing import chosen_results, layout_of
+from .choosing import at_ratios, chosen_results, in_print, layout_of, whole_results
 
 if TYPE_CHECKING:
     from ..report.tables.table import Layout
     from ..store.result import Result
+    from ..store.summary import Summary
 
 Out: TypeAlias = Annotated[Path, typer.Option(metavar="FOLDER", help="Folder for the figures.")]
-Ratios: TypeAlias = Annotated[
-    list[str] | None, typer.Option(metavar="R …", help="Only these ratios, such as 0.1 or 10%.")
+PaperNames: TypeAlias = Annotated[
+    bool, typer.Option("--paper-names", help="Show the names of methods and data sets as papers print them.")
 ]
 PLOTS = Path("plots")  # the default of Out
 
 
-def whole_results(
-    root: Path, methods: list[str] | None, datasets: list[str] | None, ratios: list[str] | None
+def plotted(
+    root: Path, methods: list[str] | None, datasets: list[str] | None, ratios: list[str] | None, *, paper_names: bool
 ) -> tuple[list[Result], Layout]:
     """The chosen results with their histories and numbers per label, and the layout of their table."""
-    from ..plan.cell import parse_ratio
-    from ..report.plots.parts import at_ratios, whole
-    from ..store.store import Store
+    chosen = at_ratios(chosen_results(root, methods, datasets), ratios)
+    return whole_results(root, chosen), named(chosen.results, "map", paper_names=paper_names)
 
-    results = chosen_results(root, methods, datasets).results
-    asked = [parse_ratio(ratio) for ratio in ratios or ()]
-    return at_ratios(list(whole(Store.open(root, create=False), results)), asked), layout_of(results, "map")
+
+def named(results: list[Summary], metric: str, *, paper_names: bool) -> Layout:
+    """The layout of a table, with the names of the command line or those of papers."""
+    layout = layout_of(results, metric)
+    return in_print(layout, results) if paper_names else layout
 
 
 def show(paths: tuple[Path, ...]) -> None:

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from .choosing import Labels, Metric, Resamples, ResampleSeed, chosen_results, layout_of
+from .choosing import Labels, Metric, Ratios, Resamples, ResampleSeed, chosen_results, layout_of, whole_results
 from .command import Command, Group
 from .completion import names_of
 from .options import STORE, DataRoot, Datasets, Methods, Root
 from .output import tell
-from .plot_options import PLOTS, Out, Ratios, show, whole_results
+from .plot_options import PLOTS, Out, PaperNames, named, plotted, show
 from .plots_of_models import attention, prior
 
 plot = typer.Typer(
@@ -27,6 +27,7 @@ def curves(
     labels: Labels = "all",
     methods: Methods = None,
     datasets: Datasets = None,
+    paper_names: PaperNames = False,
     root: Root = STORE,
 ) -> None:
     """Plot a metric over the ratio: the mean and the spread over masks or seeds.
@@ -41,7 +42,8 @@ def curves(
     from ..report.tables.table import build
 
     results = chosen_results(root, methods, datasets).results
-    show(write_curves(build(frame(results, labels), layout_of(results, metric)), out))
+    layout = named(results, metric, paper_names=paper_names)
+    show(write_curves(build(frame(results, labels), layout), out))
 
 
 @plot.command(cls=Command, no_args_is_help=True)
@@ -89,6 +91,7 @@ def per_label(
     ratios: Ratios = None,
     methods: Methods = None,
     datasets: Datasets = None,
+    paper_names: PaperNames = False,
     root: Root = STORE,
 ) -> None:
     """Plot the AP of each label as bars, and the differences to one of the methods.
@@ -100,7 +103,7 @@ def per_label(
     """
     from ..report.plots.labels import write_labels
 
-    results, layout = whole_results(root, methods, datasets, ratios)
+    results, layout = plotted(root, methods, datasets, ratios, paper_names=paper_names)
     show(write_labels(results, layout, out, against))
 
 
@@ -110,6 +113,7 @@ def training(
     ratios: Ratios = None,
     methods: Methods = None,
     datasets: Datasets = None,
+    paper_names: PaperNames = False,
     root: Root = STORE,
 ) -> None:
     """Plot each loss term over the epochs, and the mAP of the epochs where the recipe selects one.
@@ -121,7 +125,7 @@ def training(
     """
     from ..report.plots.training import write_training
 
-    show(write_training(*whole_results(root, methods, datasets, ratios), out))
+    show(write_training(*plotted(root, methods, datasets, ratios, paper_names=paper_names), out))
 
 
 @plot.command("pseudo-labels", cls=Command)
@@ -130,6 +134,7 @@ def pseudo_labels(
     ratios: Ratios = None,
     methods: Methods = None,
     datasets: Datasets = None,
+    paper_names: PaperNames = False,
     root: Root = STORE,
 ) -> None:
     """Plot the precision and the recall of pseudo-labels over the epochs.
@@ -143,7 +148,7 @@ def pseudo_labels(
     """
     from ..report.plots.pseudo_labels import write_pseudo_labels
 
-    show(write_pseudo_labels(*whole_results(root, methods, datasets, ratios), out))
+    show(write_pseudo_labels(*plotted(root, methods, datasets, ratios, paper_names=paper_names), out))
 
 
 @plot.command(cls=Command, no_args_is_help=True)
@@ -192,6 +197,7 @@ def cost(
     metric: Metric = "map",
     methods: Methods = None,
     datasets: Datasets = None,
+    paper_names: PaperNames = False,
     root: Root = STORE,
 ) -> None:
     """Plot a cost against a metric, with the line of the methods that no other one beats in both.
@@ -206,14 +212,12 @@ def cost(
     from ..report.cost import spent
     from ..report.frame import frame
     from ..report.plots.cost import write_cost
-    from ..report.plots.parts import whole
     from ..report.tables.table import build
-    from ..store.store import Store
 
-    results = chosen_results(root, methods, datasets).results
-    lines = frame(results)
-    costs = {result.cell_id: spent(result) for result in whole(Store.open(root, create=False), results)}
-    show(write_cost(build(lines, layout_of(results, metric)), lines, costs, out, kind))
+    chosen = chosen_results(root, methods, datasets)
+    lines, layout = frame(chosen.results), named(chosen.results, metric, paper_names=paper_names)
+    costs = {result.cell_id: spent(result) for result in whole_results(root, chosen)}
+    show(write_cost(build(lines, layout), lines, costs, out, kind))
 
 
 plot.command(cls=Command)(prior)

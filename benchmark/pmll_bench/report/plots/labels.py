@@ -166,7 +166,7 @@ def _about(found: Sequence[tuple[Part, Bars]]) -> str:
     shares = [percent(ratio) for ratio in sorted(set.union(*(_common(part) for part, _ in found)))]
     several = f"mean over {len(shares)} ratios, {shares[0]} to {shares[-1]} known labels"
     known = f"at {shares[0]} known labels" if len(shares) == 1 else several
-    references = " or ".join(dict.fromkeys(next(iter(bars)) for _, bars in found))
+    references = " or ".join(dict.fromkeys(part.names[next(iter(bars))] for part, bars in found))
     repeated = [
         part.block.over for part, bars in found for aps in bars.values() for ap in aps.values() if ap.sd == ap.sd
     ]

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ...errors import ConfigError
-from ...store.cell_folder import CellFolder
 from ...store.result import Result
-from ...store.store import Store
-from ...store.summary import Summary
 from ..frame import COMPARABLE, ORACLE, frame
 from ..tables.table import Block, Layout, build
 
@@ -29,24 +25,6 @@ class Part:
     def ratios(self) -> list[float]:
         """The ratios of its results, from the smallest."""
         return sorted({result.ratio for results in self.rows.values() for result in results})
-
-
-def whole(store: Store, summaries: Iterable[Summary]) -> Iterator[Result]:
-    """The results with these summaries, read from the store. A result that has just been removed is left out."""
-    for summary in summaries:
-        path = store.root / "cells" / summary.dataset / summary.method / summary.cell_id
-        if (result := CellFolder(path).result()) is not None:
-            yield result
-
-
-def at_ratios(results: Sequence[Result], ratios: Sequence[float]) -> list[Result]:
-    """The results at some ratios; without any, all. Raises `ConfigError` for a ratio without a result."""
-    found = {result.ratio for result in results}
-    for ratio in ratios:
-        if ratio not in found:
-            known = ", ".join(f"{100 * each:g}%" for each in sorted(found))
-            raise ConfigError(f"no result at the ratio {100 * ratio:g}%", hint=f"available: {known}")
-    return [result for result in results if not ratios or result.ratio in ratios]
 
 
 def parts(results: Sequence[Result], layout: Layout) -> list[Part]:

@@ -1,4 +1,4 @@
-"""What `table` adds to its rows on request: published numbers and costs."""
+"""What `table` adds to its rows on request: published numbers, costs and the status of methods."""
 
 from __future__ import annotations
 
@@ -31,12 +31,20 @@ AgainstOption: TypeAlias = Annotated[
 ]
 Cost: TypeAlias = Annotated[bool, typer.Option("--cost", help="Add time, peak memory, parameters and FLOPs per image.")]
 
+Status: TypeAlias = Annotated[
+    bool, typer.Option("--status", help="Add how far each method is checked: golden vectors, a step at paper size …")
+]
 
-def added(table: Table, lines: pd.DataFrame, root: Path, *, against: Against | None, cost: bool) -> Table:
+
+def added(table: Table, lines: pd.DataFrame, root: Path, *, against: Against | None, cost: bool, status: bool) -> Table:
     """A table with what the options ask for; `lines` is the frame that it was built from."""
+    from ..report.papers.checked import with_status
+
     if against is not None:
         table = with_papers(table, lines, root)
-    return with_cost(table, lines, root) if cost else table
+    if cost:
+        table = with_cost(table, lines, root)
+    return with_status(table, lines) if status else table
 
 
 def with_papers(table: Table, lines: pd.DataFrame, root: Path) -> Table:

@@ -88,6 +88,10 @@ def list_names(
 ) -> None:
     """List methods, data sets, regimes, masks, tracks, ablations, published numbers or metrics.
 
+    The status of a method: golden vectors met; one training step with the paper's
+    towers, resolution and number of classes; run on real photographs. No method
+    has been reproduced at paper scale.
+
     The filters --methods, --datasets, --regime and --metric are for published
     numbers. Each number has its source, its protocol, and how its epoch was
     selected.
@@ -98,6 +102,7 @@ def list_names(
       pmll-bench list published --methods scpnet dualcoop --datasets voc2007
       pmll-bench list published --regime partial --metric OF1 --json
     """
+    from ..report.papers.status import short_status
     from .describe import catalogue, published_records
 
     filters = {"--methods": methods, "--datasets": datasets, "--regime": regime, "--metric": metric}
@@ -110,6 +115,8 @@ def list_names(
     if as_json:
         print_json("list", {"kind": kind, "items": records})
     else:
+        if kind is Kind.methods:
+            records = [{**record, "status": short_status([record["name"]])} for record in records]
         shown = [name for name in records[0] if name not in NOT_LISTED]
         print(columns(shown, [[record[name] for name in shown] for record in records]))
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pmll_methods.registry import Kind
 
 UNVERIFIED = "counts unverified"
-REPRODUCED = "never reproduced at paper scale"
 
 TRACKS = {
     "paper": "each method's own recipe; default on the data sets that papers report",
@@ -56,9 +55,14 @@ def catalogue(kind: str) -> list[dict[str, Any]]:
 def _methods() -> list[dict[str, Any]]:
     from pmll_methods.method import ENTRY_POINTS, REGISTRY
 
-    built_in = [{"name": name, "family": entry.family, "title": entry.title} for name, entry in REGISTRY.items()]
-    installed = entry_points(group=ENTRY_POINTS)
-    return [*built_in, *({"name": point.name, "family": "installed", "title": point.value} for point in installed)]
+    from ..report.papers.status import levels
+
+    built_in = [(name, entry.family, entry.title) for name, entry in REGISTRY.items()]
+    installed = [(point.name, "installed", point.value) for point in entry_points(group=ENTRY_POINTS)]
+    return [
+        {"name": name, "family": family, "status": list(levels(name)), "title": title}
+        for name, family, title in (*built_in, *installed)
+    ]
 
 
 def _datasets() -> list[dict[str, Any]]:
@@ -145,6 +149,9 @@ def describe_dataset(name: str) -> dict[str, Any]:
 
 def describe_method(kind: Kind) -> dict[str, Any]:
     """A method's card, settings and recipes."""
+    from ..report.papers.status import REPRODUCED
+    from ..report.pretraining import pretraining
+
     card = kind.card
     stated = {field.name: getattr(card, field.name) for field in dataclasses.fields(card) if field.name != "tracks"}
     return {
@@ -152,6 +159,7 @@ def describe_method(kind: Kind) -> dict[str, Any]:
         **{key: list(value) if isinstance(value, tuple) else value for key, value in stated.items()},
         "grouped": kind.grouped,
         "status": ", ".join([*card.shown, REPRODUCED]),
+        "towers": [{"name": name, **pretraining(name)._asdict()} for name in _towers(kind)],
         "settings": list(_settings(kind)),
         "tracks": {name: _track(track, kind) for name, track in card.tracks.items()},
     }
@@ -162,6 +170,18 @@ def inferred_methods(names: Iterable[str]) -> set[str]:
     from pmll_methods.method import NOTHING_INFERRED, REGISTRY
 
     return {name for name in names if name in REGISTRY and name not in NOTHING_INFERRED}
+
+
+def _towers(kind: Kind) -> list[str]:
+    """The towers of a method's default settings and of its tracks."""
+    usual = [{field.name: field.default for field in dataclasses.fields(kind.settings_class)}]
+    tracks = [
+        part
+        for track in kind.card.tracks.values()
+        for part in (track.settings, track.frozen_settings, *(values.settings for values in track.values))
+    ]
+    found = (part["tower"] for part in [*usual, *tracks] if "tower" in part)
+    return list(dict.fromkeys(str(name) for name in found))
 
 
 def _settings(kind: Kind) -> Iterator[dict[str, Any]]:
@@ -224,6 +244,9 @@ def _method_lines(about: Mapping[str, Any]) -> Iterator[str]:
     yield f"  trains   {about['trains']}"
     yield f"  regimes  {', '.join(about['regimes'])}"
     yield f"  status   {about['status']}"
+    for number, tower in enumerate(about["towers"]):
+        seen = "; ".join(filter(None, [tower["data"], tower["warning"]]))
+        yield f"  {'' if number else 'towers':8} {tower['name']}: pretrained on {seen}"
     if not about["grouped"]:
         yield "  groups   none: cells train one by one; after a kill a cell restarts unless the method saves its state"
     if about["deterministic"]:

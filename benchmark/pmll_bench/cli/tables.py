@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from ..errors import Exit, UsageError
-from .added import AgainstOption, Cost, added
+from .added import AgainstOption, Cost, Status, added
 from .choosing import Labels, Metric, Ratios, at_ratios, chosen_results, in_print, layout_of, whole_results
 from .options import STORE, DataRoot, Datasets, Methods, Root
 from .output import print_fitted, print_table, tell
@@ -121,6 +121,7 @@ def table(
     oracle_gap: OracleGap = False,
     against: AgainstOption = None,
     cost: Cost = False,
+    status: Status = False,
     strict: Strict = False,
     data_root: DataRoot = None,
     root: Root = STORE,
@@ -151,14 +152,14 @@ def table(
         settings = in_print(settings, chosen.results)
     if per_class:
         plain = (metric, labels, layout, spread, against) == ("map", "all", Form.auto, Spread.sd, None)
-        if not plain or ranks or oracle_gap or cost:
+        if not plain or ranks or oracle_gap or cost or status:
             raise UsageError("--per-class shows only AP", hint="combine it with --sort, --ratios and --format alone")
         _write_labels(whole_results(root, chosen), settings, sort, form, output)
         missing = False
     else:
         results = frame(chosen.results, labels)
         made = refined(build(results, settings), results, (root, data_root), spread, ranks=ranks, oracle_gap=oracle_gap)
-        made = added(made, results, root, against=against, cost=cost)
+        made = added(made, results, root, against=against, cost=cost, status=status)
         _write_table(made, form, output, tex_macros)
         missing = any(cell.n == 0 for block in made.blocks for row in block.rows for cell in row.means.cells)
     if strict and (chosen.unfinished or missing):

@@ -92,6 +92,7 @@ def _identity(result: Summary) -> dict[str, Any]:
         "resolution": result.resolution,
         "rates": result.rates,
         "view": result.view,
+        "tower": result.tower,
         "method": result.method,
         "label": result.label,
         "variant": result.variant,

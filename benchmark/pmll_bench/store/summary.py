@@ -31,8 +31,8 @@ class Summary(NamedTuple):
     """What a table needs of a result. Fields are those of `Result` unless stated here.
 
     `train`, `test`, `classes` and `known` are its counts; `options` and `fingerprint` are the cell's. `rates` is the
-    number of tried learning rates. `variant` is the digest of all that distinguishes the rows of one label.
-    `averages` has the mean AP for each of `LABEL_FILTERS`.
+    number of tried learning rates, `tower` that of its settings (`tower_of`). `variant` is the digest of all that
+    distinguishes the rows of one label. `averages` has the mean AP for each of `LABEL_FILTERS`.
     """
 
     dataset: str
@@ -51,6 +51,7 @@ class Summary(NamedTuple):
     resolution: int
     rates: int
     view: str
+    tower: str
     selection: str
     method: str
     revision: int | str
@@ -87,6 +88,7 @@ class Summary(NamedTuple):
             resolution=recipe.resolution,
             rates=len(recipe.rates),
             view=recipe.test_view,
+            tower=tower_of(result.settings),
             selection=result.selection,
             method=result.method,
             revision=result.revision,
@@ -102,6 +104,19 @@ class Summary(NamedTuple):
             oracle=None if result.oracle is None else result.oracle.metrics,
             averages=dict(_averages(result)),
         )
+
+
+FROM_A_FILE = " (weights from a file)"
+
+
+def tower_of(settings: Mapping[str, Any]) -> str:
+    """The tower in the settings of a result, with a mark if its weights are the user's file; empty without a tower.
+
+    >>> tower_of({"tower": "mobilenet_v2", "weights": "mine.safetensors"}), tower_of({"ridge": 0.1})
+    ('mobilenet_v2 (weights from a file)', '')
+    """
+    name = str(settings.get("tower") or "")
+    return name + FROM_A_FILE if name and settings.get("weights") else name
 
 
 def _averages(result: Result) -> Iterator[tuple[str, Average]]:

@@ -15,6 +15,7 @@ from ...store.environment import Environment
 from ...store.summary import LABEL_FILTERS
 from ..frame import ORACLE, ROW, Identity
 from ..known import known_of, known_text
+from ..pretraining import overlap_note
 from .aggregate import MISSING
 from .repetitions import Repetitions
 from .row import INFERRED, UNSTATED, Row
@@ -117,7 +118,16 @@ def notes(part: pd.DataFrame, rows: Sequence[Row], over: Repetitions, metric: st
         yield f"{MISSING} {', '.join(dict.fromkeys(empty['label']))}: no {title}; {NO_LOGITS}."
     if len(part.groupby([*ROW, "ratio"])) < sum(len(row.means.cells) for row in rows):
         yield NO_RESULT
+    yield from _pretraining(part)
     yield from _machines(part)
+
+
+def _pretraining(part: pd.DataFrame) -> Iterator[str]:
+    """A warning if the pretraining of a tower may contain test images."""
+    towers: dict[str, list[str]] = {}
+    for tower, label in sorted(set(zip(part["tower"], part["label"], strict=True))):
+        towers.setdefault(tower, []).append(label)
+    yield from overlap_note(part["dataset"].iloc[0], towers)
 
 
 def _machines(part: pd.DataFrame) -> Iterator[str]:

@@ -58,6 +58,7 @@ def test_every_method_has_a_card_with_what_is_inferred_and_its_recipes(written: 
     assert "| voc2007, coco2014 | partial | 448 | 64 | 100 | sgd | 0.002 |" in sarl
     assert "| 78.3 ± 0.2 | 80.2 ± 0.2 |" in sarl  # its Table 2 on COCO at 10 and 20 %
     assert "pmll-bench ablate sarl-gammas" in sarl
+    assert re.search(r"\*\*tower `RN101:openai`:\*\* .*\*\*may contain test images", sarl)
     assert "@misc{ruan2024sarl" in sarl
     assert "crops the centre" in written["methods/clip-zeroshot.md"]  # a difference from CLIP's code
     assert "| [sarl](methods/sarl.md) | CLIP |" in written["methods/_list.md"]

@@ -97,11 +97,11 @@ class Machine:
 
 
 def _be_a_machine(root: Path, host: str, ahead: float) -> None:
-    from pmll_bench.run import cell_run
-    from pmll_bench.run.execution import Execution
-    from pmll_bench.run.groups import run_groups
-    from pmll_bench.run.listeners import Silent
-    from pmll_bench.run.outcome import Outcome
+    from pmll_bench.running import cell_run
+    from pmll_bench.running.execution import Execution
+    from pmll_bench.running.groups import run_groups
+    from pmll_bench.running.listeners import Silent
+    from pmll_bench.running.outcome import Outcome
     from pmll_bench.store.store import Store
 
     true = time.time

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 import pmll_bench as pb
-from pmll_bench.run import cell_run
+from pmll_bench.running import cell_run
 from pmll_bench.store.store import Store
 
 DOCS = Path(__file__).parents[1] / "docs"

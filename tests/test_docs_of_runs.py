@@ -17,7 +17,7 @@ from pmll_bench.launch.slurm.submission import follow_up, gate, sbatch
 from pmll_bench.launch.slurm.submission.sbatch_options import KNOWN
 from pmll_bench.launch.slurm.submission.submit import LARGEST_ARRAY
 from pmll_bench.plan.job_settings import setting
-from pmll_bench.run import breaker
+from pmll_bench.running import breaker
 from pmll_bench.store import lease
 from pmll_bench.store.orphans import KNOWN as FILES
 from pmll_bench.store.records import Cause

@@ -7,14 +7,9 @@ a program configures it: all loggers are below `pmll_bench`, `pmll_datasets` and
 
 import logging
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from . import run as _run
-
 if TYPE_CHECKING:
-    from inspect import Signature
-
     from pmll_datasets.errors import DataError as DataError
     from pmll_errors import PmllError as PmllError
     from pmll_methods.method import Diverged as Diverged
@@ -50,6 +45,7 @@ _PLACES = {
     "list_methods": ".api.methods",
     "fit": ".api.fitting",
     "Fitted": ".api.fitting",
+    "run": ".api.grids",
     "load_results": ".api.results",
     "compare": ".api.comparing",
     "load_model": ".api.models",
@@ -65,7 +61,7 @@ _PLACES = {
 }
 """The module that defines each name."""
 
-__all__ = ["metrics", "run", *_PLACES]
+__all__ = ["metrics", *_PLACES]
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())  # silent unless a program or -v configures logging
 
@@ -85,19 +81,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__, "__version__"})
-
-
-class _Run(ModuleType):
-    """The package `run`, which can also be called as `api.grids.run`: imports set it as the attribute `run` here."""
-
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
-        return import_module(".api.grids", __name__).run(*arguments, **named)
-
-    @property
-    def __signature__(self) -> "Signature":
-        from inspect import signature
-
-        return signature(import_module(".api.grids", __name__).run)
-
-
-_run.__class__ = _Run

@@ -12,11 +12,11 @@ from command_line import SMALL, Command, method_file
 from pmll_bench.errors import StoreError
 from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
-from pmll_bench.run import scoring
-from pmll_bench.run.execution import Execution
-from pmll_bench.run.groups import run_groups
-from pmll_bench.run.listeners import Silent
-from pmll_bench.run.outcome import Outcome
+from pmll_bench.running import scoring
+from pmll_bench.running.execution import Execution
+from pmll_bench.running.groups import run_groups
+from pmll_bench.running.listeners import Silent
+from pmll_bench.running.outcome import Outcome
 from pmll_bench.store.attempt import Attempt
 from pmll_bench.store.cell_folder import CellState
 from pmll_bench.store.result import Result
@@ -160,7 +160,7 @@ def test_best_test_of_a_method_without_epochs_has_no_oracle(tmp_path: Path) -> N
 
 def test_a_group_whose_data_has_gone_does_not_stop_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pmll_bench.plan.planning import open_dataset
-    from pmll_bench.run import groups as carrying_out
+    from pmll_bench.running import groups as carrying_out
     from pmll_datasets.dataset import DataError
 
     left = [1]

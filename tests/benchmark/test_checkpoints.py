@@ -15,11 +15,11 @@ import pytest
 from pmll_bench.plan.planned import Planned
 from pmll_bench.plan.planning import Plan, plan
 from pmll_bench.plan.request import Request
-from pmll_bench.run import cell_run, groups
-from pmll_bench.run.execution import Execution
-from pmll_bench.run.groups import run_groups
-from pmll_bench.run.listeners import Silent
-from pmll_bench.run.outcome import Outcome
+from pmll_bench.running import cell_run, groups
+from pmll_bench.running.execution import Execution
+from pmll_bench.running.groups import run_groups
+from pmll_bench.running.listeners import Silent
+from pmll_bench.running.outcome import Outcome
 from pmll_bench.store import lease as leases
 from pmll_bench.store.attempt import Attempt, drop_checkpoints
 from pmll_bench.store.cell_folder import CellFolder

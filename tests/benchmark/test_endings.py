@@ -15,12 +15,12 @@ import torch
 from failing_files import failing
 from pmll_bench.errors import FileError, PassingError, StoreError
 from pmll_bench.faults import PAUSES
-from pmll_bench.run.cell_run import is_whole
-from pmll_bench.run.execution import Execution
-from pmll_bench.run.groups import run_groups
-from pmll_bench.run.listeners import Silent
-from pmll_bench.run.outcome import Outcome
-from pmll_bench.run.stopping import Stop, handling
+from pmll_bench.running.cell_run import is_whole
+from pmll_bench.running.execution import Execution
+from pmll_bench.running.groups import run_groups
+from pmll_bench.running.listeners import Silent
+from pmll_bench.running.outcome import Outcome
+from pmll_bench.running.stopping import Stop, handling
 from pmll_bench.store.attempt import Attempt
 from pmll_bench.store.failure import cause_of, explain
 from pmll_bench.store.lease import LeaseLost

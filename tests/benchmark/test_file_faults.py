@@ -19,10 +19,10 @@ from command_line import SMALL, Command, in_own_process, method_file
 from failing_files import failing, failing_from, scores_of
 from pmll_bench.errors import Exit
 from pmll_bench.faults import PAUSES
-from pmll_bench.run.execution import Execution
-from pmll_bench.run.groups import run_groups
-from pmll_bench.run.listeners import Silent
-from pmll_bench.run.outcome import Outcome
+from pmll_bench.running.execution import Execution
+from pmll_bench.running.groups import run_groups
+from pmll_bench.running.listeners import Silent
+from pmll_bench.running.outcome import Outcome
 from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.records import EndRecord
 from pmll_bench.store.store import Store

@@ -14,7 +14,7 @@ from pmll_bench.launch.slurm.queue.scheduler import Listed, user
 from pmll_bench.launch.slurm.submission.follow_up import try_again, wait_and_try_again
 from pmll_bench.launch.slurm.submission.submit import submit
 from pmll_bench.plan.planning import Plan
-from pmll_bench.run.progress import PlainListener
+from pmll_bench.running.progress import PlainListener
 from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.lease import Lease
 from pmll_bench.store.records import QueueRecord

@@ -21,11 +21,11 @@ from pmll_bench.launch.slurm.submission.submit import submit
 from pmll_bench.plan.planned import Group
 from pmll_bench.plan.planning import Plan, open_dataset, plan
 from pmll_bench.plan.request import MethodRow, Request
-from pmll_bench.run.execution import Execution
-from pmll_bench.run.first_steps import few_images, take_first_steps
-from pmll_bench.run.fitting import fit
-from pmll_bench.run.train_set import train_set
-from pmll_bench.run.training import Training
+from pmll_bench.running.execution import Execution
+from pmll_bench.running.first_steps import few_images, take_first_steps
+from pmll_bench.running.fitting import fit
+from pmll_bench.running.train_set import train_set
+from pmll_bench.running.training import Training
 from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.holds import Holds, row_of
 from pmll_bench.store.records import SubmissionRecord
@@ -320,7 +320,7 @@ def test_all_cells_and_all_rates_of_a_group_train_together_as_planned(
         seen.extend(cells)
         fit(cells)
 
-    monkeypatch.setattr("pmll_bench.run.first_steps.fit", spied)
+    monkeypatch.setattr("pmll_bench.running.first_steps.fit", spied)
     grid = plan(
         Request(
             methods=("coop",),

@@ -19,7 +19,7 @@ ON_THE_CPU = """
 import dataclasses, sys, threading
 from pmll_bench.launch.local import gpus as gpu_slots
 from pmll_bench.launch.local import slot
-from pmll_bench.run import groups
+from pmll_bench.running import groups
 
 gpu_slots.gpus = lambda: 1
 run = groups.run_groups

@@ -17,9 +17,9 @@ from pmll_bench.errors import Exit, FileError, StoreError, UsageError
 from pmll_bench.models.kept import open_model
 from pmll_bench.plan.planning import open_dataset, plan
 from pmll_bench.plan.request import Request
-from pmll_bench.run.execution import Execution
-from pmll_bench.run.groups import run_groups
-from pmll_bench.run.listeners import Silent
+from pmll_bench.running.execution import Execution
+from pmll_bench.running.groups import run_groups
+from pmll_bench.running.listeners import Silent
 from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.pack import pack
 from pmll_bench.store.store import Store
@@ -129,7 +129,7 @@ def test_a_finished_cell_is_trained_again_and_its_result_gains_the_model_alone(t
 def test_a_model_with_other_scores_than_the_result_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     carry_out(tmp_path, ("linear-probe",), keep=False)
     before = (only(tmp_path).path / "result.json").read_bytes()
-    monkeypatch.setattr("pmll_bench.run.scoring.chosen_scores", lambda run, last: last + np.float32(0.25))
+    monkeypatch.setattr("pmll_bench.running.scoring.chosen_scores", lambda run, last: last + np.float32(0.25))
     notes = carry_out(tmp_path, ("linear-probe",))
     assert any("its scores differ by up to 0.25" in note and "--threads" in note for note in notes)
     assert (only(tmp_path).path / "result.json").read_bytes() == before

@@ -16,10 +16,10 @@ from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
 from pmll_bench.report.frame import frame
 from pmll_bench.report.tables.table import build
-from pmll_bench.run.execution import Execution
-from pmll_bench.run.groups import run_groups
-from pmll_bench.run.listeners import Silent
-from pmll_bench.run.train_set import train_set
+from pmll_bench.running.execution import Execution
+from pmll_bench.running.groups import run_groups
+from pmll_bench.running.listeners import Silent
+from pmll_bench.running.train_set import train_set
 from pmll_bench.store.store import Store
 from pmll_datasets.dataset import DataError, Dataset, OfficialList, load
 from pmll_datasets.regimes import mask_labels

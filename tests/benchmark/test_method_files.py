@@ -20,11 +20,11 @@ from pmll_bench.launch.slurm.job.worker import group_of
 from pmll_bench.plan.planned import Group, Planned
 from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
-from pmll_bench.run.execution import Execution
-from pmll_bench.run.groups import run_groups
-from pmll_bench.run.listeners import Silent
-from pmll_bench.run.outcome import Outcome
-from pmll_bench.run.recording import record_cells
+from pmll_bench.running.execution import Execution
+from pmll_bench.running.groups import run_groups
+from pmll_bench.running.listeners import Silent
+from pmll_bench.running.outcome import Outcome
+from pmll_bench.running.recording import record_cells
 from pmll_bench.store.cell_folder import CellState
 from pmll_bench.store.store import Store
 from pmll_methods import registry

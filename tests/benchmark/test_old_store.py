@@ -14,9 +14,9 @@ import pytest
 
 from command_line import Command
 from pmll_bench.plan.planned import Group
-from pmll_bench.run.execution import Execution
-from pmll_bench.run.groups import run_groups
-from pmll_bench.run.listeners import Silent
+from pmll_bench.running.execution import Execution
+from pmll_bench.running.groups import run_groups
+from pmll_bench.running.listeners import Silent
 from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.store import Store
 

@@ -19,7 +19,7 @@ from pmll_bench.launch.slurm.job.worker import RunGroup
 from pmll_bench.launch.slurm.submission.submit import submit
 from pmll_bench.plan.planned import Planned
 from pmll_bench.plan.planning import Plan
-from pmll_bench.run.method_files import keep_method
+from pmll_bench.running.method_files import keep_method
 from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.source_code import PACKAGES, UNUSED, SourceCode, code_digest
 from pmll_bench.store.store import Store
@@ -85,7 +85,7 @@ def test_the_digest_covers_what_changes_numbers_and_nothing_else(installation: I
     (installation.folder / "pmll_methods" / ".#bce.py").symlink_to("of-an-editor")
     assert digest() == code_digest()
     seen = {digest()}
-    for file in ("pmll_methods/losses/bce.py", "pmll_datasets/views.py", "pmll_bench/run/fitting.py"):
+    for file in ("pmll_methods/losses/bce.py", "pmll_datasets/views.py", "pmll_bench/running/fitting.py"):
         installation.edit(file)
         seen.add(digest())
     shutil.copy(installation.folder / "pmll_methods/bce.py", installation.folder / "pmll_methods/bce2.py")
@@ -96,11 +96,11 @@ def test_the_digest_covers_what_changes_numbers_and_nothing_else(installation: I
 def test_no_job_imports_what_the_digest_leaves_out(installation: Installation) -> None:
     code = (
         "import sys, pmll_bench.launch.slurm.job.worker, pmll_bench.launch.local.slot\n"
-        "import pmll_bench.run.groups, pmll_bench.run.progress\n"
+        "import pmll_bench.running.groups, pmll_bench.running.progress\n"
         "print(*sys.modules)"
     )
     imported = {name.split(".")[1] for name in installation.python(code).stdout.split() if "pmll_bench." in name}
-    assert "run" in imported
+    assert "running" in imported
     assert not imported & set(UNUSED)
 
 
@@ -169,7 +169,7 @@ def test_a_changed_method_file_is_found_before_the_data_set_is_read(
     with (tmp_path / "mine.py").open("a") as file:
         file.write("\n# edited\n")
     opened: list[object] = []
-    monkeypatch.setattr("pmll_bench.run.groups.open_dataset", opened.append)
+    monkeypatch.setattr("pmll_bench.running.groups.open_dataset", opened.append)
     RunGroup()(*arguments(store, "101"))
     assert "the method has changed since it was planned: source" in cell(store, grid.cells[0]).state().message
     assert opened == []

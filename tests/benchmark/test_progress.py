@@ -16,9 +16,9 @@ import pytest
 from rich.console import Console
 
 from pmll_bench.plan.planned import Group, cell_name
-from pmll_bench.run.listeners import Both, JsonListener
-from pmll_bench.run.progress import Pace, PlainListener, RichListener
-from pmll_bench.run.stopping import MESSAGE, stop_on_signals
+from pmll_bench.running.listeners import Both, JsonListener
+from pmll_bench.running.progress import Pace, PlainListener, RichListener
+from pmll_bench.running.stopping import MESSAGE, stop_on_signals
 from stored import planned
 
 GROUP = Group((planned(ratio=0.1), planned(ratio=0.5)))
@@ -134,7 +134,7 @@ def test_the_first_signal_asks_to_stop_and_says_so(number: signal.Signals, code:
 def test_the_second_signal_stops_at_once() -> None:
     code = """
 import os, signal, time
-from pmll_bench.run.stopping import stop_on_signals
+from pmll_bench.running.stopping import stop_on_signals
 with stop_on_signals(lambda text: None):
     os.kill(os.getpid(), signal.SIGTERM)
     os.kill(os.getpid(), signal.SIGINT)

@@ -18,14 +18,14 @@ from pmll_bench.metrics import evaluate
 from pmll_bench.plan.planned import Group, Planned
 from pmll_bench.plan.planning import open_dataset, plan
 from pmll_bench.plan.request import Request
-from pmll_bench.run import groups as groups_module
-from pmll_bench.run.execution import Execution
-from pmll_bench.run.groups import run_groups
-from pmll_bench.run.listeners import Silent
-from pmll_bench.run.outcome import Outcome
-from pmll_bench.run.rescore import rescore
-from pmll_bench.run.selection import held_out
-from pmll_bench.run.train_set import train_set
+from pmll_bench.running import groups as groups_module
+from pmll_bench.running.execution import Execution
+from pmll_bench.running.groups import run_groups
+from pmll_bench.running.listeners import Silent
+from pmll_bench.running.outcome import Outcome
+from pmll_bench.running.rescore import rescore
+from pmll_bench.running.selection import held_out
+from pmll_bench.running.train_set import train_set
 from pmll_bench.store.attempt import Attempt
 from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.lease import Lease

@@ -11,12 +11,12 @@ import pytest
 
 from pmll_bench.plan.planning import open_dataset, plan
 from pmll_bench.plan.request import Request
-from pmll_bench.run.cell_run import CellRun
-from pmll_bench.run.execution import Execution
-from pmll_bench.run.groups import run_groups
-from pmll_bench.run.listeners import Silent
-from pmll_bench.run.pseudo_labels import compared, hidden_labels
-from pmll_bench.run.train_set import train_set
+from pmll_bench.running.cell_run import CellRun
+from pmll_bench.running.execution import Execution
+from pmll_bench.running.groups import run_groups
+from pmll_bench.running.listeners import Silent
+from pmll_bench.running.pseudo_labels import compared, hidden_labels
+from pmll_bench.running.train_set import train_set
 from pmll_bench.store.environment import environment
 from pmll_bench.store.store import Store
 from pmll_methods.method import MethodError

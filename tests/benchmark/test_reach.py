@@ -18,14 +18,14 @@ from pmll_bench.plan.cell import Cell
 from pmll_bench.plan.planned import Planned
 from pmll_bench.plan.planning import open_dataset, plan
 from pmll_bench.plan.request import Request
-from pmll_bench.run import fitting
-from pmll_bench.run.cell_run import CellRun
-from pmll_bench.run.execution import Execution
-from pmll_bench.run.groups import run_groups
-from pmll_bench.run.listeners import Silent
-from pmll_bench.run.method_run import MethodRun
-from pmll_bench.run.selection import Selection
-from pmll_bench.run.train_set import train_set
+from pmll_bench.running import fitting
+from pmll_bench.running.cell_run import CellRun
+from pmll_bench.running.execution import Execution
+from pmll_bench.running.groups import run_groups
+from pmll_bench.running.listeners import Silent
+from pmll_bench.running.method_run import MethodRun
+from pmll_bench.running.selection import Selection
+from pmll_bench.running.train_set import train_set
 from pmll_bench.store.attempt import Attempt
 from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.environment import environment

@@ -15,10 +15,10 @@ import pytest
 
 from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
-from pmll_bench.run import cell_run
-from pmll_bench.run.execution import Execution
-from pmll_bench.run.groups import run_groups
-from pmll_bench.run.listeners import Silent
+from pmll_bench.running import cell_run
+from pmll_bench.running.execution import Execution
+from pmll_bench.running.groups import run_groups
+from pmll_bench.running.listeners import Silent
 from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.store import Store
 from small_grids import StopsAfter
@@ -28,7 +28,7 @@ OFTEN = Execution(threads=1, save_every=0.0)
 SAVING = """
 import sys, threading
 from pathlib import Path
-from pmll_bench.run import cell_run
+from pmll_bench.running import cell_run
 cell_run.SAVE_RARELY = 0  # after every step
 sys.path.append({here!r})
 import test_resume

@@ -13,10 +13,10 @@ import pytest
 from pmll_bench.errors import ConfigError
 from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
-from pmll_bench.run.execution import Execution
-from pmll_bench.run.groups import run_groups
-from pmll_bench.run.listeners import Silent
-from pmll_bench.run.outcome import Outcome
+from pmll_bench.running.execution import Execution
+from pmll_bench.running.groups import run_groups
+from pmll_bench.running.listeners import Silent
+from pmll_bench.running.outcome import Outcome
 from pmll_bench.store.store import Store
 from small_grids import StopsAfter
 

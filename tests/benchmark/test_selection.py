@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from learners import Noise
-from pmll_bench.run.selection import DamagedSelection, Selection, held_out, kept_best, ranking_labels
+from pmll_bench.running.selection import DamagedSelection, Selection, held_out, kept_best, ranking_labels
 from pmll_datasets.errors import DataError
 from pmll_methods.method import Scores
 
@@ -17,7 +17,7 @@ LABELS = np.array([[1, 0, -1], [0, 1, 0], [0, 0, 1]], np.int8)
 
 
 def test_an_image_is_held_out_where_its_number_is_below_the_share(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pmll_bench.run.selection.uniform", lambda _: np.array([0.1, 0.2, 0.3]))
+    monkeypatch.setattr("pmll_bench.running.selection.uniform", lambda _: np.array([0.1, 0.2, 0.3]))
     assert held_out(["a", "b", "c"], 0.2).tolist() == [True, False, False]
     for share, count in ((0.1, 0), (0.4, 3)):
         with pytest.raises(DataError, match=f"{count} of 3 training images are held out"):

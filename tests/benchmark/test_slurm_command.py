@@ -16,7 +16,7 @@ from pmll_bench.cli import main
 from pmll_bench.launch.slurm.queue.scheduler import Listed, user
 from pmll_bench.launch.slurm.waiting import wait
 from pmll_bench.plan.planned import Planned
-from pmll_bench.run.outcome import Outcome
+from pmll_bench.running.outcome import Outcome
 from pmll_bench.store.lease import Lease
 from pmll_bench.store.store import Store
 from small_grids import RATIOS, method_file

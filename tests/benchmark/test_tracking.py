@@ -20,9 +20,9 @@ from command_line import Command
 from noted_slurm import Cluster
 from pmll_bench.errors import ConfigError
 from pmll_bench.launch.slurm.job.worker import execution_of
-from pmll_bench.run import tracking
-from pmll_bench.run.execution import Execution
-from pmll_bench.run.tracking import TRACKERS, Known, Watch, check_trackers
+from pmll_bench.running import tracking
+from pmll_bench.running.execution import Execution
+from pmll_bench.running.tracking import TRACKERS, Known, Watch, check_trackers
 from pmll_bench.store.store import Store
 
 SMALL = ["--subset", "40", "--ratios", "0.5", "--set", "recipe.epochs=2", "--device", "cpu", "--threads", "1"]
@@ -154,7 +154,7 @@ def fragile(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
             raise ConnectionError("no server")
         return Fragile()
 
-    module = ModuleType("pmll_bench.run.trackers.fragile")
+    module = ModuleType("pmll_bench.running.trackers.fragile")
     module.start = start  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(tracking, "TRACKERS", {"fragile": Known("fragile", "json", "for tests")})

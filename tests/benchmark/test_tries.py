@@ -16,13 +16,13 @@ from pmll_bench.plan.planning import open_dataset, plan
 from pmll_bench.plan.request import Request
 from pmll_bench.report.frame import frame
 from pmll_bench.report.tables.table import build
-from pmll_bench.run import groups as carrying_out
-from pmll_bench.run.execution import Execution
-from pmll_bench.run.groups import run_groups
-from pmll_bench.run.listeners import Silent
-from pmll_bench.run.outcome import Outcome
-from pmll_bench.run.selection import held_out, ranking_labels
-from pmll_bench.run.train_set import train_set
+from pmll_bench.running import groups as carrying_out
+from pmll_bench.running.execution import Execution
+from pmll_bench.running.groups import run_groups
+from pmll_bench.running.listeners import Silent
+from pmll_bench.running.outcome import Outcome
+from pmll_bench.running.selection import held_out, ranking_labels
+from pmll_bench.running.train_set import train_set
 from pmll_bench.store.result import Result, TriedRates
 from pmll_bench.store.store import Store
 from pmll_datasets.loader import TrainSet

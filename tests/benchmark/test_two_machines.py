@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from machines import DURATION, HEARTBEAT, Machine, can_unshare, grid, until
-from pmll_bench.run.execution import Execution
-from pmll_bench.run.groups import run_groups
-from pmll_bench.run.listeners import Silent
+from pmll_bench.running.execution import Execution
+from pmll_bench.running.groups import run_groups
+from pmll_bench.running.listeners import Silent
 from pmll_bench.store.attempt import Attempt
 from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.store import Store

@@ -12,7 +12,7 @@ from pmll_bench.launch.slurm.queue.jobs import Learned, learn
 from pmll_bench.launch.slurm.queue.scheduler import Listed, user
 from pmll_bench.launch.slurm.waiting import wait
 from pmll_bench.plan.planned import Planned
-from pmll_bench.run.listeners import Silent
+from pmll_bench.running.listeners import Silent
 from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.failure import Explanation
 from pmll_bench.store.lease import Lease

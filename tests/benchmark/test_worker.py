@@ -19,8 +19,8 @@ from pmll_bench.errors import ConfigError, StoreError
 from pmll_bench.launch.slurm.job.own_end import Reason, allowed, explanation, why_stopped
 from pmll_bench.launch.slurm.job.worker import RunGroup, group_of
 from pmll_bench.plan.planned import Group
-from pmll_bench.run.method_files import keep_method
-from pmll_bench.run.stopping import Stop, handling
+from pmll_bench.running.method_files import keep_method
+from pmll_bench.running.stopping import Stop, handling
 from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.failure import Explanation
 from pmll_bench.store.lease import Lease
@@ -321,7 +321,7 @@ def test_a_lease_that_a_dead_machine_left_is_waited_out(job: Job, monkeypatch: p
     with ExitStack() as held:
         held.enter_context(Lease(job.folder.lease))
         monkeypatch.setattr("pmll_bench.launch.slurm.job.worker.HEARTBEAT", 0.0)
-        monkeypatch.setattr("pmll_bench.run.progress.PlainListener.note", lambda *_: held.close())
+        monkeypatch.setattr("pmll_bench.running.progress.PlainListener.note", lambda *_: held.close())
         job.run()  # the first try notes that another process holds the cell
     assert job.folder.state().name == "done"
 

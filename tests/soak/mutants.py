@@ -68,7 +68,7 @@ TESTS = {  # of each module, the quick ones first
     f"{METHODS}engine/isolation.py": of_methods("test_loop.py"),
     "datasets/pmll_datasets/masks.py": ("tests/datasets/test_masks.py",),
     f"{BENCH}metrics.py": of_bench("test_metrics.py"),
-    f"{BENCH}run/selection.py": of_bench("test_selection.py", "test_protocol.py", "test_tries.py"),
+    f"{BENCH}running/selection.py": of_bench("test_selection.py", "test_protocol.py", "test_tries.py"),
     f"{BENCH}store/lease.py": of_bench("test_lease.py", "test_protocol.py"),
     f"{BENCH}report/tables/table.py": of_bench("test_table.py", "test_caveats.py"),
 }

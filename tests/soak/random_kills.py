@@ -40,8 +40,8 @@ from pmll_bench.plan.grid import groups
 from pmll_bench.plan.planned import Group
 from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
-from pmll_bench.run import groups as loaded_before_forks  # noqa: F401
-from pmll_bench.run.cell_run import CellRun
+from pmll_bench.running import groups as loaded_before_forks  # noqa: F401
+from pmll_bench.running.cell_run import CellRun
 from pmll_bench.store.orphans import orphans
 from pmll_bench.store.source_code import SourceCode
 from pmll_bench.store.store import Store

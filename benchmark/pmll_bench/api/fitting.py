@@ -23,12 +23,12 @@ from pmll_methods.method import Scores
 from pmll_methods.recipe import Recipe
 
 from ..machine import choose_device, cores, usual_threads
-from ..run import fitting
-from ..run.cell_run import CellRun
-from ..run.execution import Execution
-from ..run.logged import Logged
-from ..run.rates import choose_rates
-from ..run.training import Training, start_training
+from ..running import fitting
+from ..running.cell_run import CellRun
+from ..running.execution import Execution
+from ..running.logged import Logged
+from ..running.rates import choose_rates
+from ..running.training import Training, start_training
 from ..store.attempt import Attempt
 from ..store.cell_folder import CellFolder
 from .cell import OneCell, plan_cell

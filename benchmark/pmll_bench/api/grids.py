@@ -22,12 +22,12 @@ from ..plan.grid_files import changed, read_request
 from ..plan.planning import Plan
 from ..plan.request import Request
 from ..prepare.plans import fetch_words, prepared_plan
-from ..run.listeners import Listener
-from ..run.logged import Logged
-from ..run.outcome import Outcome
-from ..run.progress import listening
-from ..run.stopping import Stop, stop_on_interrupt
-from ..run.tracking import check_trackers
+from ..running.listeners import Listener
+from ..running.logged import Logged
+from ..running.outcome import Outcome
+from ..running.progress import listening
+from ..running.stopping import Stop, stop_on_interrupt
+from ..running.tracking import check_trackers
 from ..store.status import BROKEN, cell_status, failures
 from ..store.store import Store
 from .results import ROOT, results_frame
@@ -153,8 +153,8 @@ def _carried_out_by(
         from ..launch.local.pool import run_in_slots, slots_here
 
         return partial(run_in_slots, slots=[replace(each, **kept) for each in slots_here(slots, device, threads)])
-    from ..run.execution import Execution
-    from ..run.groups import run_groups
+    from ..running.execution import Execution
+    from ..running.groups import run_groups
 
     return partial(run_groups, execution=Execution(choose_device(device), threads or cores(), **kept))
 

@@ -18,10 +18,10 @@ from ..plan.grid import groups
 from ..plan.planned import Planned
 from ..plan.planning import open_dataset, plan
 from ..plan.request import Request
-from ..run.execution import Execution
-from ..run.groups import run_groups
-from ..run.listeners import Silent
-from ..run.train_set import train_set
+from ..running.execution import Execution
+from ..running.groups import run_groups
+from ..running.listeners import Silent
+from ..running.train_set import train_set
 from ..store.cell_folder import CellFolder
 from ..store.failure import explain
 from ..store.store import Store

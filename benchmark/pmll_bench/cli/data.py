@@ -177,7 +177,7 @@ def fetch(
       pmll-bench data fetch voc2007 --data-root ~/data
       pmll-bench data fetch glove images/labels.csv
     """
-    from ..run.progress import downloading
+    from ..running.progress import downloading
 
     with downloading() as progress:
         if name in ("glove", "glove-6b"):

@@ -89,7 +89,7 @@ def retry(
 
 def _print_nothing(how: RunOptions) -> None:
     """Print the document of a command that had nothing to do."""
-    from ..run.outcome import Outcome
+    from ..running.outcome import Outcome
 
     if how.launcher == Launcher.slurm and not how.wait:
         print_json("submission", {"jobs": []})

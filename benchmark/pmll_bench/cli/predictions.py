@@ -162,7 +162,7 @@ def _format_of(format: Format | None, output: Path | None) -> Format:
 def _prepared(folder: CellFolder, device: str | None, threads: int | None) -> str:
     """The device to predict on; sets the threads of this process."""
     from ..machine import choose_device, cores, usual_threads
-    from ..run.execution import Execution
+    from ..running.execution import Execution
 
     record = folder.record()
     usual = usual_threads([record.track]) if record is not None else None

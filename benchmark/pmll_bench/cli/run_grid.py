@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..plan.planning import Plan
     from ..plan.request import Request
     from ..report.tables.table import Table
-    from ..run.outcome import Outcome
+    from ..running.outcome import Outcome
     from ..store.store import Store
 
 
@@ -55,7 +55,7 @@ def check_options(how: RunOptions) -> None:
     if how.gpus:
         _check_gpus(how, how.gpus)
     if how.log:
-        from ..run.tracking import check_trackers
+        from ..running.tracking import check_trackers
 
         check_trackers(how.log)
 
@@ -142,7 +142,7 @@ def job_layers(planned: Plan, of_grid: Layer, how: RunOptions) -> Layers:
 def _follow(planned: Plan, store: Store, jobs: Sequence[str], as_json: bool) -> None:
     """Wait for the jobs, submit again what may be tried again, and print the results."""
     from ..launch.slurm.submission.follow_up import wait_and_try_again
-    from ..run.progress import listening
+    from ..running.progress import listening
 
     missing = [each for each in planned.cells if store.summary(each.cell) is None]
     try:
@@ -167,8 +167,8 @@ def _tell_how_to_follow(root: Path) -> None:
 
 
 def _carry_out(planned: Plan, how: RunOptions) -> None:
-    from ..run.progress import listening
-    from ..run.stopping import stop_on_signals
+    from ..running.progress import listening
+    from ..running.stopping import stop_on_signals
     from ..store.store import Store
 
     store = Store.open(how.root)
@@ -191,7 +191,7 @@ def _carry_out(planned: Plan, how: RunOptions) -> None:
 
 def _tell_done(planned: Plan, store: Store, as_json: bool) -> None:
     """Print the results of finished cells, without importing torch."""
-    from ..run.outcome import Outcome
+    from ..running.outcome import Outcome
 
     number = len(planned.cells)
     tell(f"nothing to do: all {number} cells are done" if number > 1 else "nothing to do: the cell is done")
@@ -209,8 +209,8 @@ def _launcher(how: RunOptions, planned: Plan) -> Callable[..., Outcome]:
 
         slots = slots_here(how.slots, how.device, threads, how.gpus or ())
         return partial(run_in_slots, slots=[replace(slot, **kept) for slot in slots])
-    from ..run.execution import Execution
-    from ..run.groups import run_groups
+    from ..running.execution import Execution
+    from ..running.groups import run_groups
 
     device, threads = choose_device(how.device), threads or cores()
     return partial(run_groups, execution=Execution(device=device, threads=threads, **kept))

@@ -17,7 +17,7 @@ from .options import STORE, DataRoot, Json, Root
 from .output import columns, comma_separated, print_json, tell
 
 if TYPE_CHECKING:
-    from ..run.rescore import Rescored
+    from ..running.rescore import Rescored
     from .readings import Reading
 
 
@@ -127,7 +127,7 @@ def score(
       pmll-bench score 4a48ba 91c0de --data-root ~/data --json
       pmll-bench score 4a48ba --per-class --format csv
     """
-    from ..run.rescore import rescore
+    from ..running.rescore import rescore
     from ..store.store import Store
 
     store = Store.open(root, create=False)

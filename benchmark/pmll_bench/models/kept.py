@@ -18,8 +18,8 @@ from pmll_methods.settings import from_plain
 
 from ..errors import FileError, StoreError, UsageError
 from ..plan.planned import Planned
-from ..run.method_files import find_method
-from ..run.model_file import StoredModel, read_model, tower_digest
+from ..running.method_files import find_method
+from ..running.model_file import StoredModel, read_model, tower_digest
 from ..store.cell_folder import CellFolder
 from ..store.pack import read_in
 from ..store.result import ModelFile, Result

@@ -17,7 +17,7 @@ from pmll_methods.towers.words import word_vectors
 from ..errors import ConfigError
 from ..plan.planned import Planned
 from ..plan.planning import open_dataset
-from ..run.method_files import find_method
+from ..running.method_files import find_method
 from ..store.store import Store
 
 

@@ -14,8 +14,8 @@ from pmll_datasets.loader import ImageSet
 from pmll_errors import counted
 from pmll_methods.method import Labels, Scores
 
-from ..run.selection import ranking_labels
-from ..run.train_set import hold_out, train_set
+from ..running.selection import ranking_labels
+from ..running.train_set import hold_out, train_set
 from ..store.cell_folder import CellFolder
 from ..store.scored_data import planned_of
 from .kept import KeptModel

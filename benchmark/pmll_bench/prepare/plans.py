@@ -47,7 +47,7 @@ def fetch_words(planned: Plan, request: Request, root: Path, say: Callable[[str]
     waiting = _waiting(with_words, store_in(root)) if with_words else []
     if not waiting:
         return
-    from ..run.progress import downloading
+    from ..running.progress import downloading
     from .class_names import indistinguishable_classes
     from .downloads import words_to_fetch
     from .word_vectors import cache_vectors

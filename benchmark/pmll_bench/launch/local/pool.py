@@ -21,12 +21,12 @@ from ...errors import ConfigError, PassingError
 from ...machine import choose_device, cores, gpus
 from ...plan.grid import longest_first
 from ...plan.planned import Group, Planned, group_name
-from ...run.breaker import Breaker
-from ...run.execution import Execution
-from ...run.listeners import Listener, replay
-from ...run.outcome import Outcome
-from ...run.recording import record_cells
-from ...run.stopping import Stop
+from ...running.breaker import Breaker
+from ...running.execution import Execution
+from ...running.listeners import Listener, replay
+from ...running.outcome import Outcome
+from ...running.recording import record_cells
+from ...running.stopping import Stop
 from ...store.records import KINDS
 from ...store.source_code import SourceCode, check_unchanged
 from ...store.store import Store

@@ -19,7 +19,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, BinaryIO, TextIO
 
-from ...run.stopping import SIGNALS, Stop, handling
+from ...running.stopping import SIGNALS, Stop, handling
 from ...store.store import Store
 from ...streams import print_line, take_any_text
 from ..slurm.job.worker import folders_of, group_of
@@ -77,10 +77,10 @@ def _work(start: Mapping[str, Any], orders: SimpleQueue[Any], answers: TextIO, s
         start["path"],
         start["argv"],
     )  # as in the parent: for the imports of methods, and for the records
-    from ...run.endings import Patience
-    from ...run.execution import Execution
-    from ...run.groups import run_groups
-    from ...run.listeners import JsonListener
+    from ...running.endings import Patience
+    from ...running.execution import Execution
+    from ...running.groups import run_groups
+    from ...running.listeners import JsonListener
 
     def answer(schema: str, content: Mapping[str, Any]) -> None:
         print_line(json.dumps({"schema": schema, **content}), answers)

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterable
 
 from ...plan.planned import Planned
-from ...run.listeners import Listener
-from ...run.outcome import Outcome
+from ...running.listeners import Listener
+from ...running.outcome import Outcome
 from ...store.cell_folder import CellFolder
 from ...store.lease import Clock
 from ...store.store import Store

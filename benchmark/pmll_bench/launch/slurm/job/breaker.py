@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ....files import make_folder, write_whole
-from ....run.breaker import FIRST, fail_alike, failed_by_error
+from ....running.breaker import FIRST, fail_alike, failed_by_error
 from ....store.attempt import Attempt
 from ....store.cell_folder import CellFolder
 from ....store.failure import Explanation

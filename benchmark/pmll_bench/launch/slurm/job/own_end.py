@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from ....errors import StoreError
-from ....run.stopping import Stop
+from ....running.stopping import Stop
 from ....store.attempt import Attempt, saved_step
 from ....store.cell_folder import CellFolder
 from ....store.environment import environment

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from ....errors import StoreError
 from ....plan.planned import Group, Planned
-from ....run.stopping import Stop, handling
+from ....running.stopping import Stop, handling
 from ....store.cell_folder import CellFolder
 from ....store.lease import DURATION, HEARTBEAT
 from ....store.records import QueueRecord
@@ -33,7 +33,7 @@ from .starting import Options, end_unbegun, may_begin
 if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
 
-    from ....run.execution import Execution
+    from ....running.execution import Execution
 
 GPUS = ("SLURM_JOB_GPUS", "SLURM_STEP_GPUS")  # set if the job has GPUs
 GRACE = 600.0  # seconds that a job waits to be killed after SIGTERM without a warning
@@ -119,8 +119,8 @@ def _carry_out(store: Store, folders: Sequence[CellFolder], options: Options, st
     A cell that another process seems to hold is tried again until the lease of a dead process would have expired: the
     holder may be this very job, before it was moved to another machine.
     """
-    from ....run.groups import run_groups
-    from ....run.progress import PlainListener
+    from ....running.groups import run_groups
+    from ....running.progress import PlainListener
 
     group = group_of(folders)
     if not group.cells:
@@ -134,7 +134,7 @@ def _carry_out(store: Store, folders: Sequence[CellFolder], options: Options, st
 def execution_of(options: Options) -> Execution:
     """The execution for this allocation: its threads, set by the batch script, and its GPU, if any."""
     from ....machine import choose_device, cores
-    from ....run.execution import Execution
+    from ....running.execution import Execution
 
     allocated = "cuda" if any(os.environ.get(name) for name in GPUS) else "cpu"
     device = choose_device(options.get("device") or allocated)

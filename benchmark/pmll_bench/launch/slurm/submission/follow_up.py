@@ -19,8 +19,8 @@ from pmll_errors import counted
 from ....errors import ConfigError, StoreError
 from ....plan.job_settings import MEMORY, JobSetting, Layer, from_mapping
 from ....plan.planned import Group, Planned
-from ....run.listeners import Listener
-from ....run.outcome import Outcome
+from ....running.listeners import Listener
+from ....running.outcome import Outcome
 from ....store.cell_folder import CellFolder
 from ....store.document import write_record
 from ....store.lease import is_held

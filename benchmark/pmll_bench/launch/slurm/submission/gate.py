@@ -28,7 +28,7 @@ from .sbatch import Batch, is_yes, whole_submission
 if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
 
-    from ....run.execution import Execution
+    from ....running.execution import Execution
 
 NAME = "pmll-bench-smoke"
 START, EACH_ROW = 30, 10  # minutes that a check may take: it is scheduled earlier with a short time limit
@@ -122,7 +122,7 @@ def _check(group: Group, store: Store, execution: Execution, holds: Holds) -> bo
 
     It cannot if all its cells fail, or if the memory is too small for any. Faults of the machine do not count.
     """
-    from ....run.first_steps import take_first_steps
+    from ....running.first_steps import take_first_steps
 
     first, started = group.cells[0], time.monotonic()
     print(f"{CHECKS}{group_name(group)}", file=sys.stderr, flush=True)  # where `status` finds it if the job is killed

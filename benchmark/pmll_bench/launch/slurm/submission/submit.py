@@ -15,9 +15,9 @@ from pmll_methods.method import names
 from ....errors import ConfigError
 from ....plan.job_settings import Layers, from_mapping
 from ....plan.planned import Group
-from ....run.listeners import Silent
-from ....run.outcome import Outcome
-from ....run.recording import record_cells
+from ....running.listeners import Silent
+from ....running.outcome import Outcome
+from ....running.recording import record_cells
 from ....store.records import SubmissionRecord
 from ....store.source_code import SourceCode
 from ....store.store import Store

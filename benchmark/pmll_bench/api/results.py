@@ -95,6 +95,7 @@ def _more(result: Result) -> Mapping[str, Any]:
         "parameters": None if cost is None else cost.parameters,
         "peak_memory": None if cost is None else cost.peak_memory,
         "images_per_second": None if cost is None else cost.images_per_second,
+        "flops": None if cost is None else cost.flops,
         "attempts": None if result.effort is None else result.effort.attempts,
         "mask_digest": result.mask_digest,
         "scores_digest": result.scores.sha256,

@@ -125,3 +125,20 @@ def test_a_layout_that_shows_one_number_per_data_set_says_which_columns_it_leave
     (sheet,) = sheets(replace(added, layout=replace(added.layout, form="stacked")))
     assert [head.text for head in sheet.heads][-2:] == ["rank", "hours"]
     assert not [note for note in sheet.notes if note.startswith("Not in this layout")]
+
+
+def test_a_layout_without_added_columns_has_no_notes_about_them(added: Table) -> None:
+    block = added.blocks[0]
+    letters = Column("letters", tuple("a" for _ in block.rows), "letters")
+    ranked = replace(block, notes=("bce: of the row.",)).with_columns([letters], ["Rows that share a letter are tied."])
+    notes = {}
+    for form in ("datasets", "f1", "stacked"):
+        (sheet,) = sheets(replace(added, layout=replace(added.layout, form=form), blocks=(ranked,)))
+        notes[form] = sheet.notes
+    for form in ("datasets", "f1"):
+        assert "bce: of the row." in notes[form]
+        assert "Rows that share a letter are tied." not in notes[form]
+        assert [note for note in notes[form] if "letters" in note] == [
+            "Not in this layout: rank, hours, letters; choose ratios, stacked or semi."
+        ]
+    assert "Rows that share a letter are tied." in notes["stacked"]

@@ -211,3 +211,14 @@ def test_notes_have_the_names_that_the_rows_have() -> None:
     results = [*grid("sst", 0.7, seeds=1), *none]
     (note,) = only_sheet(results, "ratios", metric="OF1", names={"clip-zeroshot": "CLIP zero-shot"}).notes
     assert note.startswith("— CLIP zero-shot: no OF1;")
+
+
+def test_f1_says_once_which_rows_have_no_logits() -> None:
+    none = [result.model_copy(update={"metrics": {"map": 0.8}}) for result in grid("clip-zeroshot", 0.8, seeds=1)]
+    ours = [
+        result.model_copy(update={"metrics": {"map": 0.7, "OF1": 0.4, "CF1": 0.3}})
+        for result in grid("sst", 0.7, seeds=1)
+    ]
+    assert [note for note in only_sheet([*ours, *none], "f1").notes if "logits" in note] == [
+        "— clip-zeroshot: no OF1 or CF1; the scores are not logits of P(present), so a threshold has no meaning."
+    ]

@@ -156,7 +156,7 @@ def _block(block: Block, rows: Sequence[CostRow]) -> Block:
         by_label: dict[str, Cell] = dict(zip((row.label for row in rows), numbers, strict=True))
         cells = tuple("" if row.selection == ORACLE else by_label[row.label] for row in block.rows)
         columns.append(Column(kind.header, cells, kind.key))
-    return replace(block, columns=(*block.columns, *columns), notes=(*block.notes, *_notes(rows, usual)))
+    return block.with_columns(columns, _notes(rows, usual))
 
 
 def _usual_machine(rows: Sequence[CostRow]) -> str:

@@ -130,11 +130,8 @@ def _with_ranks(block: Block, compared: BlockComparison) -> Block:
     own = [standings.get(_name(row)) for row in block.rows]
     ranks = tuple(MISSING if each is None else RankInterval(each.best, each.worst).text for each in own)
     letters = tuple(MISSING if each is None else each.letters for each in own)
-    return replace(
-        block,
-        columns=(*block.columns, Column("rank", ranks, "rank"), Column("letters", letters, "letters")),
-        notes=(*block.notes, LETTERS, *(f"{text}." for text in compared.skipped)),
-    )
+    columns = [Column("rank", ranks, "rank"), Column("letters", letters, "letters")]
+    return block.with_columns(columns, [LETTERS, *(f"{text}." for text in compared.skipped)])
 
 
 def _with_oracle_gap(block: Block, part: pd.DataFrame) -> Block:
@@ -147,8 +144,5 @@ def _with_oracle_gap(block: Block, part: pd.DataFrame) -> Block:
         own = part[(part["label"] == row.label) & (part["selection"] == row.selection)].set_index(keys)[block.metric]
         gap = 100 * (oracle - own).dropna().groupby("ratio").mean().mean() if row.selection != ORACLE else math.nan
         gaps.append(plain(float(gap), decimals))
-    return replace(
-        block,
-        columns=(*block.columns, Column("oracle gap", tuple(gaps), "oracle gap")),
-        notes=(*block.notes, NO_ORACLE if oracle.empty else ORACLE_GAP),
-    )
+    column = Column("oracle gap", tuple(gaps), "oracle gap")
+    return block.with_columns([column], [NO_ORACLE if oracle.empty else ORACLE_GAP])

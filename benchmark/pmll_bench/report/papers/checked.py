@@ -22,6 +22,5 @@ def with_status(table: Table, lines: pd.DataFrame) -> Table:
     blocks = []
     for block in table.blocks:
         cells = tuple(short_status(methods[row.label]) for row in block.rows)
-        column = Column("status", cells, "status")
-        blocks.append(replace(block, columns=(*block.columns, column), notes=(*block.notes, NOTE)))
+        blocks.append(block.with_columns([Column("status", cells, "status")], [NOTE]))
     return replace(table, blocks=tuple(blocks))

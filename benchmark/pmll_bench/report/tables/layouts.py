@@ -175,7 +175,8 @@ def _sheet(
 ) -> Sheet:
     metrics = "-".join(dict.fromkeys(block.metric for block in blocks))
     absent = any(cell is ABSENT for line in found for cell in line.cells)
-    notes = tuple(dict.fromkeys([*merged_notes(blocks), *([NO_RESULT] if absent else [])]))
+    shown_blocks = [block.without_columns for block in blocks] if averaged else blocks
+    notes = tuple(dict.fromkeys([*merged_notes(shown_blocks), *([NO_RESULT] if absent else [])]))
     if averaged and any(len(block.ratios) > 1 for block in blocks):
         notes = tuple(NO_AVERAGE if note == NO_RESULT else note for note in notes)
     if averaged and (added := dict.fromkeys(column.header for block in blocks for column in block.columns)):

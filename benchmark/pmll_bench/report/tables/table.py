@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
@@ -67,7 +67,8 @@ class Block:
     """Comparable rows. `identity` has the values that they share (`frame.COMPARABLE`); numbers are in percent.
 
     `columns` are added to the right of the numbers and `beside` are added rows. They are shown in every format and
-    belong to no method's numbers: `rows` and `numbers` do not contain them.
+    belong to no method's numbers: `rows` and `numbers` do not contain them. `about_columns` are the notes about added
+    columns, which are among the `notes`.
     """
 
     metric: str
@@ -81,6 +82,7 @@ class Block:
     over: str  # the sd is the spread over these: masks or seeds
     columns: tuple[Column, ...] = ()
     beside: tuple[Beside, ...] = ()
+    about_columns: tuple[str, ...] = ()
 
     @property
     def caption(self) -> str:
@@ -95,6 +97,21 @@ class Block:
     @property
     def numbers(self) -> tuple[Number, ...]:
         return tuple(number for row in self.rows for number in row.numbers)
+
+    def with_columns(self, columns: Iterable[Column], said: Sequence[str]) -> Block:
+        """The block with more columns and what is said about them in notes."""
+        return replace(
+            self,
+            columns=(*self.columns, *columns),
+            notes=(*self.notes, *said),
+            about_columns=(*self.about_columns, *said),
+        )
+
+    @property
+    def without_columns(self) -> Block:
+        """The block without added columns and the notes about them."""
+        own = tuple(note for note in self.notes if note not in self.about_columns)
+        return replace(self, columns=(), notes=own, about_columns=())
 
 
 @dataclass(frozen=True)
@@ -171,7 +188,8 @@ def _notes(part: pd.DataFrame, rows: Sequence[Row], over: Repetitions, layout: L
     """The notes of a block, with the names of methods as shown."""
     names = _distinct_names(list(part["label"]), layout.names)
     shown = replace(over, trained_once=tuple(names[label] for label in over.trained_once))
-    return notes(part.assign(label=part["label"].map(names)), rows, shown, metric, METRICS[metric])
+    titles = " or ".join(METRICS[each] for each in layout.metrics)  # one note for all: they are missing together
+    return notes(part.assign(label=part["label"].map(names)), rows, shown, metric, titles)
 
 
 def _identity(part: pd.DataFrame) -> Identity:

@@ -134,3 +134,33 @@ def test_changed_scores_end_it_with_the_code_of_the_store(command: Command, rows
     assert answer.code == 6
     assert answer.err.splitlines()[0] == "error: the scores file has changed since the result was made"
     assert "hint:" in answer.err
+
+
+@pytest.fixture
+def built_in(store: Store) -> Store:
+    """Two built-in methods at one ratio and one mask; the first is better."""
+    for label, quality in (("dualcoop", 2.0), ("linear-probe", 0.4)):
+        finish(store, label, noisy(quality, seed=crc32(label.encode())))
+    return store
+
+
+def test_latex_has_the_names_of_papers_and_cites_them(command: Command, built_in: Store) -> None:
+    pair = command("compare", "dualcoop", "linear-probe", "--format", "latex").out
+    assert r" & DualCoOp~\cite{sun2022dualcoop} & Linear probe & $\Delta$" in pair
+    assert "Verdict: DualCoOp is better than Linear probe by" in pair
+    assert "'pmll-bench bibtex' prints the references" in pair
+    against = command("compare", "--against", "linear-probe", "--format", "latex").out
+    assert r"\textbf{Difference to Linear probe: shapes, partial labels.}" in against
+    assert r"DualCoOp~\cite{sun2022dualcoop} & " in against
+
+
+def test_html_has_the_names_of_papers_and_other_formats_those_of_the_command_line(
+    command: Command, built_in: Store
+) -> None:
+    page = command("compare", "--format", "html").out
+    assert "DualCoOp − Linear probe" in page
+    assert "linear-probe" not in page
+    for form in ("terminal", "markdown", "csv", "json"):
+        text = command("compare", "--format", form).out
+        assert "linear-probe" in text
+        assert "DualCoOp" not in text

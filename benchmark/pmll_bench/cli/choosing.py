@@ -36,30 +36,22 @@ Resamples: TypeAlias = Annotated[int, typer.Option(min=100, metavar="N", help="R
 ResampleSeed: TypeAlias = Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the resamples.")]
 
 
-def layout_of(results: list[Summary], metric: str, decimals: int = 1) -> Layout:
-    """Rows in the order of the registry, then other methods; partly inferred methods get a mark."""
+def layout_of(results: list[Summary], metric: str, decimals: int = 1, *, paper_names: bool = False) -> Layout:
+    """Rows in the order of the registry, then other methods; partly inferred methods get a mark.
+
+    With `paper_names`, rows and data sets have the names that papers print.
+    """
     from pmll_methods.method import REGISTRY
 
+    from ..report.papers.names import in_print
     from ..report.tables.table import Layout
     from .describe import inferred_methods
 
     labels = {result.label: result.method for result in results}
     marked = inferred_methods(set(labels.values()))
     order = sorted(labels, key=lambda label: [*REGISTRY, labels[label]].index(labels[label]))
-    return Layout(metric, decimals, order=order, inferred=[label for label in labels if labels[label] in marked])
-
-
-def in_print(layout: Layout, results: list[Summary]) -> Layout:
-    """The layout with the names that papers print, and the keys of their references."""
-    from ..report.papers.names import dataset_named, method_named
-
-    methods = {result.label: method_named(result.label, result.method) for result in results}
-    return replace(
-        layout,
-        names={label: named.display for label, named in methods.items()},
-        cites={label: named.cite for label, named in methods.items() if named.cite},
-        datasets={result.dataset: dataset_named(result.dataset).display for result in results},
-    )
+    layout = Layout(metric, decimals, order=order, inferred=[label for label in labels if labels[label] in marked])
+    return in_print(layout, results) if paper_names else layout
 
 
 def chosen_results(root: Path, methods: list[str] | None, datasets: list[str] | None) -> Chosen:

@@ -51,6 +51,7 @@ def compare(
     Differences are paired by test image and mask, and averaged over the ratios.
     Two METHODs are compared with each other. With --against, each method is
     compared with one. Otherwise all pairs are compared, and methods are ranked.
+    LaTeX and HTML show names as papers print them; LaTeX cites them.
 
     \b
     Examples:
@@ -63,6 +64,7 @@ def compare(
     from ..report.comparing.measured import Sampling
     from ..store.store import Store
 
+    form = Format.json if as_json else format
     found = compare_rows(
         Store.open(root, create=False),
         methods or (),
@@ -71,14 +73,20 @@ def compare(
         labels=labels,
         metric=metric,
         sampling=Sampling(resamples, seed, str(data_root) if data_root else None),
+        paper_names=form in (Format.latex, Format.html),
         tell=tell,
     )
-    _show(found, Format.json if as_json else format, output, decimals)
+    _show(found, form, output, decimals)
     if diagram is not None:
-        from ..report.plots.critical_difference import write_critical_difference
+        _draw(found, diagram)
 
-        for path in write_critical_difference(found, diagram):
-            tell(f"written: {path}")
+
+def _draw(comparison: Comparison, folder: Path) -> None:
+    """Write the critical-difference diagram of a comparison."""
+    from ..report.plots.critical_difference import write_critical_difference
+
+    for path in write_critical_difference(comparison, folder):
+        tell(f"written: {path}")
 
 
 def _show(comparison: Comparison, form: Format, output: Path | None, decimals: int) -> None:

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from .choosing import at_ratios, chosen_results, in_print, layout_of, whole_results
+from .choosing import at_ratios, chosen_results, layout_of, whole_results
 
 if TYPE_CHECKING:
     from ..report.tables.table import Layout
     from ..store.result import Result
-    from ..store.summary import Summary
 
 Out: TypeAlias = Annotated[Path, typer.Option(metavar="FOLDER", help="Folder for the figures.")]
 PaperNames: TypeAlias = Annotated[
@@ -26,13 +25,7 @@ def plotted(
 ) -> tuple[list[Result], Layout]:
     """The chosen results with their histories and numbers per label, and the layout of their table."""
     chosen = at_ratios(chosen_results(root, methods, datasets), ratios)
-    return whole_results(root, chosen), named(chosen.results, "map", paper_names=paper_names)
-
-
-def named(results: list[Summary], metric: str, *, paper_names: bool) -> Layout:
-    """The layout of a table, with the names of the command line or those of papers."""
-    layout = layout_of(results, metric)
-    return in_print(layout, results) if paper_names else layout
+    return whole_results(root, chosen), layout_of(chosen.results, "map", paper_names=paper_names)
 
 
 def show(paths: tuple[Path, ...]) -> None:

@@ -12,7 +12,7 @@ from .command import Command, Group
 from .completion import names_of
 from .options import STORE, DataRoot, Datasets, Methods, Root
 from .output import tell
-from .plot_options import PLOTS, Out, PaperNames, named, plotted, show
+from .plot_options import PLOTS, Out, PaperNames, plotted, show
 from .plots_of_models import attention, prior
 
 plot = typer.Typer(
@@ -42,7 +42,7 @@ def curves(
     from ..report.tables.table import build
 
     results = chosen_results(root, methods, datasets).results
-    layout = named(results, metric, paper_names=paper_names)
+    layout = layout_of(results, metric, paper_names=paper_names)
     show(write_curves(build(frame(results, labels), layout), out))
 
 
@@ -215,7 +215,7 @@ def cost(
     from ..report.tables.table import build
 
     chosen = chosen_results(root, methods, datasets)
-    lines, layout = frame(chosen.results), named(chosen.results, metric, paper_names=paper_names)
+    lines, layout = frame(chosen.results), layout_of(chosen.results, metric, paper_names=paper_names)
     costs = {result.cell_id: spent(result) for result in whole_results(root, chosen)}
     show(write_cost(build(lines, layout), lines, costs, out, kind))
 

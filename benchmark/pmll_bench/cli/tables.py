@@ -12,7 +12,7 @@ import typer
 
 from ..errors import Exit, UsageError
 from .added import AgainstOption, Cost, Status, added
-from .choosing import Labels, Metric, Ratios, at_ratios, chosen_results, in_print, layout_of, whole_results
+from .choosing import Labels, Metric, Ratios, at_ratios, chosen_results, layout_of, whole_results
 from .options import STORE, DataRoot, Datasets, Methods, Root
 from .output import print_fitted, print_table, tell
 from .uncertainty import OracleGap, Ranks, Spread, SpreadOption, refined
@@ -147,9 +147,8 @@ def table(
         what = "tables by label have none" if per_class else f"the format is {form}"
         raise UsageError(f"--tex-macros is for tables in LaTeX, but {what}", hint="use --format latex alone")
     chosen = at_ratios(chosen_results(root, methods, datasets), ratios)
-    settings = replace(layout_of(chosen.results, metric, decimals), form=layout)
-    if form in (Format.latex, Format.html):
-        settings = in_print(settings, chosen.results)
+    paper_names = form in (Format.latex, Format.html)
+    settings = replace(layout_of(chosen.results, metric, decimals, paper_names=paper_names), form=layout)
     if per_class:
         plain = (metric, labels, layout, spread, against) == ("map", "all", Form.auto, Spread.sd, None)
         if not plain or ranks or oracle_gap or cost or status:

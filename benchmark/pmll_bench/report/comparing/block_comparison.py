@@ -20,6 +20,7 @@ from ...statistics.intervals import interval
 from ...statistics.ranks import letters, rank_intervals
 from ...statistics.resampling import Resampled
 from ..outcomes import Outcome
+from ..papers.names import Named
 from ..tables.table import Block
 from .design import Design, design
 from .measured import Measured, Sampling
@@ -43,6 +44,11 @@ class Asked:
         if self.pair:
             return "none"
         return "max-t" if self.against is None else "holm"
+
+    def shown(self, names: Mapping[str, Named]) -> Asked:
+        """The same with the names as shown."""
+        against = None if self.against is None else names[self.against].display
+        return replace(self, names=tuple(names[name].display for name in self.names), against=against)
 
 
 @dataclass(frozen=True)

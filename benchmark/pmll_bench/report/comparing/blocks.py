@@ -13,6 +13,8 @@ from pmll_errors import counted
 from ...errors import ConfigError, UsageError, nearest
 from ...plan.cell import AXES
 from ..frame import COMPARABLE, ORACLE, row_name
+from ..papers.names import Named
+from ..tables.table import Layout, shown_names
 
 _WORDS: Mapping[str, str] = {
     "dataset": "the data set",
@@ -39,6 +41,15 @@ def with_names(lines: pd.DataFrame) -> pd.DataFrame:
     """
     kept = lines[lines["selection"] != ORACLE]
     return kept.assign(name=[row_name(*key) for key in zip(kept["label"], kept["selection"], strict=True)])
+
+
+def names_as_shown(lines: pd.DataFrame, layout: Layout) -> Mapping[str, Named]:
+    """The name of each row of `with_names` as the layout shows it, with the key of its reference."""
+    shown = shown_names(list(lines["label"]), layout.names)
+    rows = set(zip(lines["name"], lines["label"], lines["selection"], strict=True))
+    return {
+        name: Named(row_name(shown[label], selection), layout.cites.get(label, "")) for name, label, selection in rows
+    }
 
 
 def find_name(asked: str, lines: pd.DataFrame) -> str:

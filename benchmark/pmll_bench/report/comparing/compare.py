@@ -13,10 +13,11 @@ from ...store.store import Store
 from ..chosen import choose
 from ..frame import COMPARABLE, frame
 from ..metric_names import METRICS
-from ..tables.table import Block, build
+from ..papers.names import in_print
+from ..tables.table import Block, Layout, build
 from .across import across_data_sets
 from .block_comparison import Asked, compare_block
-from .blocks import find_name, shared_blocks, with_names
+from .blocks import find_name, names_as_shown, shared_blocks, with_names
 from .measured import Sampling, measure
 from .records import Comparison
 
@@ -32,6 +33,7 @@ def compare(
     labels: str = "all",
     metric: str = "map",
     sampling: Sampling | None = None,
+    paper_names: bool = False,
     tell: Callable[[str], None] = log.warning,
 ) -> Comparison:
     """Compare rows of the table, paired by test image and by mask.
@@ -39,7 +41,8 @@ def compare(
     Two `methods` are one pair. `against` compares each of the methods (default: all) with one reference, with p-values
     adjusted by Holm's method. Otherwise all pairs of the methods (default: all) are compared, with p-values of a max-T
     step-down test. Rows are named by label, or by their method if it has one row. `labels` is one of `LABEL_FILTERS`.
-    `tell` gets warnings about results that are missing or not compared.
+    With `paper_names`, the comparison has the names that papers print. `tell` gets warnings about results that are
+    missing or not compared.
 
     Raises `UsageError` for unknown or repeated rows and for metrics other than the mAP, `ConfigError` for rows without
     a common block of comparable results, and `StoreError` and `DataError` for scores and data sets that are missing,
@@ -52,9 +55,12 @@ def compare(
     lines = with_names(frame(chosen.results, labels))
     sampling = sampling or Sampling()
     asked = _asked(methods, against, lines, sampling)
+    layout = in_print(Layout(), chosen.results) if paper_names else Layout()
+    names = names_as_shown(lines, layout)
     lines = lines[lines["name"].isin(asked.names)]
+    lines, asked = lines.assign(name=[names[name].display for name in lines["name"]]), asked.shown(names)
     parts, others = shared_blocks(lines, asked.names, asked.against)
-    table = {tuple(block.identity[name] for name in COMPARABLE): block for block in build(lines).blocks}
+    table = {tuple(block.identity[name] for name in COMPARABLE): block for block in build(lines, layout).blocks}
     for part in others:
         rows = ", ".join(sorted(set(part["name"])))
         tell(f"not compared, because no other row has results there: {rows} on {_block_of(part, table).title}")
@@ -67,6 +73,8 @@ def compare(
         resamples=sampling.resamples,
         against=asked.against,
         across=across_data_sets(compared),
+        datasets=layout.datasets,
+        cites={each.display: each.cite for each in names.values() if each.cite},
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..formats.html import html_page
-from ..formats.latex import latex_sheet
+from ..formats.latex import latex_document
 from ..formats.markdown import markdown_sheet
 from ..formats.terminal import terminal_sheet
 from .records import Comparison
@@ -39,9 +39,8 @@ def markdown(comparison: Comparison, decimals: int = 1) -> str:
 
 
 def latex(comparison: Comparison, decimals: int = 1) -> str:
-    """Tables with booktabs."""
-    made = "\n\n".join(latex_sheet(sheet) for sheet in sheets(comparison, decimals))
-    return f"% needs \\usepackage{{booktabs}}\n{made}\n"
+    """Tables with booktabs, which cite the methods if the comparison has keys."""
+    return latex_document(sheets(comparison, decimals), cites=comparison.cites)
 
 
 def html(comparison: Comparison, decimals: int = 1) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 import pandas as pd
@@ -140,7 +140,8 @@ class AcrossDataSets:
 class Comparison:
     """The comparison of two or more rows on all blocks that they share.
 
-    `against` is the reference of a table; None for a single pair and for all pairs.
+    `against` is the reference of a table; None for a single pair and for all pairs. `datasets` are the names to show
+    instead of those of data sets, and `cites` the BibTeX keys of rows by name, for LaTeX.
     """
 
     blocks: tuple[BlockComparison, ...]
@@ -148,6 +149,8 @@ class Comparison:
     resamples: int
     against: str | None = None
     across: AcrossDataSets | None = None
+    datasets: Mapping[str, str] = field(default_factory=dict)
+    cites: Mapping[str, str] = field(default_factory=dict)
 
     def frame(self) -> pd.DataFrame:
         """One line per pair and ratio; the ratio is nan for the mean over the ratios. Everything is in 0-1."""

@@ -83,7 +83,7 @@ def _pair_sheet(pair: Pair, block: BlockComparison, caption: str, key: str, deci
     return Sheet(
         title=f"{pair.first} − {pair.second}: {block.title}",
         caption=caption,
-        heads=(Head(pair.first), Head(pair.second), *_DELTA, *shares),
+        heads=(*(Head(name, label=name) for name in (pair.first, pair.second)), *_DELTA, *shares),
         lines=tuple(lines),
         notes=(f"Verdict: {verdict(pair, block, decimals)}.", *_notes([pair], block)),
         key=key,
@@ -227,7 +227,7 @@ def _across_sheets(comparison: Comparison, decimals: int) -> Iterator[Sheet]:
             "Δ in points ± the half-width of its 95% interval. The mean is over these data sets, each resampled in"
             f" itself; it holds {across.pairs[0].holds} and says nothing about other data sets."
         ),
-        heads=(*(Head(name) for name in across.datasets), Head("mean")),
+        heads=(*(Head(comparison.datasets.get(name, name)) for name in across.datasets), Head("mean")),
         lines=tuple(lines),
         notes=(
             *([f"Ranks by the mean, at 95% for all pairs together (Bonferroni): {', '.join(ranks)}."] if ranks else []),

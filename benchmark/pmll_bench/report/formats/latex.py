@@ -64,7 +64,11 @@ def latex_document(shown: Sequence[Sheet], style: Style = PLAIN, cites: Mapping[
     grey = any(line.grey for sheet in shown for line in sheet.lines)
     needs = [r"\usepackage{booktabs}", *([r"\usepackage{xcolor}"] if grey else [])]
     head = f"% needs {''.join(needs)}\n"
-    if any((cites or {}).get(line.label) for sheet in shown for line in sheet.lines):
+    labels = [
+        *(head.label for sheet in shown for head in sheet.heads),
+        *(line.label for sheet in shown for line in sheet.lines),
+    ]
+    if any((cites or {}).get(label) for label in labels):
         head += "% 'pmll-bench bibtex' prints the references that it cites\n"
     return head + "\n\n".join(latex_sheet(sheet, style, cites) for sheet in shown) + "\n"
 
@@ -84,7 +88,7 @@ def latex_sheet(sheet: Sheet, style: Style = PLAIN, cites: Mapping[str, str] | N
             rf"\begin{{tabular}}{{l{'r' * len(sheet.heads)}}}",
             r"\toprule",
             *_groups(sheet),
-            _row([sheet.stub.capitalize(), *(_text(head.text) for head in sheet.heads)]),
+            _row([sheet.stub.capitalize(), *(_cited(head.text, head.label, cites or {}) for head in sheet.heads)]),
             r"\midrule",
             *_rows(sheet, dict(zip(sheet.lines, names, strict=True)), style, size),
             r"\bottomrule",
@@ -103,8 +107,13 @@ def _marks(sheet: Sheet, style: Style) -> Iterator[str]:
 
 
 def _name(line: Line, cites: Mapping[str, str]) -> str:
-    key = cites.get(line.label, "")
-    return (r"\quad " if line.below else "") + _text(line.name) + (rf"~\cite{{{key}}}" if key else "")
+    return (r"\quad " if line.below else "") + _cited(line.name, line.label, cites)
+
+
+def _cited(name: str, label: str, cites: Mapping[str, str]) -> str:
+    """A name with the reference of its method, if there is one."""
+    key = cites.get(label, "")
+    return _text(name) + (rf"~\cite{{{key}}}" if key else "")
 
 
 def _groups(sheet: Sheet) -> Iterator[str]:

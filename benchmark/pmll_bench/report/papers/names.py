@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from pmll_datasets.registry import ALIASES
+
+if TYPE_CHECKING:
+    from ...store.summary import Summary
+    from ..tables.table import Layout
 
 OURS = "pmllbench"  # the reference of the benchmark itself, which also generates `shapes`
 
@@ -83,3 +88,15 @@ def method_named(label: str, method: str | None = None) -> Named:
 def dataset_named(name: str) -> Named:
     """The printed name of a data set (name or alias). A data set of the user's own has no reference."""
     return DATASETS.get(ALIASES.get(name, name), Named(name))
+
+
+def in_print(layout: Layout, results: Iterable[Summary]) -> Layout:
+    """The layout with the names that papers print, and the keys of their references."""
+    shown = list(results)
+    methods = {result.label: method_named(result.label, result.method) for result in shown}
+    return replace(
+        layout,
+        names={label: named.display for label, named in methods.items()},
+        cites={label: named.cite for label, named in methods.items() if named.cite},
+        datasets={result.dataset: dataset_named(result.dataset).display for result in shown},
+    )

@@ -11,10 +11,14 @@ from .row import Cell
 
 @dataclass(frozen=True)
 class Head:
-    """The heading of a column; neighbours with the same `group` share a heading above theirs."""
+    """The heading of a column; neighbours with the same `group` share a heading above theirs.
+
+    `label` is the method, if the column is that of one.
+    """
 
     text: str
     group: str = ""
+    label: str = ""
 
 
 @dataclass(frozen=True)

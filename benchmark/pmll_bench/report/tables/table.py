@@ -186,7 +186,7 @@ def _block(part: pd.DataFrame, title: str, layout: Layout, metric: str) -> Block
 
 def _notes(part: pd.DataFrame, rows: Sequence[Row], over: Repetitions, layout: Layout, metric: str) -> Iterator[str]:
     """The notes of a block, with the names of methods as shown."""
-    names = _distinct_names(list(part["label"]), layout.names)
+    names = shown_names(list(part["label"]), layout.names)
     shown = replace(over, trained_once=tuple(names[label] for label in over.trained_once))
     titles = " or ".join(METRICS[each] for each in layout.metrics)  # one note for all: they are missing together
     return notes(part.assign(label=part["label"].map(names)), rows, shown, metric, titles)
@@ -201,11 +201,11 @@ def _row_names(part: pd.DataFrame, layout: Layout) -> dict[tuple[str, str], str]
     """The names of the rows in their order; a selection rule other than `last` is part of the name."""
     keys = sorted(set(zip(part["label"], part["selection"], strict=True)), key=lambda key: layout.place(*key))
     suffixes = {"last": "", ORACLE: f" [{ORACLE}, oracle]"}
-    names = _distinct_names([label for label, _ in keys], layout.names)
+    names = shown_names([label for label, _ in keys], layout.names)
     return {(label, rule): names[label] + suffixes.get(rule, f" [{rule}]") for label, rule in keys}
 
 
-def _distinct_names(labels: Sequence[str], names: Mapping[str, str]) -> dict[str, str]:
+def shown_names(labels: Sequence[str], names: Mapping[str, str]) -> dict[str, str]:
     """The name of each label; labels that would share one keep their own."""
     often = Counter(names.get(label, label) for label in set(labels))
     return {label: name if often[name := names.get(label, label)] == 1 else label for label in labels}

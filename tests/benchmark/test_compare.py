@@ -276,7 +276,10 @@ def test_damaged_scores_are_one_clear_error(store: Store) -> None:
 
 @pytest.fixture
 def two_data_sets(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """Three rows on shapes and on the same images by another name; "good" is ahead on both."""
+    """Three rows on shapes and on the same images by another name; "good" is ahead on both.
+
+    "twin" has the scores of "bad", each on another mask: the mean over the masks is the same.
+    """
     named = {name: replace(shapes(), name=name) for name in ("shapes", "figures")}
 
     def open_dataset(planned: Planned) -> Dataset:
@@ -284,9 +287,9 @@ def two_data_sets(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
 
     monkeypatch.setattr("pmll_bench.store.scored_data.open_dataset", open_dataset)
     for number, data in enumerate(named.values()):
-        for label, quality in (("good", 2.0), ("bad", 0.4), ("twin", 0.4)):
+        for label, quality, of, shift in (("good", 2.0, "good", 0), ("bad", 0.4, "bad", 0), ("twin", 0.4, "bad", 1)):
             for mask in (0, 1, 2):
-                scores = noisy(quality, seed=crc32(f"{label} {mask} {number}".encode()))
+                scores = noisy(quality, seed=crc32(f"{of} {(mask + shift) % 3} {number}".encode()))
                 finish(store, label, scores, mask_seed=mask, seed=mask, data=data)
     return store
 

@@ -53,10 +53,14 @@ class Asked:
 
 @dataclass(frozen=True)
 class Compared:
-    """The comparisons on a block, and the resampled means behind them."""
+    """The comparisons on a block, and the resampled means over the ratios behind them.
+
+    `means` are the differences of pairs; `rows`, the rows themselves if all pairs are compared: they share one design.
+    """
 
     block: BlockComparison
-    means: Mapping[tuple[str, str], Resampled]  # the difference of each pair, averaged over the ratios
+    means: Mapping[tuple[str, str], Resampled]
+    rows: Mapping[str, Resampled]
 
 
 def compare_block(part: pd.DataFrame, block: Block, asked: Asked, measure: Measure) -> Compared:
@@ -74,8 +78,10 @@ def compare_block(part: pd.DataFrame, block: Block, asked: Asked, measure: Measu
     seed, detailed = asked.sampling.seed, asked.correction != "max-t"
     pairs = [_pair(found, *pair, means[pair], seed, detailed=detailed) for pair, found in measured.items()]
     standings: tuple[Standing, ...] = ()
+    rows: dict[str, Resampled] = {}
     if asked.correction == "max-t":
-        pairs, standings = _ranked(next(iter(measured.values())), pairs, seed)
+        rows = {name: mean for pair, own in means.items() for name, mean in zip(pair, own, strict=True)}
+        pairs, standings = _ranked(rows, pairs, seed)
     elif asked.correction == "holm":
         pairs = _adjusted(pairs, holm(np.array([pair.mean.p for pair in pairs])))
     compared = BlockComparison(
@@ -89,7 +95,7 @@ def compare_block(part: pd.DataFrame, block: Block, asked: Asked, measure: Measu
         standings=standings,
         skipped=tuple(skipped),
     )
-    return Compared(compared, {pair: first - second for pair, (first, second) in means.items()})
+    return Compared(compared, {pair: first - second for pair, (first, second) in means.items()}, rows)
 
 
 def _designs(part: pd.DataFrame, asked: Asked) -> tuple[dict[tuple[str, str], Design], list[str]]:
@@ -173,9 +179,10 @@ def _adjusted(pairs: Sequence[Pair], p: Iterable[float]) -> list[Pair]:
     return [replace(pair, mean=replace(pair.mean, adjusted=float(value))) for pair, value in zip(pairs, p, strict=True)]
 
 
-def _ranked(measured: Measured, pairs: Sequence[Pair], seed: int) -> tuple[list[Pair], tuple[Standing, ...]]:
+def _ranked(
+    means: Mapping[str, Resampled], pairs: Sequence[Pair], seed: int
+) -> tuple[list[Pair], tuple[Standing, ...]]:
     """All pairs with p-values adjusted together, and the standing of each row, best first."""
-    means = {name: measured.mean(name) for name in measured.design.names}
     names = sorted(means, key=lambda name: -means[name].mean)
     place = {name: number for number, name in enumerate(names)}
     tested = all_pairs([means[name] for name in names], seed=seed)

@@ -72,7 +72,7 @@ def compare(
         metric=metric,
         resamples=sampling.resamples,
         against=asked.against,
-        across=across_data_sets(compared),
+        across=across_data_sets(compared, sampling.seed),
         datasets=layout.datasets,
         cites={each.display: each.cite for each in names.values() if each.cite},
     )

@@ -230,7 +230,7 @@ def _across_sheets(comparison: Comparison, decimals: int) -> Iterator[Sheet]:
         heads=(*(Head(comparison.datasets.get(name, name)) for name in across.datasets), Head("mean")),
         lines=tuple(lines),
         notes=(
-            *([f"Ranks by the mean, at 95% for all pairs together (Bonferroni): {', '.join(ranks)}."] if ranks else []),
+            *([f"Ranks by the mean, from a max-T step-down test over all pairs: {', '.join(ranks)}."] if ranks else []),
             *([f"A critical-difference diagram needs {DATA_SETS_FOR_CRITICAL_DIFFERENCE} data sets."] if few else []),
         ),
         key="compare-data-sets",

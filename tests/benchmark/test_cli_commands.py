@@ -42,6 +42,15 @@ def test_a_strict_table_with_a_hole_ends_with_5(command: Command, grid: list[str
     assert command("table", "--strict").code == 5
 
 
+def test_a_strict_table_of_some_ratios_counts_the_cells_at_these(command: Command, grid: list[str]) -> None:
+    command(*grid)
+    result = next(path for path in Path("runs").glob("cells/*/*/*/result.json") if '"ratio":0.5' in path.read_text())
+    result.unlink()
+    at_50, at_10 = (command("table", "--strict", "--ratios", ratio) for ratio in ("0.5", "10%"))
+    assert (at_50.code, at_50.err.startswith("1 cell has no result")) == (5, True)
+    assert (at_10.code, at_10.err) == (0, "")
+
+
 def test_a_strict_table_fails_where_a_whole_method_came_to_nothing(
     command: Command, grid: list[str], tmp_path: Path
 ) -> None:

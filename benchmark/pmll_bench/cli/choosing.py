@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -54,29 +53,18 @@ def layout_of(results: list[Summary], metric: str, decimals: int = 1, *, paper_n
     return in_print(layout, results) if paper_names else layout
 
 
-def chosen_results(root: Path, methods: list[str] | None, datasets: list[str] | None) -> Chosen:
+def chosen_results(
+    root: Path, methods: list[str] | None, datasets: list[str] | None, ratios: list[str] | None = None
+) -> Chosen:
     """The results of a store to report; a warning counts the cells without a result."""
+    from ..plan.cell import parse_ratio
     from ..report.chosen import choose
     from ..store.store import Store
 
-    chosen = choose(Store.open(root, create=False), methods or (), datasets or ())
+    chosen = choose(Store.open(root, create=False), methods or (), datasets or (), [*map(parse_ratio, ratios or ())])
     for warning in chosen.warnings:
         tell(warning)
     return chosen
-
-
-def at_ratios(chosen: Chosen, ratios: list[str] | None) -> Chosen:
-    """The results at some ratios; all without any. Raises `ConfigError` if there is no result at one of them."""
-    from ..errors import ConfigError
-    from ..plan.cell import parse_ratio, percent
-
-    if not ratios:
-        return chosen
-    wanted, found = {*map(parse_ratio, ratios)}, {result.ratio for result in chosen.results}
-    if absent := sorted(wanted - found):
-        has = ", ".join(map(percent, sorted(found)))
-        raise ConfigError(f"no results at {', '.join(map(percent, absent))}", hint=f"there are results at {has}")
-    return replace(chosen, results=[result for result in chosen.results if result.ratio in wanted])
 
 
 def whole_results(root: Path, chosen: Chosen) -> list[Result]:

@@ -12,7 +12,7 @@ import typer
 
 from ..errors import Exit, UsageError
 from .added import AgainstOption, Cost, Status, added
-from .choosing import Labels, Metric, Ratios, at_ratios, chosen_results, layout_of, whole_results
+from .choosing import Labels, Metric, Ratios, chosen_results, layout_of, whole_results
 from .options import STORE, DataRoot, Datasets, Methods, Root
 from .output import print_fitted, print_table, tell
 from .uncertainty import OracleGap, Ranks, Spread, SpreadOption, refined
@@ -146,7 +146,7 @@ def table(
     if tex_macros is not None and (form != Format.latex or per_class):
         what = "tables by label have none" if per_class else f"the format is {form}"
         raise UsageError(f"--tex-macros is for tables in LaTeX, but {what}", hint="use --format latex alone")
-    chosen = at_ratios(chosen_results(root, methods, datasets), ratios)
+    chosen = chosen_results(root, methods, datasets, ratios)
     paper_names = form in (Format.latex, Format.html)
     settings = replace(layout_of(chosen.results, metric, decimals, paper_names=paper_names), form=layout)
     if per_class:

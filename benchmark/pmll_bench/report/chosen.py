@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pmll_datasets.registry import ALIASES
 from pmll_errors import counted
 
 from ..errors import ConfigError
+from ..plan.cell import percent
+from ..store.cell_folder import CellFolder
 from ..store.status import STATES, CellStatus, cell_status
 from ..store.store import Store
 from ..store.summary import Summary
@@ -38,10 +40,13 @@ class Chosen:
         return [f"{cells} no result: {by_state}; see 'pmll-bench status'", *damaged]
 
 
-def choose(store: Store, methods: Collection[str] = (), datasets: Collection[str] = ()) -> Chosen:
-    """The results of some methods (by name or label) and data sets (by name or alias); by default of all.
+def choose(
+    store: Store, methods: Collection[str] = (), datasets: Collection[str] = (), ratios: Collection[float] = ()
+) -> Chosen:
+    """The results of some methods (by name or label), data sets (by name or alias) and ratios; by default of all.
 
-    Raises `ConfigError` if there are none.
+    A cell without a result whose request is missing or damaged may be at any ratio, so it is always among the
+    unfinished. Raises `ConfigError` if there are no results, or none at one of the ratios.
     """
     wanted, names = set(methods), {ALIASES.get(name, name) for name in datasets}
     results: list[Summary] = []
@@ -54,11 +59,24 @@ def choose(store: Store, methods: Collection[str] = (), datasets: Collection[str
             continue
         if isinstance(found, Summary):
             results.append(found)
-        else:
+        elif not ratios or _may_be_at(ratios, folder):
             unfinished.append(found)
     store.index.save()
     chosen = Chosen(results, unfinished)
     if not results:
         known = f"available: {', '.join(sorted(available))}" if available else "run 'pmll-bench run' first"
         raise ConfigError("no results to show", where=str(store.root), hint="; ".join([*chosen.warnings, known]))
-    return chosen
+    return replace(chosen, results=_at(ratios, results)) if ratios else chosen
+
+
+def _may_be_at(ratios: Collection[float], folder: CellFolder) -> bool:
+    record = folder.record()
+    return record is None or record.cell.ratio in ratios
+
+
+def _at(ratios: Collection[float], results: Collection[Summary]) -> list[Summary]:
+    found = {result.ratio for result in results}
+    if absent := sorted(set(ratios) - found):
+        has = ", ".join(map(percent, sorted(found)))
+        raise ConfigError(f"no results at {', '.join(map(percent, absent))}", hint=f"there are results at {has}")
+    return [result for result in results if result.ratio in ratios]

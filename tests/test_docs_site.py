@@ -119,6 +119,6 @@ def test_the_files_of_a_store_and_the_grids_of_the_papers_satisfy_their_json_sch
 
 
 def test_the_events_of_an_attempt_are_those_of_the_page() -> None:
-    source = (ROOT / "benchmark" / "pmll_bench" / "run" / "cell_run.py").read_text(encoding="utf-8")
+    source = (ROOT / "benchmark" / "pmll_bench" / "running" / "cell_run.py").read_text(encoding="utf-8")
     said = set(re.findall(r"^\| `(\w+)` \|", text_of("json-schemas.md"), re.MULTILINE))
     assert said == set(re.findall(r'"event": "(\w+)"', source))

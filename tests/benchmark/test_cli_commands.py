@@ -91,7 +91,7 @@ def test_scores_give_the_stored_metrics_again(command: Command, grid: list[str])
 def test_curves_are_drawn_and_their_files_named(command: Command, grid: list[str]) -> None:
     command(*grid)
     paths = command("plot", "curves", "--out", "figures").out.split()
-    assert [Path(path).suffix for path in paths] == [".svg", ".png", ".csv"]
+    assert [Path(path).suffix for path in paths] == [".svg", ".pdf", ".png", ".csv"]
     assert all(Path(path).stat().st_size for path in paths)
 
 

@@ -54,7 +54,7 @@ def test_an_image_is_dark_red_where_the_attention_is_and_light_grey_elsewhere() 
     red, green, blue = shown[-1, -1]
     assert red > 2 * green
     assert red > 2 * blue
-    assert len(set(shown[0, 0])) == 1  # grey
+    assert np.ptp(shown[0, 0]) <= 1  # grey, to within rounding
     assert shown[0, 0].mean() > 1.5 * shown[-1, -1].mean()
 
 

@@ -216,6 +216,7 @@ def test_an_unknown_tracker_starts_nothing(command: Command) -> None:
 
 def test_the_trackers_reach_slots_and_jobs(cluster: Cluster, command: Command, grid: list[str]) -> None:
     """What a slot is sent is JSON, and what a job is told is in the record of its submission."""
+    pytest.importorskip("tensorboard")
     sent = json.loads(json.dumps(asdict(Execution(log=("tensorboard", "wandb")))))
     assert list(Execution(**sent).log) == ["tensorboard", "wandb"]
     assert command(*grid, "--launcher", "slurm", "--log", "tensorboard").code == 0

@@ -78,6 +78,12 @@ def ablation(
     asked = ablation(name)
     rows = [row.label or row.method for row in asked.rows]
     results = chosen_results(root, rows, datasets).results
+    if missing := [row for row in rows if row not in {result.label for result in results}]:
+        # Grids share cells, and a store keeps the label under which a cell was first run.
+        tell(
+            f"no results with the labels {', '.join(missing)}; cells that another grid has run have its labels: "
+            f"run 'pmll-bench ablate {name}' again with the same options, which draws them without training"
+        )
     table = build(frame(results, labels), replace(layout_of(results, metric), order=rows))
     show(write_ablation(table, name, out, sweeps(asked), noise=sweeps_noise(asked)))
 

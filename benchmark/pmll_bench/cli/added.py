@@ -73,6 +73,6 @@ def with_cost(table: Table, lines: pd.DataFrame, root: Path) -> Table:
 
 def _result(store: Store, line: Line) -> Result:
     """The result of a line of a frame."""
-    result = store.cell_at(f"{line['dataset']}/{line['method']}/{line['cell_id']}").result()
+    result = store.cell_of(line["dataset"], line["method"], line["cell_id"]).result()
     assert result is not None, "the summary of this result has just been read"
     return result

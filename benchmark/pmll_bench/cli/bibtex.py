@@ -10,7 +10,7 @@ import typer
 
 from .choosing import chosen_results
 from .options import STORE, Datasets, Methods, Root
-from .output import tell
+from .output import print_or_write, tell
 
 if TYPE_CHECKING:
     from ..report.papers.names import Named
@@ -34,7 +34,6 @@ def bibtex(
       pmll-bench bibtex -o references.bib
       pmll-bench bibtex --methods dualcoop scpnet --datasets voc2007
     """
-    from ..files import write_whole
     from ..published.references import bibtex as entries
     from ..report.papers.names import OURS
 
@@ -42,12 +41,7 @@ def bibtex(
     uncited = [each.display for each in named if not each.cite]
     if uncited:
         tell(f"without a reference: {', '.join(dict.fromkeys(uncited))}")
-    text = entries([OURS, *(each.cite for each in named)])
-    if output is None:
-        print(text, end="")
-    else:
-        write_whole(output, text.encode())
-        tell(f"written: {output}")
+    print_or_write(entries([OURS, *(each.cite for each in named)]), output)
 
 
 def _given(methods: Iterable[str], datasets: Iterable[str]) -> Iterator[Named]:

@@ -72,5 +72,5 @@ def whole_results(root: Path, chosen: Chosen) -> list[Result]:
     from ..store.store import Store
 
     store = Store.open(root, create=False)
-    folders = (store.cell_at(f"{each.dataset}/{each.method}/{each.cell_id}") for each in chosen.results)
+    folders = (store.cell_of(each.dataset, each.method, each.cell_id) for each in chosen.results)
     return [result for folder in folders if (result := folder.result()) is not None]

@@ -12,7 +12,7 @@ from ..errors import UsageError
 from .choosing import Labels, Metric, Resamples, ResampleSeed
 from .completion import names_of
 from .options import STORE, DataRoot, Datasets, Root
-from .output import print_fitted, tell
+from .output import print_fitted, print_or_write, tell
 from .tables import AsJson, Decimals, Format, FormatOption, Output
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def compare(
         datasets=datasets or (),
         labels=labels,
         metric=metric,
-        sampling=Sampling(resamples, seed, str(data_root) if data_root else None),
+        sampling=Sampling(resamples, seed, data_root),
         paper_names=form in (Format.latex, Format.html),
         tell=tell,
     )
@@ -91,13 +91,9 @@ def _draw(comparison: Comparison, folder: Path) -> None:
 
 def _show(comparison: Comparison, form: Format, output: Path | None, decimals: int) -> None:
     """Print a comparison, or write it to a file."""
-    from ..files import write_whole
     from ..report.comparing.formats import FORMATS, terminal
 
-    if output is not None:
-        write_whole(output, FORMATS[form](comparison, decimals).encode())
-        tell(f"written: {output}")
-    elif form == Format.terminal:
+    if output is None and form == Format.terminal:
         print_fitted(partial(terminal, comparison, decimals))
     else:
-        print(FORMATS[form](comparison, decimals), end="")
+        print_or_write(FORMATS[form](comparison, decimals), output)

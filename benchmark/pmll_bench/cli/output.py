@@ -174,6 +174,17 @@ def _keep_traceback(error: Exception) -> Path | None:
     return None
 
 
+def print_or_write(text: str, file: Path | None) -> None:
+    """Print a text or, if a file is given, write it there."""
+    from ..files import write_whole
+
+    if file is None:
+        print(text, end="")
+    else:
+        write_whole(file, text.encode())
+        tell(f"written: {file}")
+
+
 def print_table(table: Table) -> None:
     """Print a table: fitted to a terminal, in full to a pipe."""
     from ..report.formats.terminal import terminal

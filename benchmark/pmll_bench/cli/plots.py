@@ -181,7 +181,7 @@ def differences(
     from ..report.plots.differences import write_differences
     from ..store.store import Store
 
-    sampling = Sampling(resamples, seed, str(data_root) if data_root else None)
+    sampling = Sampling(resamples, seed, data_root)
     found = compare(
         Store.open(root, create=False),
         methods or (),

@@ -137,8 +137,7 @@ def errors(
     from ..store.store import Store
 
     folder = Store.open(root, create=False).find(cell)
-    target, place = output or Path(f"errors-{folder.id}"), str(data_root) if data_root else None
-    page = write_page(folder, target, most=images, data_root=place)
+    page = write_page(folder, output or Path(f"errors-{folder.id}"), most=images, data_root=data_root)
     print(page.file)
     tell(f"{counted(page.images, 'test image')}; open the file in a browser")
 

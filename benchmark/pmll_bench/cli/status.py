@@ -131,7 +131,7 @@ def score(
     from ..store.store import Store
 
     store = Store.open(root, create=False)
-    found = [rescore(store.find(cell), str(data_root) if data_root else None) for cell in cells]
+    found = [rescore(store.find(cell), data_root) for cell in cells]
     if as_json or format == ScoreFormat.json:
         print_json("score", {"cells": [_document(each, per_class=per_class) for each in found]})
     else:

@@ -14,7 +14,7 @@ from ..errors import Exit, UsageError
 from .added import AgainstOption, Cost, Status, added
 from .choosing import Labels, Metric, Ratios, chosen_results, layout_of, whole_results
 from .options import STORE, DataRoot, Datasets, Methods, Root
-from .output import print_fitted, print_table, tell
+from .output import print_fitted, print_or_write, print_table
 from .uncertainty import OracleGap, Ranks, Spread, SpreadOption, refined
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def _write_labels(results: list[Result], layout: Layout, sort: SortBy, form: For
     if output is None and form == Format.terminal:
         print_fitted(partial(terminal, blocks))
     else:
-        _write(FORMATS[form](blocks), output)
+        print_or_write(FORMATS[form](blocks), output)
 
 
 def _write_table(made: Table, form: Format, output: Path | None, tex_macros: Path | None) -> None:
@@ -186,17 +186,6 @@ def _write_table(made: Table, form: Format, output: Path | None, tex_macros: Pat
     if output is None and form == Format.terminal:
         print_table(made)
         return
-    _write(FORMATS[form](made) if tex_macros is None else latex(made, STYLE), output)
+    print_or_write(FORMATS[form](made) if tex_macros is None else latex(made, STYLE), output)
     if tex_macros is not None:
-        _write(macros(made, tex_macros.name), tex_macros)
-
-
-def _write(text: str, file: Path | None) -> None:
-    """Write a text to a file, or print it."""
-    from ..files import write_whole
-
-    if file is None:
-        print(text, end="")
-    else:
-        write_whole(file, text.encode())
-        tell(f"written: {file}")
+        print_or_write(macros(made, tex_macros.name), tex_macros)

@@ -52,6 +52,6 @@ def refined(
     from ..store.store import Store
 
     root, data_root = stores
-    sampling = Sampling(data_root=str(data_root) if data_root else None)
+    sampling = Sampling(data_root=data_root)
     wanted = Wanted(spread == Spread.interval, ranks, oracle_gap)
     return with_uncertainty(table, Store.open(root, create=False), results, wanted, sampling)

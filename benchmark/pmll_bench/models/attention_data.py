@@ -32,4 +32,4 @@ def models_of(
         label if labels.count(label) == 1 else f"{label} {model.result.cell_id[:6]}"
         for label, model in zip(labels, models, strict=True)
     ]
-    return dict(zip(names, models, strict=True)), data_of(folders[0], None if data_root is None else str(data_root))
+    return dict(zip(names, models, strict=True)), data_of(folders[0], data_root)

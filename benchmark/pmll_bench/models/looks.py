@@ -15,6 +15,7 @@ from ..errors import ConfigError, UsageError, nearest
 from ..report.plots.attention import Localised, Look, Looks
 from .attention import Found, attention, box_mask, found_in, on_mask
 from .kept import KeptModel
+from .predicting import probabilities
 
 CHECKED = 500  # test images on which the attention is compared with boxes
 
@@ -48,10 +49,12 @@ def looks(models: Mapping[str, KeptModel], data: Dataset, positions: Sequence[in
         pixels = []
         for seen in attention(model, images, positions):
             start = len(own)
+            shares = probabilities(seen.scores)
             for row, scores in enumerate(seen.scores):
                 ranked = scores.argsort()[::-1][:top]
                 position = positions[start + row]
-                own.append(tuple(_look(model, data, position, int(c), scores[c], seen.maps[row, c]) for c in ranked))
+                ranks = (_look(model, data, position, int(c), float(shares[row, c]), seen.maps[row, c]) for c in ranked)
+                own.append(tuple(ranks))
                 pixels.append(seen.pixels[row].transpose(1, 2, 0))
         found[name] = own
     return [
@@ -60,14 +63,15 @@ def looks(models: Mapping[str, KeptModel], data: Dataset, positions: Sequence[in
     ]
 
 
-def _look(model: KeptModel, data: Dataset, position: int, column: int, score: float, attended: np.ndarray) -> Look:
+def _look(
+    model: KeptModel, data: Dataset, position: int, column: int, probability: float, attended: np.ndarray
+) -> Look:
     label, present = data.prompt_names[column], bool(data.test.labels[position, column] == 1)
     recipe = model.run.recipe
     own = [box for box in boxes(data, data.test, position) if box.label == data.classes[column]] if present else []
     size = data.test.images.read(position).shape[:2] if own else (1, 1)
     masks = [box_mask([box], size, recipe.test_view, recipe.resolution) for box in own]
     shown = [mask for mask in masks if mask.any()]
-    probability = float(1 / (1 + np.exp(-score)))
     if not shown:
         return Look(label, probability, present, attended)
     whole = np.any(shown, axis=0)

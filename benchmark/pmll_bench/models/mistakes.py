@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import expit
 
 from pmll_methods.method import Labels, Scores
 
@@ -61,4 +62,4 @@ def as_shown(logits: bool) -> Callable[[float], str]:
     """
     if not logits:
         return "{:.3g}".format
-    return lambda score: f"{100 / (1 + np.exp(-float(score))):.1f}%"
+    return lambda score: f"{100 * expit(score):.1f}%"

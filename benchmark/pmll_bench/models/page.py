@@ -37,7 +37,7 @@ class Page:
     images: int
 
 
-def write_page(folder: CellFolder, target: Path, *, most: int, data_root: str | None = None) -> Page:
+def write_page(folder: CellFolder, target: Path, *, most: int, data_root: Path | None = None) -> Page:
     """Write the page of a finished cell to the folder `target`, with up to `most` images of each kind and class.
 
     Raises:

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -34,7 +35,7 @@ class Outcome:
 
 
 def outcomes(
-    store: Store, part: pd.DataFrame, weights: Weights, data_root: str | None = None
+    store: Store, part: pd.DataFrame, weights: Weights, data_root: str | Path | None = None
 ) -> Iterator[tuple[str, Outcome]]:
     """The outcome of each cell in some lines of a data frame of results (`frame.frame`), by cell id.
 
@@ -68,7 +69,7 @@ def outcomes(
 
 
 def _folder(store: Store, line: Line) -> CellFolder:
-    return store.cell_at(f"{line['dataset']}/{line['method']}/{line['cell_id']}")
+    return store.cell_of(line["dataset"], line["method"], line["cell_id"])
 
 
 def _outcome(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -38,7 +39,7 @@ class Rescored:
         return all(abs(self.now.get(name, 2.0) - value) < 1e-9 for name, value in self.stored.items())
 
 
-def rescore(folder: CellFolder, data_root: str | None = None) -> Rescored:
+def rescore(folder: CellFolder, data_root: Path | None = None) -> Rescored:
     """Recompute the metrics of a cell, with the data set in `data_root` (default: its location when the cell ran).
 
     Raises `StoreError` for a cell without a result or with other test images, `DataError` for a changed data set.

@@ -13,7 +13,7 @@ from ..plan.planning import open_dataset
 from .cell_folder import CellFolder, StoredScores
 
 
-def data_of(folder: CellFolder, data_root: str | None = None) -> Dataset:
+def data_of(folder: CellFolder, data_root: str | Path | None = None) -> Dataset:
     """The data set of a finished cell, in `data_root` (default: its location when the cell ran).
 
     Raises `StoreError` for a cell without a result, `DataError` for a data set that is missing or has changed.

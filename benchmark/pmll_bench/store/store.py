@@ -50,6 +50,10 @@ class Store:
         """The folder of a cell; nothing is created."""
         return CellFolder(self.root / "cells" / cell.dataset / cell.method / cell.id)
 
+    def cell_of(self, dataset: str, method: str, cell_id: str) -> CellFolder:
+        """The cell of a result, by what its summary says. Raises `StoreError` if there is none."""
+        return self.cell_at(f"{dataset}/{method}/{cell_id}")
+
     def cell_at(self, name: str) -> CellFolder:
         """The cell whose `CellFolder.name` is `name`. Raises `StoreError` if there is none."""
         parts = name.split("/")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ class Sampling:
 
     resamples: int = 1000
     seed: int = 0
-    data_root: str | None = None
+    data_root: str | Path | None = None
 
 
 def measure(store: Store, part: pd.DataFrame, sampling: Sampling, cells: Collection[str]) -> Mapping[str, Outcome]:

@@ -37,6 +37,7 @@ class PmllError(Exception):
             ├── StoreError       pmll_bench.errors       the store cannot be read or written
             │   ├── FileError    pmll_bench.errors       one file is missing, damaged or was edited
             │   └── PassingError pmll_bench.errors       the file system does not answer, but may do so again
+            ├── Rejected         pmll_bench.submission.problems  a package of results is refused
             ├── OtherScores      pmll_bench.running.keeping  a model does not give the scores of its result
             ├── LeaseHeld        pmll_bench.store.lease  another process works on the cell
             └── LeaseLost        pmll_bench.store.lease  another run took over the cell

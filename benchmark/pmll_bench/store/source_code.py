@@ -14,7 +14,7 @@ from .environment import commit, version_of
 
 PACKAGES = ("pmll_bench", "pmll_datasets", "pmll_errors", "pmll_methods")
 DATA = (".json", ".npz", ".safetensors")  # shipped with the code: the embedded images and tower
-UNUSED = ("ablations", "board", "checks", "cli", "models", "prepare", "published", "report", "submission")
+UNUSED = ("ablations", "board", "checks", "cli", "merging", "models", "prepare", "published", "report", "submission")
 """The subpackages of pmll_bench that no job imports: an edit of them changes no number."""
 
 

@@ -1,0 +1,1 @@
+"""Results of several people in one store: merged by cell id, with an append-only history."""

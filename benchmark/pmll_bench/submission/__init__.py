@@ -1,0 +1,1 @@
+"""Packages of results: made from a store, and checked before a board takes them."""

@@ -1,0 +1,79 @@
+"""A package of results: a zip with `submission.json`, the cells as the store has them, and the code of the method.
+
+    submission.json                 `Submission`
+    environment.txt                 one line per distinct environment of the results
+    cells/<cell id>/cell.json       the request, without the places of its data and weights
+    cells/<cell id>/result.json     as in the store
+    cells/<cell id>/scores.npz      as in the store
+    methods/<name>.py               the method's file, if it is given
+
+Equal content gives equal bytes, so that the digest of the zip identifies a package.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ..store.document import Part, Record
+from ..store.records import CellRecord
+from ..store.result import Result
+
+SUBMISSION = "submission.json"
+ENVIRONMENT = "environment.txt"
+MEMBER = re.compile(
+    r"submission\.json|environment\.txt|cells/[0-9a-f]{16}/(cell\.json|result\.json|scores\.npz)"
+    r"|methods/[a-z0-9][a-z0-9._-]{0,63}\.py"
+)
+"""The names that a member of a package can have."""
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+CellId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+Text = Annotated[str, Field(max_length=2000)]
+
+
+class SubmittedCell(Part):
+    """A cell of a package: what it is, in words, and the digest of its scores."""
+
+    label: Text
+    method: Text
+    dataset: Text
+    scores: Digest
+
+
+class Submission(Record):
+    """`submission.json`: who submits which results. `created` is that of the newest result.
+
+    `methods` are the files of methods by the name of the method, with their digests. `extra_data` says what else the
+    method was trained on; empty if it saw nothing but the training images of the data set and its towers' pretraining.
+    """
+
+    schema_: Literal["pmll.package/1"] = Field(default="pmll.package/1", alias="schema")
+    authors: Annotated[tuple[Text, ...], Field(min_length=1, max_length=100)]
+    contact: Text = ""
+    paper: Text = ""
+    code: Text = ""
+    extra_data: Text = ""
+    notes: Text = ""
+    cells: Annotated[Mapping[CellId, SubmittedCell], Field(min_length=1)]
+    methods: Mapping[str, Digest] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PackagedCell:
+    """One cell of a package that has been checked, with the bytes of its files."""
+
+    record: CellRecord
+    result: Result
+    cell_json: bytes
+    result_json: bytes
+    scores: bytes
+
+
+def member(cell_id: str, name: str) -> str:
+    """The name of a cell's file in a package."""
+    return f"cells/{cell_id}/{name}"

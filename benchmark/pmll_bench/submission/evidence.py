@@ -25,6 +25,9 @@ from .package import SUBMISSION, CellId, Digest, Submission, Text
 FOLDER = "evidence"
 CHECK, RERUN = "check.json", "rerun.json"
 
+Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+Tolerance = Annotated[float, Field(ge=0)]
+
 
 class CheckedCell(Part):
     """What was recomputed for a cell: the digest of its scores, that of our own mask, and the mAP on our labels."""
@@ -46,63 +49,75 @@ class CheckEvidence(Record):
 class RerunCell(Part):
     """A cell that a maintainer trained again: its scores and mAP as submitted and as re-run.
 
-    `tolerance` is 3 times the standard deviation of the paired difference over resamples of the test images.
+    `submitted` and `rerun` are the digests of the scores files; `rerun` is "" and `rerun_map` None if training failed,
+    and `error` says why. `same` tells whether the scores are equal to the last bit, as numbers. `same_platform` tells
+    whether processor, threads and versions are those of the submitted result, so that they have to be. `tolerance` is 3
+    times the standard deviation of the paired difference over resamples of the test images.
     """
 
     submitted: Digest
-    rerun: Digest
+    rerun: Digest | Literal[""]
     submitted_map: Share
-    rerun_map: Share
-    tolerance: Annotated[float, Field(ge=0)]
-
-    @property
-    def same(self) -> bool:
-        """Whether the scores are equal to the last bit."""
-        return self.submitted == self.rerun
+    rerun_map: Share | None
+    same: bool
+    same_platform: bool
+    tolerance: Tolerance
+    error: Text = ""
 
     @property
     def within(self) -> bool:
-        """Whether the re-run agrees with what was submitted."""
-        return self.same or abs(self.rerun_map - self.submitted_map) <= self.tolerance
+        """Whether the re-run agrees with what was submitted: on the same platform, only equal scores do."""
+        if self.rerun_map is None:
+            return False
+        return self.same or (not self.same_platform and abs(self.rerun_map - self.submitted_map) <= self.tolerance)
 
 
 class UnseenDraw(Part):
-    """The method on a draw of `shapes` that nobody has published, and on the draw that everybody knows.
+    """A method on a draw of `shapes` that nobody has published, and on the draw that everybody knows.
 
-    `tolerance` is 3 times the standard deviation of the difference: test images of both draws, and masks.
+    `tolerance` is 3 times the standard deviation of the difference: images of both draws, masks and training seeds. The
+    numbers are None if the method failed there, and `error` says why.
     """
 
-    draw: int
+    draw: Annotated[int, Field(gt=1)]
+    regime: str
     ratio: float
-    known_map: Share
-    unseen_map: Share
-    tolerance: Annotated[float, Field(ge=0)]
+    known_map: Share | None
+    unseen_map: Share | None
+    tolerance: Tolerance
+    error: Text = ""
 
     @property
     def within(self) -> bool:
         """Whether the method does on the unseen draw what it does on the known one."""
+        if self.known_map is None or self.unseen_map is None:
+            return False
         return abs(self.unseen_map - self.known_map) <= self.tolerance
 
 
 class RerunEvidence(Record):
     """`rerun.json`: cells of a package were trained again by somebody else than its authors.
 
-    The cells were drawn by the digest of the package and `commit`, the id of the commit on the board's main branch that
-    follows the submission, which no one could know when the package was made. `same_platform` says whether CPU and
-    versions are those of the submitted results, so that scores must be bit-equal. `checks` has the outcomes of
-    `pmll-bench check`, for every method of the package.
+    The cells were drawn by the digest of the package and `commit`, the id of a commit on the board's main branch that
+    follows the submission, which no one could know when the package was made (`board.draw`). `checks` has the outcomes
+    of `pmll-bench check`, and `unseen` the draw of `shapes`, both by the name of the method. A method without code in
+    the package is in neither; `remarks` name it.
     """
 
     schema_: Literal["pmll.rerun/1"] = Field(default="pmll.rerun/1", alias="schema")
     package: Digest
-    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+    commit: Commit
     code: SourceCode
     environment: Environment
-    same_platform: bool
     cells: Mapping[CellId, RerunCell]
     checks: Mapping[str, Mapping[str, Literal["ok", "failed", "skipped"]]]
-    unseen: Mapping[str, UnseenDraw]  # by the label of the row
+    unseen: Mapping[str, UnseenDraw]
     remarks: tuple[Text, ...] = ()
+
+    @property
+    def same_platform(self) -> bool:
+        """Whether every cell was re-run on the platform of its submitted result."""
+        return all(cell.same_platform for cell in self.cells.values())
 
 
 @dataclass(frozen=True)

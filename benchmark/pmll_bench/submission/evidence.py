@@ -15,12 +15,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ..files import folders
-from ..store.document import Part, Record, read_record
+from ..store.document import CellId, Digest, Part, Record, Text, read_record
 from ..store.environment import Environment
 from ..store.result import Share
 from ..store.source_code import SourceCode
 from ..store.store import Store
-from .package import SUBMISSION, CellId, Digest, Submission, Text
+from .package import SUBMISSION, Submission
 
 FOLDER = "evidence"
 CHECK, RERUN = "check.json", "rerun.json"

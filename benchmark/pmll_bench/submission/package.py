@@ -19,7 +19,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ..store.document import Part, Record
+from ..store.document import CellId, Digest, Part, Record, Text
 from ..store.records import CellRecord
 from ..store.result import Result
 
@@ -30,10 +30,6 @@ MEMBER = re.compile(
     r"|methods/[a-z0-9][a-z0-9._-]{0,63}\.py"
 )
 """The names that a member of a package can have."""
-
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-CellId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-Text = Annotated[str, Field(max_length=2000)]
 
 
 class SubmittedCell(Part):

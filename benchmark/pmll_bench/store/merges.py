@@ -1,12 +1,13 @@
 """`merges.jsonl`: what was merged into a store and withdrawn from it, each line with the digest of the one before.
 
-A line that was edited, removed or reordered breaks the chain. The history is append-only: a withdrawal adds a line and
-removes nothing.
+An edited, removed or reordered line breaks the chain. The history is append-only: a withdrawal adds a line and removes
+nothing. The last line has no successor that vouches for it; version control does, and the results in the store.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,10 +15,9 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from ..errors import StoreError
-from ..files import append, read
-from ..store.document import Part, Record
-from ..store.store import Store
-from ..submission.package import CellId, Digest, Text
+from ..files import read, write_whole
+from .document import CellId, Digest, Part, Record, Text
+from .store import Store
 
 NAME = "merges.jsonl"
 FIRST = "0" * 64  # what the first line has in place of the digest of the line before
@@ -26,14 +26,22 @@ FIRST = "0" * 64  # what the first line has in place of the digest of the line b
 class Source(Part):
     """One source of a merge: its name, without folders, and the digest of the package, or "" for a store.
 
-    `disputed` cells have other scores in the store already. `kept` counts the cells that the store already had.
+    `added` are the results that the store shows since, `disputed` those of cells that already had a result with other
+    scores; both map cells to the digests of their scores. `evidence` names the packages whose evidence came with the
+    source. `kept` counts the results that the store already had.
     """
 
     name: Text
     package: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
-    added: tuple[CellId, ...] = ()
-    disputed: tuple[CellId, ...] = ()
+    added: Mapping[CellId, Digest] = Field(default_factory=dict)
+    disputed: Mapping[CellId, tuple[Digest, ...]] = Field(default_factory=dict)
+    evidence: tuple[Digest, ...] = ()
     kept: int = 0
+
+    @property
+    def changes(self) -> bool:
+        """Whether the source brought anything new."""
+        return bool(self.added or self.disputed or self.evidence)
 
 
 class Merge(Record):
@@ -46,13 +54,13 @@ class Merge(Record):
 
 
 class Withdrawal(Record):
-    """The withdrawal of cells, with its reason. `cells` maps them to the digests of their scores."""
+    """The withdrawal of results, with its reason. `cells` maps cells to the digests of the withdrawn scores."""
 
     schema_: Literal["pmll.merge/1"] = Field(default="pmll.merge/1", alias="schema")
     kind: Literal["withdrawal"] = "withdrawal"
     previous: Digest
     reason: Annotated[str, Field(min_length=1, max_length=2000)]
-    cells: Annotated[Mapping[CellId, Digest], Field(min_length=1)]
+    cells: Annotated[Mapping[CellId, tuple[Digest, ...]], Field(min_length=1)]
 
 
 Line = Merge | Withdrawal
@@ -75,9 +83,26 @@ def history(store: Store) -> tuple[Line, ...]:
     return tuple(found)
 
 
-def withdrawn(lines: Sequence[Line]) -> Mapping[str, Withdrawal]:
-    """The withdrawn cells by id."""
-    return {cell: line for line in lines if isinstance(line, Withdrawal) for cell in line.cells}
+def withdrawals(lines: Sequence[Line]) -> Mapping[str, Mapping[str, Withdrawal]]:
+    """The withdrawals by cell and by the digest of the withdrawn scores."""
+    found: dict[str, dict[str, Withdrawal]] = defaultdict(dict)
+    for line in lines:
+        if isinstance(line, Withdrawal):
+            for cell, scores in line.cells.items():
+                found[cell].update(dict.fromkeys(scores, line))
+    return dict(found)
+
+
+def merged(lines: Sequence[Line]) -> Sequence[tuple[str, str]]:
+    """The merged results, earliest first, as cells with the digests of their scores."""
+    sources = [source for line in lines if isinstance(line, Merge) for source in line.sources]
+    return [
+        (cell, scores)
+        for source in sources
+        for cells in ({cell: (scores,) for cell, scores in source.added.items()}, source.disputed)
+        for cell, all_scores in cells.items()
+        for scores in all_scores
+    ]
 
 
 def last_digest(store: Store) -> str:
@@ -88,11 +113,15 @@ def last_digest(store: Store) -> str:
 
 
 def add_line(store: Store, line: Line) -> None:
-    """Append a line, whose `previous` is `last_digest`. Raises `StoreError` if it does not follow the last line."""
+    """Append a line, whose `previous` is `last_digest`, atomically: a kill leaves the old file or the new one.
+
+    Raises `StoreError` if it does not follow the last line.
+    """
     path = store.root / NAME
+    lines = _lines(path)
     if line.previous != last_digest(store):
-        raise _broken(path, len(_lines(path)) + 1, "would not follow the line before it")
-    append(path, line.as_bytes())
+        raise _broken(path, len(lines) + 1, "would not follow the line before it")
+    write_whole(path, b"".join(each + b"\n" for each in lines) + line.as_bytes())
 
 
 def digest_of(line: bytes) -> str:

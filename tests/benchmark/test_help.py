@@ -15,6 +15,7 @@ import typer
 from PIL import Image
 
 from command_line import SMALL, Command, method_file
+from pmll_bench.board.site.write import write_site
 from pmll_bench.checks import check as checks
 from pmll_bench.checks.check import check as run_checks
 from pmll_bench.cli import app
@@ -36,7 +37,7 @@ def every_command() -> Iterator[list[str]]:
 DOCS = Path(__file__).parents[2] / "docs"
 COMMANDS = list(every_command())
 # Run with the cells of a store
-OF_A_STORE = ["bibtex", "table", "compare", "plot", "score", "predict", "errors"]
+OF_A_STORE = ["bibtex", "board", "table", "compare", "plot", "score", "predict", "errors"]
 OF_A_STORE += ["status", "logs", "retry", "cancel", "prune"]
 OF_TRAINING = (["plot", "training"], ["plot", "pseudo-labels"], ["plot", "attention"])  # of several epochs, with models
 
@@ -101,7 +102,11 @@ def test_the_examples_in_help_run(
 @pytest.mark.parametrize(
     "words", [words for words in COMMANDS if words[0] in OF_A_STORE and words not in OF_TRAINING], ids=" ".join
 )
-def test_the_examples_of_reports_run_on_a_store(command: Command, finished: list[str], words: list[str]) -> None:
+def test_the_examples_of_reports_run_on_a_store(
+    command: Command, finished: list[str], words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("http.server.ThreadingHTTPServer.serve_forever", lambda self: None)
+    write_site({"index.html": b"<!doctype html>"}, Path("board"))
     run_examples(command, words, finished)
 
 

@@ -12,6 +12,7 @@ from ..errors import Exit
 from ..streams import give_up_if_broken, take_any_text
 from .ablate import ablate
 from .bibtex import bibtex
+from .board import board
 from .browse import list_names, show
 from .cell_logs import logs
 from .check import check
@@ -47,6 +48,7 @@ app.command(cls=Command)(table)
 app.command(cls=Command)(compare)
 app.add_typer(plot, name="plot")
 app.command(cls=Command)(bibtex)
+app.add_typer(board, name="board")
 app.command("list", cls=Command, no_args_is_help=True)(list_names)
 app.command(cls=Command, no_args_is_help=True)(show)
 app.command(cls=Command, no_args_is_help=True)(check)

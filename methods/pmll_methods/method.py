@@ -164,11 +164,12 @@ class Card:
 
 
 class Entry(NamedTuple):
-    """One line of the registry; reading it imports nothing."""
+    """One line of the registry; reading it imports nothing. `revision` is that of the card."""
 
     target: str  # "module:class"
     family: str
     title: str
+    revision: int = 1
 
 
 ENTRY_POINTS = "pmll_bench.methods"  # the entry-point group of methods in installed packages
@@ -177,7 +178,7 @@ ENTRY_POINTS = "pmll_bench.methods"  # the entry-point group of methods in insta
 REGISTRY: Mapping[str, Entry] = {
     "bce": Entry("pmll_methods.bce:Bce", "CNN", "masked binary cross-entropy on a CNN trunk"),
     "asl": Entry("pmll_methods.asl:Asl", "CNN", "partial asymmetric loss on a CNN trunk"),
-    "cap": Entry("pmll_methods.cap:Cap", "CNN", "class-aware pseudo-labels"),
+    "cap": Entry("pmll_methods.cap:Cap", "CNN", "class-aware pseudo-labels", 2),
     "linear-probe": Entry("pmll_methods.linear_probe:LinearProbe", "CNN", "logistic regression, frozen features"),
     "an": Entry("pmll_methods.single_positive:An", "CNN", "unknown labels are absent"),
     "an-ls": Entry("pmll_methods.single_positive:AnLs", "CNN", "an, with label smoothing"),
@@ -186,11 +187,11 @@ REGISTRY: Mapping[str, Entry] = {
     "role": Entry("pmll_methods.role:Role", "CNN", "labels are estimated during training"),
     "ll-r": Entry("pmll_methods.large_loss:LlR", "CNN", "large losses are rejected"),
     "ll-ct": Entry("pmll_methods.large_loss:LlCt", "CNN", "large losses are corrected temporarily"),
-    "ll-cp": Entry("pmll_methods.large_loss:LlCp", "CNN", "large losses are corrected permanently"),
-    "hill": Entry("pmll_methods.hill:Hill", "CNN", "confident negatives are down-weighted"),
-    "splc": Entry("pmll_methods.hill:Splc", "CNN", "confident unknown labels are corrected to present"),
+    "ll-cp": Entry("pmll_methods.large_loss:LlCp", "CNN", "large losses are corrected permanently", 2),
+    "hill": Entry("pmll_methods.hill:Hill", "CNN", "confident negatives are down-weighted", 3),
+    "splc": Entry("pmll_methods.hill:Splc", "CNN", "confident unknown labels are corrected to present", 3),
     "ssgrl": Entry("pmll_methods.ssgrl:Ssgrl", "CNN", "semantic decoupling and a gated graph"),
-    "gcn-ml": Entry("pmll_methods.gcn_ml:GcnMl", "CNN", "classifiers from a graph convolution"),
+    "gcn-ml": Entry("pmll_methods.gcn_ml:GcnMl", "CNN", "classifiers from a graph convolution", 2),
     "add-gcn": Entry("pmll_methods.add_gcn:AddGcn", "CNN", "semantic attention and a dynamic graph"),
     "kggr": Entry("pmll_methods.kggr:Kggr", "CNN", "SSGRL with a graph over classifiers, reconstructed"),
     "sarb": Entry("pmll_methods.sarb:Sarb", "CNN", "features blended into unknown labels"),
@@ -198,15 +199,15 @@ REGISTRY: Mapping[str, Entry] = {
     "sst": Entry("pmll_methods.sst:Sst", "CNN", "pseudo-labels within and across images"),
     "hst": Entry("pmll_methods.hst:Hst", "CNN", "SST with learned thresholds and prototypes"),
     "clip-zeroshot": Entry("pmll_methods.zero_shot:ClipZeroShot", "CLIP", "a hand-written prompt per class"),
-    "coop": Entry("pmll_methods.coop:CoOp", "CLIP", "one learned prompt for all classes"),
-    "coop-csp": Entry("pmll_methods.coop:CoOpCsp", "CLIP", "one learned prompt per class"),
-    "coop-sd": Entry("pmll_methods.sarl:CoOpSd", "CLIP", "semantic decoupling, one learned prompt"),
-    "sarl": Entry("pmll_methods.sarl:Sarl", "CLIP", "semantic decoupling, one learned prompt per class"),
-    "dualcoop": Entry("pmll_methods.dualcoop:DualCoOp", "CLIP", "two learned prompts per class"),
-    "scpnet": Entry("pmll_methods.scpnet:ScpNet", "CLIP", "prompts refined over a label graph"),
-    "scpnet-frozen": Entry("pmll_methods.scpnet:ScpNetFrozen", "CLIP", "scpnet on a frozen image tower"),
-    "ssmll": Entry("pmll_methods.ssmll:Ssmll", "CLIP", "label-specific features and contexts"),
-    "scinet": Entry("pmll_methods.scinet:Scinet", "CLIP", "fused confidences supervise harder views"),
+    "coop": Entry("pmll_methods.coop:CoOp", "CLIP", "one learned prompt for all classes", 2),
+    "coop-csp": Entry("pmll_methods.coop:CoOpCsp", "CLIP", "one learned prompt per class", 2),
+    "coop-sd": Entry("pmll_methods.sarl:CoOpSd", "CLIP", "semantic decoupling, one learned prompt", 3),
+    "sarl": Entry("pmll_methods.sarl:Sarl", "CLIP", "semantic decoupling, one learned prompt per class", 3),
+    "dualcoop": Entry("pmll_methods.dualcoop:DualCoOp", "CLIP", "two learned prompts per class", 2),
+    "scpnet": Entry("pmll_methods.scpnet:ScpNet", "CLIP", "prompts refined over a label graph", 3),
+    "scpnet-frozen": Entry("pmll_methods.scpnet:ScpNetFrozen", "CLIP", "scpnet on a frozen image tower", 3),
+    "ssmll": Entry("pmll_methods.ssmll:Ssmll", "CLIP", "label-specific features and contexts", 2),
+    "scinet": Entry("pmll_methods.scinet:Scinet", "CLIP", "fused confidences supervise harder views", 3),
 }
 
 

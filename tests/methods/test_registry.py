@@ -19,7 +19,7 @@ from pmll_methods.settings import Settings, as_plain, resolve, updated
 @pytest.mark.parametrize("name", REGISTRY)
 def test_a_line_of_the_registry_says_what_the_card_says(name: str) -> None:
     kind = registry.find(name)
-    assert kind.card.name == name
+    assert (kind.card.name, kind.card.revision) == (name, REGISTRY[name].revision)
     assert bool(kind.card.inferred) == (name not in NOTHING_INFERRED)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool
 
-from pmll_datasets.dataset import Dataset
+from pmll_datasets.dataset import Dataset, Labels
 from pmll_datasets.handles import opaque_images
 from pmll_datasets.loader import ImageSet, TrainSet
 from pmll_datasets.regimes import mask_labels, training_part
@@ -37,6 +37,18 @@ def train_set(data: Dataset, planned: Planned, workers: int) -> TrainSet:
         regime=cell.regime,
     )
     return whole if rows.all() else whole.take(rows)
+
+
+def seen_labels(data: Dataset, planned: Planned) -> Labels:
+    """The labels that the method of a cell is trained on, int8 [images, classes]; held-out images are left out.
+
+    Raises `DataError` for a mask that does not fit the data set.
+    """
+    whole = train_set(data, planned, workers=0)
+    if planned.recipe.selection == "best-val":
+        rows, _ = hold_out(whole, planned.recipe.validation)
+        whole = whole.take(~rows)
+    return whole.labels
 
 
 def hold_out(train: TrainSet, share: float) -> tuple[Bool[np.ndarray, " n"], ImageSet]:

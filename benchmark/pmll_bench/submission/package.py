@@ -31,6 +31,12 @@ MEMBER = re.compile(
 )
 """The names that a member of a package can have."""
 
+MEMBERS = 6_000  # members of a package: about 2,000 cells
+TEXT_BYTES = 1_000_000  # of one JSON or text file, and of the code of a method
+SCORES_BYTES = 64_000_000  # of the scores of one cell: NUS-WIDE has 48 MB
+PACKAGE_BYTES = 4_000_000_000  # of all members together
+"""The limits of a package, which `submit pack` keeps and `submit check` holds a package to; sizes as read."""
+
 
 class SubmittedCell(Part):
     """A cell of a package: what it is, in words, and the digest of its scores."""

@@ -1,0 +1,63 @@
+"""Runs the passes, each only if the one before found nothing, and lists all that a pass finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from itertools import islice
+from pathlib import Path
+
+from pmll_errors import counted
+
+from ..evidence import CheckedCell
+from ..package import member
+from ..problems import Problem, Rejected
+from .answer import Answer
+from .container import PACKAGE, Archive, open_archive
+from .data_sets import Loaded, Room, loader
+from .documents import cell_ids, documents_in, submission_in, text_problems
+from .numbers import check_numbers
+from .source import digest_of_file, open_package
+
+MOST = 1_000  # problems and warnings that are listed one by one
+
+
+def run_passes(
+    path: Path, data_root: Path | None = None, *, without_data: bool = False, room: Room = nullcontext
+) -> Answer:
+    """Check a package in this process. `room` is entered while one of our data sets is loaded.
+
+    Raises `DataError` if a data set cannot be used on this machine, `ConfigError` if the file cannot be read.
+    """
+    try:
+        with open_package(path) as (file, size):
+            package = digest_of_file(file)
+            archive, problems = open_archive(file, size, PACKAGE)
+            if not problems:
+                problems = _listed(text_problems(archive))
+            if problems:
+                return Answer.of(package, _listed(iter(problems)))
+            return _numbers(package, archive, None if without_data else loader(data_root, room))
+    except Rejected as error:
+        return Answer.of("", error.found)
+
+
+def _numbers(package: str, archive: Archive, load: Loaded | None) -> Answer:
+    problems: list[Problem] = []
+    warnings: list[Problem] = []
+    cells: dict[str, CheckedCell] = {}
+    for cell in sorted(cell_ids(archive)):
+        found = check_numbers(documents_in(archive, cell), archive.read(member(cell, "scores.npz")), load)
+        problems += found.problems
+        warnings += found.warnings
+        if found.checked is not None:
+            cells[cell] = found.checked
+    submission = submission_in(archive)
+    return Answer.of(package, _listed(iter(problems)), _listed(iter(warnings)), submission, cells)
+
+
+def _listed(problems: Iterator[Problem]) -> list[Problem]:
+    """The first problems, and how many more there are."""
+    first = list(islice(problems, MOST))
+    more = sum(1 for _ in problems)
+    return [*first, Problem("", f"and {counted(more, 'more problem')}")] if more else first

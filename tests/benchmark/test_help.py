@@ -38,7 +38,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 COMMANDS = list(every_command())
 # Run with the cells of a store
 OF_A_STORE = ["bibtex", "board", "table", "compare", "plot", "score", "predict", "errors"]
-OF_A_STORE += ["status", "logs", "retry", "cancel", "prune"]
+OF_A_STORE += ["status", "logs", "retry", "cancel", "prune", "submit"]
 OF_TRAINING = (["plot", "training"], ["plot", "pseudo-labels"], ["plot", "attention"])  # of several epochs, with models
 
 

@@ -27,6 +27,7 @@ from .predictions import errors, predict
 from .prune import prune
 from .run import run
 from .status import score, status
+from .submit import submit
 from .tables import table
 
 VERBOSE = ("--verbose", "-v")
@@ -56,6 +57,7 @@ app.add_typer(data, name="data")
 app.command(cls=Command, no_args_is_help=True)(score)
 app.command(cls=Command, no_args_is_help=True)(predict)
 app.command(cls=Command, no_args_is_help=True)(errors)
+app.add_typer(submit, name="submit")
 app.command(cls=Command)(doctor)
 
 

@@ -10,14 +10,17 @@ from ..plan.request import declared
 LISTS = frozenset(field.flag for field in declared() if field.many and field.option and field.option.listed) | {
     "--gpus",
     "--log",
+    "--author",
+    "--with-code",
 }
+WHOLE = ("--author", "--with-code")  # lists whose values may contain commas
 USUAL = {"--watch": "10"}  # options whose value may be left out
 
 
 def spread_lists(argv: Sequence[str]) -> list[str]:
     """Repeat a list option before each of its values, as the parser expects.
 
-    A list ends at the next option; commas also separate values. All other arguments are unchanged.
+    A list ends at the next option; commas also separate values, except in `WHOLE`. All other arguments are unchanged.
 
     >>> spread_lists(["--datasets", "coco", "voc", "--seeds=0,1", "--set", "prompt=a cat, a dog"])
     ['--datasets', 'coco', '--datasets', 'voc', '--seeds', '0', '--seeds', '1', '--set', 'prompt=a cat, a dog']
@@ -42,7 +45,8 @@ def spread_lists(argv: Sequence[str]) -> list[str]:
         if current is None:
             spread.append(argument)
         else:
-            spread += [part for value in values.split(",") if value for part in (current, value)]
+            each = [values] if current in WHOLE else values.split(",")
+            spread += [part for value in each if value for part in (current, value)]
     return [*spread, *empty]
 
 

@@ -15,6 +15,7 @@ import typer
 from ..errors import Exit
 from .options import STORE, DataRoot, Json, Root
 from .output import columns, comma_separated, print_json, tell
+from .revisions import revisions
 
 if TYPE_CHECKING:
     from ..running.rescore import Rescored
@@ -65,15 +66,15 @@ def status(
     from .readings import read, readings
 
     store = Store.open(root, create=False)
-    revisions = _revisions() if check else None
+    current = revisions() if check else None
     if watch is None:
-        reading = read(store, learn(store), revisions)
+        reading = read(store, learn(store), current)
         if as_json:
             print_json("status", reading.document())
         else:
             print(reading.text)
     else:
-        reading = _show_changes(readings(store, watch, revisions), as_json)
+        reading = _show_changes(readings(store, watch, current), as_json)
     if check and any(cell.state != "done" for cell in reading.cells):
         raise typer.Exit(Exit.INCOMPLETE)
 
@@ -97,12 +98,6 @@ def _show_changes(found: Iterable[Reading], as_json: bool) -> Reading:
         before = reading
     assert before is not None
     return before
-
-
-def _revisions() -> dict[str, int]:
-    from pmll_methods import registry
-
-    return {name: registry.find(name).card.revision for name in registry.names()}
 
 
 def score(

@@ -2,8 +2,8 @@
 
     submission.json                 `Submission`
     environment.txt                 one line per distinct environment of the results
-    cells/<cell id>/cell.json       the request, without the places of its data and weights
-    cells/<cell id>/result.json     as in the store
+    cells/<cell id>/cell.json       the request, without the locations of its data, method and weights
+    cells/<cell id>/result.json     as in the store, with the names of weights files in place of their paths
     cells/<cell id>/scores.npz      as in the store
     methods/<name>.py               the method's file, if it is given
 
@@ -13,13 +13,14 @@ Equal content gives equal bytes, so that the digest of the zip identifies a pack
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from ..store.document import CellId, Digest, Part, Record, Text
+from ..store.environment import Environment
 from ..store.records import CellRecord
 from ..store.result import Result
 
@@ -79,3 +80,18 @@ class PackagedCell:
 def member(cell_id: str, name: str) -> str:
     """The name of a cell's file in a package."""
     return f"cells/{cell_id}/{name}"
+
+
+def method_member(name: str) -> str:
+    """The name of the file of a method in a package."""
+    return f"methods/{name}.py"
+
+
+def environments(found: Iterable[Environment]) -> list[str]:
+    """Distinct environments, one line each, without what is not known.
+
+    >>> environments([{"python": "3.11.7", "threads": 1, "commit": None}] * 2)
+    ['python 3.11.7, threads 1']
+    """
+    lines = (", ".join(f"{name} {value}" for name, value in each.items() if value is not None) for each in found)
+    return sorted(set(lines))

@@ -1,0 +1,12 @@
+"""The current revisions of methods, by which results of older ones are told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+
+def revisions(names: Collection[str] | None = None) -> dict[str, int]:
+    """The revisions of the built-in and installed methods among some names; by default of all."""
+    from pmll_methods import registry
+
+    return {name: registry.find(name).card.revision for name in registry.names() if names is None or name in names}

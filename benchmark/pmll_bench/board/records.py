@@ -79,6 +79,7 @@ class Row:
     code: str
     extra_data: str
     cite: str
+    date: str
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,9 @@ def cost_plot(table: Table, lines: pd.DataFrame, costs: Mapping[str, Spent], kin
         raise ConfigError(
             f"no {TITLES[kind].lower()} to draw", hint="these results do not record it: run the cells again"
         )
-    return drawn(lambda: _figure(found, kind, table.layout.metric_title), _numbers(found, kind))
+    panels = [(block.title, points) for block, points in found]
+    signs = sign_note([block for block, _ in found])
+    return drawn(lambda: cost_figure(panels, kind, table.layout.metric_title, signs), _numbers(found, kind))
 
 
 def write_cost(
@@ -99,13 +101,14 @@ def _comparable(points: Sequence[Point], kind: str) -> list[Point]:
     return [point for point in points if point[1].machine == usual]
 
 
-def _figure(found: Sequence[tuple[Block, list[Point]]], kind: str, metric: str) -> Figure:
+def cost_figure(found: Sequence[tuple[str, Sequence[Point]]], kind: str, metric: str, signs: str = "") -> Figure:
+    """A panel for each title with its points, of which there is one at least; `signs` explains those behind names."""
     columns = min(2, len(found))
     width = COLUMN if columns == 1 else PAGE
     across, tall = width / columns - 0.54 - 0.12, 2.1
-    titles = [wrapped(block.title, across, 8, "bold") for block, _ in found]
+    titles = [wrapped(title, across, 8, "bold") for title, _ in found]
     above = 0.1 + 0.14 * max(map(len, titles))
-    notes = note_lines((_about(found, kind), sign_note([block for block, _ in found])), width)
+    notes = note_lines((_about([points for _, points in found], kind), signs), width)
     cell = Cell(across, tall, 0.54, 0.12, above, 0.45)
     figure, every = small_multiples(len(found), columns, cell, 0.06 + NOTE_LINE * len(notes))
     for axes, (_, points), title in zip(every, found, titles, strict=True):
@@ -191,12 +194,12 @@ def _ticks(low: float, high: float, zero: float | None) -> dict[float, str]:
     return inside if zero is None else {zero: "0", **inside}
 
 
-def _about(found: Sequence[tuple[Block, list[Point]]], kind: str) -> str:
+def _about(found: Sequence[Sequence[Point]], kind: str) -> str:
     line = "Line: no other method is both cheaper and better."
     if not KINDS[kind].measured:
         return line
-    made = dict.fromkeys(_comparable(points, kind)[0][1].machine for _, points in found)
-    hollow = any(len(_comparable(points, kind)) < len(points) for _, points in found)
+    made = dict.fromkeys(_comparable(points, kind)[0][1].machine for points in found)
+    hollow = any(len(_comparable(points, kind)) < len(points) for points in found)
     others = " Hollow: made on another machine, not compared." if hollow else ""
     return f"{line} Costs per cell, on {'; '.join(made)}.{others}"
 

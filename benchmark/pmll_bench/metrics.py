@@ -6,16 +6,23 @@ they are given. Equal scores form one group, so the order of the images has no e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int, Int64
+from jaxtyping import Bool, Float, Float64, Int, Int64, Shaped
 from numpy.typing import ArrayLike
 
 Interpolation = Literal["none", "envelope", "eleven-point"]
 Ties = Literal["grouped", "in-order"]
+
+TILE = 512
+"""Images whose scores are transposed at a time."""
+BINS_PER_POSITIVE, MOST_BINS = 32, 2**15
+"""Bins in which scores are counted: few scores share one with a positive, and all counts fit into the cache."""
+SORTED_AT_ONCE = 4000
+"""Fewer scores than these are sorted sooner than counted."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +50,9 @@ def evaluate(scores: Float[np.ndarray, "n c"], labels: Int[np.ndarray, "n c"], *
     Raises `ValueError` for shapes that differ or a score that is nan.
     """
     require_matching(scores, labels)
-    ap = average_precision(scores, labels)
-    values = {"map": mean_ap(ap), "map_hcp": mean_ap(average_precision(scores, labels, interpolation="envelope"))}
+    scores, labels = _column_major(scores), _column_major(labels)
+    ap, envelope = _average_precisions(scores, labels, ("none", "envelope"), "grouped")
+    values = {"map": mean_ap(ap), "map_hcp": mean_ap(envelope)}
     top3 = top_k(scores, labels, 3)
     predictions = {"top3_": top3}
     if logits:
@@ -76,15 +84,36 @@ def average_precision(
     code does.
     """
     require_matching(scores, labels)
+    ap: Float64[np.ndarray, " c"] = _average_precisions(scores, labels, (interpolation,), ties)[0]
+    return ap
+
+
+def _average_precisions(
+    scores: Float[np.ndarray, "n c"], labels: Int[np.ndarray, "n c"], kinds: Sequence[Interpolation], ties: Ties
+) -> Float64[np.ndarray, "k c"]:
+    """As `average_precision`, with several interpolations of the same precisions."""
     precision = _precision_by_group if ties == "grouped" else _precision_in_order
-    average = _AVERAGES[interpolation]
-    ap = np.full(labels.shape[1], np.nan)
-    for c, (score, label) in enumerate(zip(scores.T, labels.T, strict=True)):
+    ap = np.full((len(kinds), labels.shape[1]), np.nan)
+    scores = scores.astype(np.result_type(scores, np.float32), copy=False)  # NumPy may not sort 16-bit infinities
+    for c, (score, label) in enumerate(zip(_column_major(scores).T, _column_major(labels).T, strict=True)):
         positive = label == 1
         if positive.any():
             known = label != 0
-            ap[c] = average(*precision(score[known], positive[known]))
+            if not known.all():
+                score, positive = score[known], positive[known]
+            reached = precision(score, positive)
+            ap[:, c] = [_AVERAGES[kind](*reached) for kind in kinds]
     return ap
+
+
+def _column_major(array: Shaped[np.ndarray, "n c"]) -> Shaped[np.ndarray, "n c"]:
+    """The array with the entries of a column side by side, as one label is read at a time."""
+    if array.flags.f_contiguous:
+        return array
+    columns = np.empty(array.shape, array.dtype, order="F")
+    for start in range(0, len(array), TILE):  # what `np.asfortranarray` does, but within the cache
+        columns[start : start + TILE] = array[start : start + TILE]
+    return columns
 
 
 def mean_ap(ap: Float64[np.ndarray, " c"]) -> float:
@@ -97,11 +126,50 @@ def _precision_by_group(
     score: Float[np.ndarray, " n"], positive: Bool[np.ndarray, " n"]
 ) -> tuple[Float64[np.ndarray, " p"], Int64[np.ndarray, " p"]]:
     """(precision, number of positives reached) at each positive's score, lowest score first."""
-    # Sorting the values and searching in them is several times faster than the textbook form with argsort.
-    everyone, found = np.sort(score), np.sort(score[positive])
-    depth = len(everyone) - np.searchsorted(everyone, found)
-    hits = len(found) - np.searchsorted(found, found)
-    return hits / depth, hits
+    # Counting and searching in sorted values are many times faster than the textbook form with argsort.
+    found = np.sort(score[positive.nonzero()[0]])
+    starts = np.concatenate(([True], found[1:] > found[:-1]))
+    hits = len(found) - np.maximum.accumulate(np.where(starts, np.arange(len(found)), 0))
+    misses = len(score) - len(found) - _others_below(found, score, ~positive)
+    return hits / (hits + misses), hits
+
+
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
+def _others_below(
+    found: Float[np.ndarray, " p"], score: Float[np.ndarray, " n"], other: Bool[np.ndarray, " n"]
+) -> Int64[np.ndarray, " p"]:
+    """How many of the `other` scores are below each of `found`, which are sorted and are all the rest.
+
+    Equals `np.searchsorted(np.sort(score[other]), found)`. Scores are counted in bins over the range of `found`, and
+    only those in a bin with one of `found` are sorted.
+    """
+    bins = min(BINS_PER_POSITIVE * len(found), MOST_BINS)
+    scale = bins / (found[-1] - found[0])
+    below: Int64[np.ndarray, " p"]
+    if len(score) < SORTED_AT_ONCE or not 0 < scale < np.inf:  # a range that is empty or cannot be divided
+        below = np.searchsorted(np.sort(score[other]), found)
+        return below
+    bins_of_found, bins_of_score = (_bins(values, found[0], scale, bins) for values in (found, score))
+    shared = np.zeros(bins + 2, np.bool_)
+    shared[bins_of_found] = True
+    alone = np.bincount(bins_of_score, minlength=bins + 2)
+    alone[bins_of_found] = 0
+    near = np.sort(score[(shared[bins_of_score] & other).nonzero()[0]])
+    below = np.searchsorted(near, found) + alone.cumsum()[bins_of_found]
+    return below
+
+
+def _bins(
+    values: Float[np.ndarray, " m"], lowest: np.floating, scale: np.floating, bins: int
+) -> Int64[np.ndarray, " m"]:
+    """The bin of each value: however it is rounded, never a lower one for a higher value.
+
+    The first bin is below the range, the last one above it.
+    """
+    place = (values - lowest) * scale + 1
+    # Processors convert slowly from floating point to 64 bits.
+    found: Int64[np.ndarray, " m"] = np.clip(place, 0, bins + 1, out=place).astype(np.int32).astype(np.int64)
+    return found
 
 
 def _precision_in_order(
@@ -140,8 +208,11 @@ def top_k(scores: Float[np.ndarray, "n c"], labels: Int[np.ndarray, "n c"], k: i
     if k >= scores.shape[1]:
         return known
     ranked = np.where(known, scores, -np.inf)
-    last = np.partition(ranked, -k, axis=1)[:, [-k]]
-    return known & (ranked >= last)
+    highest = [np.full(len(ranked), -np.inf, ranked.dtype) for _ in range(k)]
+    for score in ranked.T:
+        for place in highest:  # the higher score takes the place, the lower one goes on to the next
+            score, place[:] = np.minimum(score, place), np.maximum(score, place)
+    return known & (ranked >= highest[-1][:, None])
 
 
 def precision_recall_f1(

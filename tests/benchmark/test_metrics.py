@@ -138,6 +138,46 @@ def test_average_precision_equals_scikit_learn_with_ties_and_ignored_entries(
             assert np.isnan(ap)
 
 
+def textbook_precisions(score: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """The precision at each positive of a label, lowest score first: all known scores are sorted."""
+    everyone, found = (np.sort(score[chosen].astype(np.float64)) for chosen in (label != 0, label == 1))
+    return (len(found) - np.searchsorted(found, found)) / (len(everyone) - np.searchsorted(everyone, found))
+
+
+RANKED = {
+    "apart": lambda generator, shape: generator.normal(size=shape),
+    "tied": lambda generator, shape: generator.normal(size=shape).round(1),
+    "all equal": lambda generator, shape: np.zeros(shape) * generator.choice([-1, 1], shape),
+    "of all magnitudes": lambda generator, shape: (
+        generator.normal(size=shape) * 10.0 ** generator.integers(-40, 38, shape)
+    ),
+    "next to each other": lambda generator, shape: np.nextafter(1, generator.integers(0, 3, shape)),
+    "the smallest": lambda generator, shape: 1e-45 * generator.integers(-3, 3, shape),
+    "infinite": lambda generator, shape: generator.choice([-np.inf, -1, -0.5, 0, 0.5, 1, np.inf], shape),
+    "the largest": lambda generator, shape: generator.choice([-3.4e38, 3.4e38, 0, 1], shape),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("kind", RANKED)
+@pytest.mark.parametrize(("images", "share"), [(40, 0.3), (5000, 0.001), (5000, 0.03), (5000, 0.6)])
+def test_both_maps_are_those_of_the_textbook_to_the_bit(kind: str, dtype: str, images: int, share: float) -> None:
+    """However scores are spread, for few and for many positives, and in whatever order they lie in memory."""
+    generator = np.random.default_rng(0)
+    with np.errstate(over="ignore", under="ignore"):
+        scores = RANKED[kind](generator, (images, 5)).astype(dtype)
+    labels = generator.choice([1, -1, 0], (images, 5), p=[share, 0.9 - share, 0.1]).astype(np.int8)
+    labels[0], labels[:, 4] = 1, -1
+    precisions = [textbook_precisions(*column) for column in zip(scores.T, labels.T, strict=True)][:4]
+    found = evaluate(scores, labels)
+    assert found.ap == (*(each.mean() for each in precisions), None)
+    assert found.values["map"] == np.mean([each.mean() for each in precisions])
+    envelopes = [np.maximum.accumulate(each).mean() for each in precisions]
+    assert found.values["map_hcp"] == np.mean(envelopes)
+    assert average_precision(scores, labels, interpolation="envelope")[:4].tolist() == envelopes
+    assert evaluate(np.asfortranarray(scores), np.asfortranarray(labels)) == found
+
+
 @given(problems(), st.randoms(use_true_random=False))
 def test_the_order_of_the_images_changes_no_metric(problem: tuple[np.ndarray, np.ndarray], random: Any) -> None:
     scores, labels = problem

@@ -19,12 +19,13 @@ from pmll_bench.plan.planned import Where
 from pmll_bench.store.document import write_record
 from pmll_bench.store.pack import pack as pack_cell
 from pmll_bench.store.store import Store
-from pmll_bench.submission import archive, choosing
+from pmll_bench.submission import archive, choosing, packing
+from pmll_bench.submission.check import Report, check
 from pmll_bench.submission.package import MEMBER, Submission
 from scored_results import finish, noisy
 
-ANNA = ("--author", "A. Author")
-PACK = ("submit", "pack", *ANNA, "-o", "my.zip")
+AUTHOR = ("--author", "A. Author")
+PACK = ("submit", "pack", *AUTHOR, "-o", "my.zip")
 
 
 @pytest.fixture
@@ -42,6 +43,22 @@ def small(store: Store) -> Store:
     for seed in range(2):
         finish(store, "bce", noisy(1.0, seed), mask_seed=seed, seed=seed)
     return store
+
+
+@pytest.fixture(autouse=True)
+def quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packages are not checked in a process of their own, except in the tests that ask for it."""
+    if "checked" not in request.fixturenames:
+
+        def passed(path: Path, **_: object) -> Report:
+            return Report(hashlib.sha256(path.read_bytes()).hexdigest(), None, (), (), None)
+
+        monkeypatch.setattr(packing, "check", passed)
+
+
+@pytest.fixture
+def checked() -> None:
+    """Packages are checked before they are written, as for users."""
 
 
 def members(path: str = "my.zip") -> dict[str, bytes]:
@@ -76,6 +93,28 @@ def test_a_package_has_the_cells_with_their_scores_and_says_who_made_them(comman
     assert sorted(answer.document["cells"]) == sorted(submission.cells)
 
 
+@pytest.mark.usefixtures("checked")
+def test_a_package_passes_its_check_with_the_data_sets(command: Command, grid: list[str]) -> None:
+    assert command(*grid).code == 0
+    answer = command(*PACK, "--with-code", "mine.py", "--json")
+    assert answer.code == 0, answer.err
+    report = check(Path("my.zip"))
+    assert report.problems == ()
+    assert report.package == answer.document["digest"]
+    assert report.evidence is not None
+    assert sorted(report.evidence.cells) == sorted(answer.document["cells"])
+
+
+@pytest.mark.usefixtures("checked")
+def test_what_the_check_would_refuse_is_not_written(command: Command, small: Store) -> None:
+    before = sorted(path.name for path in Path().iterdir())
+    answer = command(*PACK, "--code-url", "javascript:alert(1)")
+    assert answer.code == 7
+    assert "my.zip, submission.json" in answer.err
+    assert "code is not a link" in answer.err
+    assert sorted(path.name for path in Path().iterdir()) == before
+
+
 def test_equal_content_gives_equal_bytes_on_another_day(
     command: Command, small: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,11 +146,13 @@ def test_scores_are_read_one_by_one_and_only_when_they_are_written(
 
     class Scores(bytes):
         def __del__(self) -> None:
-            alive.discard(self.hex())
+            alive.discard(self[:200].hex())
+
+    whole = choosing.PackableCell.scores
 
     def read(each: choosing.PackableCell) -> bytes:
-        content = Scores(each.folder.id.encode())
-        alive.add(content.hex())
+        content = Scores(whole(each))
+        alive.add(content[:200].hex())
         most.append(len(alive))
         return content
 
@@ -148,10 +189,10 @@ def test_a_cell_whose_identity_names_a_place_is_left_out(command: Command, store
     assert b"secret" not in Path("my.zip").read_bytes()
 
 
-def test_results_that_nobody_else_could_check_are_refused_with_the_reason(
-    command: Command, store: Store, tmp_path: Path
-) -> None:
-    finish(store, "bce", noisy(1.0, 0), mask=f"list/{'0' * 64}")
+def test_results_under_a_mask_from_a_file_are_refused(command: Command, grid: list[str]) -> None:
+    assert command("data", "mask", "shapes", "--ratios", "0.5", "--out", "mask.npz").code == 0
+    run = [*grid[: grid.index("--ratios")], "--ratios", "0.5", "--mask", "mask.npz", *SMALL]
+    assert command(*run).code == 0
     answer = command(*PACK)
     assert answer.code == 3
     assert "its mask is a file of yours" in answer.err
@@ -299,15 +340,15 @@ def test_two_variants_under_one_label_are_refused(command: Command, small: Store
     ("argv", "code", "says"),
     [
         (["submit", "pack", "-o", "my.zip"], 2, "--author"),
-        (["submit", "pack", *ANNA], 2, "--output"),
+        (["submit", "pack", *AUTHOR], 2, "--output"),
         (["submit", "pack", "--author", " ", "-o", "my.zip"], 3, "an author has no name"),
         ([*PACK, "--notes", "x" * 2001], 3, "notes"),
         ([*PACK, "--root", "nowhere"], 6, "there is no store"),
         ([*PACK, "--with-code", "nothing.py"], 3, "no such file"),
-        (["submit", "pack", *ANNA, "-o", "missing/my.zip"], 6, "create its folder first"),
-        (["submit", "pack", *ANNA, "-o", "my_method.py"], 2, ".zip"),
-        (["submit", "pack", *ANNA, "-o", "folder.zip"], 2, "no package"),
-        (["submit", "pack", *ANNA, "-o", "other.zip"], 2, "no package"),
+        (["submit", "pack", *AUTHOR, "-o", "missing/my.zip"], 6, "create its folder first"),
+        (["submit", "pack", *AUTHOR, "-o", "my_method.py"], 2, ".zip"),
+        (["submit", "pack", *AUTHOR, "-o", "folder.zip"], 2, "no package"),
+        (["submit", "pack", *AUTHOR, "-o", "other.zip"], 2, "no package"),
     ],
 )
 def test_bad_input_is_one_clear_error(command: Command, small: Store, argv: list[str], code: int, says: str) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
+import secrets
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
@@ -12,7 +13,7 @@ from pmll_errors import DAMAGED_ARCHIVE, counted
 
 from ..errors import ConfigError
 from ..faults import persist
-from ..files import write_whole
+from ..files import TEMPORARY, write_whole
 from ..store.pack import MOMENT
 from .choosing import PackableCell
 from .method_code import MethodCode
@@ -45,8 +46,8 @@ def contents(submission: Submission, cells: Sequence[PackableCell], code: Mappin
     return dict(sorted(found.items()))
 
 
-def write(path: Path, members: Contents) -> str:
-    """Write a package whole or not at all; return its digest: SHA-256 (hex) of the file.
+def write(path: Path, members: Contents, accept: Callable[[Path], None]) -> None:
+    """Write a package whole or not at all. `accept` raises an error for a file that must not become the package.
 
     Members are not compressed: scores hardly shrink, and compressed bytes differ between versions of zlib.
     """
@@ -58,18 +59,14 @@ def write(path: Path, members: Contents) -> str:
                 info.create_system, info.external_attr = 3, 0o100644 << 16  # as on Linux, on every system
                 file.writestr(info, content())
 
-    write_whole(path, fill)
-    return digest_of(path)
-
-
-def digest_of(path: Path) -> str:
-    """The digest of a package, which identifies it: SHA-256 (hex) of its file."""
-
-    def work() -> str:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-
-    return persist(path, work)
+    draft = path.with_name(f"{TEMPORARY}{secrets.token_hex(4)}-{path.name}")
+    try:
+        write_whole(draft, fill)
+        accept(draft)
+        persist(path, lambda: draft.replace(path))
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def is_package(path: Path) -> bool:

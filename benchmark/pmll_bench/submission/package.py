@@ -35,7 +35,7 @@ MEMBER = re.compile(
 MEMBERS = 6_000  # members of a package: about 2,000 cells
 TEXT_BYTES = 1_000_000  # of one JSON or text file, and of the code of a method
 SCORES_BYTES = 64_000_000  # of the scores of one cell: NUS-WIDE has 48 MB
-PACKAGE_BYTES = 4_000_000_000  # of all members together
+PACKAGE_BYTES = 2_000_000_000  # of all members together: a larger zip has headers of another kind
 """The limits of a package, which `submit pack` keeps and `submit check` holds a package to; sizes as read."""
 
 

@@ -14,7 +14,8 @@ from ..store.cell_folder import CellFolder
 from ..store.status import CellStatus
 from ..store.store import Store
 from ..store.summary import Summary
-from .archive import contents, is_package, write
+from .archive import Contents, contents, is_package, write
+from .check import check, require_passed
 from .choosing import PackableCell, choose
 from .completeness import GridOfRow, grids
 from .method_code import MethodCode, read_code, source_digest
@@ -71,16 +72,30 @@ def pack(
 ) -> Packed:
     """Write the finished ones of some cells of a store into a package; see `choose` for the others.
 
-    `files` are the method files to add. Raises `UsageError` for a path that no package may have, and `ConfigError` for
-    what cannot be packed; nothing is then written.
+    `files` are the method files to add. Raises `UsageError` for a path that no package may have, `ConfigError` for what
+    cannot be packed, and `Rejected` for what `submit check` would refuse; nothing is then written.
     """
+
     _check_path(path)
     code = read_code(files, [record.cell for folder in folders if (record := folder.record()) is not None])
     choice = choose(folders, store, revisions, code)
     summaries = [Summary.of(each.result) for each in choice.cells]
     frame(summaries)  # refuses what no table can show, such as two variants under one label
-    digest = write(path, contents(_submission(about, choice.cells, code), choice.cells, code))
+    digest = _write(path, contents(_submission(about, choice.cells, code), choice.cells, code))
     return Packed(path, digest, path.stat().st_size, choice.cells, choice.others, grids(summaries), code)
+
+
+def _write(path: Path, members: Contents) -> str:
+    """Write a package that passes its check, and return its digest. Labels of data sets are not needed for that."""
+    digests: list[str] = []
+
+    def accept(draft: Path) -> None:
+        report = check(draft, without_data=True)
+        require_passed(path, report)
+        digests.append(report.package)
+
+    write(path, members, accept)
+    return digests[-1]
 
 
 def _check_path(path: Path) -> None:

@@ -11,7 +11,7 @@ from pmll_methods.towers.weights import CLIP, LOCAL_DIR, official_name
 
 from ..plan.planned import Where
 from ..store.records import CellRecord
-from ..store.result import Result
+from ..store.result import OF_THE_PLAN, Result
 
 PRETRAINED = ("tower", "weights", "words")  # settings that may name a file; the identity has its digest instead
 _PREFIX = re.compile(f"(?:{CLIP})?(?:{LOCAL_DIR})?")
@@ -21,13 +21,12 @@ _PATH = re.compile(r"(?:^|[\s:='\"(\[])(?:~?/(?!/)|~?\\|[A-Za-z]:[\\/](?!/))\S")
 def without_places(record: CellRecord, result: Result) -> tuple[CellRecord, Result]:
     """The documents of a cell as others may see them: of each file of this machine, only the name is left.
 
-    The locations of data, method and pretrained parts are not part of the identity, so the cell keeps its id.
+    The locations of data, method and pretrained parts are not part of the identity, so the cell keeps its id. The
+    request says what the result says, although a later run may have changed the label of its row.
     """
     where = Where(root=None, target=PurePath(record.where.target).name)
-    return (
-        record.model_copy(update={"where": where, "settings": _names_only(record.settings)}),
-        result.model_copy(update={"settings": _names_only(result.settings)}),
-    )
+    shown = result.model_copy(update={"settings": _names_only(result.settings)})
+    return record.model_copy(update={"where": where, **{name: getattr(shown, name) for name in OF_THE_PLAN}}), shown
 
 
 def places(document: object, name: str = "") -> Iterator[str]:

@@ -160,9 +160,9 @@ function startTable(table) {
       return sign * (a - b);
     };
     for (const body of table.tBodies) {
-      const own = rows.filter((row) => row.parentNode === body);
-      const sorted = key ? [...own].sort(before) : own;
-      for (const row of sorted) body.append(row, ...followers(row));
+      const own = [...body.children].filter((row) => row.dataset.slug), first = rows.filter((row) => row.parentNode === body);
+      const sorted = key ? first.sort(before) : first;
+      if (own.some((row, at) => row !== sorted[at])) for (const row of sorted) body.append(row, ...followers(row));
     }
   }
 
@@ -192,9 +192,10 @@ function startTable(table) {
     const found = new URLSearchParams(location.hash.slice(1)), slugs = rows.map((row) => row.dataset.slug);
     const listed = (name) => new Set((found.get(name) || "").split(",").filter((slug) => slugs.includes(slug)));
     form.q.value = found.get("q") || "";
-    form.trust.value = ["1", "2", "3"].includes(found.get("trust")) ? found.get("trust") : usual;
     state.hidden = listed("hide");
-    state.open = listed("open");
+    state.open = listed("open"); // and shown, unless the address says otherwise
+    const levels = ranked.filter((row) => state.open.has(row.dataset.slug)).map((row) => Number(row.dataset.trust));
+    form.trust.value = ["1", "2", "3"].includes(found.get("trust")) ? found.get("trust") : Math.min(usual, ...levels);
     const sort = /^(\w+):(ascending|descending)$/.exec(found.get("sort") || "");
     state.sort = sort && table.querySelector(`th[data-key="${sort[1]}"]`) ? sort[0] : "";
     const columns = (found.get("columns") ?? byDefault).split(",");

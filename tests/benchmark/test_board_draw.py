@@ -5,8 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pmll_bench.board.draw import drawn, drawn_rows
-from pmll_bench.submission.package import Submission, SubmittedCell
+from pmll_bench.board.draw import drawn
 
 IDS = [f"{number:016x}" for number in range(30)]
 PACKAGE, COMMIT = "a" * 64, "b" * 40
@@ -22,19 +21,10 @@ def test_another_commit_or_package_draws_others() -> None:
     assert len(draws) == 3
 
 
-def test_three_cells_of_each_label_on_each_data_set_are_drawn_or_all_of_a_smaller_row() -> None:
-    cells = {
-        cell_id: SubmittedCell(
-            label="few" if place < 2 else "many", method="m", dataset="ab"[place % 2], scores=f"{place:064x}"
-        )
-        for place, cell_id in enumerate(IDS)
-    }
-    rows = drawn_rows(Submission(authors=("A. Author",), cells=cells), PACKAGE, COMMIT)
-    assert {(row.label, row.dataset): len(ids) for row, ids in rows.items()} == {
-        ("few", "a"): 1,
-        ("few", "b"): 1,
-        ("many", "a"): 3,
-        ("many", "b"): 3,
-    }
-    for row, ids in rows.items():
-        assert {(cells[each].label, cells[each].dataset) for each in ids} == {(row.label, row.dataset)}
+def test_all_cells_of_a_small_row_are_drawn() -> None:
+    assert drawn(IDS[:2], PACKAGE, COMMIT) == tuple(IDS[:2])
+
+
+@given(st.sets(st.sampled_from(IDS)))
+def test_what_is_drawn_from_all_cells_is_drawn_from_any_part_that_has_it(part: set[str]) -> None:
+    assert set(drawn(IDS, PACKAGE, COMMIT)) & part <= set(drawn(part, PACKAGE, COMMIT))

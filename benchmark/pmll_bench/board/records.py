@@ -42,7 +42,8 @@ class Row:
     `numbers` has a number per ratio of the table and the average, if there is more than one. `standing` is None if the
     row is not ranked; `unranked` then says why. `masks` and `seeds` count distinct ones. `oracle_gap` is None without
     a recorded oracle. `cells` are the ids of its cells, `packages` the digests of the packages that they came with.
-    `evidence` has one sentence per fact that the level of trust rests on, or that keeps it from the next level.
+    `evidence` has one sentence per fact that the level of trust rests on, or that keeps it from the next level. `date`
+    is the day of the newest result, and `disputed` has one text per disputed cell.
     """
 
     slug: str

@@ -12,9 +12,7 @@ from .output import tell
 
 if TYPE_CHECKING:
     from ..report.chosen import Chosen
-    from ..report.tables.table import Layout
     from ..store.result import Result
-    from ..store.summary import Summary
 
 Metric: TypeAlias = Annotated[
     str,
@@ -33,24 +31,6 @@ Ratios: TypeAlias = Annotated[
 ]
 Resamples: TypeAlias = Annotated[int, typer.Option(min=100, metavar="N", help="Resamples of the test images.")]
 ResampleSeed: TypeAlias = Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the resamples.")]
-
-
-def layout_of(results: list[Summary], metric: str, decimals: int = 1, *, paper_names: bool = False) -> Layout:
-    """Rows in the order of the registry, then other methods; partly inferred methods get a mark.
-
-    With `paper_names`, rows and data sets have the names that papers print.
-    """
-    from pmll_methods.method import REGISTRY
-
-    from ..report.papers.names import in_print
-    from ..report.tables.table import Layout
-    from .describe import inferred_methods
-
-    labels = {result.label: result.method for result in results}
-    marked = inferred_methods(set(labels.values()))
-    order = sorted(labels, key=lambda label: [*REGISTRY, labels[label]].index(labels[label]))
-    layout = Layout(metric, decimals, order=order, inferred=[label for label in labels if labels[label] in marked])
-    return in_print(layout, results) if paper_names else layout
 
 
 def chosen_results(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -163,13 +163,6 @@ def describe_method(kind: Kind) -> dict[str, Any]:
         "settings": list(_settings(kind)),
         "tracks": {name: _track(track, kind) for name, track in card.tracks.items()},
     }
-
-
-def inferred_methods(names: Iterable[str]) -> set[str]:
-    """The methods with inferred parts, among `names`; imports no torch."""
-    from pmll_methods.method import NOTHING_INFERRED, REGISTRY
-
-    return {name for name in names if name in REGISTRY and name not in NOTHING_INFERRED}
 
 
 def _towers(kind: Kind) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from .choosing import chosen_results, layout_of, whole_results
+from .choosing import chosen_results, whole_results
 
 if TYPE_CHECKING:
     from ..report.tables.table import Layout
@@ -24,6 +24,8 @@ def plotted(
     root: Path, methods: list[str] | None, datasets: list[str] | None, ratios: list[str] | None, *, paper_names: bool
 ) -> tuple[list[Result], Layout]:
     """The chosen results with their histories and numbers per label, and the layout of their table."""
+    from ..report.papers.layout import layout_of
+
     chosen = chosen_results(root, methods, datasets, ratios)
     return whole_results(root, chosen), layout_of(chosen.results, "map", paper_names=paper_names)
 

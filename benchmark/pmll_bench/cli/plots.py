@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .choosing import Labels, Metric, Ratios, Resamples, ResampleSeed, chosen_results, layout_of, whole_results
+from .choosing import Labels, Metric, Ratios, Resamples, ResampleSeed, chosen_results
 from .command import Command, Group
 from .completion import names_of
 from .options import STORE, DataRoot, Datasets, Methods, Root
@@ -38,6 +38,7 @@ def curves(
       pmll-bench plot curves --methods bce dualcoop --out figures
     """
     from ..report.frame import frame
+    from ..report.papers.layout import layout_of
     from ..report.plots.curves import write_curves
     from ..report.tables.table import build
 
@@ -72,6 +73,7 @@ def ablation(
     from ..ablations import ablation
     from ..ablations.sweeps import sweeps, sweeps_noise
     from ..report.frame import frame
+    from ..report.papers.layout import layout_of
     from ..report.plots.ablation import write_ablation
     from ..report.tables.table import build
 
@@ -217,12 +219,13 @@ def cost(
     """
     from ..report.cost import spent
     from ..report.frame import frame
+    from ..report.papers.layout import layout_of
     from ..report.plots.cost import write_cost
     from ..report.tables.table import build
 
     chosen = chosen_results(root, methods, datasets)
     lines, layout = frame(chosen.results), layout_of(chosen.results, metric, paper_names=paper_names)
-    costs = {result.cell_id: spent(result) for result in whole_results(root, chosen)}
+    costs = {result.cell_id: spent(result) for result in chosen.results}
     show(write_cost(build(lines, layout), lines, costs, out, kind))
 
 

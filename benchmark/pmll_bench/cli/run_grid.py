@@ -242,8 +242,8 @@ def _show_results(planned: Plan, store: Store) -> None:
 def table_of(planned: Plan, store: Store) -> Table:
     """The table of a plan's cells, with the labels of the plan."""
     from ..report.frame import frame
+    from ..report.papers.layout import inferred_methods
     from ..report.tables.table import Layout, build
-    from .describe import inferred_methods
 
     found = [(each, store.summary(each.cell)) for each in planned.cells]
     store.index.save()

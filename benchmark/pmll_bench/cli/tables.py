@@ -12,7 +12,7 @@ import typer
 
 from ..errors import Exit, UsageError
 from .added import AgainstOption, Cost, Status, added
-from .choosing import Labels, Metric, Ratios, chosen_results, layout_of, whole_results
+from .choosing import Labels, Metric, Ratios, chosen_results, whole_results
 from .options import STORE, DataRoot, Datasets, Methods, Root
 from .output import print_fitted, print_or_write, print_table
 from .uncertainty import OracleGap, Ranks, Spread, SpreadOption, refined
@@ -140,6 +140,7 @@ def table(
       pmll-bench table --per-class --sort ap --ratios 10%
     """
     from ..report.frame import frame
+    from ..report.papers.layout import layout_of
     from ..report.tables.table import build
 
     form = Format.json if as_json else format

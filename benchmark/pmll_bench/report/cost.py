@@ -17,6 +17,7 @@ import pandas as pd
 from pmll_errors import counted
 
 from ..store.environment import Environment
+from ..store.summary import Summary
 from .frame import COMPARABLE, ORACLE
 from .tables.aggregate import MISSING, Number, marked, plain
 from .tables.row import Cell, Column, Row
@@ -29,17 +30,14 @@ SEVERAL = "several machines"
 
 
 class Spent(NamedTuple):
-    """The cost of one result; nan where it is not recorded.
+    """The cost of one result, see `Used`; nan where it is not recorded. Seconds are wall time on `machine`."""
 
-    Seconds are wall time on `machine`. Cells that train together share their time: each counts an equal part of it.
-    """
-
-    train: float  # seconds; nan if the cell was resumed, because the result then knows the last attempt only
-    predict: float  # seconds for the test split
-    memory: float  # bytes at the peak of the process, or on the GPU
-    trained: float  # trained parameters
-    parameters: float  # all parameters, frozen towers included
-    flops: float  # of predicting one image
+    train: float
+    predict: float
+    memory: float
+    trained: float
+    parameters: float
+    flops: float
     machine: str
 
 
@@ -80,19 +78,11 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
-def spent(result: Result) -> Spent:
+def spent(result: Result | Summary) -> Spent:
     """The cost of a result."""
-    seconds, cost = result.seconds, result.cost
-    resumed = result.effort is not None and result.effort.attempts > 1
-    return Spent(
-        train=math.nan if resumed else seconds.train / seconds.shared_with,
-        predict=seconds.predict / seconds.shared_with,
-        memory=_known(cost.peak_memory if cost else None),
-        trained=_known(cost.trained_parameters if cost else None),
-        parameters=_known(cost.parameters if cost else None),
-        flops=_known(cost.flops if cost else None),
-        machine=machine(result.environment),
-    )
+    of = result if isinstance(result, Summary) else Summary.of(result)
+    numbers = {name: math.nan if value is None else float(value) for name, value in of.used._asdict().items()}
+    return Spent(**numbers, machine=machine(of.environment))
 
 
 def machine(environment: Environment) -> str:
@@ -191,10 +181,6 @@ def _notes(rows: Sequence[CostRow], usual: str) -> list[str]:
     if any(math.isnan(getattr(row, name)) for row in rows for name in KINDS):
         notes.append(f"{MISSING} in a column of costs: not recorded, or the cells were resumed after an interruption.")
     return notes
-
-
-def _known(value: float | None) -> float:
-    return math.nan if value is None else float(value)
 
 
 def _recorded(values: Iterable[float]) -> list[float]:

@@ -71,6 +71,12 @@ class StoredScores(NamedTuple):
     ids: tuple[str, ...]
     classes: tuple[str, ...]
 
+    @classmethod
+    def of(cls, data: bytes) -> StoredScores:
+        """The scores in the content of a scores file."""
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            return cls(file["scores"], tuple(file["ids"].tolist()), tuple(file["classes"].tolist()))
+
 
 @dataclass(frozen=True)
 class CellFolder:
@@ -208,19 +214,22 @@ class CellFolder:
         result = self.result()
         if result is None:
             raise StoreError(f"cell {self.id} has no result", where=str(self.path), hint="see 'pmll-bench status'")
-        path = self.path / result.scores.file
-        if (data := read_in(self.path, result.scores.file)) is None:
+        return StoredScores.of(self.scores_bytes(result.scores.file, result.scores.sha256))
+
+    def scores_bytes(self, file: str, digest: str) -> bytes:
+        """The content of a scores file of the cell that a result names. Raises `StoreError` as `scores` does."""
+        path = self.path / file
+        if (data := read_in(self.path, file)) is None:
             raise FileError(
                 "the scores file is missing", where=str(path), hint="restore it, or remove the cell's folder"
             )
-        if hashlib.sha256(data).hexdigest() != result.scores.sha256:
+        if hashlib.sha256(data).hexdigest() != digest:
             raise StoreError(
                 "the scores file has changed since the result was made",
                 where=str(path),
                 hint="restore it, or remove the cell's folder",
             )
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            return StoredScores(file["scores"], tuple(file["ids"].tolist()), tuple(file["classes"].tolist()))
+        return data
 
     def tried_rates(self) -> TriedRates | None:
         """The tried learning rates; None until all are tried."""

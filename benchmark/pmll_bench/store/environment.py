@@ -22,7 +22,7 @@ def environment(threads: int, device: str) -> Environment:
         "python": platform.python_version(),
         **{name: version_of(name) for name in PACKAGES},
         "platform": platform.platform(),
-        "cpu": _cpu(),
+        "cpu": cpu(),
         "threads": threads,
         "device": device,
         **_gpu(device),
@@ -53,7 +53,8 @@ def version_of(package: str) -> str | None:
         return None
 
 
-def _cpu() -> str:
+def cpu() -> str:
+    """The name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

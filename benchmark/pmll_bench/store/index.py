@@ -27,7 +27,7 @@ from ..files import write_whole
 from ..plan import cell
 from .cell_folder import CellFolder
 from .lease import Clock
-from .summary import LABEL_FILTERS, Average, Summary
+from .summary import LABEL_FILTERS, Average, Summary, Used
 
 log = logging.getLogger(__name__)
 
@@ -135,12 +135,13 @@ class _Stored(NamedTuple):
         """The entry of a cell; None if there is none."""
         if name not in self.cells:
             return None
-        result, request, label, row, *own, metrics, oracle, means = self.cells[name]
+        result, request, label, row, *own, used, metrics, oracle, means = self.cells[name]
         fields, names, of_oracle, scored = self.rows[row]
         averages = {each: Average(*of) for each, *of in zip(LABEL_FILTERS, scored, means, strict=True)}
         measured = dict(zip(names, metrics, strict=True))
         best = None if oracle is None else dict(zip(of_oracle, oracle, strict=True))
-        summary = Summary._make((*fields, name.rpartition("/")[2], *own, measured, best, averages))
+        of_cell = name.rpartition("/")[2], *own, Used(*used), measured, best, averages
+        summary = Summary._make((*fields, *of_cell))
         return Entry(tuple(result), summary, request and tuple(request), label)
 
 
@@ -190,7 +191,7 @@ def _as_bytes(entries: Mapping[str, Entry]) -> bytes:
     cells = {}
     for name, (result, summary, request, label) in entries.items():
         row = rows.setdefault(json.dumps(_Row.of(summary)), len(rows))
-        own = summary.ratio, summary.mask_seed, summary.seed
+        own = summary[len(SHARED) + 1 : Summary._fields.index("metrics")]
         oracle = None if summary.oracle is None else [*summary.oracle.values()]
         means = [average.map for average in summary.averages.values()]
         cells[name] = (result, request, label, row, *own, [*summary.metrics.values()], oracle, means)

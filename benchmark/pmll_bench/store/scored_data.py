@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from pmll_datasets.dataset import Dataset
 
 from ..errors import StoreError
@@ -36,3 +38,5 @@ def check_scores(stored: StoredScores, data: Dataset, folder: CellFolder) -> Non
     """Raises `StoreError` unless the scores belong to the test images and classes of the data set, in their order."""
     if stored.ids != data.test.ids or stored.classes != data.classes:
         raise StoreError("the scores belong to other images or classes", where=str(folder.path))
+    if stored.scores.shape != data.test.labels.shape or not np.isfinite(stored.scores).all():
+        raise StoreError("the scores are not one finite number per image and class", where=str(folder.path))

@@ -27,12 +27,41 @@ class Average(NamedTuple):
     map: float | None
 
 
+class Used(NamedTuple):
+    """What a result cost; None where it is not recorded.
+
+    Seconds are wall time. Cells that train together share their time: each counts an equal part of it.
+    """
+
+    train: float | None  # seconds; None if the cell was resumed, because the result then knows the last attempt only
+    predict: float  # seconds for the test split
+    memory: int | None  # bytes at the peak of the process, or on the GPU
+    trained: int | None  # trained parameters
+    parameters: int | None  # all parameters, frozen towers included
+    flops: int | None  # of predicting one image
+
+    @classmethod
+    def of(cls, result: Result) -> Used:
+        """The cost of a result."""
+        seconds, cost = result.seconds, result.cost
+        resumed = result.effort is not None and result.effort.attempts > 1
+        return cls(
+            train=None if resumed else seconds.train / seconds.shared_with,
+            predict=seconds.predict / seconds.shared_with,
+            memory=cost.peak_memory if cost else None,
+            trained=cost.trained_parameters if cost else None,
+            parameters=cost.parameters if cost else None,
+            flops=cost.flops if cost else None,
+        )
+
+
 class Summary(NamedTuple):
     """What a table needs of a result. Fields are those of `Result` unless stated here.
 
     `train`, `test`, `classes` and `known` are its counts; `options` and `fingerprint` are the cell's. `rates` is the
     number of tried learning rates, `tower` that of its settings (`tower_of`). `variant` is the digest of all that
-    distinguishes the rows of one label. `averages` has the mean AP for each of `LABEL_FILTERS`.
+    distinguishes the rows of one label. `scores_file` is the file of its scores, relative to the folder of the cell,
+    and `scores` the digest of that. `averages` has the mean AP for each of `LABEL_FILTERS`.
     """
 
     dataset: str
@@ -63,6 +92,11 @@ class Summary(NamedTuple):
     ratio: float
     mask_seed: int
     seed: int
+    created: str
+    mask_digest: str
+    scores_file: str
+    scores: str
+    used: Used
     metrics: Mapping[str, float]
     oracle: Mapping[str, float] | None
     averages: Mapping[str, Average]
@@ -100,6 +134,11 @@ class Summary(NamedTuple):
             ratio=result.ratio,
             mask_seed=result.mask_seed,
             seed=result.seed,
+            created=result.created,
+            mask_digest=result.mask_digest,
+            scores_file=result.scores.file,
+            scores=result.scores.sha256,
+            used=Used.of(result),
             metrics=result.metrics,
             oracle=None if result.oracle is None else result.oracle.metrics,
             averages=dict(_averages(result)),

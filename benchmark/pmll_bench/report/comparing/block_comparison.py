@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ from .design import Design, design
 from .measured import Measured, Sampling
 from .records import ALPHA, BlockComparison, Correction, Delta, Pair, Standing
 
+T = TypeVar("T", bound=Hashable)
 Measure: TypeAlias = Callable[[Collection[str]], Mapping[str, Outcome]]  # the outcomes of cells, by cell id
 
 
@@ -113,14 +114,19 @@ def _designs(part: pd.DataFrame, asked: Asked) -> tuple[dict[tuple[str, str], De
     return {pair: each for pair, each in found.items() if each.common}, skipped
 
 
+def usual(found: Collection[Set[T]]) -> set[T]:
+    """What more than half of some sets have."""
+    often = Counter(each for own in found for each in own)
+    return {each for each, count in often.items() if 2 * count > len(found)}
+
+
 def _shared_design(part: pd.DataFrame, names: Sequence[str]) -> tuple[dict[tuple[str, str], Design], list[str]]:
     """One design for all pairs; a row that lacks a ratio which most rows have is not compared."""
     ratios = {name: set(part.loc[part["name"] == name, "ratio"]) for name in names}
-    often = Counter(ratio for own in ratios.values() for ratio in own)
-    usual = {ratio for ratio, count in often.items() if 2 * count > len(names)}
-    kept = [name for name in names if ratios[name] >= usual]
+    wanted = usual(ratios.values())
+    kept = [name for name in names if ratios[name] >= wanted]
     skipped = [
-        f"{name} is not compared: it has results at {len(ratios[name] & usual)} of {counted(len(usual), 'ratio')}"
+        f"{name} is not compared: it has results at {len(ratios[name] & wanted)} of {counted(len(wanted), 'ratio')}"
         for name in names
         if name not in kept
     ]

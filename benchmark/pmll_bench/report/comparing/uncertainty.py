@@ -62,7 +62,7 @@ def _with_intervals(block: Block, store: Store, part: pd.DataFrame, wanted: Want
     names = tuple(dict.fromkeys(_name(row) for row in block.rows if row.selection != ORACLE))
     designs = {name: design(part, (name,)) for name in names}
     if wanted.intervals:
-        block = _with_half_widths(block, designs, outcomes, sampling)
+        block = with_half_widths(block, designs, outcomes, sampling)
     if len(names) > 1:
         compared = compare_block(part, block, Asked(names, None, False, sampling), lambda cells: outcomes).block
         decimals = block.numbers[0].decimals
@@ -76,7 +76,7 @@ def _name(row: Row) -> str:
     return row_name(row.label, row.selection)
 
 
-def _with_half_widths(
+def with_half_widths(
     block: Block, designs: Mapping[str, Design], outcomes: Mapping[str, Outcome], sampling: Sampling
 ) -> Block:
     """Each mean ± the half-width of its interval. An oracle has no stored scores, so it has none."""
@@ -135,14 +135,20 @@ def _with_ranks(block: Block, compared: BlockComparison) -> Block:
 
 
 def _with_oracle_gap(block: Block, part: pd.DataFrame) -> Block:
-    """The mean over a row's results of its oracle minus its own metric; rows without an oracle have none."""
+    """The block with the gap of each row to its oracle; rows without an oracle have none."""
     decimals = block.numbers[0].decimals
+    gaps = oracle_gaps(block, part)
+    column = Column("oracle gap", tuple(plain(gap, decimals) for gap in gaps), "oracle gap")
+    return block.with_columns([column], [ORACLE_GAP if ORACLE in set(part["selection"]) else NO_ORACLE])
+
+
+def oracle_gaps(block: Block, part: pd.DataFrame) -> tuple[float, ...]:
+    """For each row of a block, its oracle minus its own metric in points, a mean over its results; nan without one."""
     keys = ["label", "ratio", "mask_seed", "seed"]
     oracle = part[part["selection"] == ORACLE].set_index(keys)[block.metric]
     gaps = []
     for row in block.rows:
         own = part[(part["label"] == row.label) & (part["selection"] == row.selection)].set_index(keys)[block.metric]
-        gap = 100 * (oracle - own).dropna().groupby("ratio").mean().mean() if row.selection != ORACLE else math.nan
-        gaps.append(plain(float(gap), decimals))
-    column = Column("oracle gap", tuple(gaps), "oracle gap")
-    return block.with_columns([column], [NO_ORACLE if oracle.empty else ORACLE_GAP])
+        has_gap = len(oracle) and row.selection != ORACLE
+        gaps.append(float(100 * (oracle - own).dropna().groupby("ratio").mean().mean()) if has_gap else math.nan)
+    return tuple(gaps)

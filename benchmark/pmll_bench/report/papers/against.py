@@ -62,7 +62,7 @@ def _block(block: Block, records: Sequence[Line], made: Callable[[Line], Made]) 
     without: list[str] = []
     for row in block.rows:
         line = first[row.label, row.selection]
-        found = _published(block, line["method"])
+        found = published_for(block, line["method"])
         if not found:
             without.append(row.label)
             continue
@@ -84,7 +84,7 @@ def _nothing(block: Block) -> str:
     return f"No published number for these methods on {dataset}, {regime} labels, {block.metric}."
 
 
-def _published(block: Block, method: str) -> list[tuple[Published, ...]]:
+def published_for(block: Block, method: str) -> list[tuple[Published, ...]]:
     """The numbers of a method by table of a paper, authors first, without those of its variants."""
     wanted = (method, "", block.identity["dataset"], block.identity["regime"])
     metrics = {block.metric} | ({"map"} if block.metric == "map_hcp" else set())
@@ -105,11 +105,11 @@ def _published(block: Block, method: str) -> list[tuple[Published, ...]]:
 
 def _cells(block: Block, numbers: Sequence[Published]) -> set[tuple[int, float]]:
     """The columns of the block that have a published number, with the number."""
-    places = ((_place(block, number), number.value) for number in numbers)
+    places = ((place_of(block, number), number.value) for number in numbers)
     return {(place, value) for place, value in places if place is not None}
 
 
-def _place(block: Block, number: Published) -> int | None:
+def place_of(block: Block, number: Published) -> int | None:
     """The column of a published number: its ratio, the mean over just these ratios, or the only column."""
     if number.ratio is not None:
         return block.ratios.index(number.ratio) if number.ratio in block.ratios else None
@@ -127,7 +127,7 @@ def _rows(block: Block, row: Row, sources: Sequence[tuple[Published, ...]], made
     """The rows below one of ours: each source, and the difference to the first."""
     below = row.label, row.selection
     for number, source in enumerate(sources):
-        tags = ", ".join(_tags(block, row, source[0], made))
+        tags = ", ".join(tags_of(block, row, source[0], made))
         cells = _numbers(block, source)
         trusted = TRUSTED.get(source[0].trust)
         name = f"{source[0].source}, {source[0].table}" + (f", {trusted}" if trusted else "")
@@ -141,7 +141,7 @@ def _numbers(block: Block, source: Sequence[Published]) -> tuple[Cell, ...]:
     cells: list[Cell] = [""] * len(block.headers)
     decimals = max((number.decimals for row in block.rows for number in row.numbers), default=1)
     for number in source:
-        place = _place(block, number)
+        place = place_of(block, number)
         if place is not None:
             sd = math.nan if number.sd is None else number.sd
             cells[place] = Number(number.value, sd, 1, eligible=False, decimals=decimals)
@@ -154,7 +154,7 @@ def _difference(ours: Number, theirs: Cell) -> Cell:
     return Difference(ours.mean - theirs.mean, math.nan, 1, eligible=False, decimals=ours.decimals)
 
 
-def _tags(block: Block, row: Row, number: Published, made: Made) -> Iterator[str]:
+def tags_of(block: Block, row: Row, number: Published, made: Made) -> Iterator[str]:
     """What differs between a published number and ours, or is not known of it."""
     identity = block.identity
     if number.selection == "unknown":

@@ -139,6 +139,7 @@ def test_the_table_of_files_has_every_file_of_a_store_and_no_other(
     examples = {
         "DATASET": "lakes", "METHOD": "bce", "CELL": "0123456789abcdef", "RATE": "0.01", "DIGEST": "0123abcd",
         "SUBMISSION": "89ab", "ROW": "lakes-bce-01234567", "JOB": "12", "…": "log.out",
+        "SCORES": "ab" * 32, "PACKAGE": "cd" * 32,
     }  # fmt: skip
     for name in names:
         example = re.sub("|".join(examples), lambda found: examples[found[0]], name)

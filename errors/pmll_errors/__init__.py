@@ -38,6 +38,7 @@ class PmllError(Exception):
             │   ├── FileError    pmll_bench.errors       one file is missing, damaged or was edited
             │   └── PassingError pmll_bench.errors       the file system does not answer, but may do so again
             ├── Rejected         pmll_bench.submission.problems  a package of results is refused
+            ├── MergeRefused     pmll_bench.merging.refusals  results cannot be merged; nothing was written
             ├── OtherScores      pmll_bench.running.keeping  a model does not give the scores of its result
             ├── LeaseHeld        pmll_bench.store.lease  another process works on the cell
             └── LeaseLost        pmll_bench.store.lease  another run took over the cell

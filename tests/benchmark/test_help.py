@@ -38,7 +38,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 COMMANDS = list(every_command())
 # Run with the cells of a store
 OF_A_STORE = ["bibtex", "board", "table", "compare", "plot", "score", "predict", "errors"]
-OF_A_STORE += ["status", "logs", "retry", "cancel", "prune", "submit"]
+OF_A_STORE += ["status", "logs", "retry", "cancel", "prune", "submit", "merge"]
 OF_TRAINING = (["plot", "training"], ["plot", "pseudo-labels"], ["plot", "attention"])  # of several epochs, with models
 
 
@@ -107,6 +107,7 @@ def test_the_examples_of_reports_run_on_a_store(
 ) -> None:
     monkeypatch.setattr("http.server.ThreadingHTTPServer.serve_forever", lambda self: None)
     write_site({"index.html": b"<!doctype html>"}, Path("board"))
+    assert command("submit", "pack", "--methods", "bce", "--author", "A. Author", "-o", "bce.zip").code == 0
     run_examples(command, words, finished)
 
 

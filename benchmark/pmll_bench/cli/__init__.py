@@ -21,6 +21,7 @@ from .compare import compare
 from .data import data
 from .doctor import doctor
 from .jobs import cancel, retry
+from .merge import merge
 from .output import DEBUG, log_on_stderr, report_error
 from .plots import plot
 from .predictions import errors, predict
@@ -48,6 +49,7 @@ app.command(cls=Command)(prune)
 app.command(cls=Command)(table)
 app.command(cls=Command)(compare)
 app.add_typer(plot, name="plot")
+app.command(cls=Command, no_args_is_help=True)(merge)
 app.command(cls=Command)(bibtex)
 app.add_typer(board, name="board")
 app.command("list", cls=Command, no_args_is_help=True)(list_names)

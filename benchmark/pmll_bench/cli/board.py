@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from .board_withdraw import withdraw
 from .command import Command, Group
 from .output import tell
 
@@ -38,3 +39,6 @@ def serve(
         print(address(serving), flush=True)
         tell("Ctrl-C stops it")
         serving.serve_forever()
+
+
+board.command(cls=Command, no_args_is_help=True)(withdraw)

@@ -24,7 +24,7 @@ def disputes(store: Store) -> Mapping[str, tuple[Result, ...]]:
 
     Raises `StoreError` if the history of the store is damaged.
     """
-    found = {path.name: others_of(path) for path in _cells(store)}
+    found = {path.name: others_of(path) for path in disputed_cells(store)}
     if not found:
         return {}
     withdrawn = withdrawals(history(store))
@@ -44,7 +44,8 @@ def others_of(cell: Path) -> list[Path]:
     return [path for path in folders(cell) if exists(path / "result.json")]  # the last file that `merge` writes
 
 
-def _cells(store: Store) -> Iterator[Path]:
+def disputed_cells(store: Store) -> Iterator[Path]:
+    """The folders of cells with other results, withdrawn ones included."""
     level = [store.root / FOLDER]
     for _ in range(3):
         level = [child for parent in level for child in folders(parent)]

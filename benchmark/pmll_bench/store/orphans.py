@@ -9,7 +9,7 @@ from pathlib import Path
 from .store import Store
 from .temporary import BEGINNINGS, files_in
 
-NUMBER, JOB, NAME = r"\d{4,}", r"\d+(_\d+)?", r"[^/]+"
+NUMBER, JOB, NAME, DIGEST = r"\d{4,}", r"\d+(_\d+)?", r"[^/]+", r"[0-9a-f]{64}"
 CELL = rf"cells/{NAME}/{NAME}/[0-9a-f]{{16}}"
 IN_CELL = r"cell\.json|result\.json|queue\.json|tries\.json|lease|packed\.zip"
 IN_ATTEMPT = (
@@ -20,9 +20,11 @@ DAMAGED = r"(\.damaged-\d+)?"
 KNOWN = re.compile(
     "|".join(
         (
-            r"store\.json|index\.jsonl",
+            r"store\.json|index\.jsonl|merges\.jsonl|\.merge\.lock",
             rf"{CELL}/({IN_CELL}){DAMAGED}",
             rf"{CELL}/(tries/{NAME}/)?attempts/{NUMBER}/({IN_ATTEMPT}){DAMAGED}",
+            rf"disputed/{NAME}/{NAME}/[0-9a-f]{{16}}/{DIGEST}/({IN_CELL}|attempts/{NUMBER}/scores\.npz)",
+            rf"evidence/{DIGEST}/((submission|check|rerun)\.json|methods/{NAME}\.py)",
             r"methods/[0-9a-f]+\.py",
             r"(tensorboard|wandb)/.*",
             r"slurm/(\.submission_file_[0-9a-f]{32}\.sh|[0-9a-f]{32}_\d+\.pkl)",

@@ -10,8 +10,11 @@ from pydantic import BaseModel
 
 from pmll_bench.plan.grid_files import GridFile
 from pmll_bench.plan.request import declared
+from pmll_bench.store.merges import Merge, Withdrawal
 from pmll_bench.store.records import AttemptRecord, CellRecord, EndRecord, QueueRecord, StoreRecord, SubmissionRecord
 from pmll_bench.store.result import Result, TriedRates
+from pmll_bench.submission.evidence import CheckEvidence, RerunEvidence
+from pmll_bench.submission.package import Submission
 
 from .markdown import code, page, plain, table
 
@@ -25,6 +28,11 @@ FILES: Mapping[str, tuple[str, type[BaseModel]]] = {
     "queue": ("queue.json", QueueRecord),
     "store": ("store.json", StoreRecord),
     "submission": ("slurm/JOB.json", SubmissionRecord),
+    "package": ("submission.json", Submission),
+    "check-evidence": ("evidence/PACKAGE/check.json", CheckEvidence),
+    "rerun": ("evidence/PACKAGE/rerun.json", RerunEvidence),
+    "merge": ("merges.jsonl, a merge", Merge),
+    "withdrawal": ("merges.jsonl, a withdrawal", Withdrawal),
     "grid": ("a grid file", GridFile),
 }
 """The documents by the name of their schema: the file, and the model that writes or reads it."""

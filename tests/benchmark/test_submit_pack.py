@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import os
 import shutil
+import subprocess
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from command_line import SMALL, Command, method_file
+from doc_pages import blocks
 from made_up_results import RATIOS
 from own_data import own_data
 from pmll_bench.plan.planned import Where
@@ -402,3 +406,30 @@ def test_scores_that_are_too_large_are_left_out(
 ) -> None:
     monkeypatch.setattr(choosing, "SCORES_BYTES", 100)
     assert "take more than 100 bytes" in command(*PACK).err
+
+
+def test_the_documents_of_a_package_satisfy_their_json_schemas(command: Command, small: Store) -> None:
+    jsonschema = pytest.importorskip("jsonschema", reason="comes with the extra 'dev'")
+    schemas = importlib.import_module("_pages.schemas")
+    assert command(*PACK).code == 0
+    for name, content in members().items():
+        kind = {"submission.json": "package"}.get(name, name.rpartition("/")[2].removesuffix(".json"))
+        if name.endswith(".json"):
+            jsonschema.validate(json.loads(content), schemas.schema(kind))
+
+
+def test_the_workflow_of_the_page_is_valid_and_checks_all_packages(tmp_path: Path) -> None:
+    (text,) = blocks("submit-a-result.md", "yaml")
+    workflow = tmp_path / ".github/workflows/packages.yml"
+    workflow.parent.mkdir(parents=True)
+    workflow.write_text(text, encoding="utf-8")
+    steps = [step["run"] for step in yaml.safe_load(text)["jobs"]["check"]["steps"] if "run" in step]
+    assert steps[-1] == "pmll-bench submit check packages/*.zip"
+    for tool, *options in (
+        ("check-jsonschema", "--builtin-schema", "vendor.github-workflows"),
+        ("zizmor", "--offline", "--quiet"),
+    ):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} comes with the extra 'dev'")
+        answer = subprocess.run([tool, *options, str(workflow)], capture_output=True, text=True)
+        assert answer.returncode == 0, answer.stdout + answer.stderr

@@ -39,6 +39,7 @@ COMMANDS = list(every_command())
 # Run with the cells of a store
 OF_A_STORE = ["bibtex", "board", "table", "compare", "plot", "score", "predict", "errors"]
 OF_A_STORE += ["status", "logs", "retry", "cancel", "prune", "submit", "merge"]
+OF_A_BOARD = (["board", "rerun"],)  # of a merged package
 OF_TRAINING = (["plot", "training"], ["plot", "pseudo-labels"], ["plot", "attention"])  # of several epochs, with models
 
 
@@ -100,7 +101,9 @@ def test_the_examples_in_help_run(
 
 
 @pytest.mark.parametrize(
-    "words", [words for words in COMMANDS if words[0] in OF_A_STORE and words not in OF_TRAINING], ids=" ".join
+    "words",
+    [words for words in COMMANDS if words[0] in OF_A_STORE and words not in (*OF_TRAINING, *OF_A_BOARD)],
+    ids=" ".join,
 )
 def test_the_examples_of_reports_run_on_a_store(
     command: Command, finished: list[str], words: list[str], monkeypatch: pytest.MonkeyPatch

@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from .board_rerun import rerun
 from .board_withdraw import withdraw
 from .command import Command, Group
 from .output import tell
@@ -16,6 +17,7 @@ BOARD = Path("board")  # the default folder of a board
 Folder: TypeAlias = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a board.")]
 
 board = typer.Typer(cls=Group, no_args_is_help=True, help="Build and serve the leaderboard.")
+board.command(cls=Command, no_args_is_help=True)(rerun)
 
 
 @board.command(cls=Command)

@@ -119,6 +119,12 @@ class RerunEvidence(Record):
         """Whether every cell was re-run on the platform of its submitted result."""
         return all(cell.same_platform for cell in self.cells.values())
 
+    @property
+    def agrees(self) -> bool:
+        """Whether nothing speaks against the package: cells, checks and the unseen draw of every method."""
+        cells, draws = (all(each.within for each in found) for found in (self.cells.values(), self.unseen.values()))
+        return cells and draws and not any("failed" in outcomes.values() for outcomes in self.checks.values())
+
 
 @dataclass(frozen=True)
 class Evidence:

@@ -1,0 +1,1 @@
+"""Re-running a package: drawn cells are trained again, its methods checked, and run on data that nobody has seen."""

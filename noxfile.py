@@ -130,6 +130,14 @@ def kills(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def fuzz(session: nox.Session) -> None:
+    """Change a package of results in every way and check it: does a check break, or a lie pass? `-- --minutes 5`."""
+    session.run(
+        sys.executable, "tests/soak/fuzz_packages.py", *session.posargs, env={"PYTHONPATH": str(ROOT / "tests")}
+    )
+
+
+@nox.session(venv_backend="none")
 def mutants(session: nox.Session) -> None:
     """Make small wrong changes and list those that no test notices; arguments after `--` name files (all: hours)."""
     session.run(sys.executable, "tests/soak/mutants.py", *session.posargs)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from pmll_bench.plan.cell import Cell
 from pmll_bench.store.store import Store
 from pmll_bench.submission.package import SUBMISSION, Submission, SubmittedCell, member
 from scored_results import finish, noisy
@@ -95,6 +96,26 @@ def changed(members: Members, name: str, **values: Any) -> Members:
             place = place[key]
         place[last] = value
     return {**members, name: json.dumps(document).encode()}
+
+
+def forged(members: Members, method: str = "bce", **values: Any) -> Members:
+    """Members in which a cell says other things about itself, with a new id everywhere, as a careful forger does."""
+    old = cell_of(members, method)
+    cell, result = (json.loads(members[member(old, name)]) for name in ("cell.json", "result.json"))
+    new = Cell(**{**result["cell"], **values})
+    for document in (cell, result):
+        document |= {"cell": new.as_plain(), "cell_id": new.id}
+    result |= {name: value for name, value in values.items() if name in result}
+    submission = json.loads(members[SUBMISSION])
+    submission["cells"][new.id] = submission["cells"].pop(old) | {"dataset": new.dataset, "method": new.method}
+    kept = {name: content for name, content in members.items() if old not in name}
+    written = {"cell.json": cell, "result.json": result}
+    return {
+        **kept,
+        **{member(new.id, name): json.dumps(document).encode() for name, document in written.items()},
+        member(new.id, "scores.npz"): members[member(old, "scores.npz")],
+        SUBMISSION: json.dumps(submission).encode(),
+    }
 
 
 def with_scores(content: bytes, method: str = "bce") -> Members:

@@ -15,6 +15,7 @@ from pmll_datasets.errors import DataError
 from ...errors import ConfigError, PmllError
 from ..problems import Problem
 from .answer import Answer, Trouble
+from .data_sets import loader
 from .limits import MEMORY, room_for_data, set_limits
 from .passes import run_passes
 
@@ -29,7 +30,7 @@ def main(argv: Sequence[str]) -> None:
     given = options.parse_args(argv)
     unlimited = set_limits(given.seconds)
     try:
-        answer = run_passes(given.package, given.data_root, without_data=given.without_data, room=room_for_data)
+        answer = run_passes(given.package, None if given.without_data else loader(given.data_root, room_for_data))
     except MemoryError:
         answer = Answer.of("", [Problem("", f"needs more than {MEMORY >> 20:,} MiB of memory to be checked")])
     except (DataError, ConfigError) as error:

@@ -110,7 +110,7 @@ def _faults(entry: Entry, rules: Rules) -> Iterator[str]:
     if entry.method not in (STORED, DEFLATED):
         yield f"is compressed by method {entry.method}, not stored or deflated"
     if not entry.plain:
-        yield "has an extra field or a comment"
+        yield "has an extra field or a comment, or is of a newer format"
     if entry.size > rules.largest(name):
         yield f"has {entry.size:,} bytes, at most {rules.largest(name):,} are allowed"
     if entry.size > RATIO * entry.packed:

@@ -21,7 +21,10 @@ Room: TypeAlias = Callable[[], AbstractContextManager[None]]
 
 
 def request_problem(cell: Cell) -> str | None:
-    """Why no data set, regime or mask of this version is what a cell names; None if one is."""
+    """Why no data set, regime or mask of this version is what a cell names; None if one is.
+
+    Nothing may be written in two ways: a cell would have two ids.
+    """
     options = {name: value for name, value in cell.options.items() if name != "subset"}
     subset = cell.options.get("subset", 1)
     if type(subset) is not int or subset < 1:
@@ -32,7 +35,7 @@ def request_problem(cell: Cell) -> str | None:
         except DataError as error:
             return str(error)
         if canonical({name: resolved[name] for name in options}) != canonical(options):
-            return "has options that are not written as this version writes them"
+            return "the options of the data set are not written as this version writes them"
     return _mask_problem(cell)
 
 
@@ -43,6 +46,8 @@ def _mask_problem(cell: Cell) -> str | None:
         return f"the mask {cell.mask!r} does not fit the regime {cell.regime!r}"
     if cell.mask.startswith("list/"):
         return "the mask is a file, which a package does not hold: use a rule with a name"
+    if cell.mask_seed and not cell.noise and not (cell.mask in RULES and RULES[cell.mask].seeded):
+        return f"the mask {cell.mask!r} is the same for all mask seeds, so that the mask seed is 0"
     if cell.mask != "none" and cell.regime not in (RULES[cell.mask].draws if cell.mask in RULES else ()):
         return f"the mask {cell.mask!r} is not a rule of the regime {cell.regime!r}"
     return None

@@ -46,7 +46,7 @@ def text_problems(archive: Archive) -> Iterator[Problem]:
         if name == ENVIRONMENT or name.startswith("methods/"):
             yield from capped(line_problems(archive.read(name), name), name)
     listed = {} if submission is None else submission.cells
-    for cell in cell_ids(archive) | set(listed):
+    for cell in sorted(cell_ids(archive) | set(listed)):
         yield from _cell_problems(archive, cell, submission)
 
 
@@ -145,19 +145,19 @@ def _disagreements(cell: str, record: CellRecord, result: Result) -> Iterator[Pr
 
 
 def _identity_problems(archive: Archive, cell: str, result: Result) -> Iterator[Problem]:
-    name, method, revision = member(cell, "result.json"), result.method, str(result.revision)
+    name, method, revision = member(cell, "result.json"), result.method, result.revision
     if result.cell_id != cell:
         yield Problem(name, f"is about the cell {result.cell_id}")
     for text in dict.fromkeys((method, result.label)):
         if (like := built_in_like(text)) not in (None, method):
             yield Problem(name, f"the name {shown(text)} could be taken for that of the built-in method {like}")
     if method in REGISTRY:
-        current = str(REGISTRY[method].revision)
-        if revision != current:
-            yield Problem(name, f"is of revision {shown(revision)} of {method}, this version has revision {current}")
+        if revision != REGISTRY[method].revision:  # "1" is not 1: it would give the cell a second id
+            what = f"is of revision {shown(repr(revision))} of {method}, this version has {REGISTRY[method].revision}"
+            yield Problem(name, what)
         return
-    if not (found := re.fullmatch(r"\d{1,9}\+([0-9a-f]{64})", revision)):
-        what = f"has the revision {shown(revision)}: {method} is not built in, so its digest must follow a +"
+    if not (found := re.fullmatch(r"\d{1,9}\+([0-9a-f]{64})", str(revision))):
+        what = f"has the revision {shown(repr(revision))}: {method} is not built in, so its digest must follow a +"
         yield Problem(name, what)
         return
     code = f"methods/{method}.py"

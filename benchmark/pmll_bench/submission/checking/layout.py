@@ -18,6 +18,7 @@ _CENTRAL = struct.Struct("<4s6H3L5H2L")
 _LOCAL = struct.Struct("<4s5H3L2H")
 _SIZES64 = struct.Struct("<2H2Q")  # the only extra field: sizes of 8 bytes, which numpy always writes
 _FULL, _FULL16 = 0xFFFFFFFF, 0xFFFF
+_NEWEST = 45  # version of the format: the one with sizes of 8 bytes
 PER_MEMBER = 200  # bytes of the directory; a name has at most 90
 _TAIL = 22 + 65_535  # bytes at the end in which other readers look for the end record
 
@@ -46,7 +47,7 @@ class Entry:
     size: int
     kind: int
     folder: bool
-    plain: bool  # no extra field, no comment, first disk
+    plain: bool  # no extra field, no comment, first disk, no newer format
     offset: int
 
 
@@ -110,7 +111,7 @@ def entries(file: BinaryIO, directory: Directory) -> Iterator[Entry]:
     for number in range(directory.members):
         if content[position : position + 4] != b"PK\1\2" or position + _CENTRAL.size > len(content):
             raise BadLayout(f"has {directory.members:,} members, but its directory ends or is damaged after {number:,}")
-        _, _, _, flags, method, _, _, crc, packed, size, name, extra, comment, disk, _, mode, offset = (
+        _, _, version, flags, method, _, _, crc, packed, size, name, extra, comment, disk, _, mode, offset = (
             _CENTRAL.unpack_from(content, position)
         )
         position += _CENTRAL.size
@@ -123,7 +124,7 @@ def entries(file: BinaryIO, directory: Directory) -> Iterator[Entry]:
             size=size,
             kind=mode >> 16,
             folder=bool(mode & 0x10),
-            plain=not (extra or comment or disk),
+            plain=version <= _NEWEST and not (extra or comment or disk),
             offset=offset,
         )
         position += name + extra + comment
@@ -139,9 +140,11 @@ def data_start(file: BinaryIO, entry: Entry, end: int) -> int:
     """
     if entry.offset + _LOCAL.size > end:
         raise BadLayout("lies outside the archive")
-    sign, _, flags, method, _, _, crc, packed, size, name, extra = _LOCAL.unpack(_read(file, entry.offset, _LOCAL.size))
-    if sign != b"PK\3\4":
-        raise BadLayout("has no header at its place")
+    sign, version, flags, method, _, _, crc, packed, size, name, extra = _LOCAL.unpack(
+        _read(file, entry.offset, _LOCAL.size)
+    )
+    if sign != b"PK\3\4" or version > _NEWEST:
+        raise BadLayout("has no header at its place, or one of a newer format")
     start = entry.offset + _LOCAL.size + name + extra
     if start + entry.packed > end:
         raise BadLayout("lies outside the archive")

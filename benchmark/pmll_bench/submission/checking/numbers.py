@@ -10,6 +10,7 @@ from pmll_datasets.errors import DataError
 from pmll_datasets.regimes import mask_digest
 
 from ...metrics import Metrics, evaluate
+from ...plan.cell import canonical
 from ...running.train_set import seen_labels
 from ...store.result import Counts, Result
 from ..evidence import CheckedCell
@@ -46,6 +47,11 @@ def check_numbers(documents: CellDocuments, scores: bytes, load: Loaded | None) 
     if data is not None and data.fingerprint != result.cell.fingerprint:
         claimed = shown(result.cell.fingerprint)
         what = f"was made with a data set of the fingerprint {claimed}, {data.name} here has {data.fingerprint}"
+        return Found((Problem(name, what),))
+    if data is not None and canonical(data.options) != canonical(result.cell.options):
+        what = (
+            f"has the options {shown(canonical(result.cell.options))}, {data.name} here has {canonical(data.options)}"
+        )
         return Found((Problem(name, what),))
     images, classes = (result.scores.n, result.scores.c) if data is None else data.test.labels.shape
     arrays, problems = read_arrays(scores, images, classes, file)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from ..package import member
 from ..problems import Problem, Rejected
 from .answer import Answer
 from .container import PACKAGE, Archive, open_archive
-from .data_sets import Loaded, Room, loader
+from .data_sets import Loaded
 from .documents import cell_ids, documents_in, submission_in, text_problems
 from .numbers import check_numbers
 from .source import digest_of_file, open_package
@@ -22,10 +21,8 @@ from .source import digest_of_file, open_package
 MOST = 1_000  # problems and warnings that are listed one by one
 
 
-def run_passes(
-    path: Path, data_root: Path | None = None, *, without_data: bool = False, room: Room = nullcontext
-) -> Answer:
-    """Check a package in this process. `room` is entered while one of our data sets is loaded.
+def run_passes(path: Path, load: Loaded | None) -> Answer:
+    """Check a package in this process. `load` gives our data sets; without it, nothing is compared with them.
 
     Raises `DataError` if a data set cannot be used on this machine, `ConfigError` if the file cannot be read.
     """
@@ -33,11 +30,10 @@ def run_passes(
         with open_package(path) as (file, size):
             package = digest_of_file(file)
             archive, problems = open_archive(file, size, PACKAGE)
-            if not problems:
-                problems = _listed(text_problems(archive))
+            problems = problems or _listed(text_problems(archive))
             if problems:
                 return Answer.of(package, _listed(iter(problems)))
-            return _numbers(package, archive, None if without_data else loader(data_root, room))
+            return _numbers(package, archive, load)
     except Rejected as error:
         return Answer.of("", error.found)
 
@@ -51,9 +47,18 @@ def _numbers(package: str, archive: Archive, load: Loaded | None) -> Answer:
         problems += found.problems
         warnings += found.warnings
         if found.checked is not None:
+            warnings += _repeated(cell, found.checked, cells)
             cells[cell] = found.checked
     submission = submission_in(archive)
     return Answer.of(package, _listed(iter(problems)), _listed(iter(warnings)), submission, cells)
+
+
+def _repeated(cell: str, checked: CheckedCell, others: Mapping[str, CheckedCell]) -> Iterator[Problem]:
+    """A warning if an earlier cell has the same scores: only a method that uses no seed and no label gives them."""
+    for other, found in others.items():
+        if found.scores == checked.scores:
+            yield Problem(member(cell, "scores.npz"), f"has the scores of the cell {other}")
+            return
 
 
 def _listed(problems: Iterator[Problem]) -> list[Problem]:

@@ -13,8 +13,10 @@ from .options import STORE, Datasets, Json, Methods, Root
 from .output import print_json, tell
 from .packed import document, remarks, text
 from .revisions import revisions
+from .submit_check import check
 
 submit = typer.Typer(cls=Group, no_args_is_help=True, help="Make and check packages of results for a board.")
+submit.command(cls=Command, no_args_is_help=True)(check)
 
 
 @submit.command(cls=Command, no_args_is_help=True)

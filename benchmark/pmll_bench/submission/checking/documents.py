@@ -18,6 +18,7 @@ from ...store.document import Record
 from ...store.records import CellRecord
 from ...store.result import Result
 from ..package import ENVIRONMENT, SUBMISSION, Submission, member
+from ..places import without_places
 from ..problems import Problem
 from .container import Archive, chunks, shown
 from .names import built_in_like
@@ -139,9 +140,10 @@ def _disagreements(cell: str, record: CellRecord, result: Result) -> Iterator[Pr
     for field in ("cell", "settings", "recipe", "label", "track", "stated"):
         if getattr(record, field) != getattr(result, field):
             yield Problem(name, f"{field} differs from that in result.json")
-    where = record.where
-    if where.root is not None or where.mask is not None or re.search(r"[/\\]", where.target):
+    if without_places(record, result) != (record, result) or re.search(r"[/\\]", record.where.target):
         yield Problem(name, "names places of files on a machine; 'submit pack' leaves them out")
+    if result.deterministic and result.seed:
+        yield Problem(member(cell, "result.json"), f"has the seed {result.seed}, and says that no seed has an effect")
 
 
 def _identity_problems(archive: Archive, cell: str, result: Result) -> Iterator[Problem]:

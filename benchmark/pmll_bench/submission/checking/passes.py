@@ -43,18 +43,19 @@ def _numbers(package: str, archive: Archive, load: Loaded | None) -> Answer:
     warnings: list[Problem] = []
     cells: dict[str, CheckedCell] = {}
     for cell in sorted(cell_ids(archive)):
-        found = check_numbers(documents_in(archive, cell), archive.read(member(cell, "scores.npz")), load)
+        documents = documents_in(archive, cell)
+        found = check_numbers(documents, archive.read(member(cell, "scores.npz")), load)
         problems += found.problems
         warnings += found.warnings
         if found.checked is not None:
-            warnings += _repeated(cell, found.checked, cells)
+            warnings += () if documents.result.deterministic else _repeated(cell, found.checked, cells)
             cells[cell] = found.checked
     submission = submission_in(archive)
     return Answer.of(package, _listed(iter(problems)), _listed(iter(warnings)), submission, cells)
 
 
 def _repeated(cell: str, checked: CheckedCell, others: Mapping[str, CheckedCell]) -> Iterator[Problem]:
-    """A warning if an earlier cell has the same scores: only a method that uses no seed and no label gives them."""
+    """A warning if an earlier cell has the same scores, as two masks or seeds never give."""
     for other, found in others.items():
         if found.scores == checked.scores:
             yield Problem(member(cell, "scores.npz"), f"has the scores of the cell {other}")

@@ -111,6 +111,8 @@ def test_the_examples_of_reports_run_on_a_store(
     monkeypatch.setattr("http.server.ThreadingHTTPServer.serve_forever", lambda self: None)
     write_site({"index.html": b"<!doctype html>"}, Path("board"))
     assert command("submit", "pack", "--methods", "bce", "--author", "A. Author", "-o", "bce.zip").code == 0
+    if words == ["submit", "check"]:
+        assert command("submit", "pack", "--author", "A. Author", "--methods", "dualcoop", "-o", "my.zip").code == 0
     run_examples(command, words, finished)
 
 

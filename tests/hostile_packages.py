@@ -15,8 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from archives import names
 from pmll_bench.plan.cell import Cell
 from pmll_bench.store.store import Store
+from pmll_bench.submission.checking.data_sets import loader
+from pmll_bench.submission.checking.passes import run_passes
 from pmll_bench.submission.package import SUBMISSION, Submission, SubmittedCell, member
 from scored_results import finish, noisy
 
@@ -98,9 +101,9 @@ def changed(members: Members, name: str, **values: Any) -> Members:
     return {**members, name: json.dumps(document).encode()}
 
 
-def forged(members: Members, method: str = "bce", **values: Any) -> Members:
+def forged(members: Members, of: str = "bce", **values: Any) -> Members:
     """Members in which a cell says other things about itself, with a new id everywhere, as a careful forger does."""
-    old = cell_of(members, method)
+    old = cell_of(members, of)
     cell, result = (json.loads(members[member(old, name)]) for name in ("cell.json", "result.json"))
     new = Cell(**{**result["cell"], **values})
     for document in (cell, result):
@@ -161,3 +164,17 @@ def many_entries(number: int, *, said: int | None = None, size: int | None = Non
     large = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, said, said, length, 0)
     locator = struct.pack("<4sLQL", b"PK\6\7", 0, len(directory), 1)
     return directory + large + locator + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0, 0)
+
+
+def refused(folder: Path, content: bytes) -> str:
+    """Why a package is refused: a line per problem, with member, row and reason.
+
+    Fails if the package passes, or if anything but the unchanged package is in the folder afterwards.
+    """
+    path = folder / "package.zip"
+    path.write_bytes(content)
+    problems = run_passes(path, loader(None)).problems
+    assert problems, "the package passed"
+    assert names(folder) == {path.name}
+    assert path.read_bytes() == content
+    return "\n".join(f"{each.member}, row {each.row}: {each.what}" for each in problems)

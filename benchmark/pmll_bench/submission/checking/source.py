@@ -27,20 +27,27 @@ def open_package(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    except IsADirectoryError:
-        raise Rejected(str(path), [Problem("", "is a folder, not a file")]) from None
     except OSError as error:
         raise ConfigError(f"cannot read the package: {error.strerror}", where=str(path)) from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
-        if stat.S_ISDIR(status.st_mode):
-            raise Rejected(str(path), [Problem("", "is a folder, not a file")])
-        if not stat.S_ISREG(status.st_mode):
-            raise Rejected(str(path), [Problem("", "is a pipe or a device, not a file")])
-        if status.st_size > LARGEST:
-            what = f"has {status.st_size:,} bytes, at most {LARGEST:,} are allowed"
+        if (what := _fault(status)) is not None:
             raise Rejected(str(path), [Problem("", what)])
-        yield file, status.st_size
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            yield file, status.st_size
+    finally:
+        os.close(descriptor)
+
+
+def _fault(status: os.stat_result) -> str | None:
+    """Why a file cannot be a package, judged by its kind and its size."""
+    if stat.S_ISDIR(status.st_mode):
+        return "is a folder, not a file"
+    if not stat.S_ISREG(status.st_mode):
+        return "is a pipe or a device, not a file"
+    if status.st_size > LARGEST:
+        return f"has {status.st_size:,} bytes, at most {LARGEST:,} are allowed"
+    return None
 
 
 def digest_of_file(file: BinaryIO) -> str:

@@ -42,11 +42,14 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def docs(session: nox.Session) -> None:
-    """Build the site into `site`; a dead link, a missing anchor or a page outside the navigation is an error."""
+    """Build the site into `site`, with the board of the committed results. A dead link or anchor is an error."""
     site = session.posargs[0] if session.posargs else "site"
     with tempfile.TemporaryDirectory() as doctrees:
         strict = ("-q", "--fail-on-warning", "--keep-going", "--fresh-env", "--doctree-dir", doctrees)
         session.run(sys.executable, "-m", "sphinx", *strict, "--conf-dir", "docs", ".", site)
+    if Path("results", "board").is_dir():
+        build = ("board", "build", "--root", "results/board", "--out", str(Path(site, "board")))
+        session.run(sys.executable, "-m", "pmll_bench", *build)
     remote = r"<(?:script|link|img|iframe)[^>]*(?:src|href)=\"(?:https?:)?//"
     if loaded := [str(page) for page in Path(site).rglob("*.html") if re.search(remote, page.read_text("utf-8"))]:
         session.error(f"pages that load something from elsewhere: {', '.join(loaded)}")
@@ -54,7 +57,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def wheel(session: nox.Session) -> None:
-    """Build the wheel, install it outside the checkout and run the smoke track from there."""
+    """Build the wheel, install it outside the checkout, and from there run the smoke track and build its board."""
     with tempfile.TemporaryDirectory() as name:
         away = Path(name).resolve()
         site = away / "site"
@@ -69,6 +72,7 @@ def wheel(session: nox.Session) -> None:
                 session.error(f"the checkout was used instead of the wheel: {version}")
             smoke = ("run", "--track", "smoke", "--ratios", "0.5", "--subset", "100")
             session.run(command, *smoke, env=only_wheel, external=True)
+            session.run(command, "board", "build", "--out", str(away / "board"), env=only_wheel, external=True)
 
 
 @nox.session(venv_backend="none")

@@ -125,6 +125,18 @@ def test_a_row_opens_below_itself_with_its_evidence(visit: Visit) -> None:
     assert not details.is_visible()
 
 
+def test_the_link_to_the_content_changes_nothing(visit: Visit) -> None:
+    page = visit("tables/voc2007-partial.html")
+    page.locator("tbody .hide").first.click()
+    page.keyboard.press("Tab")
+    page.locator(".skip").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**#main")
+    assert len(slugs(page)) == 2
+    page.get_by_role("button", name="Show all rows").click()
+    assert (len(slugs(page)), page.url.rpartition("/")[2]) == (3, "voc2007-partial.html")
+
+
 def test_the_address_keeps_everything(visit: Visit) -> None:
     page = visit(f"{TABLE}#trust=1&hide=cmd,sarl&sort=train:descending&open=dualcoop&columns=gap,train,flops")
 

@@ -70,7 +70,7 @@ function startTable(table) {
   const rows = [...table.querySelectorAll("tr[data-slug]")], ranked = rows.filter((row) => row.dataset.place);
   const usual = ranked.filter((row) => row.dataset.trust >= 2).length >= 2 ? "2" : "1";
   const boxes = [...form.querySelectorAll("input[name=column]")];
-  const byDefault = boxes.filter((box) => box.checked).map((box) => box.value).join();
+  const byDefault = boxes.filter((box) => box.defaultChecked).map((box) => box.value).join();
   const state = { hidden: new Set(), open: new Set(), sort: "" };
   let last = "";
 
@@ -253,7 +253,11 @@ function startTable(table) {
     apply();
   });
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") form.querySelector(".menu").open = false; });
-  window.addEventListener("hashchange", () => { recall(); apply(); });
+  window.addEventListener("hashchange", () => { // not for a link within the page
+    if (location.hash && !location.hash.includes("=")) return;
+    recall();
+    apply();
+  });
   form.hidden = false;
   recall();
   apply();

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any, TypeAlias
 
 from ...errors import ConfigError
+from ...report.tables.row import INFERRED, UNSTATED
 from .. import exports
 from ..records import Board, Change, MethodPage, Row, Table, Trust
 from . import figures
@@ -86,8 +87,7 @@ def _table(board: Board, table: Table, pictures: tuple[Scene, ...]) -> Files:
         columns=columns(table),
         intervals=intervals(table.ranked),
         pairs={"difference": _rounded(table.difference), "significant": _ones(table.significant)},
-        has_inferred=any(row.inferred for row in _rows(table)),
-        has_unstated=not all(row.stated for row in _rows(table)),
+        notes=_notes(table),
         figures=drawn,
         published=beside(table),
         pictures=pictures,
@@ -98,6 +98,17 @@ def _table(board: Board, table: Table, pictures: tuple[Scene, ...]) -> Files:
         found[f"data/{table.slug}/{row.slug}.yaml"] = exports.evaluation_yaml(table, row).encode()
         found[f"data/{table.slug}/{row.slug}.bib"] = exports.row_bibtex(table, row).encode()
     return found
+
+
+def _notes(table: Table) -> list[str]:
+    """The notes of a table, and what the signs behind names mean if none of them says it."""
+    signs = {
+        INFERRED: ("parts of the method are inferred or reconstructed.", any(row.inferred for row in _rows(table))),
+        UNSTATED: ("no source states this recipe.", not all(row.stated for row in _rows(table))),
+    }
+    said = {note[:1] for note in table.notes}
+    added = [f"{sign} {text}" for sign, (text, shown) in signs.items() if shown and sign not in said]
+    return [*added, *table.notes]
 
 
 def _rounded(difference: tuple[tuple[float, ...], ...]) -> list[list[float]]:
@@ -114,7 +125,8 @@ def _figures(table: Table) -> Iterator[dict[str, Any]]:
     most = f" of the first {figures.MOST} rows" if len(table.ranked) > figures.MOST else ""
     curves, cost = figures.curves(table), figures.cost(table)
     if curves is not None:
-        caption = f"mAP over the share of known labels{most}, with a band of its spread.{noise}"
+        band = "95 % interval" if table.ranked[0].numbers[0].spread == "half-width" else "± sd"
+        caption = f"mAP over the share of known labels{most}; band: {band}.{noise}"
         path = f"figures/{table.slug}-curves.svg"
         yield {"path": path, "content": curves, "alt": f"Lines of mAP over the ratio{most}", "caption": caption}
     if cost is not None:

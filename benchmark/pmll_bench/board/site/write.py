@@ -41,7 +41,7 @@ def write_site(files: Mapping[str, bytes], folder: Path) -> None:
     for path in files:
         if not _PATH.fullmatch(path) or path == MANIFEST:
             raise ValueError(f"not a path of a board: {path!r}")
-    old = _refuse_other_content(folder)
+    old = refuse_other_content(folder)
     digests = {path: hashlib.sha256(content).hexdigest() for path, content in sorted(files.items())}
     make_folder(folder)
     write_whole(folder / MANIFEST, _bytes({**old, **digests}))
@@ -61,6 +61,18 @@ def require_board(folder: Path) -> None:
         raise ConfigError("no board in this folder", where=str(folder), hint=hint)
 
 
+def refuse_other_content(folder: Path) -> Mapping[str, str]:
+    """The files of the board that is there. Raises `ConfigError` for a folder with anything but a board."""
+    found = _manifest(folder)
+    if found is not None:
+        return {path: digest for path, digest in found.files.items() if _PATH.fullmatch(path)}
+    with store_errors(folder):
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            what = "the folder has other content" if folder.is_dir() else "this is a file, not a folder"
+            raise ConfigError(what, where=str(folder), hint="give a new or an empty folder with --out")
+    return {}
+
+
 def _bytes(files: Mapping[str, str]) -> bytes:
     return Manifest(files=dict(sorted(files.items()))).model_dump_json(indent=1).encode() + b"\n"
 
@@ -73,18 +85,6 @@ def _manifest(folder: Path) -> Manifest | None:
         return Manifest.model_validate_json(content)
     except ValidationError:
         return None
-
-
-def _refuse_other_content(folder: Path) -> Mapping[str, str]:
-    """The files of the board that is there. Raises `ConfigError` for a folder with anything but a board."""
-    found = _manifest(folder)
-    if found is not None:
-        return {path: digest for path, digest in found.files.items() if _PATH.fullmatch(path)}
-    with store_errors(folder):
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            what = "the folder has other content" if folder.is_dir() else "this is a file, not a folder"
-            raise ConfigError(what, where=str(folder), hint="give a new or an empty folder with --out")
-    return {}
 
 
 def _remove(folder: Path, path: str, digest: str) -> None:

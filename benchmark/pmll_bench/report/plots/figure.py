@@ -75,6 +75,7 @@ def described_svg(draw: Callable[[], Figure], title: str, description: str) -> b
     """A figure as SVG for a page: its text stays text, and it has a title and a description for screen readers."""
     with mpl.rc_context({**_SETTINGS, "svg.fonttype": "none"}):
         text = _rendered(draw(), "svg", {"Title": title}).decode()
+    text = text.replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")  # Verdana is as wide
     return text.replace("</title>", f"</title>\n <desc>{escape(description)}</desc>", 1).encode()
 
 

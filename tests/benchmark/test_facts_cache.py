@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from command_line import method_file
+from pmll_bench.cli.describe import describe, describe_method
+from pmll_bench.cli.description import as_text
 from pmll_bench.plan import facts_cache
 from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
 from pmll_methods import registry
-from pmll_methods.method import MethodError
+from pmll_methods.method import REGISTRY, MethodError
 
 FINISHED = """
 import sys
@@ -61,6 +63,48 @@ def test_a_finished_grid_is_planned_and_shown_without_torch(tmp_path: Path) -> N
     assert first.stderr.splitlines()[-1] == "['torch', 'open_clip', 'torchvision']"
     assert second.stderr.splitlines()[-2:] == ["nothing to do: all 2 cells are done", "[]"]
     assert unfinished.stderr.splitlines()[-2:] == ["2 cells in 2 groups, 0 done", "[]"]
+
+
+SHOWN = """
+import sys
+from pmll_bench.cli import main
+for words in {every!r}:
+    try:
+        main(words)
+    except SystemExit as end:
+        assert not end.code
+print([name for name in ("torch", "open_clip", "torchvision", "sklearn") if name in sys.modules], file=sys.stderr)
+"""
+
+
+def test_every_method_that_one_was_shown_with_is_shown_without_torch(tmp_path: Path) -> None:
+    """The first `show` after an installation imports torch. It keeps what the others show, so that they need none."""
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    on = ["show", "scpnet", "--datasets", "voc2007", "--regime", "single-positive"]
+
+    def shown(*every: list[str]) -> tuple[str, str]:
+        command = [sys.executable, "-c", SHOWN.format(every=every)]
+        answer = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+        return answer.stdout, answer.stderr.splitlines()[-1]
+
+    first = shown(["show", "bce"], on)
+    assert first[1].startswith("['torch'")
+    assert shown(["show", "bce"], on) == (first[0], "[]")
+    text, imported = shown(["list", "methods"], *(["show", name] for name in REGISTRY))
+    assert imported == "[]"
+    assert text.endswith("".join(as_text(describe_method(registry.find(name))) + "\n" for name in REGISTRY))
+
+
+def test_methods_and_plans_are_looked_at_anew_after_a_change_of_the_code(
+    imported: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = describe("dualcoop")
+    imported.clear()
+    assert describe("dualcoop") == before
+    assert imported == []
+    monkeypatch.setattr(facts_cache, "_code", lambda: "of tomorrow")
+    assert describe("dualcoop") == before
+    assert "dualcoop" in imported
 
 
 def test_a_plain_method_of_one_s_own_needs_no_torch_to_be_planned(tmp_path: Path) -> None:

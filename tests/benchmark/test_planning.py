@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from layouts import write_coco
-from pmll_bench.cli.describe import as_text, describe
+from pmll_bench.cli.describe import describe
+from pmll_bench.cli.description import as_text
 from pmll_bench.errors import ConfigError
 from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request

@@ -10,7 +10,8 @@ import pytest
 
 from cub_attributes import ATTRIBUTES
 from layouts import voc_objects, write_voc
-from pmll_bench.cli.describe import as_text, describe
+from pmll_bench.cli.describe import describe
+from pmll_bench.cli.description import as_text
 from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
 from pmll_datasets import cub

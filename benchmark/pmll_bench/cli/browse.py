@@ -171,7 +171,7 @@ def show(
 
 def _print_description(described: dict[str, Any], found: list[dict[str, Any]], *, classes: bool) -> None:
     """Print a description and, for a data set, the counts of its labels."""
-    from .describe import as_text
+    from .description import as_text
 
     print(as_text(described))
     print_labels(found, classes=classes)

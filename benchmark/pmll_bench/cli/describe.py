@@ -1,15 +1,14 @@
-"""Describes methods, data sets, regimes, masks and tracks, as plain data and as text."""
+"""Describes methods, data sets, regimes, masks and tracks, as plain data."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, nearest
 from . import recipes
-from .recipes import short
 
 if TYPE_CHECKING:
     from pmll_methods.registry import Kind
@@ -105,21 +104,43 @@ def describe(name: str, datasets: Sequence[str] = (), regime: str = "", track: s
     name as a hint, and `MethodError` for a file without a method.
     """
     from pmll_datasets.registry import ALIASES, DATASETS, is_file
+    from pmll_methods.method import REGISTRY
+
+    from ..plan import facts_cache
 
     if name in DATASETS or name in ALIASES or is_file(name):
         return describe_dataset(name)
+    if name in REGISTRY:
+        if not datasets:
+            described: dict[str, Any] = facts_cache.kept("descriptions", _describe_all)[name]
+            return described
+        asked = [name, *datasets], regime, track
+        on_datasets: dict[str, Any] = facts_cache.kept(asked, lambda: _describe(name, datasets, regime, track))
+        return on_datasets
     known = [record["name"] for record in _methods()]
     if name in known or name.endswith(".py"):
-        from pmll_methods import registry
-
-        kind = registry.find(name)
-        own = regime or ("partial" if "partial" in kind.card.regimes else kind.card.regimes[0])
-        if datasets:
-            recipes.check(datasets, kind, own, track)
-        on = [recipes.resolved(kind, each, own, track) for each in datasets]
-        return describe_method(kind) | {"resolved": on}
+        return _describe(name, datasets, regime, track)
     hint = nearest(name, [*known, *DATASETS, *ALIASES], "see 'pmll-bench list methods' and 'pmll-bench list datasets'")
     raise ConfigError(f"unknown method or data set {name!r}", hint=hint)
+
+
+def _describe_all() -> dict[str, dict[str, Any]]:
+    """All built-in methods: they share most of the time that importing one of them takes."""
+    from pmll_methods import registry
+    from pmll_methods.method import REGISTRY
+
+    return {name: describe_method(registry.find(name)) for name in REGISTRY}
+
+
+def _describe(name: str, datasets: Sequence[str], regime: str, track: str) -> dict[str, Any]:
+    """A method, with its settings and recipe on some data sets."""
+    from pmll_methods import registry
+
+    kind = registry.find(name)
+    own = regime or ("partial" if "partial" in kind.card.regimes else kind.card.regimes[0])
+    if datasets:
+        recipes.check(datasets, kind, own, track)
+    return describe_method(kind) | {"resolved": [recipes.resolved(kind, each, own, track) for each in datasets]}
 
 
 def describe_dataset(name: str) -> dict[str, Any]:
@@ -199,93 +220,3 @@ def _track(track: Any, kind: Kind) -> dict[str, Any]:
         "source": track.source,
         "values": [dataclasses.asdict(values) for values in track.values],
     }
-
-
-def as_text(described: Mapping[str, Any]) -> str:
-    """A description as text; only the resolved values if data sets were requested."""
-    if described.get("resolved"):
-        about = f"{described['name']} (revision {described['revision']}): {described['title']}"
-        return "\n".join([about, *(line for each in described["resolved"] for line in recipes.as_lines(each))])
-    lines = _dataset_lines(described) if described["kind"] == "data set" else _method_lines(described)
-    return "\n".join(lines)
-
-
-def _dataset_lines(about: Mapping[str, Any]) -> Iterator[str]:
-    counts = about["counts"] or {}
-    aliases = f" (also: {', '.join(about['aliases'])})" if about["aliases"] else ""
-    yield f"{about['name']}{aliases}: {about['title']}"
-    yield ""
-    for split in ("train", "test"):
-        yield f"  {split:8} {f'{counts[split]:,} images' if counts else 'depends on the files'}"
-    if not about["verified"]:
-        yield f"  {UNVERIFIED}: not checked against the official split files"
-    yield f"  {'classes':8} {about['classes'] or 'depends on the files'}"
-    yield f"  {'layout':8} {about['layout'] or 'embedded, no files needed'}"
-    yield from _section("options (--set data.NAME=VALUE)")
-    for name, option in about["options"].items():
-        yield f"  {name} = {option['default']}    {option['meaning']}: {option['values']}"
-        for regime, value in option["paper"].items():
-            yield f"      {value}{'' if regime == '*' else f' in {regime}'} on the track paper"
-    if not about["options"]:
-        yield "  none"
-
-
-def _method_lines(about: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{about['name']} (revision {about['revision']}): {about['title']}"
-    yield ""
-    yield f"  paper    {about['paper']}"
-    yield f"  trains   {about['trains']}"
-    yield f"  regimes  {', '.join(about['regimes'])}"
-    yield f"  status   {about['status']}"
-    for number, tower in enumerate(about["towers"]):
-        seen = "; ".join(filter(None, [tower["data"], tower["warning"]]))
-        yield f"  {'' if number else 'towers':8} {tower['name']}: pretrained on {seen}"
-    if not about["grouped"]:
-        yield "  groups   none: cells train one by one; after a kill a cell restarts unless the method saves its state"
-    if about["deterministic"]:
-        yield "  seeds    deterministic: trained once per mask, for all seeds"
-    if not about["logits"]:
-        yield "  scores   not logits of P(present): thresholded F1 is omitted"
-    yield from _section("inferred (left open by the paper and its code)")
-    yield from (f"  - {choice}" for choice in about["inferred"] or ["nothing stated"])
-    if about["differs"]:
-        yield from _section("differences from released code (in brackets: how to restore its behaviour)")
-        yield from (f"  - {choice}" for choice in about["differs"])
-    yield from _section(f"settings (--set {about['name']}.NAME=VALUE)")
-    for setting in about["settings"]:
-        source = f"  [{setting['source']}]" if setting["source"] else ""
-        yield f"  {setting['name']} = {setting['default']}    ({setting['type']}) {setting['meaning']}{source}"
-    if not about["settings"]:
-        yield "  none"
-    for name, track in about["tracks"].items():
-        yield from _section(f"track {name} (--track {name}; --set recipe.NAME=VALUE)")
-        yield from _recipe_lines(track)
-
-
-def _recipe_lines(track: Mapping[str, Any]) -> Iterator[str]:
-    from pmll_methods.recipe import Recipe
-
-    usual = {field.name: field.default for field in dataclasses.fields(Recipe)}
-    for title in ("recipe", "frozen"):
-        if track[title] is not None:
-            own = {k: v for k, v in track[title].items() if v and (tuple(v) if isinstance(v, list) else v) != usual[k]}
-            yield f"  {title:8} " + ", ".join(f"{name} {short(value)}" for name, value in own.items())
-    if track["settings"]:
-        yield "  settings " + ", ".join(_overridden(track["settings"], track["defaults"]))
-    if track["frozen_settings"]:
-        yield "  on a frozen trunk " + ", ".join(f"{n} {short(value)}" for n, value in track["frozen_settings"].items())
-    for values in track["values"]:
-        where = ", ".join([*values["datasets"], *values["regimes"]]) or "everywhere"
-        recipe = {name: value for part in ("recipe", "frozen") for name, value in values[part].items()}
-        changes = [f"{name} {short(value)}" for name, value in recipe.items()]
-        changes += _overridden(values["settings"], track["defaults"])
-        yield f"  {where}: {', '.join(changes) or 'as above'}  [{values['source']}]"
-
-
-def _overridden(settings: Mapping[str, Any], usual: Mapping[str, Any]) -> list[str]:
-    return [f"{name} {short(value)} (default {short(usual[name])})" for name, value in settings.items()]
-
-
-def _section(title: str) -> Iterator[str]:
-    yield ""
-    yield title

@@ -1,4 +1,5 @@
-// A board's table: sort, find, hide rows and rank what is left, choose columns, open rows, copy. All of it is in the address.
+// A board's table: sort, find, hide rows and rank what is left, choose columns, open rows, copy.
+// The address has all of it.
 "use strict";
 
 // ---- ranks: the same functions as in statistics/ranks.py, which a test compares with these
@@ -13,7 +14,9 @@ function rankIntervals(difference, significant) {
 }
 
 function compare(one, other) {
-  for (let k = 0; k < Math.min(one.length, other.length); k++) if (one[k] !== other[k]) return one[k] - other[k];
+  for (let k = 0; k < Math.min(one.length, other.length); k++) {
+    if (one[k] !== other[k]) return one[k] - other[k];
+  }
   return one.length - other.length;
 }
 
@@ -55,9 +58,13 @@ if (["light", "dark"].includes(kept())) root.dataset.theme = kept();
 
 function startTheme() {
   const button = document.querySelector(".theme");
-  const dark = () => root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  const say = () => { button.textContent = dark() ? "Light" : "Dark"; button.setAttribute("aria-label", `Use ${dark() ? "light" : "dark"} colours`); };
-  button.addEventListener("click", () => { root.dataset.theme = dark() ? "light" : "dark"; kept(root.dataset.theme); say(); });
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const dark = () => root.dataset.theme ? root.dataset.theme === "dark" : system.matches;
+  const say = () => { button.textContent = dark() ? "Light" : "Dark"; };
+  button.addEventListener("click", () => {
+    root.dataset.theme = kept(dark() ? "light" : "dark");
+    say();
+  });
   button.hidden = false;
   say();
 }
@@ -78,7 +85,8 @@ function startTable(table) {
   document.getElementById("details").remove();
 
   function inPlace(row) { // the details of a row, in a row of their own below it
-    const cell = document.createElement("td"), line = document.createElement("tr"), button = row.querySelector(".open");
+    const cell = document.createElement("td"), line = document.createElement("tr");
+    const button = row.querySelector(".open");
     line.className = "opened";
     line.id = `details-${row.dataset.slug}`;
     line.hidden = true;
@@ -86,8 +94,16 @@ function startTable(table) {
     line.append(cell);
     [row, ...followers(row)].at(-1).after(line);
     button.setAttribute("aria-controls", line.id);
-    button.addEventListener("click", () => { toggle(state.open, row.dataset.slug); apply(); });
-    row.querySelector(".hide").addEventListener("click", () => { const next = neighbour(row); state.hidden.add(row.dataset.slug); apply(); next?.focus(); });
+    button.addEventListener("click", () => {
+      if (!state.open.delete(row.dataset.slug)) state.open.add(row.dataset.slug);
+      apply();
+    });
+    row.querySelector(".hide").addEventListener("click", () => {
+      const next = neighbour(row);
+      state.hidden.add(row.dataset.slug);
+      apply();
+      next.focus();
+    });
     for (const each of row.querySelectorAll(".open, .hide")) each.hidden = false;
   }
 
@@ -96,23 +112,17 @@ function startTable(table) {
     return (shown[at + 1] || shown[at - 1])?.querySelector(".hide") || form.querySelector(".reset");
   }
 
-  function toggle(set, value) { if (!set.delete(value)) set.add(value); }
-
-  function cellOf(row, key) {
-    const fixed = { rank: ".rank", name: "th", map: ".map", trust: ".trusted" };
-    return row.querySelector(fixed[key] || `[data-column="${CSS.escape(key)}"]`);
-  }
-
-  function valueOf(row, key) {
-    const cell = cellOf(row, key);
-    return key === "name" ? cell.innerText.trim().toLowerCase() : cell.dataset.value === "" ? NaN : Number(cell.dataset.value);
+  function valueOf(cell) {
+    if (cell.tagName === "TH") return cell.innerText.trim().toLowerCase();
+    return cell.dataset.value === "" ? NaN : Number(cell.dataset.value);
   }
 
   function apply() {
     const words = form.q.value.toLowerCase().split(/\s+/).filter(Boolean), least = Number(form.trust.value);
     for (const row of rows) {
-      const found = words.every((word) => row.dataset.search.includes(word)) && !state.hidden.has(row.dataset.slug);
-      row.hidden = !found || (row.dataset.place !== undefined && Number(row.dataset.trust) < least);
+      const found = words.every((word) => row.dataset.search.includes(word));
+      const trusted = !row.dataset.place || Number(row.dataset.trust) >= least;
+      row.hidden = !found || !trusted || state.hidden.has(row.dataset.slug);
       const open = state.open.has(row.dataset.slug);
       row.querySelector(".open").setAttribute("aria-expanded", open);
       for (const line of followers(row)) line.hidden = row.hidden || (line.className === "opened" && !open);
@@ -124,16 +134,18 @@ function startTable(table) {
     remember();
   }
 
-  function followers(row) {
+  function followers(row) { // its reason and its details
     const found = [];
-    for (let next = row.nextElementSibling; next && !next.dataset.slug; next = next.nextElementSibling) found.push(next);
+    let next = row;
+    while ((next = next.nextElementSibling) && !next.dataset.slug) found.push(next);
     return found;
   }
 
   function rank() {
     const shown = ranked.filter((row) => !row.hidden), places = shown.map((row) => Number(row.dataset.place));
     const significant = among(pairs.significant, places);
-    const intervals = rankIntervals(among(pairs.difference, places), significant), tied = letters(significant);
+    const intervals = rankIntervals(among(pairs.difference, places), significant);
+    const tied = letters(significant);
     shown.forEach((row, i) => {
       const [best, worst] = intervals[i], cell = row.querySelector(".rank");
       cell.textContent = best === worst ? `${best}` : `${best}–${worst}`;
@@ -144,31 +156,37 @@ function startTable(table) {
     const first = intervals.filter(([best]) => best === 1).length;
     const said = shown.length === ranked.length ? `All ${ranked.length} ranked rows are shown.`
       : `${shown.length} of ${ranked.length} ranked rows are shown; ranks and ties are among these.`;
-    const text = shown.length ? `${said} ${first === 1 ? "One row" : `${first} rows`} can be first.` : "No ranked row is shown.";
+    const led = first === 1 ? "One row can be first." : `${first} rows can be first.`;
+    say(shown.length ? `${said} ${led}` : "No ranked row is shown.");
+  }
+
+  function say(text) { // to screen readers, too, but not twice
     if (text !== last) status.textContent = last = text;
   }
 
   function order() {
     const [key, direction] = state.sort.split(":"), sign = direction === "descending" ? -1 : 1;
-    for (const head of table.querySelectorAll("th[data-key]")) {
-      if (head.dataset.key === key) head.setAttribute("aria-sort", direction); else head.removeAttribute("aria-sort");
-    }
+    for (const head of table.querySelectorAll("th[aria-sort]")) head.removeAttribute("aria-sort");
+    const head = table.querySelector(`th[data-key="${CSS.escape(key)}"]`);
+    head?.setAttribute("aria-sort", direction);
     const before = (one, other) => {
-      const [a, b] = [valueOf(one, key), valueOf(other, key)];
+      const [a, b] = [one, other].map((row) => valueOf(row.cells[head.cellIndex]));
       if (typeof a === "string") return sign * a.localeCompare(b, "en");
-      if (Number.isNaN(a) || Number.isNaN(b)) return Number.isNaN(a) - Number.isNaN(b); // no value: last in any order
+      if (Number.isNaN(a) || Number.isNaN(b)) return Number.isNaN(a) - Number.isNaN(b); // last in any order
       return sign * (a - b);
     };
     for (const body of table.tBodies) {
-      const own = [...body.children].filter((row) => row.dataset.slug), first = rows.filter((row) => row.parentNode === body);
-      const sorted = key ? first.sort(before) : first;
-      if (own.some((row, at) => row !== sorted[at])) for (const row of sorted) body.append(row, ...followers(row));
+      const now = [...body.children].filter((row) => row.dataset.slug);
+      const first = rows.filter((row) => row.parentNode === body), sorted = head ? first.sort(before) : first;
+      if (now.every((row, at) => row === sorted[at])) continue; // a row that is moved loses the focus
+      for (const row of sorted) body.append(row, ...followers(row));
     }
   }
 
   function chooseColumns() {
     for (const box of boxes) {
-      for (const cell of table.querySelectorAll(`[data-column="${CSS.escape(box.value)}"]`)) cell.hidden = !box.checked;
+      const cells = table.querySelectorAll(`[data-column="${CSS.escape(box.value)}"]`);
+      for (const cell of cells) cell.hidden = !box.checked;
     }
     const span = 7 + boxes.filter((box) => box.checked).length;
     for (const cell of table.querySelectorAll(".opened > td, .section > th")) cell.colSpan = span;
@@ -177,7 +195,8 @@ function startTable(table) {
   // ---- the address
 
   function remember() {
-    const found = new URLSearchParams(), checked = boxes.filter((box) => box.checked).map((box) => box.value).join();
+    const checked = boxes.filter((box) => box.checked).map((box) => box.value).join();
+    const found = new URLSearchParams();
     if (form.q.value) found.set("q", form.q.value);
     if (form.trust.value !== usual) found.set("trust", form.trust.value);
     if (state.hidden.size) found.set("hide", [...state.hidden].join());
@@ -185,33 +204,37 @@ function startTable(table) {
     if (state.sort) found.set("sort", state.sort);
     if (checked !== byDefault) found.set("columns", checked);
     const text = found.toString().replaceAll("%2C", ",").replaceAll("%3A", ":");
-    if (text !== location.hash.slice(1)) history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search);
+    const address = text ? `#${text}` : location.pathname + location.search;
+    if (text !== location.hash.slice(1)) history.replaceState(null, "", address);
   }
 
   function recall() {
     const found = new URLSearchParams(location.hash.slice(1)), slugs = rows.map((row) => row.dataset.slug);
-    const listed = (name) => new Set((found.get(name) || "").split(",").filter((slug) => slugs.includes(slug)));
+    const words = (name) => (found.get(name) || "").split(",");
+    const listed = (name) => new Set(words(name).filter((slug) => slugs.includes(slug)));
     form.q.value = found.get("q") || "";
     state.hidden = listed("hide");
     state.open = listed("open"); // and shown, unless the address says otherwise
-    const levels = ranked.filter((row) => state.open.has(row.dataset.slug)).map((row) => Number(row.dataset.trust));
-    form.trust.value = ["1", "2", "3"].includes(found.get("trust")) ? found.get("trust") : Math.min(usual, ...levels);
+    const opened = ranked.filter((row) => state.open.has(row.dataset.slug));
+    const least = Math.min(usual, ...opened.map((row) => Number(row.dataset.trust)));
+    form.trust.value = ["1", "2", "3"].includes(found.get("trust")) ? found.get("trust") : least;
     const sort = /^(\w+):(ascending|descending)$/.exec(found.get("sort") || "");
-    state.sort = sort && table.querySelector(`th[data-key="${sort[1]}"]`) ? sort[0] : "";
+    state.sort = sort ? sort[0] : "";
     const columns = (found.get("columns") ?? byDefault).split(",");
     for (const box of boxes) box.checked = columns.includes(box.value);
   }
 
   // ---- copies of what is shown
 
-  function copied(form) {
-    const lines = [table.tHead.rows[0], ...rows.filter((row) => !row.hidden).sort((a, b) => a.compareDocumentPosition(b) & 4 ? -1 : 1)];
-    const cells = lines.map((line) => [...line.cells].filter((cell) => !cell.hidden && !cell.matches(".tools, .drawn"))
+  function copied(kind) {
+    const shown = [...table.querySelectorAll("tr[data-slug]")].filter((row) => !row.hidden);
+    const lines = [table.tHead.rows[0], ...shown].map((row) => [...row.cells]
+      .filter((cell) => !cell.hidden && !cell.matches(".tools, .drawn"))
       .map((cell) => cell.innerText.replace(/\s+/g, " ").trim()));
-    if (form === "csv") return cells.map((line) => line.map(guarded).join()).join("\n") + "\n";
-    const escaped = cells.map((line) => line.map((text) => text.replace(/[\\|*`<]/g, "\\$&")));
-    return [escaped[0], escaped[0].map((_, i) => i === 2 || i === 4 ? "---" : "---:"), ...escaped.slice(1)]
-      .map((line) => `| ${line.join(" | ")} |`).join("\n") + "\n";
+    if (kind === "csv") return lines.map((line) => line.map(guarded).join()).join("\n") + "\n";
+    const [head, ...body] = lines.map((line) => line.map((text) => text.replace(/[\\|*`<]/g, "\\$&")));
+    const sides = head.map((_, i) => i === 2 || i === 4 ? "---" : "---:"); // method and trust are text
+    return [head, sides, ...body].map((line) => `| ${line.join(" | ")} |`).join("\n") + "\n";
   }
 
   function guarded(text) { // a spreadsheet takes a text that starts like this for a formula
@@ -219,8 +242,8 @@ function startTable(table) {
     return /[",\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
   }
 
-  async function copy(form) {
-    const text = copied(form);
+  async function copy(kind) {
+    const text = copied(kind);
     try {
       await navigator.clipboard.writeText(text);
     } catch { // not allowed here: the older way
@@ -231,7 +254,7 @@ function startTable(table) {
       document.execCommand("copy");
       area.remove();
     }
-    status.textContent = last = `Copied as ${form === "csv" ? "CSV" : "Markdown"}: the rows and columns that are shown.`;
+    say(`Copied as ${kind === "csv" ? "CSV" : "Markdown"}: the rows and columns that are shown.`);
   }
 
   // ---- what starts it all
@@ -245,14 +268,19 @@ function startTable(table) {
     apply();
     form.q.focus();
   });
-  for (const button of form.querySelectorAll(".copy")) button.addEventListener("click", () => copy(button.dataset.form));
-  for (const button of table.querySelectorAll(".sort")) button.addEventListener("click", () => {
-    const key = button.closest("th").dataset.key, [now, direction] = state.sort.split(":");
-    const first = ["rank", "name", "train", "trained", "predict", "memory", "parameters", "flops", "gap"].includes(key) ? "ascending" : "descending";
-    state.sort = `${key}:${now !== key ? first : direction === "ascending" ? "descending" : "ascending"}`;
-    apply();
+  for (const button of form.querySelectorAll(".copy")) {
+    button.addEventListener("click", () => copy(button.dataset.form));
+  }
+  for (const head of table.querySelectorAll("th[data-key]")) {
+    head.querySelector(".sort").addEventListener("click", () => {
+      const turned = { ascending: "descending", descending: "ascending" }[head.getAttribute("aria-sort")];
+      state.sort = `${head.dataset.key}:${turned || head.dataset.first || "descending"}`;
+      apply();
+    });
+  }
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") form.querySelector(".menu").open = false;
   });
-  document.addEventListener("keydown", (event) => { if (event.key === "Escape") form.querySelector(".menu").open = false; });
   window.addEventListener("hashchange", () => { // not for a link within the page
     if (location.hash && !location.hash.includes("=")) return;
     recall();

@@ -31,7 +31,7 @@ LEVELS: Mapping[str, str] = {
 PROVES = (
     (
         Trust.reproduced,
-        "Re-run, and at the size of the paper: the number lies in the interval that the paper states or implies.",
+        "Re-run, at the size of the paper, and inside the interval that a paper prints under the same protocol.",
     ),
     (
         Trust.rerun,
@@ -43,7 +43,10 @@ PROVES = (
         "The metrics were computed here, from the submitted scores and our labels, masks and images. This proves the "
         "arithmetic and nothing else.",
     ),
-    (Trust.claimed, "A number without scores. Nobody can check it, and it is not ranked."),
+    (
+        Trust.claimed,
+        "A number without scores, or with scores that do not give it. Nobody can check it, and it is not ranked.",
+    ),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib
 import json
@@ -349,7 +350,7 @@ def test_two_variants_under_one_label_are_refused(command: Command, small: Store
         ([*PACK, "--notes", "x" * 2001], 3, "notes"),
         ([*PACK, "--root", "nowhere"], 6, "there is no store"),
         ([*PACK, "--with-code", "nothing.py"], 3, "no such file"),
-        (["submit", "pack", *AUTHOR, "-o", "missing/my.zip"], 6, "create its folder first"),
+        (["submit", "pack", *AUTHOR, "-o", "missing/my.zip"], 2, "no such folder"),
         (["submit", "pack", *AUTHOR, "-o", "my_method.py"], 2, ".zip"),
         (["submit", "pack", *AUTHOR, "-o", "folder.zip"], 2, "no package"),
         (["submit", "pack", *AUTHOR, "-o", "other.zip"], 2, "no package"),
@@ -373,16 +374,20 @@ def test_a_store_without_results_has_nothing_to_pack(command: Command, store: St
     assert "run 'pmll-bench run' first" in answer.err
 
 
+@pytest.mark.parametrize(
+    ("number", "says"), [(errno.ENOSPC, "no space left"), (errno.EROFS, "access refused"), (errno.EACCES, "refused")]
+)
 def test_no_package_is_left_behind_if_writing_fails(
-    command: Command, small: Store, monkeypatch: pytest.MonkeyPatch
+    command: Command, small: Store, monkeypatch: pytest.MonkeyPatch, number: int, says: str
 ) -> None:
     def fails(each: object) -> bytes:
-        raise OSError(28, "No space left on device")
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(choosing.PackableCell, "scores", fails)
     answer = command(*PACK)
     assert answer.code == 6
-    assert "no space left" in answer.err
+    assert says in answer.err
+    assert "where: my.zip" in answer.err
     assert not list(Path().glob("*my.zip*"))
 
 

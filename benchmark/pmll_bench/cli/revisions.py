@@ -6,7 +6,15 @@ from collections.abc import Collection
 
 
 def revisions(names: Collection[str] | None = None) -> dict[str, int]:
-    """The revisions of the built-in and installed methods among some names; by default of all."""
-    from pmll_methods import registry
+    """The revisions of the built-in and installed methods among some names; by default of all.
 
-    return {name: registry.find(name).card.revision for name in registry.names() if names is None or name in names}
+    Only an installed method is imported for it.
+    """
+    from pmll_methods import registry
+    from pmll_methods.method import REGISTRY
+
+    return {
+        name: REGISTRY[name].revision if name in REGISTRY else registry.find(name).card.revision
+        for name in registry.names()
+        if names is None or name in names
+    }

@@ -11,7 +11,7 @@ from typing import BinaryIO, TypeAlias
 
 from pmll_errors import DAMAGED_ARCHIVE, counted
 
-from ..errors import ConfigError
+from ..errors import ConfigError, StoreError
 from ..faults import persist
 from ..files import TEMPORARY, write_whole
 from ..store.pack import MOMENT
@@ -64,6 +64,10 @@ def write(path: Path, members: Contents, accept: Callable[[Path], None]) -> None
         write_whole(draft, fill)
         accept(draft)
         persist(path, lambda: draft.replace(path))
+    except StoreError as error:
+        if error.where != str(draft):
+            raise
+        raise StoreError(error.what, where=str(path), hint="choose another place with -o, or make room") from error
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)

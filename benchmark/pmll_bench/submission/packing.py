@@ -101,6 +101,8 @@ def _write(path: Path, members: Contents) -> str:
 def _check_path(path: Path) -> None:
     if path.suffix.lower() != ".zip":
         raise UsageError(f"the package must be a .zip file, not {path.name!r}", where="--output")
+    if not path.parent.is_dir():
+        raise UsageError("no such folder", where=str(path.parent), hint="create it first, or choose another one")
     if path.exists() and not is_package(path):
         raise UsageError("the file exists and is no package", where=str(path), hint="choose another name")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ..errors import PmllError
 from ..published import Published, published
@@ -24,10 +24,16 @@ def published_of(identity: Identity) -> tuple[Published, ...]:
     return tuple(each for each in published() if (each.dataset, each.regime, each.metric) == wanted)
 
 
-def departures(block: Block, row: Row, result: Result) -> tuple[str, ...]:
-    """How the protocols of papers differ from that of a row, one sentence per table of a paper with its method."""
-    groups = published_for(block, result.method)
-    how = _made(result) if groups else Made("", ())
+def departures(block: Block, row: Row, method: str, result: Callable[[], Result | None]) -> tuple[str, ...]:
+    """How the protocols of papers differ from that of a row, one sentence per table of a paper with its method.
+
+    `result` is one of the row's; it is asked for only if there is such a paper.
+    """
+    groups = published_for(block, method)
+    found = result() if groups else None
+    if found is None:
+        return ()
+    how = _made(found)
     return tuple(
         f"{_source(group[0])}: {', '.join(tags_of(block, row, group[0], how)) or 'the same protocol'}"
         for group in groups

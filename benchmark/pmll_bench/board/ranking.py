@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from pmll_errors import counted
 
-from ..report.comparing.block_comparison import Asked, compare_block, usual
-from ..report.comparing.design import Design, design
+from ..report.comparing.block_comparison import rank_rows, usual
+from ..report.comparing.design import design
 from ..report.comparing.measured import Measured, Sampling
-from ..report.comparing.records import BlockComparison, Pair
+from ..report.comparing.records import ALPHA
 from ..report.outcomes import Outcome
-from ..report.tables.table import Block
-from ..statistics.intervals import interval
 from .records import Standing
 
 ALONE = "no ratio and mask in common with the other rows"
@@ -86,7 +83,7 @@ def _lacks(missing: set[tuple[float, int]], runs: set[tuple[float, int]], unit: 
 
 
 def ranking(
-    part: pd.DataFrame, block: Block, names: Sequence[str], outcomes: Mapping[str, Outcome], sampling: Sampling
+    part: pd.DataFrame, names: Sequence[str], outcomes: Mapping[str, Outcome], sampling: Sampling
 ) -> Ranking | None:
     """Rank the rows in `names`, which have all that most of them have; None if they share no ratio and mask."""
     if not names:
@@ -94,37 +91,17 @@ def ranking(
     shared = design(part, names)
     if not shared.common:
         return None
-    if len(names) == 1:
-        return _alone(names[0], shared, outcomes, sampling.seed)
-    compared = compare_block(part, block, Asked(tuple(names), None, False, sampling), lambda cells: outcomes).block
-    return _ranked(compared)
-
-
-def _alone(name: str, own: Design, outcomes: Mapping[str, Outcome], seed: int) -> Ranking:
-    found = interval(Measured(own, outcomes).mean(name), seed=seed)
-    standing = Standing(100 * found.value, 100 * found.half_width, 1, 1, "a")
-    return Ranking({name: standing}, ((0.0,),), ((False,),), None, own.left_out)
-
-
-def _ranked(compared: BlockComparison) -> Ranking:
+    measured = Measured(shared, outcomes)
+    found = rank_rows({name: measured.mean(name) for name in names}, sampling.seed)
+    difference, significant = 100 * found.tested.difference, found.tested.significant(ALPHA)
     standings = {
         each.name: Standing(100 * each.map, 100 * each.half_width, each.best, each.worst, each.letters)
-        for each in compared.standings
+        for each in found.standings
     }
-    place = {name: number for number, name in enumerate(standings)}
-    difference, significant = np.zeros((len(place), len(place))), np.zeros((len(place), len(place)), bool)
-    for pair in compared.pairs:
-        i, j = place[pair.first], place[pair.second]
-        difference[i, j], difference[j, i] = 100 * pair.mean.estimate, -100 * pair.mean.estimate
-        significant[i, j] = significant[j, i] = pair.mean.significant
     return Ranking(
         standings,
         tuple(map(tuple, difference.tolist())),
         tuple(map(tuple, significant.tolist())),
-        100 * compared.noise,
-        _left_out(compared.pairs),
+        100 * found.noise if len(names) > 1 else None,
+        shared.left_out,
     )
-
-
-def _left_out(pairs: Sequence[Pair]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(text for pair in pairs for text in pair.left_out))

@@ -67,7 +67,8 @@ def candidate(
         problems={cell: cells.problems[cell] for cell in ids if cell in cells.problems},
         packages={cell: material.packages[cell] for cell in ids if cell in material.packages},
     )
-    verdict, departing = trust_of(evidence), _departures(material, block, row, lines)
+    verdict = trust_of(evidence)
+    departing = departures(block, row, evidence.method, lambda: material.result(first_cell(lines)))
     if verdict.trust == Trust.rerun:
         verdict = trust_of(evidence.beside(_paper(material, block, row, lines)))
     packages = {each.package: each for found in evidence.packages.values() for each in found}
@@ -88,11 +89,6 @@ def candidate(
 def first_cell(lines: pd.DataFrame) -> str:
     """The cell that stands for a row where one is enough: of the lowest ratio, mask seed and seed."""
     return str(lines.sort_values(["ratio", "mask_seed", "seed", "cell_id"])["cell_id"].iloc[0])
-
-
-def _departures(material: Material, block: Block, row: BlockRow, lines: pd.DataFrame) -> tuple[str, ...]:
-    result = material.result(first_cell(lines))
-    return () if result is None else departures(block, row, result)
 
 
 def _paper(material: Material, block: Block, row: BlockRow, lines: pd.DataFrame) -> PaperEvidence:

@@ -37,7 +37,7 @@ def table_of(material: Material, block: Block, part: pd.DataFrame) -> Made:
     cells = rescore(material.store, lines, material.results, material.sampling)
     block = _with_half_widths(_without_oracles(block, lines), lines, cells, material)
     candidates = _candidates(material, block, part, lines, cells)
-    found, covered, reasons = _ranked(candidates, lines, block, cells, material)
+    found, covered, reasons = _ranked(candidates, lines, cells, material)
     rows = _rows(candidates, found, covered, reasons)
     unranked = sorted((row for row in rows if row.standing is None), key=lambda row: (row.name, row.slug))
     by_name = {each.name: row for each, row in zip(candidates, rows, strict=True)}
@@ -106,7 +106,7 @@ def _candidates(
 
 
 def _ranked(
-    candidates: Sequence[Candidate], lines: pd.DataFrame, block: Block, cells: BlockCells, material: Material
+    candidates: Sequence[Candidate], lines: pd.DataFrame, cells: BlockCells, material: Material
 ) -> tuple[Ranking, Coverage, Mapping[str, str]]:
     """The ranking, what rows have of what most have, and why a row is not ranked, by name; empty for ranked ones."""
     reasons = {each.name: why_unranked(each) for each in candidates}
@@ -114,7 +114,7 @@ def _ranked(
     reasons = {name: why or covered.lacking.get(name, "") for name, why in reasons.items()}
     outcomes = {cell: each.outcome for cell, each in cells.rescored.items()}
     complete = [name for name, why in reasons.items() if not why]
-    found = ranking(lines, block, complete, outcomes, material.sampling)
+    found = ranking(lines, complete, outcomes, material.sampling)
     if found is None:
         return NOBODY, covered, {name: why or ALONE for name, why in reasons.items()}
     return found, covered, reasons

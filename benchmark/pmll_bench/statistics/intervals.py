@@ -87,18 +87,35 @@ def p_value(quantity: Resampled, *, seed: int) -> float:
 
     From 5 masks on it is at least 1 / (resamples + 1).
     """
-    distance = abs(quantity.mean)
-    if distance == 0:
-        return 1.0
-    smallest = 1e-100
-    if procedure_for(quantity.masks) == "two-level bootstrap":
-        smallest = 1 / (1 + quantity.resampled.shape[1])
-    half_width = _half_width_at(quantity, seed)
-    low, high = math.log(smallest), 0.0
-    while high - low > 1e-9:
+    return float(p_values([quantity], seed=seed)[0])
+
+
+def p_values(quantities: Sequence[Resampled], *, seed: int) -> Float64[np.ndarray, " q"]:
+    """The p-value of each of many quantities that share masks and resamples; see `p_value`."""
+    if not quantities:
+        return np.ones(0)
+    distance = np.array([abs(each.mean) for each in quantities])
+    smallest, half_widths = 1e-100, _half_widths_at(quantities, seed)
+    if procedure_for(quantities[0].masks) == "two-level bootstrap":
+        smallest = 1 / (1 + quantities[0].resampled.shape[1])
+    low, high = np.full(len(distance), math.log(smallest)), np.zeros(len(distance))
+    while high[0] - low[0] > 1e-9:
         middle = (low + high) / 2
-        low, high = (middle, high) if half_width(math.exp(middle)) > distance else (low, middle)
-    return math.exp(high)
+        beyond = half_widths([math.exp(each) for each in middle]) > distance
+        low, high = np.where(beyond, middle, low), np.where(beyond, high, middle)
+    return np.array([math.exp(each) if far else 1.0 for each, far in zip(high, distance, strict=True)])
+
+
+def _half_widths_at(
+    quantities: Sequence[Resampled], seed: int
+) -> Callable[[Sequence[float]], Float64[np.ndarray, " q"]]:
+    """The half-widths of many quantities as a function of p = 1 - level of each."""
+    if procedure_for(quantities[0].masks) == "two-level bootstrap":
+        each_at = [_half_width_at(each, seed) for each in quantities]
+        return lambda levels: np.array([at(p) for at, p in zip(each_at, levels, strict=True)])
+    by_part = zip(*(parts(each) for each in quantities), strict=True)
+    error = [Part(np.array([part.variance for part in column]), column[0].freedom) for column in by_part]
+    return lambda levels: half_width_of(error, np.array(levels))
 
 
 def procedure_for(masks: int) -> Procedure:
@@ -135,7 +152,7 @@ def interaction_variance(resampled: Float64[np.ndarray, "k b"]) -> float:
     return float(effect.var(axis=0, ddof=1).mean())
 
 
-def half_width_of(error: Sequence[Part], p: float) -> Float64[np.ndarray, "*q"]:
+def half_width_of(error: Sequence[Part], p: float | Float64[np.ndarray, "*q"]) -> Float64[np.ndarray, "*q"]:
     """The half-width at level 1 - p for a sum of independent parts: midway between quadrature and Satterthwaite's."""
     variances = [np.asarray(part.variance, np.float64) for part in error]
     quantiles = [_t(part.freedom, p) for part in error]
@@ -154,7 +171,7 @@ def _satterthwaite_freedom(error: Sequence[Part]) -> Float64[np.ndarray, "*q"]:
     return freedom
 
 
-def _t(freedom: float | Float64[np.ndarray, "*q"], p: float) -> Float64[np.ndarray, "*q"]:
+def _t(freedom: float | Float64[np.ndarray, "*q"], p: float | Float64[np.ndarray, "*q"]) -> Float64[np.ndarray, "*q"]:
     """The two-sided quantile of Student's t; normal from a million degrees of freedom on."""
     many = np.asarray(freedom) > 1e6
     quantile: Float64[np.ndarray, "*q"] = -special.stdtrit(np.where(many, 1.0, freedom), p / 2)

@@ -14,9 +14,9 @@ import pandas as pd
 from pmll_errors import counted
 
 from ...errors import ConfigError
-from ...statistics.comparisons import all_pairs, holm
+from ...statistics.comparisons import AllPairs, all_pairs, holm
 from ...statistics.comparisons import compare as difference_of
-from ...statistics.intervals import interval
+from ...statistics.intervals import interval, p_values
 from ...statistics.ranks import letters, rank_intervals
 from ...statistics.resampling import Resampled
 from ..outcomes import Outcome
@@ -82,7 +82,8 @@ def compare_block(part: pd.DataFrame, block: Block, asked: Asked, measure: Measu
     rows: dict[str, Resampled] = {}
     if asked.correction == "max-t":
         rows = {name: mean for pair, own in means.items() for name, mean in zip(pair, own, strict=True)}
-        pairs, standings = _ranked(rows, pairs, seed)
+        ranked = rank_rows(rows, seed)
+        pairs, standings = _in_order(pairs, ranked), ranked.standings
     elif asked.correction == "holm":
         pairs = _adjusted(pairs, holm(np.array([pair.mean.p for pair in pairs])))
     compared = BlockComparison(
@@ -185,24 +186,43 @@ def _adjusted(pairs: Sequence[Pair], p: Iterable[float]) -> list[Pair]:
     return [replace(pair, mean=replace(pair.mean, adjusted=float(value))) for pair, value in zip(pairs, p, strict=True)]
 
 
-def _ranked(
-    means: Mapping[str, Resampled], pairs: Sequence[Pair], seed: int
-) -> tuple[list[Pair], tuple[Standing, ...]]:
-    """All pairs with p-values adjusted together, and the standing of each row, best first."""
-    names = sorted(means, key=lambda name: -means[name].mean)
-    place = {name: number for number, name in enumerate(names)}
-    tested = all_pairs([means[name] for name in names], seed=seed)
-    for pair in pairs:  # a p-value of resamples can fall below that of a t distribution
-        i, j = place[pair.first], place[pair.second]
-        tested.adjusted[i, j] = tested.adjusted[j, i] = max(tested.adjusted[i, j], pair.mean.p)
+@dataclass(frozen=True)
+class Ranked:
+    """The rows of one design, all compared with each other: `tested` is in the order of the standings, best first.
+
+    `noise` is the smallest difference that the design can show.
+    """
+
+    standings: tuple[Standing, ...]
+    tested: AllPairs
+    noise: float
+
+
+def rank_rows(rows: Mapping[str, Resampled], seed: int) -> Ranked:
+    """Compare all rows of one design, given as their means over the ratios, with p-values adjusted together."""
+    names = sorted(rows, key=lambda name: -rows[name].mean)
+    tested = all_pairs([rows[name] for name in names], seed=seed)
+    pairs = list(combinations(range(len(names)), 2))
+    differences = [rows[names[i]] - rows[names[j]] for i, j in pairs]
+    # A p-value of resamples can fall below that of a t distribution.
+    for (i, j), p in zip(pairs, p_values(differences, seed=seed), strict=True):
+        tested.adjusted[i, j] = tested.adjusted[j, i] = max(tested.adjusted[i, j], p)
     different = tested.significant(ALPHA)
-    better_first = [pair if place[pair.first] < place[pair.second] else pair.reversed for pair in pairs]
-    better_first.sort(key=lambda pair: (place[pair.first], place[pair.second]))
     standings = tuple(
-        Standing(name, means[name].mean, interval(means[name], seed=seed).half_width, rank.best, rank.worst, group)
+        Standing(name, rows[name].mean, interval(rows[name], seed=seed).half_width, rank.best, rank.worst, group)
         for name, rank, group in zip(
             names, rank_intervals(tested.difference, different), letters(different), strict=True
         )
     )
-    adjusted = [tested.adjusted[place[pair.first], place[pair.second]] for pair in better_first]
-    return _adjusted(better_first, adjusted), standings
+    widths = [interval(each, seed=seed) for each in differences]
+    return Ranked(standings, tested, float(np.median([(each.high - each.low) / 2 for each in widths])))
+
+
+def _in_order(pairs: Sequence[Pair], ranked: Ranked) -> list[Pair]:
+    """The pairs with the better row first, best first, with their adjusted p-values."""
+    place = {each.name: number for number, each in enumerate(ranked.standings)}
+    better_first = [pair if place[pair.first] < place[pair.second] else pair.reversed for pair in pairs]
+    better_first.sort(key=lambda pair: (place[pair.first], place[pair.second]))
+    return _adjusted(
+        better_first, [ranked.tested.adjusted[place[pair.first], place[pair.second]] for pair in better_first]
+    )

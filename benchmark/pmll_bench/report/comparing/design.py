@@ -65,10 +65,11 @@ def design(part: pd.DataFrame, names: Sequence[str]) -> Design:
     found: dict[float, dict[int, dict[str, list[str]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     lasting = set(own.loc[own["deterministic"], "name"]) if unit == "seed" else set()
     seeds = {ratio: sorted(set(lines["seed"])) for ratio, lines in own.groupby("ratio")}
-    for line in own.sort_values("seed", kind="stable").to_dict("records"):
-        ratio, name = line["ratio"], line["name"]
-        for repetition in seeds[ratio] if name in lasting else (line[_COLUMN[unit]],):
-            found[ratio][repetition][name].append(line["cell_id"])
+    ordered = own.sort_values("seed", kind="stable")
+    columns = (ordered[column].tolist() for column in ("ratio", "name", _COLUMN[unit], "cell_id"))
+    for ratio, name, own_repetition, cell in zip(*columns, strict=True):
+        for repetition in seeds[ratio] if name in lasting else (own_repetition,):
+            found[ratio][repetition][name].append(cell)
     cells = {
         ratio: {
             repetition: {name: tuple(runs[name]) for name in names}

@@ -15,8 +15,8 @@ from jaxtyping import Float, Float64, Int64, UInt8
 
 from .rankings import Ranking, weighted_ap
 
-CHUNK = 32
-"""Resamples that are evaluated at a time: few enough for the cache."""
+AT_A_TIME = 2**17
+"""Weights that are evaluated at a time: few enough for the cache, and enough to hide the cost of a call."""
 _IMAGES, _MASKS = 0, 1
 
 
@@ -45,13 +45,19 @@ def resampled_map(rankings: tuple[Ranking | None, ...], weights: UInt8[np.ndarra
     A label without positives in a resample is left out of that resample's mean, as in `metrics.mean_ap`; it is left out
     for every method, as labels and weights alone decide it. nan if no label has positives.
     """
-    chunks = [weighted_ap(rankings, weights[start : start + CHUNK]) for start in range(0, len(weights), CHUNK)]
+    size = chunk_of(weights.shape[1])
+    chunks = [weighted_ap(rankings, weights[start : start + size]) for start in range(0, len(weights), size)]
     ap = np.concatenate(chunks) if chunks else np.empty((0, len(rankings)))
     defined = ~np.isnan(ap)
     counted = defined.sum(axis=1)
     mean = np.full(len(ap), np.nan)
     np.divide(np.where(defined, ap, 0.0).sum(axis=1), counted, out=mean, where=counted > 0)
     return mean
+
+
+def chunk_of(images: int) -> int:
+    """How many resamples of so many test images are evaluated at a time: a power of two from 32 to 512."""
+    return min(max(1 << (AT_A_TIME // max(images, 1)).bit_length() >> 1, 32), 512)
 
 
 @dataclass(frozen=True)

@@ -127,6 +127,13 @@ def simulated_truth(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def simulated_board(session: nox.Session) -> None:
+    """Simulate boards of 30 methods with known true ranks: how often do the shown ranks hold? `-- --quick` is short."""
+    script = "tests/soak/simulated_board.py"
+    session.run(sys.executable, script, *session.posargs, env={"PYTHONPATH": str(ROOT / "tests")})
+
+
+@nox.session(venv_backend="none")
 def kills(session: nox.Session) -> None:
     """Kill everything that works on a store, also inside writes: is anything lost? More with `-- --kills 200`."""
     many = session.posargs or ["--seconds", "60"]

@@ -50,8 +50,17 @@ def planned_cells(cells: int, images: int) -> Iterator[Planned]:
             if not cells:
                 return
             cells -= 1
-            shared = {"dataset": data.name, "fingerprint": data.fingerprint, "options": data.options}
-            cell = Cell(method=method, recipe="", ratio=ratio, mask_seed=mask, seed=mask, settings={}, **shared)
+            cell = Cell(
+                dataset=data.name,
+                fingerprint=data.fingerprint,
+                options=data.options,
+                method=method,
+                settings={},
+                recipe="",
+                ratio=ratio,
+                mask_seed=mask,
+                seed=mask,
+            )
             yield Planned(cell, {}, RECIPE, method, "smoke", Where(None, method))
 
 

@@ -14,6 +14,8 @@ from pmll_bench.board.collect import collect
 from pmll_bench.board.records import Board, Row, Table, Trust
 from pmll_bench.report.comparing.compare import compare
 from pmll_bench.report.comparing.measured import Sampling
+from pmll_bench.store.cell_folder import CellFolder
+from pmll_bench.store.disputed import disputed_folder
 from pmll_bench.store.store import Store
 from scored_results import finish, noisy, shapes
 
@@ -221,3 +223,37 @@ def test_the_ap_of_a_label_is_that_of_the_scores(store: Store) -> None:
     assert found.mean() == pytest.approx(only.numbers[-1].mean)
     assert only.standing is not None
     assert only.standing.map == pytest.approx(found.mean())
+
+
+def test_a_disputed_row_is_not_ranked_and_both_numbers_are_said(store: Store) -> None:
+    fill(store, "good", "bad")
+    (first, *_) = fill(store, "fair")
+    result = CellFolder(first).result()
+    assert result is not None
+    other = result.model_copy(update={"metrics": {**result.metrics, "map": 0.123}})
+    place = disputed_folder(store, CellFolder(first), "1" * 64)
+    place.mkdir(parents=True)
+    (place / "result.json").write_bytes(other.as_bytes())
+    table = table_of(store)
+    assert [each.label for each in table.ranked] == ["good", "bad"]
+    assert unranked(table) == {"fair": f"disputed: two results with mAP {100 * result.metrics['map']:.1f} and 12.3"}
+
+
+def test_a_data_set_that_is_not_here_is_shown_as_claimed_with_a_warning(store: Store) -> None:
+    fill(store, "good", "bad")
+    finish(store, "other", noisy(2.0, 1), fingerprint="0" * 64)
+    board = board_of(store)
+    gone, here = sorted(board.tables, key=lambda table: len(table.ranked))
+    assert [each.label for each in here.ranked] == ["good", "bad"]
+    assert unranked(gone) == {"other": "claimed: its data set is not available here, so nothing of it can be checked"}
+    assert any("shapes has changed" in warning for warning in board.warnings)
+    assert gone.slug != here.slug
+
+
+def test_the_slug_of_a_table_does_not_depend_on_other_tables(store: Store) -> None:
+    fill(store, "good", "bad")
+    alone = table_of(store)
+    finish(store, "good", noisy(2.0, 1), noise=0.1)
+    both = board_of(store).tables
+    assert len(both) == 2
+    assert alone.slug in {table.slug for table in both}

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from pmll_bench.statistics.across import mean_over_data_sets
-from pmll_bench.statistics.intervals import half_width_of, interval, p_value, parts
+from pmll_bench.statistics.intervals import half_width_of, interval, p_value, p_values, parts
 from pmll_bench.statistics.resampling import Resampled
 from pmll_bench.statistics.variance import components
 
@@ -109,3 +109,10 @@ def test_one_mask_or_one_seed_says_nothing_about_its_variance() -> None:
 def test_without_noise_of_images_the_p_value_is_that_of_the_t_test(observed: list[float]) -> None:
     expected = 2 * stats.t.sf(abs(np.mean(observed)) / stats.sem(observed), len(observed) - 1)
     assert p_value(made_up(observed, image_sd=0, resamples=50), seed=0) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("masks", [1, 3, 5])
+def test_p_values_together_are_those_one_by_one_to_the_bit(masks: int) -> None:
+    many = [made_up([mean + 0.01 * k for k in range(masks)], 0.02, 0.01, 200) for mean in (0.0, 0.01, -0.02, 0.3)]
+    assert p_values(many, seed=0).tolist() == [p_value(each, seed=0) for each in many]
+    assert p_values([], seed=0).size == 0

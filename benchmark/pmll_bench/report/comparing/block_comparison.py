@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
@@ -190,7 +191,7 @@ def _adjusted(pairs: Sequence[Pair], p: Iterable[float]) -> list[Pair]:
 class Ranked:
     """The rows of one design, all compared with each other: `tested` is in the order of the standings, best first.
 
-    `noise` is the smallest difference that the design can show.
+    `noise` is the smallest difference that the design can show; nan for a single row.
     """
 
     standings: tuple[Standing, ...]
@@ -214,8 +215,8 @@ def rank_rows(rows: Mapping[str, Resampled], seed: int) -> Ranked:
             names, rank_intervals(tested.difference, different), letters(different), strict=True
         )
     )
-    widths = [interval(each, seed=seed) for each in differences]
-    return Ranked(standings, tested, float(np.median([(each.high - each.low) / 2 for each in widths])))
+    widths = [(each.high - each.low) / 2 for each in (interval(difference, seed=seed) for difference in differences)]
+    return Ranked(standings, tested, float(np.median(widths)) if widths else math.nan)
 
 
 def _in_order(pairs: Sequence[Pair], ranked: Ranked) -> list[Pair]:

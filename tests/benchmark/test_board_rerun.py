@@ -166,9 +166,8 @@ def test_the_tolerance_of_the_unseen_draw_is_three_standard_deviations() -> None
     images = np.array([[-0.02, 0.0, 0.02]])  # variance 0.0004
     still = Resampled(np.full(3, 0.5), 0.5 + np.repeat(images, 3, axis=0))
     masks = Resampled(np.array([0.4, 0.5, 0.6]), np.full((3, 3), 0.5))  # variance 0.01, a third of it for the mean
-    between = tolerance([Resampled(np.full(3, 0.5), np.full((3, 3), 0.5))] * 2) ** 2
-    assert tolerance([still, still]) == pytest.approx(math.sqrt(9 * 2 * 0.0004 + between))
-    assert tolerance([masks, still]) == pytest.approx(math.sqrt(9 * (0.01 / 3 + 0.0004) + between))
+    assert tolerance([still, still]) == pytest.approx(3 * math.sqrt(2 * 0.0004))
+    assert tolerance([masks, still]) == pytest.approx(3 * math.sqrt(0.01 / 3 + 0.0004))
 
 
 def cell(**changes: Any) -> RerunCell:

@@ -23,8 +23,6 @@ from .processes import call, without_folders
 KNOWN = 0
 FIRST, LAST = 1001, 2**31 - 1  # below: draws that anybody may have tried
 SEEDS = 3
-BETWEEN_DRAWS = 0.0
-"""The standard deviation of the mAP (0-1) between draws that neither test images nor masks and seeds explain."""
 
 
 def unseen_draw(package: str, commit: str) -> int:
@@ -56,9 +54,13 @@ def on_unseen_draw(code: Code, draw: int, folder: Path) -> UnseenDraw:
 
 
 def tolerance(draws: Sequence[Resampled]) -> float:
-    """3 standard deviations of the difference of two draws: test images, masks with seeds, and training images."""
-    explained = sum(float(part.variance) for draw in draws for part in parts(draw))
-    return DEVIATIONS * math.sqrt(explained + len(draws) * BETWEEN_DRAWS**2)
+    """3 standard deviations of the difference of two draws: test images, and masks with training seeds.
+
+    How much draws differ beyond that was measured, and is little (docs/how-trust-is-computed.md): training images
+    differ as well, but the methods see 1,200 of them. With a single training seed it would be much for methods whose
+    start matters, as its luck is another one on each draw.
+    """
+    return DEVIATIONS * math.sqrt(sum(float(part.variance) for draw in draws for part in parts(draw)))
 
 
 def _ratio(regime: str) -> float:

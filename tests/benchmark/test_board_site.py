@@ -103,6 +103,15 @@ def test_without_javascript_a_table_has_ranks_ties_trust_and_reasons(site: dict[
     assert "Rows in detail" in text
 
 
+def test_times_of_several_machines_are_not_compared_in_silence() -> None:
+    first, second, *others = table().ranked
+    faster = replace(table(), ranked=(first, replace(second, machine="NVIDIA H200"), *others))
+    one, several = (files(replace(board(), tables=(each,), methods=())) for each in (table(), faster))
+    note = b"compare only between rows of one machine. Here: NVIDIA H200; A CPU, 1 thread."
+    assert note not in one["tables/shapes-partial.html"]
+    assert note in several["tables/shapes-partial.html"]
+
+
 def test_published_numbers_stand_beside_ours_with_the_difference_in_protocol(site: dict[str, bytes]) -> None:
     text = pages(site)["tables/shapes-partial.html"]
     ours, papers = text.index('<tr class="ours">'), text.index('<tr class="paper">')

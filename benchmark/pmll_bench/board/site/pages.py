@@ -108,6 +108,9 @@ def _notes(table: Table) -> list[str]:
     }
     said = {note[:1] for note in table.notes}
     added = [f"{sign} {text}" for sign, (text, shown) in signs.items() if shown and sign not in said]
+    machines = dict.fromkeys(row.machine for row in _rows(table) if row.train_seconds is not None)
+    if len(machines) > 1:
+        added.append(f"Times and memory compare only between rows of one machine. Here: {'; '.join(machines)}.")
     return [*added, *table.notes]
 
 

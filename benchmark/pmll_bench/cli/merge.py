@@ -96,7 +96,7 @@ def _dispute(entry: Entry) -> str:
     from ..plan.cell import percent
 
     of = entry.summary
-    both = f"mAP {100 * of.metrics['map']:.2f} (scores {entry.scores[:8]})"
+    both = f"mAP {100 * of.metrics['map']:.2f} (scores {entry.summary.scores[:8]})"
     if entry.shown is not None:
         both = f"the store shows {100 * entry.shown.metrics['map']:.2f}, the source has {both}"
     return f"{of.label} on {of.dataset} at {percent(of.ratio)}, seed {of.seed} (cell {of.cell_id}): {both}"
@@ -118,7 +118,7 @@ def _document(merged: Merged, dry_run: bool) -> dict[str, Any]:
                         "cell": entry.summary.cell_id,
                         "dataset": entry.summary.dataset,
                         "label": entry.summary.label,
-                        "scores": entry.scores,
+                        "scores": entry.summary.scores,
                         "map": entry.summary.metrics["map"],
                         "fate": entry.fate,
                         "corrects": entry.corrects,

@@ -103,19 +103,19 @@ def content_of(store: Store, problems: list[PmllError]) -> Content:
     A cell without a result is left over from a killed merge and counts as missing. Damaged results, and cells that were
     run in the store, become problems.
     """
-    first: dict[str, str] = {}
     summaries: dict[str, Summary] = {}
     own = 0
     for folder in store.folders():
         own += _was_run_here(folder)
         result = folder.result()
         if result is not None:
-            first[folder.id], summaries[folder.id] = result.scores.sha256, Summary.of(result)
+            summaries[folder.id] = Summary.of(result)
         elif exists(folder.path / "result.json"):
             problems.append(FileError("result.json is damaged", where=str(folder.path), hint="restore this file"))
     if own:
         what = f"{counted(own, 'cell')} of this store {'was' if own == 1 else 'were'} run in it"
         problems.append(StoreError(what, where=str(store.root), hint="merge into a folder of its own"))
+    first = {cell: summary.scores for cell, summary in summaries.items()}
     others = {path.name: tuple(each.name for each in others_of(path)) for path in disputed_cells(store)}
     return Content(
         results={cell: Results(first.get(cell), others.get(cell, ())) for cell in {**first, **others}},

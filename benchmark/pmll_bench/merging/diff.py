@@ -12,7 +12,7 @@ from pmll_errors import PmllError
 from ..store.merges import Source as SourceLine
 from ..store.summary import Summary
 from .content import Content
-from .sources import Key, Source, key_of
+from .sources import Key, Source
 
 
 class Fate(StrEnum):
@@ -32,7 +32,6 @@ class Entry:
     """
 
     summary: Summary
-    scores: str
     fate: Fate
     corrects: bool = False
     shown: Summary | None = None
@@ -40,7 +39,7 @@ class Entry:
     @property
     def key(self) -> Key:
         """The cell and the digest of the scores."""
-        return self.summary.cell_id, self.scores
+        return self.summary.cell_id, self.summary.scores
 
 
 @dataclass(frozen=True)
@@ -106,9 +105,7 @@ class Merging:
 
     def merge(self, source: Source, problems: list[PmllError]) -> SourceDiff:
         """The fate of the results of the next source."""
-        entries = tuple(
-            self._entry(Summary.of(found.result), key_of(found.result), source) for found in source.results(problems)
-        )
+        entries = tuple(self._entry(Summary.of(found.result), source) for found in source.results(problems))
         evidence = tuple(package for package, _ in source.evidence() if package not in self._packages)
         self._packages.update(evidence)
         return SourceDiff(source.name, source.package, entries, evidence, source.unfinished)
@@ -121,15 +118,15 @@ class Merging:
             if each.summary is not None and not self._recorded.is_withdrawn(cell, each.scores)
         ]
 
-    def _entry(self, summary: Summary, key: Key, source: Source) -> Entry:
-        cell, scores = key
+    def _entry(self, summary: Summary, source: Source) -> Entry:
+        cell, scores = key = summary.cell_id, summary.scores
         shown, is_known = self._shown.get(cell), key in self._known
         if scores in source.withdrawn.get(cell, {}) or self._recorded.is_withdrawn(cell, scores):
-            return Entry(summary, scores, Fate.withdrawn)
+            return Entry(summary, Fate.withdrawn)
         self._known.add(key)
         if shown is not None and shown.scores == scores:
-            return Entry(summary, scores, Fate.kept if is_known else Fate.added)
+            return Entry(summary, Fate.kept if is_known else Fate.added)
         if shown is None or self._recorded.is_withdrawn(cell, shown.scores):
             self._shown[cell] = _Shown(scores, summary)
-            return Entry(summary, scores, Fate.added, corrects=shown is not None)
-        return Entry(summary, scores, Fate.kept if is_known else Fate.disputed, shown=shown.summary)
+            return Entry(summary, Fate.added, corrects=shown is not None)
+        return Entry(summary, Fate.kept if is_known else Fate.disputed, shown=shown.summary)

@@ -76,7 +76,7 @@ def choose(
         if (wanted and not wanted & {found.label, folder.path.parent.name}) or (names and found.dataset not in names):
             continue
         if isinstance(found, Summary):
-            gone = found.cell_id in withdrawals and _is_withdrawn(folder, withdrawals[found.cell_id])
+            gone = found.scores in withdrawals.get(found.cell_id, {})
             (withdrawn if gone else results).append(found)
         elif not ratios or _may_be_at(ratios, folder):
             unfinished.append(found)
@@ -86,11 +86,6 @@ def choose(
         known = f"available: {', '.join(sorted(available))}" if available else "run 'pmll-bench run' first"
         raise ConfigError("no results to show", where=str(store.root), hint="; ".join([*chosen.warnings, known]))
     return _only_at(ratios, chosen) if ratios else chosen
-
-
-def _is_withdrawn(folder: CellFolder, digests: Collection[str]) -> bool:
-    result = folder.result()
-    return result is not None and result.scores.sha256 in digests
 
 
 def _by_row(results: Iterable[Summary]) -> Iterator[str]:

@@ -134,5 +134,5 @@ def test_every_command_of_the_page_exists() -> None:
 
 def test_the_files_that_are_not_committed_are_those_that_a_store_can_do_without() -> None:
     text = text_of(PAGE)
-    assert f"index.jsonl, cache/ and {LOCK} in results/" in text
+    assert f"index.jsonl and {LOCK} in results/" in text
     assert KNOWN.fullmatch(LOCK)

@@ -26,6 +26,7 @@ KNOWN = re.compile(
             rf"disputed/{NAME}/{NAME}/[0-9a-f]{{16}}/{DIGEST}/({IN_CELL}|attempts/{NUMBER}/scores\.npz)",
             rf"evidence/{DIGEST}/((submission|check|rerun)\.json|methods/{NAME}\.py)",
             r"methods/[0-9a-f]+\.py",
+            r"outcomes/[^/]+",
             r"(tensorboard|wandb)/.*",
             r"slurm/(\.submission_file_[0-9a-f]{32}\.sh|[0-9a-f]{32}_\d+\.pkl)",
             rf"slurm/(absent|{JOB})\.json",

@@ -200,7 +200,7 @@ def test_results_under_a_mask_from_a_file_are_refused(command: Command, grid: li
     assert command(*run).code == 0
     answer = command(*PACK)
     assert answer.code == 3
-    assert "its mask is a file of yours" in answer.err
+    assert "the mask is a file of yours" in answer.err
     assert not Path("my.zip").exists()
 
 
@@ -224,7 +224,7 @@ def test_outdated_and_damaged_cells_are_left_out_with_the_reason(command: Comman
     states = {each["label"]: (each["state"], each["message"]) for each in answer.document["others"]}
     assert states["linear-probe"] == ("outdated", "made with revision 0")
     assert {each["message"] for each in answer.document["others"] if each["id"] == path.name} == {
-        "its scores have changed since the result was made"
+        "the scores have changed since the result was made"
     }
     assert gone.name not in answer.document["cells"]
     assert {each["name"] for each in answer.document["rows"]} == {"bce"}
@@ -319,9 +319,12 @@ def test_one_version_of_a_method_s_file_is_packed(command: Command, grid: list[s
     answer = command(*PACK, "--with-code", "mine.py", "--json")
     assert answer.code == 0
     assert len(answer.document["cells"]) == 4
-    assert {each["message"] for each in answer.document["others"]} == {
-        "it was made with another version of the method's file"
-    }
+    (other,) = [path for path in Path("runs/methods").iterdir() if path.read_bytes() != Path("mine.py").read_bytes()]
+    answer = command(*PACK, "--with-code", "mine.py", str(other))
+    assert answer.code == 3
+    assert "several files of one method" in answer.err
+    answer = command(*PACK, "--with-code", "mine.py", "--json")
+    assert {each["message"] for each in answer.document["others"]} == {"made with another version of the method's file"}
 
 
 def test_a_method_of_several_files_is_refused(command: Command, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pmll_datasets.registry import DATASETS
 from pmll_errors import counted
 
-from ..errors import ConfigError
+from ..errors import ConfigError, FileError
 from ..store.cell_folder import CellFolder
 from ..store.pack import read_in
 from ..store.records import CellRecord
@@ -34,10 +34,10 @@ class PackableCell:
     scores_size: int
 
     def scores(self) -> bytes:
-        """The content of its scores file. Raises `ConfigError` if it is not the one that the result was made from."""
+        """The content of its scores file. Raises `FileError` if it is not the one that the result was made from."""
         data = read_in(self.folder.path, self.result.scores.file)
         if data is None or hashlib.sha256(data).hexdigest() != self.result.scores.sha256:
-            raise ConfigError("the scores file is missing or has changed", where=str(self.folder.path))
+            raise FileError("the scores file is missing or has changed", where=str(self.folder.path))
         return data
 
 
@@ -78,19 +78,19 @@ def _examined(
         return status
     record, result = folder.record(), folder.result()
     if record is None or result is None or record.cell != result.cell or result.cell_id != folder.id:
-        return _left_out(status, "its cell.json is missing, damaged or that of another cell")
+        return _left_out(status, "cell.json is missing, damaged or that of another cell")
     given = code.get(record.cell.method)
     if given is not None and given.digest != source_digest(record.cell):
-        return _left_out(status, "it was made with another version of the method's file")
+        return _left_out(status, "made with another version of the method's file")
     if reason := next(_reasons(record, result), ""):
         return _left_out(status, reason)
     data = read_in(folder.path, result.scores.file)
     if data is None:
-        return _left_out(status, "its scores are missing")
+        return _left_out(status, "the scores are missing")
     if hashlib.sha256(data).hexdigest() != result.scores.sha256:
-        return _left_out(status, "its scores have changed since the result was made")
+        return _left_out(status, "the scores have changed since the result was made")
     if len(data) > SCORES_BYTES:
-        return _left_out(status, f"its scores take more than {SCORES_BYTES:,} bytes")
+        return _left_out(status, f"the scores take more than {SCORES_BYTES:,} bytes")
     return PackableCell(folder, *without_places(record, result), len(data))
 
 
@@ -98,17 +98,17 @@ def _reasons(record: CellRecord, result: Result) -> Iterator[str]:
     """Why a finished cell cannot be checked by anybody else, or would reveal more than it should."""
     cell = record.cell
     if cell.dataset not in DATASETS:
-        yield "its images are your own, so nobody else could check its scores"
+        yield "the images are your own, so nobody else could check the scores"
     if cell.mask.startswith("list/"):
-        yield "its mask is a file of yours, so nobody else could recompute it"
+        yield "the mask is a file of yours, so nobody else could recompute it"
     shown = without_places(record, result)
     documents = [each.model_dump(mode="json", by_alias=True) for each in shown]
     for document in documents:
         document.pop("classes", None)
         if found := ", ".join(places(document)):
-            yield f"it names a place on this machine, which others must not see: {found}"
+            yield f"a place on this machine is named, which others must not see: {found}"
     if max(len(each.as_bytes()) for each in shown) > TEXT_BYTES:
-        yield f"a document of it has more than {TEXT_BYTES:,} bytes"
+        yield f"a document has more than {TEXT_BYTES:,} bytes"
 
 
 def _refuse_versions(cells: Sequence[PackableCell]) -> None:

@@ -51,19 +51,14 @@ class GridOfRow:
     @property
     def text(self) -> str:
         """What is missing, in words; empty if nothing is."""
+        has_ratio = REGIMES[self.regime].has_ratio
         parts = [
-            f"{_named(self.unit, each.seeds)} at {' '.join(map(percent, each.ratios))}"
-            if self.regime_has_ratio
-            else _named(self.unit, each.seeds)
+            _named(self.unit, each.seeds) + (f" at {' '.join(map(percent, each.ratios))}" if has_ratio else "")
             for each in self.missing
         ]
         if self.more:
             parts.append(counted(self.more, f"more {self.unit}"))
         return "; ".join(parts)
-
-    @property
-    def regime_has_ratio(self) -> bool:
-        return REGIMES[self.regime].has_ratio
 
 
 def grids(results: Iterable[Summary]) -> tuple[GridOfRow, ...]:

@@ -35,13 +35,16 @@ def read_code(files: Sequence[Path], cells: Iterable[Cell]) -> Mapping[str, Meth
     """The given files by the name of the method that cells were made with.
 
     A file is told by its digest and never imported. Raises `ConfigError` for a file that made none of the cells, that
-    imports others from its folder, or that a package cannot hold.
+    imports others from its folder, or that a package cannot hold, and for several files of one method.
     """
     made: dict[str, str] = {}  # method by digest
     for cell in cells:
         made.setdefault(source_digest(cell), cell.method)
-    found = (_read(path, made) for path in files)
-    return {each.method: each for each in found}
+    found = [_read(path, made) for path in files]
+    methods = {each.method: each for each in found}
+    if len(methods) < len(found):
+        raise ConfigError("several files of one method are given", where="--with-code", hint="give one file per method")
+    return methods
 
 
 def _read(path: Path, made: Mapping[str, str]) -> MethodCode:

@@ -17,6 +17,7 @@ import numpy as np
 
 from archives import names
 from pmll_bench.plan.cell import Cell
+from pmll_bench.store.result import OF_THE_CELL
 from pmll_bench.store.store import Store
 from pmll_bench.submission.checking.data_sets import loader
 from pmll_bench.submission.checking.passes import run_passes
@@ -108,7 +109,7 @@ def forged(members: Members, of: str = "bce", **values: Any) -> Members:
     new = Cell(**{**result["cell"], **values})
     for document in (cell, result):
         document |= {"cell": new.as_plain(), "cell_id": new.id}
-    result |= {name: value for name, value in values.items() if name in result}
+    result |= {name: value for name, value in values.items() if name in OF_THE_CELL}
     submission = json.loads(members[SUBMISSION])
     submission["cells"][new.id] = submission["cells"].pop(old) | {"dataset": new.dataset, "method": new.method}
     kept = {name: content for name, content in members.items() if old not in name}

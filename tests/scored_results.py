@@ -12,6 +12,7 @@ from jaxtyping import Float32
 
 from pmll_bench.metrics import evaluate
 from pmll_bench.plan.cell import Cell
+from pmll_bench.plan.grid import recipe_digest
 from pmll_bench.plan.planned import Planned, Where
 from pmll_bench.running.train_set import seen_labels
 from pmll_bench.store.result import Measured, Result, Seconds, Trained
@@ -57,7 +58,7 @@ def finish(
     of = Cell(
         dataset=data.name,
         method=label,
-        recipe=repr(full_recipe),
+        recipe=recipe_digest(full_recipe, ""),
         ratio=ratio,
         options=data.options,
         mask_seed=mask_seed,

@@ -46,6 +46,10 @@ def inserted(text: str) -> Members:
     return document(honest()[SUBMISSION].decode().strip()[:-1] + f", {text}}}")
 
 
+def without_effect() -> Members:
+    return changed(honest(), member(cell_of(honest(), "mine"), "result.json"), deterministic=True)
+
+
 HOSTILE: Mapping[str, tuple[Callable[[], Members], str]] = {
     "no submission": (lambda: without(SUBMISSION), "submission.json, row None: is missing"),
     "not UTF-8": (lambda: {**honest(), SUBMISSION: b"\xff\xfe{}"}, "is not UTF-8"),
@@ -88,6 +92,11 @@ HOSTILE: Mapping[str, tuple[Callable[[], Members], str]] = {
     "a place of code": (lambda: changed(honest(), CELL, where__target="/tmp/evil.py"), "names places of files"),
     "weights of a machine": (lambda: both(settings={"weights": "/tmp/evil.pt"}), "names places of files"),
     "a name with a slash": (lambda: both(cell__method="../x", method="../x"), "invalid name of a data set or method"),
+    "another recipe": (lambda: both(recipe__resolution=448), "recipe and towers have the digest"),
+    "a forged recipe": (lambda: forged(honest(), recipe="0" * 64), "recipe and towers have the digest .* says 0000"),
+    "another tower": (lambda: both(settings={"tower": "RN101:openai"}), "recipe and towers have the digest"),
+    "a seed without effect": (lambda: without_effect(), "has the seed 1, and says that no seed has an effect"),
+    "a folder of code": (lambda: changed(honest(), CELL, where__target=".."), "names places of files"),
     "an older revision": (lambda: forged(honest(), revision=0), "is of revision 0 of bce, this version has 1"),
     "a revision in words": (lambda: forged(honest(), revision="1"), "is of revision '1' of bce, this version has 1"),
     "a built-in method of one's own": (

@@ -24,7 +24,7 @@ from .package import Submission
 from .problems import Problem, Rejected
 
 CHILD = "pmll_bench.submission.checking.child"
-SECONDS, PER_MEGABYTE = 300, 2  # CPU time for any package, and more for a large one: a cell of COCO needs 4 s for 14 MB
+SECONDS, PER_MEGABYTE = 300, 2  # of CPU time, for any package and for a large one; 16 MB of COCO take about one
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
 WITHOUT_DATA = "the numbers were not compared with the data sets: fingerprints, image ids, masks and metrics"
 

@@ -6,6 +6,7 @@ gaps, overlaps or bytes in front or behind, so that no two readers can see diffe
 
 from __future__ import annotations
 
+import hashlib
 import re
 import stat
 import zlib
@@ -201,3 +202,11 @@ def _inflated(file: BinaryIO, member: Member) -> Iterator[bytes]:
         raise BadLayout(f"is damaged: {error}") from None
     if not inflater.eof or consumed != member.packed:
         raise BadLayout("does not end where its compressed data does")
+
+
+def digest_of(archive: Archive, name: str) -> str:
+    """SHA-256 (hex) of a member."""
+    total = hashlib.sha256()
+    for piece in chunks(archive.file, archive.members[name]):
+        total.update(piece)
+    return total.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 from itertools import islice
@@ -11,7 +10,6 @@ from typing import NamedTuple, TypeVar
 from pydantic import ValidationError
 
 from pmll_errors import counted
-from pmll_methods.method import REGISTRY
 
 from ...errors import ConfigError
 from ...store.document import Record
@@ -20,13 +18,14 @@ from ...store.result import Result
 from ..package import ENVIRONMENT, SUBMISSION, Submission, member
 from ..places import without_places
 from ..problems import Problem
-from .container import Archive, chunks, shown
-from .names import built_in_like
+from .container import Archive, digest_of, shown
+from .identity import identity_problems
 from .text import Refused, hides_a_link, is_link, line_problems, parse_json, string_problems
 
 RecordT = TypeVar("RecordT", bound=Record)
 FILES = ("cell.json", "result.json", "scores.npz")
 MOST = 20  # problems of one member that are listed
+_TARGET = re.compile(r"[^/\\.][^/\\]*")  # the name of a method or of its file, without a folder
 _CELL = re.compile(r"cells/([0-9a-f]{16})/")
 
 
@@ -128,7 +127,7 @@ def _cell_problems(archive: Archive, cell: str, submission: Submission | None) -
     if record is not None and result is not None:
         yield from _disagreements(cell, record, result)
     if result is not None:
-        yield from _identity_problems(archive, cell, result)
+        yield from identity_problems(archive, cell, result)
         yield from _scores_problems(archive, cell, result, submission)
 
 
@@ -140,31 +139,8 @@ def _disagreements(cell: str, record: CellRecord, result: Result) -> Iterator[Pr
     for field in ("cell", "settings", "recipe", "label", "track", "stated"):
         if getattr(record, field) != getattr(result, field):
             yield Problem(name, f"{field} differs from that in result.json")
-    if without_places(record, result) != (record, result) or re.search(r"[/\\]", record.where.target):
+    if without_places(record, result) != (record, result) or not _TARGET.fullmatch(record.where.target):
         yield Problem(name, "names places of files on a machine; 'submit pack' leaves them out")
-    if result.deterministic and result.seed:
-        yield Problem(member(cell, "result.json"), f"has the seed {result.seed}, and says that no seed has an effect")
-
-
-def _identity_problems(archive: Archive, cell: str, result: Result) -> Iterator[Problem]:
-    name, method, revision = member(cell, "result.json"), result.method, result.revision
-    if result.cell_id != cell:
-        yield Problem(name, f"is about the cell {result.cell_id}")
-    for text in dict.fromkeys((method, result.label)):
-        if (like := built_in_like(text)) not in (None, method):
-            yield Problem(name, f"the name {shown(text)} could be taken for that of the built-in method {like}")
-    if method in REGISTRY:
-        if revision != REGISTRY[method].revision:  # "1" is not 1: it would give the cell a second id
-            what = f"is of revision {shown(repr(revision))} of {method}, this version has {REGISTRY[method].revision}"
-            yield Problem(name, what)
-        return
-    if not (found := re.fullmatch(r"\d{1,9}\+([0-9a-f]{64})", str(revision))):
-        what = f"has the revision {shown(repr(revision))}: {method} is not built in, so its digest must follow a +"
-        yield Problem(name, what)
-        return
-    code = f"methods/{method}.py"
-    if code in archive.members and (digest := digest_of(archive, code)) != found[1]:
-        yield Problem(code, f"has the digest {digest}, the cell {cell} was made with {found[1]}")
 
 
 def _scores_problems(archive: Archive, cell: str, result: Result, submission: Submission | None) -> Iterator[Problem]:
@@ -182,11 +158,3 @@ def _scores_problems(archive: Archive, cell: str, result: Result, submission: Su
         if said != known:
             what = f"{field} of the cell {cell} is {shown(said)}, in result.json {shown(known)}"
             yield Problem(SUBMISSION, what)
-
-
-def digest_of(archive: Archive, name: str) -> str:
-    """SHA-256 (hex) of a member."""
-    total = hashlib.sha256()
-    for piece in chunks(archive.file, archive.members[name]):
-        total.update(piece)
-    return total.hexdigest()

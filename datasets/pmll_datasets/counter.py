@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float64, UInt64
+from jaxtyping import Bool, Float64, UInt64
 
 Words = UInt64[np.ndarray, " *shape"]
+BLOCK = 1024
+"""Images whose words are computed at a time: few enough for the cache."""
 
 
 def hash64(names: Iterable[str]) -> UInt64[np.ndarray, " n"]:
-    """The 8-byte BLAKE2b digest of each name (NFC, UTF-8) as a little-endian integer."""
+    """The 8-byte BLAKE2b digest of each name (NFC, UTF-8) as a little-endian integer; read-only."""
+    return _hash64(tuple(names))
+
+
+@lru_cache(maxsize=8)  # the ids of one split serve all ratios and seeds; 8 bytes an id
+def _hash64(names: tuple[str, ...]) -> UInt64[np.ndarray, " n"]:
     encoded = (unicodedata.normalize("NFC", name).encode() for name in names)
     digests = b"".join(hashlib.blake2b(name, digest_size=8).digest() for name in encoded)
-    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+    words = np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+    words.flags.writeable = False
+    return words
 
 
 def mix(words: Words) -> Words:
@@ -36,7 +46,26 @@ def image_words(key: str, ids: Sequence[str]) -> UInt64[np.ndarray, " n"]:
 
 def entry_words(key: str, ids: Sequence[str], classes: Sequence[str]) -> UInt64[np.ndarray, "n c"]:
     """One word per image and class: mix(word of the image XOR hash of the class name)."""
-    return mix(image_words(key, ids)[:, None] ^ hash64(classes)[None, :])
+    words = np.empty((len(ids), len(classes)), np.uint64)
+    for rows, found in _blocks(key, ids, classes):
+        words[rows] = found
+    return words
+
+
+def entries_below(share: float, key: str, ids: Sequence[str], classes: Sequence[str]) -> Bool[np.ndarray, "n c"]:
+    """Per image and class, whether `uniform` of its word is below `share`."""
+    below = np.empty((len(ids), len(classes)), np.bool_)
+    for rows, found in _blocks(key, ids, classes):
+        below[rows] = uniform(found) < share
+    return below
+
+
+def _blocks(key: str, ids: Sequence[str], classes: Sequence[str]) -> Iterator[tuple[slice, UInt64[np.ndarray, "b c"]]]:
+    """The words of `entry_words`, some images at a time."""
+    images, names = image_words(key, ids), hash64(classes)
+    for start in range(0, len(images), BLOCK):
+        rows = slice(start, start + BLOCK)
+        yield rows, mix(images[rows, None] ^ names)
 
 
 def uniform(words: Words) -> Float64[np.ndarray, " *shape"]:

@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from . import mask_files, published
-from .counter import entry_words, image_words, uniform
+from .counter import entries_below, entry_words, image_words, uniform
 from .dataset import Known, Labels, Split
 from .errors import DataError, unknown
 
@@ -75,8 +75,7 @@ def known_entries(
 
 def counter(ids: Sequence[str], classes: Sequence[str], ratio: float, seed: int) -> Known:
     """The rule `counter/1` in the regime `partial`: an entry is known iff `counter_uniform` is below the ratio."""
-    known: Known = counter_uniform(ids, classes, seed) < ratio
-    return known
+    return entries_below(ratio, f"counter/1:{seed}", ids, classes)
 
 
 def counter_uniform(ids: Sequence[str], classes: Sequence[str], seed: int) -> Float64[np.ndarray, "n c"]:
@@ -105,8 +104,7 @@ def dualcoop(ids: Sequence[str], classes: Sequence[str], ratio: float, seed: int
     The released code sets no seed. An entry is known iff u < ratio, with u as in `counter/1` and the key
     "dualcoop/1:RATIO:SEED", where RATIO has four decimals. Every ratio is therefore an independent draw.
     """
-    known: Known = uniform(entry_words(f"dualcoop/1:{ratio:.4f}:{seed}", ids, classes)) < ratio
-    return known
+    return entries_below(ratio, f"dualcoop/1:{ratio:.4f}:{seed}", ids, classes)
 
 
 def _rows(images: Bool[np.ndarray, " n"], classes: Sequence[str]) -> Known:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .counter import entry_words, uniform
+from .counter import entries_below
 from .dataset import Labels
 
 
@@ -16,6 +16,6 @@ def flipped(labels: Labels, ids: Sequence[str], classes: Sequence[str], share: f
     An entry is flipped iff u < share, with u as in the mask `counter/1` and the key "noise/1:SEED". The choice is
     therefore independent of the mask, and an entry that is flipped at one share is flipped at every larger share.
     """
-    chosen = uniform(entry_words(f"noise/1:{seed}", ids, classes)) < share
+    chosen = entries_below(share, f"noise/1:{seed}", ids, classes)
     result: Labels = np.where(chosen, -labels, labels)
     return result

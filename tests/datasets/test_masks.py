@@ -136,6 +136,18 @@ def test_what_is_known_at_one_ratio_is_known_at_a_larger_one(
         assert known_entries(rule, split, classes, 1.0, seed).all()
 
 
+def test_a_large_mask_is_that_of_its_numbers_and_has_the_rows_of_small_ones() -> None:
+    ids, classes = [f"image {number}" for number in range(2500)], ["a", "b", "c"]
+    numbers = counter_uniform(ids, classes, 7)
+    for ratio in NINE:
+        np.testing.assert_array_equal(counter(ids, classes, ratio, 7), numbers < ratio)
+    for row in (0, 1023, 1024, 2499):
+        np.testing.assert_array_equal(counter_uniform(ids[row : row + 1], classes, 7)[0], numbers[row])
+        np.testing.assert_array_equal(
+            dualcoop(ids[row : row + 1], classes, 0.3, 7)[0], dualcoop(ids, classes, 0.3, 7)[row]
+        )
+
+
 @given(IDS, IDS, SEEDS, st.data())
 def test_an_entry_does_not_depend_on_other_images_classes_or_the_order(
     ids: list[str], classes: list[str], seed: int, data: st.DataObject
@@ -269,7 +281,8 @@ def test_an_unknown_mask_suggests_the_nearest() -> None:
 def test_an_entry_is_known_where_its_number_is_below_the_ratio_not_where_it_equals_it(
     u: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pmll_datasets.masks.uniform", lambda words: np.full(words.shape, u))
+    for module in ("masks", "counter"):
+        monkeypatch.setattr(f"pmll_datasets.{module}.uniform", lambda words: np.full(words.shape, u))
     below = u < 0.5
     assert counter(["a", "b"], ["c"], 0.5, 0).all() == below
     assert dualcoop(["a", "b"], ["c"], 0.5, 0).all() == below

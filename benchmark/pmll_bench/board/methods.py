@@ -13,6 +13,7 @@ from pmll_methods import registry
 from pmll_methods.method import REGISTRY
 from pmll_methods.settings import as_plain
 
+from ..plan import facts_cache
 from ..plan.cell import canonical
 from ..published.references import bibtex
 from ..report.papers.names import method_named
@@ -39,10 +40,13 @@ def method_pages(material: Material, tables: Sequence[Made]) -> tuple[MethodPage
     for made in tables:
         for row in (*made.table.ranked, *made.table.unranked):
             rows[row.method].append((made, row))
-    return tuple(_page(material, method, rows[method]) for method in sorted(rows))
+    cards = _cards()
+    return tuple(_page(material, method, rows[method], cards.get(method)) for method in sorted(rows))
 
 
-def _page(material: Material, method: str, rows: Sequence[tuple[Made, Row]]) -> MethodPage:
+def _page(
+    material: Material, method: str, rows: Sequence[tuple[Made, Row]], card: Mapping[str, Any] | None
+) -> MethodPage:
     settings: dict[Key, Mapping[str, str]] = {}
     environments: dict[Key, tuple[str, ...]] = {}
     classes: dict[Key, tuple[OfClass, ...]] = {}
@@ -52,23 +56,33 @@ def _page(material: Material, method: str, rows: Sequence[tuple[Made, Row]]) -> 
         if (first := material.result(_first(material, row))) is not None:
             settings[key] = _settings(first)
             classes[key] = _classes(material, row, made.cells, first)
-    card = registry.find(method).card if method in REGISTRY else None
     named = method_named(method)
     reproduced = any(row.trust == Trust.reproduced for _, row in rows)
     return MethodPage(
         slug=page_of(method),
         name=method,
         title=REGISTRY[method].title if method in REGISTRY else "a method of the authors of its package",
-        paper=card.paper if card else _paper(rows),
+        paper=card["paper"] if card else _paper(rows),
         bibtex=bibtex([named.cite]),
         status=(*levels(method), *(() if reproduced else (REPRODUCED,))) if method in REGISTRY else (OWN,),
-        differs=card.differs if card else (),
+        differs=tuple(card["differs"]) if card else (),
         built_in=card is not None,
         rows=tuple((made.table.slug, row) for made, row in rows),
         settings=settings,
         environments=environments,
         classes=classes,
     )
+
+
+def _cards() -> Mapping[str, Any]:
+    """What the pages show of the cards of built-in methods; cached, because cards are in files that import torch."""
+    cards: Mapping[str, Any] = facts_cache.kept("cards of a board", _read_cards)
+    return cards
+
+
+def _read_cards() -> Mapping[str, Any]:
+    cards = {method: registry.find(method).card for method in REGISTRY}
+    return {method: {"paper": card.paper, "differs": card.differs} for method, card in cards.items()}
 
 
 def _paper(rows: Sequence[tuple[Made, Row]]) -> str:

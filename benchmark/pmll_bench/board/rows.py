@@ -100,7 +100,8 @@ def _paper(material: Material, block: Block, row: BlockRow, lines: pd.DataFrame)
 
 def _dispute(material: Material, cell: str) -> str:
     """A disputed cell in words: all results that it has."""
-    maps = [material.results[cell].metrics["map"], *(each.metrics["map"] for each in material.disputed[cell])]
+    metrics = [material.results[cell].metrics, *(each.metrics for each in material.disputed[cell])]
+    maps = [each.get("map", math.nan) for each in metrics]
     texts = [f"{100 * value:.1f}" for value in maps]
     number = {2: "two", 3: "three"}.get(len(maps), str(len(maps)))
     return f"{number} results with mAP {', '.join(texts[:-1])} and {texts[-1]}" if texts[1:] else "another result"

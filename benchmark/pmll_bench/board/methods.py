@@ -60,7 +60,7 @@ def _page(
     reproduced = any(row.trust == Trust.reproduced for _, row in rows)
     return MethodPage(
         slug=page_of(method),
-        name=method,
+        name=named.display,
         title=REGISTRY[method].title if method in REGISTRY else "a method of the authors of its package",
         paper=card["paper"] if card else _paper(rows),
         bibtex=bibtex([named.cite]),

@@ -257,3 +257,13 @@ def test_the_slug_of_a_table_does_not_depend_on_other_tables(store: Store) -> No
     both = board_of(store).tables
     assert len(both) == 2
     assert alone.slug in {table.slug for table in both}
+
+
+def test_a_mask_from_a_file_that_is_not_here_makes_a_row_claimed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(store, "good", "bad")
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr("scored_results.seen_labels", lambda *args: shapes().train.labels)
+        finish(store, "listed", noisy(2.0, 1), mask="list/0123456789abcdef")
+    tables = board_of(store).tables
+    (listed,) = [table for table in tables if not table.ranked]
+    assert unranked(listed)["listed"].startswith("claimed: its mask cannot be drawn here: ")

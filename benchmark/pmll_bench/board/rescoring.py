@@ -158,8 +158,9 @@ def _check_mask(cell: StoredCell, summary: Summary, mask_of: Callable[[_MaskOf],
     try:
         rule = _rule(cell, summary)
         own = mask_of(_MaskOf(summary.regime, summary.ratio, rule, summary.mask_seed, summary.axes["noise"]))
-    except DataError as error:
-        raise StoreError(f"its mask cannot be drawn here: {error.what}") from None
+    except (DataError, OSError) as error:
+        what = error.what if isinstance(error, DataError) else "its file cannot be read"
+        raise StoreError(f"its mask cannot be drawn here: {what}") from None
     if own != summary.mask_digest:
         raise StoreError("its mask is not the one that we draw")
 

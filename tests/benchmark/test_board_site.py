@@ -16,6 +16,7 @@ import yaml
 
 from made_up_board import FORMULA, SCRIPT, board, table
 from pmll_bench.board import exports
+from pmll_bench.board.records import OfClass
 from pmll_bench.board.site.columns import columns
 from pmll_bench.board.site.pages import files
 from pmll_bench.errors import ConfigError
@@ -83,6 +84,24 @@ def test_names_that_are_code_are_shown_as_text_everywhere(site: dict[str, bytes]
 def test_a_table_of_thirty_rows_fits_into_a_page(site: dict[str, bytes]) -> None:
     large = files(board(rows=30))
     assert {path: len(text) for path, text in pages(large).items() if len(text.encode()) > LIMIT} == {}
+
+
+def test_pages_stay_small_with_many_variants_labels_and_cells() -> None:
+    small = board(rows=12)
+    tables = [replace(small.tables[0], slug=f"table-{number}") for number in range(3)]
+    keys = [(table.slug, row) for table in tables for row in table.ranked]
+    labels = tuple(OfClass(f"label {number}", 50.0, 10, 20) for number in range(80))
+    one = replace(
+        small.methods[0],
+        rows=tuple(keys),
+        settings={(table, row.slug): {f"setting_{n}": "0.002" for n in range(30)} for table, row in keys},
+        classes={(table, row.slug): labels for table, row in keys},
+    )
+    many = tuple(f"{cell:016x}" for cell in range(10_000))
+    changes = (*small.changes, replace(small.changes[0], cells=many))
+    made = files(replace(small, tables=tuple(tables), methods=(one,), changes=changes))
+    assert {path: len(text) for path, text in pages(made).items() if len(text.encode()) > LIMIT} == {}
+    assert many[-1].encode() in made["data/changes.json"]
 
 
 def test_the_script_is_short() -> None:

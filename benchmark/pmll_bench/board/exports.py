@@ -43,6 +43,11 @@ def results_json(board: Board) -> str:
     return _json({**document, "resamples": board.resamples, "tables": tables})
 
 
+def changes_json(board: Board) -> str:
+    """The history in words, with the ids of all cells, newest first."""
+    return _json({"schema": "pmll.board-changes/1", "changes": [asdict(change) for change in board.changes]})
+
+
 def evaluation_yaml(table: Table, row: Row) -> str:
     """The mAP of a row in the form of `.eval_results` on the Hugging Face hub.
 

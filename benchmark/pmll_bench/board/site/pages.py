@@ -44,6 +44,7 @@ def files(board: Board) -> Files:
     found["trust.html"] = render("trust", board, "trust.html")
     found["downloads.html"] = render("downloads", board, "downloads.html")
     found["data/results.json"] = exports.results_json(board).encode()
+    found["data/changes.json"] = exports.changes_json(board).encode()
     return dict(sorted(found.items()))
 
 
@@ -141,21 +142,26 @@ def _figures(table: Table) -> Iterator[dict[str, Any]]:
 def _method(board: Board, method: MethodPage, pictures: tuple[Scene, ...]) -> bytes:
     tables = {table.slug: table for table in board.tables}
     rows = [(tables[slug], row) for slug, row in method.rows]
-    often = Counter(slug for slug, _ in method.rows)
-    parts = [
-        {
-            "table": table,
-            "row": row,
-            "several": often[table.slug] > 1,
-            "settings": method.settings.get((table.slug, row.slug), {}),
-            "environments": method.environments.get((table.slug, row.slug), ()),
-            "classes": method.classes.get((table.slug, row.slug), ()),
-        }
-        for table, row in rows
-    ]
     shown = pictures if any(table.dataset == DRAWN for table, _ in rows) else ()
+    parts = [_part(method, table, [row for of, row in rows if of is table]) for table in board.tables]
+    found = [part for part in parts if part["rows"]]
     path = f"methods/{method.slug}.html"
-    return render("method", board, path, method=method, rows=rows, parts_of=parts, pictures=shown)
+    return render("method", board, path, method=method, rows=rows, parts_of=found, pictures=shown)
+
+
+def _part(method: MethodPage, table: Table, rows: list[Row]) -> dict[str, Any]:
+    """The rows of a method in a table: settings and provenance of each, and their AP by label side by side."""
+    classes = {row.slug: method.classes.get((table.slug, row.slug), ()) for row in rows}
+    measured = [row for row in rows if classes[row.slug]]
+    labels = zip(*(classes[row.slug] for row in measured), strict=True)
+    return {
+        "table": table,
+        "rows": rows,
+        "measured": measured,
+        "labels": [(each[0], [label.ap for label in each]) for each in labels],
+        "settings": {row.slug: method.settings.get((table.slug, row.slug), {}) for row in rows},
+        "environments": {row.slug: method.environments.get((table.slug, row.slug), ()) for row in rows},
+    }
 
 
 def _days(changes: tuple[Change, ...]) -> list[tuple[str, list[Change]]]:

@@ -22,6 +22,7 @@ NAVIGATION = (
     ("trust.html", "Trust"),
     ("downloads.html", "Downloads"),
 )
+LISTED = 27  # cells that a page lists; files have them all
 LEVELS: Mapping[str, str] = {
     "reproduced": "reproduced",
     "rerun": "re-run",
@@ -66,7 +67,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"navigation": NAVIGATION, "level_names": LEVELS, "trust_levels": PROVES}
+    made.globals |= {"most": LISTED, "navigation": NAVIGATION, "level_names": LEVELS, "trust_levels": PROVES}
     made.filters |= {
         "average": average,
         "facts": lambda row: list(facts(row)),

@@ -89,9 +89,12 @@ def killed_before_each_call(folder: Path, prepare: Callable[[Path], Any], work: 
 
 
 def main(folder: Path) -> dict[str, list[Any]]:
-    """A merge with new, disputed and corrected results, and a withdrawal that settles a dispute."""
+    """A merge with new, disputed and corrected results and evidence, and a withdrawal that settles a dispute."""
     first = source(folder / "first", (0, 0), (1, 0))
     second = source(folder / "second", (0, 1), (1, 1), (2, 0))
+    code = second / "evidence" / ("e" * 64) / "methods" / "mine.py"
+    code.parent.mkdir(parents=True)
+    code.write_bytes(b"class Mine: ...")
 
     def with_a_withdrawal(root: Path) -> None:
         merge(root, [first])

@@ -189,6 +189,8 @@ def test_an_edited_removed_or_moved_line_of_the_history_is_found(tmp_path: Path,
         "cut": [lines[0], lines[1], lines[2][:40]],
     }
     (root / NAME).write_bytes(b"".join(changed[edit]))
+    (reason,) = refused(tmp_path / "other", root)
+    assert "the history is append-only: restore it from version control" in reason
     for use in (lambda: choose(Store(root)), lambda: merge(root, [source(tmp_path / "more", (8, 0))])):
         with pytest.raises(StoreError, match=r"line \d (does not follow|is not a line)"):
             use()
@@ -208,7 +210,7 @@ def test_the_command_shows_what_each_row_brings_and_a_dry_run_writes_nothing(com
         "one     voc2007   mine        2         0",
         "other   voc2007   mine        0         1",
     ]
-    dispute = f"at 10%, seed 0 (cell {cell_of(0)}): the store shows 50.00, the source has mAP 53.00"
+    dispute = f"mine on voc2007 at 10%, seed 0 (cell {cell_of(0)}): the store shows 50.00, the source has mAP 53.00"
     assert dispute in done.err
     assert dispute in planned.err
     again = command(*argv, "--json")

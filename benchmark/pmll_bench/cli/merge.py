@@ -99,6 +99,8 @@ def _dispute(entry: Entry) -> str:
     both = f"mAP {100 * of.metrics['map']:.2f} (scores {entry.summary.scores[:8]})"
     if entry.shown is not None:
         both = f"the store shows {100 * entry.shown.metrics['map']:.2f}, the source has {both}"
+    if entry.differing:
+        both += f"; their environments differ in {', '.join(entry.differing)}"
     return f"{of.label} on {of.dataset} at {percent(of.ratio)}, seed {of.seed} (cell {of.cell_id}): {both}"
 
 
@@ -122,6 +124,7 @@ def _document(merged: Merged, dry_run: bool) -> dict[str, Any]:
                         "map": entry.summary.metrics["map"],
                         "fate": entry.fate,
                         "corrects": entry.corrects,
+                        "environment_differs_in": entry.differing,
                     }
                     for entry in source.entries
                 ],

@@ -41,6 +41,14 @@ class Entry:
         """The cell and the digest of the scores."""
         return self.summary.cell_id, self.summary.scores
 
+    @property
+    def differing(self) -> tuple[str, ...]:
+        """What differs in the environments of the result and of the one that it disputes, such as "threads"."""
+        if self.shown is None:
+            return ()
+        ours, theirs = self.shown.environment, self.summary.environment
+        return tuple(sorted(name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name)))
+
 
 @dataclass(frozen=True)
 class SourceDiff:

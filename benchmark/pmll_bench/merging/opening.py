@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pmll_errors import PmllError
 
 from ..errors import UsageError
+from ..store.merges import Withdrawal, history
 from ..store.store import Store
-from ..submission.check import check, require_passed
+from ..submission.check import Report, check, require_passed
 from ..submission.evidence import CHECK
-from ..submission.package import SUBMISSION
+from ..submission.package import SUBMISSION, PackagedCell
 from ..submission.reading import cells_of, method_files_of
-from .sources import Source, StoreSource, key_of
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
-
-    from ..store.merges import Withdrawal
-    from ..submission.check import Report
-    from ..submission.package import PackagedCell
-    from .sources import Key
+from .sources import Key, Source, StoreSource, key_of
 
 
 @dataclass(frozen=True)
@@ -54,7 +46,7 @@ class PackageSource:
 
 
 def opened(paths: Iterable[Path], data_root: Path | None, problems: list[PmllError]) -> list[Source]:
-    """The sources at some paths; a package that is refused, or that nobody can check here, becomes a problem.
+    """The sources at some paths. Packages that are refused or cannot be checked here, and damaged stores, are problems.
 
     Raises `UsageError` for a path with nothing at it.
     """
@@ -71,7 +63,9 @@ def opened(paths: Iterable[Path], data_root: Path | None, problems: list[PmllErr
 
 def _opened(path: Path, data_root: Path | None) -> Source:
     if path.is_dir():
-        return StoreSource(Store.open(path, create=False))
+        store = Store.open(path, create=False)
+        history(store)  # raises if it is damaged
+        return StoreSource(store)
     if not path.exists():
         raise UsageError("no such store or package", where=str(path), hint="give the folder of a store, or a package")
     report = check(path, data_root)

@@ -66,9 +66,9 @@ def documents_in(archive: Archive, cell: str) -> CellDocuments:
     return CellDocuments(record, Result.model_validate_json(archive.read(member(cell, "result.json"))))
 
 
-def capped(problems: Iterator[Problem], name: str, most: int = MOST) -> Iterator[Problem]:
+def capped(problems: Iterator[Problem], name: str) -> Iterator[Problem]:
     """The first problems of a member, and how many more there are."""
-    yield from islice(problems, most)
+    yield from islice(problems, MOST)
     if more := sum(1 for _ in problems):
         yield Problem(name, f"and {counted(more, 'more problem')}")
 

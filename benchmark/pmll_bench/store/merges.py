@@ -95,14 +95,12 @@ def withdrawals(lines: Sequence[Line]) -> Mapping[str, Mapping[str, Withdrawal]]
 
 def merged(lines: Sequence[Line]) -> Sequence[tuple[str, str]]:
     """The merged results, earliest first, as cells with the digests of their scores."""
-    sources = [source for line in lines if isinstance(line, Merge) for source in line.sources]
-    return [
-        (cell, scores)
-        for source in sources
-        for cells in ({cell: (scores,) for cell, scores in source.added.items()}, source.disputed)
-        for cell, all_scores in cells.items()
-        for scores in all_scores
-    ]
+    found: list[tuple[str, str]] = []
+    for line in lines:
+        for source in line.sources if isinstance(line, Merge) else ():
+            found += source.added.items()
+            found += ((cell, each) for cell, scores in source.disputed.items() for each in scores)
+    return found
 
 
 def last_digest(store: Store) -> str:

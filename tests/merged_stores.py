@@ -1,9 +1,9 @@
-"""Small stores to merge, and what a merged store holds; run as a script, it kills a merge before each system call.
+"""Small stores to merge, and what a merged store holds; run as a script, it kills merges before their system calls.
 
 python merged_stores.py FOLDER
 
-For each call that touches the disk, a process that merges two stores, or withdraws a result, is killed before the call,
-and the same command is run again; prints as JSON what each store then holds.
+A process that merges is killed before every second call that touches the disk, one that withdraws a result before every
+call. The same command is run again; prints as JSON what each store then holds.
 """
 
 from __future__ import annotations
@@ -69,8 +69,10 @@ def _without_time(line: str) -> str:
     return json.dumps({name: value for name, value in content.items() if name not in ("created", "previous")})
 
 
-def killed_before_each_call(folder: Path, prepare: Callable[[Path], Any], work: Callable[[Path], Any]) -> list[Any]:
-    """What a store holds after `work` was killed before its n-th call and done again, for all n; last, unbroken."""
+def killed_before_calls(
+    folder: Path, prepare: Callable[[Path], Any], work: Callable[[Path], Any], every: int
+) -> list[Any]:
+    """What a store holds after `work` was killed before a call and done again, for every n-th call; last, unbroken."""
     seen: list[Any] = []
     while True:
         root = folder / "store"
@@ -78,7 +80,7 @@ def killed_before_each_call(folder: Path, prepare: Callable[[Path], Any], work: 
         prepare(root)
         child = os.fork()
         if child == 0:
-            die_at(len(seen) + 1)
+            die_at(every * len(seen) + 1)
             work(root)
             os._exit(0)
         _, status = os.waitpid(child, 0)
@@ -104,9 +106,12 @@ def main(folder: Path) -> dict[str, list[Any]]:
         merge(root, [first, second])
 
     return {
-        "merge": killed_before_each_call(folder, with_a_withdrawal, lambda root: merge(root, [second])),
-        "withdraw": killed_before_each_call(
-            folder, with_a_dispute, lambda root: withdraw(root, [cell_of(0)], "a wrong rate", scores=_first(first))
+        "merge": killed_before_calls(folder, with_a_withdrawal, lambda root: merge(root, [second]), every=2),
+        "withdraw": killed_before_calls(
+            folder,
+            with_a_dispute,
+            lambda root: withdraw(root, [cell_of(0)], "a wrong rate", scores=_first(first)),
+            every=1,
         ),
     }
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from command_line import SMALL, method_file
 from doc_pages import blocks, text_of
+from hostile_packages import honest, zipped
 from pmll_bench.cli import app, main
 from pmll_bench.errors import Exit
 from pmll_bench.merging.writing import LOCK
@@ -34,10 +34,7 @@ def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "logs"))
     monkeypatch.delenv("PMLL_STORE", raising=False)
     Path("packages").mkdir()
-    own = method_file(tmp_path)
-    assert ended("run", "--methods", own, "--ratios", "0.5", "--root", "runs", *SMALL) == Exit.DONE
-    pack = ["submit", "pack", "--root", "runs", "--with-code", own, "--author", "A. Author", "-o", "packages/NAME.zip"]
-    assert ended(*pack) == Exit.DONE
+    Path("packages/NAME.zip").write_bytes(zipped(honest()))
     return tmp_path
 
 
@@ -82,14 +79,17 @@ def test_the_commands_of_the_workflow_and_of_the_maintainers_work_one_after_the_
         assert ended(*shlex.split(line)) == Exit.DONE
     assert ended("table", "--root", "results") == Exit.DONE
     capsys.readouterr()
-    (cell,) = Path("results").glob("cells/*/*/*")
+    cell = next(Path("results").glob("cells/*/*/*"))
     withdraw = [line for line in _commands() if line.startswith("board withdraw METHOD")]
     assert ended(*shlex.split(withdraw[0].replace("METHOD", cell.name))) == Exit.DONE
     assert cell.name in capsys.readouterr().out
     assert len(Path("results/merges.jsonl").read_text().splitlines()) == 2
 
 
-def test_others_can_change_nothing_but_packages(board: Path) -> None:
+def test_others_can_change_nothing_but_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("packages").mkdir()
+    Path("packages/NAME.zip").write_bytes(b"a package")
     (guard,) = [step for step in steps() if step.startswith("git diff")]
 
     def git(*words: str) -> None:
@@ -100,8 +100,8 @@ def test_others_can_change_nothing_but_packages(board: Path) -> None:
         return subprocess.run(["bash", "-e", "-c", guard], capture_output=True).returncode == 0
 
     git("init")
-    Path(".gitignore").write_text("runs/\nlogs/\n")
-    git("add", ".gitignore")
+    Path("README.md").write_text("A board\n")
+    git("add", "README.md")
     git("commit", "-m", "A board")
     git("add", "packages")
     git("commit", "-m", "A package")

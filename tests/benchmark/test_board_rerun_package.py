@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -21,7 +22,10 @@ from pmll_bench.board.rerunning.comparing import compared
 from pmll_bench.board.rerunning.machine import Places
 from pmll_bench.board.rerunning.processes import Ended, call
 from pmll_bench.board.rerunning.training import How, train_again
+from pmll_bench.checks import check as checks
+from pmll_bench.checks.check import check as run_checks
 from pmll_bench.metrics import evaluate
+from pmll_bench.plan.planned import Group
 from pmll_bench.plan.planning import open_dataset, plan
 from pmll_bench.plan.request import Request
 from pmll_bench.running.execution import Execution
@@ -153,12 +157,14 @@ def test_submitted_code_runs_in_a_process_of_its_own(submitted: Store, trained: 
 
 
 def test_a_cell_that_cannot_be_trained_again_is_evidence_without_a_place(submitted: Store, tmp_path: Path) -> None:
-    (cell, *_) = [each for each in packaged(submitted).values() if each.record.cell.method == OWN]
-    broken = {OWN: Code(OWN, "partial", b"raise ValueError(f'no water in {__file__}')")}
-    (found,) = train_again([cell], broken, Execution(), How(Silent(), Stop()), tmp_path).values()
+    cell = next(each for each in packaged(submitted).values() if each.record.cell.method == OWN)
+    code = Code(OWN, "partial", b"raise ValueError(f'no water in {__file__}')")
+    planned, store = Places().planned(cell.record, code.target(tmp_path)), Store.open(tmp_path / "runs")
+    run_groups([Group((planned,))], store, Execution(), Silent(), Stop())
+    found = compared(cell, store.folder(planned.cell), open_dataset(planned), same_platform=True)
     assert not found.within
     assert found.rerun_map is None
-    assert "changed since it was planned" in found.error or "no water" in found.error
+    assert f"no water in {OWN}.py" in found.error
     assert str(tmp_path) not in found.model_dump_json()
 
 
@@ -186,12 +192,13 @@ def board(command: Command, submitted: Store, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture
 def at_once(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Checks and draws run in this process, and draws have few images: a start of Python takes seconds."""
+    """Checks and draws run in this process, with one check and few images: a start of Python takes seconds."""
 
     def call(*argv: str) -> Ended:
         answer = command(*argv, *(["--subset", "60"] if argv[0] == "run" else []))
         return Ended(answer.code, json.loads(answer.out.splitlines()[-1]), answer.err)
 
+    monkeypatch.setattr(checks, "check", lambda *given: itertools.islice(run_checks(*given), 1))
     monkeypatch.setattr("pmll_bench.board.rerunning.rerun.call", call)
     monkeypatch.setattr("pmll_bench.board.rerunning.unseen.call", call)
 
@@ -215,7 +222,7 @@ def test_a_package_is_re_run_and_the_evidence_kept(command: Command, board: Path
     assert "--again" in second.err
 
 
-def test_what_would_run_is_said_and_nothing_runs_before_it_is_confirmed(command: Command, board: Path) -> None:
+def test_nothing_runs_before_it_is_merged_and_confirmed(command: Command, board: Path) -> None:
     answer = command("board", "rerun", "my.zip", "--commit", COMMIT)
     assert answer.code == 2
     assert f"methods/{OWN}.py of the package, SHA-256" in answer.err
@@ -223,13 +230,10 @@ def test_what_would_run_is_said_and_nothing_runs_before_it_is_confirmed(command:
     assert "needs a confirmation" in answer.err
     assert command("board", "rerun", "my.zip", "--commit", COMMIT, "--dry-run").code == 0
     assert not (board / "rerun.json").exists()
-
-
-def test_a_package_that_was_not_merged_is_not_re_run(command: Command, board: Path) -> None:
     board.rename("elsewhere")
-    answer = command("board", "rerun", "my.zip", "--commit", COMMIT, "--yes")
-    assert answer.code == 3
-    assert "merge it first" in answer.err
+    unmerged = command("board", "rerun", "my.zip", "--commit", COMMIT, "--yes")
+    assert unmerged.code == 3
+    assert "merge it first" in unmerged.err
 
 
 def test_commands_run_in_a_process_of_their_own() -> None:

@@ -113,6 +113,32 @@ def test_each_weak_point_of_a_rerun_keeps_the_row_rescored_and_is_named(found: R
     assert why in weak.sentences[1]
 
 
+@pytest.mark.parametrize(
+    "found",
+    [
+        rerun(cells={each: again(each, rerun_map=0.68) for each in DRAWN}),
+        rerun(checks={"mine": {"learns": "failed", "groups": "ok"}}),
+        rerun(unseen={"mine": unseen(unseen_map=0.4)}),
+    ],
+)
+def test_a_rerun_that_fails_refutes_the_row(found: RerunEvidence) -> None:
+    assert verdict(found).refuted
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        rerun(),
+        rerun(commit="e" * 40),
+        rerun(cells={each: again(each, rerun="", rerun_map=None, error="no memory") for each in DRAWN}),
+        rerun(checks={"mine": {"learns": "skipped"}}),
+        rerun(unseen={"mine": unseen(unseen_map=None, error="it failed")}),
+    ],
+)
+def test_what_could_not_be_tried_refutes_nothing(found: RerunEvidence) -> None:
+    assert not verdict(found).refuted
+
+
 def test_a_single_cell_without_a_package_keeps_the_row_rescored() -> None:
     evidence = Evidence(PACKAGE, None, None, rerun(cells={cell: again(cell) for cell in CELLS}))
     weak = verdict(packages=dict.fromkeys(CELLS[:-1], (evidence,)))

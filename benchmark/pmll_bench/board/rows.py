@@ -114,7 +114,9 @@ def why_unranked(row: Candidate) -> str:
     if row.disputed:
         others = f" (1 of {len(row.disputed)} disputed cells)" if len(row.disputed) > 1 else ""
         return f"disputed: {row.disputed[0]}{others}"
-    return f"claimed: {why_claimed(row.evidence)}" if row.evidence.problems else ""
+    if row.evidence.problems:
+        return f"claimed: {why_claimed(row.evidence)}"
+    return f"refuted by a re-run: {row.verdict.refuted}" if row.verdict.refuted else ""
 
 
 def row_of(

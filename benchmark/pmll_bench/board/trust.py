@@ -6,13 +6,15 @@
                   checks, and it does on a draw of `shapes` that nobody has published what it does on the known one
     reproduced    re-run, at paper size, and inside the interval that a paper prints under the same protocol
 
-A row is as weak as its weakest cell.
+A row is as weak as its weakest cell. A re-run that fails, because a cell comes out otherwise, a check fails or the
+unseen draw does not agree, refutes a row: it is not ranked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from pmll_errors import counted
 
@@ -50,10 +52,14 @@ class RowEvidence:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A level of trust, and one sentence per fact that it rests on or that keeps the row from the next level."""
+    """A level of trust, and one sentence per fact that it rests on or that keeps the row from the next level.
+
+    `refuted` says what a re-run found against the row; empty if there is nothing.
+    """
 
     trust: Trust
     sentences: tuple[str, ...]
+    refuted: str = ""
 
 
 def trust_of(row: RowEvidence) -> Verdict:
@@ -69,7 +75,8 @@ def trust_of(row: RowEvidence) -> Verdict:
         if without:
             some = "the results" if len(without) == len(row.scores) else counted(len(without), "cell")
             missing.append(f"{some} did not come in a package with the code of the method")
-        return Verdict(Trust.rescored, (rescored, *(f"Not re-run: {text}." for text in missing)))
+        refuted = "; ".join(each.refuted for each in found if each.refuted)
+        return Verdict(Trust.rescored, (rescored, *(f"Not re-run: {text}." for text in missing)), refuted)
     rerun = (rescored, *(f"Re-run: {each.text}." for each in found))
     if not row.paper.inside:
         return Verdict(Trust.rerun, (*rerun, f"Not reproduced: {row.paper.missing}."))
@@ -88,10 +95,18 @@ def why_claimed(row: RowEvidence) -> str:
 
 @dataclass(frozen=True)
 class _Finding:
-    """Whether the re-run of a package speaks for a row, and what it says."""
+    """Whether the re-run of a package speaks for a row, what it says, and what of it speaks against the row."""
 
     passed: bool
     text: str
+    refuted: str = ""
+
+
+class _Problem(NamedTuple):
+    """What keeps a re-run from speaking for a row; with `refutes`, it speaks against it."""
+
+    text: str
+    refutes: bool = False
 
 
 def _packages(row: RowEvidence) -> list[Evidence]:
@@ -114,7 +129,8 @@ def _of_package(row: RowEvidence, evidence: Evidence) -> _Finding:
         return _Finding(False, f"nobody has trained cells of {name} again")
     problems = list(_problems(row, evidence, evidence.rerun))
     if problems:
-        return _Finding(False, f"{name}: {'; '.join(problems)}")
+        against = "; ".join(each.text for each in problems if each.refutes)
+        return _Finding(False, f"{name}: {'; '.join(each.text for each in problems)}", against)
     return _Finding(True, _said(row, evidence.rerun, _own(row, evidence)))
 
 
@@ -123,30 +139,30 @@ def _own(row: RowEvidence, evidence: Evidence) -> list[str]:
     return [cell for cell, packages in row.packages.items() if evidence in packages]
 
 
-def _problems(row: RowEvidence, evidence: Evidence, rerun: RerunEvidence) -> Iterator[str]:
+def _problems(row: RowEvidence, evidence: Evidence, rerun: RerunEvidence) -> Iterator[_Problem]:
     """What keeps the re-run of a package from speaking for the cells of a row."""
     for cell in drawn(_own(row, evidence), evidence.package, rerun.commit):
         found = rerun.cells.get(cell)
         if found is None:
-            yield f"cell {cell} was drawn and not trained again"
+            yield _Problem(f"cell {cell} was drawn and not trained again")
         elif found.submitted != row.scores[cell]:
-            yield f"cell {cell} was trained again for other scores than these"
+            yield _Problem(f"cell {cell} was trained again for other scores than these")
         elif not found.within:
-            yield f"cell {cell} {_apart(found)}"
+            yield _Problem(f"cell {cell} {_apart(found)}", refutes=found.rerun_map is not None)
     checks = rerun.checks.get(row.method, {})
     failed = [check for check, outcome in checks.items() if outcome == "failed"]
     if failed:
-        yield f"{row.method} fails the check {', '.join(sorted(failed))}"
+        yield _Problem(f"{row.method} fails the check {', '.join(sorted(failed))}", refutes=True)
     elif "ok" not in checks.values():
-        yield f"{row.method} was not checked"
+        yield _Problem(f"{row.method} was not checked")
     unseen = rerun.unseen.get(row.method)
     if unseen is None or unseen.unseen_map is None or unseen.known_map is None:
         why = f": {unseen.error}" if unseen is not None and unseen.error else ""
-        yield f"{row.method} has no result on an unseen draw of shapes{why}"
+        yield _Problem(f"{row.method} has no result on an unseen draw of shapes{why}")
     elif not unseen.within:
-        yield f"on an unseen draw of shapes, {row.method} has {_points(unseen.unseen_map)}, " + (
-            f"on the known one {_points(unseen.known_map)}, with a tolerance of {_points(unseen.tolerance)}"
-        )
+        both = f"{_points(unseen.unseen_map)}, on the known one {_points(unseen.known_map)}"
+        text = f"on an unseen draw of shapes, {row.method} has {both}, with a tolerance of {_points(unseen.tolerance)}"
+        yield _Problem(text, refutes=True)
 
 
 def _apart(cell: RerunCell) -> str:

@@ -185,6 +185,7 @@ def test_a_process_that_gives_no_answer_refuses_the_package(
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]))
     monkeypatch.setattr(checking, "CHILD", "stand_in")
     monkeypatch.setattr(checking, "SECONDS", 1)
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # it could not write its data
     report = check(package)
     assert [each.what for each in report.problems] == [reason]
     assert report.evidence is None

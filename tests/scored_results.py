@@ -14,7 +14,7 @@ from pmll_bench.metrics import evaluate
 from pmll_bench.plan.cell import Cell
 from pmll_bench.plan.grid import recipe_digest
 from pmll_bench.plan.planned import Planned, Where
-from pmll_bench.running.train_set import seen_labels
+from pmll_bench.running.train_set import Seen, seen_labels
 from pmll_bench.store.result import Measured, Result, Seconds, Trained
 from pmll_bench.store.store import Store
 from pmll_datasets import dataset
@@ -76,6 +76,6 @@ def finish(
         deterministic=deterministic,
     )
     measured = Measured(scores=file, metrics=evaluate(scores, data.test.labels))
-    attempt.commit(Result.of(planned, data, seen_labels(data, planned), trained, measured))
+    attempt.commit(Result.of(planned, data, seen_labels(data, Seen.of(planned)), trained, measured))
     attempt.end("done")
     return store.folder(of).path

@@ -16,7 +16,12 @@ from pmll_bench.report.comparing.compare import compare
 from pmll_bench.report.comparing.measured import Sampling
 from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.disputed import disputed_folder
+from pmll_bench.store.document import write_record
+from pmll_bench.store.result import Result
+from pmll_bench.store.source_code import SourceCode
 from pmll_bench.store.store import Store
+from pmll_bench.submission.evidence import RerunCell, RerunEvidence, UnseenDraw
+from pmll_bench.submission.package import Submission, SubmittedCell
 from scored_results import finish, noisy, shapes
 
 QUALITY = {"good": 2.0, "fair": 0.9, "twin": 0.4, "bad": 0.4}
@@ -267,3 +272,68 @@ def test_a_mask_from_a_file_that_is_not_here_makes_a_row_claimed(store: Store, m
     tables = board_of(store).tables
     (listed,) = [table for table in tables if not table.ranked]
     assert unranked(listed)["listed"].startswith("claimed: its mask cannot be drawn here: ")
+
+
+def test_cells_that_hold_images_out_to_select_an_epoch_are_re_scored_too(store: Store) -> None:
+    """Their masks are those of the other images."""
+    recipe = {"selection": "best-val", "validation": 0.3}
+    for label in ("good", "bad"):
+        for mask in range(3):
+            scores = noisy(QUALITY[label], crc32(f"{label} {mask}".encode()))
+            finish(store, label, scores, mask_seed=mask, seed=mask, recipe=recipe)
+    table = table_of(store)
+    assert not table.unranked
+    assert {each.trust for each in table.ranked} == {Trust.rescored}
+
+
+def submitted(store: Store, rerun_map: float) -> None:
+    """Evidence that the results of the row "good" came in one package, and what its cells gave when trained again."""
+    results = [each for each in store.results() if each.label == "good"]
+    folder = store.root / "evidence" / ("a" * 64)
+    folder.mkdir(parents=True)
+    write_record(folder / "submission.json", Submission(authors=("A. Author",), cells=dict(map(listed, results))))
+    cells = {
+        each.cell_id: RerunCell(
+            submitted=each.scores.sha256,
+            rerun="c" * 64,
+            submitted_map=each.metrics["map"],
+            rerun_map=rerun_map,
+            same=False,
+            same_platform=False,
+            tolerance=0.5 if rerun_map else 0.0,
+        )
+        for each in results
+    }
+    unseen = UnseenDraw(draw=7, regime="partial", ratio=0.5, known_map=0.5, unseen_map=0.5, tolerance=0.1)
+    evidence = RerunEvidence(
+        package="a" * 64,
+        commit="b" * 40,
+        code=SourceCode(version="1", commit=None, digest="d" * 64),
+        environment={},
+        cells=cells,
+        checks={"good": {"learns": "ok"}},
+        unseen={"good": unseen},
+    )
+    write_record(folder / "rerun.json", evidence)
+
+
+def listed(result: Result) -> tuple[str, SubmittedCell]:
+    fields = {"label": result.label, "method": result.method, "dataset": result.dataset}
+    return result.cell_id, SubmittedCell(**fields, scores=result.scores.sha256)
+
+
+def test_a_row_whose_cells_were_trained_again_with_the_same_outcome_is_re_run(store: Store) -> None:
+    fill(store, "good", "bad")
+    submitted(store, rerun_map=0.7)
+    table = table_of(store)
+    assert row(table, "good").trust == Trust.rerun
+    assert not table.unranked
+
+
+def test_a_row_that_a_re_run_refutes_has_no_rank_and_says_why(store: Store) -> None:
+    fill(store, "good", "bad")
+    submitted(store, rerun_map=0.0)
+    table = table_of(store)
+    assert [each.label for each in table.ranked] == ["bad"]
+    assert unranked(table)["good"].startswith("refuted by a re-run: cell ")
+    assert row(table, "good").trust == Trust.rescored

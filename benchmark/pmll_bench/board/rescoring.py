@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -20,15 +20,15 @@ from jaxtyping import Float64
 
 from pmll_datasets.dataset import Dataset
 from pmll_datasets.errors import DataError
-from pmll_datasets.regimes import mask_digest, mask_labels, training_part
+from pmll_datasets.regimes import mask_digest
 
 from ..errors import FileError, PmllError, StoreError
 from ..metrics import evaluate
-from ..plan.mask import open_mask
 from ..report.cached import Cached, question
 from ..report.comparing.measured import Sampling
 from ..report.frame import Line, lines_of
 from ..report.outcomes import Outcome, StoredCell, check_map, evaluation, folder_of
+from ..running.train_set import Seen, seen_labels
 from ..statistics.resampling import image_weights
 from ..store.scored_data import data_of
 from ..store.store import Store
@@ -143,21 +143,10 @@ def _check_metrics(summary: Summary, measured: _Measured) -> None:
             raise StoreError(f"its {name} is {100 * value:.2f}, that of its scores {100 * measured.values[name]:.2f}")
 
 
-class _MaskOf(NamedTuple):
-    """What decides a mask: the fields of `Cell`, and the rule or its file."""
-
-    regime: str
-    ratio: float
-    rule: str
-    seed: int
-    noise: float
-
-
-def _check_mask(cell: StoredCell, summary: Summary, mask_of: Callable[[_MaskOf], str]) -> None:
+def _check_mask(cell: StoredCell, summary: Summary, mask_of: Callable[[Seen], str]) -> None:
     """Raises `StoreError` unless the mask of a result is the one that we draw."""
     try:
-        rule = _rule(cell, summary)
-        own = mask_of(_MaskOf(summary.regime, summary.ratio, rule, summary.mask_seed, summary.axes["noise"]))
+        own = mask_of(_seen(cell, summary))
     except (DataError, OSError) as error:
         what = error.what if isinstance(error, DataError) else "its file cannot be read"
         raise StoreError(f"its mask cannot be drawn here: {what}") from None
@@ -165,17 +154,22 @@ def _check_mask(cell: StoredCell, summary: Summary, mask_of: Callable[[_MaskOf],
         raise StoreError("its mask is not the one that we draw")
 
 
-def _rule(cell: StoredCell, summary: Summary) -> str:
-    """The mask rule of a cell; the path of a file, whose digest is checked, for a mask from a file."""
-    if summary.regime == "full" or not summary.mask.startswith("list/"):
-        return summary.mask
+def _seen(cell: StoredCell, summary: Summary) -> Seen:
+    """What decides the mask of a cell. Its request is read only for what the summary does not have.
+
+    That is the file of a mask, whose digest is checked, and the share of images that are held out.
+    """
+    from_file = summary.regime != "full" and summary.mask.startswith("list/")
+    if not from_file and summary.selection != "best-val":
+        noise = summary.axes["noise"]
+        return Seen(summary.regime, summary.ratio, summary.mask, summary.mask_seed, noise)
     record = cell.folder.record()
     if record is None:
-        raise StoreError("it has no valid request, which names the file of its mask")
-    return open_mask(record.planned())
+        needed = "the file of its mask" if from_file else "the share of images that it holds out"
+        raise StoreError(f"it has no valid request, which names {needed}")
+    return Seen.of(record.planned())
 
 
-def _mask(data: Dataset, of: _MaskOf) -> str:
+def _mask(data: Dataset, seen: Seen) -> str:
     """The digest of a mask of the training labels of a data set."""
-    labels = mask_labels(data.train, data.classes, **of._asdict())
-    return mask_digest(labels[training_part(data.train, of.rule)] != 0)
+    return mask_digest(seen_labels(data, seen) != 0)

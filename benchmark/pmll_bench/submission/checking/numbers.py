@@ -11,7 +11,7 @@ from pmll_datasets.regimes import mask_digest
 
 from ...metrics import Metrics, evaluate
 from ...plan.cell import canonical
-from ...running.train_set import seen_labels
+from ...running.train_set import Seen, seen_labels
 from ...store.result import Counts, Result
 from ..evidence import CheckedCell
 from ..package import member
@@ -76,7 +76,7 @@ def _training_problems(documents: CellDocuments, data: Dataset, name: str) -> It
     """Where the result differs from our counts, our classes and our own draw of the mask."""
     result = documents.result
     try:
-        labels = seen_labels(data, documents.record.planned())
+        labels = seen_labels(data, Seen.of(documents.record.planned()))
     except DataError as error:
         yield Problem(name, f"the mask does not fit the data set: {shown(str(error))}")
         return

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -61,3 +65,17 @@ def table(page: str, *head: str) -> list[list[str]]:
 def spans(cell: str) -> list[str]:
     """What a cell of a table marks as code."""
     return re.findall(r"`([^`]*)`", cell)
+
+
+def check_workflow(text: str, path: Path) -> None:
+    """Write a workflow for GitHub Actions to `path`, and check that it is valid and safe, where the tools are."""
+    path.parent.mkdir(parents=True)
+    path.write_text(text, encoding="utf-8")
+    for tool, *options in (
+        ("check-jsonschema", "--builtin-schema", "vendor.github-workflows"),
+        ("zizmor", "--offline", "--quiet"),
+    ):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} comes with the extra 'dev'")
+        answer = subprocess.run([tool, *options, str(path)], capture_output=True, text=True)
+        assert answer.returncode == 0, answer.stdout + answer.stderr

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from doc_pages import blocks, spans, text_of
+from doc_pages import blocks, check_workflow, spans, text_of
 from pmll_bench.cli import main
 from pmll_bench.cli.recipes import page
 from pmll_bench.metrics import evaluate
@@ -89,23 +88,13 @@ def test_the_workflow_for_github_is_valid_and_its_commands_pass(
     monkeypatch.chdir(tmp_path)
     (text,) = blocks("check-in-ci.md", "yaml")
     Path("my_method.py").write_text(code("add-a-method.md", "focal.py"), encoding="utf-8")
-    workflow = Path(".github/workflows/method.yml")
-    workflow.parent.mkdir(parents=True)
-    workflow.write_text(text, encoding="utf-8")
     steps = [step["run"] for step in yaml.safe_load(text)["jobs"]["smoke"]["steps"] if "run" in step]
     commands = [shlex.split(step)[1:] for step in steps if step.startswith("pmll-bench ")]
     assert [words[0] for words in commands] == ["check", "run", "table"]
     for words in commands:
         assert ended(*words, *(["--device", "cpu"] if words[0] == "run" else [])) == 0
     assert re.search(r"^focal +\d+\.\d", capsys.readouterr().out, re.MULTILINE)
-    for tool, *options in (
-        ("check-jsonschema", "--builtin-schema", "vendor.github-workflows"),
-        ("zizmor", "--offline", "--quiet"),
-    ):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} comes with the extra 'dev'")
-        answer = subprocess.run([tool, *options, str(workflow)], capture_output=True, text=True)
-        assert answer.returncode == 0, answer.stdout + answer.stderr
+    check_workflow(text, Path(".github/workflows/method.yml"))
 
 
 def test_the_grid_file_of_the_page_is_read_as_it_stands(

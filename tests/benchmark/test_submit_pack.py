@@ -8,7 +8,6 @@ import importlib
 import json
 import os
 import shutil
-import subprocess
 import zipfile
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import pytest
 import yaml
 
 from command_line import SMALL, Command, method_file
-from doc_pages import blocks
+from doc_pages import blocks, check_workflow
 from made_up_results import RATIOS
 from own_data import own_data
 from pmll_bench.plan.planned import Where
@@ -428,16 +427,6 @@ def test_the_documents_of_a_package_satisfy_their_json_schemas(command: Command,
 
 def test_the_workflow_of_the_page_is_valid_and_checks_all_packages(tmp_path: Path) -> None:
     (text,) = blocks("submit-a-result.md", "yaml")
-    workflow = tmp_path / ".github/workflows/packages.yml"
-    workflow.parent.mkdir(parents=True)
-    workflow.write_text(text, encoding="utf-8")
     steps = [step["run"] for step in yaml.safe_load(text)["jobs"]["check"]["steps"] if "run" in step]
     assert steps[-1] == "pmll-bench submit check packages/*.zip"
-    for tool, *options in (
-        ("check-jsonschema", "--builtin-schema", "vendor.github-workflows"),
-        ("zizmor", "--offline", "--quiet"),
-    ):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} comes with the extra 'dev'")
-        answer = subprocess.run([tool, *options, str(workflow)], capture_output=True, text=True)
-        assert answer.returncode == 0, answer.stdout + answer.stderr
+    check_workflow(text, tmp_path / ".github/workflows/packages.yml")

@@ -40,6 +40,11 @@ class Material:
         of = self.results[cell]
         return self.store.cell_of(of.dataset, of.method, cell)
 
+    def first(self, cells: Iterable[str]) -> str:
+        """The cell that stands for a row where one is enough: of the lowest ratio, mask seed and seed."""
+        results = (self.results[cell] for cell in cells)
+        return min((each.ratio, each.mask_seed, each.seed, each.cell_id) for each in results)[-1]
+
     def result(self, cell: str) -> Result | None:
         """The whole result of a cell; None if it has just been removed."""
         return self.folder(cell).result()

@@ -53,7 +53,7 @@ def _page(
     for made, row in rows:
         key = made.table.slug, row.slug
         environments[key] = _environments(material.results[cell].environment for cell in row.cells)
-        if (first := material.result(_first(material, row))) is not None:
+        if (first := material.result(material.first(row.cells))) is not None:
             settings[key] = _settings(first)
             classes[key] = _classes(material, row, made.cells, first)
     named = method_named(method)
@@ -88,12 +88,6 @@ def _read_cards() -> Mapping[str, Any]:
 def _paper(rows: Sequence[tuple[Made, Row]]) -> str:
     """The paper that the packages of a method's rows name."""
     return next((row.paper for _, row in rows if row.paper), "")
-
-
-def _first(material: Material, row: Row) -> str:
-    """The cell of the lowest ratio, mask seed and seed."""
-    results = (material.results[cell] for cell in row.cells)
-    return min((each.ratio, each.mask_seed, each.seed, each.cell_id) for each in results)[-1]
 
 
 def _settings(result: Result) -> Mapping[str, str]:

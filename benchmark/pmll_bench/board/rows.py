@@ -68,7 +68,7 @@ def candidate(
         packages={cell: material.packages[cell] for cell in ids if cell in material.packages},
     )
     verdict = trust_of(evidence)
-    departing = departures(block, row, evidence.method, lambda: material.result(first_cell(lines)))
+    departing = departures(block, row, evidence.method, lambda: material.result(material.first(lines["cell_id"])))
     if verdict.trust == Trust.rerun:
         verdict = trust_of(evidence.beside(_paper(material, block, row, lines)))
     packages = {each.package: each for found in evidence.packages.values() for each in found}
@@ -86,15 +86,10 @@ def candidate(
     )
 
 
-def first_cell(lines: pd.DataFrame) -> str:
-    """The cell that stands for a row where one is enough: of the lowest ratio, mask seed and seed."""
-    return str(lines.sort_values(["ratio", "mask_seed", "seed", "cell_id"])["cell_id"].iloc[0])
-
-
 def _paper(material: Material, block: Block, row: BlockRow, lines: pd.DataFrame) -> PaperEvidence:
     if lines["variant"].nunique() > 1:
         return PaperEvidence(missing="settings or recipe differ between its cells")
-    result = material.result(first_cell(lines))
+    result = material.result(material.first(lines["cell_id"]))
     return PaperEvidence() if result is None else paper_evidence(block, row, result)
 
 

@@ -12,6 +12,7 @@ import typer
 
 from pmll_errors import counted
 
+from ..board.draw import CELLS
 from ..errors import ConfigError, Exit, UsageError
 from .options import STORE, DataRoot, Json, Root
 from .output import columns, print_json, tell
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from ..board.rerunning.chosen import Choice
     from ..board.rerunning.rerun import Task
     from ..submission.evidence import RerunCell, RerunEvidence
-
-LEAST = 3  # cells of a row
-
 
 Commit: TypeAlias = Annotated[
     str,
@@ -51,8 +49,8 @@ def rerun(
     package: Annotated[Path, typer.Argument(metavar="PACKAGE", help="The package, as it was merged.")],
     commit: Commit,
     cells: Annotated[
-        int, typer.Option(min=LEAST, metavar="N", help="The cells of each row that are trained again.")
-    ] = LEAST,
+        int, typer.Option(min=CELLS, metavar="N", help="The cells of each row that are trained again.")
+    ] = CELLS,
     places: Places = None,
     again: Annotated[bool, typer.Option("--again", help="Re-run a package that was re-run before.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Run the code of the package without asking.")] = False,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import logging
 import sys
-import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
@@ -18,10 +17,11 @@ from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
-from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float64
+
+from pmll_errors import DAMAGED_ARCHIVE
 
 from ..errors import StoreError
 from ..faults import hurried
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 FOLDER = "outcomes"
 CODE = ("metrics.py", "statistics/rankings.py", "statistics/resampling.py", "report/outcomes.py", "report/cached.py")
-DAMAGED = (OSError, ValueError, LookupError, EOFError, BadZipFile, zlib.error, NotImplementedError)
+DAMAGED = (*DAMAGED_ARCHIVE, OSError, ValueError, LookupError)
 
 Row: TypeAlias = Mapping[str, Float64[np.ndarray, "..."]]
 

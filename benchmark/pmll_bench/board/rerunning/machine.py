@@ -19,9 +19,9 @@ from ...plan.planned import Planned, Where
 from ...running.execution import Execution
 from ...store.environment import Environment
 from ...store.records import CellRecord
+from ...submission.places import PRETRAINED
 
 SAME = ("cpu", "threads", "device", "torch", "numpy")
-PRETRAINED = ("tower", "weights", "words")  # settings that name files of a machine
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import TypeAlias, TypeVar
 
 import numpy as np
@@ -22,10 +23,8 @@ Batch: TypeAlias = tuple[Positions, tuple[Pixels, ...]]
 Task: TypeAlias = Callable[[], None]
 T = TypeVar("T")
 
-PREFETCH = 2
-"""Number of batches prepared ahead."""
-CHUNK = 8
-"""Images per task: smaller chunks cost more thread switches, larger ones delay a stop."""
+AHEAD = 4
+"""Images per worker that are prepared ahead, behind the batch that is due."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,27 +52,24 @@ class ImageSet:
     ) -> Generator[Batch, None, None]:
         """Yield each group of positions with its images: one uint8 array [b, 3, r, r] per view, in the given order.
 
-        An image is read once for all its views. Closing the generator stops its threads. The number of workers does not
-        affect the pixels.
+        An image is read once for all its views. Each worker reads one image at a time, so that all of them have work
+        however small the batches are. Closing the generator stops its threads. The number of workers does not affect
+        the pixels.
 
         Raises:
             DataError: an unknown view (on the call), or an unreadable image (when its batch is due).
         """
         parsed = tuple(parse_view(name) for name in views)
 
-        def fill(group: Positions, pixels: tuple[Pixels, ...], rows: range) -> None:
-            for row in rows:
-                position = int(group[row])
-                image = read_image(self.images, position)
-                for number, (view, rendered) in enumerate(zip(parsed, pixels, strict=True)):
-                    generator = view_generator(seed, epoch, self.ids[position], number)
-                    rendered[row] = render(image, view, resolution, generator)
+        def fill(position: int, pixels: tuple[Pixels, ...], row: int) -> None:
+            image = read_image(self.images, position)
+            for number, (view, rendered) in enumerate(zip(parsed, pixels, strict=True)):
+                generator = view_generator(seed, epoch, self.ids[position], number)
+                rendered[row] = render(image, view, resolution, generator)
 
         def start(group: Positions) -> tuple[Batch, list[Task]]:
             pixels = tuple(np.empty((len(group), 3, resolution, resolution), np.uint8) for _ in parsed)
-            rows = range(len(group))
-            chunks = [rows[first : first + CHUNK] for first in rows[::CHUNK]]
-            return (group, pixels), [partial(fill, group, pixels, chunk) for chunk in chunks]
+            return (group, pixels), [partial(fill, int(position), pixels, row) for row, position in enumerate(group)]
 
         return in_order(map(start, positions), self.workers)
 
@@ -97,7 +93,10 @@ class TrainSet(ImageSet):
 
 
 def in_order(jobs: Iterable[tuple[T, Sequence[Task]]], workers: int) -> Generator[T, None, None]:
-    """Yield the result of each job once its tasks are done, in order. Later jobs are started ahead of time."""
+    """Yield the result of each job once its tasks are done, in order.
+
+    Later jobs are started ahead of time, until they have `AHEAD` tasks per worker: enough for all workers, and bounded.
+    """
     if not workers:
         for result, tasks in jobs:
             for task in tasks:
@@ -109,7 +108,7 @@ def in_order(jobs: Iterable[tuple[T, Sequence[Task]]], workers: int) -> Generato
     try:
         for result, tasks in jobs:
             pending.append((result, [pool.submit(task) for task in tasks]))
-            if len(pending) > PREFETCH:
+            while sum(len(futures) for _, futures in islice(pending, 1, None)) >= AHEAD * workers:
                 yield _done(*pending.popleft())
         while pending:
             yield _done(*pending.popleft())

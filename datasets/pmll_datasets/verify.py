@@ -13,7 +13,7 @@ from . import index as indices
 from .dataset import Dataset, Images
 from .errors import DataError
 from .index import PixelDigest
-from .loader import CHUNK, Task, in_order, read_image
+from .loader import Task, in_order, read_image
 
 
 @dataclass(frozen=True)
@@ -124,12 +124,11 @@ def _equal(dataset: Dataset, pixels: Mapping[str, PixelDigest]) -> Iterator[tupl
 def _digests(images: Images, workers: int) -> Iterator[tuple[str, PixelDigest | DataError]]:
     """Yield the digest of each image, or its error."""
 
-    def start(rows: range) -> tuple[list[tuple[str, PixelDigest | DataError]], list[Task]]:
+    def start(row: int) -> tuple[list[tuple[str, PixelDigest | DataError]], list[Task]]:
         seen: list[tuple[str, PixelDigest | DataError]] = []
-        return seen, [lambda: seen.extend((images.ids[row], _digest_of(images, row)) for row in rows)]
+        return seen, [lambda: seen.append((images.ids[row], _digest_of(images, row)))]
 
-    everything = range(len(images))
-    for seen in in_order((start(everything[first : first + CHUNK]) for first in everything[::CHUNK]), workers):
+    for seen in in_order(map(start, range(len(images))), workers):
         yield from seen
 
 

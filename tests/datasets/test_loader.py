@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from pmll_datasets.dataset import Images
 from pmll_datasets.errors import DataError
-from pmll_datasets.loader import PREFETCH, ImageSet, TrainSet
+from pmll_datasets.loader import AHEAD, ImageSet, TrainSet
 from pmll_datasets.views import parse_view, render, view_generator
 from pmll_methods import method
 
@@ -44,7 +45,7 @@ def loader_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("images")]
 
 
-@pytest.mark.parametrize("workers", [0, 1, 5])
+@pytest.mark.parametrize("workers", [0, 1, 5, 16])
 def test_batches_contain_the_views_of_their_images_in_the_given_order(workers: int) -> None:
     given, views = groups(10, 0, 1, 17), ("squash", "rrc", "rrc")
     images = Shelf().images(workers)
@@ -77,32 +78,75 @@ def test_an_image_is_read_once_for_all_its_views() -> None:
     assert sorted(shelf.reads) == sorted(np.concatenate(groups(20, 20)).tolist())
 
 
-def test_only_a_few_batches_are_prepared_ahead() -> None:
+def test_all_readers_work_at_once_however_small_the_batches_are() -> None:
+    readers = 16
+    together = threading.Barrier(readers, timeout=60)
+
+    def read(position: int) -> np.ndarray:
+        together.wait()  # passes once as many readers are inside; else it breaks, and no batch comes
+        return np.full((8, 8, 3), position, np.uint8)
+
+    images = ImageSet(Images(tuple(map(str, range(4 * readers))), read), readers)
+    batches = images.batches(np.split(np.arange(4 * readers), readers), ("squash",), 8)
+    assert [int(position) for positions, _ in batches for position in positions] == list(range(4 * readers))
+
+
+@pytest.mark.parametrize(("batch", "workers"), [(1, 1), (4, 2), (4, 16), (64, 3), (5, 3)])
+def test_images_are_prepared_ahead_for_all_readers_but_not_without_bound(batch: int, workers: int) -> None:
     asked: list[int] = []
 
     def endless() -> Iterator[np.ndarray]:
         while True:
-            asked.append(1)
-            yield np.arange(4)
+            asked.append(batch)
+            yield np.arange(batch) % COUNT
 
-    batches = Shelf().images().batches(endless(), ("squash",), 8)
+    batches = Shelf().images(workers).batches(endless(), ("squash",), 8)
     assert not asked
     for taken in range(1, 6):
         next(batches)
-        assert len(asked) == taken + PREFETCH
+        ahead = sum(asked) - taken * batch
+        assert AHEAD * workers <= ahead < AHEAD * workers + batch
     batches.close()
 
 
-def test_a_consumer_that_stops_early_leaves_no_threads() -> None:
+@pytest.mark.parametrize("workers", [1, 2, 16])
+def test_a_consumer_that_stops_early_leaves_no_threads(workers: int) -> None:
     shelf = Shelf()
-    batches = shelf.images().batches([np.arange(COUNT)] * 100, ("squash",), 8)
+    batches = shelf.images(workers).batches([np.arange(10)] * 400, ("squash",), 8)
     next(batches)
     batches.close()
     assert not loader_threads()
     reads = len(shelf.reads)
-    assert reads <= COUNT * (PREFETCH + 1)
+    assert reads < 2 * 10 + AHEAD * workers
     assert list(batches) == []
     assert len(shelf.reads) == reads
+
+
+def test_a_stop_waits_only_for_the_images_that_are_being_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[int] = []
+    reading, stopping = threading.Semaphore(0), threading.Event()
+    shutdown = ThreadPoolExecutor.shutdown
+
+    def read(position: int) -> np.ndarray:
+        if position:
+            begun.append(position)
+            reading.release()
+            assert stopping.wait(60)
+        return np.zeros((8, 8, 3), np.uint8)
+
+    def release(pool: ThreadPoolExecutor, *, cancel_futures: bool = False) -> None:
+        shutdown(pool, wait=False, cancel_futures=cancel_futures)
+        stopping.set()
+        shutdown(pool)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", release)
+    images = ImageSet(Images(tuple(map(str, range(101))), read), workers=3)
+    batches = images.batches([np.array([0]), np.arange(1, 101)], ("squash",), 8)
+    next(batches)
+    for _ in range(3):
+        assert reading.acquire(timeout=60)
+    batches.close()
+    assert len(begun) == 3
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -78,7 +78,7 @@ class Cluster:
     def start(self, *options: str) -> None:
         """Start what does not run; of the options, only `--forget` matters after the first time."""
         command = [str(SCRIPTS / "start.sh"), str(self.folder), *options]
-        started = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=120)
+        started = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=400)
         self.configuration = started.stdout.strip()
 
     def kill_controller(self) -> None:

@@ -204,13 +204,13 @@ def test_columns_can_be_chosen(visit: Visit) -> None:
 def test_what_is_shown_can_be_copied(visit_served: Visit) -> None:
     page = visit_served(OPEN, permissions=["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="Copy as CSV").click()
-    page.wait_for_function("document.querySelector('.status').textContent.startsWith('Copied')")
+    page.locator(".status", has_text="Copied as CSV").wait_for()
     lines = list(csv.reader(io.StringIO(page.evaluate("navigator.clipboard.readText()"))))
     assert lines[0][:4] == ["Rank", "Ties", "Method", "mAP"]
     assert lines[2][2].startswith(f"'{FORMULA}")
     assert len({len(line) for line in lines}) == 1
     page.get_by_role("button", name="Copy as Markdown").click()
-    page.wait_for_function("document.querySelector('.status').textContent.includes('Markdown')")
+    page.locator(".status", has_text="Copied as Markdown").wait_for()
     text = page.evaluate("navigator.clipboard.readText()")
     assert text.splitlines()[1].startswith("| ---: | ---: | --- |")
     assert r"\<script>" in text

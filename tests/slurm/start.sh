@@ -46,11 +46,12 @@ launch() { # launch NAME COMMAND...: run a daemon in the foreground of a session
     echo $! >"$dir/pids/$name"
 }
 
-until_true() { # until_true COMMAND...: wait for it, 60 seconds at most
-    local end=$((SECONDS + 60))
+until_true() { # until_true COMMAND...: wait for it, three minutes at most: ten clusters may start on two cores
+    local end=$((SECONDS + 180))
     until "$@" >/dev/null 2>&1; do
         if ((SECONDS >= end)); then
             echo "start.sh: waited in vain for: $*" >&2
+            timeout 5 scontrol show nodes >&2 || true
             tail -n 5 "$dir"/log/* >&2
             exit 1
         fi
@@ -58,25 +59,34 @@ until_true() { # until_true COMMAND...: wait for it, 60 seconds at most
     done
 }
 
-free_ports() { # free_ports N: ports below the range that outgoing connections are given
-    python3 - "$1" <<'PY'
+free_ports() { # free_ports N: ports below the range that outgoing connections are given, and that no folder beside has
+    python3 - "$1" "$dir" <<'PY'
+import pathlib
 import random
 import socket
 import sys
 
+others = pathlib.Path(sys.argv[2]).parent.glob("slurm-*/ports")
+chosen = {int(port) for ports in others for port in ports.read_text().split()}
 held = []
 while len(held) < int(sys.argv[1]):
-    candidate = socket.socket()
+    candidate, port = socket.socket(), random.randint(10000, 30000)
     try:
-        candidate.bind(("", random.randint(10000, 30000)))
+        candidate.bind(("", port))
     except OSError:
         continue
-    held.append(candidate)
+    if port not in chosen:
+        held.append(candidate)
 print(*(each.getsockname()[1] for each in held))
 PY
 }
 
-[[ -s $dir/ports ]] || free_ports 4 >"$dir/ports"
+if [[ ! -s $dir/ports ]]; then
+    exec 9<"$dir/.." # several clusters start at once, and none listens to its ports yet
+    flock 9
+    free_ports 4 >"$dir/ports"
+    exec 9<&-
+fi
 read -r controller_port database_port first_port second_port <"$dir/ports"
 
 # munge refuses a key that others can read, and a socket that they can't reach or whose folder they can write to
@@ -180,9 +190,11 @@ if [[ $accounting ]]; then
     until_true sacctmgr --noheader show cluster
     sacctmgr --immediate add cluster test >/dev/null 2>&1 || true # there already after a restart
 fi
-launch slurmctld slurmctld -D $forget -f "$conf"
-launch slurmd-one slurmd -D -N one -f "$conf"
-launch slurmd-two slurmd -D -N two -f "$conf"
+launch_all() {
+    launch slurmctld slurmctld -D $forget -f "$conf"
+    launch slurmd-one slurmd -D -N one -f "$conf"
+    launch slurmd-two slurmd -D -N two -f "$conf"
+}
 
 nodes() { timeout 5 sinfo --noheader --Node --format='%N %t' | sort -u; }
 answer() { [[ $(nodes | grep -cE ' (idle|mix|alloc|comp)$') == 2 ]]; }
@@ -191,6 +203,9 @@ resume() { # a controller that was killed may find a node with a job that it doe
         scontrol update nodename="$node" state=resume || true
     done
 }
-ready() { answer || { resume && false; }; }
+ready() { # a daemon that was just killed looks alive for a moment, so look again each time
+    launch_all
+    answer || { resume && sleep 0.5 && false; }
+}
 until_true ready
 echo "$conf"

@@ -36,7 +36,7 @@ from . import ema
 from .contract import NOT_FINITE, check_logits
 from .feed import Feed, autocast, epoch_batches, in_order
 from .isolation import isolate_errors, result_or_error
-from .member import Member, Place
+from .member import Member, Place, read_losses
 
 
 class Calendar(NamedTuple):
@@ -170,6 +170,7 @@ def _epoch(members: Sequence[Member], feed: Feed, phase: Phase, calendar: Calend
                 member.train_step(member.batch(views, batches[step]), phase, here, len(batches))
         _pause(members, Place(place.phase, place.epoch, step + 1, here.done + 1), last=step + 1 == len(batches))
     after = Place(place.phase, place.epoch + 1, 0, place.done + len(batches) - place.step)
+    read_losses(members)
     for member in _alive(members):
         member.epoch_done(number + 1, calendar.epochs)
         with isolate_errors(member.fail):
@@ -206,7 +207,8 @@ def _pause(members: Sequence[Member], place: Place, *, last: bool) -> None:
             stop = member.run.should_stop() or stop
     alive = _alive(members)
     if stop or (not last and any(member.run.save_due() for member in alive)):
-        for member in alive:
+        read_losses(alive)
+        for member in _alive(alive):
             member.save(place)
     if stop:
         raise Stopped

@@ -13,8 +13,10 @@ from ..learners.learner import AnyLearner, Batch, Features, Phase, Step
 from ..method import MethodError, Run, State, key
 from ..recipe import Recipe
 from . import ema
-from .contract import check_attached, check_finite, check_terms
+from .contract import check_attached, check_terms
 from .feed import autocast
+from .isolation import isolate_errors
+from .loss_log import LossLog
 from .schedule import learning_rate, one_cycle
 
 
@@ -36,12 +38,12 @@ class Member:
     run: Run
     failure: Exception | None = None
     average: dict[str, Tensor] = field(default_factory=dict)
-    losses: dict[str, tuple[float, int]] = field(default_factory=dict)  # sum and count in this epoch
 
     def __post_init__(self) -> None:
         self.recipe = self.run.recipe
         self.labels = self.learner.problem.labels.to(self.run.device)
         self.learner.to(self.run.device)
+        self.losses = LossLog(self.learner, self.run.device)
         self.optimizer: torch.optim.Optimizer | None = None
         self.scaler = _scaler(self.run)
         self.trained: dict[str, Tensor] = {}
@@ -93,7 +95,14 @@ class Member:
         return Batch(views, self.labels[positions.to(self.labels.device)], positions, streams or {})
 
     def train_step(self, batch: Batch[Features], phase: Phase, place: Place, steps: int) -> None:
-        """Take one optimizer step. Raises `Diverged` if the loss is not finite."""
+        """Take one optimizer step. Raises `Diverged` if the loss is not finite, on a GPU a few steps later."""
+        try:
+            self._step(batch, phase, place, steps)
+        except Exception:
+            self.losses.read()  # an earlier loss that is not finite is the cause
+            raise
+
+    def _step(self, batch: Batch[Features], phase: Phase, place: Place, steps: int) -> None:
         seed = key(self.run.seed, "step", place.phase, place.epoch, place.step)
         torch.manual_seed(seed)  # dropout and other random draws are the same alone and in a group
         generator = torch.Generator().manual_seed(seed)
@@ -103,11 +112,7 @@ class Member:
             step = Step(place.phase, place.epoch, place.step, steps, generator)
             terms = check_terms(self.learner.loss(batch, head, step), self.learner)
         total = torch.stack([term.float() for term in terms.values()]).sum()
-        values = {name: float(term.detach()) for name, term in terms.items()}
-        check_finite(float(total.detach()), values, self.learner, place.epoch, place.step)
-        for name, value in values.items():
-            before, count = self.losses.get(name, (0.0, 0))
-            self.losses[name] = (before + value, count + 1)
+        self.losses.add(total, terms, place.epoch, place.step)
         if self.optimizer is not None:
             check_attached(total, self.learner)
             self._descend(total, phase, place, steps)
@@ -135,8 +140,8 @@ class Member:
 
     def epoch_done(self, epoch: int, epochs: int) -> None:
         """Report the mean of each loss term over the epoch."""
-        self.run.report(epoch, epochs, {name: total / count for name, (total, count) in self.losses.items()})
-        self.losses.clear()
+        self.run.report(epoch, epochs, {name: total / count for name, (total, count) in self.losses.sums().items()})
+        self.losses.restart()
 
     def save(self, place: Place) -> None:
         """Save everything that training needs to continue from `place`."""
@@ -145,7 +150,7 @@ class Member:
             "learner": self.learner.state_dict(),
             "average": self.average,
             "scaler": self.scaler.state_dict(),
-            "losses": {name: list(kept) for name, kept in self.losses.items()},
+            "losses": {name: list(kept) for name, kept in self.losses.sums().items()},
         }
         if self.optimizer is not None:
             state["optimizer"] = self.optimizer.state_dict()
@@ -158,13 +163,21 @@ class Member:
         try:
             self.learner.load_state_dict(state["learner"])
             self.begin_phase(state)
-            self.losses = {name: (total, count) for name, (total, count) in state["losses"].items()}
+            self.losses.restart({name: (total, count) for name, (total, count) in state["losses"].items()})
             return Place(*state["place"])
         except (KeyError, ValueError, RuntimeError) as error:
             raise MethodError(
                 f"the state saved after {done} steps does not fit the method: {error}",
                 hint="delete the cell's files attempts/*/checkpoint-*.pt to train from the start",
             ) from error
+
+
+def read_losses(members: Sequence[Member]) -> None:
+    """Read the losses of members from the device; a member whose loss is not finite ends before it is saved."""
+    for member in members:
+        if member.failure is None:
+            with isolate_errors(member.fail):
+                member.losses.read()
 
 
 def _by_decay(

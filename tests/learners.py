@@ -117,6 +117,12 @@ class MemoryRun:
         if self.watched is not None:
             self.scored[epoch] = predict(self.watched)
 
+    def wants(self, epoch: int, predict: Callable[[ImageSet], Scores], scores: Scores | None = None) -> ImageSet | None:
+        if scores is None:
+            return self.watched
+        self.scored[epoch] = scores
+        return None
+
 
 class Linear(Learner[Settings, Any]):
     """A linear layer with dropout on mean colours; its frozen part is the mean."""

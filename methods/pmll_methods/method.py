@@ -113,6 +113,13 @@ class Run(Protocol):
         """Let the benchmark predict, score and select after an epoch."""
         ...
 
+    def wants(self, epoch: int, predict: Callable[[ImageSet], Scores], scores: Scores | None = None) -> ImageSet | None:
+        """`after_epoch` in single steps, for cells that share predictions: the images to score next, None at the end.
+
+        The first call passes no scores, each further one those of the images that the last one returned.
+        """
+        ...
+
 
 @runtime_checkable
 class Method(Protocol):

@@ -31,7 +31,7 @@ from pmll_bench.store.cell_folder import CellFolder
 from pmll_bench.store.environment import environment
 from pmll_bench.store.store import Store
 from pmll_datasets.handles import opaque_images
-from pmll_methods.engine import loop, torch_method
+from pmll_methods.engine import predicting, torch_method
 from pmll_methods.engine.member import Member
 from reach import Secrets
 
@@ -138,7 +138,7 @@ def test_a_learner_and_the_loop_around_it_reach_nothing(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    predict_group, train_step = loop.predict_group, Member.train_step
+    predict_group, train_step = predicting.predict_group, Member.train_step
 
     def fit(methods: Any, trains: Any, runs: Any) -> Any:
         secrets.look(methods=methods, trains=trains, runs=runs)
@@ -153,7 +153,7 @@ def test_a_learner_and_the_loop_around_it_reach_nothing(
         train_step(member, *given)
 
     monkeypatch.setattr(fitting, "fit_methods", fit)
-    for module in (loop, torch_method):
+    for module in (predicting, torch_method):
         monkeypatch.setattr(module, "predict_group", predict)
     monkeypatch.setattr(Member, "train_step", step)
     carried_out(planned(LEARNER, *SELECTIONS[selection]).groups, tmp_path / "store")

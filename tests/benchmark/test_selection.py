@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from learners import Noise
 from pmll_bench.running.selection import DamagedSelection, Selection, held_out, kept_best, ranking_labels
 from pmll_datasets.errors import DataError
-from pmll_methods.method import Scores
+from pmll_methods.method import ImageSet, Scores
 
 LABELS = np.array([[1, 0, -1], [0, 1, 0], [0, 0, 1]], np.int8)
 
@@ -32,9 +34,20 @@ def test_unknown_labels_count_as_absent_where_present_ones_alone_are_known() -> 
     assert ranking_labels(np.abs(LABELS)).tolist() == [[1, -1, 1], [-1, 1, -1], [-1, -1, 1]]
 
 
-def selection(labels: np.ndarray, file: Path) -> Selection:
-    images = Noise(n=3)
-    return Selection(watched=images, labels=labels, test=images, logits=True, file=file)
+def selection(labels: np.ndarray, file: Path, watched: Noise | None = None) -> Selection:
+    test = Noise(n=3)
+    return Selection(watched=watched or test, labels=labels, test=test, logits=True, file=file)
+
+
+def answered(chosen: Selection, epoch: int, predict: Callable[[ImageSet], Scores]) -> list[int]:
+    """Answer what a selection asks for after an epoch; the numbers of images that it asked for."""
+    steps, sizes = chosen.steps(epoch, predict), []
+    images = next(steps)
+    with suppress(StopIteration):
+        while True:
+            sizes.append(len(images))
+            images = steps.send(predict(images))
+    return sizes
 
 
 @pytest.mark.parametrize("labels", [np.zeros((3, 3), np.int8), -np.abs(LABELS)])
@@ -47,11 +60,22 @@ def test_the_earliest_of_equally_good_epochs_is_kept(tmp_path: Path) -> None:
     chosen = selection(np.array([[1, -1, 1], [-1, 1, -1], [-1, -1, 1]], np.int8), tmp_path / "best.npz")
     perfect: Scores = np.array([[2, 1, 2], [1, 2, 1], [1, 1, 2]], np.float32)
     for epoch, scores in enumerate((-perfect, perfect, 2 * perfect, -perfect), start=1):
-        chosen(epoch, lambda _, scores=scores: scores)  # type: ignore[misc]
+        answered(chosen, epoch, lambda _, scores=scores: scores)  # type: ignore[misc]
     best = kept_best([tmp_path / "none.npz", tmp_path / "best.npz"])
     assert best is not None
     assert (best.epoch, best.map) == (2, 1.0)
     assert best.scores.tolist() == perfect.tolist()
+
+
+def test_test_images_are_scored_in_the_epochs_alone_that_are_better_than_all_before(tmp_path: Path) -> None:
+    labels = np.array([[1, -1, 1], [-1, 1, -1], [-1, -1, 1], [1, 1, -1]], np.int8)
+    chosen = selection(labels, tmp_path / "best.npz", watched=Noise(n=4))
+
+    def predict(right: bool) -> Callable[[ImageSet], Scores]:
+        return lambda images: (labels if right else -labels)[: len(images)].astype(np.float32)
+
+    asked = [answered(chosen, epoch, predict(right)) for epoch, right in enumerate((False, True, True), start=1)]
+    assert asked == [[4, 3], [4, 3], [4]]
 
 
 class Planted:

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from learners import RECIPE, Diverging, Headed, Linear, MemoryRun, Noise, Sweeping, TwoPhases, learner, make_labels
-from pmll_methods.engine.loop import fit_group, predict_group
+from pmll_methods.engine.loop import fit_group
 from pmll_methods.engine.member import Member
+from pmll_methods.engine.predicting import predict_group
 from pmll_methods.learners.learner import Batch, Learner, Phase, Problem, PseudoLabels, Step
 from pmll_methods.method import Diverged, MethodError, Stopped
 from pmll_methods.recipe import Recipe

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from learners import RECIPE, Diverging, Linear, MemoryRun, Noise, TwoPhases, learner
 from pmll_methods.engine import loss_log
-from pmll_methods.engine.loop import fit_group, predict_group
+from pmll_methods.engine.loop import fit_group
 from pmll_methods.engine.loss_log import LossLog
+from pmll_methods.engine.predicting import predict_group
 from pmll_methods.learners.learner import Batch, Step
 from pmll_methods.method import Diverged, Stopped
 

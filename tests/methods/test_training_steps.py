@@ -17,7 +17,8 @@ from torch.nn import functional as F
 from torch.optim.lr_scheduler import OneCycleLR
 
 from learners import CARD, MemoryRun, Noise, learner, make_labels
-from pmll_methods.engine.loop import fit_group, predict_group
+from pmll_methods.engine.loop import fit_group
+from pmll_methods.engine.predicting import predict_group
 from pmll_methods.learners.learner import Batch, Learner, Phase, Problem, Step, Sweep
 from pmll_methods.method import key
 from pmll_methods.recipe import Recipe

@@ -6,7 +6,7 @@ import errno
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -91,6 +91,7 @@ class CellRun:
         self._epoch: int | None = None  # the last epoch that this attempt reported
         self._compared: dict[str, dict[int, dict[str, int | float | None]]] = {}  # pseudo-labels by name and epoch
         self._maps: dict[int, float] = {}  # of the watched images, by epoch
+        self._selecting: Generator[ImageSet, Scores, float] | None = None  # the selection after the last epoch
         for attempt in self.folder.attempts():  # earlier attempts included
             for event in attempt.events():
                 if event.get("event") == "epoch":
@@ -216,10 +217,24 @@ class CellRun:
             self._event({"event": "belief", "name": name, "found": found})
 
     def after_epoch(self, epoch: int, predict: Callable[[ImageSet], Scores]) -> None:
-        if self.select is not None:
-            with self._noting_trouble():
-                self._maps[epoch] = self.select(epoch, predict)
-                self._event({"event": "selection", "epoch": epoch, "map": self._maps[epoch]})
+        images = self.wants(epoch, predict)
+        while images is not None:
+            images = self.wants(epoch, predict, predict(images))
+
+    def wants(self, epoch: int, predict: Callable[[ImageSet], Scores], scores: Scores | None = None) -> ImageSet | None:
+        if self.select is None:
+            return None
+        with self._noting_trouble():
+            try:
+                if scores is None:
+                    self._selecting = self.select.steps(epoch, predict)
+                    return next(self._selecting)
+                assert self._selecting is not None  # the first call, without scores, begins it
+                return self._selecting.send(scores)
+            except StopIteration as done:
+                self._maps[epoch] = done.value
+                self._event({"event": "selection", "epoch": epoch, "map": done.value})
+                return None
 
     def _event(self, event: Event) -> None:
         """Record an event in the log of the attempt, and tell those who watch."""

@@ -63,3 +63,6 @@ class MethodRun:
 
     def after_epoch(self, epoch: int, predict: Callable[[ImageSet], Scores]) -> None:
         _resolve(self._handle).after_epoch(epoch, predict)
+
+    def wants(self, epoch: int, predict: Callable[[ImageSet], Scores], scores: Scores | None = None) -> ImageSet | None:
+        return _resolve(self._handle).wants(epoch, predict, scores)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -81,22 +81,24 @@ class Selection:
                 hint="use a larger ratio, more images or a larger recipe.validation, or set recipe.selection=last",
             )
 
-    def __call__(self, epoch: int, predict: Callable[[ImageSet], Scores]) -> float:
-        """Score an epoch, keep its test scores if it is the best so far, and return its mAP on the watched images.
+    def steps(self, epoch: int, predict: Callable[[ImageSet], Scores]) -> Generator[ImageSet, Scores, float]:
+        """Yield the images to score after an epoch, keep the test scores of the best epoch so far, and return the mAP.
 
-        Of equal epochs, the earliest is kept.
+        Of equal epochs, the earliest is kept. `predict` gives access to the model of the epoch.
         """
-        scores = predict(self.watched)
+        scores = yield self.watched
         value = evaluate(scores, self.labels, logits=self.logits).values["map"]
         if self.best is not None and not value > self.best.map:
             return value
+        if self.watched is not self.test:
+            scores = yield self.test
         model = None
         if self.keep_model is not None and (content := self.keep_model(predict)) is not None:
             model = model_of(self.file)
             write_whole(model, content)  # first: after a kill in between, this epoch is scored again
-        self.best = Best(epoch, value, scores if self.watched is self.test else predict(self.test), model)
+        self.best = Best(epoch, value, scores, model)
         buffer = io.BytesIO()
-        np.savez(buffer, epoch=epoch, best=value, scores=self.best.scores)
+        np.savez(buffer, epoch=epoch, best=value, scores=scores)
         write_whole(self.file, buffer.getvalue())
         return value
 

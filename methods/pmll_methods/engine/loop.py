@@ -21,9 +21,6 @@ may predict and select.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -31,12 +28,12 @@ import torch
 from torch import Tensor
 
 from ..learners.learner import AnyLearner, Features, Phase, PseudoLabels, Sweep, with_horizon
-from ..method import Diverged, ImageSet, Positions, Run, Scores, Stopped
+from ..method import ImageSet, Positions, Run, Stopped
 from . import ema
-from .contract import NOT_FINITE, check_logits
-from .feed import Feed, autocast, epoch_batches, in_order
-from .isolation import isolate_errors, result_or_error
+from .feed import Feed, epoch_batches, in_order
+from .isolation import isolate_errors
 from .member import Member, Place, read_losses
+from .predicting import select_epoch
 
 
 class Calendar(NamedTuple):
@@ -175,7 +172,7 @@ def _epoch(members: Sequence[Member], feed: Feed, phase: Phase, calendar: Calend
         member.epoch_done(number + 1, calendar.epochs)
         with isolate_errors(member.fail):
             _record_pseudo_labels(member)
-            member.run.after_epoch(number + 1, Predictor(member))
+    select_epoch(_alive(members), number + 1)
     _pause(members, after, last=after.epoch == phase.epochs)
     return after
 
@@ -243,56 +240,3 @@ def _sweep_batch(member: Member, plan: Sweep, positions: Positions, views: tuple
 
 def _alive(members: Sequence[Member]) -> list[Member]:
     return [member for member in members if member.failure is None]
-
-
-@dataclass(frozen=True)
-class Predictor:
-    """Predicts with a learner as it would be if training ended now: with the averaged weights, if there are any."""
-
-    member: Member
-
-    def __call__(self, images: ImageSet) -> Scores:
-        with self.as_if_ended() as learner:
-            scores = predict_group([learner], images, [self.member.run])[0]
-        if isinstance(scores, Exception):
-            raise scores
-        return scores
-
-    @contextmanager
-    def as_if_ended(self) -> Iterator[AnyLearner]:
-        """The learner with the weights that predict, for the duration of the block."""
-        with ema.swapped_in(self.member.learner, self.member.average):
-            yield self.member.learner
-
-
-@torch.no_grad()
-def predict_group(learners: Sequence[AnyLearner], images: ImageSet, runs: Sequence[Run]) -> list[Scores | Exception]:
-    """Predict with learners that share images, views and the frozen part.
-
-    Returns:
-        One entry per learner: scores float32 [images, classes], or the exception that ended its prediction (`Diverged`
-        if the scores are not finite).
-    """
-    recipe, device = runs[0].recipe, runs[0].device
-    for learner in learners:
-        learner.eval()
-    batches = images.batches(in_order(len(images), recipe.batch), (recipe.test_view,), recipe.resolution)
-    parts: list[list[Tensor]] = [[] for _ in learners]
-    failures: dict[int, Exception] = {}
-    with autocast(recipe, device):
-        heads = [result_or_error(learner.head) for learner in learners]
-        for _, pixels in batches:
-            features = learners[0].encode(torch.from_numpy(pixels[0]).to(device))
-            for number, (learner, head) in enumerate(zip(learners, heads, strict=True)):
-                if number not in failures:
-                    with isolate_errors(partial(failures.__setitem__, number)):
-                        if isinstance(head, Exception):
-                            raise head
-                        logits = learner(features, head)
-                        check_logits(logits, len(pixels[0]), learner)
-                        parts[number].append(logits.float().cpu())
-    return [failures.get(number) or _finite(torch.cat(part).numpy()) for number, part in enumerate(parts)]
-
-
-def _finite(scores: Scores) -> Scores | Exception:
-    return scores if np.isfinite(scores).all() else Diverged("predicted scores are not finite", hint=NOT_FINITE)

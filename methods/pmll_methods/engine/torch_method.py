@@ -12,7 +12,8 @@ from ..method import ImageSet, Run, Scores, TrainSet, key
 from ..settings import Settings
 from .contract import build_learner
 from .isolation import result_or_error
-from .loop import fit_group, predict_group
+from .loop import fit_group
+from .predicting import predict_group
 
 
 class TorchMethod:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from .bilinear_logits import bilinear_logits
+
 
 class SemanticDecoupling(nn.Module):
     """a = softmax over positions of w4·(W3 tanh(W1 x ⊙ W2 e)), f_c = Σ a x (Chen et al., "SSGRL", ICCV 2019, eq. 2-5).
@@ -27,7 +29,7 @@ class SemanticDecoupling(nn.Module):
     ) -> tuple[Float[Tensor, "b c f"], Float[Tensor, "b c h w"]]:
         """The label features, and their attention maps."""
         positions = feature_map.flatten(2).mT  # b hw f
-        joint = (self.fc1(positions)[:, :, None] * self.fc2(words)).tanh()  # b hw c width
         v = self.fc4.weight[0] if self.fc3 is None else self.fc4.weight[0] @ self.fc3.weight
-        attention = (joint @ v).softmax(dim=1).mT  # b c hw
+        logits = bilinear_logits(self.fc1(positions).flatten(0, 1), self.fc2(words), v)
+        attention = logits.unflatten(0, positions.shape[:2]).softmax(dim=1).mT  # b c hw
         return attention @ positions, attention.unflatten(2, feature_map.shape[-2:])

@@ -13,7 +13,7 @@ from jaxtyping import Float, Float64, Int8
 from torch import Tensor
 
 from .learners.learner import Batch, Phase, Problem, Sweep
-from .learners.trunk import TrunkLearner, TrunkSettings, moments, pool
+from .learners.trunk import TrunkLearner, TrunkSettings, moments
 from .method import PAPER_STEP, PHOTOGRAPHS, Card
 from .ranges import Positive
 from .recipe import Recipe, Track
@@ -67,7 +67,7 @@ class LinearProbe(TrunkLearner[LinearProbeSettings, None]):
         )
 
     def encode(self, pixels: Tensor) -> Float[Tensor, "b d"]:
-        return pool(super().encode(pixels), self.settings.pooling)
+        return self.trunk.pooled(self.normalise(pixels), self.settings.pooling)
 
     def forward(self, features: Float[Tensor, "b d"], head: None) -> Float[Tensor, "b c"]:
         return (features.double() @ self.weight + self.bias).float()

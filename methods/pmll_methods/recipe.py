@@ -23,6 +23,19 @@ class Recipe:
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # otherwise unknown fields would be dropped
+    SHARED: ClassVar[tuple[str, ...]] = (
+        "resolution",
+        "batch",
+        "epochs",
+        "views",
+        "test_view",
+        "precision",
+        "drop_last",
+        "cache",
+        "validation",
+        "selection",
+    )
+    """The fields that are equal for all cells of a group, which share images, views and order."""
 
     resolution: Count
     batch: Count

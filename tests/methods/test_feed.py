@@ -75,14 +75,15 @@ def test_with_a_cache_every_image_is_encoded_once(cache: bool, encoded: int) -> 
     images = Noise(n=5, labels=np.ones((5, 3), np.int8))
     model = learner(Counting, images)
     assert isinstance(model, Counting)
-    feed = Feed(images, model, replace(RECIPE, batch=2, cache=cache), "cpu", SEED)
+    feed = Feed(images, [model], replace(RECIPE, batch=2, cache=cache), "cpu", SEED)
     order = np.array([4, 0, 2, 1, 3])
     plain = [pixels for _, (pixels,) in images.batches([order], ("squash",), RECIPE.resolution)]
     expected = torch.from_numpy(plain[0]).float().mean(dim=(2, 3))
     for epoch in range(2):
         found = list(feed([order[:3], order[3:]], ("squash", "squash"), epoch))
         for view in (0, 1):
-            torch.testing.assert_close(join([features[view] for features in found]), expected, rtol=0, atol=0)
+            features = join([encoded.of(model)[view] for encoded in found])
+            torch.testing.assert_close(features, expected, rtol=0, atol=0)
     assert model.images == encoded
 
 

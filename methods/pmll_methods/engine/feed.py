@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from ..learners.features import join, take, to_device
+from ..learners.features import take, to_device
 from ..learners.learner import AnyLearner, Features, Phase
 from ..method import ImageSet, Positions, key
 from ..recipe import Recipe
+from .encoded import Encoded, encode, one_after_another, side_by_side
 
+Wanted: TypeAlias = Callable[[], Iterable[AnyLearner]]
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -56,48 +61,57 @@ def _endless(n: int, size: int, seed: int, stream: str, *, start: int, count: in
 
 @dataclass
 class Feed:
-    """Computes the features of training images, once for all cells of a group.
+    """Computes the features of training images, once for all cells of a group with the same frozen part.
 
-    With `recipe.cache` (views that never change), each image passes through the frozen part once. Otherwise, every
-    epoch has new views.
+    With `recipe.cache` (views that never change), each image passes through the frozen parts of `learners` once.
+    Otherwise, every epoch has new views. What the feed reads of the recipe is equal for all cells of a group.
     """
 
     images: ImageSet
-    encoder: AnyLearner
+    learners: Sequence[AnyLearner]
     recipe: Recipe
     device: str
     seed: int
 
     def __post_init__(self) -> None:
-        self._cache: dict[str, Features] = {}
+        self._cache: dict[str, Encoded] = {}
 
     def __call__(
-        self, batches: Sequence[Positions], views: tuple[str, ...], epoch: int
-    ) -> Iterator[tuple[Features, ...]]:
-        """The features of each batch of positions, one entry per view."""
+        self, batches: Sequence[Positions], views: tuple[str, ...], epoch: int, wanted: Wanted | None = None
+    ) -> Iterator[Encoded]:
+        """The features of each batch of positions. `wanted` returns the learners that need them; default: all."""
         if self.recipe.cache:
-            kept = {view: self._kept(view) for view in views}
+            kept = side_by_side([self._kept(view) for view in views])
             for positions in batches:
                 rows = torch.from_numpy(positions)
-                yield tuple(to_device(take(kept[view], rows), self.device) for view in views)
+                yield kept.changed(partial(_taken, rows=rows, device=self.device))
             return
-        yield from self._encoded(batches, views, epoch)
+        yield from self._encoded(batches, views, epoch, wanted or self._all)
 
-    def _kept(self, view: str) -> Features:
+    def _all(self) -> Sequence[AnyLearner]:
+        return self.learners
+
+    def _kept(self, view: str) -> Encoded:
         if view not in self._cache:
             everything = in_order(len(self.images), self.recipe.batch)
-            parts = [features[0] for features in self._encoded(everything, (view,), 0)]
-            self._cache[view] = join([to_device(part, "cpu") for part in parts])
+            parts = self._encoded(everything, (view,), 0, self._all)
+            self._cache[view] = one_after_another([part.changed(partial(to_device, device="cpu")) for part in parts])
         return self._cache[view]
 
     def _encoded(
-        self, batches: Sequence[Positions], views: tuple[str, ...], epoch: int
-    ) -> Iterator[tuple[Features, ...]]:
+        self, batches: Sequence[Positions], views: tuple[str, ...], epoch: int, wanted: Wanted
+    ) -> Iterator[Encoded]:
         loaded = self.images.batches(batches, views, self.recipe.resolution, seed=self.seed, epoch=epoch)
+        come_again = [self.recipe.cache or view == self.recipe.test_view for view in views]  # these are never random
         for _, pixels in loaded:
             with torch.no_grad(), autocast(self.recipe, self.device):
-                features = tuple(self.encoder.encode(torch.from_numpy(view).to(self.device)) for view in pixels)
-            yield features  # outside the block, so that gradients are enabled where the features are used
+                on_device = [torch.from_numpy(view).to(self.device) for view in pixels]
+                encoded = encode(wanted(), on_device, come_again=come_again)
+            yield encoded  # outside the block, so that gradients are enabled where the features are used
+
+
+def _taken(features: Features, rows: Tensor, device: str) -> Features:
+    return to_device(take(features, rows), device)
 
 
 def in_order(n: int, batch: int) -> list[Positions]:

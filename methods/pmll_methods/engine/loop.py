@@ -1,9 +1,12 @@
 """The training loop and the prediction loop: the cells of a group share images, views and frozen towers.
 
+The cells may be of several methods. What they share is equal for all of them: images, order, batch, views, resolution,
+precision and seed. Optimizer, learning rate, schedule, loss and averaged weights are those of each cell.
+
 One step of training, from batch to averaged weights::
 
     positions = rows of each stream for this step        # a function of seed and epoch, the same for all cells
-    features = encode(views of the images)                # the frozen part, once for the group
+    features = encode(views of the images)                # each frozen part, once for the group
     for each cell:                                        # `Member.train_step`
         batch = features, masked labels, positions
         head = learner.head()                             # text features, label graph
@@ -21,16 +24,19 @@ may predict and select.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..learners.learner import AnyLearner, Features, Phase, PseudoLabels, Sweep, with_horizon
+from ..learners.learner import AnyLearner, Phase, PseudoLabels, Sweep
 from ..method import ImageSet, Positions, Run, Stopped
 from . import ema
-from .feed import Feed, epoch_batches, in_order
+from .cohorts import Cohort, cohorts_of
+from .encoded import Encoded, Views
+from .feed import Feed, Wanted, epoch_batches, in_order
 from .isolation import isolate_errors
 from .member import Member, Place, read_losses
 from .predicting import select_epoch
@@ -44,7 +50,7 @@ class Calendar(NamedTuple):
 
 
 def fit_group(learners: Sequence[AnyLearner], images: ImageSet, runs: Sequence[Run]) -> list[Exception | None]:
-    """Train learners of one recipe and seed in lockstep on the same images.
+    """Train learners in lockstep on the same images: one seed, and recipes that agree in `Recipe.SHARED`.
 
     Every cell runs the same kernels with the same shapes as it would alone, so its result is bit-identical. A cell that
     fails or diverges drops out without affecting the others; its exception is returned instead.
@@ -59,55 +65,21 @@ def fit_group(learners: Sequence[AnyLearner], images: ImageSet, runs: Sequence[R
     if not members:
         return []
     lead = members[0]
-    feed = Feed(images, lead.learner, lead.recipe, lead.run.device, lead.run.seed)
-    cohorts = _cohorts(members)
+    feed = Feed(images, learners, lead.recipe, lead.run.device, lead.run.seed)
+    cohorts = cohorts_of(members)
     for cohort in cohorts:
         place = _fit(cohort, feed)
         if cohort is not cohorts[-1]:
-            for member in _alive(cohort):
+            for member in _alive(cohort.members):
                 member.save(place)  # so that a stop in a later cohort does not lose this training
     return [member.failure for member in members]
 
 
-def _cohorts(members: Sequence[Member]) -> list[list[Member]]:
-    """Members grouped by phases and streams of images, since only members with the same ones can share a step.
-
-    Streams depend on labels. For a method with a stream of unlabelled images, every ratio is a cohort.
-    """
-    cohorts: list[tuple[_Plan, list[Member]]] = []
-    for member in members:
-        with isolate_errors(member.fail):  # a method may refuse its labels, for example if none is known
-            plan = _Plan.of(member.learner)
-            mates = next((each for other, each in cohorts if other.same_as(plan)), None)
-            if mates is None:
-                cohorts.append((plan, [member]))
-            else:
-                mates.append(member)
-    return [mates for _, mates in cohorts]
-
-
-class _Plan(NamedTuple):
-    """The phases of a learner, and the training positions of their streams."""
-
-    phases: tuple[Phase, ...]
-    streams: dict[str, Tensor]
-
-    @classmethod
-    def of(cls, learner: AnyLearner) -> _Plan:
-        phases = learner.phases()
-        return cls(phases, {name: learner.stream(name) for phase in phases for name in phase.streams})
-
-    def same_as(self, other: _Plan) -> bool:
-        return self.phases == other.phases and all(
-            torch.equal(rows, other.streams[name]) for name, rows in self.streams.items()
-        )
-
-
-def _fit(members: Sequence[Member], feed: Feed) -> Place:
+def _fit(cohort: Cohort, feed: Feed) -> Place:
     """Train one cohort to the end, from its newest common state, and return the final place."""
-    place = _resume(members)
+    members, phases = cohort.members, cohort.shared
+    place = _resume(cohort)
     with torch.random.fork_rng(devices=[]):
-        phases = with_horizon(members[0].learner.phases(), members[0].recipe)
         for number, phase in enumerate(phases):
             if number < place.phase:
                 continue
@@ -115,13 +87,13 @@ def _fit(members: Sequence[Member], feed: Feed) -> Place:
             if place == Place(number, 0, 0, place.done):
                 for member in _alive(members):
                     with isolate_errors(member.fail):
-                        if phase.from_average and member.average:
+                        if member.phases[number].from_average and member.average:
                             ema.load(member.learner, member.average)
                         member.begin_phase()
             for epoch in range(place.epoch, phase.epochs):
                 if not _alive(members):
                     break
-                place = _epoch(members, feed, phase, calendar, Place(number, epoch, place.step, place.done))
+                place = _epoch(cohort, feed, phase, calendar, Place(number, epoch, place.step, place.done))
             place = Place(number + 1, 0, 0, place.done)
     for member in members:
         if member.average:
@@ -130,41 +102,40 @@ def _fit(members: Sequence[Member], feed: Feed) -> Place:
     return place
 
 
-def _resume(members: Sequence[Member]) -> Place:
+def _resume(cohort: Cohort) -> Place:
     """The newest place that all members have saved; the start if there is none."""
-    common = set(members[0].run.saved_steps())
-    for member in members[1:]:
-        common &= set(member.run.saved_steps())
-    if not common:
+    if not cohort.steps:
         return Place()
     places = []
-    for member in members:
+    for member in cohort.members:
         with isolate_errors(member.fail):
-            places.append(member.restore(max(common)))
+            places.append(member.restore(max(cohort.steps)))
     return places[0] if places else Place()
 
 
-def _epoch(members: Sequence[Member], feed: Feed, phase: Phase, calendar: Calendar, place: Place) -> Place:
+def _epoch(cohort: Cohort, feed: Feed, phase: Phase, calendar: Calendar, place: Place) -> Place:
     """Run one epoch from `place`: the sweeps before it, then its steps. Returns the place of the next epoch."""
+    members = cohort.members
     number = calendar.before + place.epoch  # views and order continue across phases
     if place.step == 0:
         _sweep(members, feed, number)
     batches: list[dict[str, Tensor]] = []
     if phase.steps:
-        lead = members[0]
-        rows = {name: lead.learner.stream(name) for name in phase.streams}
-        sizes = {name: len(positions) for name, positions in rows.items()}
-        plan = epoch_batches(phase, sizes, feed.seed, number, drop_last=lead.recipe.drop_last)
+        rows = cohort.streams
+        sizes = {name: len(rows[name]) for name in phase.streams}
+        plan = epoch_batches(phase, sizes, feed.seed, number, drop_last=feed.recipe.drop_last)
         batches = [{name: rows[name][torch.from_numpy(chosen)] for name, chosen in step.items()} for step in plan]
-    features = _streams(feed, batches[place.step :], phase, number)
+    features = _streams(feed, batches[place.step :], phase, number, partial(_learners, members))
     for step in range(place.step, len(batches)):
         if not _alive(members):
             break
         here = Place(place.phase, place.epoch, step, place.done + step - place.step)
-        views = next(features)
+        encoded = next(features)
         for member in _alive(members):
             with isolate_errors(member.fail):
-                member.train_step(member.batch(views, batches[step]), phase, here, len(batches))
+                views = {name: each.of(member.learner) for name, each in encoded.items()}
+                batch = member.batch(views, batches[step])
+                member.train_step(batch, member.phases[place.phase], here, len(batches))
         _pause(members, Place(place.phase, place.epoch, step + 1, here.done + 1), last=step + 1 == len(batches))
     after = Place(place.phase, place.epoch + 1, 0, place.done + len(batches) - place.step)
     read_losses(members)
@@ -187,11 +158,11 @@ def _record_pseudo_labels(member: Member) -> None:
 
 
 def _streams(
-    feed: Feed, batches: Sequence[dict[str, Tensor]], phase: Phase, epoch: int
-) -> Iterator[dict[str, tuple[Features, ...]]]:
+    feed: Feed, batches: Sequence[dict[str, Tensor]], phase: Phase, epoch: int, wanted: Wanted
+) -> Iterator[dict[str, Encoded]]:
     """The features of each step, by stream."""
     names = list(batches[0]) if batches else []
-    feeds = {name: feed([step[name].numpy() for step in batches], phase.views, epoch) for name in names}
+    feeds = {name: feed([step[name].numpy() for step in batches], phase.views, epoch, wanted) for name in names}
     for _ in batches:
         yield {name: next(feeds[name]) for name in names}
 
@@ -212,27 +183,33 @@ def _pause(members: Sequence[Member], place: Place, *, last: bool) -> None:
 
 
 def _sweep(members: Sequence[Member], feed: Feed, epoch: int) -> None:
-    """Run the sweeps that members request; members with equal sweeps share them."""
-    planned: dict[Sweep, list[Member]] = {}
+    """Run the sweeps that members request; members with equal sweeps over the same images share them."""
+    planned: list[tuple[Sweep, Tensor, list[Member]]] = []
     for member in _alive(members):
-        plan = member.learner.sweep_plan(epoch)
-        if plan is not None:
-            planned.setdefault(plan, []).append(member)
-    for plan, sharing in planned.items():
-        rows = sharing[0].learner.stream(plan.stream)
+        with isolate_errors(member.fail):
+            if (plan := member.learner.sweep_plan(epoch)) is None:
+                continue
+            rows = member.learner.stream(plan.stream)
+            same = (mates for other, of, mates in planned if other == plan and torch.equal(of, rows))
+            if (mates := next(same, None)) is not None:
+                mates.append(member)
+            else:
+                planned.append((plan, rows, [member]))
+    for plan, rows, sharing in planned:
         batches = [rows[torch.from_numpy(part)].numpy() for part in in_order(len(rows), feed.recipe.batch)]
         view = plan.view or feed.recipe.test_view
-        for positions, views in zip(batches, feed(batches, (view,), epoch), strict=True):
+        swept = feed(batches, (view,), epoch, partial(_learners, sharing))
+        for positions, encoded in zip(batches, swept, strict=True):
             for member in _alive(sharing):
                 with isolate_errors(member.fail):
-                    _sweep_batch(member, plan, positions, views)
+                    _sweep_batch(member, plan, positions, encoded.of(member.learner))
         for member in _alive(sharing):
             with isolate_errors(member.fail):
                 member.learner.after_sweep()
 
 
 @torch.no_grad()
-def _sweep_batch(member: Member, plan: Sweep, positions: Positions, views: tuple[Features, ...]) -> None:
+def _sweep_batch(member: Member, plan: Sweep, positions: Positions, views: Views) -> None:
     member.set_mode(training=False)
     with ema.swapped_in(member.learner, member.average if plan.averaged else None):
         member.learner.sweep(member.batch({plan.stream: views}, {plan.stream: torch.from_numpy(positions)}))
@@ -240,3 +217,7 @@ def _sweep_batch(member: Member, plan: Sweep, positions: Positions, views: tuple
 
 def _alive(members: Sequence[Member]) -> list[Member]:
     return [member for member in members if member.failure is None]
+
+
+def _learners(members: Sequence[Member]) -> list[AnyLearner]:
+    return [member.learner for member in _alive(members)]

@@ -37,6 +37,7 @@ class Member:
     learner: AnyLearner
     run: Run
     failure: Exception | None = None
+    phases: tuple[Phase, ...] = ()  # those of the learner, with the horizon of the recipe
     average: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -15,6 +15,7 @@ from ..learners.learner import AnyLearner
 from ..method import Diverged, ImageSet, Run, Scores
 from . import ema
 from .contract import NOT_FINITE, check_logits
+from .encoded import encode
 from .feed import autocast, in_order
 from .isolation import isolate_errors, result_or_error
 from .member import Member
@@ -77,7 +78,7 @@ def _scores_if_ended(members: Sequence[Member], images: ImageSet) -> list[Scores
 
 @torch.no_grad()
 def predict_group(learners: Sequence[AnyLearner], images: ImageSet, runs: Sequence[Run]) -> list[Scores | Exception]:
-    """Predict with learners that share images, views and the frozen part.
+    """Predict with learners that share images and views. Each frozen part encodes the images once.
 
     Returns:
         One entry per learner: scores float32 [images, classes], or the exception that ended its prediction (`Diverged`
@@ -92,13 +93,13 @@ def predict_group(learners: Sequence[AnyLearner], images: ImageSet, runs: Sequen
     with autocast(recipe, device):
         heads = [result_or_error(learner.head) for learner in learners]
         for _, pixels in batches:
-            features = learners[0].encode(torch.from_numpy(pixels[0]).to(device))
+            encoded = encode(learners, [torch.from_numpy(pixels[0]).to(device)], come_again=[True])
             for number, (learner, head) in enumerate(zip(learners, heads, strict=True)):
                 if number not in failures:
                     with isolate_errors(partial(failures.__setitem__, number)):
                         if isinstance(head, Exception):
                             raise head
-                        logits = learner(features, head)
+                        logits = learner(encoded.of(learner)[0], head)
                         check_logits(logits, len(pixels[0]), learner)
                         parts[number].append(logits.float().cpu())
     return [failures.get(number) or _finite(torch.cat(part).numpy()) for number, part in enumerate(parts)]

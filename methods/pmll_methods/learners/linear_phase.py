@@ -14,8 +14,9 @@ from typing_extensions import TypeVar
 
 from ..ranges import Count, Positive, Share
 from ..settings import Settings, setting
+from ..towers.cnn import pool
 from .learner import Batch, Phase, Problem, Step
-from .trunk import ClassifierSettings, TrunkClassifier, pool
+from .trunk import ClassifierSettings, TrunkClassifier
 
 
 @dataclass(frozen=True, kw_only=True)

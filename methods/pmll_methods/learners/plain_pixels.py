@@ -10,6 +10,7 @@ from typing_extensions import TypeVar
 
 from ..presets.trunks import CONTROLLED_TRUNK
 from ..settings import Settings, setting
+from ..towers.memory import once
 from .learner import HeadT
 from .trunk import TrunkLearner, TrunkSettings
 
@@ -39,4 +40,4 @@ class PlainPixels(TrunkLearner[SettingsT, HeadT]):
         assert isinstance(shown, PixelSettings)
         if self.settings.frozen if shown.normalise is None else shown.normalise:
             return super().normalise(pixels)
-        return pixels.float() / 255
+        return once("plain pixels", pixels, lambda pixels: pixels.float() / 255)

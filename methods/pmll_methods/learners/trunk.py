@@ -16,7 +16,7 @@ from ..presets.trunks import CONTROLLED_TRUNK
 from ..recipe import Recipe
 from ..settings import Settings, setting
 from ..towers.clip_trunk import load_clip_trunk
-from ..towers.cnn import Trunk, load_trunk
+from ..towers.cnn import Trunk, load_trunk, pool
 from ..towers.sources import clip_sources, trunk_sources
 from ..towers.weights import CLIP, TIMM, Source
 from .learner import Batch, HeadT, Learner, Problem, Sweep
@@ -149,8 +149,9 @@ class TrunkClassifier(TrunkLearner[ClassifierT, None]):
 
     def encode(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Tensor:
         """Features before the trained stages; for a frozen trunk, the pooled vector."""
-        features = super().encode(pixels)
-        return pool(features, self.settings.pooling) if self.settings.frozen else features
+        if self.settings.frozen:
+            return self.trunk.pooled(self.normalise(pixels), self.settings.pooling)
+        return super().encode(pixels)
 
     def forward(self, features: Tensor, head: None) -> Float[Tensor, "b c"]:
         if self.settings.frozen:
@@ -182,9 +183,3 @@ def moments(features: Float[Tensor, "n d"]) -> tuple[Float[Tensor, " d"], Float[
     """Mean and standard deviation of each feature; the deviation of a constant feature is set to 1."""
     deviation = features.std(dim=0, correction=0)
     return features.mean(dim=0), torch.where(deviation > 1e-6, deviation, 1.0)
-
-
-def pool(features: Float[Tensor, "b d h w"], how: str) -> Float[Tensor, "b k"]:
-    """The mean over positions; for `avg+max` also a third of the maximum, which has a similar scale."""
-    mean = features.mean(dim=(2, 3))
-    return torch.cat([mean, features.amax(dim=(2, 3)) / 3], dim=1) if how == "avg+max" else mean

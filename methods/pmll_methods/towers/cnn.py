@@ -6,7 +6,7 @@ import copy
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from torchvision import models
 
 from ..method import MethodError
 from .frozen import Channels, as_map, embedded, fold_batch_norm, freeze, normalise, state_digest
-from .memory import Memory
+from .memory import Memory, once
 from .sources import DEFAULT_WEIGHTS, mapless, refuse_unknown_trunk, torchvision_url
 from .state import content_summary, read_state
 from .weights import RANDOM, TIMM, split_tag, weights_file
@@ -71,6 +71,14 @@ class Trunk:
     @torch.no_grad()
     def prefix(self, images: Float[Tensor, "b 3 h w"], at: str | None) -> Float[Tensor, "b k u v"]:
         """Features of normalised images after the frozen stages before `at`; None: all stages, `all`: no stage."""
+        return self.memory(("prefix", at), images, partial(self._computed, at=at))
+
+    @torch.no_grad()
+    def pooled(self, images: Float[Tensor, "b 3 h w"], how: str) -> Float[Tensor, "b k"]:
+        """The last feature map of normalised images, pooled; the map itself, which is large, is not cached."""
+        return self.memory(("pooled", how), images, lambda images: pool(self._computed(images, None), how))
+
+    def _computed(self, images: Float[Tensor, "b 3 h w"], at: str | None) -> Float[Tensor, "b k u v"]:
         if at not in self._frozen:
             self._frozen[at] = fold_batch_norm(copy.deepcopy(_chain(self._stages(at)[0])))
         network = self._frozen[at]
@@ -78,7 +86,7 @@ class Trunk:
         def make(images: Tensor) -> Tensor:
             return network(images.contiguous(memory_format=torch.channels_last)).contiguous()
 
-        return self.memory(("prefix", at), images, make)
+        return once((self, at), images, make)
 
     def top(self, at: str | None) -> Stages:
         """A trainable copy of the stages from `at` onwards; `all`: of all stages, None: the identity."""
@@ -97,6 +105,12 @@ class Trunk:
             raise MethodError(f"{self.name} has no stage {at!r}", hint=f"available: {', '.join(names)}")
         cut = len(names) if at is None else names.index(at)
         return {name: self.stages[name] for name in names[:cut]}, {name: self.stages[name] for name in names[cut:]}
+
+
+def pool(features: Float[Tensor, "b d h w"], how: str) -> Float[Tensor, "b k"]:
+    """The mean over positions; for `avg+max` also a third of the maximum, which has a similar scale."""
+    mean = features.mean(dim=(2, 3))
+    return torch.cat([mean, features.amax(dim=(2, 3)) / 3], dim=1) if how == "avg+max" else mean
 
 
 @lru_cache(maxsize=4)

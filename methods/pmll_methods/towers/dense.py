@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from ..method import MethodError
 from .frozen import as_map, fold_batch_norm
+from .memory import once
 
 Images: TypeAlias = Float[Tensor, "b 3 h w"]
 Visual: TypeAlias = Any  # open_clip's image towers; their attributes are not typed
@@ -51,7 +52,10 @@ class ResNetImages(nn.Module):
         self.channels = self.project.in_features
 
     def feature_map(self, images: Images) -> Float[Tensor, "b d u v"]:
-        """The last map before the attention pool."""
+        """The last map before the attention pool, from which all other features are computed."""
+        return once((self, "map"), images, self._feature_map)
+
+    def _feature_map(self, images: Images) -> Float[Tensor, "b d u v"]:
         x: Tensor = images.contiguous(memory_format=torch.channels_last)
         for stage in ("stem", "layer1", "layer2", "layer3", "layer4"):
             x = getattr(self.visual, stage)(x)
@@ -83,17 +87,17 @@ class VitImages(nn.Module):
 
     def feature_map(self, images: Images) -> Float[Tensor, "b d u v"]:
         """The normalised tokens of the last block, arranged by position."""
-        tokens: Tensor = self.visual.ln_post(self._blocks(self._embedded(images))[:, 1:])
+        tokens: Tensor = self.visual.ln_post(self._last(images)[:, 1:])
         rows = images.shape[-2] // self.visual.patch_size[0]
         return tokens.mT.reshape(len(tokens), self.channels, rows, -1)
 
     def pooled(self, images: Images) -> Float[Tensor, "b e"]:
-        return self.pool(self._blocks(self._embedded(images)))
+        return self.pool(self._last(images))
 
     def dense(self, images: Images, variant: str) -> Float[Tensor, "b n e"]:
         if variant == "ln_proj":
-            return self.read(self._blocks(self._embedded(images)))
-        tokens = self._blocks(self._embedded(images), but=1)
+            return self.read(self._last(images))
+        tokens = once((self, "but one"), images, lambda images: self._blocks(self._embedded(images), but=1))
         return self.read(self.values(tokens) if variant == "value" else tokens + self.values(tokens))
 
     def pool(self, tokens: Float[Tensor, "b t d"]) -> Float[Tensor, "b e"]:
@@ -115,6 +119,10 @@ class VitImages(nn.Module):
         weight, bias = block.attn.in_proj_weight[2 * width :], block.attn.in_proj_bias[2 * width :]
         values: Tensor = block.attn.out_proj(F.linear(block.ln_1(tokens), weight, bias))
         return values
+
+    def _last(self, images: Images) -> Float[Tensor, "b t d"]:
+        """The tokens of the last block."""
+        return once((self, "tokens"), images, lambda images: self._blocks(self._embedded(images)))
 
     def _embedded(self, images: Images) -> Float[Tensor, "b t d"]:
         patches = self.visual.conv1(images)
@@ -173,6 +181,9 @@ class TimmImages(nn.Module):
         return read
 
     def _features(self, images: Images) -> Tensor:
+        return once((self, "features"), images, self._computed)
+
+    def _computed(self, images: Images) -> Tensor:
         try:
             features: Tensor = self.trunk.forward_features(images)
         except AssertionError as error:  # raised by timm for an unsupported resolution

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..method import MethodError
+from .memory import once
 from .tiny import TinyCLIP, config, load_tiny, random_tiny
 from .weights import RANDOM
 
@@ -22,10 +23,14 @@ Channels: TypeAlias = tuple[float, ...]  # one number for each of red, green, bl
 
 def normalise(pixels: UInt8[Tensor, "b 3 h w"], mean: Channels, std: Channels) -> Float[Tensor, "b 3 h w"]:
     """(pixels / 255 - mean) / std in float32."""
-    shape = (1, 3, 1, 1)
-    low = torch.tensor(mean, device=pixels.device).mul(255).view(shape)
-    span = torch.tensor(std, device=pixels.device).mul(255).view(shape)
-    return pixels.float().sub_(low).div_(span)
+
+    def make(pixels: Tensor) -> Tensor:
+        shape = (1, 3, 1, 1)
+        low = torch.tensor(mean, device=pixels.device).mul(255).view(shape)
+        span = torch.tensor(std, device=pixels.device).mul(255).view(shape)
+        return pixels.float().sub_(low).div_(span)
+
+    return once(("normalise", mean, std), pixels, make)
 
 
 def embedded(weights: str | None) -> tuple[TinyCLIP, Channels, Channels]:

@@ -228,6 +228,14 @@ def _sync_folder(folder: Path) -> bool:
     return True
 
 
+def folders_below(path: Path, depth: int) -> list[Path]:
+    """The folders `depth` levels below a folder, in the order of their names; see `folders`."""
+    level = [path]
+    for _ in range(depth):
+        level = [child for parent in level for child in folders(parent)]
+    return level
+
+
 def folders(path: Path) -> list[Path]:
     """The subfolders of a folder, by name; none if it does not exist. Names with a leading dot are skipped."""
 

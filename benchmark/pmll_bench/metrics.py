@@ -23,6 +23,8 @@ BINS_PER_POSITIVE, MOST_BINS = 32, 2**15
 """Bins in which scores are counted: few scores share one with a positive, and all counts fit into the cache."""
 SORTED_AT_ONCE = 4000
 """Fewer scores than these are sorted sooner than counted."""
+ROUNDING = 1e-9
+"""By which a metric may differ that is computed again from the same scores: sums may be in another order."""
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ def test_all_refusals_are_listed_before_anything_is_written(tmp_path: Path) -> N
     assert "bce was made with revision 99, the code has 1" in revision
     assert "fingerprint aaaaaaaaaaaaaaaa…" in fingerprint
     assert "ffffffffffffffff…" in fingerprint
-    assert "the scores have changed" in scores_of_3
+    assert "the scores file has changed" in scores_of_3
 
 
 def test_a_refused_merge_makes_no_store(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_a_result_without_its_scores_is_refused(tmp_path: Path) -> None:
     one = source(tmp_path / "one", (0, 0))
     shutil.rmtree(next(one.glob("cells/*/*/*/attempts")))
     (reason,) = refused(tmp_path / "all", one)
-    assert "the scores are missing" in reason
+    assert "the scores file is missing" in reason
 
 
 def test_paths_in_settings_are_left_behind(tmp_path: Path) -> None:

@@ -223,7 +223,7 @@ def test_outdated_and_damaged_cells_are_left_out_with_the_reason(command: Comman
     states = {each["label"]: (each["state"], each["message"]) for each in answer.document["others"]}
     assert states["linear-probe"] == ("outdated", "made with revision 0")
     assert {each["message"] for each in answer.document["others"] if each["id"] == path.name} == {
-        "the scores have changed since the result was made"
+        "the scores file has changed since the result was made"
     }
     assert gone.name not in answer.document["cells"]
     assert {each["name"] for each in answer.document["rows"]} == {"bce"}

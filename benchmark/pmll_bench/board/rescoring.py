@@ -23,7 +23,7 @@ from pmll_datasets.errors import DataError
 from pmll_datasets.regimes import mask_digest
 
 from ..errors import FileError, PmllError, StoreError
-from ..metrics import evaluate
+from ..metrics import ROUNDING, evaluate
 from ..report.cached import Cached, question
 from ..report.comparing.measured import Sampling
 from ..report.frame import Line, lines_of
@@ -34,7 +34,6 @@ from ..store.scored_data import data_of
 from ..store.store import Store
 from ..store.summary import Summary
 
-TOLERANCE = 1e-9  # by which a recomputed metric may differ: sums in another order
 ELSEWHERE = "its data set is not available here, so nothing of it can be checked"
 
 Ap: TypeAlias = Float64[np.ndarray, " c"]
@@ -139,7 +138,7 @@ def _check_metrics(summary: Summary, measured: _Measured) -> None:
     for name, value in summary.metrics.items():
         if name not in measured.values:
             raise StoreError(f"its metric {name} is not one of ours")
-        if not math.isclose(value, measured.values[name], rel_tol=0, abs_tol=TOLERANCE):
+        if not math.isclose(value, measured.values[name], rel_tol=0, abs_tol=ROUNDING):
             raise StoreError(f"its {name} is {100 * value:.2f}, that of its scores {100 * measured.values[name]:.2f}")
 
 

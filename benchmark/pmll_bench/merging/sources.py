@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from ..store.cell_folder import CellFolder
 from ..store.disputed import disputed_folder, others_of
 from ..store.document import read_record
 from ..store.merges import Withdrawal, history, withdrawals
-from ..store.pack import read_in
+from ..store.pack import scores_in
 from ..store.records import CellRecord
 from ..store.result import Result
 from ..store.store import Store
@@ -123,10 +122,7 @@ def _read(path: Path, folder: CellFolder) -> PackagedCell:
     cell = result.cell
     if record.cell != cell or folder.path.parts[-3:] != (cell.dataset, cell.method, cell.id):
         raise FileError("the result belongs to another cell", where=str(path), hint="restore the files of the cell")
-    scores = read_in(path, result.scores.file)
-    if scores is None or hashlib.sha256(scores).hexdigest() != result.scores.sha256:
-        what = "the scores are missing" if scores is None else "the scores have changed since the result was made"
-        raise FileError(what, where=str(path / result.scores.file), hint="restore them, or remove the cell's folder")
+    scores = scores_in(path, result.scores.file, result.scores.sha256)
     record, shown = without_places(record, result)
     raw = read(path / "result.json") if shown == result else None
     return PackagedCell(record, shown, record.as_bytes(), raw or shown.as_bytes(), scores)

@@ -18,6 +18,7 @@ from pmll_datasets.dataset import Dataset
 from pmll_errors import DAMAGED_ARCHIVE
 
 from ..errors import StoreError
+from ..metrics import ROUNDING
 from ..statistics.rankings import rank
 from ..statistics.resampling import resampled_map
 from ..store.cell_folder import CellFolder, StoredScores
@@ -120,7 +121,7 @@ def evaluation(
 
 def check_map(outcome: Outcome, line: Line, folder: CellFolder) -> None:
     """Raises `StoreError` unless the mAP in a line of a data frame is that of the scores."""
-    if not math.isclose(outcome.observed, line["map"], rel_tol=0, abs_tol=1e-9):
+    if not math.isclose(outcome.observed, line["map"], rel_tol=0, abs_tol=ROUNDING):
         raise StoreError(
             f"the stored mAP of cell {folder.id} is {line['map']:.6f}, that of its scores {outcome.observed:.6f}",
             where=str(folder.path),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..metrics import evaluate, f1_by_class
+from ..metrics import ROUNDING, evaluate, f1_by_class
 from ..store.cell_folder import CellFolder
 from ..store.scored_data import check_scores, data_of
 
@@ -36,7 +36,7 @@ class Rescored:
     @property
     def agrees(self) -> bool:
         """Whether the stored metrics equal those of the stored scores."""
-        return all(abs(self.now.get(name, 2.0) - value) < 1e-9 for name, value in self.stored.items())
+        return all(abs(self.now.get(name, 2.0) - value) <= ROUNDING for name, value in self.stored.items())
 
 
 def rescore(folder: CellFolder, data_root: Path | None = None) -> Rescored:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import logging
 import os
@@ -26,7 +25,7 @@ from .attempt import Attempt, attempts_of, checkpoints_of, drop_checkpoints, res
 from .document import read_record, write_record
 from .environment import Environment
 from .lease import is_held
-from .pack import read_in, read_record_in
+from .pack import read_record_in, scores_in
 from .records import AttemptRecord, CellRecord, QueueRecord
 from .result import Result, TriedRates
 from .temporary import sweep
@@ -218,18 +217,7 @@ class CellFolder:
 
     def scores_bytes(self, file: str, digest: str) -> bytes:
         """The content of a scores file of the cell that a result names. Raises `StoreError` as `scores` does."""
-        path = self.path / file
-        if (data := read_in(self.path, file)) is None:
-            raise FileError(
-                "the scores file is missing", where=str(path), hint="restore it, or remove the cell's folder"
-            )
-        if hashlib.sha256(data).hexdigest() != digest:
-            raise StoreError(
-                "the scores file has changed since the result was made",
-                where=str(path),
-                hint="restore it, or remove the cell's folder",
-            )
-        return data
+        return scores_in(self.path, file, digest)
 
     def tried_rates(self) -> TriedRates | None:
         """The tried learning rates; None until all are tried."""

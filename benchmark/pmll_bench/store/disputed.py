@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ..files import exists, folders
+from ..files import exists, folders, folders_below
 from .cell_folder import CellFolder
 from .document import read_record
 from .merges import history, withdrawals
@@ -44,12 +44,9 @@ def others_of(cell: Path) -> list[Path]:
     return [path for path in folders(cell) if exists(path / "result.json")]  # the last file that `merge` writes
 
 
-def disputed_cells(store: Store) -> Iterator[Path]:
+def disputed_cells(store: Store) -> list[Path]:
     """The folders of cells with other results, withdrawn ones included."""
-    level = [store.root / FOLDER]
-    for _ in range(3):
-        level = [child for parent in level for child in folders(parent)]
-    return iter(level)
+    return folders_below(store.root / FOLDER, 3)
 
 
 def _results(cell: str, paths: list[Path]) -> Iterator[Result]:

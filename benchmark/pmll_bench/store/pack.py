@@ -6,6 +6,7 @@ the zip takes precedence over its copy in it, so that packing can be interrupted
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -29,6 +30,16 @@ def read_in(cell: Path, name: str) -> bytes | None:
     """The content of a file of a cell, by its name relative to the folder; None if it is neither there nor packed."""
     data = read(cell / name)
     return packed(cell, name) if data is None else data
+
+
+def scores_in(cell: Path, name: str, digest: str) -> bytes:
+    """The content of a scores file that a result names. Raises `FileError` if it is missing or has another digest."""
+    data = read_in(cell, name)
+    if data is None or hashlib.sha256(data).hexdigest() != digest:
+        what = "is missing" if data is None else "has changed since the result was made"
+        hint = "restore it, or remove the cell's folder"
+        raise FileError(f"the scores file {what}", where=str(cell / name), hint=hint)
+    return data
 
 
 def read_record_in(record: type[RecordT], cell: Path, name: str) -> RecordT | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import StoreError, UsageError
 from ..faults import persist
-from ..files import exists, folders, probe, publish, read
+from ..files import exists, folders_below, probe, publish, read
 from ..plan.cell import Cell
 from ..plan.planned import Planned
 from .cell_folder import CellFolder, StoredScores
@@ -64,10 +64,7 @@ class Store:
 
     def folders(self) -> Iterator[CellFolder]:
         """The cells of the store, ordered by data set, method and id."""
-        level = [self.root / "cells"]
-        for _ in range(3):
-            level = [child for parent in level for child in folders(parent)]
-        return (CellFolder(path) for path in level)
+        return map(CellFolder, folders_below(self.root / "cells", 3))
 
     def results(self) -> Iterator[Result]:
         """The results of all finished cells."""

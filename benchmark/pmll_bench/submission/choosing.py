@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from pmll_errors import counted
 
 from ..errors import ConfigError, FileError
 from ..store.cell_folder import CellFolder
-from ..store.pack import read_in
 from ..store.records import CellRecord
 from ..store.result import Result
 from ..store.status import CellStatus, cell_status
@@ -35,10 +33,7 @@ class PackableCell:
 
     def scores(self) -> bytes:
         """The content of its scores file. Raises `FileError` if it is not the one that the result was made from."""
-        data = read_in(self.folder.path, self.result.scores.file)
-        if data is None or hashlib.sha256(data).hexdigest() != self.result.scores.sha256:
-            raise FileError("the scores file is missing or has changed", where=str(self.folder.path))
-        return data
+        return _scores(self.folder, self.result)
 
 
 @dataclass(frozen=True)
@@ -84,14 +79,17 @@ def _examined(
         return _left_out(status, "made with another version of the method's file")
     if reason := next(_reasons(record, result), ""):
         return _left_out(status, reason)
-    data = read_in(folder.path, result.scores.file)
-    if data is None:
-        return _left_out(status, "the scores are missing")
-    if hashlib.sha256(data).hexdigest() != result.scores.sha256:
-        return _left_out(status, "the scores have changed since the result was made")
-    if len(data) > SCORES_BYTES:
+    try:
+        size = len(_scores(folder, result))
+    except FileError as error:
+        return _left_out(status, error.what)
+    if size > SCORES_BYTES:
         return _left_out(status, f"the scores take more than {SCORES_BYTES:,} bytes")
-    return PackableCell(folder, *without_places(record, result), len(data))
+    return PackableCell(folder, *without_places(record, result), size)
+
+
+def _scores(folder: CellFolder, result: Result) -> bytes:
+    return folder.scores_bytes(result.scores.file, result.scores.sha256)
 
 
 def _reasons(record: CellRecord, result: Result) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Reads a package that has passed its check: its submission, the code of its methods, and its cells one by one."""
+"""Reads a package that has passed its check: the code of its methods, and its cells one by one."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .checking.container import PACKAGE, Archive, open_archive
-from .checking.documents import cell_ids, documents_in, submission_in
+from .checking.documents import cell_ids, documents_in
 from .checking.source import digest_of_file, open_package
-from .package import PackagedCell, Submission, member
+from .package import PackagedCell, member
 from .problems import Problem, Rejected
 
 
@@ -25,21 +25,18 @@ def _opened(path: Path, package: str) -> Iterator[Archive]:
         yield archive
 
 
-def submission_of(path: Path, package: str) -> Submission:
-    """The `submission.json` of a package whose check reported the digest `package`. Raises `Rejected` if it changed."""
-    with _opened(path, package) as archive:
-        return submission_in(archive)
-
-
 def method_files_of(path: Path, package: str) -> Mapping[str, bytes]:
-    """The code of the methods of a package by the name of the method; see `submission_of`."""
+    """The code of the methods of a package, whose check reported the digest `package`, by the name of the method.
+
+    Raises `Rejected` if the package has changed since.
+    """
     with _opened(path, package) as archive:
         names = [name for name in archive.members if name.startswith("methods/")]
         return {name.removeprefix("methods/").removesuffix(".py"): archive.read(name) for name in names}
 
 
 def cells_of(path: Path, package: str) -> Iterator[PackagedCell]:
-    """The cells of a package one by one, ordered by their ids; see `submission_of`."""
+    """The cells of a package one by one, ordered by their ids; see `method_files_of`."""
     with _opened(path, package) as archive:
         for cell in sorted(cell_ids(archive)):
             record, result = documents_in(archive, cell)

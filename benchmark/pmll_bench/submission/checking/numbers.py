@@ -9,7 +9,7 @@ from pmll_datasets.dataset import Dataset
 from pmll_datasets.errors import DataError
 from pmll_datasets.regimes import mask_digest
 
-from ...metrics import Metrics, evaluate
+from ...metrics import ROUNDING, Metrics, evaluate
 from ...plan.cell import canonical
 from ...running.train_set import Seen, seen_labels
 from ...store.result import Counts, Result
@@ -21,8 +21,6 @@ from .container import shown
 from .data_sets import Loaded, request_problem
 from .documents import CellDocuments, capped
 from .suspicion import suspicions
-
-TOLERANCE = 1e-9  # between a metric and the one recomputed from the scores
 
 
 @dataclass(frozen=True)
@@ -130,4 +128,4 @@ def _differences(
 
 
 def _near(one: float | None, other: float | None) -> bool:
-    return one is other or (one is not None and other is not None and abs(one - other) <= TOLERANCE)
+    return one is other or (one is not None and other is not None and abs(one - other) <= ROUNDING)

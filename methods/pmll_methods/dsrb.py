@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Int8, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
+from .devices import to_device
 from .learners.blending import BlendingLearner, BlendingSettings, drawn
 from .learners.learner import Batch, Problem
 from .method import GOLDEN, PAPER_STEP, Card
@@ -145,12 +146,16 @@ class Dsrb(BlendingLearner[DsrbSettings]):
         self.prototypes = means(self.gathered, self.settings.prototype_mean)
         self.exists = self.gathered.count.any(dim=1)
         self.gathered = None
+        super().after_sweep()
+
+    def with_prototypes(self) -> Bool[Tensor, " c"]:
+        return self.exists
 
     def prototypes_for(
         self, location: Float[Tensor, "b c h w"], labels: Int8[Tensor, "b c"], generator: torch.Generator
     ) -> tuple[Float[Tensor, "b c f"], Bool[Tensor, "b c"]]:
         """The prototype of another quadrant for each label, and `top_k` random unknown labels per image."""
-        offset = torch.randint(1, QUADRANTS, labels.shape, generator=generator).to(labels.device)
-        rand = torch.rand(labels.shape, generator=generator).to(labels.device)
-        where = drawn(rand, (labels == 0) & self.exists, self.settings.top_k)
+        offset = to_device(torch.randint(1, QUADRANTS, labels.shape, generator=generator), location.device)
+        rand = torch.rand(labels.shape, generator=generator)
+        where = drawn(rand, (labels == 0) & self.blendable, self.settings.top_k)
         return other_quadrant(self.prototypes, quadrant(location), offset), where

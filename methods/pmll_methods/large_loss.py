@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Int8
 from torch import Tensor
 from typing_extensions import TypeVar
 
+from .devices import to_device
 from .learners.learner import Batch, Problem, PseudoLabels, Step
 from .learners.single_positive import SinglePositiveLearner, SinglePositiveSettings
 from .losses.large_loss import LargeLosses, assume_negative, clean_rate, corrected, large_losses, rejected
@@ -82,7 +83,7 @@ class LlR(SinglePositiveLearner[LargeLossT]):
         if count > 0:
             large = large_losses(losses, labels, count, known=self.settings.candidates == "all")
             losses = self.modified(logits, losses, labels, large.reaching)
-            self.doubted[batch.positions.to(self.doubted.device)] = large.reaching.to(self.doubted)
+            self.doubted[to_device(batch.positions, self.doubted.device)] = large.reaching.to(self.doubted)
             self.correct_labels(batch, labels, large)
         return {"an": losses.mean()}
 
@@ -168,14 +169,14 @@ class LlCp(LlCt[LlCpSettings]):
         return self.settings.delta if epoch > 0 else 0.0
 
     def current_labels(self, batch: Batch) -> Int8[Tensor, "b c"]:
-        return self.labels[batch.positions.to(self.labels.device)]
+        return self.labels[to_device(batch.positions, self.labels.device)]
 
     def correct_labels(self, batch: Batch, labels: Int8[Tensor, "b c"], large: LargeLosses) -> None:
         if self.settings.permanent == "never":
             return
         present = large.above if self.settings.permanent == "above" else large.reaching
         changed = labels.masked_fill(present & (labels == 0), 1)
-        self.labels[batch.positions.to(self.labels.device)] = changed
+        self.labels[to_device(batch.positions, self.labels.device)] = changed
 
     def pseudo_labels(self) -> Mapping[str, PseudoLabels | float]:
         """Add the permanent corrections so far, even if there are none: a record then shows this."""

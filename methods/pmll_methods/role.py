@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int8
 from torch import Tensor, nn
 
+from .devices import to_device
 from .learners.learner import Batch, Problem, PseudoLabels, Step
 from .learners.linear_phase import LinearPhase, LinearPhaseSettings
 from .learners.single_positive import ExpectationSettings
@@ -82,7 +83,7 @@ class Role(LinearPhase[RoleSettings], Epr[RoleSettings]):
         if step.phase == 1 and step.epoch == step.step == 0:
             with torch.no_grad():
                 self.estimates.clamp_(-LARGEST, LARGEST)
-        estimates = self.estimates[batch.positions.to(self.estimates.device)]
+        estimates = self.estimates[to_device(batch.positions, self.estimates.device)]
         return {"role": role(self.logits(batch, step), estimates, batch.labels, expected=self.expected)}
 
     def pseudo_labels(self) -> Mapping[str, PseudoLabels | float]:

@@ -74,15 +74,19 @@ class Sarb(BlendingLearner[SarbSettings]):
 
     def after_sweep(self) -> None:
         self.prototypes.update()
+        super().after_sweep()
+
+    def with_prototypes(self) -> Bool[Tensor, " c"]:
+        return self.prototypes.count > 0
 
     def prototypes_for(
         self, location: Float[Tensor, "b c h w"], labels: Int8[Tensor, "b c"], generator: torch.Generator
     ) -> tuple[Float[Tensor, "c f"], Bool[Tensor, "b c"]]:
         """The k-th prototype of each class, with one random k per batch, and one random unknown label per image."""
         centres, count = self.prototypes.centres, self.prototypes.count
-        k = torch.randint(self.settings.prototypes, (), generator=generator).to(count) % count.clamp_min(1)
-        rand = torch.rand(labels.shape, generator=generator).to(labels.device)
-        where = one_unknown(rand, labels, count > 0, self.settings.known_rows)
+        k = int(torch.randint(self.settings.prototypes, (), generator=generator)) % count.clamp_min(1)
+        rand = torch.rand(labels.shape, generator=generator)
+        where = one_unknown(rand, labels, self.blendable, self.settings.known_rows)
         return centres[torch.arange(len(centres), device=k.device), k], where
 
 

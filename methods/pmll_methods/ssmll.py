@@ -184,8 +184,9 @@ class Ssmll(PseudoLabelLearner[SsmllSettings, Tensor, Tensor], ClipLearner[Ssmll
         weights = logits.detach().sigmoid()[..., None]
         summary = (weights * gathered).sum(dim=1) / weights.sum(dim=1) + features.mean(dim=1)
         shown, valid = context_targets(labels, self.of_class, self.k, self.settings.context_target)
-        predicted = self.context_head(summary[valid])
-        return F.binary_cross_entropy_with_logits(predicted, shown[valid].to(predicted), reduction="sum")
+        rows = valid.nonzero()[:, 0]
+        predicted = self.context_head(summary[rows])
+        return F.binary_cross_entropy_with_logits(predicted, shown[rows].to(predicted), reduction="sum")
 
 
 def region_attention(

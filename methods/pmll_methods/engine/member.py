@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ..devices import to_device
 from ..learners.learner import AnyLearner, Batch, Features, Phase, Step
 from ..method import MethodError, Run, State, key
 from ..recipe import Recipe
@@ -42,7 +43,7 @@ class Member:
 
     def __post_init__(self) -> None:
         self.recipe = self.run.recipe
-        self.labels = self.learner.problem.labels.to(self.run.device)
+        self.labels = self.learner.problem.labels.cpu()
         self.learner.to(self.run.device)
         self.losses = LossLog(self.learner, self.run.device)
         self.optimizer: torch.optim.Optimizer | None = None
@@ -93,7 +94,8 @@ class Member:
     def _part(
         self, views: tuple[Features, ...], positions: Tensor, streams: Mapping[str, Batch[Features]] | None = None
     ) -> Batch[Features]:
-        return Batch(views, self.labels[positions.to(self.labels.device)], positions, streams or {})
+        labels = self.labels[positions]
+        return Batch(views, to_device(labels, self.run.device), positions, streams or {}, labels)
 
     def train_step(self, batch: Batch[Features], phase: Phase, place: Place, steps: int) -> None:
         """Take one optimizer step. Raises `Diverged` if the loss is not finite, on a GPU a few steps later."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int8
+from jaxtyping import Bool, Float, Int8, Int64
 from torch import Tensor, nn
 from typing_extensions import TypeVar
 
+from ..devices import to_device
 from ..losses.contrastive import contrastive
 from ..losses.partial_bce import partial_bce
 from ..ranges import Share, Weight, Whole
@@ -22,11 +23,11 @@ from .trunk import scalars_joined
 
 
 class Blended(NamedTuple):
-    """Label features after blending, their soft targets, and the images that changed."""
+    """Label features after blending, their soft targets, and the rows of the images that changed."""
 
     features: Float[Tensor, "b c f"]
     targets: Float[Tensor, "b c"]
-    changed: Bool[Tensor, " b"]
+    changed: Int64[Tensor, " k"]
 
 
 def blend(
@@ -36,10 +37,15 @@ def blend(
     where: Bool[Tensor, "b c"],
     own: Float[Tensor, ""],
 ) -> Blended:
-    """f ← own · f + (1 - own) · other with target 1 - own, only for the labels in `where`."""
+    """f ← own · f + (1 - own) · other with target 1 - own, only for the labels in `where`.
+
+    With `labels` and `where` in host memory, choosing the rows costs no wait for a GPU.
+    """
+    changed = where.any(dim=1).nonzero()[:, 0]
+    labels, where, changed = (to_device(each, features.device) for each in (labels, where, changed))
     mixed = own * features + (1 - own) * others
     targets = torch.where(where, 1 - own, labels.to(own))
-    return Blended(torch.where(where[..., None], mixed, features), targets, where.any(dim=1))
+    return Blended(torch.where(where[..., None], mixed, features), targets, changed)
 
 
 def instance_blend(features: Float[Tensor, "b c f"], labels: Int8[Tensor, "b c"], alpha: Float[Tensor, ""]) -> Blended:
@@ -94,6 +100,9 @@ class BlendingLearner(LabelFeatureLearner[SettingsT]):
 
     def __init__(self, problem: Problem, settings: SettingsT) -> None:
         super().__init__(problem, settings)
+        self._blendable: Tensor | None = None
+        loaded: Any = self.register_load_state_dict_post_hook  # untyped in torch
+        loaded(lambda learner, keys: BlendingLearner.after_sweep(learner))
         self.alpha = nn.Parameter(torch.tensor(settings.alpha))
         self.beta = nn.Parameter(torch.tensor(settings.beta))
 
@@ -109,21 +118,21 @@ class BlendingLearner(LabelFeatureLearner[SettingsT]):
 
     def loss(self, batch: Batch, head: Tensor | None, step: Step) -> dict[str, Tensor]:
         """L = L_bce + w L_con + L_inst + L_prot, the last two from epoch `blend_from`; w rises over the first epoch."""
-        labels, settings = batch.labels, self.settings
+        labels, known, settings = batch.labels, batch.host_labels, self.settings
         features, location = self.located(batch.features)
         logits = self.classify(features)
         weight = settings.contrastive * ramp(step.epoch, step.step, step.steps)
         terms = {
             "bce": partial_bce(logits, labels),
-            "contrastive": weight * contrastive(features, labels, step.generator, absent_apart=settings.absent_apart),
+            "contrastive": weight * contrastive(features, known, step.generator, absent_apart=settings.absent_apart),
         }
         if step.epoch < settings.blend_from:
             return terms
         if settings.instance_blend:
-            terms["instance"] = self.blended_loss(instance_blend(features, labels, clamped(self.alpha)), logits)
+            terms["instance"] = self.blended_loss(instance_blend(features, known, clamped(self.alpha)), logits)
         if settings.prototype_blend:
-            prototypes, where = self.prototypes_for(location, labels, step.generator)
-            blended = blend(features, prototypes, labels, where, clamped(self.beta))
+            prototypes, where = self.prototypes_for(location, known, step.generator)
+            blended = blend(features, prototypes, known, where, clamped(self.beta))
             terms["prototype"] = self.blended_loss(blended, logits)
         return terms
 
@@ -138,8 +147,23 @@ class BlendingLearner(LabelFeatureLearner[SettingsT]):
     def prototypes_for(
         self, location: Float[Tensor, "b c h w"], labels: Int8[Tensor, "b c"], generator: torch.Generator
     ) -> tuple[Float[Tensor, "... c f"], Bool[Tensor, "b c"]]:
-        """One prototype per label, and the unknown labels to blend."""
+        """One prototype per label, and the unknown labels to blend. Labels and choice are in host memory."""
         raise NotImplementedError(f"{type(self).__name__}.prototypes_for")
+
+    def with_prototypes(self) -> Bool[Tensor, " c"]:
+        """The classes that have prototypes."""
+        raise NotImplementedError(f"{type(self).__name__}.with_prototypes")
+
+    @property
+    def blendable(self) -> Bool[Tensor, " c"]:
+        """The classes that have prototypes, in host memory; read from a GPU once per sweep."""
+        if self._blendable is None:
+            self._blendable = self.with_prototypes().cpu()
+        return self._blendable
+
+    def after_sweep(self) -> None:
+        """Called after a subclass has computed its prototypes."""
+        self._blendable = None
 
     def sweep_plan(self, epoch: int) -> Sweep | None:
         if not self.settings.prototype_blend:

@@ -85,6 +85,12 @@ class Batch(Generic[FeaturesT]):
     labels: Int8[Tensor, "b c"]
     positions: Int64[Tensor, " b"]
     streams: Mapping[str, Batch[FeaturesT]] = field(default_factory=dict)
+    on_host: Int8[Tensor, "b c"] | None = None
+
+    @property
+    def host_labels(self) -> Int8[Tensor, "b c"]:
+        """The labels in host memory, to choose rows by labels alone without a wait for a GPU."""
+        return self.labels.cpu() if self.on_host is None else self.on_host
 
     @property
     def features(self) -> FeaturesT:

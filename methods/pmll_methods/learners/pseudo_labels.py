@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int8
 from torch import Tensor
 from typing_extensions import TypeVar
 
+from ..devices import to_device
 from ..losses.asymmetric import partial_asl
 from ..ranges import Share, Weight
 from ..settings import Settings, setting
@@ -87,10 +88,10 @@ class PseudoLabelLearner(Learner[SettingsT, HeadT, FeaturesT]):
 
     def targets(self, batch: Batch[FeaturesT]) -> tuple[FeaturesT, Int8[Tensor, "b c"], Bool[Tensor, " b"]]:
         """All images of a step: features of the first view, labels or pseudo-labels, and whether each image is
-        labelled."""
+        labelled (in host memory)."""
         parts = (batch, *batch.streams.values())
-        labels = [part.labels + self.pseudo[part.positions.to(self.pseudo.device)] for part in parts]
-        true = [(part.labels != 0).any(dim=1) for part in parts]
+        labels = [part.labels + self.pseudo[to_device(part.positions, self.pseudo.device)] for part in parts]
+        true = [(part.host_labels != 0).any(dim=1) for part in parts]
         return join([part.features for part in parts]), torch.cat(labels), torch.cat(true)
 
     def asl_terms(
@@ -105,9 +106,10 @@ class PseudoLabelLearner(Learner[SettingsT, HeadT, FeaturesT]):
             clip=settings.clip,
             reduction="sum",
         )
-        terms = {"labelled": loss(logits[true], labels[true])}
-        if not true.all():
-            pseudo = loss(logits[~true], labels[~true])
+        labelled, others = (to_device(rows.nonzero()[:, 0], logits.device) for rows in (true, ~true))
+        terms = {"labelled": loss(logits[labelled], labels[labelled])}
+        if len(others):
+            pseudo = loss(logits[others], labels[others])
             terms["unlabelled"] = settings.unlabelled_weight * pseudo
         return terms
 

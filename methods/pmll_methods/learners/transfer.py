@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int8
 from torch import Tensor
 from typing_extensions import TypeVar
 
+from ..devices import to_device
 from ..losses.asymmetric import partial_asl
 from ..losses.contrastive import contrastive
 from ..losses.partial_bce import partial_bce
@@ -74,7 +75,7 @@ class TransferLearner(LabelFeatureLearner[SettingsT]):
             if late:
                 terms |= self.transfer_terms("intra", logits, intra_score(pair_logits, labels), batch, step.epoch)
         if settings.cross_image:
-            apart = contrastive(features, labels, step.generator, absent_apart=settings.absent_apart)
+            apart = contrastive(features, batch.host_labels, step.generator, absent_apart=settings.absent_apart)
             terms["contrastive"] = settings.contrastive * rising * apart
             self.remember(features, labels)
             if late:
@@ -88,7 +89,7 @@ class TransferLearner(LabelFeatureLearner[SettingsT]):
         """Partial BCE with the labels that one kind of transfer completes; a subclass adds other losses."""
         labels = completed(batch.labels, self.accepted(kind, score, epoch))
         made = self.get_buffer(f"{kind}_labels")
-        made[batch.positions.to(made.device)] = labels - batch.labels
+        made[to_device(batch.positions, made.device)] = labels - batch.labels
         return {kind: partial_bce(logits, labels)}
 
     def accepted(self, kind: str, score: Float[Tensor, "b c"], epoch: int) -> Bool[Tensor, "b c"]:

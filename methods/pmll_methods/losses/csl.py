@@ -33,9 +33,8 @@ def selected(
     if mode != "selective":
         return (known | (mode == "negative")).to(logits)
     likely = torch.zeros_like(known) if prior is None else (prior > prior_threshold).expand_as(known)
-    unknown = (~known).flatten().nonzero()[:, 0]
-    count = min(topk * len(labels), len(unknown))
-    top = unknown[logits.detach().flatten()[unknown].topk(count).indices]
+    unknown = logits.detach().masked_fill(known, -torch.inf).flatten()
+    top = unknown.topk(min(topk * len(labels), len(unknown))).indices  # with too few, also known ones: no effect
     likely = likely.flatten().scatter(0, top, value=True).view_as(known)
     return (known | ~likely).to(logits)
 

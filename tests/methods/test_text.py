@@ -212,6 +212,33 @@ def test_only_contexts_are_trained_and_saved() -> None:
         assert prompts().shape == (2, len(NAMES), 24)
 
 
+@pytest.mark.parametrize("class_specific", [False, True])
+def test_very_many_prompts_are_encoded_in_parts(class_specific: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "LABELS_PER_SEQUENCE", 2)
+    tower = tower_of(small_clip(RESNET).double())
+    prompts = PromptContexts(tower, NAMES, prompts=2, class_specific=class_specific).double()
+    whole, kept = features_and_gradient(prompts)
+    monkeypatch.setattr(text, "MOST_TOKENS", 1)
+    monkeypatch.setattr(text, "PART", 100)  # two prompts with their contexts
+    parts, fewer = features_and_gradient(prompts)
+    for one, other in zip(parts, whole, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+    assert fewer < kept / 10
+
+
+def features_and_gradient(prompts: PromptContexts) -> tuple[tuple[Tensor, Tensor], int]:
+    """The features of all prompts, the gradient of the contexts, and the number of values kept for it."""
+    kept: list[int] = []
+
+    def pack(tensor: Tensor) -> Tensor:
+        kept.append(tensor.numel())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        features = prompts()
+    return (features, torch.autograd.grad(features.square().sum(), prompts.contexts)[0]), sum(kept)
+
+
 @pytest.mark.parametrize("n_ctx", [74, 80])
 def test_more_contexts_than_the_tower_has_places_for_are_refused(n_ctx: int) -> None:
     with pytest.raises(

@@ -7,17 +7,22 @@ those of the full computation up to rounding.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from ..method import MethodError
 
 Ids = Int64[Tensor, "c l"]
 LABELS_PER_SEQUENCE = 96  # the attention of a packed sequence costs the square of its length
+MOST_TOKENS = 2**14  # tokens per set of contexts whose activations are kept for backward: 6 GB on RN101's text tower
+PART = 2**12  # tokens of a part: with more than MOST_TOKENS, the backward pass computes one part after another again
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,10 +125,28 @@ def encode(tower: TextTower, plan: Plan, contexts: Float[Tensor, "g s n d"]) -> 
     """Text features of all labels for each of `g` sets of contexts; s = 1 for shared contexts, else s = c.
 
     It runs in the precision of the contexts and ignores autocast: packing makes it cheap, and half precision is coarser
-    than the updates of the contexts.
+    than the updates of the contexts. More than `MOST_TOKENS` (separate contexts of 700 labels or more) are encoded in
+    parts, which may round differently.
     """
+    tokens, n_ctx = sum(rows.ids.numel() for rows in plan.rows), plan.n_ctx
     with torch.autocast(contexts.device.type, enabled=False):
-        return torch.cat([_encode_rows(tower, rows, plan.n_ctx, contexts) for rows in plan.rows], dim=1)
+        if tokens <= MOST_TOKENS:
+            parts = [_encode_rows(tower, rows, n_ctx, contexts) for rows in plan.rows]
+        else:
+            again = partial(checkpoint, _encode_rows, use_reentrant=False, preserve_rng_state=False)
+            parts = [again(tower, rows, n_ctx, own) for rows, own in _parts(plan, contexts)]
+        return torch.cat(parts, dim=1)
+
+
+def _parts(plan: Plan, contexts: Float[Tensor, "g s n d"]) -> Iterator[tuple[Rows, Float[Tensor, "g s n d"]]]:
+    """The sequences of a plan with their contexts, in parts of about `PART` tokens."""
+    sets, shared = contexts.shape[0], contexts.shape[1] == 1
+    for rows in plan.rows:
+        size = max(1, PART // (sets * rows.ids.shape[1]))
+        for start in range(0, len(rows.ids), size):
+            some = slice(start, start + size)
+            part = replace(rows, ids=rows.ids[some], ends=rows.ends[some])
+            yield part, contexts if shared else contexts[:, some]
 
 
 def _encode_rows(

@@ -119,6 +119,27 @@ def test_contexts_are_computed_in_full_precision_under_autocast() -> None:
         assert torch.equal(prompts(), prompts().float())
 
 
+@pytest.mark.parametrize("sequences", [1, 2, 3, 4, 7])
+@pytest.mark.parametrize("at_ends", [False, True])
+def test_a_block_rounds_as_torchs_own_attention(sequences: int, at_ends: bool) -> None:
+    """Scores of earlier versions, which called it, stay equal to the bit."""
+    model = small_clip(VIT).requires_grad_(False)
+    block = model.transformer.resblocks[0]
+    tokens, at = torch.randn(sequences, 9, 32), torch.arange(6).expand(sequences, -1) + 3
+    mask = model.attn_mask[:9, :9]
+    found, expected = tokens.clone().requires_grad_(), tokens.clone().requires_grad_()
+    out = attend(block, found, mask, at if at_ends else None)
+    keys = block.ln_1(expected)
+    start, query = (each[:, 3:] if at_ends else each for each in (expected, keys))
+    x = start + block.attn(query, keys, keys, need_weights=False, attn_mask=mask[-query.shape[1] :])[0]
+    x = x + block.mlp(block.ln_2(x))
+    assert torch.equal(out, x)
+    weights = torch.randn_like(x)
+    (weights * out).sum().backward()
+    (weights * x).sum().backward()
+    assert torch.equal(found.grad, expected.grad)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("path", cases("text_truncation"))
 def test_golden_text_truncation(path: Path) -> None:
     arrays, meta = load(path)

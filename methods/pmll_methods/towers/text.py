@@ -15,6 +15,7 @@ from typing import Any, Literal
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from ..method import MethodError
@@ -175,16 +176,48 @@ def attend(
     at: Int64[Tensor, "b m"] | None = None,
 ) -> Float[Tensor, "b m d"]:
     """One pre-norm transformer block; with `at`, computed only at those positions of each sequence."""
-    keys: Tensor = block.ln_1(x)
-    query = keys
+    normed: Tensor = block.ln_1(x)
+    read = normed
     if at is not None:
-        x, query = (torch.take_along_dim(tokens, at[..., None], dim=1) for tokens in (x, keys))
-        if mask is not None:
-            mask = mask[at].repeat_interleave(block.attn.num_heads, dim=0)
-    attended = block.attn(query, keys, keys, need_weights=False, attn_mask=mask)[0]
+        x, read = (torch.take_along_dim(tokens, at[..., None], dim=1) for tokens in (x, normed))
+    if mask is None:
+        attended = block.attn(read, normed, normed, need_weights=False)[0]
+    else:
+        attended = _masked_attention(block.attn, read, normed, mask if at is None else mask[at][:, None])
     x = x + block.ls_1(attended)
     out: Tensor = x + block.ls_2(block.mlp(block.ln_2(x)))
     return out
+
+
+def _masked_attention(
+    attn: nn.MultiheadAttention,
+    read: Float[Tensor, "b m d"],
+    tokens: Float[Tensor, "b l d"],
+    mask: Float[Tensor, "*b m l"],
+) -> Float[Tensor, "b m d"]:
+    """The attention of `attn` from the positions `read` to all tokens, the same to the bit, without its copies of
+    queries, keys and values in another order."""
+    weight, bias, width = attn.in_proj_weight, attn.in_proj_bias, read.shape[-1]
+    if read is tokens:
+        parts = [*_projected(tokens, weight, bias).chunk(3, dim=-1)]
+    else:
+        parts = [_projected(read, weight[:width], bias[:width])]
+        parts += _projected(tokens, weight[width:], bias[width:]).chunk(2, dim=-1)
+    query, key, value = (part.unflatten(-1, (attn.num_heads, -1)).transpose(1, 2) for part in parts)
+    mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    attended: Tensor = attn.out_proj(mixed.transpose(1, 2).flatten(2))
+    return attended
+
+
+def _projected(x: Float[Tensor, "b l d"], weight: Float[Tensor, "k d"], bias: Float[Tensor, " k"]) -> Tensor:
+    """x Wᵀ + b, rounded as by `nn.MultiheadAttention`.
+
+    It multiplies two or three sequences token by token, which takes longer than one product over all tokens. With four
+    or more, both round alike.
+    """
+    if len(x) in (2, 3):
+        return F.linear(x.transpose(0, 1), weight, bias).transpose(0, 1)
+    return F.linear(x, weight, bias) if len(x) == 1 else F.linear(x, weight) + bias
 
 
 def _unusual(part: Any) -> str | None:

@@ -13,7 +13,7 @@ Changes: TypeAlias = Mapping[str, Any]  # values by field name, checked against 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """One training recipe. Every field is part of a cell's identity.
+    """One training recipe. Every field is part of a cell's identity (see `LATER`).
 
     `views` names one transform per training view (`pmll_datasets.views`). `lr_scale` multiplies `lr` for the named
     parameter groups of a learner. `cache` computes the frozen features of each image once; it requires views that never
@@ -30,12 +30,15 @@ class Recipe:
         "views",
         "test_view",
         "precision",
+        "matmul",
         "drop_last",
         "cache",
         "validation",
         "selection",
     )
     """The fields that are equal for all cells of a group, which share images, views and order."""
+    LATER: ClassVar[tuple[str, ...]] = ("horizon", "matmul", "text_precision")
+    """The fields added after the first results. They are part of an identity only if they differ from their default."""
 
     resolution: Count
     batch: Count
@@ -59,6 +62,8 @@ class Recipe:
     ema: Share | None = None  # decay of the exponential moving average of the trained tensors
     batch_norm: Literal["eval", "train", "train-from-second"] = "eval"  # train-from-second: eval in the first epoch
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    matmul: Literal["highest", "high"] = "highest"  # high: TF32 in the float32 matrix products of a GPU
+    text_precision: Literal["fp32", "bf16"] = "fp32"  # of the frozen text tower, whatever `precision` is
     drop_last: bool = False
     cache: bool = False
     validation: Share = 0.0

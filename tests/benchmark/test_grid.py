@@ -279,8 +279,8 @@ def test_a_name_that_is_not_a_folder_name_is_refused_before_anything_runs() -> N
 # --set
 
 
-def test_a_recipe_without_a_horizon_keeps_the_identity_it_had_before_there_were_any() -> None:
-    before = {name: value for name, value in asdict(RECIPE).items() if name != "horizon"}
+def test_a_recipe_keeps_the_identity_it_had_before_fields_were_added() -> None:
+    before = {name: value for name, value in asdict(RECIPE).items() if name not in RECIPE.LATER}
     assert recipe_digest(RECIPE, "") == digest({"recipe": before, "towers": ""})
     assert recipe_digest(RECIPE.at(horizon=30), "") != recipe_digest(RECIPE, "")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -168,11 +168,12 @@ def recipe_digest(recipe: Recipe, towers: str) -> str:
 def _identified(recipe: Recipe) -> dict[str, Any]:
     """The recipe in identities.
 
-    `horizon` and `view_rules` were added later and appear only if they have an effect. `view_rules` are the versions of
-    the views whose pixels have changed while their names stayed the same.
+    Fields of `Recipe.LATER` and `view_rules` appear only if they have an effect. `view_rules` are the versions of the
+    views whose pixels have changed while their names stayed the same.
     """
     changed = rules([*recipe.views, recipe.test_view])
-    stated = {name: value for name, value in asdict(recipe).items() if name != "horizon" or value is not None}
+    later = {each.name: each.default for each in fields(recipe) if each.name in recipe.LATER}
+    stated = {name: value for name, value in asdict(recipe).items() if name not in later or value != later[name]}
     return stated | ({"view_rules": changed} if changed else {})
 
 

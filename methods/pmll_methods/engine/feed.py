@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..devices import beside_work
 from ..learners.features import take, to_device
 from ..learners.learner import AnyLearner, Features, Phase
 from ..method import ImageSet, Positions, key
@@ -105,7 +106,7 @@ class Feed:
         come_again = [self.recipe.cache or view == self.recipe.test_view for view in views]  # these are never random
         for _, pixels in loaded:
             with torch.no_grad(), autocast(self.recipe, self.device):
-                on_device = [torch.from_numpy(view).to(self.device) for view in pixels]
+                on_device = [beside_work(torch.from_numpy(view), self.device) for view in pixels]
                 encoded = encode(wanted(), on_device, come_again=come_again)
             yield encoded  # outside the block, so that gradients are enabled where the features are used
 

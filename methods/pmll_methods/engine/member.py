@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..devices import to_device
+from ..devices import seed_draws, to_device
 from ..learners.learner import AnyLearner, Batch, Features, Phase, Step
 from ..method import MethodError, Run, State, key
 from ..recipe import Recipe
@@ -107,7 +107,7 @@ class Member:
 
     def _step(self, batch: Batch[Features], phase: Phase, place: Place, steps: int) -> None:
         seed = key(self.run.seed, "step", place.phase, place.epoch, place.step)
-        torch.manual_seed(seed)  # dropout and other random draws are the same alone and in a group
+        seed_draws(seed, self.run.device)  # dropout and other random draws are the same alone and in a group
         generator = torch.Generator().manual_seed(seed)
         self.set_mode(training=True, first_epoch=place.phase == place.epoch == 0)
         with autocast(self.recipe, self.run.device):

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..devices import beside_work
 from ..learners.learner import AnyLearner
 from ..method import Diverged, ImageSet, Run, Scores
 from . import ema
@@ -93,7 +94,7 @@ def predict_group(learners: Sequence[AnyLearner], images: ImageSet, runs: Sequen
     with autocast(recipe, device):
         heads = [result_or_error(learner.head) for learner in learners]
         for _, pixels in batches:
-            encoded = encode(learners, [torch.from_numpy(pixels[0]).to(device)], come_again=[True])
+            encoded = encode(learners, [beside_work(torch.from_numpy(pixels[0]), device)], come_again=[True])
             for number, (learner, head) in enumerate(zip(learners, heads, strict=True)):
                 if number not in failures:
                     with isolate_errors(partial(failures.__setitem__, number)):
@@ -101,8 +102,8 @@ def predict_group(learners: Sequence[AnyLearner], images: ImageSet, runs: Sequen
                             raise head
                         logits = learner(encoded.of(learner)[0], head)
                         check_logits(logits, len(pixels[0]), learner)
-                        parts[number].append(logits.float().cpu())
-    return [failures.get(number) or _finite(torch.cat(part).numpy()) for number, part in enumerate(parts)]
+                        parts[number].append(logits.float())
+    return [failures.get(number) or _finite(torch.cat(part).cpu().numpy()) for number, part in enumerate(parts)]
 
 
 def _finite(scores: Scores) -> Scores | Exception:

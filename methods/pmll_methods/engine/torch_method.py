@@ -7,6 +7,7 @@ from functools import partial
 
 import torch
 
+from ..devices import matmul_precision
 from ..learners.learner import AnyLearner, Learner, Problem
 from ..method import ImageSet, Run, Scores, TrainSet, key
 from ..settings import Settings
@@ -62,14 +63,16 @@ def fit_methods(
         for method, train, run in zip(methods, trains, runs, strict=True)
     ]
     alive = [(learner, run) for learner, run in zip(learners, runs, strict=True) if isinstance(learner, Learner)]
-    fitted = iter(fit_group([learner for learner, _ in alive], trains[0], [run for _, run in alive]))
+    with matmul_precision(runs[0].recipe.matmul):
+        fitted = iter(fit_group([learner for learner, _ in alive], trains[0], [run for _, run in alive]))
     return [next(fitted) if isinstance(learner, Learner) else learner for learner in learners]
 
 
 def predict_methods(methods: Sequence[TorchMethod], images: ImageSet, runs: Sequence[Run]) -> list[Scores | Exception]:
     """Scores of trained methods on the same images, or the exception of a method that failed."""
     learners = [method.learner for method in methods if method.learner is not None]
-    return predict_group(learners, images, runs)
+    with matmul_precision(runs[0].recipe.matmul):
+        return predict_group(learners, images, runs)
 
 
 def _raise_first(failures: Sequence[Exception | None]) -> None:

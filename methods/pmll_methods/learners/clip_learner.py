@@ -35,7 +35,7 @@ class ClipLearner(Learner[SettingsT, HeadT, FeaturesT]):
 
     @classmethod
     def load_tower(cls, settings: SettingsT, recipe: Recipe) -> ClipTower:
-        return load_clip(settings.tower, settings.weights)
+        return load_clip(settings.tower, settings.weights).with_text(recipe.text_precision)
 
     @classmethod
     def tower_sources(cls, settings: SettingsT, recipe: Recipe) -> tuple[Source, ...]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from textwrap import shorten
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import open_clip
 import torch
@@ -72,6 +72,10 @@ class ClipTower:
         self.model.to(device)
         self.images.to(device)
         return self
+
+    def with_text(self, precision: Literal["fp32", "bf16"]) -> ClipTower:
+        """The same tower, whose texts are encoded in `precision`."""
+        return self if precision == self.text.precision else replace(self, text=TextTower(self.model, precision))
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """The weights of both encoders."""

@@ -58,8 +58,9 @@ class Plan:
 class TextTower:
     """The text modules of an open_clip `CLIP` or `CustomTextCLIP`, or of a model with the same attribute names."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, precision: Literal["fp32", "bf16"] = "fp32") -> None:
         self.model = model
+        self.precision = precision
         self.part = getattr(model, "text", model)
         self.pool_type: str = getattr(self.part, "pool_type", getattr(model, "text_pool_type", "argmax"))
         self.end_id: Any = getattr(self.part, "eos_id", getattr(model, "text_eos_id", None))
@@ -125,18 +126,19 @@ def plan_prompts(tower: TextTower, ids: Ids, *, n_ctx: int, shared: bool) -> Pla
 def encode(tower: TextTower, plan: Plan, contexts: Float[Tensor, "g s n d"]) -> Float[Tensor, "g c e"]:
     """Text features of all labels for each of `g` sets of contexts; s = 1 for shared contexts, else s = c.
 
-    It runs in the precision of the contexts and ignores autocast: packing makes it cheap, and half precision is coarser
-    than the updates of the contexts. More than `MOST_TOKENS` (separate contexts of 700 labels or more) are encoded in
-    parts, which may round differently.
+    It runs in the precision of the contexts and ignores the autocast around it: packing makes it cheap, and half
+    precision is coarser than the updates of the contexts. With `tower.precision` bf16 it has its own autocast. More
+    than `MOST_TOKENS` (separate contexts of 700 labels or more) are encoded in parts, which may round differently.
     """
     tokens, n_ctx = sum(rows.ids.numel() for rows in plan.rows), plan.n_ctx
-    with torch.autocast(contexts.device.type, enabled=False):
+    half = tower.precision == "bf16"
+    with torch.autocast(contexts.device.type, dtype=torch.bfloat16, enabled=half):
         if tokens <= MOST_TOKENS:
             parts = [_encode_rows(tower, rows, n_ctx, contexts) for rows in plan.rows]
         else:
             again = partial(checkpoint, _encode_rows, use_reentrant=False, preserve_rng_state=False)
             parts = [again(tower, rows, n_ctx, own) for rows, own in _parts(plan, contexts)]
-        return torch.cat(parts, dim=1)
+        return torch.cat(parts, dim=1).to(contexts)
 
 
 def _parts(plan: Plan, contexts: Float[Tensor, "g s n d"]) -> Iterator[tuple[Rows, Float[Tensor, "g s n d"]]]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from .errors import ConfigError
 
+FEWEST_WORKERS, MOST_WORKERS = 2, 16
+
 
 def cores() -> int:
     """The number of cores that this process may use."""
@@ -22,6 +24,15 @@ def usual_threads(tracks: Iterable[str]) -> int | None:
     numbers do not depend on the number of cores.
     """
     return 1 if set(tracks) == {"smoke"} else None
+
+
+def usual_workers(cores_of_slot: int) -> int:
+    """The default number of threads that read images, for a process with so many cores: one per core, 2 to 16.
+
+    They come on top of the threads that compute, and wait while they have nothing to do. Two on one core let one wait
+    for the disk. Beyond 16, they would wait for Python's lock, which reading holds for a few per cent of its time.
+    """
+    return max(FEWEST_WORKERS, min(MOST_WORKERS, cores_of_slot))
 
 
 def gpus() -> int:

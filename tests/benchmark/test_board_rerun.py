@@ -146,6 +146,7 @@ def test_cells_run_with_the_threads_of_the_submission_if_they_are_here() -> None
     assert execution_for([HERE, HERE, many], None, None).threads == 1
     assert execution_for([HERE], "cpu", 2).threads == 2
     assert execution_for([HERE], None, None).device == "cpu"
+    assert execution_for([HERE], None, None, workers=5).workers == 5
 
 
 def test_only_places_of_pretrained_files_can_be_given() -> None:

@@ -11,7 +11,7 @@ import pytest
 from command_line import SMALL, Command, method_file
 from pmll_bench.errors import ConfigError
 from pmll_bench.launch.local.gpus import check_present, check_seen, variables
-from pmll_bench.launch.local.pool import slots_here
+from pmll_bench.launch.local.slots import slots_here
 
 UUID = "GPU-3f2a77a1-5b1c-9d02-8a7e-0c9b3f1d2e4a"
 MIG = "MIG-b4b3a1d2-6f0e-5c11-9a44-7e2d1c0b9a8f"
@@ -156,7 +156,7 @@ def test_a_wrong_request_is_a_usage_error(
 
 def test_the_cores_are_divided_among_the_slots(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
-    monkeypatch.setattr("pmll_bench.launch.local.pool.cores", lambda: 24)
+    monkeypatch.setattr("pmll_bench.launch.local.slots.cores", lambda: 24)
     slots = slots_here(None, None, None, ("3", "1", "0"))
     assert [(each.gpu, each.device, each.threads) for each in slots] == [
         ("3", "cuda", 8),

@@ -15,7 +15,7 @@ import pytest
 
 from command_line import SMALL, Command, method_file
 from pmll_bench.errors import StoreError
-from pmll_bench.launch.local.pool import slots_here
+from pmll_bench.launch.local.slots import slots_here
 from pmll_bench.launch.local.slot import as_error, as_plain
 from pmll_bench.launch.local.slot_death import cause_of, oom_kills
 from pmll_bench.store.store import Store
@@ -292,9 +292,12 @@ def test_slots_share_out_what_the_machine_has(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cores, gpus = machine
-    monkeypatch.setattr("pmll_bench.launch.local.pool.cores", lambda: cores)
+    monkeypatch.setattr("pmll_bench.launch.local.slots.cores", lambda: cores)
     monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
-    assert [(slot.device, slot.threads) for slot in slots_here(*asked)] == expected
+    found = slots_here(*asked)
+    assert [(slot.device, slot.threads) for slot in found] == expected
+    assert {slot.workers for slot in found} == {max(2, min(16, cores // len(found)))}
+    assert {slot.workers for slot in slots_here(*asked, workers=1)} == {1}
 
 
 @pytest.mark.parametrize("launcher", [[], ["--launcher", "inline"], ["--launcher", "slurm"]])

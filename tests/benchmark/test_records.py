@@ -119,6 +119,7 @@ def test_the_environment_records_what_may_affect_a_number() -> None:
     assert found["threads"] == 2
     assert found["python"] == ".".join(map(str, sys.version_info[:3]))
     assert found["numpy"] == np.__version__
+    assert environment(2, "cpu", workers=5) == {**found, "workers": 5}
 
 
 def test_on_a_gpu_the_environment_records_the_gpu_and_its_libraries(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,6 +85,13 @@ def test_jobs_of_the_smoke_track_train_with_one_thread_unless_asked(command: Any
     assert "export OMP_NUM_THREADS=3\n" in cluster.script(105)
 
 
+def test_jobs_read_images_with_the_number_of_threads_that_was_asked_for(command: Any) -> None:
+    command("--workers", "5")
+    store = Store.open(Path("my runs"))
+    run_job(store, "101_0")
+    assert {result.environment["workers"] for result in store.results()} == {5}
+
+
 def test_waiting_ends_like_a_run_in_this_process(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def run_and_wait(cells: list[Planned], store: Store, *arguments: Any) -> Outcome:
         for job in ("101_0", "101_1", "101_2", "102"):

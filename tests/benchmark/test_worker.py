@@ -17,7 +17,7 @@ import pytest
 from noted_slurm import Cluster
 from pmll_bench.errors import ConfigError, StoreError
 from pmll_bench.launch.slurm.job.own_end import Reason, allowed, explanation, why_stopped
-from pmll_bench.launch.slurm.job.worker import RunGroup, group_of
+from pmll_bench.launch.slurm.job.worker import RunGroup, execution_of, group_of
 from pmll_bench.plan.planned import Group
 from pmll_bench.running.method_files import keep_method
 from pmll_bench.running.stopping import Stop, handling
@@ -96,6 +96,27 @@ def test_a_job_does_its_cells_and_the_store_has_the_results(job: Job) -> None:
     assert result is not None
     assert job.folder.state().name == "done"
     assert (result.environment["threads"], result.environment["device"]) == (1, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("options", "variables", "workers"),
+    [
+        ({}, {}, 12),
+        ({}, {"SLURM_CPUS_PER_TASK": "4", "SLURM_CPUS_ON_NODE": "8"}, 4),
+        ({}, {"SLURM_CPUS_ON_NODE": "8"}, 8),
+        ({}, {"SLURM_CPUS_PER_TASK": "1"}, 2),
+        ({"workers": "7"}, {"SLURM_CPUS_PER_TASK": "4"}, 7),
+    ],
+)
+def test_a_job_reads_images_with_as_many_threads_as_it_has_processors_unless_asked(
+    options: dict[str, str], variables: dict[str, str], workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(12)), raising=False)
+    assert execution_of(options).workers == workers
 
 
 def test_a_job_with_a_gpu_doesnt_quietly_train_on_the_processor(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:

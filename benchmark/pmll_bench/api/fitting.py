@@ -22,7 +22,7 @@ from pmll_datasets.loader import ImageSet
 from pmll_methods.method import Scores
 from pmll_methods.recipe import Recipe
 
-from ..machine import choose_device, cores, usual_threads
+from ..machine import choose_device, cores, usual_threads, usual_workers
 from ..running import fitting
 from ..running.cell_run import CellRun
 from ..running.execution import Execution
@@ -105,7 +105,7 @@ def fit(
     seed: int = 0,
     device: str | None = None,
     threads: int | None = None,
-    workers: int = 2,
+    workers: int | None = None,
 ) -> Fitted:
     """Train a method without a store; nothing is kept but what is returned.
 
@@ -125,7 +125,7 @@ def fit(
         seed: the seed of the training. That of the mask belongs to the mask.
         device: `cpu`, `cuda` or `cuda:1`; the default is a GPU if there is one.
         threads: CPU threads; the default is 1 on the track `smoke`, else all cores.
-        workers: threads that read images ahead. They do not affect the scores.
+        workers: threads that read images ahead; the default is one per core, 2 to 16. They do not affect the scores.
 
     Returns:
         The trained method, with `predict` and `probabilities`.
@@ -149,7 +149,8 @@ def fit(
     for note in plan.notes:
         log.warning("%s", note)
     chosen = threads or usual_threads([plan.planned.track]) or cores()
-    execution = Execution(choose_device(device), chosen, workers, save_every=float("inf"))  # nothing would resume
+    readers = usual_workers(cores()) if workers is None else workers
+    execution = Execution(choose_device(device), chosen, readers, save_every=float("inf"))  # nothing would resume
     folder = Path(mkdtemp(prefix="pmll-fit-"))
     try:
         with torch_threads(chosen):

@@ -16,7 +16,7 @@ from typing_extensions import Unpack
 from pmll_errors import counted
 
 from ..errors import CellsFailed, ConfigError
-from ..machine import choose_device, cores, usual_threads
+from ..machine import choose_device, cores, usual_threads, usual_workers
 from ..plan.documents import Document
 from ..plan.grid_files import changed, read_request
 from ..plan.planning import Plan
@@ -70,6 +70,7 @@ def run(
     slots: int | None = None,
     device: str | None = None,
     threads: int | None = None,
+    workers: int | None = None,
     progress: bool = False,
     keep_model: bool = False,
     log_to: Sequence[str] = (),
@@ -87,6 +88,8 @@ def run(
         slots: with `local`, the number of processes; the default is one per GPU or core, at most 8.
         device: `cpu`, `cuda` or `cuda:1`; the default is a GPU if there is one.
         threads: CPU threads per process; the default is 1 on the track `smoke`, else all cores.
+        workers: threads per process that read images; the default is one per core, 2 to 16. They do not affect the
+            scores.
         progress: whether to show the progress on stderr.
         keep_model: whether to keep the trained models. Finished cells without one are trained again.
         log_to: trackers that watch the training: `tensorboard`, `wandb`.
@@ -126,7 +129,7 @@ def run(
     missing = sum(store.is_missing(each, with_model=keep_model) for each in planned.cells)
     if missing:
         usual = threads or usual_threads(each.track for each in planned.cells)
-        carry_out = _carried_out_by(launcher, slots, device, usual, kept)
+        carry_out = _carried_out_by(launcher, slots, device, usual, workers, kept)
         with _listener(missing, shown=progress) as listener, stop_on_interrupt() as stop:
             outcome = carry_out(planned.groups, store, listener=listener, stop=stop)
         _raise_for(outcome, planned, store, stop)
@@ -146,17 +149,25 @@ def _request(grid: Mapping[str, Any] | str | os.PathLike[str] | None, axes: Mapp
 
 
 def _carried_out_by(
-    launcher: Launcher, slots: int | None, device: str | None, threads: int | None, kept: Mapping[str, Any]
+    launcher: Launcher,
+    slots: int | None,
+    device: str | None,
+    threads: int | None,
+    workers: int | None,
+    kept: Mapping[str, Any],
 ) -> Callable[..., Outcome]:
     """The function that runs groups, in this process or in several."""
     if launcher == "local":
-        from ..launch.local.pool import run_in_slots, slots_here
+        from ..launch.local.pool import run_in_slots
+        from ..launch.local.slots import slots_here
 
-        return partial(run_in_slots, slots=[replace(each, **kept) for each in slots_here(slots, device, threads)])
+        found = slots_here(slots, device, threads, workers=workers)
+        return partial(run_in_slots, slots=[replace(each, **kept) for each in found])
     from ..running.execution import Execution
     from ..running.groups import run_groups
 
-    return partial(run_groups, execution=Execution(choose_device(device), threads or cores(), **kept))
+    here = Execution(choose_device(device), threads or cores(), workers or usual_workers(cores()), **kept)
+    return partial(run_groups, execution=here)
 
 
 @contextmanager

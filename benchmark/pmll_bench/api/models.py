@@ -10,7 +10,7 @@ from jaxtyping import Float32
 
 from pmll_methods.method import Scores
 
-from ..machine import choose_device, cores
+from ..machine import choose_device, cores, usual_workers
 from ..models.kept import KeptModel, open_model
 from ..store.store import Store
 from .images import ToPredict, image_set, probabilities_of, torch_threads
@@ -55,7 +55,7 @@ def load_model(
     *,
     device: str | None = None,
     threads: int | None = None,
-    workers: int = 2,
+    workers: int | None = None,
 ) -> LoadedModel:
     """Open the kept model of a finished cell (`pb.run(…, keep_model=True)` or `run --keep-model`).
 
@@ -64,7 +64,7 @@ def load_model(
         root: the store.
         device: `cpu`, `cuda` or `cuda:1`; the default is a GPU if there is one.
         threads: CPU threads; the default is the number that the cell was trained with.
-        workers: threads that read images ahead.
+        workers: threads that read images ahead; the default is one per core, 2 to 16.
 
     Raises:
         UsageError: there is no such cell, or it has no kept model.
@@ -82,4 +82,5 @@ def load_model(
     """
     kept = open_model(Store.open(Path(root), create=False).find(cell), device=choose_device(device))
     then = kept.result.environment.get("threads")
-    return LoadedModel(kept, threads or (then if isinstance(then, int) else cores()), workers)
+    readers = usual_workers(cores()) if workers is None else workers
+    return LoadedModel(kept, threads or (then if isinstance(then, int) else cores()), readers)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..errors import StoreError
 from ..files import probe
-from ..machine import cores
+from ..machine import FEWEST_WORKERS, MOST_WORKERS, cores
 from ..store.environment import PACKAGES, environment
 
 SLURM_TOOLS = ("sbatch", "squeue", "sacct", "scancel")
@@ -41,6 +41,8 @@ def _software() -> Iterator[Finding]:
     yield Finding("platform", str(here["platform"]))
     yield Finding("cpu", f"{here['cpu']}, {here['threads']} cores")
     yield Finding("threads", os.environ.get("PMLL_THREADS", "all cores; one on the smoke track"))
+    readers = f"one per core and process, {FEWEST_WORKERS} to {MOST_WORKERS}"
+    yield Finding("workers", os.environ.get("PMLL_WORKERS", readers))
 
 
 def _tokenizers() -> Iterator[Finding]:

@@ -48,6 +48,16 @@ class RunOptions:
             envvar="PMLL_THREADS",
         ),
     ] = None
+    workers: Annotated[
+        int | None,
+        _option(
+            "Threads per process that read images; default: one per core, divided among the slots, 2 to 16. They "
+            "change no score.",
+            "N",
+            min=1,
+            envvar="PMLL_WORKERS",
+        ),
+    ] = None
     launcher: Annotated[
         Launcher,
         _option(

@@ -105,9 +105,9 @@ def _submit(planned: Plan, layers: Layers, how: RunOptions) -> None:
     from ..store.store import Store
 
     store = Store.open(how.root)
-    threads = _threads(planned, how)
     tell_about_models(planned, store, how)
-    ask = partial(submit, device=how.device, threads=threads, keep_model=how.keep_model, log_to=how.log or ())
+    ask = partial(submit, device=how.device, threads=_threads(planned, how), workers=how.workers)
+    ask = partial(ask, keep_model=how.keep_model, log_to=how.log or ())
     jobs = ask(planned.groups, store, layers, follow_up=not how.wait, note=tell)
     if not jobs:
         tell(nothing_to_submit(planned.cells, store, learned_of(planned.groups, store)))
@@ -200,20 +200,21 @@ def _tell_done(planned: Plan, store: Store, as_json: bool) -> None:
 
 def _launcher(how: RunOptions, planned: Plan) -> Callable[..., Outcome]:
     """The function that runs groups, in this process or in several."""
-    from ..machine import choose_device, cores
+    from ..machine import choose_device, cores, usual_workers
 
     threads = _threads(planned, how)
     kept: dict[str, Any] = {"keep_model": how.keep_model, "log": tuple(how.log or ())}
     if how.launcher == Launcher.local:
-        from ..launch.local.pool import run_in_slots, slots_here
+        from ..launch.local.pool import run_in_slots
+        from ..launch.local.slots import slots_here
 
-        slots = slots_here(how.slots, how.device, threads, how.gpus or ())
+        slots = slots_here(how.slots, how.device, threads, how.gpus or (), workers=how.workers)
         return partial(run_in_slots, slots=[replace(slot, **kept) for slot in slots])
     from ..running.execution import Execution
     from ..running.groups import run_groups
 
-    device, threads = choose_device(how.device), threads or cores()
-    return partial(run_groups, execution=Execution(device=device, threads=threads, **kept))
+    device, workers = choose_device(how.device), how.workers or usual_workers(cores())
+    return partial(run_groups, execution=Execution(device, threads or cores(), workers, **kept))
 
 
 def _threads(planned: Plan, how: RunOptions) -> int | None:

@@ -43,11 +43,14 @@ class Entry:
 
     @property
     def differing(self) -> tuple[str, ...]:
-        """What differs in the environments of the result and of the one that it disputes, such as "threads"."""
+        """What differs in the environments of the result and of the one that it disputes, such as "threads".
+
+        The workers that read images are left out: they affect no score.
+        """
         if self.shown is None:
             return ()
         ours, theirs = self.shown.environment, self.summary.environment
-        return tuple(sorted(name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name)))
+        return tuple(sorted(name for name in {*ours, *theirs} - {"workers"} if ours.get(name) != theirs.get(name)))
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from pmll_datasets.plain_images import PlainImages
 from pmll_methods.method import Scores
 
 from ..errors import ConfigError
+from ..machine import cores, usual_workers
 from .kept import KeptModel
 
 BLANK = np.zeros((8, 8, 3), np.uint8)  # in place of an image that cannot be read or is none; its scores are dropped
@@ -30,9 +31,7 @@ class Predicted(NamedTuple):
     unreadable: tuple[tuple[str, str], ...]
 
 
-def predict_images(
-    model: KeptModel, found: PlainImages, *, workers: int = 2, watch: Callable[[], None] = lambda: None
-) -> Predicted:
+def predict_images(model: KeptModel, found: PlainImages, *, watch: Callable[[], None] = lambda: None) -> Predicted:
     """Predict image files. `watch` is called for each image that is read.
 
     Images are turned upright by their EXIF orientation. The last batch is filled with blank images, so that the scores
@@ -55,7 +54,7 @@ def predict_images(
 
     size = model.run.recipe.batch
     keys = tuple(map(str, range(-(-len(found) // size) * size)))  # no names: a table may repeat one
-    scores = model.predict(ImageSet(Images(keys, read), workers=workers))
+    scores = model.predict(ImageSet(Images(keys, read), workers=usual_workers(cores())))
     unreadable = tuple((found.names[position], failed[position]) for position in sorted(failed))
     if len(failed) == len(found):
         name, why = unreadable[0]

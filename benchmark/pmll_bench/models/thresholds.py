@@ -14,6 +14,7 @@ from pmll_datasets.loader import ImageSet
 from pmll_errors import counted
 from pmll_methods.method import Labels, Scores
 
+from ..machine import cores, usual_workers
 from ..running.selection import ranking_labels
 from ..running.train_set import hold_out, train_set
 from ..store.cell_folder import CellFolder
@@ -57,12 +58,12 @@ def chosen(model: KeptModel, folder: CellFolder, data_root: Path | None = None) 
     held_out = model.run.recipe.selection == "best-val"
     if model.logits and not (held_out or unseen):
         return Thresholds(np.zeros(classes), NONE_HELD_OUT)
-    whole = train_set(*planned_of(folder, data_root), workers=2)
+    whole = train_set(*planned_of(folder, data_root), workers=usual_workers(cores()))
     if held_out and not unseen:
         rows, images = hold_out(whole, model.run.recipe.validation)
         labels, whose = whole.labels[rows], f"{counted(int(rows.sum()), 'held-out training image')}"
     else:
-        images, labels = ImageSet(opaque_images(whole.images)), whole.labels
+        images, labels = ImageSet(opaque_images(whole.images), whole.workers), whole.labels
         whose = counted(len(whole), "training image")
         whose += ", of which the method uses no label" if unseen else ", on which the model was trained: a weak choice"
     return best_by_f1(model.predict(images), ranking_labels(labels), model, whose)

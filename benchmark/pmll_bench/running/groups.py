@@ -21,7 +21,6 @@ from ..plan.planned import Group, Planned
 from ..plan.planning import open_dataset
 from ..store.attempt import Attempt
 from ..store.cell_folder import CellFolder
-from ..store.environment import environment
 from ..store.lease import Lease, LeaseHeld, LeaseLost
 from ..store.records import EndKind
 from ..store.result import Seconds
@@ -194,7 +193,7 @@ class _GroupRun:
 
     def _begin(self, planned: Planned) -> CellRun:
         """Begin an attempt at one cell, which records everything that follows."""
-        folder, here = self.store.folder(planned.cell), environment(self.execution.threads, self.execution.device)
+        folder, here = self.store.folder(planned.cell), self.execution.environment
         attempt = self.attempts[planned.cell.id] = folder.begin(planned, here, self.execution.job)
         lease = self.leases[planned.cell.id]
         watch = Watch(planned, self.store.root, self.execution.log, self.listener.note, self.trackers_without_start)

@@ -9,7 +9,6 @@ from ..files import remove
 from ..metrics import evaluate
 from ..plan.method_facts import is_deterministic
 from ..store.effort import effort
-from ..store.environment import environment
 from ..store.result import Cost, Measured, Oracle, Result, Seconds, Trained
 from .cell_run import CellRun
 from .keeping import add_to_standing_result, kept_model
@@ -45,7 +44,7 @@ def publish(cell: Training, data: Dataset, seconds: Seconds, cost: Cost) -> None
         attempt=run.attempt.number,
         history=run.history,
         seconds=seconds,
-        environment=environment(run.execution.threads, run.execution.device),
+        environment=run.execution.environment,
         cost=cost,
         deterministic=is_deterministic(card, run.recipe),
         tried_rates=run.folder.tried_rates(),

@@ -1,4 +1,4 @@
-"""The environment of a result: versions, processor, threads, commit of the code."""
+"""The environment of a result: versions, processor, threads, readers of images, commit of the code."""
 
 from __future__ import annotations
 
@@ -16,14 +16,18 @@ PACKAGES = ("pmll-bench", "torch", "torchvision", "timm", "open_clip_torch", "nu
 
 
 @lru_cache
-def environment(threads: int, device: str) -> Environment:
-    """The environment, as far as it may affect numbers; recorded, but never part of an identity."""
+def environment(threads: int, device: str, workers: int | None = None) -> Environment:
+    """The environment, as far as it may affect numbers or times; recorded, but never part of an identity.
+
+    `workers` read images and affect only times; None where nothing is read.
+    """
     return {
         "python": platform.python_version(),
         **{name: version_of(name) for name in PACKAGES},
         "platform": platform.platform(),
         "cpu": cpu(),
         "threads": threads,
+        **({} if workers is None else {"workers": workers}),
         "device": device,
         **_gpu(device),
         "commit": commit(),

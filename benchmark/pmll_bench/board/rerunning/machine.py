@@ -11,7 +11,7 @@ from typing import Any
 from pmll_methods.method import MethodError
 
 from ...errors import ConfigError
-from ...machine import choose_device, cores, gpus
+from ...machine import choose_device, cores, gpus, usual_workers
 from ...plan.grid import recipe_digest
 from ...plan.method_facts import pretrained
 from ...plan.overrides import Overrides, parse_sets
@@ -67,8 +67,13 @@ def _check_pretrained(record: CellRecord, settings: Mapping[str, Any]) -> None:
         raise ConfigError(what, where=record.label, hint=f"give their places: {names}" if names else None)
 
 
-def execution_for(submitted: Iterable[Environment], device: str | None, threads: int | None) -> Execution:
-    """Device and threads: those asked for, else the most frequent ones of the submitted results, if they are here."""
+def execution_for(
+    submitted: Iterable[Environment], device: str | None, threads: int | None, workers: int | None = None
+) -> Execution:
+    """Device and threads: those asked for, else the most frequent ones of the submitted results, if they are here.
+
+    `workers` read images; by default, there are as many as the cores allow.
+    """
     environments = list(submitted)
     usual_device = _most_frequent(environments, "device")
     usual_threads = _most_frequent(environments, "threads")
@@ -76,7 +81,7 @@ def execution_for(submitted: Iterable[Environment], device: str | None, threads:
         device = "cpu"
     if threads is None and isinstance(usual_threads, int) and 1 <= usual_threads <= cores():
         threads = usual_threads
-    return Execution(choose_device(device), threads or cores())
+    return Execution(choose_device(device), threads or cores(), workers or usual_workers(cores()))
 
 
 def _most_frequent(environments: Iterable[Environment], name: str) -> str | bool | int | None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal, TypeAlias
 
-from ...store.environment import environment
 from ...store.source_code import SourceCode
 from ...submission.evidence import RerunEvidence
 from ...submission.reading import cells_of, method_files_of
@@ -46,7 +45,8 @@ def rerun(task: Task, how: How) -> RerunEvidence:
     Failures of methods are part of the evidence; a re-run that was stopped is none. Raises as `train_again` does.
     """
     cells = [cell for cell in cells_of(task.path, task.package) if cell.record.cell_id in task.choice.cells]
-    execution = execution_for([cell.result.environment for cell in cells], how.device, how.threads)
+    environments = [cell.result.environment for cell in cells]
+    execution = execution_for(environments, how.device, how.threads, how.workers)
     methods, draw = task.choice.code, unseen_draw(task.package, task.commit)
     with TemporaryDirectory(prefix="pmll-rerun-") as name:
         folder = Path(name)
@@ -61,7 +61,7 @@ def rerun(task: Task, how: How) -> RerunEvidence:
         package=task.package,
         commit=task.commit,
         code=SourceCode.here(),
-        environment=environment(execution.threads, execution.device),
+        environment=execution.environment,
         cells=found,
         checks=checks,
         unseen=unseen,

@@ -15,7 +15,6 @@ from ...plan.planning import open_dataset
 from ...running.execution import Execution
 from ...running.listeners import Listener
 from ...running.stopping import Stop
-from ...store.environment import environment
 from ...store.store import Store
 from ...submission.evidence import RerunCell
 from ...submission.package import PackagedCell
@@ -30,7 +29,7 @@ Say: TypeAlias = Callable[[str], None]
 class How:
     """How a package is re-run: the machine, and who is told and may stop it, as in `run_groups`.
 
-    `device` and `threads` are those asked for.
+    `device`, `threads` and `workers` are those asked for.
     """
 
     listener: Listener
@@ -38,6 +37,7 @@ class How:
     places: Places = field(default_factory=Places)
     device: str | None = None
     threads: int | None = None
+    workers: int | None = None
 
     @property
     def say(self) -> Say:
@@ -53,7 +53,7 @@ def train_again(
     a data set that is missing, and `StoreError` if the disk is full.
     """
     pairs = [(cell, how.places.planned(cell.record, code[cell.record.cell.method].target(folder))) for cell in cells]
-    here = environment(execution.threads, execution.device)
+    here = execution.environment
     store = Store.open(folder / "cells")
     how.say(f"training {counted(len(pairs), 'cell')} again")
     run_in_slots(groups(planned for _, planned in pairs), store, [execution], how.listener, how.stop)

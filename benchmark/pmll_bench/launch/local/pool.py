@@ -18,7 +18,6 @@ from typing import Any, TextIO, cast
 from pmll_errors import counted
 
 from ...errors import ConfigError, PassingError
-from ...machine import choose_device, cores, gpus
 from ...plan.grid import longest_first
 from ...plan.planned import Group, Planned, group_name
 from ...running.breaker import Breaker
@@ -31,36 +30,13 @@ from ...store.records import KINDS
 from ...store.source_code import SourceCode, check_unchanged
 from ...store.store import Store
 from ..retries import judge, tries_of
-from .gpus import check_present, variables
+from .gpus import variables
 from .slot import ERROR, OUTCOME, as_error
 from .slot_death import cause_of, in_words, oom_kills, record_death
 
 COMMAND = (sys.executable, "-P", "-u", "-m", "pmll_bench.launch.local.slot")
-MOST = 8  # slots at most by default: each has its own towers and images in memory
 SAID = 50  # lines of a slot's stderr that are kept with the cells if it dies
 POLL = 0.2  # seconds between two readings of the stop flag
-
-
-def slots_here(
-    slots: int | None, device: str | None, threads: int | None, chosen_gpus: Sequence[str] = ()
-) -> tuple[Execution, ...]:
-    """The device of each slot and its share of the cores.
-
-    By default there is one slot per GPU, or as many slots as the cores allow. "cuda" means every GPU, assigned in
-    turn; "cuda:1" means that GPU alone. With `chosen_gpus`, each slot sees one of these alone, assigned in turn. Raises
-    `ConfigError` for a device that is not available.
-    """
-    if chosen_gpus:
-        check_present(chosen_gpus)
-        places = [Execution(device="cuda", gpu=gpu) for gpu in chosen_gpus]
-    elif (chosen := choose_device(device)) == "cuda":
-        places = [Execution(device=f"cuda:{number}") for number in range(gpus())]
-    else:
-        places = [Execution(device=chosen)]
-    if slots is None:
-        slots = max(1, min(MOST, cores() // (threads or 1))) if places[0].device == "cpu" else len(places)
-    share = threads or max(1, cores() // slots)
-    return tuple(replace(places[number % len(places)], threads=share) for number in range(slots))
 
 
 def run_in_slots(

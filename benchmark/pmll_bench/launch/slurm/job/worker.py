@@ -132,15 +132,24 @@ def _carry_out(store: Store, folders: Sequence[CellFolder], options: Options, st
 
 
 def execution_of(options: Options) -> Execution:
-    """The execution for this allocation: its threads, set by the batch script, and its GPU, if any."""
-    from ....machine import choose_device, cores
+    """The execution for this allocation: its threads, set by the batch script, its readers, and its GPU, if any."""
+    from ....machine import choose_device, cores, usual_workers
     from ....running.execution import Execution
 
     allocated = "cuda" if any(os.environ.get(name) for name in GPUS) else "cpu"
     device = choose_device(options.get("device") or allocated)
     threads, keep_model = int(os.environ.get("OMP_NUM_THREADS") or cores()), options.get("keep_model") == "yes"
+    workers = int(options.get("workers") or usual_workers(_processors()))
     log = tuple((options.get("log") or "").split())
-    return Execution(device=device, threads=threads, keep_model=keep_model, log=log, job=own_job())
+    return Execution(device, threads, workers, keep_model=keep_model, log=log, job=own_job())
+
+
+def _processors() -> int:
+    """The processors of this job; without a task plugin of Slurm, it could use others of the node as well."""
+    from ....machine import cores
+
+    allocated = (os.environ.get(name) for name in ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE"))
+    return min([cores(), *(int(number) for number in allocated if number)])
 
 
 def _record(error: Exception, folders: Sequence[CellFolder]) -> None:

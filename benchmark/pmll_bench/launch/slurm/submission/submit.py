@@ -42,6 +42,7 @@ def submit(
     *,
     device: str | None = None,
     threads: int | None = None,
+    workers: int | None = None,
     keep_model: bool = False,
     log_to: Sequence[str] = (),
     follow_up: bool = True,
@@ -65,7 +66,8 @@ def submit(
     code = SourceCode.here()
     name = secrets.token_hex(8)
     limits = {"parallel": str(parallel_of(layers)), "largest": str(_largest(cluster))}
-    chosen = {**({"threads": str(threads)} if threads else {}), **({"keep_model": "yes"} if keep_model else {})}
+    chosen = {name: str(number) for name, number in (("threads", threads), ("workers", workers)) if number}
+    chosen |= {"keep_model": "yes"} if keep_model else {}
     chosen |= {"log": " ".join(log_to)} if log_to else {}
     of_all = {"device": device, **chosen, **limits}
     common = {**of_all, "submission": name, **planned_code(code)}

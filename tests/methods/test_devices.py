@@ -122,7 +122,9 @@ def test_a_recipe_with_texts_in_bf16_loads_a_tower_that_encodes_them_so_and_shar
     assert half.with_text("bf16") is half
 
 
-@pytest.mark.parametrize("changes", [{"matmul": "high"}, {"text_precision": "bf16"}, {"horizon": 9}])
+@pytest.mark.parametrize(
+    "changes", [{"matmul": "high"}, {"text_precision": "bf16"}, {"text_batch": "group"}, {"horizon": 9}]
+)
 def test_a_field_added_later_is_in_the_identity_only_if_it_has_an_effect(changes: dict[str, Any]) -> None:
     stated = {name: getattr(RECIPE, name) for name in Recipe.LATER}
     assert recipe_digest(replace(RECIPE, **stated), "towers") == recipe_digest(RECIPE, "towers")

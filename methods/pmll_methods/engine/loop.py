@@ -9,7 +9,7 @@ One step of training, from batch to averaged weights::
     features = encode(views of the images)                # each frozen part, once for the group
     for each cell:                                        # `Member.train_step`
         batch = features, masked labels, positions
-        head = learner.head()                             # text features, label graph
+        head = learner.head()                             # text features, label graph; see `shared_texts`
         terms = learner.loss(batch, head, step)           # named, weighted, checked to be finite
         sum(terms).backward(); clip the gradient norm     # recipe.clip
         lr = schedule(step) * phase.lr_scale * recipe.lr_scale[group]
@@ -40,6 +40,7 @@ from .feed import Feed, Wanted, epoch_batches, in_order
 from .isolation import isolate_errors
 from .member import Member, Place, read_losses
 from .predicting import select_epoch
+from .shared_texts import shared_texts
 
 
 class Calendar(NamedTuple):
@@ -131,11 +132,12 @@ def _epoch(cohort: Cohort, feed: Feed, phase: Phase, calendar: Calendar, place: 
             break
         here = Place(place.phase, place.epoch, step, place.done + step - place.step)
         encoded = next(features)
-        for member in _alive(members):
-            with isolate_errors(member.fail):
-                views = {name: each.of(member.learner) for name, each in encoded.items()}
-                batch = member.batch(views, batches[step])
-                member.train_step(batch, member.phases[place.phase], here, len(batches))
+        with shared_texts(_alive(members)):
+            for member in _alive(members):
+                with isolate_errors(member.fail):
+                    views = {name: each.of(member.learner) for name, each in encoded.items()}
+                    batch = member.batch(views, batches[step])
+                    member.train_step(batch, member.phases[place.phase], here, len(batches))
         _pause(members, Place(place.phase, place.epoch, step + 1, here.done + 1), last=step + 1 == len(batches))
     after = Place(place.phase, place.epoch + 1, 0, place.done + len(batches) - place.step)
     read_losses(members)

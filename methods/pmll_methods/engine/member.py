@@ -49,6 +49,8 @@ class Member:
         self.optimizer: torch.optim.Optimizer | None = None
         self.scaler = _scaler(self.run)
         self.trained: dict[str, Tensor] = {}
+        self.waits = False  # whether `train_step` leaves the step of the optimizer to `finish_step`
+        self.unfinished = False
 
     def fail(self, error: Exception) -> None:
         """End the training of this member."""
@@ -131,6 +133,16 @@ class Member:
                 group["betas"] = (one_cycle(rate, at, steps * epochs)[1], self.recipe.betas[1])
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(total).backward()
+        self.unfinished = True
+        if not self.waits:
+            self.finish_step()
+
+    def finish_step(self) -> None:
+        """Step the optimizer and the averaged weights, if the gradients of a step wait for it."""
+        if not self.unfinished:
+            return
+        assert self.optimizer is not None
+        self.unfinished = False
         if self.recipe.clip is not None:
             self.scaler.unscale_(self.optimizer)
             torch.nn.utils.clip_grad_norm_(

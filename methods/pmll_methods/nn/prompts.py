@@ -55,10 +55,18 @@ class PromptContexts(nn.Module):
         self.contexts = nn.Parameter(contexts)
         self.tower = tower.text
         ids = prompt_ids(tower.tokenize, names, n_ctx)
+        self.ids = ids
         self.plan = plan_prompts(tower.text, ids, n_ctx=n_ctx, shared=not class_specific)
+        self.encoded: Tensor | None = None  # the text features while the loop computes those of several cells at once
 
     def forward(self) -> Float[Tensor, "prompts c e"]:
-        return encode(self.tower, self.plan, self.contexts)
+        return encode(self.tower, self.plan, self.contexts) if self.encoded is None else self.encoded
+
+    def same_layout(self, other: PromptContexts) -> bool:
+        """Whether one call of `encode` can compute the features of both."""
+        towers = self.tower.model is other.tower.model and self.tower.precision == other.tower.precision
+        shapes = self.contexts.shape[1:] == other.contexts.shape[1:]
+        return towers and shapes and torch.equal(self.ids, other.ids)
 
 
 def prompt_ids(tokenize: Tokenize, names: Sequence[str], n_ctx: int) -> Int64[Tensor, "c l"]:

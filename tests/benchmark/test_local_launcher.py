@@ -15,9 +15,9 @@ import pytest
 
 from command_line import SMALL, Command, method_file
 from pmll_bench.errors import StoreError
-from pmll_bench.launch.local.slots import slots_here
 from pmll_bench.launch.local.slot import as_error, as_plain
 from pmll_bench.launch.local.slot_death import cause_of, oom_kills
+from pmll_bench.launch.local.slots import slots_here
 from pmll_bench.store.store import Store
 from pmll_methods.method import MethodError
 

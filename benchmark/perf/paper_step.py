@@ -15,7 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -23,22 +25,32 @@ from PIL import Image
 from pmll_methods import registry
 from pmll_methods.towers import glove
 
-IMAGES, LABELS = 4, 80
+IMAGES = 4
+LABELS = tuple(f"thing {number}" for number in range(80))
 WORDS = "words.npy"
 SMALL = ["recipe.epochs=1", f"recipe.batch={IMAGES}", "recipe.views=squash", "weights=random"]
 
 
-def write_data(folder: Path) -> Path:
+class Outcome(NamedTuple):
+    """What became of a step: the exit status and the last line on stderr, seconds, and peak memory in GB."""
+
+    status: int
+    message: str
+    seconds: float
+    peak: float
+
+
+def write_data(folder: Path, labels: Sequence[str] = LABELS) -> Path:
     """Write noise images with random labels, four for training and one for testing; return the CSV file."""
     random = np.random.default_rng(0)
     with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow(["path", "split", *(f"thing {number}" for number in range(LABELS))])
+        table.writerow(["path", "split", *labels])
         for number in range(IMAGES + 1):
             Image.fromarray(random.integers(0, 256, (448, 448, 3), np.uint8)).save(folder / f"{number}.png")
-            known = np.where(random.random(LABELS) < 0.3, 1, -1)
+            known = np.where(random.random(len(labels)) < 0.3, 1, -1)
             table.writerow([f"{number}.png", "train" if number < IMAGES else "test", *known])
-    np.save(folder / WORDS, random.standard_normal((LABELS, 300), dtype=np.float32))
+    np.save(folder / WORDS, random.standard_normal((len(labels), 300), dtype=np.float32))
     return folder / "labels.csv"
 
 
@@ -47,23 +59,26 @@ def reads_glove(kind: registry.Kind) -> bool:
     return getattr(kind.settings_class(), "words", None) in glove.FILES
 
 
-def one_step(method: str, data: Path, threads: int) -> tuple[bool, float, float]:
-    """Whether the step succeeded, its seconds, and its peak memory in GB."""
+def one_step(method: str, data: Path, threads: int, *more: str) -> Outcome:
+    """Run one step of a method in a process of its own, with `more` options of `pmll-bench run`."""
     kind = registry.find(method)
     regimes = kind.card.regimes
     regime = ["--regime", "full"] if "full" in regimes else ["--regime", "semi", "--ratios", "0.5"]
     changes = [*SMALL, *([f"words={data.parent / WORDS}"] if reads_glove(kind) else [])]
-    with tempfile.TemporaryDirectory() as store:
+    with tempfile.TemporaryDirectory() as store, tempfile.TemporaryFile() as heard:
         command = [sys.executable, "-m", "pmll_bench", "run", "--methods", method, "--datasets", str(data), *regime]
-        command += ["--track", "paper", "--root", store, "--threads", str(threads), "--device", "cpu"]
+        command += ["--track", "paper", "--root", store, "--threads", str(threads), "--device", "cpu", *more]
         started = time.monotonic()
         child = subprocess.Popen(
             [*command, *(part for change in changes for part in ("--set", change))],
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=heard,
         )
         _, status, usage = os.wait4(child.pid, 0)
-        return status == 0, time.monotonic() - started, usage.ru_maxrss / 1e6
+        seconds = time.monotonic() - started
+        heard.seek(0)
+        lines = heard.read().decode().strip().splitlines()
+    return Outcome(os.waitstatus_to_exitcode(status), lines[-1] if lines else "", seconds, usage.ru_maxrss / 1e6)
 
 
 def main() -> int:
@@ -75,9 +90,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         data = write_data(Path(folder))
         for method in asked.methods:
-            ran, seconds, peak = one_step(method, data, asked.threads)
-            broken += not ran
-            print(f"{method:14} {'ok' if ran else 'FAILED':7} {seconds:6.1f} s  {peak:5.2f} GB", flush=True)
+            step = one_step(method, data, asked.threads)
+            broken += step.status != 0
+            result = "FAILED" if step.status else "ok"
+            print(f"{method:14} {result:7} {step.seconds:6.1f} s  {step.peak:5.2f} GB", flush=True)
     return 1 if broken else 0
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from .learners.learner import Batch, Problem, Step
 from .learners.trunk import TrunkLearner, TrunkSettings
 from .losses.partial_bce import partial_bce
-from .method import GOLDEN, PAPER_STEP, Card
+from .method import GOLDEN, PAPER_STEP, Card, Growth
 from .nn.semantic_attention import AddGcnHead
 from .presets.departures import DIFFICULT_ABSENT, LABELLESS, LAST_EPOCH
 from .presets.recipes import FROZEN_TRUNK, SMOKE_TRUNK
@@ -84,6 +84,12 @@ class AddGcn(TrunkLearner[AddGcnSettings, None]):
     def __init__(self, problem: Problem, settings: AddGcnSettings) -> None:
         super().__init__(problem, settings)
         self.classifier = AddGcnHead(self.trunk.channels, len(problem.classes), settings.width)
+
+    @classmethod
+    def growth(cls, settings: AddGcnSettings, recipe: Recipe) -> Growth:
+        """Twelve tensors of the size of the label features; a dynamic graph per image, and a static one, with what
+        training adds to them."""
+        return Growth(per_class=12 * 4 * recipe.batch * settings.width, per_square=4 * (4 * recipe.batch + 3))
 
     def forward(self, features: Float[Tensor, "b k u v"], head: None) -> Float[Tensor, "b c"]:
         return self.classifier(self.feature_map(features))

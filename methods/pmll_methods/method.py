@@ -170,6 +170,22 @@ class Card:
     tracks: Mapping[str, Track] = field(default_factory=dict)
 
 
+class Growth(NamedTuple):
+    """How the memory of one cell in training grows with its classes, in bytes: a rough estimate of the peak.
+
+    Only what matters for thousands of classes is counted: not the tower, and nothing that is computed in chunks.
+    """
+
+    per_class: float = 0.0
+    per_square: float = 0.0  # multiplies the squared number of classes
+    per_label: float = 0.0  # multiplies the number of training images and that of classes
+    relief: str = ""  # a setting that lowers it
+
+    def bytes(self, classes: int, images: int) -> float:
+        """The estimate for a data set with that many classes and training images."""
+        return self.per_class * classes + self.per_square * classes**2 + self.per_label * images * classes
+
+
 class Entry(NamedTuple):
     """One line of the registry; reading it imports nothing. `revision` is that of the card."""
 

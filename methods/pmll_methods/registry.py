@@ -16,7 +16,7 @@ from typing import Any
 
 from pmll_errors import nearest
 
-from .method import ENTRY_POINTS, REGISTRY, Card, Method, MethodError, names
+from .method import ENTRY_POINTS, REGISTRY, Card, Growth, Method, MethodError, names
 from .own_file import OwnFile
 from .recipe import Recipe, Track
 from .settings import Settings
@@ -46,6 +46,12 @@ class Kind:
             return TorchMethod(self.cls, settings)
         built: Method = self.cls(settings) if inspect.signature(self.cls).parameters else self.cls()
         return built
+
+    def growth(self, settings: Settings, recipe: Recipe) -> Growth:
+        """How the memory of a cell grows with its classes; a class with `fit` and `predict` need not define it."""
+        estimate = getattr(self.cls, "growth", None)
+        grown: Growth = Growth() if estimate is None else estimate(settings, recipe)
+        return grown
 
 
 def find(name: str, copy: Path | None = None) -> Kind:

@@ -19,10 +19,11 @@ from .learners.learner import Batch, Problem, PseudoLabels, Step
 from .learners.linear_phase import LinearPhase, LinearPhaseSettings
 from .learners.single_positive import ExpectationSettings
 from .losses.single_positive import role
+from .method import Growth
 from .presets.recipes import SMOKE_TRUNK
 from .presets.single_positive import COLE, END_TO_END, EXPECTED, LINEAR, PAPER, SEARCHED
 from .ranges import Positive
-from .recipe import Values
+from .recipe import Recipe, Values
 from .settings import setting
 from .single_positive import Epr
 
@@ -69,6 +70,11 @@ class Role(LinearPhase[RoleSettings], Epr[RoleSettings]):
     def __init__(self, problem: Problem, settings: RoleSettings) -> None:
         super().__init__(problem, settings)
         self.estimates = nn.Parameter(start_estimates(problem.labels))
+
+    @classmethod
+    def growth(cls, settings: RoleSettings, recipe: Recipe) -> Growth:
+        """An estimate per label, its gradient and two moments of Adam."""
+        return Growth(per_label=16)
 
     def log_odds(self, labels: Int8[Tensor, "n c"]) -> Float[Tensor, " c"]:
         """The log-odds of the mean initial estimate of each class: classifier and estimates start in agreement."""

@@ -17,15 +17,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .coop import CoOp, CoOpSettings
+from .learners.label_features import TRUNK_WIDTH
 from .learners.learner import Problem
-from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
+from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, Growth
 from .nn.semantic_attention import SemanticAttention
 from .nn.semantic_decoupling import SemanticDecoupling
 from .presets.prompts import SARL_INFERRED, SARL_PAPER, SARL_SMOKE, TABLE_4_INFERRED
 from .ranges import Count
-from .recipe import Track
+from .recipe import Recipe, Track
 from .settings import setting
 from .towers.words import word_vectors
+
+JOINT_WIDTH = 512  # of RN101
 
 TRACKS = {
     "paper": SARL_PAPER,
@@ -104,6 +107,12 @@ class CoOpSd(CoOp[CoOpSdSettings]):
                 width, words.shape[1], settings.attention_width, projection=settings.projection
             )
         self.map = nn.Linear(width, texts.shape[1])  # to the joint space
+
+    @classmethod
+    def growth(cls, settings: CoOpSdSettings, recipe: Recipe) -> Growth:
+        """f_c^v and its gradient before `map`, and about eight tensors of the joint space."""
+        values = 2 * (settings.width or TRUNK_WIDTH) + 8 * JOINT_WIDTH if settings.decoupling != "none" else 0
+        return Growth(per_class=4 * recipe.batch * values)
 
     def encode(self, pixels: Tensor) -> Tensor:
         """f^g, the pooled last map [b, d, h, w] (eq. 1); without decoupling, the global feature [b, e]."""

@@ -21,13 +21,14 @@ from .learners.learner import Batch, Phase, Problem, Step
 from .learners.self_training import SelfTaughtLearner, SelfTaughtSettings
 from .losses.scpnet import classification, learning_status, pseudo_labels, remember, soft_cross_entropy, thresholds
 from .losses.targets import calibrated
-from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, MethodError
+from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, Growth, MethodError
 from .nn.label_gcn import LabelGcn
 from .nn.prompts import PromptContexts
 from .nn.structured_prior import Prior, cosine_similarity, structured_prior
 from .presets.departures import TRAINED_CLIP
 from .presets.scpnet import FROZEN_INFERRED, FROZEN_TRACKS, INFERRED, TRACKS
 from .ranges import Count, Positive, Share, Weight, Whole
+from .recipe import Recipe
 from .settings import setting
 from .towers.words import word_vectors
 
@@ -110,6 +111,11 @@ class ScpNet(SelfTaughtLearner[ScpNetSettings, Texts]):
             self.graph = LabelGcn((width, *[2 * width] * (settings.layers - 1), width))
         if settings.scale is None:
             self.log_scale = nn.Parameter(torch.tensor(math.log(self.clip.logit_scale)))
+
+    @classmethod
+    def growth(cls, settings: ScpNetSettings, recipe: Recipe) -> Growth:
+        """Similarities, their order and the graphs, of which a class and its pairs have about 15 values in all."""
+        return Growth(per_square=60, per_label=1)
 
     def phases(self) -> tuple[Phase, ...]:
         """Two weak views and a strong view. If the recipe has a single view, all three are that view."""

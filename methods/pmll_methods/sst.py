@@ -15,14 +15,15 @@ from typing import Literal
 from jaxtyping import Bool, Float, Int8
 from torch import Tensor
 
+from .learners.label_features import TRUNK_WIDTH
 from .learners.learner import Problem
 from .learners.transfer import TransferLearner, TransferSettings
-from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card
+from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, Growth
 from .nn.label_transfer import FeatureMemory
 from .presets.departures import LAST_EPOCH, OPEN_PAIRS, WORDS_OF_NAMES
 from .presets.trunks import TRANSFER
 from .ranges import Count, Weight
-from .recipe import Track
+from .recipe import Recipe, Track
 from .settings import setting
 
 
@@ -79,6 +80,13 @@ class Sst(TransferLearner[SstSettings]):
         super().__init__(problem, settings)
         if settings.cross_image:
             self.memory = FeatureMemory(len(problem.classes), settings.memory, self.width)
+
+    @classmethod
+    def growth(cls, settings: SstSettings, recipe: Recipe) -> Growth:
+        """An update of the memory makes four copies."""
+        alone = super().growth(settings, recipe)
+        slots = 4 * settings.memory * (settings.width or TRUNK_WIDTH) if settings.cross_image else 0
+        return alone._replace(per_class=alone.per_class + 5 * slots)
 
     def remember(self, features: Float[Tensor, "b c f"], labels: Int8[Tensor, "b c"]) -> None:
         """Update the memory in every epoch. It is read afterwards, so a known positive is also compared with itself."""

@@ -23,7 +23,7 @@ from pmll_methods.nn.label_transfer import (
     mean_direction,
     pair_labels,
 )
-from pmll_methods.nn.pair_head import PairHead
+from pmll_methods.nn.pair_head import LowRankPairs, PairHead
 from pmll_methods.sst import reaches
 
 
@@ -189,3 +189,21 @@ def test_the_released_loss_of_prototypes_pushes_a_positive_away() -> None:
     for form, sign in (("corrected", -1), ("released", 1)):
         (gradient,) = torch.autograd.grad(prototype_loss(score, labels, form), score)  # type: ignore[arg-type]
         assert gradient.sign().tolist() == [[sign, 0]]
+
+
+def test_pairs_of_low_rank_are_products_of_two_vectors_per_class() -> None:
+    torch.manual_seed(0)
+    head, features = LowRankPairs(5, 6, 4), torch.randn(2, 5, 6)
+    for parameter in (head.of_first, head.of_second, head.bias_first, head.bias_second):
+        torch.nn.init.normal_(parameter)
+    first, second = head.left(features) * head.of_first, head.right(features) * head.of_second
+    pairs = [(i, j) for i in range(5) for j in range(i + 1, 5)]
+    written = [
+        (first[:, i] * second[:, j]).sum(dim=1) / 2 + head.bias_first[i, 0] + head.bias_second[j] for i, j in pairs
+    ]
+    torch.testing.assert_close(head(features), torch.stack(written, dim=1))
+
+
+def test_pairs_of_low_rank_grow_with_the_classes_alone() -> None:
+    few, many = (sum(each.numel() for each in LowRankPairs(c, 6, 4).parameters()) for c in (5, 50))
+    assert many - few == 45 * (2 * 4 + 2)

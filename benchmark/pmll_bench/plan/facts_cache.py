@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from pmll_methods.method import REGISTRY
+from pmll_methods.method import REGISTRY, Growth
 from pmll_methods.recipe import Recipe
 from pmll_methods.settings import from_plain
 
@@ -70,7 +70,8 @@ def save(request: Request, facts: Mapping[str, Sequence[MethodFacts]]) -> None:
 def _facts(row: Mapping[str, Any]) -> MethodFacts:
     """Facts from JSON, which has no tuples."""
     recipe = from_plain(Recipe, row["recipe"], where="recipe")
-    return MethodFacts(**{**row, "regimes": tuple(row["regimes"]), "recipe": recipe})
+    plain = {**row, "regimes": tuple(row["regimes"]), "recipe": recipe, "growth": Growth(*row["growth"])}
+    return MethodFacts(**plain)
 
 
 def _key(request: Request, data: Sequence[str]) -> object:

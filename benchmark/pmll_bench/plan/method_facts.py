@@ -99,6 +99,7 @@ def facts_of(row: MethodRow, kind: Kind, request: Request, data_name: str) -> Me
         uses_labels=kind.card.uses_labels,
         deterministic=is_deterministic(kind.card, recipe),
         stated=stated,
+        growth=kind.growth(resolved, recipe),
     )
 
 

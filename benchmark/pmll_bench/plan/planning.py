@@ -23,6 +23,7 @@ from .grid import expand, groups, skipped
 from .images import note_replaced
 from .label_coverage import check_labels
 from .mask import check_mask_fits, mask_facts
+from .memory import too_large
 from .method_facts import check_method, method_facts
 from .planned import DataFacts, Group, MaskFacts, Planned
 from .problems import Problems
@@ -66,6 +67,11 @@ def plan(request: Request) -> Plan:
             data.append(data_facts(name, request, options, mask))
     problems.raise_all()
     methods = method_facts(request, [facts.name for facts in data], problems)
+    problems.raise_all()
+    with problems:
+        for error in too_large(request, data, methods):
+            with problems:
+                raise error
     problems.raise_all()
     cells = expand(request, data, methods, mask)
     left_out = [

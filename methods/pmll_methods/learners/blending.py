@@ -14,7 +14,9 @@ from typing_extensions import TypeVar
 from ..devices import to_device
 from ..losses.contrastive import contrastive
 from ..losses.partial_bce import partial_bce
+from ..method import Growth
 from ..ranges import Share, Weight, Whole
+from ..recipe import Recipe
 from ..settings import setting
 from .label_features import LabelFeatureLearner, LabelFeatureSettings
 from .learner import Batch, Problem, Step, Sweep, ramp
@@ -105,6 +107,13 @@ class BlendingLearner(LabelFeatureLearner[SettingsT]):
         loaded(lambda learner, keys: BlendingLearner.after_sweep(learner))
         self.alpha = nn.Parameter(torch.tensor(settings.alpha))
         self.beta = nn.Parameter(torch.tensor(settings.beta))
+
+    @classmethod
+    def growth(cls, settings: SettingsT, recipe: Recipe) -> Growth:
+        """The graph runs again on each kind of blended features."""
+        runs = 1 + settings.instance_blend + settings.prototype_blend
+        alone = super().growth(settings, recipe)
+        return alone._replace(per_class=runs * alone.per_class)
 
     def parameter_groups(self) -> Mapping[str, Sequence[nn.Parameter]]:
         groups = super().parameter_groups()

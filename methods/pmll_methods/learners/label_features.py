@@ -11,17 +11,22 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from typing_extensions import TypeVar
 
+from ..method import Growth
 from ..nn.cooccurrence import adjacency
 from ..nn.gated_graph import LabelGraph
 from ..nn.semantic_attention import SemanticAttention
 from ..nn.semantic_decoupling import SemanticDecoupling
 from ..presets.trunks import CONTROLLED_TRUNK
 from ..ranges import Count, Whole
+from ..recipe import Recipe
 from ..settings import setting
 from ..towers.words import word_vectors
 from .learner import Problem
 from .trunk import TrunkLearner, TrunkSettings, known_log_odds
 from .words import WordSettings
+
+TRUNK_WIDTH = 2048  # channels of ResNet-101
+ADJACENCY = 40  # bytes per pair of classes: counts and quotients in float64, and the graph
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +94,16 @@ class LabelFeatureLearner(TrunkLearner[SettingsT, Tensor | None]):
                 self.graph.classifiers.bias.copy_(known_log_odds(problem.labels))
         self.register_buffer("words", words)
         self.register_buffer("adjacency", adjacency(problem.labels, settings.graph).float())
+
+    @classmethod
+    def growth(cls, settings: SettingsT, recipe: Recipe) -> Growth:
+        """Each step of the graph keeps twelve tensors of the size of the label features, the rest of a step eight."""
+        return Growth((12 * settings.graph_steps + 8) * cls.of_nodes(settings, recipe), ADJACENCY)
+
+    @staticmethod
+    def of_nodes(settings: LabelFeatureSettings, recipe: Recipe) -> float:
+        """The bytes per class of one tensor of the size of the label features."""
+        return 4 * recipe.batch * (settings.width or TRUNK_WIDTH)
 
     def decoupled(self, features: Float[Tensor, "b k u v"]) -> tuple[Float[Tensor, "b c f"], Float[Tensor, "b c h w"]]:
         """The label features and their attention maps (SSGRL, eq. 2-5)."""

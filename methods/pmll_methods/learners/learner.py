@@ -15,7 +15,7 @@ from jaxtyping import Float, Int8, Int64, UInt8
 from torch import Tensor, nn
 from typing_extensions import TypeVar
 
-from ..method import Card, MethodError
+from ..method import Card, Growth, MethodError
 from ..recipe import Recipe, Track
 from ..settings import Settings
 from ..towers.tower import Tower
@@ -142,6 +142,7 @@ class Learner(nn.Module, Generic[SettingsT, HeadT, FeaturesT]):
     - `Settings`: a dataclass of settings. Read when cells are planned;
     - `load_tower`: the frozen tower. Called once per cell, before the learner is built;
     - `tower_sources`: the files to download for it. Called when cells are planned;
+    - `growth`: how the memory of a cell grows with its classes. Called when cells are planned;
     - `__init__(problem, settings)`: parameters and buffers. Called once per cell, with the cell's seed;
     - `phases()`, `stream(name)`: the phases of training and their images. Called repeatedly, so they must not change;
     - `parameter_groups()`: the trained parameters by group. Called at the start of each phase;
@@ -175,6 +176,11 @@ class Learner(nn.Module, Generic[SettingsT, HeadT, FeaturesT]):
     def tower_sources(cls, settings: SettingsT, recipe: Recipe) -> tuple[Source, ...]:
         """The files to download before `load_tower` is called. Raises `MethodError` if `load_tower` would."""
         return ()
+
+    @classmethod
+    def growth(cls, settings: SettingsT, recipe: Recipe) -> Growth:
+        """How the memory of a cell grows with its classes. By default, the growth is too small to matter."""
+        return Growth()
 
     def phases(self) -> tuple[Phase, ...]:
         """The phases of training; by default one, with the recipe's epochs.

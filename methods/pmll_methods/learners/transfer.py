@@ -15,11 +15,13 @@ from ..devices import to_device
 from ..losses.asymmetric import partial_asl
 from ..losses.contrastive import contrastive
 from ..losses.partial_bce import partial_bce
+from ..method import Growth
 from ..nn.label_transfer import completed, cross_score, intra_score, pair_labels
-from ..nn.pair_head import PairHead
+from ..nn.pair_head import LowRankPairs, PairHead
 from ..ranges import Weight, Whole
+from ..recipe import Recipe
 from ..settings import setting
-from .label_features import LabelFeatureLearner, LabelFeatureSettings
+from .label_features import TRUNK_WIDTH, LabelFeatureLearner, LabelFeatureSettings
 from .learner import Batch, Problem, PseudoLabels, Step, ramp
 
 
@@ -32,6 +34,12 @@ class TransferSettings(LabelFeatureSettings):
     )
     cross_image: bool = setting(
         True, "complete unknown labels from positives of other images, by similarity; without it, no contrastive loss"
+    )
+    pairs: Literal["all", "low-rank"] = setting(
+        "all",
+        "classifiers of the pair head; all: one per pair of classes; low-rank (ours): products of two vectors per "
+        "class, for hundreds of classes or more",
+        "HCP-MLR-PL",
     )
     transfer_from: Whole = setting(5, "first epoch with completed labels", "HCP-MLR-PL, scripts of SST and HST")
     cooccurrence: Weight = setting(10.0, "weight of the loss of the pair head", "HCP-MLR-PL, scripts of SST and HST")
@@ -56,11 +64,27 @@ class TransferLearner(LabelFeatureLearner[SettingsT]):
     def __init__(self, problem: Problem, settings: SettingsT) -> None:
         super().__init__(problem, settings)
         if settings.intra_image:
-            self.pair_head = PairHead(len(problem.classes), self.width, settings.attention_width, self.width)
+            classes, width, narrow = len(problem.classes), self.width, settings.attention_width
+            self.pair_head: PairHead | LowRankPairs = (
+                PairHead(classes, width, narrow, width)
+                if settings.pairs == "all"
+                else LowRankPairs(classes, width, narrow)
+            )
         kinds = {"intra": settings.intra_image, "inter": settings.cross_image}
         self.kinds = tuple(kind for kind, taken in kinds.items() if taken)
         for kind in self.kinds:
             self.register_buffer(f"{kind}_labels", torch.zeros_like(problem.labels))
+
+    @classmethod
+    def growth(cls, settings: SettingsT, recipe: Recipe) -> Growth:
+        """A pair has 10 values per image of a batch. With a classifier, it also has its weights, their gradients, two
+        moments of Adam, and the read-out (`PairHead`) with its gradient."""
+        alone = super().growth(settings, recipe)
+        if not settings.intra_image:
+            return alone
+        weights = 6 * 4 * (settings.width or TRUNK_WIDTH) if settings.pairs == "all" else 0
+        relief = "pairs=low-rank" if settings.pairs == "all" else ""
+        return alone._replace(per_square=alone.per_square + (weights + 10 * 4 * recipe.batch) / 2, relief=relief)
 
     def loss(self, batch: Batch, head: Tensor | None, step: Step) -> dict[str, Tensor]:
         labels, settings = batch.labels, self.settings

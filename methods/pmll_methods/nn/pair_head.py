@@ -46,3 +46,28 @@ class PairHead(nn.Module):
 def _row(one: Float[Tensor, "b 1 o"], others: Float[Tensor, "b q o"], read_out: Float[Tensor, "q o"]) -> Tensor:
     """The pairs of one class with all later classes."""
     return ((one + others).relu() * read_out).sum(dim=-1)
+
+
+class LowRankPairs(nn.Module):
+    """logit_ij = (u_i ⊙ L f_i) · (v_j ⊙ R f_j) / √r + b_i + c_j, over the same pairs; ours, not in the paper.
+
+    The vectors u_i, v_j ∈ R^r replace the classifiers w_ij, so the parameters grow with the classes and not with their
+    pairs. There is no hidden layer for a pair; the logits of all pairs are one matrix product per image.
+    """
+
+    def __init__(self, classes: int, features: int = 1024, rank: int = 512) -> None:
+        super().__init__()
+        self.left = nn.Linear(features, rank)
+        self.right = nn.Linear(features, rank)
+        self.of_first = nn.Parameter(torch.ones(classes, rank))  # all pairs start alike
+        self.of_second = nn.Parameter(torch.ones(classes, rank))
+        self.bias_first = nn.Parameter(torch.zeros(classes, 1))
+        self.bias_second = nn.Parameter(torch.zeros(classes))
+
+    def forward(self, features: Float[Tensor, "b c f"]) -> Float[Tensor, "b p"]:
+        first, second = self.left(features) * self.of_first, self.right(features) * self.of_second
+        logits = first @ second.mT / first.shape[2] ** 0.5 + self.bias_first + self.bias_second
+        classes = features.shape[1]
+        one, other = torch.triu_indices(classes, classes, offset=1, device=features.device)
+        of_pairs: Tensor = logits[:, one, other]
+        return of_pairs

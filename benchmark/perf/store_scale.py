@@ -33,7 +33,8 @@ def measured(command: Sequence[str], folder: Path, name: str) -> Taken:
     with output.open("wb") as out, messages.open("wb") as err:
         process = subprocess.Popen([sys.executable, *command], stdout=out, stderr=err)
         _, status, used = os.wait4(process.pid, 0)
-    if os.waitstatus_to_exitcode(status):
+    process.returncode = os.waitstatus_to_exitcode(status)  # `wait4` has reaped the process
+    if process.returncode:
         sys.exit(messages.read_text())
     return Taken(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 

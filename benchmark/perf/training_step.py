@@ -6,7 +6,7 @@ The images are in memory, so that a step consists of the frozen part and of the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -95,12 +95,13 @@ class Comparison:
     resolution: int = 448
     batch: int = 4
     dataset: str = "coco2014"
+    recipe: Mapping[str, Any] = field(default_factory=dict)  # fields that differ from the paper's
 
     @cached_property
     def cells(self) -> list[tuple[TorchMethod, Noise, Unsaved]]:
         """One cell per ratio: its method, its masked training images and its run."""
         kind = registry.find(self.method)
-        sizes = {"resolution": self.resolution, "batch": self.batch, "epochs": 1}
+        sizes = {"resolution": self.resolution, "batch": self.batch, "epochs": 1, **self.recipe}
         chosen = {"dataset": self.dataset, "regime": "partial"}
         settings, recipe, *_ = resolve(kind.card, kind.settings_class(), "paper", self.settings, sizes, **chosen)
         random = np.random.default_rng(0)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import sys
 
 import dualcoop
+import field
+import hcp_steps
 import pytest
+import text_tower
 
 
 @pytest.fixture(autouse=True)
@@ -14,13 +17,39 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.set_num_threads", lambda _: None)
 
 
-@pytest.mark.parametrize("contexts", ["shared", "class-specific"])
+@pytest.mark.parametrize(("contexts", "texts"), [("shared", "group"), ("class-specific", "cell")])
 def test_dualcoop_beside_the_released_form(
-    contexts: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    contexts: str, texts: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     size = ["--tower", "tiny", "--resolution", "64", "--batch", "2", "--classes", "3", "--rounds", "1"]
-    monkeypatch.setattr(sys, "argv", ["dualcoop.py", "--contexts", contexts, *size])
+    monkeypatch.setattr(sys, "argv", ["dualcoop.py", "--contexts", contexts, "--text-batch", texts, *size])
     dualcoop.main()
     printed = capsys.readouterr().out
     for side in ("group: ", "alone: ", "released: ", "nine steps alone / group of nine: "):
         assert side in printed
+
+
+@pytest.mark.parametrize("method", ["sst", "sarb"])
+def test_a_step_of_sst_and_sarb_beside_the_released_form(
+    method: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    size = ["--tower", "tiny", "--resolution", "64", "--batch", "4", "--classes", "5", "--width", "16", "--rounds", "1"]
+    monkeypatch.setattr(sys, "argv", ["hcp_steps.py", "--method", method, *size])
+    hcp_steps.main()
+    assert "nine steps released / group of nine: " in capsys.readouterr().out
+
+
+def test_the_text_tower_beside_open_clip(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["text_tower.py", "--tower", "tiny", "--n-ctx", "4", "--rounds", "1"])
+    text_tower.main()
+    assert capsys.readouterr().out.count("gain: ") == len(text_tower.CASES)
+
+
+@pytest.mark.parametrize("more", [["--before", str(field.HERE)], ["--whole"]], ids=["two checkouts", "at once"])
+def test_what_a_run_takes(more: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["field.py", "--methods", "clip-zeroshot", "--subset", "20", *more])
+    monkeypatch.setenv("PYTHONPATH", "")  # is restored afterwards
+    field.main()
+    printed = capsys.readouterr().out
+    assert "clip-zeroshot: " in printed
+    assert "CPU s" in printed

@@ -47,7 +47,7 @@ def own_images(
     names = _names(found, prefix, folder or _common_folder(found)) if ids is None else tuple(map(str, ids))
     if len(names) != len(found):
         raise DataError(f"{counted(len(names), 'id')} for {counted(len(found), 'image')}")
-    return Images(names, lambda i: _pixels(found[i]))
+    return Images.decoded(names, lambda i, library: _pixels(found[i], library))
 
 
 def own_dataset(
@@ -129,8 +129,8 @@ def _checked(image: ImageArray | str | os.PathLike[str], where: str) -> ImageArr
     return path
 
 
-def _pixels(image: ImageArray | Path) -> ImageArray:
-    return image if isinstance(image, np.ndarray) else decode(image, upright=True)
+def _pixels(image: ImageArray | Path, library: str) -> ImageArray:
+    return image if isinstance(image, np.ndarray) else decode(image, upright=True, library=library)
 
 
 def _names(images: Sequence[ImageArray | Path], prefix: str, folder: Path) -> tuple[str, ...]:

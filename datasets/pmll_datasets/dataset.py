@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from typing import TypeAlias, cast
@@ -22,6 +22,7 @@ from .counter import hash64, mix
 from .decode import DECODING
 from .errors import DataError, unknown
 from .registry import ALIASES, DATASETS, FOLDER, Entry, Option, Value, data_folder, find, resolve_options
+from .rendering import LIBRARIES, PILLOW
 
 __all__ = [
     "ALIASES",
@@ -49,20 +50,46 @@ Labels: TypeAlias = Int8[np.ndarray, "n c"]
 Known: TypeAlias = Bool[np.ndarray, "n c"]
 
 
+Reader: TypeAlias = Callable[[int], ImageArray]
+
+
 @dataclass(frozen=True)
 class Images:
-    """Images by position and id; `read(i)` decodes image i to uint8 RGB [h, w, 3]."""
+    """Images by position and id; `read(i)` decodes image i to uint8 RGB [h, w, 3].
+
+    `decoders` read the same images by the name of a library; images that are in no files have none.
+    """
 
     ids: tuple[str, ...]
-    read: Callable[[int], ImageArray]
+    read: Reader
+    decoders: Mapping[str, Reader] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def decoded(cls, ids: Iterable[str], decode: Callable[[int, str], ImageArray]) -> Images:
+        """Images that `decode(i, library)` reads from files."""
+        readers = {library: partial(_decoded, decode, library) for library in LIBRARIES}
+        return cls(tuple(ids), readers[PILLOW], readers)
 
     def __len__(self) -> int:
         return len(self.ids)
 
+    def decoded_by(self, library: str) -> Images:
+        """The same images, decoded by another library if they are in files."""
+        return replace(self, read=self.decoders.get(library, self.read))
+
     def take(self, positions: Sequence[int] | Int64[np.ndarray, " m"]) -> Images:
         """The images at `positions`, in that order."""
-        rows, read = [int(position) for position in positions], self.read
-        return Images(tuple(self.ids[row] for row in rows), lambda i: read(rows[i]))
+        rows = [int(position) for position in positions]
+        decoders = {library: partial(_at, rows, read) for library, read in self.decoders.items()}
+        return Images(tuple(self.ids[row] for row in rows), partial(_at, rows, self.read), decoders)
+
+
+def _decoded(decode: Callable[[int, str], ImageArray], library: str, position: int) -> ImageArray:
+    return decode(position, library)
+
+
+def _at(rows: Sequence[int], read: Reader, position: int) -> ImageArray:
+    return read(rows[position])
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageFile, ImageOps
 
 from .errors import DataError
+from .rendering import PILLOW, TORCHVISION
 
 DECODING = 2
 """The version of the rules in this module, part of the fingerprint of a user's own images."""
@@ -23,11 +24,13 @@ UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error)
 """The exceptions that Pillow raises for a file that is damaged, truncated or not an image."""
 UNBOUNDED = {"F": "32-bit floating-point", "I": "32-bit integer"}
 """Modes without a fixed range of values, which cannot be converted to 8 bits."""
+PLAIN = ("RGB", "L")
+"""Modes of JPEG files that all decoders read in the same way."""
 SIXTEEN = ("PNG", "PPM")
 """Formats in which images of mode I have 16 bits."""
 
 
-def decode(path: Path, *, upright: bool = False) -> UInt8[np.ndarray, "h w 3"]:
+def decode(path: Path, *, upright: bool = False, library: str = PILLOW) -> UInt8[np.ndarray, "h w 3"]:
     """Decode an image file to 8-bit RGB.
 
     16-bit grey values are divided by 257 (65,535 becomes 255); for 16-bit colour, Pillow reads the upper byte. Palettes
@@ -36,6 +39,7 @@ def decode(path: Path, *, upright: bool = False) -> UInt8[np.ndarray, "h w 3"]:
     Args:
         path: the file.
         upright: whether to apply the EXIF orientation; by default, the image is used as stored.
+        library: decodes JPEG files in RGB or grey; Pillow decodes all others.
 
     Raises:
         DataError: a damaged file, values without a defined range, or more pixels than allowed (see `LIMIT`).
@@ -48,7 +52,11 @@ def decode(path: Path, *, upright: bool = False) -> UInt8[np.ndarray, "h w 3"]:
         )
     _raise_limit()
     try:
-        with Image.open(path) as image:
+        with Image.open(path) as image:  # reads the header; refuses too many pixels
+            if library == TORCHVISION and image.format == "JPEG" and image.mode in PLAIN:
+                from .torch_pixels import decode_jpeg
+
+                return decode_jpeg(path, upright=upright)
             return _rgb(ImageOps.exif_transpose(image) if upright else image, image.format, path)
     except Image.DecompressionBombError as error:
         hint = f"reduce it, or allow more pixels: set {LIMIT}=500000000 in the environment"

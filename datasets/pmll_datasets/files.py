@@ -104,7 +104,7 @@ def read_bytes(path: Path) -> bytes:
 def images(ids: Iterable[str], paths: Iterable[Path], *, upright: bool = False) -> Images:
     """Image files by id, decoded when they are read; `upright` as in `decode`."""
     found = tuple(paths)
-    return Images(tuple(ids), lambda i: decode(found[i], upright=upright))
+    return Images.decoded(ids, lambda i, library: decode(found[i], upright=upright, library=library))
 
 
 def split_of(

@@ -50,4 +50,5 @@ class _Reader:
 
 def opaque_images(images: Images) -> Images:
     """The same images without a reference to their paths or their data set."""
-    return Images(images.ids, _Reader(make_handle(images.read)))
+    decoders = {library: _Reader(make_handle(read)) for library, read in images.decoders.items()}
+    return Images(images.ids, _Reader(make_handle(images.read)), decoders)

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Int64, UInt8
 
 from .dataset import ImageArray, Images, Labels, read_only
 from .errors import DataError
+from .rendering import BY_PILLOW, Rendering
 from .views import parse_view, render, view_generator
 
 Positions: TypeAlias = Int64[np.ndarray, " b"]
@@ -29,10 +30,14 @@ AHEAD = 4
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Images by position and id, without labels or paths. With `workers=0`, the caller's thread reads the images."""
+    """Images by position and id, without labels or paths. With `workers=0`, the caller's thread reads the images.
+
+    `rendering` is how the pixels of all views are made.
+    """
 
     images: Images
     workers: int = 2
+    rendering: Rendering = BY_PILLOW
 
     def __len__(self) -> int:
         return len(self.images)
@@ -60,12 +65,13 @@ class ImageSet:
             DataError: an unknown view (on the call), or an unreadable image (when its batch is due).
         """
         parsed = tuple(parse_view(name) for name in views)
+        images, resize = self.images.decoded_by(self.rendering.decode), self.rendering.resizer()
 
         def fill(position: int, pixels: tuple[Pixels, ...], row: int) -> None:
-            image = read_image(self.images, position)
+            image = read_image(images, position)
             for number, (view, rendered) in enumerate(zip(parsed, pixels, strict=True)):
                 generator = view_generator(seed, epoch, self.ids[position], number)
-                rendered[row] = render(image, view, resolution, generator)
+                rendered[row] = render(image, view, resolution, generator, resize)
 
         def start(group: Positions) -> tuple[Batch, list[Task]]:
             pixels = tuple(np.empty((len(group), 3, resolution, resolution), np.uint8) for _ in parsed)

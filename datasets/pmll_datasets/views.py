@@ -16,14 +16,28 @@ from PIL.Image import Resampling
 
 from .augment import cutout, rand_augment, rand_augment_fixmatch
 from .errors import DataError, unknown
-
-Transform: TypeAlias = Callable[[Image.Image, int, np.random.Generator], Image.Image]
+from .rendering import Resize, pillow_resize
 
 BICUBIC, BILINEAR = Resampling.BICUBIC, Resampling.BILINEAR
 HCP_CROPS = (512, 448, 384, 320, 256)  # crop sizes at resolution 448, from an image of 512 x 512
 SCALES = (1, 0.875, 0.75, 0.66, 0.5)  # sides of ML-GCN's crops, relative to the shorter side of the image
 DISTORTION = 2  # largest difference of the positions of width and height in `SCALES`
 PLACES = (*itertools.product((0, 2, 4), repeat=2), *itertools.product((1, 3), repeat=2))  # in quarters of the margin
+
+
+@dataclass(frozen=True)
+class Output:
+    """The resolution of a view, and how images are resized."""
+
+    resolution: int
+    resize: Resize
+
+    def squash(self, image: Image.Image, resampling: Resampling) -> Image.Image:
+        """Resize to the square of the view, without keeping the aspect ratio."""
+        return self.resize(image, (self.resolution, self.resolution), resampling)
+
+
+Transform: TypeAlias = Callable[[Image.Image, Output, np.random.Generator], Image.Image]
 
 
 @dataclass(frozen=True)
@@ -73,109 +87,113 @@ def view_generator(seed: int, epoch: int, image: str, view: int) -> np.random.Ge
 
 
 def render(
-    pixels: UInt8[np.ndarray, "h w 3"], view: View, resolution: int, generator: np.random.Generator
+    pixels: UInt8[np.ndarray, "h w 3"],
+    view: View,
+    resolution: int,
+    generator: np.random.Generator,
+    resize: Resize = pillow_resize,
 ) -> UInt8[np.ndarray, "3 r r"]:
     """Apply a view to an RGB image. Towers normalise, so the pixels stay uint8."""
-    image = Image.fromarray(pixels)
+    image, output = Image.fromarray(pixels), Output(resolution, resize)
     for step in view.steps:
-        image = step.transform(image, resolution, generator)
+        image = step.transform(image, output, generator)
     return np.asarray(image).transpose(2, 0, 1).copy()
-
-
-def _resize(image: Image.Image, resolution: int, resampling: Resampling) -> Image.Image:
-    """Resize to a square, without keeping the aspect ratio."""
-    return image.resize((resolution, resolution), resampling)
 
 
 def _crop(image: Image.Image, left: int, top: int, width: int, height: int) -> Image.Image:
     return image.crop((left, top, left + width, top + height))
 
 
-def _squash(image: Image.Image, resolution: int, _: np.random.Generator) -> Image.Image:
-    return _resize(image, resolution, BICUBIC)
+def _squash(image: Image.Image, output: Output, _: np.random.Generator) -> Image.Image:
+    return output.squash(image, BICUBIC)
 
 
-def _bilinear(image: Image.Image, resolution: int, _: np.random.Generator) -> Image.Image:
+def _bilinear(image: Image.Image, output: Output, _: np.random.Generator) -> Image.Image:
     """As `squash`, but bilinear: the default filter, which most released code uses."""
-    return _resize(image, resolution, BILINEAR)
+    return output.squash(image, BILINEAR)
 
 
-def _centre(image: Image.Image, resolution: int, _: np.random.Generator) -> Image.Image:
+def _centre(image: Image.Image, output: Output, _: np.random.Generator) -> Image.Image:
     """CLIP's test transform: resize the shorter side to the resolution, then centre crop."""
-    return _middle(image, resolution, BICUBIC)
+    return _middle(image, output, BICUBIC)
 
 
-def _centre_bilinear(image: Image.Image, resolution: int, _: np.random.Generator) -> Image.Image:
+def _centre_bilinear(image: Image.Image, output: Output, _: np.random.Generator) -> Image.Image:
     """As `centre`, with torchvision's default filter: the test view of the released code of SCPNet and SCINet."""
-    return _middle(image, resolution, BILINEAR)
+    return _middle(image, output, BILINEAR)
 
 
-def _middle(image: Image.Image, resolution: int, resampling: Resampling) -> Image.Image:
-    shorter = min(image.size)
+def _middle(image: Image.Image, output: Output, resampling: Resampling) -> Image.Image:
+    resolution, shorter = output.resolution, min(image.size)
     width, height = (resolution * side // shorter for side in image.size)
-    resized = image.resize((width, height), resampling)
+    resized = output.resize(image, (width, height), resampling)
     return _crop(resized, round((width - resolution) / 2), round((height - resolution) / 2), resolution, resolution)
 
 
-def _flip(image: Image.Image, _: int, generator: np.random.Generator) -> Image.Image:
+def _flip(image: Image.Image, _: Output, generator: np.random.Generator) -> Image.Image:
     """Horizontal flip with probability 0.5."""
     return ImageOps.mirror(image) if generator.random() < 0.5 else image
 
 
-def _hcp(image: Image.Image, resolution: int, generator: np.random.Generator) -> Image.Image:
-    """Training view of SST, HST, SARB and DSRB: squash, random square crop of one of five sizes, squash, flip."""
-    side, *_ = sides = [round(crop * resolution / 448) for crop in HCP_CROPS]
+def _hcp(image: Image.Image, output: Output, generator: np.random.Generator) -> Image.Image:
+    """Training view of SST, HST, SARB and DSRB: squash, random square crop of one of five sizes, squash, flip.
+
+    One resize from the crop's box in the image would be another view: on photographs, levels differ by up to 26 of 255
+    at 448 px and 97 at 224 px. Where the crop has the size of the view, the second resize is a copy.
+    """
+    side, *_ = sides = [round(crop * output.resolution / 448) for crop in HCP_CROPS]
     crop = sides[generator.integers(len(sides))]
     left, top = (int(place) for place in generator.integers(side - crop + 1, size=2))
-    cropped = _crop(_resize(image, side, BICUBIC), left, top, crop, crop)
-    return _flip(_resize(cropped, resolution, BICUBIC), resolution, generator)
+    cropped = _crop(output.resize(image, (side, side), BICUBIC), left, top, crop, crop)
+    return _flip(output.squash(cropped, BICUBIC), output, generator)
 
 
-def _multi_scale(image: Image.Image, resolution: int, generator: np.random.Generator) -> Image.Image:
+def _multi_scale(image: Image.Image, output: Output, generator: np.random.Generator) -> Image.Image:
     """Training view of ML-GCN without its flip: a random crop of similar width and height, at one of 13 places."""
     shorter = min(image.size)
     lengths = [max(int(shorter * scale), 1) for scale in SCALES]
-    lengths = [min(resolution, shorter) if abs(length - resolution) < 3 else length for length in lengths]
+    lengths = [min(output.resolution, shorter) if abs(length - output.resolution) < 3 else length for length in lengths]
     pairs = [pair for pair in itertools.product(range(len(SCALES)), repeat=2) if abs(pair[0] - pair[1]) <= DISTORTION]
     width, height = (lengths[index] for index in pairs[generator.integers(len(pairs))])
     across, down = PLACES[generator.integers(len(PLACES))]
     left, top = across * ((image.width - width) // 4), down * ((image.height - height) // 4)
-    return _resize(_crop(image, left, top, width, height), resolution, BILINEAR)
+    return output.squash(_crop(image, left, top, width, height), BILINEAR)
 
 
-def _oversize(image: Image.Image, resolution: int, _: np.random.Generator) -> Image.Image:
+def _oversize(image: Image.Image, output: Output, _: np.random.Generator) -> Image.Image:
     """Resize to a square 64 pixels larger than the resolution, from which ADD-GCN's released code crops."""
-    return _resize(image, resolution + 64, BILINEAR)
+    side = output.resolution + 64
+    return output.resize(image, (side, side), BILINEAR)
 
 
-def _randaugment(image: Image.Image, _: int, generator: np.random.Generator) -> Image.Image:
+def _randaugment(image: Image.Image, _: Output, generator: np.random.Generator) -> Image.Image:
     """RandAugment() alone, as in the strong views of CAP's released code."""
     return rand_augment(image, generator)
 
 
-def _dualcoop(image: Image.Image, resolution: int, generator: np.random.Generator) -> Image.Image:
+def _dualcoop(image: Image.Image, output: Output, generator: np.random.Generator) -> Image.Image:
     """Training view of DualCoOp's released code: bilinear, CutoutPIL(0.5), RandAugment()."""
-    return rand_augment(cutout(_resize(image, resolution, BILINEAR), 0.5, generator), generator)
+    return rand_augment(cutout(output.squash(image, BILINEAR), 0.5, generator), generator)
 
 
-def _rrc(image: Image.Image, resolution: int, generator: np.random.Generator) -> Image.Image:
+def _rrc(image: Image.Image, output: Output, generator: np.random.Generator) -> Image.Image:
     """Training view of CoOp: random resized crop, flip."""
-    return _flip(_resize(_random_crop(image, generator), resolution, BICUBIC), resolution, generator)
+    return _flip(output.squash(_random_crop(image, generator), BICUBIC), output, generator)
 
 
-def _weak(image: Image.Image, resolution: int, generator: np.random.Generator) -> Image.Image:
+def _weak(image: Image.Image, output: Output, generator: np.random.Generator) -> Image.Image:
     """Weak view of SCPNet: flip, random resized crop."""
-    return _resize(_random_crop(_flip(image, resolution, generator), generator), resolution, BILINEAR)
+    return output.squash(_random_crop(_flip(image, output, generator), generator), BILINEAR)
 
 
-def _scpnet_strong(image: Image.Image, resolution: int, generator: np.random.Generator) -> Image.Image:
+def _scpnet_strong(image: Image.Image, output: Output, generator: np.random.Generator) -> Image.Image:
     """Strong view of SCPNet: RandAugment at full size, then the weak view."""
-    return _weak(rand_augment_fixmatch(image, generator), resolution, generator)
+    return _weak(rand_augment_fixmatch(image, generator), output, generator)
 
 
-def _scinet_medium(image: Image.Image, resolution: int, generator: np.random.Generator) -> Image.Image:
+def _scinet_medium(image: Image.Image, output: Output, generator: np.random.Generator) -> Image.Image:
     """Medium view of SCINet: as SCPNet's strong view, with one operation instead of three."""
-    return _weak(rand_augment_fixmatch(image, generator, changes=1), resolution, generator)
+    return _weak(rand_augment_fixmatch(image, generator, changes=1), output, generator)
 
 
 def _random_crop(image: Image.Image, generator: np.random.Generator) -> Image.Image:

@@ -19,7 +19,9 @@ class Recipe:
     parameter groups of a learner. `cache` computes the frozen features of each image once; it requires views that never
     change. `validation` is the fraction of training images held out for `best-val` selection and for `rates`; their
     labels are masked like those of the other images. `rates` replaces `lr`: each rate is tried without the held-out
-    images, and the rate with the best score on them is used to train on all images.
+    images, and the rate with the best score on them is used to train on all images. `decode` and `resize` are the
+    libraries that make the pixels (`pmll_datasets.rendering`); torchvision's are faster, and its resize rounds
+    differently.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # otherwise unknown fields would be dropped
@@ -30,6 +32,8 @@ class Recipe:
         "views",
         "test_view",
         "precision",
+        "decode",
+        "resize",
         "matmul",
         "drop_last",
         "cache",
@@ -37,7 +41,7 @@ class Recipe:
         "selection",
     )
     """The fields that are equal for all cells of a group, which share images, views and order."""
-    LATER: ClassVar[tuple[str, ...]] = ("horizon", "matmul", "text_precision", "text_batch")
+    LATER: ClassVar[tuple[str, ...]] = ("horizon", "matmul", "text_precision", "text_batch", "decode", "resize")
     """The fields added after the first results. They are part of an identity only if they differ from their default."""
 
     resolution: Count
@@ -62,6 +66,8 @@ class Recipe:
     ema: Share | None = None  # decay of the exponential moving average of the trained tensors
     batch_norm: Literal["eval", "train", "train-from-second"] = "eval"  # train-from-second: eval in the first epoch
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    decode: Literal["pillow", "torchvision"] = "pillow"  # of JPEG files; Pillow decodes all others
+    resize: Literal["pillow", "torchvision"] = "pillow"
     matmul: Literal["highest", "high"] = "highest"  # high: TF32 in the float32 matrix products of a GPU
     text_precision: Literal["fp32", "bf16"] = "fp32"  # of the frozen text tower, whatever `precision` is
     text_batch: Literal["cell", "group"] = "cell"  # group: one call encodes the prompts of all cells of a group

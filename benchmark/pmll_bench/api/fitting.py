@@ -28,6 +28,7 @@ from ..running.cell_run import CellRun
 from ..running.execution import Execution
 from ..running.logged import Logged
 from ..running.rates import choose_rates
+from ..running.train_set import rendering_of
 from ..running.training import Training, start_training
 from ..store.attempt import Attempt
 from ..store.cell_folder import CellFolder
@@ -77,7 +78,7 @@ class Fitted:
             Diverged: a score is not finite.
         """
         cell, execution = replace(self._cell), self._cell.run.execution
-        found = image_set(images, execution.workers)
+        found = image_set(images, execution.workers, cell.run.recipe)
         if not len(found):
             return np.empty((0, len(self.classes)), np.float32)
         with torch_threads(execution.threads):
@@ -168,7 +169,7 @@ def _trained(plan: OneCell, data: Dataset, folder: Path, execution: Execution) -
     attempt = Attempt(place.path, 1)
     attempt.create()
     run = CellRun(planned, planned.recipe, place, attempt, execution, Logged(), threading.Event())
-    test = ImageSet(opaque_images(data.test.images), workers=execution.workers)
+    test = ImageSet(opaque_images(data.test.images), execution.workers, rendering_of(run.recipe))
     cell = start_training(run, plan.kind, data, test)
     if run.recipe.rates:
         choose_rates([cell])

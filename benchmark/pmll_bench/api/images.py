@@ -15,16 +15,19 @@ from pmll_datasets.dataset import Images, Split
 from pmll_datasets.handles import opaque_images
 from pmll_datasets.loader import ImageSet
 from pmll_methods.method import MethodError, Scores
+from pmll_methods.recipe import Recipe
+
+from ..running.train_set import rendering_of
 
 ToPredict: TypeAlias = OwnImages | Images | Split
 """A split of a data set, whose labels are not read, its images, or images of your own."""
 
 
-def image_set(images: ToPredict, workers: int) -> ImageSet:
-    """Images as methods receive them. Raises `DataError` as `own_images` does."""
+def image_set(images: ToPredict, workers: int, recipe: Recipe) -> ImageSet:
+    """Images as the methods of a recipe receive them. Raises `DataError` as `own_images` does."""
     given = images.images if isinstance(images, Split) else images
     found = given if isinstance(given, Images) else own_images(given)
-    return ImageSet(opaque_images(found), workers=workers)
+    return ImageSet(opaque_images(found), workers, rendering_of(recipe))
 
 
 def probabilities_of(scores: Scores, method: str, *, logits: bool) -> Float32[np.ndarray, "n c"]:

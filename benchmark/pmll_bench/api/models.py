@@ -38,7 +38,7 @@ class LoadedModel:
 
         For the test images of the cell, they equal its stored scores, bit by bit on the same type of processor.
         """
-        found = image_set(images, self._workers)
+        found = image_set(images, self._workers, self._kept.run.recipe)
         if not len(found):
             return np.empty((0, len(self.classes)), np.float32)
         with torch_threads(self._threads):

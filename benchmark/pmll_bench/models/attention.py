@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from pmll_datasets.views import parse_view, render, view_generator
 from pmll_methods.engine.feed import autocast, in_order
 
 from ..errors import ConfigError
+from ..running.train_set import rendering_of
 from .kept import KeptModel
 
 
@@ -53,6 +55,7 @@ def attention(model: KeptModel, images: ImageSet, positions: Sequence[int]) -> I
     Raises `ConfigError` if the method has no attention maps.
     """
     learner, run = model.learner, model.run
+    images = replace(images, rendering=rendering_of(run.recipe))
     learner.eval()
     chosen = np.array(positions, np.int64)
     groups = [chosen[batch] for batch in in_order(len(chosen), run.recipe.batch)]

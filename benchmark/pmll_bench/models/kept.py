@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from ..errors import FileError, StoreError, UsageError
 from ..plan.planned import Planned
 from ..running.method_files import find_method
 from ..running.model_file import StoredModel, read_model, tower_digest
+from ..running.train_set import rendering_of
 from ..store.cell_folder import CellFolder
 from ..store.pack import read_in
 from ..store.result import ModelFile, Result
@@ -80,8 +81,8 @@ class KeptModel:
         return self.method.learner
 
     def predict(self, images: ImageSet) -> Scores:
-        """Scores, float32 [images, classes], in the order of `images`."""
-        return self.method.predict(images, self.run)
+        """Scores, float32 [images, classes], in the order of `images`, whose pixels are made as in training."""
+        return self.method.predict(replace(images, rendering=rendering_of(self.run.recipe)), self.run)
 
 
 @dataclass(frozen=True)

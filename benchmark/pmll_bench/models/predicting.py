@@ -47,7 +47,7 @@ def predict_images(model: KeptModel, found: PlainImages, *, watch: Callable[[], 
             return BLANK
         watch()
         try:
-            return decode(found.files[position], upright=True)
+            return decode(found.files[position], upright=True, library=model.run.recipe.decode)
         except DataError as error:
             failed[position] = error.what
             return BLANK

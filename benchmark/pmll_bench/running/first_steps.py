@@ -28,7 +28,7 @@ from .execution import Execution
 from .fitting import fit, predict
 from .listeners import Silent
 from .method_files import find_method
-from .train_set import train_set
+from .train_set import rendering_of, train_set
 from .training import Training
 
 EPOCHS = 2  # a method that first trains on labelled images alone does so in the first of two epochs
@@ -74,7 +74,7 @@ def _train(
     fit(cells)
     images = opaque_images(data.test.images)
     few = np.arange(min(len(images), group[0].recipe.batch))
-    predict(cells, ImageSet(images.take(few), workers=execution.workers))
+    predict(cells, ImageSet(images.take(few), execution.workers, rendering_of(group[0].recipe)))
     return {cell.run.planned.cell.id: cell.failure for cell in cells if cell.failure is not None}
 
 

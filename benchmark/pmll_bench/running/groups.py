@@ -38,6 +38,7 @@ from .rates import choose_rates
 from .recording import leave_out, record_cells
 from .scoring import publish
 from .tracking import Watch
+from .train_set import rendering_of
 from .training import Training, start_training
 
 T = TypeVar("T")
@@ -167,7 +168,8 @@ class _GroupRun:
         if not kinds:
             return
         data = open_dataset(self.cells[0])
-        test = ImageSet(opaque_images(data.test.images), workers=self.execution.workers)
+        rendering = rendering_of(self.cells[0].recipe)
+        test = ImageSet(opaque_images(data.test.images), self.execution.workers, rendering)
         cells = [
             cell
             for run, kind in kinds

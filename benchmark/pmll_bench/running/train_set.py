@@ -11,6 +11,7 @@ from pmll_datasets.dataset import Dataset, Labels
 from pmll_datasets.handles import opaque_images
 from pmll_datasets.loader import ImageSet, TrainSet
 from pmll_datasets.regimes import mask_labels, training_part
+from pmll_datasets.rendering import Rendering
 from pmll_methods.recipe import Recipe
 
 from ..plan.mask import open_mask
@@ -40,6 +41,11 @@ def held_out_share(recipe: Recipe) -> float:
     return recipe.validation if recipe.selection == "best-val" else 0.0
 
 
+def rendering_of(recipe: Recipe) -> Rendering:
+    """How a recipe has the pixels of all images made."""
+    return Rendering(recipe.decode, recipe.resize)
+
+
 def train_set(data: Dataset, planned: Planned, workers: int) -> TrainSet:
     """The training images of a cell with the labels that its method may see; no others can be reached from it."""
     seen = Seen.of(planned)
@@ -47,6 +53,7 @@ def train_set(data: Dataset, planned: Planned, workers: int) -> TrainSet:
     whole = TrainSet(
         images=opaque_images(data.train.images),
         workers=workers,
+        rendering=rendering_of(planned.recipe),
         labels=_masked(data, seen),
         classes=data.classes,
         prompt_names=data.prompt_names,
@@ -83,4 +90,4 @@ def _masked(data: Dataset, seen: Seen) -> Labels:
 def hold_out(train: TrainSet, share: float) -> tuple[Bool[np.ndarray, " n"], ImageSet]:
     """Which training images are held out, and these images. Raises `DataError` as `held_out` does."""
     rows = held_out(train.ids, share)
-    return rows, ImageSet(train.images.take(np.flatnonzero(rows)), workers=train.workers)
+    return rows, ImageSet(train.images.take(np.flatnonzero(rows)), train.workers, train.rendering)

@@ -53,8 +53,7 @@ def main() -> int:
             step = one_step(method, data, asked.threads, *(part for each in asked.sets for part in ("--set", each)))
             result = RESULTS.get(step.status, "FAILED")
             broken += step.status not in RESULTS
-            said = step.message if step.status else ""
-            print(f"{method:14} {result:11} {step.seconds:6.1f} s  {step.peak:5.2f} GB  {said}", flush=True)
+            print(f"{method:14} {result:11} {step.seconds:6.1f} s  {step.peak:5.2f} GB  {step.message}", flush=True)
     return 1 if broken else 0
 
 

@@ -32,7 +32,7 @@ SMALL = ["recipe.epochs=1", f"recipe.batch={IMAGES}", "recipe.views=squash", "we
 
 
 class Outcome(NamedTuple):
-    """What became of a step: the exit status and the last line on stderr, seconds, and peak memory in GB."""
+    """What became of a step: the exit status, the error if there was one, seconds, and peak memory in GB."""
 
     status: int
     message: str
@@ -77,8 +77,8 @@ def one_step(method: str, data: Path, threads: int, *more: str) -> Outcome:
         _, status, usage = os.wait4(child.pid, 0)
         seconds = time.monotonic() - started
         heard.seek(0)
-        lines = heard.read().decode().strip().splitlines()
-    return Outcome(os.waitstatus_to_exitcode(status), lines[-1] if lines else "", seconds, usage.ru_maxrss / 1e6)
+        errors = [line for line in heard.read().decode().splitlines() if line.startswith("error")]
+    return Outcome(os.waitstatus_to_exitcode(status), " ".join(errors), seconds, usage.ru_maxrss / 1e6)
 
 
 def main() -> int:

@@ -21,7 +21,7 @@ from .learners.clip_learner import TOWER
 from .learners.learner import Batch, Phase, Problem, Step
 from .learners.self_training import SelfTaughtLearner, SelfTaughtSettings
 from .losses.scinet import RELEASED_CALLS, released_losses, view_losses
-from .losses.scpnet import classification, learning_status, remember, thresholds
+from .losses.scpnet import classification, learning_status, thresholds
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, MethodError
 from .nn.bi_prompter import BiPrompter
 from .nn.confidence import ConfidenceFusion, label_correlation
@@ -173,13 +173,13 @@ class Scinet(SelfTaughtLearner[ScinetSettings, Head]):
         terms = {"splc": classification(logits[0], labels, step.epoch, known_only=self.known_only)}
         if of.variant == "released":
             terms |= released_losses(
-                logits, labels, batch.positions, self.star, self.believed, hard_k=of.hard_k, cutoff=of.cutoff
+                logits, labels, batch.positions, self.star, self.latest, hard_k=of.hard_k, cutoff=of.cutoff
             )
         else:
             confidence = self.fusion(images.chunk(count)[0].detach(), logits[0].detach().sigmoid(), labels)
-            threshold = thresholds(learning_status(self.believed, of.hard_k), of.cutoff)
+            threshold = thresholds(learning_status(self.latest, of.hard_k), of.cutoff)
             more, made = view_losses(logits, confidence, labels, threshold, self.star, of.hard_k)
-            remember(self.believed, batch.positions, made.labels)
+            self.latest.remember(batch.positions, made.labels)
             terms |= {name: term for name, term in more.items() if name in of.losses}
         return {name: of.weight(name) * term for name, term in terms.items()}
 

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from .learners.clip_learner import TOWER
 from .learners.learner import Batch, Phase, Problem, Step
 from .learners.self_training import SelfTaughtLearner, SelfTaughtSettings
-from .losses.scpnet import classification, learning_status, pseudo_labels, remember, soft_cross_entropy, thresholds
+from .losses.scpnet import classification, learning_status, pseudo_labels, soft_cross_entropy, thresholds
 from .losses.targets import calibrated
 from .method import GOLDEN, PAPER_STEP, PHOTOGRAPHS, Card, Growth, MethodError
 from .nn.label_gcn import LabelGcn
@@ -167,9 +167,9 @@ class ScpNet(SelfTaughtLearner[ScpNetSettings, Texts]):
         supervised, weak, strong = self(features, head).float().chunk(3)
         terms = {"cls": classification(supervised, labels, step.epoch, known_only=self.known_only)}
         p = weak.detach().sigmoid()
-        threshold = thresholds(learning_status(self.believed, of.hard_k), of.cutoff)
+        threshold = thresholds(learning_status(self.latest, of.hard_k), of.cutoff)
         made = pseudo_labels(p, labels, threshold, of.hard_k)
-        remember(self.believed, batch.positions, made.labels)
+        self.latest.remember(batch.positions, made.labels)
         if of.lambda_cst:
             terms["cst"] = of.lambda_cst * soft_cross_entropy(strong, made.labels, made.rows)  # eq. 10
         if of.lambda_dstl:

@@ -18,7 +18,8 @@ from pmll_methods.gcn_ml import GcnMl
 from pmll_methods.hst import Hst
 from pmll_methods.kggr import Kggr
 from pmll_methods.learners.learner import AnyLearner, Batch, Problem, Step
-from pmll_methods.nn.cooccurrence import adjacency, conditional, reweighted, symmetric
+from pmll_methods.nn import cooccurrence
+from pmll_methods.nn.cooccurrence import adjacency, conditional, counted_together, reweighted, symmetric
 from pmll_methods.nn.label_gcn import LabelGcn
 from pmll_methods.nn.semantic_attention import AddGcnHead
 from pmll_methods.sarb import Sarb
@@ -221,3 +222,12 @@ def test_the_papers_shares_of_a_label_and_its_edges_are_the_codes_up_to_a_factor
     code = reweighted(probability, share=0.25, sums="rows")
     paper = 0.8 * reweighted(probability, share=0.2 / 0.8, sums="rows")
     torch.testing.assert_close(symmetric(code), symmetric(paper))
+
+
+def test_counting_pairs_image_by_image_is_the_matrix_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cooccurrence, "IMAGES", 7)
+    torch.manual_seed(0)
+    labels = torch.randint(-1, 2, (30, 6), dtype=torch.int8)
+    present, known = (labels > 0).double(), (labels != 0).double()
+    assert torch.equal(counted_together(labels > 0, labels > 0), present.mT @ present)
+    assert torch.equal(counted_together(labels > 0, labels != 0), present.mT @ known)

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from golden import cases, load
 from pmll_methods.losses.scinet import RELEASED_CALLS, distill_target, released_losses, view_losses
-from pmll_methods.losses.scpnet import pseudo_labels, thresholds
+from pmll_methods.losses.scpnet import Latest, pseudo_labels, thresholds
 from pmll_methods.losses.splc import splc
 from pmll_methods.losses.targets import with_known
 from pmll_methods.nn.confidence import fused, instance_affinity, label_correlation, laplacian, spectrum
@@ -104,7 +104,7 @@ def test_golden_scinet_losses_of_the_released_code(path: Path) -> None:
     arrays, meta = load(path)
     options, relation = meta["options"], torch.tensor(arrays["param.target_relation"])
     labels = torch.tensor(arrays["in.labels"], dtype=torch.int8)
-    latest, totals = torch.zeros(labels.shape, dtype=torch.bool), []
+    latest, totals = Latest(torch.zeros(labels.shape, dtype=torch.bool)), []
     for logits, index, epoch in zip(arrays["in.logits"], arrays["in.index"], arrays["in.epoch"], strict=True):
         weak, strong, medium = torch.tensor(logits)
         rows = torch.tensor(index)
@@ -116,4 +116,4 @@ def test_golden_scinet_losses_of_the_released_code(path: Path) -> None:
         unsupervised = terms["pseudo"] + options["kl_lambda"] * terms["related"]
         totals.append(RELEASED_CALLS * supervised + options["lambda_u"] * unsupervised)
     close(torch.stack(totals), arrays["out.total"], meta)
-    close(latest, arrays["out.selected_label"], meta)
+    close(latest.labels, arrays["out.selected_label"], meta)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from golden import cases, load
-from pmll_methods.losses.scpnet import FLOOR, learning_status, pseudo_labels, soft_cross_entropy, thresholds
+from pmll_methods.losses.scpnet import FLOOR, Latest, learning_status, pseudo_labels, soft_cross_entropy, thresholds
 from pmll_methods.losses.targets import calibrated
 from pmll_methods.nn.label_gcn import LabelGcn
 from pmll_methods.nn.structured_prior import cosine_similarity, structured_prior
@@ -84,7 +84,7 @@ def test_golden_scpnet_consistency(path: Path) -> None:
     steps = [torch.tensor(arrays[f"in.{name}"]) for name in ("logits_w", "logits_s", "labels", "index")]
     latest = torch.zeros(options["num_samples"], len(prior), dtype=torch.bool)
     for t, (weak, strong, labels, positions) in enumerate(zip(*steps, strict=True)):
-        status = learning_status(latest, options["hard_k"])
+        status = learning_status(Latest(latest), options["hard_k"])
         least = thresholds(status, options["p_cutoff"])
         p = weak.double().sigmoid()
         made = pseudo_labels(p, labels.to(torch.int8), least, options["hard_k"])
@@ -100,3 +100,19 @@ def test_golden_scpnet_consistency(path: Path) -> None:
         close(distillation, arrays["out.loss_kl"][t], meta)
         close(consistency + options["kl_lambda"] * distillation, arrays["out.unsup"][t], meta)
     assert torch.equal(latest.long(), torch.tensor(arrays["out.selected_final"]))
+
+
+def test_counts_of_pseudo_labels_follow_every_change() -> None:
+    torch.manual_seed(0)
+    labels = torch.rand(12, 5) < 0.3
+    latest, expected = Latest(labels), labels.clone()
+    for _ in range(4):
+        positions, new = torch.randperm(12)[:6], torch.rand(6, 5) < 0.2
+        latest.remember(positions, new)
+        for position, row in zip(positions, new, strict=True):
+            expected[position] = row if row.any() else expected[position]
+        assert torch.equal(latest.labels, expected)
+        assert torch.equal(latest.counts, expected.sum(dim=0))
+        assert latest.holds(labels)
+    labels[3] = True
+    assert not latest.holds(labels)

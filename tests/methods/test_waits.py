@@ -24,13 +24,11 @@ READS = {  # functions whose result, or its shape, depends on values: on a GPU t
 INDEXED = {"__getitem__", "__setitem__", "index_put", "index_put_"}
 
 ROWS = "rows are chosen by predictions; zeros instead of leaving rows out would change the rounding of the sum"
-LATEST = "an image without present labels keeps its pseudo-labels"
 ALLOWED: dict[str, dict[tuple[str, int], str]] = {  # method: function that waits and how often, with the reason
-    "scpnet": {("soft_cross_entropy", 2): ROWS, ("remember", 2): LATEST},
-    "scpnet-frozen": {("soft_cross_entropy", 2): ROWS, ("remember", 2): LATEST},
+    "scpnet": {("soft_cross_entropy", 2): ROWS},
+    "scpnet-frozen": {("soft_cross_entropy", 2): ROWS},
     "scinet": {
         ("view_loss", 6): ROWS,
-        ("remember", 2): LATEST,
         ("instance_affinity", 1): "a mean over neighbouring pairs, which depend on features",
         ("spectrum", 1): "an eigendecomposition, which reports whether it has converged",
     },

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from typing_extensions import TypeVar
 
+from ..losses.scpnet import Latest
 from ..settings import setting
 from .learner import HeadT, Problem, PseudoLabels
 from .trained_clip import TrainedClipLearner, TrainedClipSettings
@@ -37,6 +38,14 @@ class SelfTaughtLearner(TrainedClipLearner[SettingsT, HeadT]):
     def __init__(self, problem: Problem, settings: SettingsT) -> None:
         super().__init__(problem, settings)
         self.register_buffer("believed", torch.zeros_like(problem.labels, dtype=torch.bool))
+        self._latest: Latest | None = None
+
+    @property
+    def latest(self) -> Latest:
+        """`believed` with its counts. They are taken anew after a change by others, such as a checkpoint."""
+        if self._latest is None or not self._latest.holds(self.believed):
+            self._latest = Latest(self.believed)
+        return self._latest
 
     @property
     def known_only(self) -> bool:

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int8, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from .scpnet import ViewLabels, learning_status, pseudo_labels, remember, soft_cross_entropy, thresholds
+from .scpnet import Latest, ViewLabels, learning_status, pseudo_labels, soft_cross_entropy, thresholds
 from .targets import calibrated, with_known
 
 RELEASED_CALLS = 2  # the released code adds two criteria, which are the same function
@@ -69,15 +69,15 @@ def released_losses(
     labels: Int8[Tensor, "b c"],
     positions: Int64[Tensor, " b"],
     relation: Float[Tensor, "c c"],
-    latest: Bool[Tensor, "n c"],
+    latest: Latest,
     *,
     hard_k: int,
     cutoff: float,
 ) -> dict[str, Float[Tensor, ""]]:
     """The released code's unweighted terms: pseudo-labels and related labels of the strong view train the medium view.
 
-    Both terms are computed twice; the second computation uses the thresholds after the first. `latest` contains the
-    latest pseudo-labels of all training images and is updated in place at `positions`.
+    Both terms are computed twice; the second computation uses the thresholds after the first. `latest` is updated at
+    `positions`.
     """
     _, medium, strong = logits
     p = strong.detach().sigmoid()
@@ -86,5 +86,5 @@ def released_losses(
         made = pseudo_labels(p, labels, thresholds(learning_status(latest, hard_k), cutoff), hard_k)
         pseudo = pseudo + soft_cross_entropy(medium, made.labels, made.rows)
         related = related + soft_cross_entropy(medium, calibrated(p, relation), made.rows)
-        remember(latest, positions, made.labels)
+        latest.remember(positions, made.labels)
     return {"pseudo": pseudo, "related": related}

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int8, Int64
 from torch import Tensor
 
+from ..devices import to_device
 from .splc import splc
 
 FLOOR = 1e-8  # smallest probability inside a logarithm
@@ -34,15 +35,43 @@ def classification(
     return splc(logits, labels, epoch=epoch)
 
 
-def learning_status(latest: Bool[Tensor, "n c"], hard_k: int) -> Float[Tensor, " c"]:
+class Latest:
+    """The latest pseudo-labels of all training images, and their number per class, kept without passes over all images.
+
+    The counts hold until something else changes the labels in place; `holds` tells.
+    """
+
+    def __init__(self, labels: Bool[Tensor, "n c"]) -> None:
+        self.labels = labels
+        self.counts: Int64[Tensor, " c"] = labels.sum(dim=0)
+        self._version = labels._version
+
+    def holds(self, labels: Bool[Tensor, "n c"]) -> bool:
+        """Whether this is about `labels`, unchanged by others."""
+        return labels is self.labels and labels._version == self._version
+
+    def remember(self, positions: Int64[Tensor, " b"], labels: Bool[Tensor, "b c"]) -> None:
+        """Write the pseudo-labels of the images at `positions`, each of which occurs once.
+
+        An image without any present label keeps its previous pseudo-labels, as in the released code. This never happens
+        with single positive labels, but often with partial labels.
+        """
+        rows = to_device(positions, self.labels.device)
+        before = self.labels[rows]
+        after = torch.where(labels.any(dim=1, keepdim=True), labels, before)
+        self.labels[rows] = after
+        self.counts += after.sum(dim=0) - before.sum(dim=0)
+        self._version = self.labels._version
+
+
+def learning_status(latest: Latest, hard_k: int) -> Float[Tensor, " c"]:
     """The learning status of each class: its number of pseudo-labels, relative to the class with the most.
 
     a_c = n_c / max(max n, K N - Σ n), at least 1 / C, with K = `hard_k`. While there are few pseudo-labels, the second
     term is larger and all thresholds are low (Zhang et al., "FlexMatch", NeurIPS 2021, eq. 11, with K labels per
-    image). `latest` contains the latest pseudo-labels of all training images.
+    image).
     """
-    images, classes = latest.shape
-    counts = latest.sum(dim=0)
+    counts, (images, classes) = latest.counts, latest.labels.shape
     unused = hard_k * images - counts.sum()
     return (counts.double() / torch.maximum(counts.max(), unused)).clamp_min(1 / classes)
 
@@ -65,16 +94,6 @@ def pseudo_labels(
     """Pseudo-labels from the probabilities of one view; known labels are unchanged."""
     sure = confident(probabilities, threshold, hard_k)
     return ViewLabels((sure & (labels >= 0)) | (labels > 0), sure.any(dim=1))
-
-
-def remember(latest: Bool[Tensor, "n c"], positions: Int64[Tensor, " b"], labels: Bool[Tensor, "b c"]) -> None:
-    """Write the pseudo-labels of the images at `positions` into `latest`, in place.
-
-    An image without any present label keeps its previous pseudo-labels, as in the released code. This never happens
-    with single positive labels, but often with partial labels.
-    """
-    new = labels.any(dim=1)
-    latest[positions.to(new.device)[new]] = labels[new]
 
 
 def soft_cross_entropy(

@@ -11,7 +11,7 @@ from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from .cooccurrence import conditional, symmetric
+from .cooccurrence import conditional, counted_together, symmetric
 
 Affinity = Literal["cond_sym", "jaccard", "count"]
 Form = Literal["multi_hot", "share", "majority"]
@@ -23,8 +23,7 @@ def affinity(labels: Int[Tensor, "n c"], form: Affinity = "cond_sym") -> Float64
     C_ij is the number of images with both classes. `cond_sym`: mean of P(j | i) and P(i | j). `jaccard`: C_ij divided
     by the number of images with i or j. `count`: C_ij.
     """
-    present = (labels > 0).double()
-    together = present.mT @ present
+    together = counted_together(labels > 0, labels > 0)
     seen = together.diagonal()
     if form == "cond_sym":
         likely = conditional(together, seen[:, None])

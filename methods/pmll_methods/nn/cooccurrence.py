@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 import torch
-from jaxtyping import Float64, Int8, Shaped
+from jaxtyping import Bool, Float64, Int8, Shaped
+from scipy.sparse import csr_array
 from torch import Tensor
 
+IMAGES = 2**14  # images whose labels are counted at once, which bounds the memory
 EPSILON = 1e-6  # ML-GCN's code: avoids a division by zero for classes without edges
 
 
@@ -20,11 +23,19 @@ def adjacency(
     unknown j counts as absent. `corrected`: #(i = 1, j = 1) / #(i = 1, j known). The diagonal is 1 for classes with
     known positives; other classes have rows of zeros (NaN in the released code).
     """
-    present = (labels > 0).double()
-    together = present.mT @ present
+    together = counted_together(labels > 0, labels > 0)
     if form == "released":
         return conditional(together, together.diagonal()[:, None])
-    return conditional(together, present.mT @ (labels != 0).double())
+    return conditional(together, counted_together(labels > 0, labels != 0))
+
+
+def counted_together(first: Bool[Tensor, "n c"], second: Bool[Tensor, "n c"]) -> Float64[Tensor, "c c"]:
+    """The number of images that have class i in `first` and class j in `second`, from those pairs alone."""
+    counts = np.zeros((first.shape[1], second.shape[1]), dtype=np.int64)
+    for one, other in zip(first.split(IMAGES), second.split(IMAGES), strict=True):
+        present, with_it = (csr_array(each.cpu().numpy(), dtype=np.int64) for each in (one, other))
+        counts += present.T @ with_it
+    return torch.from_numpy(counts).double().to(first.device)
 
 
 def conditional(

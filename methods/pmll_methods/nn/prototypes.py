@@ -42,7 +42,8 @@ class Prototypes(nn.Module):
         """Compute new centres from the collected features."""
         features, label = (torch.cat(parts) for parts in zip(*self.gathered, strict=True))
         self.gathered = []
-        by_class = [features[label == each] for each in range(len(self.count))]
+        counts = torch.bincount(label, minlength=len(self.count)).tolist()
+        by_class = torch.split(features[label.argsort(stable=True)], counts)
         centres, count = class_prototypes(by_class, self.centres.shape[1], self.seed)
         self.centres, self.count = centres.to(self.centres), count.to(self.count)
 

@@ -15,7 +15,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
@@ -157,7 +157,7 @@ class Bench:
         kind = torch.device(self.device).type
         return {
             "fp32, convolutions as set by torch": partial(side, nullcontext),
-            "fp32, no TF32 in convolutions": partial(side, partial(torch.backends.cudnn.flags, allow_tf32=False)),
+            "fp32, no TF32 in convolutions": partial(side, full_convolutions),
             "fp32, TF32 in matrix products": partial(side, partial(matmul_precision, "high")),
             "bf16": partial(side, partial(torch.autocast, kind, torch.bfloat16)),
         }
@@ -183,28 +183,6 @@ class Bench:
             "weights in channels-last memory": partial(side_of, torch.channels_last),
         }
 
-    def optimizers(self) -> Sides:
-        """Ten steps of Adam on the trained stage of a trunk."""
-        trunk = load_trunk(self.size.trunk, "random").to(self.device)
-
-        def side(fused: bool | None, number: int) -> Measured:
-            torch.manual_seed(0)
-            parameters = list(trunk.top("layer4").to(self.device).parameters())
-            start = torch.cat([each.detach().flatten() for each in parameters])
-            for each in parameters:
-                each.grad = torch.randn_like(each)
-            optimizer = torch.optim.Adam(parameters, lr=1e-5, weight_decay=5e-4, fused=fused)
-
-            def call() -> Tensor:
-                for _ in range(10):
-                    optimizer.step()
-                return torch.cat([each.detach().flatten() for each in parameters])
-
-            seconds, after = self.timed(call)
-            return seconds, after - start
-
-        return {"torch's default": partial(side, None), "fused": partial(side, True)}
-
 
 @dataclass(frozen=True)
 class Changes:
@@ -224,6 +202,16 @@ def copied_in_turn() -> AbstractContextManager[Any]:
     return patch.object(feed, "beside_work", lambda tensor, device: tensor.to(device))
 
 
+@contextmanager
+def full_convolutions() -> Iterator[None]:
+    """Convolutions do not use TF32."""
+    before, torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.allow_tf32, False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
+
+
 def weights(learners: Sequence[AnyLearner]) -> Tensor:
     """All trained weights in one vector."""
     kept = [each.detach().flatten() for learner in learners for each in learner.parameters() if each.requires_grad]
@@ -238,7 +226,10 @@ STEPS = {
     "… and `recipe.matmul=high`": Changes({"text_batch": "group", "matmul": "high"}),
     "… and `recipe.text_precision=bf16`": Changes({"text_batch": "group", "text_precision": "bf16"}),
 }
-SST_STEPS = {name: STEPS[name] for name in ("defaults", "losses read in every step", "images copied in turn")}
+SST_STEPS = {
+    **{name: STEPS[name] for name in ("defaults", "losses read in every step", "images copied in turn")},
+    "`recipe.fused=true`": Changes({"fused": True}),
+}
 
 
 def comparisons(bench: Bench) -> Iterator[tuple[str, Callable[[], Sides]]]:
@@ -255,7 +246,6 @@ def comparisons(bench: Bench) -> Iterator[tuple[str, Callable[[], Sides]]]:
     for name in size.towers:
         yield f"image tower {name}, batch {size.batch}, {size.resolution} px", partial(bench.tower, name)
     yield f"trained layer4 of {size.trunk}, forward and backward; not a setting", bench.trained_top
-    yield "ten steps of Adam on layer4; not a setting", bench.optimizers
 
 
 def rows(title: str, sides: Sides, rounds: int) -> Iterator[str]:

@@ -41,7 +41,15 @@ class Recipe:
         "selection",
     )
     """The fields that are equal for all cells of a group, which share images, views and order."""
-    LATER: ClassVar[tuple[str, ...]] = ("horizon", "matmul", "text_precision", "text_batch", "decode", "resize")
+    LATER: ClassVar[tuple[str, ...]] = (
+        "horizon",
+        "matmul",
+        "text_precision",
+        "text_batch",
+        "fused",
+        "decode",
+        "resize",
+    )
     """The fields added after the first results. They are part of an identity only if they differ from their default."""
 
     resolution: Count
@@ -71,6 +79,7 @@ class Recipe:
     matmul: Literal["highest", "high"] = "highest"  # high: TF32 in the float32 matrix products of a GPU
     text_precision: Literal["fp32", "bf16"] = "fp32"  # of the frozen text tower, whatever `precision` is
     text_batch: Literal["cell", "group"] = "cell"  # group: one call encodes the prompts of all cells of a group
+    fused: bool = False  # the optimizer updates each tensor in one kernel, which rounds differently
     drop_last: bool = False
     cache: bool = False
     validation: Share = 0.0

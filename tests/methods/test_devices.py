@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from learners import RECIPE, Linear, MemoryRun, Noise
+from learners import RECIPE, Linear, MemoryRun, Noise, learner
 from pmll_bench.plan.grid import recipe_digest
 from pmll_methods.devices import beside_work, matmul_precision, seed_draws, to_device
 from pmll_methods.dualcoop import DualCoOp
+from pmll_methods.engine.loop import fit_group
 from pmll_methods.engine.torch_method import TorchMethod
 from pmll_methods.learners.learner import Batch, Step
+from pmll_methods.method import State, Stopped
 from pmll_methods.nn.prompts import PromptContexts
 from pmll_methods.recipe import Recipe
 from pmll_methods.settings import Settings
@@ -123,9 +125,34 @@ def test_a_recipe_with_texts_in_bf16_loads_a_tower_that_encodes_them_so_and_shar
 
 
 @pytest.mark.parametrize(
-    "changes", [{"matmul": "high"}, {"text_precision": "bf16"}, {"text_batch": "group"}, {"horizon": 9}]
+    "changes",
+    [{"matmul": "high"}, {"text_precision": "bf16"}, {"text_batch": "group"}, {"fused": True}, {"horizon": 9}],
 )
 def test_a_field_added_later_is_in_the_identity_only_if_it_has_an_effect(changes: dict[str, Any]) -> None:
     stated = {name: getattr(RECIPE, name) for name in Recipe.LATER}
     assert recipe_digest(replace(RECIPE, **stated), "towers") == recipe_digest(RECIPE, "towers")
     assert recipe_digest(replace(RECIPE, **changes), "towers") != recipe_digest(RECIPE, "towers")
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+def test_a_fused_optimizer_differs_by_rounding_and_goes_on_after_a_stop(optimizer: Any) -> None:
+    plain = replace(RECIPE, optimizer=optimizer, weight_decay=0.01, clip=1.0)
+    fused = replace(plain, fused=True)
+    expected, _ = trained(plain)
+    found, kept = trained(fused)
+    assert all(group["fused"] for group in kept["optimizer"]["param_groups"])
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    stopped = MemoryRun(recipe=fused, stop_after=7)
+    with pytest.raises(Stopped):
+        fit_group([learner(recipe=fused)], Noise(), [stopped])
+    resumed, _ = trained(fused, stopped.states)
+    assert torch.equal(resumed, found)
+
+
+def trained(recipe: Recipe, states: dict[int, bytes] | None = None) -> tuple[Tensor, State]:
+    """The weights of a linear layer after training, and the last state saved."""
+    model, run = learner(recipe=recipe), MemoryRun(recipe=recipe, always_save=True, states=states or {})
+    assert fit_group([model], Noise(), [run]) == [None]
+    state = run.restore()
+    assert state is not None
+    return torch.cat([each.detach().flatten() for each in model.parameters()]), state

@@ -215,7 +215,9 @@ def _scaler(run: Run) -> torch.amp.GradScaler:
 
 def _optimizer(run: Run, groups: list[dict[str, object]]) -> torch.optim.Optimizer:
     recipe = run.recipe
+    fused = recipe.fused or None  # None: torch's default, which is not fused
     if recipe.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+        momentum, decay = recipe.momentum, recipe.weight_decay
+        return torch.optim.SGD(groups, lr=recipe.lr, momentum=momentum, weight_decay=decay, fused=fused)
     kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
-    return kind(groups, lr=recipe.lr, betas=recipe.betas, weight_decay=recipe.weight_decay)
+    return kind(groups, lr=recipe.lr, betas=recipe.betas, weight_decay=recipe.weight_decay, fused=fused)

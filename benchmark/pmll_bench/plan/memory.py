@@ -28,7 +28,7 @@ def too_large(
     limit = memory_limit()
     for of_data in data:
         for row in methods[of_data.name]:
-            need = row.growth.bytes(of_data.classes, of_data.train) / GB
+            need = 0.0 if row.growth is None else row.growth.bytes(of_data.classes, of_data.train) / GB
             if request.regime in row.regimes and need > limit:
                 yield ConfigError(
                     f"{row.label} needs about {need:,.0f} GB of memory for {of_data.classes:,} classes, "
@@ -52,5 +52,6 @@ def memory_limit() -> float:
 
 def _relief(row: MethodFacts) -> str:
     """What the user can do on the same machine."""
-    settings = f"set {row.label}.{row.growth.relief}, or " if row.growth.relief else ""
-    return f"{settings}leave the method out"
+    if row.growth is not None and row.growth.relief:
+        return f"set {row.label}.{row.growth.relief}, or leave the method out"
+    return f"lower {row.label}.recipe.batch, or leave the method out"

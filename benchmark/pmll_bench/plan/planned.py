@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from pmll_methods.method import Growth
-
 from .cell import AXES, FIELDS, Cell, percent
 
 if TYPE_CHECKING:
+    from pmll_methods.method import Growth
     from pmll_methods.recipe import Recipe
 
 
-NO_GROWTH = Growth()
 Trains: TypeAlias = Literal["trunk", "frozen", ""]
 """What a method trains: stages of its trunk, or only parts on frozen towers; empty if that is not known."""
 
@@ -59,7 +57,7 @@ class MethodFacts:
     uses_labels: bool = True
     deterministic: bool = False  # the training seed has no effect on the method or its views
     stated: bool = True
-    growth: Growth = NO_GROWTH
+    growth: Growth | None = None  # of the memory, with the classes; None if it is not known
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import field
 import hcp_steps
 import pytest
 import text_tower
+import torchmetrics_ap
 
 
 @pytest.fixture(autouse=True)
@@ -53,3 +54,13 @@ def test_what_a_run_takes(more: list[str], monkeypatch: pytest.MonkeyPatch, caps
     printed = capsys.readouterr().out
     assert "clip-zeroshot: " in printed
     assert "CPU s" in printed
+
+
+def test_average_precision_beside_torchmetrics(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("torchmetrics", reason="needs torchmetrics, which nothing else needs")
+    size = ["--images", "200", "--classes", "3", "--positives", "1", "--rounds", "1"]
+    monkeypatch.setattr(sys, "argv", ["torchmetrics_ap.py", *size])
+    torchmetrics_ap.main()
+    assert "gain: " in capsys.readouterr().out

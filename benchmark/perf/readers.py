@@ -1,11 +1,11 @@
-"""Measure how reading images scales over threads and over processes, and what the libraries that make pixels cost.
+"""Measure how reading images scales, beside other work as well, and what the libraries that make pixels cost.
 
 python benchmark/perf/readers.py --images 64 --rounds 7
 
 The images are made-up photographs of 640 x 480 pixels. A round reads all of them with each number of threads
 (`ImageSet.batches`) and of processes (torch's `DataLoader`) in turn, so that other work on the machine weighs on all
 alike. The ideal of n readers is n times the rate of one thread in the same round, up to the number of cores. The
-libraries are compared in one thread, by CPU time.
+libraries are compared in one thread, by CPU time. At last, a ResNet-18 computes beside the readers.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import statistics
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 import torch
+import torchvision
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
@@ -135,6 +136,34 @@ def compare_libraries(images: Images, view: str, resolution: int, rounds: int) -
         print(f"{decode:14}{resize:14}{shown(milliseconds, 2):24}{shown(gains, 2)}")
 
 
+def compare_beside(images: Images, numbers: Sequence[int], rounds: int) -> None:
+    """Print the rate and the CPU time of reading for a network that computes, with numbers of readers."""
+    network = torchvision.models.resnet18(weights=None).eval()
+    sides = {
+        (str(threads), str(readers)): computing(network, threads, by_threads(images, "squash", 224, readers))
+        for threads in (1, 2)
+        for readers in numbers
+    }
+    seconds = alternating(sides, rounds, time.perf_counter)
+    cpu = alternating(sides, rounds, time.process_time)
+    print(f"\n{'computing':14}{'readers':14}{'images per second':24}CPU ms per image")
+    for (threads, readers), of_side, of_cpu in zip(sides, seconds, cpu, strict=True):
+        rates, milliseconds = ([len(images) / each for each in of_side], [1000 * each / len(images) for each in of_cpu])
+        print(f"{threads:14}{readers:14}{shown(rates, 1):24}{shown(milliseconds, 1)}")
+
+
+def computing(network: torch.nn.Module, threads: int, read: Read) -> Read:
+    """Reads, and computes the network on each batch with so many threads."""
+
+    def computed() -> Iterator[np.ndarray]:
+        torch.set_num_threads(threads)
+        for pixels in read():
+            with torch.no_grad():
+                yield network(torch.from_numpy(pixels).float() / 255).numpy()
+
+    return computed
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--images", type=int, default=64)
@@ -152,6 +181,7 @@ def main() -> None:
         print(f"JPEG files of {size:.0f} kB, {asked.view} at {asked.resolution} px; {cores()} cores")
         compare_readers(images, asked.view, asked.resolution, asked.readers, asked.rounds)
         compare_libraries(images, asked.view, asked.resolution, asked.rounds)
+        compare_beside(images, asked.readers, asked.rounds)
 
 
 if __name__ == "__main__":

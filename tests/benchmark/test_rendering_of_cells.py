@@ -38,7 +38,7 @@ def test_an_unknown_library_is_refused_at_planning() -> None:
 
 
 def test_run_fit_and_kept_models_read_images_as_the_recipe_says(command: Command) -> None:
-    """Bit for bit the same scores, which are those of other pixels than by default."""
+    """Bit for bit the same scores, which are those of other pixels than by default. A package of them is in order."""
     data = pb.load_dataset("shapes", subset=40)
     fitted = pb.fit("linear-probe", pb.mask_labels(data, 0.5), recipe=FAST | VIEW, device="cpu", threads=1)
     sets = [word for name, value in {**FAST, **VIEW}.items() for word in ("--set", f"recipe.{name}={value}")]
@@ -53,3 +53,5 @@ def test_run_fit_and_kept_models_read_images_as_the_recipe_says(command: Command
     usual = pb.fit("linear-probe", pb.mask_labels(data, 0.5), recipe=VIEW, device="cpu", threads=1).predict(data.test)
     assert not np.array_equal(usual, stored)
     assert abs(usual - stored).max() < 0.5
+    assert command("submit", "pack", "--methods", "linear-probe", "--author", "A. Author", "-o", "my.zip").code == 0
+    assert command("submit", "check", "my.zip").code == 0

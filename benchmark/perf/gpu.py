@@ -1,6 +1,6 @@
 """Measure on a GPU what its settings gain and how much they round, and print a Markdown table with its name.
 
-    python benchmark/perf/gpu.py                        # one CUDA device, under ten minutes
+    python benchmark/perf/gpu.py                        # one CUDA device, sized for less than ten minutes
     python benchmark/perf/gpu.py --device cpu --tiny    # the same comparisons at a tiny size; says nothing about a GPU
 
 Random weights, images of noise in memory, no network. The sides of a comparison run in turn, after a warm-up. A time is

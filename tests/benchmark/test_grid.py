@@ -354,7 +354,7 @@ def test_methods_take_turns_and_cheap_groups_come_first() -> None:
 
 def test_cells_that_do_not_train_in_lockstep_are_no_group() -> None:
     one, other = plan(facts(), seeds=(0, 1), ratios=(0.1,))
-    with pytest.raises(ValueError, match="differ in more than ratio"):
+    with pytest.raises(ValueError, match="differ in images, order, views, tower or seed"):
         Group((one, other))
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from command_line import Command
 from noted_slurm import Cluster
+from pmll_bench.launch.estimate import Duration, Rates, duration, rates
 from pmll_bench.launch.slurm.queue.scheduler import Listed
-from pmll_bench.launch.slurm.submission.estimate import Duration, Rates, duration, rates
 from pmll_bench.plan.planned import Group, Planned
 from pmll_bench.store.store import Store
 from small_grids import method_file, small_grid

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,9 +34,10 @@ def _state(store: Store, planned: Planned) -> str:
 
 
 def show_plan(planned: Plan, root: Path, as_json: bool, more: Mapping[str, Any] | None = None) -> None:
-    """Print the cells of a plan and their states; `more` is added to the JSON document."""
+    """Print the cells of a plan, their states and what their groups share; `more` is added to the JSON document."""
     from ..plan.cell import AXES, percent
     from ..plan.planning import as_listed
+    from ..plan.sharing import in_words
     from ..prepare.plans import store_in
 
     store = store_in(root)
@@ -67,3 +68,21 @@ def show_plan(planned: Plan, root: Path, as_json: bool, more: Mapping[str, Any] 
     print(columns(list(shown), list(zip(*shown.values(), strict=True))))
     number, in_groups = counted(len(cells), "cell"), counted(len(planned.groups), "group")
     tell(f"{number} in {in_groups}, {states.count('done')} done")
+    for line in in_words(planned.groups, {facts.name: facts for facts in planned.data}):
+        tell(line)
+    if store is not None:
+        _tell_time(planned, states, store)
+
+
+def _tell_time(planned: Plan, states: Sequence[str], store: Store) -> None:
+    """Print how long the cells that are not done take in one process, if finished cells of the store tell it."""
+    from ..launch.estimate import ON_CPU, ON_GPU, duration_of, rates, some_results
+    from ..running.progress import duration
+
+    left = [each for each, state in zip(planned.cells, states, strict=True) if state != "done"]
+    results = list(some_results(store)) if left else []
+    for kind, name in ((ON_GPU, "a GPU"), (ON_CPU, "a CPU")):
+        found = duration_of(left, rates(results, kind))
+        if left and found.seconds is not None:
+            rough = ", roughly" if found.basis == "scaled" else ""
+            tell(f"about {duration(found.seconds)} in one process on {name}, as finished cells took{rough}")

@@ -81,10 +81,15 @@ def launch(planned: Plan, layers: Layers, how: RunOptions) -> None:
 
 
 def _show(planned: Plan, layers: Layers, how: RunOptions) -> None:
-    """List the cells and, with the launcher slurm, what would be submitted."""
+    """List the cells in the groups of the launcher and, with the launcher slurm, what would be submitted."""
+    from ..plan.grid import by_method, spread
+
+    if how.launcher == Launcher.local:
+        planned = replace(planned, groups=spread(planned.groups, _number_of_slots(planned, how)))
     if how.launcher != Launcher.slurm:
         show_plan(planned, how.root, how.as_json)
         return
+    planned = replace(planned, groups=by_method(planned.groups))
     from ..launch.slurm.submission.preview import preview, why_nothing
     from ..store.store import Store
     from .submissions import show_submission
@@ -96,6 +101,15 @@ def _show(planned: Plan, layers: Layers, how: RunOptions) -> None:
         tell(why_nothing(planned.cells, store))
     elif not how.as_json:
         show_submission(arrays)
+
+
+def _number_of_slots(planned: Plan, how: RunOptions) -> int:
+    """The number of processes of the launcher local."""
+    if how.slots is not None:
+        return how.slots
+    from ..launch.local.pool import slots_here
+
+    return len(slots_here(None, how.device, _threads(planned, how), how.gpus or ()))
 
 
 def _submit(planned: Plan, layers: Layers, how: RunOptions) -> None:

@@ -6,21 +6,20 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from pmll_datasets.view_rules import rules
 
 from ..errors import ConfigError, nearest, raise_all
-from .cell import Cell, canonical, check_name, digest
-from .planned import SHARED, DataFacts, Group, MaskFacts, MethodFacts, Planned, Where
+from .cell import Cell, check_name, digest
+from .planned import DataFacts, Group, MaskFacts, MethodFacts, Planned, Where, lockstep
 from .request import Declared, Request, declared
 
 if TYPE_CHECKING:
     from pmll_methods.recipe import Recipe
 
 
-_COMMON = attrgetter(*(set(SHARED) - {"options", "settings"}))
+MUCH_LONGER = 1.5  # a group of several methods that takes as many shares of a process is split
 
 
 def expand(
@@ -63,26 +62,43 @@ def groups(planned: Iterable[Planned]) -> tuple[Group, ...]:
     affect results.
     """
     members: dict[tuple[object, ...], list[Planned]] = defaultdict(list)
-    texts: dict[int, str] = {}  # of settings and options, which the cells of a row share
+    known: dict[tuple[int, ...], tuple[object, ...]] = {}
     for item in planned:
-        members[(*_in_lockstep(item, texts), item.label, item.where)].append(item)
-    of_method: dict[str, list[Group]] = defaultdict(list)
-    for cells in members.values():
-        of_method[cells[0].cell.method].append(Group(tuple(cells)))
-    turns = [enumerate(sorted(found, key=_cost)) for found in of_method.values()]
+        members[lockstep(item, known) if item.grouped else (item.cell.id,)].append(item)
+    return _in_turn([Group(tuple(cells)) for cells in members.values()])
+
+
+def _in_turn(found: Iterable[Group]) -> tuple[Group, ...]:
+    of_methods: dict[frozenset[str], list[Group]] = defaultdict(list)
+    for group in found:
+        of_methods[frozenset(each.cell.method for each in group.cells)].append(group)
+    turns = [enumerate(sorted(alike, key=_cost)) for alike in of_methods.values()]
     ordered = sorted(itertools.chain(*turns), key=lambda turn: (turn[0], _cost(turn[1])))
     return tuple(group for _, group in ordered)
 
 
-def _in_lockstep(planned: Planned, texts: dict[int, str]) -> tuple[object, ...]:
-    """What the cells of a group have in common; the whole identity for a cell that trains alone."""
-    cell = planned.cell
-    if not planned.grouped:
-        return (cell.id,)
-    for mapping in (cell.options, cell.settings):
-        if id(mapping) not in texts:
-            texts[id(mapping)] = canonical(mapping)
-    return (*_COMMON(cell), texts[id(cell.options)], texts[id(cell.settings)])
+def by_method(found: Iterable[Group]) -> tuple[Group, ...]:
+    """The groups, each of one method: for jobs, whose settings and checks are those of a method."""
+    return _in_turn(Group(cells) for group in found for cells in group.rows)
+
+
+def spread(found: Iterable[Group], processes: int) -> tuple[Group, ...]:
+    """The groups for several processes, which should all have work until the end.
+
+    A group of several methods is split in two while there are fewer groups than processes, or while it is much longer
+    than the share of one process in all the work. It is not split further, because its methods share work.
+    """
+    split = list(found)
+    while processes > 1 and (spanning := [group for group in split if len(group.rows) > 1]):
+        longest = max(spanning, key=_cost)
+        share = sum(map(_cost, split)) / processes
+        if _cost(longest) <= MUCH_LONGER * share and len(split) >= processes:
+            break
+        rows = longest.rows
+        halves = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+        split.remove(longest)
+        split += [Group(tuple(itertools.chain(*half))) for half in halves]
+    return _in_turn(split)
 
 
 def longest_first(found: Iterable[Group]) -> list[Group]:
@@ -90,17 +106,18 @@ def longest_first(found: Iterable[Group]) -> list[Group]:
 
     No process is thus left with a long group while the others have nothing to do. `found` is in the order of `groups`.
     """
-    first: dict[tuple[str, str], Group] = {}
-    others = []
+    seen: set[tuple[str, str]] = set()
+    first: list[Group] = []
+    others: list[Group] = []
     for group in found:
-        row = group.cells[0].cell.dataset, group.cells[0].label
-        if first.setdefault(row, group) is not group:
-            others.append(group)
-    return [*first.values(), *sorted(others, key=_cost, reverse=True)]
+        rows = {(planned.cell.dataset, planned.label) for planned in group.cells}
+        (others if rows <= seen else first).append(group)
+        seen |= rows
+    return [*first, *sorted(others, key=_cost, reverse=True)]
 
 
 def _cost(group: Group) -> float:
-    return sum(item.cost for item in group.cells)
+    return group.cost
 
 
 def _seeds(request: Request, method: MethodFacts, mask: MaskFacts, noise: float) -> list[tuple[int, int]]:

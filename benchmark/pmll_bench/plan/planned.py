@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from .cell import AXES, FIELDS, Cell, percent
+from .cell import AXES, Cell, canonical, percent
 
 if TYPE_CHECKING:
     from pmll_methods.method import Growth
     from pmll_methods.recipe import Recipe
 
 
+NAMED = 5  # methods that the name of a group lists
 Trains: TypeAlias = Literal["trunk", "frozen", ""]
 """What a method trains: stages of its trunk, or only parts on frozen towers; empty if that is not known."""
 
@@ -94,24 +94,56 @@ class Planned:
     trains: Trains = ""
 
 
-SHARED = tuple(name for name in FIELDS if name not in ("ratio", "mask", "mask_seed", "noise"))
-"""The fields that are equal for all cells of a group."""
-_shared = attrgetter(*SHARED)
+def lockstep(planned: Planned, known: dict[tuple[int, ...], tuple[object, ...]]) -> tuple[object, ...]:
+    """What the cells of a group have in common, see `Group`. `known` holds what was found for the objects of a row."""
+    cell, where = planned.cell, planned.where
+    row = id(cell.options), id(cell.settings), id(planned.settings), id(planned.recipe)
+    if row not in known:
+        known[row] = canonical(cell.options), *_shared_by_row(planned)
+    return (cell.dataset, cell.fingerprint, where.root, where.mask, cell.regime, cell.seed, *known[row])
+
+
+def _shared_by_row(planned: Planned) -> tuple[object, ...]:
+    """What decides whether rows can train together: the tower, its trained part, and shared fields of the recipe."""
+    recipe, settings, cell = planned.recipe, planned.settings, planned.cell
+    built_in = planned.grouped and isinstance(cell.revision, int)  # else with a digest of its source
+    if not built_in or "tower" not in settings:
+        return cell.method, planned.where.target, cell.revision, canonical(cell.settings), cell.recipe
+    trained = settings.get("train_from") if planned.trains == "trunk" else None
+    shared = (getattr(recipe, name) for name in recipe.SHARED)
+    return settings["tower"], settings.get("weights"), trained, bool(recipe.rates), *shared
 
 
 @dataclass(frozen=True)
 class Group:
-    """Cells that train in lockstep: equal in all but ratio, mask and label noise.
+    """Cells that train in lockstep, because they share images, views, order and the frozen tower.
 
-    Raises `ValueError` for others: they would train on the batches of the first cell.
+    They are equal in data set, regime, seed, tower and its trained part, and in the fields `Recipe.SHARED` of the
+    recipe. They differ in ratio, mask and label noise, and in the method with its settings and the rest of its recipe.
+    A method that is not built in, or that has no tower, shares only with itself. Raises `ValueError` for other cells:
+    they would train on the batches of the first cell.
     """
 
     cells: tuple[Planned, ...]
 
     def __post_init__(self) -> None:
-        first = _shared(self.cells[0].cell) if self.cells else ()
-        if any(_shared(each.cell) != first for each in self.cells[1:]):
-            raise ValueError("the cells of a group differ in more than ratio, mask and label noise")
+        known: dict[tuple[int, ...], tuple[object, ...]] = {}
+        if len({lockstep(each, known) for each in self.cells}) > 1:
+            raise ValueError("the cells of a group differ in images, order, views, tower or seed")
+
+    @property
+    def rows(self) -> tuple[tuple[Planned, ...], ...]:
+        """The cells by method with its settings and recipe, in the order of their first cells."""
+        found: dict[tuple[str, str, str], list[Planned]] = {}
+        for planned in self.cells:
+            row = planned.label, planned.cell.recipe, canonical(planned.cell.settings)
+            found.setdefault(row, []).append(planned)
+        return tuple(tuple(cells) for cells in found.values())
+
+    @property
+    def cost(self) -> float:
+        """The relative cost: that of all its cells."""
+        return sum(planned.cost for planned in self.cells)
 
 
 def cell_name(planned: Planned) -> str:
@@ -124,6 +156,10 @@ def cell_name(planned: Planned) -> str:
 
 
 def group_name(group: Group) -> str:
-    """The name of a group in messages: its first cell and the number of the others."""
+    """The name of a group in messages: its first cell and the number of the others, with their methods."""
     first, others = cell_name(group.cells[0]), len(group.cells) - 1
-    return f"{first} and {others} more in lockstep" if others else first
+    labels = list(dict.fromkeys(row[0].label for row in group.rows))
+    if len(labels) == 1:
+        return f"{first} and {others} more in lockstep" if others else first
+    shown = ", ".join(labels) if len(labels) <= NAMED else f"{', '.join(labels[:NAMED])} and {len(labels) - NAMED} more"
+    return f"{first} and {others} more of {shown} in lockstep"

@@ -38,9 +38,10 @@ def choose_rates(cells: Sequence[Training]) -> None:
 
 def _try_rates(cells: Sequence[Training]) -> None:
     """Train and score every rate for every cell, and record the results in the folders of the cells."""
-    recipe, whole = cells[0].run.recipe, cells[0].whole
-    validation, watched = hold_out(whole, recipe.validation)
-    candidates = {cell.run.folder: [cell.at_rate(rate, ~validation) for rate in recipe.rates] for cell in cells}
+    validation, watched = hold_out(cells[0].whole, cells[0].run.recipe.validation)  # equal for all cells of a group
+    candidates = {
+        cell.run.folder: [cell.at_rate(rate, ~validation) for rate in cell.run.recipe.rates] for cell in cells
+    }
     together = [candidate for of_cell in candidates.values() for candidate in of_cell]
     fit(together)
     predict(together, watched)

@@ -18,7 +18,7 @@ from typing import Any, TextIO, cast
 from pmll_errors import counted
 
 from ...errors import ConfigError, PassingError
-from ...plan.grid import longest_first
+from ...plan.grid import longest_first, spread
 from ...plan.planned import Group, Planned, group_name
 from ...running.breaker import Breaker
 from ...running.execution import Execution
@@ -51,7 +51,7 @@ def run_in_slots(
     recorded = record_cells(groups, store, listener, outcome)
     models = any(slot.keep_model for slot in slots)
     missing = [group for group in recorded if any(_is_missing(planned, store, models) for planned in group.cells)]
-    waiting = deque(longest_first(missing) if len(slots) > 1 else missing)
+    waiting = deque(longest_first(spread(missing, len(slots))) if len(slots) > 1 else missing)
     cells = {planned.cell.id: planned for group in waiting for planned in group.cells}
     slots = slots[: len(waiting)]
     if slots:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from ....plan.grid import longest_first
+from ....plan.grid import by_method, longest_first
 from ....plan.job_settings import JobSetting, Layers, in_force
 from ....plan.planned import Group
 from ..queue.scheduler import array_of
@@ -48,10 +48,11 @@ def dependency(array: Array, submitted: Sequence[Sequence[str]]) -> str:
 def arrays_of(groups: Iterable[Group], layers: Layers, *, largest: int, parallel: int) -> list[Array]:
     """The arrays of some groups, in the order in which they are submitted.
 
-    Groups with equal settings share an array of at most `largest` jobs. At most `parallel` jobs run at a time.
+    Each job has the cells of one method, whose settings, smoke check and time limit are its own. Jobs with equal
+    settings share an array of at most `largest` of them. At most `parallel` jobs run at a time.
     """
     alike: dict[Key, list[Array]] = defaultdict(list)
-    for group in longest_first(groups):
+    for group in longest_first(by_method(groups)):
         one = Array(groups=(group,), sources=in_force(layers, group.cells[0]))
         alike[one.key].append(one)
     arrays = [

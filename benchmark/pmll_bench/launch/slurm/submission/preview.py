@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal
 
 from ....plan.job_settings import Layers
 from ....plan.planned import Group, Planned
-from ....store.cell_folder import CellFolder
-from ....store.result import Result
 from ....store.store import Store
+from ...estimate import ON_CPU, ON_GPU, Duration, duration, rates, some_results
 from ..queue.jobs import Learned, look
 from ..queue.scheduler import configuration
 from .arrays import Array
 from .call import script
-from .estimate import ON_CPU, ON_GPU, Duration, duration, rates
 from .gate import checks_of
 from .in_hand import missing, nothing_to_submit
 from .sbatch import UNLIMITED, Batch, batch_of
 from .submit import arrays_for
-
-COMPARED = 20  # results of a method on a data set that durations are taken from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +60,7 @@ def preview(
     cluster = configuration() if shutil.which("sbatch") else {}
     cells = [planned for group in groups for planned in group.cells]
     arrays = arrays_for(missing(groups, store, _listed(cells, store)), layers, cluster)
-    results = list(_some_results(store)) if arrays else []
+    results = list(some_results(store)) if arrays else []
     known = {kind: rates(results, kind) for kind in (ON_GPU, ON_CPU)}
     found = []
     to_check = checks_of(arrays, layers)
@@ -81,17 +76,6 @@ def preview(
             replace(_previewed(array, number, batch, store, durations, gpus if on_gpu else 0), checked=len(rows))
         )
     return found
-
-
-def _some_results(store: Store) -> Iterator[Result]:
-    """Results to compare with: some of each method on each data set, spread over them, because parsing takes time."""
-    found: dict[Path, list[CellFolder]] = {}
-    for folder in store.folders():
-        if (folder.path / "result.json").exists():
-            found.setdefault(folder.path.parent, []).append(folder)
-    for folders in found.values():
-        step = -(-len(folders) // COMPARED)
-        yield from (result for folder in folders[::step] if (result := folder.result()) is not None)
 
 
 def why_nothing(cells: Sequence[Planned], store: Store) -> str:

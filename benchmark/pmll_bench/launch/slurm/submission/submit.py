@@ -136,7 +136,8 @@ def _check_available() -> None:
 def checked(settings: Layers | Mapping[str, str], groups: Iterable[Group]) -> Layers:
     """The settings as layers. Raises `ConfigError` for those that make no sense for these groups."""
     layers = [from_mapping(settings)] if isinstance(settings, Mapping) else settings
-    rows = {name: None for group in groups for name in (group.cells[0].cell.method, group.cells[0].label)}
+    firsts = [cells[0] for group in groups for cells in group.rows]
+    rows = {name: None for first in firsts for name in (first.cell.method, first.label)}
     check(layers, [*rows, *names()])
     return layers
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Literal, TypeAlias
 
-from ....plan.planned import Group, Planned
-from ....store.result import Result
+from ..plan.planned import Group, Planned
+from ..store.cell_folder import CellFolder
+from ..store.result import Result
+from ..store.store import Store
 
 Basis: TypeAlias = Literal["measured", "scaled", "unknown"]
 Like: TypeAlias = tuple[str, str, str]  # method, data set and track
 ON_GPU, ON_CPU = "cuda", "cpu"
+COMPARED = 20  # results of a method on a data set that durations are taken from
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,13 @@ def _cost(result: Result) -> float:
 
 
 def duration(group: Group, known: Rates) -> Duration:
-    """How long a group takes. Seconds of like cells grow with their cost: epochs, images and pixels."""
-    found = [_cell(planned, known) for planned in group.cells]
+    """How long a group takes, see `duration_of`."""
+    return duration_of(group.cells, known)
+
+
+def duration_of(cells: Iterable[Planned], known: Rates) -> Duration:
+    """How long cells take one after another. Seconds of like cells grow with their cost: epochs, images and pixels."""
+    found = [_cell(planned, known) for planned in cells]
     if any(seconds is None for seconds, _ in found):
         return Duration(None, "unknown")
     basis: Basis = "measured" if all(basis == "measured" for _, basis in found) else "scaled"
@@ -68,3 +77,14 @@ def _cell(planned: Planned, known: Rates) -> tuple[float | None, Basis]:
     if known.per_cost is not None and planned.cost:
         return planned.cost * known.per_cost, "scaled"
     return None, "unknown"
+
+
+def some_results(store: Store) -> Iterator[Result]:
+    """Results to compare with: some of each method on each data set, spread over them, because parsing takes time."""
+    found: dict[Path, list[CellFolder]] = {}
+    for folder in store.folders():
+        if (folder.path / "result.json").exists():
+            found.setdefault(folder.path.parent, []).append(folder)
+    for folders in found.values():
+        step = -(-len(folders) // COMPARED)
+        yield from (result for folder in folders[::step] if (result := folder.result()) is not None)

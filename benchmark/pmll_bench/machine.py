@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 
 from .errors import ConfigError
 
@@ -40,6 +43,45 @@ def gpus() -> int:
     import torch
 
     return torch.cuda.device_count()
+
+
+def free_memory(device: str) -> int | None:
+    """The bytes that this process can still allocate on a device, as far as the system tells; None if it does not.
+
+    On a CPU, the limits of the control group count as well: those of a container or of a cluster job.
+    """
+    if device.startswith("cuda"):
+        import torch
+
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + cached
+    free = []
+    with suppress(OSError, ValueError):  # not Linux
+        found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(encoding="ascii"))
+        free += [1024 * int(found[1])] if found else []
+        for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
+            _, controllers, path = line.split(":", 2)
+            free += _left_in_control_group(controllers, path)
+    return min(free, default=None)
+
+
+def _left_in_control_group(controllers: str, path: str, root: Path = Path("/sys/fs/cgroup")) -> list[int]:
+    """The bytes left in a control group and in each of those around it, if they have limits (versions 1 and 2)."""
+    names = ("memory.max", "memory.current", "inactive_file")
+    if controllers:
+        if "memory" not in controllers.split(","):
+            return []
+        root, names = root / "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+    left = []
+    group = root / path.strip("/")
+    for folder in (group, *group.parents):
+        if folder == root.parent:
+            break
+        with suppress(OSError, ValueError):  # no limit is "max", which is no number
+            limit, used = (int((folder / name).read_text(encoding="ascii")) for name in names[:2])
+            cache = re.search(rf"^{names[2]} (\d+)$", (folder / "memory.stat").read_text(encoding="ascii"), re.M)
+            left.append(max(0, limit - used + (int(cache[1]) if cache else 0)))
+    return left
 
 
 def choose_device(asked: str | None) -> str:

@@ -35,9 +35,9 @@ from .tracking import Event, ignore
 
 DAMAGE = (*DAMAGED_ARCHIVE, ValueError, UnpicklingError)
 OF_DAMAGE = {None, errno.EINVAL, errno.ENOENT}  # errors of the operating system that follow from a damaged position
-# The time between two saves is at least this multiple of the duration of a save: the nine cells of a group then spend
-# under 5 % of their time saving.
-SAVE_RARELY = 200
+# The time between two saves is at least this multiple of the duration of the saves of all cells that train together,
+# which then spend under 5 % of their time saving.
+SAVE_RARELY = 20
 
 
 def is_whole(path: Path) -> bool:
@@ -82,6 +82,7 @@ class CellRun:
     select: Selection | None = None
     hidden_labels: Callable[[], Labels] | None = None  # the training labels that the method does not see
     watch: Callable[[Event], None] = ignore  # told each event
+    together: int = 1  # cells that train, and save, with this one
 
     def __post_init__(self) -> None:
         self._saved, self._cost = time.monotonic(), 0.0
@@ -135,9 +136,15 @@ class CellRun:
         folder = CellFolder(self.folder.path / "tries" / f"{rate:g}")
         attempt = Attempt(folder.path, self.attempt.number)
         attempt.create()
-        recipe = self.recipe.at(lr=rate, rates=())
         return replace(
-            self, recipe=recipe, folder=folder, attempt=attempt, select=None, hidden_labels=None, watch=ignore
+            self,
+            recipe=self.recipe.at(lr=rate, rates=()),
+            folder=folder,
+            attempt=attempt,
+            select=None,
+            hidden_labels=None,
+            watch=ignore,
+            together=self.together * len(self.recipe.rates),
         )
 
     def save(self, state: State, step: int = 0) -> None:
@@ -192,7 +199,8 @@ class CellRun:
         self.listener.note(f"{self.planned.cell.id}: {text}")
 
     def save_due(self) -> bool:
-        return time.monotonic() - self._saved >= max(self.execution.save_every, SAVE_RARELY * self._cost)
+        rarely = SAVE_RARELY * self.together * self._cost
+        return time.monotonic() - self._saved >= max(self.execution.save_every, rarely)
 
     def should_stop(self) -> bool:
         if self.lease is not None:

@@ -28,6 +28,7 @@ from .execution import Execution
 from .fitting import fit, predict
 from .listeners import Silent
 from .method_files import find_method
+from .parts import in_parts
 from .train_set import rendering_of, train_set
 from .training import Training
 
@@ -71,10 +72,15 @@ def _train(
         train = whole[each.cell.id].take(rows)
         runs = _runs(each, folder, execution)
         cells += [Training(run, kinds[each.cell.id], train, train) for run in runs]
-    fit(cells)
     images = opaque_images(data.test.images)
     few = np.arange(min(len(images), group[0].recipe.batch))
-    predict(cells, ImageSet(images.take(few), execution.workers, rendering_of(group[0].recipe)))
+    shown = ImageSet(images.take(few), execution.workers, rendering_of(group[0].recipe))
+
+    def work(part: Sequence[Training]) -> None:
+        fit(part)
+        predict(part, shown)
+
+    in_parts(cells, work, done=lambda part: None, note=Silent().note)
     return {cell.run.planned.cell.id: cell.failure for cell in cells if cell.failure is not None}
 
 

@@ -28,7 +28,9 @@ def fit(cells: Sequence[Training]) -> None:
             cell.method = cell.untrained()
     alive = _alive(cells)
     if learners := _learners(alive):
-        failures = fit_methods(learners, [cell.train for cell in alive], [MethodRun(cell.run) for cell in alive])
+        runs = [MethodRun(cell.run) for cell in alive]
+        room = alive[0].run.execution.room
+        failures = fit_methods(learners, [cell.train for cell in alive], runs, room)
         for cell, failure in zip(alive, failures, strict=True):
             if failure is not None:
                 cell.fail(failure)

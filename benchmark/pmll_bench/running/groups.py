@@ -34,6 +34,7 @@ from .listeners import Listener
 from .meter import Meter
 from .method_files import find_method
 from .outcome import Outcome
+from .parts import in_parts
 from .rates import choose_rates
 from .recording import leave_out, record_cells
 from .scoring import publish
@@ -129,6 +130,8 @@ class _GroupRun:
     stop: threading.Event
     outcome: Outcome
     answered: bool = True  # whether the file system has answered
+    began: float = 0.0  # when the cells that train now began
+    seconds: Seconds = field(init=False)  # of the cells that trained last
     meter: Meter = field(init=False)
     attempts: dict[str, Attempt] = field(default_factory=dict)  # those that have not ended, by cell
     broken: StoreError | None = None  # why nothing more can be recorded
@@ -177,9 +180,10 @@ class _GroupRun:
         ]
         if not cells:
             return
-        seconds = self._train_and_predict(cells, test, started)
-        for cell in cells:
-            self._isolated(cell.run.planned, partial(self._finish, cell, data, seconds))
+        if cells[0].run.recipe.rates:
+            choose_rates(cells)
+        self.began = started
+        in_parts(cells, partial(self._train_and_predict, test), partial(self._finish_all, data), self.listener.note)
 
     def _isolated(self, planned: Planned, work: Callable[[], T]) -> T | None:
         """The result of `work` on one cell. An error ends only this cell and gives None."""
@@ -201,21 +205,25 @@ class _GroupRun:
         watch = Watch(planned, self.store.root, self.execution.log, self.listener.note, self.trackers_without_start)
         self.watches[planned.cell.id] = watch
         parts = (self.execution, self.listener, self.stop, lease)
-        return CellRun(planned, planned.recipe, folder, attempt, *parts, watch=watch)
+        return CellRun(planned, planned.recipe, folder, attempt, *parts, watch=watch, together=len(self.cells))
 
-    def _train_and_predict(self, cells: Sequence[Training], test: ImageSet, started: float) -> Seconds:
-        """Train the cells and predict their scores together; return the times, with training counted from `started`."""
-        if cells[0].run.recipe.rates:
-            choose_rates(cells)
+    def _train_and_predict(self, test: ImageSet, cells: Sequence[Training]) -> None:
+        """Train cells and predict their scores together. Training is counted from `began`."""
         with self.meter:
             fit(cells)
         trained = time.monotonic()
         predict(cells, test)
-        return Seconds(train=trained - started, predict=time.monotonic() - trained, shared_with=len(self.cells))
+        ended = time.monotonic()
+        self.seconds = Seconds(train=trained - self.began, predict=ended - trained, shared_with=len(cells))
+        self.began = ended
 
-    def _finish(self, cell: Training, data: Dataset, seconds: Seconds) -> None:
+    def _finish_all(self, data: Dataset, cells: Sequence[Training]) -> None:
+        for cell in cells:
+            self._isolated(cell.run.planned, partial(self._finish, cell, data))
+
+    def _finish(self, cell: Training, data: Dataset) -> None:
         """Score a cell and publish its result; raise the error of a failed cell."""
-        run = cell.run
+        run, seconds = cell.run, self.seconds
         if cell.failure is not None:
             raise cell.failure
         self.leases[run.planned.cell.id].check()

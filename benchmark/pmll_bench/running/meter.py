@@ -22,7 +22,10 @@ from .training import Training
 
 
 class Meter:
-    """Measures one group. Create it before the group begins, and train inside its `with` block."""
+    """Measures one group. Create it before the group begins, and train inside its `with` block.
+
+    If the group trains in parts, the time is that of the part that trained last.
+    """
 
     def __init__(self, device: str) -> None:
         self.device, self.seconds = torch.device(device), 0.0
@@ -34,7 +37,7 @@ class Meter:
                 Path("/proc/self/clear_refs").write_text("5")
 
     def __enter__(self) -> None:
-        self.seconds -= time.monotonic()
+        self.seconds = -time.monotonic()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -13,6 +13,7 @@ from ..plan.planned import cell_name
 from ..store.lease import LeaseLost
 from ..store.result import TriedRate, TriedRates
 from .fitting import fit, predict
+from .parts import in_parts
 from .selection import ranking_labels
 from .train_set import hold_out
 from .training import Training
@@ -43,8 +44,12 @@ def _try_rates(cells: Sequence[Training]) -> None:
         cell.run.folder: [cell.at_rate(rate, ~validation) for rate in cell.run.recipe.rates] for cell in cells
     }
     together = [candidate for of_cell in candidates.values() for candidate in of_cell]
-    fit(together)
-    predict(together, watched)
+
+    def work(part: Sequence[Training]) -> None:
+        fit(part)
+        predict(part, watched)
+
+    in_parts(together, work, done=lambda part: None, note=cells[0].run.listener.note)
     for cell in cells:
         lost = [each.failure for each in candidates[cell.run.folder] if isinstance(each.failure, LeaseLost)]
         if lost:  # the run that took over the cell tries the rates

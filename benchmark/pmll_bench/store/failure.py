@@ -19,6 +19,7 @@ from .lease import LeaseLost
 from .records import Cause
 
 OF_A_RUN = "seed, device, recipe, save, restore, saved_steps, save_due, should_stop, report, record and after_epoch"
+ALONE = "the memory is too small for this cell alone; reduce recipe.batch (this defines a new cell)"
 ARGUMENTS = r"\(\) (takes|missing|got)"
 HINTS = (
     ("AttributeError", "'MethodRun' object has no attribute", f"the run passed to a method has {OF_A_RUN}"),
@@ -32,7 +33,9 @@ HINTS = (
         "define __init__(self, problem, settings), or __init__(self, settings) in a plain class",
     ),
     ("NotImplementedError", "", "a learner defines forward(self, features, head) and loss(self, batch, head, step)"),
-    ("OutOfMemoryError", "", "reduce recipe.batch (this defines a new cell), or use a larger GPU"),
+    ("OutOfMemoryError", "", f"{ALONE}, or use a larger GPU"),
+    ("MemoryError", "", f"{ALONE}, or use a machine with more memory"),
+    ("RuntimeError", "DefaultCPUAllocator", f"{ALONE}, or use a machine with more memory"),
 )
 """(class of the error, pattern of its message, what to do)."""
 OUT_OF_MEMORY = re.compile(

@@ -37,7 +37,7 @@ from . import ema
 from .cohorts import Cohort, cohorts_of
 from .encoded import Encoded, Views
 from .feed import Feed, Wanted, epoch_batches, in_order
-from .isolation import isolate_errors
+from .isolation import isolate_errors, result_or_error
 from .member import Member, Place, read_losses
 from .predicting import select_epoch
 from .shared_texts import shared_texts
@@ -62,18 +62,22 @@ def fit_group(learners: Sequence[AnyLearner], images: ImageSet, runs: Sequence[R
     Raises:
         Stopped: A run requested a stop; the states of all cells are saved.
     """
-    members = [Member(learner, run) for learner, run in zip(learners, runs, strict=True)]
-    if not members:
-        return []
+    placed = [result_or_error(partial(Member, *each)) for each in zip(learners, runs, strict=True)]  # on the device
+    members = [each for each in placed if isinstance(each, Member)]
+    if members:
+        _fit_all(members, images)
+    return [each.failure if isinstance(each, Member) else each for each in placed]
+
+
+def _fit_all(members: Sequence[Member], images: ImageSet) -> None:
     lead = members[0]
-    feed = Feed(images, learners, lead.recipe, lead.run.device, lead.run.seed)
+    feed = Feed(images, _learners(members), lead.recipe, lead.run.device, lead.run.seed)
     cohorts = cohorts_of(members)
     for cohort in cohorts:
         place = _fit(cohort, feed)
         if cohort is not cohorts[-1]:
             for member in _alive(cohort.members):
                 member.save(place)  # so that a stop in a later cohort does not lose this training
-    return [member.failure for member in members]
 
 
 def _fit(cohort: Cohort, feed: Feed) -> Place:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from traceback import clear_frames
 
 import torch
 from torch import Tensor, nn
@@ -53,8 +54,12 @@ class Member:
         self.unfinished = False
 
     def fail(self, error: Exception) -> None:
-        """End the training of this member."""
+        """End the training of this member and release what the others may need: their memory is the same."""
         self.failure = error
+        clear_frames(error.__traceback__)  # the activations of the step
+        self.optimizer, self.average = None, {}
+        for parameter in self.learner.parameters():
+            parameter.grad = None
 
     def begin_phase(self, saved: State | None = None) -> None:
         """Create the optimizer and the averaged weights of a phase, or restore the saved ones."""

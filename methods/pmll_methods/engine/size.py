@@ -10,6 +10,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..learners.learner import AnyLearner
+from ..recipe import Recipe
+from . import ema
 
 
 class Size(NamedTuple):
@@ -29,6 +31,20 @@ def size(learner: AnyLearner) -> Size:
     frozen = learner.problem.tower
     tower = {id(each): each.numel() for each in (frozen.parameters() if frozen is not None else ())}
     return Size(sum(trained.values()) + solved, own - copied + sum(tower.values()))
+
+
+def resident_bytes(learner: AnyLearner, recipe: Recipe) -> int:
+    """The memory that a learner occupies between two steps of training, in bytes.
+
+    These are its tensors and labels, the gradients, the state of the optimizer and the averaged weights. The
+    activations of a step come on top, but only for one learner of a group at a time.
+    """
+    trained = {id(each): each for group in learner.parameter_groups().values() for each in group}
+    copies = 1 + ({"sgd": int(recipe.momentum > 0)}.get(recipe.optimizer, 2))
+    tensors = {id(each): each for each in (*learner.parameters(), *learner.buffers())}
+    averaged = ema.averaged(learner) if recipe.ema is not None else {}
+    own = sum(each.nbytes for each in (*tensors.values(), *averaged.values(), learner.problem.labels))
+    return own + copies * sum(each.nbytes for each in trained.values())
 
 
 @torch.no_grad()

@@ -15,6 +15,7 @@ from .contract import build_learner
 from .isolation import result_or_error
 from .loop import fit_group
 from .predicting import predict_group
+from .size import resident_bytes
 
 
 class TorchMethod:
@@ -54,18 +55,39 @@ class TorchMethod:
         return scores
 
 
+class NoRoom(Exception):
+    """A learner was not trained, because those before it fill the memory."""
+
+
 def fit_methods(
-    methods: Sequence[TorchMethod], trains: Sequence[TrainSet], runs: Sequence[Run]
+    methods: Sequence[TorchMethod], trains: Sequence[TrainSet], runs: Sequence[Run], room: int | None = None
 ) -> list[Exception | None]:
-    """Build and train a group in lockstep. Returns one entry per cell: None, or the exception that ended it."""
-    learners = [
-        result_or_error(partial(method.build, train, run))
-        for method, train, run in zip(methods, trains, runs, strict=True)
-    ]
+    """Build and train a group in lockstep, as far as it fits into `room` bytes; the first learner is always trained.
+
+    Returns one entry per cell: None, or the exception that ended it.
+    """
+    learners = _built(methods, trains, runs, room)
     alive = [(learner, run) for learner, run in zip(learners, runs, strict=True) if isinstance(learner, Learner)]
     with matmul_precision(runs[0].recipe.matmul):
         fitted = iter(fit_group([learner for learner, _ in alive], trains[0], [run for _, run in alive]))
     return [next(fitted) if isinstance(learner, Learner) else learner for learner in learners]
+
+
+def _built(
+    methods: Sequence[TorchMethod], trains: Sequence[TrainSet], runs: Sequence[Run], room: int | None
+) -> list[AnyLearner | Exception]:
+    """The untrained learners; an error in place of those that cannot be built, or for which there is no room."""
+    built: list[AnyLearner | Exception] = []
+    taken, full = 0, False
+    for method, train, run in zip(methods, trains, runs, strict=True):
+        learner = NoRoom() if full else result_or_error(partial(method.build, train, run))
+        if isinstance(learner, Learner):
+            own = resident_bytes(learner, run.recipe)
+            if full := room is not None and taken > 0 and taken + own > room:
+                learner, method.learner = NoRoom(), None
+            taken += own
+        built.append(learner)
+    return built
 
 
 def predict_methods(methods: Sequence[TorchMethod], images: ImageSet, runs: Sequence[Run]) -> list[Scores | Exception]:

@@ -1,4 +1,4 @@
-"""The slots of the local launcher: the device of each, and its share of the cores."""
+"""The slots of the local launcher: the device of each, and its share of cores and memory."""
 
 from __future__ import annotations
 
@@ -37,4 +37,6 @@ def slots_here(
         slots = max(1, min(MOST, cores() // (threads or 1))) if places[0].device == "cpu" else len(places)
     share = max(1, cores() // slots)
     threads, workers = threads or share, workers or usual_workers(share)
-    return tuple(replace(places[number % len(places)], threads=threads, workers=workers) for number in range(slots))
+    memory = 1 / -(-slots // len(places))  # of its device
+    own = [replace(place, threads=threads, workers=workers, share=memory) for place in places]
+    return tuple(own[number % len(own)] for number in range(slots))

@@ -1,0 +1,149 @@
+"""Compare methods that train as one group on a frozen tower with a group for each method: CPU time, and equal scores.
+
+    python benchmark/perf/shared_tower.py prompts --batch 16 --labels 10 --rounds 3
+    python benchmark/perf/shared_tower.py losses --images 8 --rounds 3
+
+`prompts` trains four prompt methods at nine ratios on a tower of the size of CLIP RN101, `losses` ten losses for single
+positive labels on a frozen ResNet-101; both have random weights and read noise images of 448 pixels. Each group runs in
+a process of its own, since groups in one process share what a tower keeps. Loading the tower is not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pmll_bench.plan.grid import by_method
+from pmll_bench.plan.planned import Group
+from pmll_bench.plan.planning import open_dataset, plan
+from pmll_bench.plan.request import Request
+from pmll_bench.running.execution import Execution
+from pmll_bench.running.groups import run_groups
+from pmll_bench.running.listeners import Silent
+from pmll_bench.running.method_files import find_method
+from pmll_bench.store.store import Store
+from pmll_methods.settings import from_plain
+
+SIDE = 448
+SHARED = (f"recipe.resolution={SIDE}", "recipe.drop_last=false", "recipe.selection=last", "weights=random")
+
+
+@dataclass(frozen=True)
+class Case:
+    """Methods that share a tower, and how they are trained."""
+
+    methods: tuple[str, ...]
+    regime: str
+    sets: tuple[str, ...]
+
+
+CASES = {
+    "prompts": Case(
+        methods=("coop", "coop-csp", "dualcoop", "sarl"),
+        regime="partial",
+        sets=("tower=RN101", "recipe.views=hcp", "recipe.cache=false", "recipe.epochs=1"),
+    ),
+    "losses": Case(
+        methods=("an", "an-ls", "wan", "epr", "role", "ll-r", "ll-ct", "ll-cp", "hill", "splc"),
+        regime="single-positive",
+        sets=("tower=resnet101", "train_from=none", "recipe.cache=true", "recipe.epochs=5", "expected_positives=2"),
+    ),
+}
+
+
+def write_data(folder: Path, images: int, labels: int) -> Path:
+    """Write noise images with random labels, as many for training as for testing; return the CSV file."""
+    random = np.random.default_rng(0)
+    path = folder / "labels.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["path", "split", *(f"thing {number}" for number in range(labels))])
+        for number in range(2 * images):
+            Image.fromarray(random.integers(0, 256, (SIDE, SIDE, 3), np.uint8)).save(folder / f"{number}.png")
+            known = np.where(random.random(labels) < 0.3, 1, -1)
+            table.writerow([f"{number}.png", "train" if number < images else "test", *known])
+    return path
+
+
+def timed(groups: Sequence[Group], threads: int) -> tuple[float, dict[str, np.ndarray]]:
+    """CPU seconds of the groups, and the scores of each cell."""
+    seconds, scores = 0.0, {}
+    for group in groups:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+            taken, made = process.submit(carried_out, group, threads).result()
+        seconds += taken
+        scores.update(made)
+    return seconds, scores
+
+
+def carried_out(group: Group, threads: int) -> tuple[float, dict[str, np.ndarray]]:
+    """CPU seconds of one group in this process, and the scores of its cells."""
+    with tempfile.TemporaryDirectory() as folder:
+        store, execution = Store.open(Path(folder) / "store"), Execution(threads=threads)
+        execution.apply()
+        load(group, store)
+        started = time.process_time()
+        outcome = run_groups([group], store, execution, Silent(), threading.Event())
+        seconds = time.process_time() - started
+        assert len(outcome.done) == len(group.cells), outcome
+        return seconds, {result.cell_id: store.scores(result.cell_id).scores for result in store.results()}
+
+
+def load(group: Group, store: Store) -> None:
+    """Load the data set and the tower of a group, which stay loaded."""
+    first = group.cells[0]
+    open_dataset(first)
+    kind = find_method(store, first)
+    learner = kind.build(from_plain(kind.settings_class, first.settings, where="settings")).learner_class  # type: ignore[attr-defined]
+    learner.load_tower(from_plain(kind.settings_class, first.settings, where="settings"), first.recipe)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("case", choices=CASES)
+    parser.add_argument("--images", type=int, default=None, help="images per split; default: one batch")
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--labels", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    asked = parser.parse_args()
+    case = CASES[asked.case]
+    with tempfile.TemporaryDirectory() as folder:
+        data = write_data(Path(folder), asked.images or asked.batch, asked.labels)
+        sets = (*SHARED, *case.sets, f"recipe.batch={asked.batch}")
+        request = Request(methods=case.methods, datasets=(str(data),), regime=case.regime, track="paper", sets=sets)
+        together = plan(request).groups
+        compare(together, by_method(together), asked.rounds, asked.threads)
+
+
+def compare(together: Sequence[Group], apart: Sequence[Group], rounds: int, threads: int) -> None:
+    """Run both sides in turn and print their times and the gain. Raises `AssertionError` if scores differ."""
+    sides: dict[str, list[float]] = {"methods together": [], "each method alone": []}
+    for _ in range(rounds):
+        seconds, scores = timed(together, threads)
+        sides["methods together"].append(seconds)
+        seconds, others = timed(apart, threads)
+        sides["each method alone"].append(seconds)
+        assert scores.keys() == others.keys()
+        assert all(np.array_equal(scores[cell], others[cell]) for cell in scores), "scores differ"
+    print(f"{sum(len(group.cells) for group in together)} cells in {len(together)} and in {len(apart)} groups")
+    for name, values in sides.items():
+        print(f"{name}: median {statistics.median(values):.1f} s, {min(values):.1f} to {max(values):.1f}")
+    gains = [alone / shared for shared, alone in zip(*sides.values(), strict=True)]
+    print(f"gain: median {statistics.median(gains):.2f}, {min(gains):.2f} to {max(gains):.2f}; scores bit-equal")
+
+
+if __name__ == "__main__":
+    main()

@@ -140,9 +140,9 @@ def test_a_learner_and_the_loop_around_it_reach_nothing(
 ) -> None:
     predict_group, train_step = predicting.predict_group, Member.train_step
 
-    def fit(methods: Any, trains: Any, runs: Any) -> Any:
+    def fit(methods: Any, trains: Any, runs: Any, room: int | None) -> Any:
         secrets.look(methods=methods, trains=trains, runs=runs)
-        return torch_method.fit_methods(methods, trains, runs)
+        return torch_method.fit_methods(methods, trains, runs, room)
 
     def predict(learners: Any, images: Any, runs: Any) -> Any:
         secrets.look(learners=learners, images=images, runs=runs)

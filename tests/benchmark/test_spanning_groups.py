@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from pmll_bench.plan.request import Request
 from pmll_bench.running.execution import Execution
 from pmll_bench.running.groups import run_groups
 from pmll_bench.running.listeners import Silent
+from pmll_bench.running.progress import PlainListener
 from pmll_bench.store.store import Store
 from pmll_methods.recipe import Recipe
 from pmll_methods.towers.clip import load_clip
@@ -251,3 +253,16 @@ def test_each_image_passes_through_the_tower_once_for_all_methods(
     carried_out(asked.groups, tmp_path)
     sizing = 1 * len(PROMPTS)  # FLOPs are counted on one image
     assert sum(passed) == 2 * 32 + 40 + sizing  # two epochs of two whole batches, then the test images
+
+
+def test_a_large_group_has_one_line_of_progress_for_each_method() -> None:
+    [group] = groups(planned(facts("coop"), facts("sarl")))
+    stream = io.StringIO()
+    times = iter(range(0, 10_000, 10))
+    listener = PlainListener(len(group.cells), stream, lambda: next(times))
+    listener.group_started(group)
+    for planned_cell in group.cells:
+        listener.cell_progress(planned_cell, 1, 20, {"asl": 0.5})
+    lines = [line.partition(":")[0] for line in stream.getvalue().splitlines() if line.startswith("train")]
+    assert 0 < len(lines) < len(group.cells)
+    assert len(set(lines)) == len(lines)

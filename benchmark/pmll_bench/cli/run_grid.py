@@ -107,7 +107,7 @@ def _number_of_slots(planned: Plan, how: RunOptions) -> int:
     """The number of processes of the launcher local."""
     if how.slots is not None:
         return how.slots
-    from ..launch.local.pool import slots_here
+    from ..launch.local.slots import slots_here
 
     return len(slots_here(None, how.device, _threads(planned, how), how.gpus or ()))
 

@@ -31,7 +31,7 @@ from .endings import Ending, Patience, end_of_run, ending
 from .execution import Execution
 from .fitting import fit, predict
 from .listeners import Listener
-from .meter import Meter
+from .meter import Meter, own_seconds
 from .method_files import find_method
 from .outcome import Outcome
 from .parts import in_parts
@@ -132,6 +132,7 @@ class _GroupRun:
     answered: bool = True  # whether the file system has answered
     began: float = 0.0  # when the cells that train now began
     seconds: Seconds = field(init=False)  # of the cells that trained last
+    shared: float = 0.0  # of the seconds of their training, those that they share
     meter: Meter = field(init=False)
     attempts: dict[str, Attempt] = field(default_factory=dict)  # those that have not ended, by cell
     broken: StoreError | None = None  # why nothing more can be recorded
@@ -215,6 +216,7 @@ class _GroupRun:
         predict(cells, test)
         ended = time.monotonic()
         self.seconds = Seconds(train=trained - self.began, predict=ended - trained, shared_with=len(cells))
+        self.shared = max(0.0, self.seconds.train - sum(map(own_seconds, cells)))
         self.began = ended
 
     def _finish_all(self, data: Dataset, cells: Sequence[Training]) -> None:
@@ -223,7 +225,8 @@ class _GroupRun:
 
     def _finish(self, cell: Training, data: Dataset) -> None:
         """Score a cell and publish its result; raise the error of a failed cell."""
-        run, seconds = cell.run, self.seconds
+        run, count = cell.run, self.seconds.shared_with
+        seconds = self.seconds.model_copy(update={"train": count * own_seconds(cell) + self.shared})
         if cell.failure is not None:
             raise cell.failure
         self.leases[run.planned.cell.id].check()
@@ -235,7 +238,7 @@ class _GroupRun:
                 raise
             run.attempt.end("done")  # only what follows the result had failed
         del self.attempts[run.planned.cell.id]
-        self._finished(run.planned, "done", seconds.train + seconds.predict)
+        self._finished(run.planned, "done", self.seconds.train + self.seconds.predict)
 
     def _end(self, planned: Planned, error: BaseException) -> None:
         """End a cell, and its attempt if it has begun. An end that cannot be recorded is said instead."""

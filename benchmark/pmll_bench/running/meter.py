@@ -21,6 +21,11 @@ from ..store.result import Cost
 from .training import Training
 
 
+def own_seconds(cell: Training) -> float:
+    """The seconds of a cell's own steps; 0 if its method is not a `Learner`, which shares nothing."""
+    return cell.method.clock.seconds if isinstance(cell.method, TorchMethod) else 0.0
+
+
 class Meter:
     """Measures one group. Create it before the group begins, and train inside its `with` block.
 

@@ -31,7 +31,8 @@ from .listeners import Both, JsonListener
 if TYPE_CHECKING:
     from .listeners import Listener
 
-QUIET_SECONDS = 30.0  # between two plain progress lines of a cell
+QUIET_SECONDS = 30.0  # between two plain progress lines of a cell, or of a method in a large group
+LARGE = 12  # cells; a larger group has one line for each method
 
 
 def duration(seconds: float) -> str:
@@ -49,6 +50,11 @@ def duration(seconds: float) -> str:
 def total_loss(losses: Mapping[str, float]) -> str:
     """The sum of the loss terms; "" if there are none."""
     return f"loss {sum(losses.values()):.4g}" if losses else ""
+
+
+def lines_of(group: Group) -> tuple[tuple[Planned, ...], ...]:
+    """The cells that share a line of progress: those of a method in a large group, else each cell has its own."""
+    return group.rows if len(group.cells) > LARGE else tuple((planned,) for planned in group.cells)
 
 
 @dataclass
@@ -69,28 +75,31 @@ class Pace:
 
 
 class PlainListener:
-    """One line per event, at most one progress line per cell in 30 seconds; no cursor control."""
+    """One line per event, at most one progress line per cell (`lines_of`) in 30 seconds; no cursor control."""
 
     def __init__(self, cells: int, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self.cells, self.stream, self.clock = cells, stream, clock
         self.ended: Counter[str] = Counter()
         self.printed: dict[str, float] = {}
+        self.speakers: dict[str, str] = {}  # the first of the cells that share the line of each
         self.paces: dict[str, Pace] = {}
         self.together: dict[str, int] = {}  # the number of cells that share the time of each
 
     def group_started(self, group: Group) -> None:
         now = self.clock()
+        for cells in lines_of(group):
+            self.printed[cells[0].cell.id] = now
+            self.speakers |= {planned.cell.id: cells[0].cell.id for planned in cells}
         for planned in group.cells:
             self.paces[planned.cell.id] = Pace(self.clock)
-            self.printed[planned.cell.id] = now
             self.together[planned.cell.id] = len(group.cells)
         self.note(f"start  {group_name(group)}")
 
     def cell_progress(self, planned: Planned, epoch: int, epochs: int, losses: Mapping[str, float]) -> None:
-        now = self.clock()
-        if now - self.printed.get(planned.cell.id, now) < QUIET_SECONDS:
+        now, speaker = self.clock(), self.speakers.get(planned.cell.id, planned.cell.id)
+        if now - self.printed.get(speaker, now) < QUIET_SECONDS:
             return
-        self.printed[planned.cell.id] = now
+        self.printed[speaker] = now
         parts = (f"epoch {epoch}/{epochs}", total_loss(losses), self.paces[planned.cell.id].left(epoch, epochs))
         self.note(f"train  {cell_name(planned)}: {', '.join(part for part in parts if part)}")
 
@@ -105,7 +114,7 @@ class PlainListener:
 
 
 class RichListener:
-    """A bar for the grid and a line per running cell with epoch, loss and time left, for terminals."""
+    """A bar for the grid and a line per running cell (`lines_of`) with epoch, loss and time left, for terminals."""
 
     def __init__(self, cells: int, console: Console) -> None:
         self.ended: Counter[str] = Counter()
@@ -130,16 +139,18 @@ class RichListener:
         self.progress.stop()
 
     def group_started(self, group: Group) -> None:
-        for planned in group.cells:
-            name = escape(cell_name(planned))
-            self.lines[planned.cell.id] = self.progress.add_task(name, total=None, unit="epoch", text="", pace=Pace())
+        for cells in lines_of(group):
+            name = escape(cell_name(cells[0]) + (f" and {len(cells) - 1} more" if len(cells) > 1 else ""))
+            line = self.progress.add_task(name, total=None, unit="epoch", text="", pace=Pace())
+            self.lines |= {planned.cell.id: line for planned in cells}
 
     def cell_progress(self, planned: Planned, epoch: int, epochs: int, losses: Mapping[str, float]) -> None:
         self.progress.update(self.lines[planned.cell.id], completed=epoch, total=epochs, text=total_loss(losses))
 
     def cell_finished(self, planned: Planned, state: str, seconds: float) -> None:
-        if planned.cell.id in self.lines:
-            self.progress.remove_task(self.lines.pop(planned.cell.id))
+        line = self.lines.pop(planned.cell.id, None)
+        if line is not None and line not in self.lines.values():
+            self.progress.remove_task(line)
         self.ended[state] += 1
         summary = ", ".join(f"{count} {state}" for state, count in self.ended.items())
         self.progress.update(self.grid, completed=self.ended.total(), text=summary)

@@ -72,7 +72,11 @@ class ModelFile(Part):
 
 
 class Seconds(Part):
-    """Wall time in seconds of a group of `shared_with` cells."""
+    """Wall time in seconds of a group of `shared_with` cells, as if all of them took as long as this one.
+
+    Divided by `shared_with`, `train` is the time of the cell's own steps and its part of what the group shares. Methods
+    that train together thus keep their own cost. In older results, it is the time of the group.
+    """
 
     train: float
     predict: float

@@ -34,6 +34,7 @@ from torch import Tensor
 from ..learners.learner import AnyLearner, Phase, PseudoLabels, Sweep
 from ..method import ImageSet, Positions, Run, Stopped
 from . import ema
+from .clock import Clock
 from .cohorts import Cohort, cohorts_of
 from .encoded import Encoded, Views
 from .feed import Feed, Wanted, epoch_batches, in_order
@@ -50,11 +51,14 @@ class Calendar(NamedTuple):
     epochs: int
 
 
-def fit_group(learners: Sequence[AnyLearner], images: ImageSet, runs: Sequence[Run]) -> list[Exception | None]:
+def fit_group(
+    learners: Sequence[AnyLearner], images: ImageSet, runs: Sequence[Run], clocks: Sequence[Clock] | None = None
+) -> list[Exception | None]:
     """Train learners in lockstep on the same images: one seed, and recipes that agree in `Recipe.SHARED`.
 
     Every cell runs the same kernels with the same shapes as it would alone, so its result is bit-identical. A cell that
-    fails or diverges drops out without affecting the others; its exception is returned instead.
+    fails or diverges drops out without affecting the others; its exception is returned instead. `clocks` measure the
+    steps of each learner, without what the group shares.
 
     Returns:
         One entry per learner: None, or the exception that ended its training.
@@ -62,7 +66,8 @@ def fit_group(learners: Sequence[AnyLearner], images: ImageSet, runs: Sequence[R
     Raises:
         Stopped: A run requested a stop; the states of all cells are saved.
     """
-    placed = [result_or_error(partial(Member, *each)) for each in zip(learners, runs, strict=True)]  # on the device
+    given = zip(learners, runs, clocks or [Clock(run.device) for run in runs], strict=True)
+    placed = [result_or_error(partial(Member, learner, run, clock)) for learner, run, clock in given]  # on the device
     members = [each for each in placed if isinstance(each, Member)]
     if members:
         _fit_all(members, images)
@@ -138,7 +143,7 @@ def _epoch(cohort: Cohort, feed: Feed, phase: Phase, calendar: Calendar, place: 
         encoded = next(features)
         with shared_texts(_alive(members)):
             for member in _alive(members):
-                with isolate_errors(member.fail):
+                with isolate_errors(member.fail), member.clock:
                     views = {name: each.of(member.learner) for name, each in encoded.items()}
                     batch = member.batch(views, batches[step])
                     member.train_step(batch, member.phases[place.phase], here, len(batches))
@@ -207,10 +212,10 @@ def _sweep(members: Sequence[Member], feed: Feed, epoch: int) -> None:
         swept = feed(batches, (view,), epoch, partial(_learners, sharing))
         for positions, encoded in zip(batches, swept, strict=True):
             for member in _alive(sharing):
-                with isolate_errors(member.fail):
+                with isolate_errors(member.fail), member.clock:
                     _sweep_batch(member, plan, positions, encoded.of(member.learner))
         for member in _alive(sharing):
-            with isolate_errors(member.fail):
+            with isolate_errors(member.fail), member.clock:
                 member.learner.after_sweep()
 
 

@@ -15,6 +15,7 @@ from ..learners.learner import AnyLearner, Batch, Features, Phase, Step
 from ..method import MethodError, Run, State, key
 from ..recipe import Recipe
 from . import ema
+from .clock import Clock
 from .contract import check_attached, check_terms
 from .feed import autocast
 from .isolation import isolate_errors
@@ -38,6 +39,7 @@ class Member:
 
     learner: AnyLearner
     run: Run
+    clock: Clock = field(default_factory=Clock)  # measures its own steps
     failure: Exception | None = None
     phases: tuple[Phase, ...] = ()  # those of the learner, with the horizon of the recipe
     average: dict[str, Tensor] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from ..devices import matmul_precision
 from ..learners.learner import AnyLearner, Learner, Problem
 from ..method import ImageSet, Run, Scores, TrainSet, key
 from ..settings import Settings
+from .clock import Clock
 from .contract import build_learner
 from .isolation import result_or_error
 from .loop import fit_group
@@ -25,6 +26,7 @@ class TorchMethod:
         self.learner_class, self.settings = learner_class, settings
         self.name = learner_class.card.name
         self.learner: AnyLearner | None = None
+        self.clock = Clock()  # measures the steps of the learner, without what its group shares
 
     def build(self, train: TrainSet, run: Run) -> AnyLearner:
         """The untrained learner of one cell; its initial weights depend only on the seed."""
@@ -67,9 +69,13 @@ def fit_methods(
     Returns one entry per cell: None, or the exception that ended it.
     """
     learners = _built(methods, trains, runs, room)
-    alive = [(learner, run) for learner, run in zip(learners, runs, strict=True) if isinstance(learner, Learner)]
+    for method, run in zip(methods, runs, strict=True):
+        method.clock = Clock(run.device)
+    given = zip(learners, runs, methods, strict=True)
+    alive = [(learner, run, method.clock) for learner, run, method in given if isinstance(learner, Learner)]
+    clocks = [clock for _, _, clock in alive]
     with matmul_precision(runs[0].recipe.matmul):
-        fitted = iter(fit_group([learner for learner, _ in alive], trains[0], [run for _, run in alive]))
+        fitted = iter(fit_group([learner for learner, _, _ in alive], trains[0], [run for _, run, _ in alive], clocks))
     return [next(fitted) if isinstance(learner, Learner) else learner for learner in learners]
 
 

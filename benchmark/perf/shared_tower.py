@@ -1,11 +1,11 @@
 """Compare methods that train as one group on a frozen tower with a group for each method: CPU time, and equal scores.
 
-    python benchmark/perf/shared_tower.py prompts --batch 16 --labels 10 --rounds 3
-    python benchmark/perf/shared_tower.py losses --images 8 --rounds 3
+    python benchmark/perf/shared_tower.py prompts --batch 16 --labels 10 --tests 4 --rounds 3
+    python benchmark/perf/shared_tower.py losses --batch 4 --tests 4 --rounds 3
 
 `prompts` trains four prompt methods at nine ratios on a tower of the size of CLIP RN101, `losses` ten losses for single
-positive labels on a frozen ResNet-101; both have random weights and read noise images of 448 pixels. Each group runs in
-a process of its own, since groups in one process share what a tower keeps. Loading the tower is not counted.
+positive labels on a frozen ResNet-101; both have random weights and read noise images of 448 pixels. Both sides run in
+one process, in turn. What a tower keeps of images is cleared before each group, and loading it is not counted.
 """
 
 from __future__ import annotations
@@ -17,26 +17,24 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from pmll_bench.plan.grid import by_method
-from pmll_bench.plan.planned import Group
-from pmll_bench.plan.planning import open_dataset, plan
+from pmll_bench.plan.planned import Group, Planned
+from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
 from pmll_bench.running.execution import Execution
 from pmll_bench.running.groups import run_groups
 from pmll_bench.running.listeners import Silent
-from pmll_bench.running.method_files import find_method
 from pmll_bench.store.store import Store
-from pmll_methods.settings import from_plain
+from pmll_methods.towers.clip import ClipTower, load_clip
+from pmll_methods.towers.cnn import Trunk, load_trunk
 
-SIDE = 448
+SIDE, CLIP = 448, "RN101"
 SHARED = (f"recipe.resolution={SIDE}", "recipe.drop_last=false", "recipe.selection=last", "weights=random")
 
 
@@ -53,7 +51,7 @@ CASES = {
     "prompts": Case(
         methods=("coop", "coop-csp", "dualcoop", "sarl"),
         regime="partial",
-        sets=("tower=RN101", "recipe.views=hcp", "recipe.cache=false", "recipe.epochs=1"),
+        sets=(f"tower={CLIP}", "recipe.views=hcp", "recipe.cache=false", "recipe.epochs=1"),
     ),
     "losses": Case(
         methods=("an", "an-ls", "wan", "epr", "role", "ll-r", "ll-ct", "ll-cp", "hill", "splc"),
@@ -63,14 +61,14 @@ CASES = {
 }
 
 
-def write_data(folder: Path, images: int, labels: int) -> Path:
-    """Write noise images with random labels, as many for training as for testing; return the CSV file."""
+def write_data(folder: Path, images: int, tests: int, labels: int) -> Path:
+    """Write noise images with random labels; return the CSV file."""
     random = np.random.default_rng(0)
     path = folder / "labels.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["path", "split", *(f"thing {number}" for number in range(labels))])
-        for number in range(2 * images):
+        for number in range(images + tests):
             Image.fromarray(random.integers(0, 256, (SIDE, SIDE, 3), np.uint8)).save(folder / f"{number}.png")
             known = np.where(random.random(labels) < 0.3, 1, -1)
             table.writerow([f"{number}.png", "train" if number < images else "test", *known])
@@ -78,53 +76,44 @@ def write_data(folder: Path, images: int, labels: int) -> Path:
 
 
 def timed(groups: Sequence[Group], threads: int) -> tuple[float, dict[str, np.ndarray]]:
-    """CPU seconds of the groups, and the scores of each cell."""
-    seconds, scores = 0.0, {}
+    """CPU seconds of the groups, and the scores of each cell. Each group finds its tower as it was loaded."""
+    seconds = 0.0
+    scores: dict[str, np.ndarray] = {}
     for group in groups:
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-            taken, made = process.submit(carried_out, group, threads).result()
-        seconds += taken
-        scores.update(made)
+        tower_of(group.cells[0]).memory.clear()
+        with tempfile.TemporaryDirectory() as folder:
+            store = Store.open(Path(folder) / "store")
+            started = time.process_time()
+            outcome = run_groups([group], store, Execution(threads=threads), Silent(), threading.Event())
+            seconds += time.process_time() - started
+            assert len(outcome.done) == len(group.cells), outcome
+            scores |= {result.cell_id: store.scores(result.cell_id).scores for result in store.results()}
     return seconds, scores
 
 
-def carried_out(group: Group, threads: int) -> tuple[float, dict[str, np.ndarray]]:
-    """CPU seconds of one group in this process, and the scores of its cells."""
-    with tempfile.TemporaryDirectory() as folder:
-        store, execution = Store.open(Path(folder) / "store"), Execution(threads=threads)
-        execution.apply()
-        load(group, store)
-        started = time.process_time()
-        outcome = run_groups([group], store, execution, Silent(), threading.Event())
-        seconds = time.process_time() - started
-        assert len(outcome.done) == len(group.cells), outcome
-        return seconds, {result.cell_id: store.scores(result.cell_id).scores for result in store.results()}
-
-
-def load(group: Group, store: Store) -> None:
-    """Load the data set and the tower of a group, which stay loaded."""
-    first = group.cells[0]
-    open_dataset(first)
-    kind = find_method(store, first)
-    learner = kind.build(from_plain(kind.settings_class, first.settings, where="settings")).learner_class  # type: ignore[attr-defined]
-    learner.load_tower(from_plain(kind.settings_class, first.settings, where="settings"), first.recipe)
+def tower_of(planned: Planned) -> ClipTower | Trunk:
+    """The tower of a cell, which is loaded once."""
+    load = load_clip if planned.settings["tower"] == CLIP else load_trunk
+    return load(planned.settings["tower"], planned.settings["weights"])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("case", choices=CASES)
-    parser.add_argument("--images", type=int, default=None, help="images per split; default: one batch")
-    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--batch", type=int, default=8, help="training images, which are one batch")
+    parser.add_argument("--tests", type=int, default=4, help="test images")
     parser.add_argument("--labels", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args()
     case = CASES[asked.case]
     with tempfile.TemporaryDirectory() as folder:
-        data = write_data(Path(folder), asked.images or asked.batch, asked.labels)
+        data = write_data(Path(folder), asked.batch, asked.tests, asked.labels)
         sets = (*SHARED, *case.sets, f"recipe.batch={asked.batch}")
         request = Request(methods=case.methods, datasets=(str(data),), regime=case.regime, track="paper", sets=sets)
         together = plan(request).groups
+        for group in together:
+            tower_of(group.cells[0])
         compare(together, by_method(together), asked.rounds, asked.threads)
 
 

@@ -209,7 +209,7 @@ def test_the_feature_map_of_a_trunk_is_computed_once_for_all_that_read_it(monkey
     Pooled.trunk = trunk
     views = [torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)]
     expected = trunk.prefix(trunk.normalise(views[0]), None)
-    trunk.memory.__init__()  # type: ignore[misc]
+    trunk.memory.clear()
     network = trunk._frozen[None]
     counted = Counter(run=network.forward)
     monkeypatch.setattr(network, "forward", counted)

@@ -88,10 +88,13 @@ def _built(
     for method, train, run in zip(methods, trains, runs, strict=True):
         learner = NoRoom() if full else result_or_error(partial(method.build, train, run))
         if isinstance(learner, Learner):
-            own = resident_bytes(learner, run.recipe)
-            if full := room is not None and taken > 0 and taken + own > room:
+            own = result_or_error(partial(resident_bytes, learner, run.recipe))
+            if isinstance(own, Exception):
+                learner = own
+            elif full := room is not None and taken > 0 and taken + own > room:
                 learner, method.learner = NoRoom(), None
-            taken += own
+            else:
+                taken += own
         built.append(learner)
     return built
 

@@ -72,6 +72,11 @@ class Memory:
         """The result of `make` for the images, computed or cached; `network` identifies the computation."""
         return once((id(self), network), images, lambda images: self._recalled(network, images, make))
 
+    def clear(self) -> None:
+        """Drop all features."""
+        self._kept.clear()
+        self.size = 0
+
     def _recalled(self, network: Hashable, images: Tensor, make: Callable[[Tensor], Tensor]) -> Tensor:
         batch = _batch.get()
         if images.device.type != "cpu" or (batch is not None and not batch.comes_again):

@@ -89,7 +89,7 @@ class AddGcn(TrunkLearner[AddGcnSettings, None]):
     def growth(cls, settings: AddGcnSettings, recipe: Recipe) -> Growth:
         """Twelve tensors of the size of the label features; a dynamic graph per image, and a static one, with what
         training adds to them."""
-        return Growth(per_class=12 * 4 * recipe.batch * settings.width, per_square=4 * (4 * recipe.batch + 3))
+        return Growth(per_class=12 * 4 * recipe.batch * settings.width, per_square=4 * (3 * recipe.batch + 3))
 
     def forward(self, features: Float[Tensor, "b k u v"], head: None) -> Float[Tensor, "b c"]:
         return self.classifier(self.feature_map(features))

@@ -72,6 +72,15 @@ def test_pairs_of_low_rank_fit(with_classes: Callable[[int], None]) -> None:
     assert plan(of_paper("sst", sets=("pairs=low-rank",))).cells
 
 
+def test_a_smaller_batch_is_proposed_where_it_helps(with_classes: Callable[[int], None]) -> None:
+    with_classes(2_000_000)
+    with pytest.raises(ConfigError) as raised:
+        plan(of_paper("ssgrl", "role"))
+    ssgrl, role = map(str, raised.value.problems)
+    assert "; lower ssgrl.recipe.batch, or leave the method out" in ssgrl
+    assert "; leave the method out" in role
+
+
 @pytest.mark.parametrize("given", ["much", "0", "-3", "nan"])
 def test_the_limit_is_a_number_of_gb(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PMLL_MEMORY", given)

@@ -54,4 +54,6 @@ def _relief(row: MethodFacts) -> str:
     """What the user can do on the same machine."""
     if row.growth is not None and row.growth.relief:
         return f"set {row.label}.{row.growth.relief}, or leave the method out"
+    if row.growth is not None and row.growth.per_label:
+        return "leave the method out"
     return f"lower {row.label}.recipe.batch, or leave the method out"

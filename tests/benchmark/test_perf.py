@@ -8,6 +8,7 @@ import dualcoop
 import field
 import hcp_steps
 import pytest
+import shared_tower
 import text_tower
 import torchmetrics_ap
 
@@ -64,3 +65,16 @@ def test_average_precision_beside_torchmetrics(
     monkeypatch.setattr(sys, "argv", ["torchmetrics_ap.py", *size])
     torchmetrics_ap.main()
     assert "gain: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("case", ["prompts", "losses"])
+def test_methods_together_on_one_tower(
+    case: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    size = ["--tower", "tiny", "--resolution", "64", "--batch", "16", "--tests", "4", "--rounds", "1"]
+    monkeypatch.setattr(sys, "argv", ["shared_tower.py", case, *size])
+    shared_tower.main()
+    cells, groups = {"prompts": (36, 4), "losses": (10, 10)}[case]
+    printed = capsys.readouterr().out
+    assert f"{cells} cells in 1 and in {groups} groups" in printed
+    assert "scores bit-equal" in printed

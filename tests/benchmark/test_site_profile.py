@@ -11,7 +11,7 @@ from command_line import Command
 from noted_slurm import Cluster
 from pmll_bench.launch.slurm.submission.arrays import arrays_of
 from pmll_bench.launch.slurm.submission.site_profile import profile_path
-from pmll_bench.plan.grid import groups
+from pmll_bench.plan.grid import by_method, groups
 from pmll_bench.plan.job_settings import Layers, from_mapping, in_force
 from pmll_bench.plan.planned import Group
 from pmll_bench.plan.planning import plan
@@ -30,9 +30,10 @@ def profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="module")
 def rows() -> dict[str, Group]:
-    """A group of each row: two on a trained trunk, two on frozen towers."""
+    """A group of each row, as for jobs: two on a trained trunk, two on frozen towers."""
     asked = (MethodRow("bce"), MethodRow("bce", "fixed", ("train_from=none",)), MethodRow("sst"), MethodRow("dualcoop"))
-    return {each.cells[0].label: each for each in plan(Request(methods=asked, ratios=(0.5,), subset=60)).groups}
+    planned = plan(Request(methods=asked, ratios=(0.5,), subset=60))
+    return {each.cells[0].label: each for each in by_method(planned.groups)}
 
 
 def memory(layers: Layers, group: Group) -> str:

@@ -13,7 +13,7 @@ class ReadsHiddenLabels(Plain):
     """Fills in what is hidden."""
 
     def labels(self, train):
-        paths = getclosurevars(resolve(train.images.read.handle)).nonlocals["found"]
+        paths = getclosurevars(resolve(train.images.read.handle).args[0]).nonlocals["found"]
         with (paths[0].parent / "labels.csv").open(newline="") as file:
             rows = {row["path"]: row for row in csv.DictReader(file)}
         complete = [[rows[path.name][name] or 0 for name in train.classes] for path in paths]

@@ -19,10 +19,10 @@ from functools import partial
 from typing import Any
 
 import torch
-from in_turn import gains, in_turn, processor, spread, timed
+from in_turn import in_turn, processor, timed
 from torch import Tensor, nn
 from torch.nn import functional as F
-from training_step import RATIOS, Comparison, floating_point_operations, largest_difference
+from training_step import RATIOS, Comparison, floating_point_operations, largest_difference, print_steps
 
 from pmll_datasets.voc import CLASSES
 from pmll_methods.dualcoop import DualCoOp
@@ -165,12 +165,7 @@ def main() -> None:
     seconds = in_turn(sides, asked.rounds, check)
     print(f"{asked.contexts} contexts, recipe.text_batch={asked.text_batch}, {asked.classes} classes, {processor()}")
     print(f"{asked.tower} at {asked.resolution} px, {asked.batch} images, one thread")
-    for name in sides:
-        print(f"{name:>9}: {spread(seconds[name])} CPU s, {work[name] / 1e9:.0f} GFLOP")
-    for name in ("alone", "released"):
-        limit = len(ALL) * work[name] / work["group"]
-        gained = spread(gains(seconds["group"], seconds[name], times=len(ALL)))
-        print(f"nine steps {name} / group of nine: {gained}; by FLOP {limit:.3g}")
+    print_steps(seconds, work)
 
 
 if __name__ == "__main__":

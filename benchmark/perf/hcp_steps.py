@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import released_label_features as released
 import torch
-from in_turn import gains, in_turn, processor, spread, timed
+from in_turn import in_turn, processor, timed
 from torch import Tensor
-from training_step import RATIOS, Comparison, check_bit_equal, floating_point_operations, gradients
+from training_step import RATIOS, Comparison, check_bit_equal, floating_point_operations, gradients, print_steps
 
 from pmll_methods.learners.label_features import LabelFeatureLearner
 from pmll_methods.learners.learner import Batch, Step
@@ -113,12 +113,7 @@ def measure(cells: Comparison, rounds: int) -> None:
     seconds = in_turn(sides, rounds, check)
     size = f"{len(cells.classes)} classes, {cells.settings['tower']} at {cells.resolution} px"
     print(f"{cells.method}, {size}, {cells.batch} images, {processor()}")
-    for name in sides:
-        print(f"{name:>9}: {spread(seconds[name])} CPU s, {work[name] / 1e9:.0f} GFLOP")
-    for name in ("alone", "released"):
-        limit = len(ALL) * work[name] / work["group"]
-        gained = spread(gains(seconds["group"], seconds[name], times=len(ALL)))
-        print(f"nine steps {name} / group of nine: {gained}; by FLOP {limit:.3g}")
+    print_steps(seconds, work)
 
 
 def check_terms(cells: Comparison, expected: Mapping[str, Tensor]) -> None:

@@ -12,15 +12,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from in_turn import gains, spread
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from pmll_bench.models.kept import UnrecordedRun
 from pmll_methods import registry
 from pmll_methods.engine.loop import fit_group
 from pmll_methods.engine.torch_method import TorchMethod
 from pmll_methods.learners.learner import AnyLearner
-from pmll_methods.method import ImageSet, Labels, Pixels, Positions, Scores, State
-from pmll_methods.recipe import Recipe
+from pmll_methods.method import Labels, Pixels, Positions
 from pmll_methods.settings import resolve
 
 RATIOS = tuple(tenth / 10 for tenth in range(1, 10))
@@ -53,38 +54,6 @@ class Noise:
             yield rows, tuple(self.pixels[rows] for _ in views)
 
 
-@dataclass
-class Unsaved:
-    """A run that keeps nothing."""
-
-    recipe: Recipe
-    seed: int = 0
-    device: str = "cpu"
-
-    def save(self, state: State, step: int = 0) -> None: ...
-
-    def restore(self, step: int | None = None) -> State | None:
-        return None
-
-    def saved_steps(self) -> tuple[int, ...]:
-        return ()
-
-    def save_due(self) -> bool:
-        return False
-
-    def should_stop(self) -> bool:
-        return False
-
-    def report(self, epoch: int, epochs: int, losses: Mapping[str, float]) -> None: ...
-
-    def record(self, name: str, positions: Positions, values: np.ndarray) -> None: ...
-
-    def after_epoch(self, epoch: int, predict: Callable[[ImageSet], Scores]) -> None: ...
-
-    def wants(self, epoch: int, predict: Callable[[ImageSet], Scores], scores: Scores | None = None) -> ImageSet | None:
-        return None
-
-
 @dataclass(frozen=True)
 class Comparison:
     """The cells of one method at nine ratios, which differ in their masks alone."""
@@ -98,7 +67,7 @@ class Comparison:
     recipe: Mapping[str, Any] = field(default_factory=dict)  # fields that differ from the paper's
 
     @cached_property
-    def cells(self) -> list[tuple[TorchMethod, Noise, Unsaved]]:
+    def cells(self) -> list[tuple[TorchMethod, Noise, UnrecordedRun]]:
         """One cell per ratio: its method, its masked training images and its run."""
         kind = registry.find(self.method)
         sizes = {"resolution": self.resolution, "batch": self.batch, "epochs": 1, **self.recipe}
@@ -109,7 +78,8 @@ class Comparison:
         labels = np.where(random.random((self.batch, len(self.classes))) < 0.3, 1, -1).astype(np.int8)
         kept = random.random(labels.shape)
         trains = [Noise(pixels, np.where(kept < ratio, labels, 0).astype(np.int8), self.classes) for ratio in RATIOS]
-        return [(TorchMethod(kind.cls, settings), train, Unsaved(recipe)) for train in trains]
+        run = UnrecordedRun(seed=0, recipe=recipe, device="cpu")
+        return [(TorchMethod(kind.cls, settings), train, run) for train in trains]
 
     def learners(self, cells: Sequence[int]) -> list[AnyLearner]:
         """Untrained learners of these cells. Their tower forgets images, so that each step encodes them."""
@@ -131,6 +101,16 @@ def floating_point_operations(call: Callable[[], object]) -> float:
     with FlopCounterMode(display=False) as counter:
         call()
     return float(counter.get_total_flops())
+
+
+def print_steps(seconds: Mapping[str, Sequence[float]], work: Mapping[str, float]) -> None:
+    """Print what a step of `group`, `alone` and `released` takes, and what the group gains over nine of the others."""
+    for name, taken in seconds.items():
+        print(f"{name:>9}: {spread(taken)} CPU s, {work[name] / 1e9:.0f} GFLOP")
+    for name in ("alone", "released"):
+        limit = len(RATIOS) * work[name] / work["group"]
+        gained = spread(gains(seconds["group"], seconds[name], times=len(RATIOS)))
+        print(f"nine steps {name} / group of nine: {gained}; by FLOP {limit:.3g}")
 
 
 def gradients(learner: AnyLearner) -> dict[str, Tensor]:

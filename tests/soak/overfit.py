@@ -11,20 +11,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 
 from pmll_bench.errors import ConfigError
 from pmll_bench.metrics import average_precision, mean_ap
+from pmll_bench.models.kept import UnrecordedRun
 from pmll_bench.plan.request import MethodRow, Request
 from pmll_datasets.dataset import Images, load
 from pmll_datasets.loader import ImageSet, TrainSet
 from pmll_methods import registry
-from pmll_methods.method import REGISTRY, MethodError, Positions, Scores, State
-from pmll_methods.method import ImageSet as AnyImages
+from pmll_methods.method import REGISTRY, MethodError
 from pmll_methods.recipe import Recipe
 from pmll_methods.registry import Kind
 from pmll_methods.settings import Settings, resolve
@@ -64,36 +63,14 @@ HELPED: Mapping[str, Given] = {
 """Methods that know a class by its name and share what they train among classes, each tried without and with help."""
 
 
-@dataclass
-class Alone:
-    """A `Run` that keeps nothing and never stops; it notes how many epochs were done."""
+@dataclass(frozen=True)
+class Alone(UnrecordedRun):
+    """A run that notes the epochs that were done."""
 
-    recipe: Recipe
-    seed: int = 0
-    device: str = "cpu"
-    epochs: int = 0
-
-    def save(self, state: State, step: int = 0) -> None: ...
-
-    def restore(self, step: int | None = None) -> State | None:
-        return None
-
-    def saved_steps(self) -> tuple[int, ...]:
-        return ()
-
-    def save_due(self) -> bool:
-        return False
-
-    def should_stop(self) -> bool:
-        return False
+    epochs: list[int] = field(default_factory=list)
 
     def report(self, epoch: int, epochs: int, losses: Mapping[str, float]) -> None:
-        self.epochs = epoch
-
-    def record(self, name: str, positions: Positions, values: np.ndarray) -> None: ...
-
-    def after_epoch(self, epoch: int, predict: Callable[[AnyImages], Scores]) -> None: ...
-    def wants(self, epoch: int, predict: Callable[[AnyImages], Scores], scores: Scores | None = None) -> None: ...
+        self.epochs.append(epoch)
 
 
 @dataclass(frozen=True)
@@ -109,10 +86,10 @@ class Fit:
 
     def train(self, data: TrainSet) -> tuple[float, int]:
         """mAP on the training images, and the epochs that were done."""
-        run, method = Alone(self.recipe), self.kind.build(self.settings)
+        run, method = Alone(seed=0, recipe=self.recipe, device="cpu"), self.kind.build(self.settings)
         method.fit(data, run)
         scores = method.predict(ImageSet(data.images, data.workers), run)
-        return mean_ap(average_precision(scores, data.labels)), run.epochs
+        return mean_ap(average_precision(scores, data.labels)), max(run.epochs, default=0)
 
     def row(self, reached: float, epochs: int) -> str:
         """The row of the Markdown table."""

@@ -31,8 +31,8 @@ AGAIN = "run the same command again with --keep-model: the cell is trained again
 
 
 @dataclass(frozen=True)
-class PredictionRun:
-    """The `Run` of a method that only predicts: nothing is saved, reported or recorded."""
+class UnrecordedRun:
+    """A `Run` that saves, reports and records nothing and never stops: for predictions and measurements."""
 
     seed: int
     recipe: Recipe
@@ -64,7 +64,7 @@ class KeptModel:
     """
 
     method: TorchMethod
-    run: PredictionRun
+    run: UnrecordedRun
     result: Result
     logits: bool
     uses_labels: bool
@@ -129,7 +129,7 @@ def open_model(folder: CellFolder, *, device: str = "cpu") -> KeptModel:
     recipe = planned.recipe
     if result.tried_rates is not None:
         recipe = recipe.at(lr=result.tried_rates.best.rate)
-    run = PredictionRun(planned.cell.seed, recipe, device)
+    run = UnrecordedRun(planned.cell.seed, recipe, device)
     return KeptModel(_fitted(planned, kind, stored, run, folder), run, result, kind.card.logits, kind.card.uses_labels)
 
 
@@ -157,7 +157,7 @@ def _stored(folder: CellFolder, file: ModelFile) -> StoredModel:
 
 
 def _fitted(
-    planned: Planned, kind: registry.Kind, stored: StoredModel, run: PredictionRun, folder: CellFolder
+    planned: Planned, kind: registry.Kind, stored: StoredModel, run: UnrecordedRun, folder: CellFolder
 ) -> TorchMethod:
     """The method with the stored state, in evaluation mode."""
     method = kind.build(from_plain(kind.settings_class, planned.settings, where="settings"))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import cast
 
 import torch
 from torch import Tensor
 
+from .. import devices
 from .learner import Features, FeaturesT
 
 
@@ -18,7 +20,8 @@ def take(features: Features, rows: Tensor) -> Features:
 
 def to_device(features: Features, device: str) -> Features:
     """The features on `device`."""
-    return features.to(device) if isinstance(features, Tensor) else tuple(part.to(device) for part in features)
+    move = partial(devices.to_device, device=device)
+    return move(features) if isinstance(features, Tensor) else tuple(map(move, features))
 
 
 def join(parts: Sequence[FeaturesT]) -> FeaturesT:

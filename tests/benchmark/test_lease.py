@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -198,6 +199,43 @@ def test_an_empty_lease_file_of_a_crash_is_taken_over_when_old(path: Path) -> No
     os.utime(path, (time.time() - 301,) * 2)
     with Lease(path):
         assert is_held(path)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from pmll_bench.store.lease import Lease
+write = os.write
+def killed(file, content):
+    write(file, bytes(content)[:int(sys.argv[2])])
+    os.kill(os.getpid(), signal.SIGKILL)
+os.write = killed
+Lease(Path(sys.argv[1])).__enter__()
+"""
+
+
+@pytest.mark.parametrize("written", [0, 30], ids=["nothing", "a part"])
+def test_a_process_killed_before_it_wrote_its_name_is_followed_within_seconds(
+    path: Path, written: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "NAMELESS", 0.5)
+    ended = subprocess.run([sys.executable, "-c", KILLED, str(path), str(written)], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert path.stat().st_size == written
+    with Lease(path):
+        assert is_held(path)
+
+
+def test_a_process_that_is_slow_to_write_its_name_keeps_its_lease(path: Path) -> None:
+    foreign(path, age=0)
+    content = path.read_text()
+    path.write_text("")
+    slow = threading.Timer(0.5, path.write_text, [content])
+    slow.start()
+    with pytest.raises(LeaseHeld), Lease(path):
+        pass
+    slow.join()
+    assert path.read_text() == content
 
 
 def test_a_process_counts_as_dead_after_five_minutes_without_a_heartbeat() -> None:

@@ -6,8 +6,8 @@
 
 Victims are runs in one process, cluster jobs, submissions, `status`, `prune --yes`, the local pool and its slots. Up to
 two work on the store at once. Most are forks of this process, which has loaded the libraries already. A victim dies at
-a random moment or inside its k-th write, which then leaves a half-written file. After some kills the grid is completed
-by one ordinary run and compared with an unbroken one.
+a random moment or inside its k-th write, which then leaves a half-written file. After a few kills the grid is completed
+by one ordinary run, which starts at once, and compared with an unbroken one.
 
 Ends with 0 if every cell has one result that never changed once it was published, with the scores, metrics, history and
 pseudo-labels of the unbroken run, and if `prune` leaves the files of the winning attempts and no other.
@@ -49,7 +49,7 @@ from pmll_errors import counted
 from soak.kill_nine import differences
 
 GRID = ("--methods", "bce", "linear-probe", "--ratios", "0.1", "0.5", "0.9", "--seeds", "0", "1", "--subset", "60")
-PER_STORE = 20  # kills before a grid is completed and compared
+PER_STORE = 5  # kills before a grid is completed and compared
 LATEST_WRITE = 60  # the last write at which a victim may die
 LONGEST = 3.0  # seconds until a victim that dies at some moment is killed
 WRITES = ("fsync", "link", "replace", "rename", "unlink", "mkdir")
@@ -168,10 +168,12 @@ class Broken:
         end = time.monotonic() + (10 * LONGEST if at_write else seconds)
         while time.monotonic() < end and not has_ended(victim):
             time.sleep(0.01)
-        slots = children(victim)
-        if kind == "slot" and slots:
+        if kind == "slot" and (slots := children(victim)):
             os.kill(self.moments.choice(slots), signal.SIGKILL)
             time.sleep(LONGEST * self.moments.random())
+        with suppress(ProcessLookupError):
+            os.kill(victim, signal.SIGSTOP)  # it starts no further slot
+        slots = children(victim)
         died = killed(victim)
         for slot in slots:  # they notice that their parent is gone
             until_gone(slot)
@@ -234,7 +236,8 @@ def completed(root: Path, log: Path) -> Store:
     run = fork(lambda: bench("run", "--root", str(root), "--threads", "1", *GRID), log)
     _, status = os.waitpid(run, 0)
     if os.waitstatus_to_exitcode(status) != 0:
-        sys.exit(f"the run that completes the grid failed; see {log}")
+        end = "".join(log.read_text().splitlines(keepends=True)[-50:])
+        sys.exit(f"the run that completes the grid failed. The end of {log}:\n{end}")
     return Store.open(root, create=False)
 
 

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 DURATION = 300.0  # seconds without a heartbeat before others take over; network file systems show changes late
 HEARTBEAT = 60.0
-
+NAMELESS = 5.0  # seconds after which a lease that does not name its process is that of one killed while it took it
 
 INITIAL_NAMESPACE = 0xEFFFFFFC  # the inode of Linux's first namespace of process ids
 
@@ -81,7 +81,11 @@ class Lease:
         return self
 
     def _take(self) -> None:
-        # filelock would wait to see whether another lease still changes. Its age decides without waiting.
+        # filelock would wait to see whether another lease still changes. Its age decides without waiting. Of a lease
+        # without a name, filelock cannot tell that its process is dead.
+        while _is_nameless(self.path):
+            time.sleep(0.1)
+            _remove_expired(self.path, NAMELESS)
         _remove_expired(self.path, self.duration)
         try:
             self._lock.acquire()
@@ -128,6 +132,15 @@ def is_held(path: Path, *, duration: float | None = None, clock: Callable[[], fl
         return False
     owner = SoftFileLease(path).owner
     return owner is not None and not (_is_here(owner.hostname) and _is_dead(owner.pid))
+
+
+def _is_nameless(path: Path) -> bool:
+    """Whether a process has created the lease and not yet written its name, or only a part of it."""
+    try:
+        path.read_bytes()
+    except OSError:  # there is no lease, or it may not be read
+        return False
+    return SoftFileLease(path).owner is None
 
 
 def _remove_expired(path: Path, duration: float) -> None:

@@ -13,7 +13,7 @@ import pytest
 from torch import Tensor
 
 from command_line import Command
-from pmll_bench.plan.grid import by_method, expand, groups, spread
+from pmll_bench.plan.grid import by_method, expand, groups, longest_first, spread
 from pmll_bench.plan.planned import DataFacts, Group, MethodFacts, Planned, group_name
 from pmll_bench.plan.planning import plan
 from pmll_bench.plan.request import Request
@@ -137,6 +137,29 @@ def test_a_group_that_is_longer_than_the_share_of_a_process_is_split() -> None:
     small = [facts(f"s{number}", settings={}, recipe=RECIPE.at(epochs=1)) for number in range(3)]
     large = [facts(name) for name in ("coop", "coop-csp", "dualcoop", "sarl")]
     assert sorted(len(group.rows) for group in spread(groups(planned(*small, *large)), 2)) == [1, 1, 1, 2, 2]
+
+
+CACHED = RECIPE.at(cache=True)
+
+
+@pytest.mark.parametrize(
+    ("processes", "expected"),
+    [(1, [18]), (2, [5, 4, 3, 2, 1, 1, 1, 1]), (4, [3, 2, 2, 2, 2, *[1] * 7]), (9, [1] * 18)],
+)
+def test_methods_with_cached_features_are_split_into_ever_shorter_groups(processes: int, expected: list[int]) -> None:
+    whole = groups(planned(*(facts(f"m{number}", target="coop", recipe=CACHED) for number in range(18))))
+    split = spread(whole, processes)
+    assert sorted((len(group.rows) for group in split), reverse=True) == expected
+    assert {each.cell.id for group in split for each in group.cells} == {each.cell.id for each in whole[0].cells}
+
+
+def test_a_process_never_waits_long_for_a_group_that_costs_more_than_it_seemed() -> None:
+    methods = [facts(f"m{number}", target="coop", recipe=CACHED) for number in range(18)]
+    dear = {"m3": 3.0, "m11": 2.0, "m17": 3.0}  # what they cost in fact, beside 1 for the others
+    busy = [0.0, 0.0]
+    for group in longest_first(spread(groups(planned(*methods)), 2)):
+        busy[busy.index(min(busy))] += sum(dear.get(label, 1.0) for label in labels(group))
+    assert max(busy) <= 1.15 * sum(busy) / 2
 
 
 def test_names_of_many_methods_are_counted() -> None:

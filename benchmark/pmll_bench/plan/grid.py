@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
@@ -85,33 +86,57 @@ def by_method(found: Iterable[Group]) -> tuple[Group, ...]:
 def spread(found: Iterable[Group], processes: int) -> tuple[Group, ...]:
     """The groups for several processes, which should all have work until the end.
 
-    A group of several methods is split in two while there are fewer groups than processes, or while it is much longer
-    than the share of one process in all the work. It is not split further, because its methods share work.
+    Methods with cached features share one pass over the images, so their groups are split into short ones. Another
+    group of several methods shares work in each epoch. It is split in two while there are fewer groups than processes,
+    or while it is much longer than the share of one process in all the work.
     """
-    split = list(found)
-    while processes > 1 and (spanning := [group for group in split if len(group.rows) > 1]):
+    if processes == 1:
+        return _in_turn(found)
+    split = [piece for group in found for piece in (_pieces(group, processes) if _is_cached(group) else [group])]
+    while spanning := [group for group in split if len(group.rows) > 1 and not _is_cached(group)]:
         longest = max(spanning, key=_cost)
         share = sum(map(_cost, split)) / processes
         if _cost(longest) <= MUCH_LONGER * share and len(split) >= processes:
             break
         rows = longest.rows
-        halves = rows[: len(rows) // 2], rows[len(rows) // 2 :]
         split.remove(longest)
-        split += [Group(tuple(itertools.chain(*half))) for half in halves]
+        split += [_joined(rows[: len(rows) // 2]), _joined(rows[len(rows) // 2 :])]
     return _in_turn(split)
 
 
+def _is_cached(group: Group) -> bool:
+    return group.cells[0].recipe.cache
+
+
+def _pieces(group: Group, processes: int) -> Iterator[Group]:
+    """Half of what a process would get of the methods that are left, again and again.
+
+    What a method costs is known only roughly. The last pieces have one method, so that no process waits long.
+    """
+    rows = list(group.rows)
+    while rows:
+        count = math.ceil(len(rows) / (2 * processes))
+        yield _joined(rows[:count])
+        del rows[:count]
+
+
+def _joined(rows: Iterable[tuple[Planned, ...]]) -> Group:
+    return Group(tuple(itertools.chain(*rows)))
+
+
 def longest_first(found: Iterable[Group]) -> list[Group]:
-    """The order of groups for several processes: one of each row, so that failures show early, then the longest.
+    """The order of groups for several processes: of rows with several groups one each, so that failures show early,
+    then the longest.
 
     No process is thus left with a long group while the others have nothing to do. `found` is in the order of `groups`.
     """
+    every = [(group, {(planned.cell.dataset, planned.label) for planned in group.cells}) for group in found]
+    times = Counter(row for _, rows in every for row in rows)
     seen: set[tuple[str, str]] = set()
     first: list[Group] = []
     others: list[Group] = []
-    for group in found:
-        rows = {(planned.cell.dataset, planned.label) for planned in group.cells}
-        (others if rows <= seen else first).append(group)
+    for group, rows in every:
+        (first if any(times[row] > 1 for row in rows - seen) else others).append(group)
         seen |= rows
     return [*first, *sorted(others, key=_cost, reverse=True)]
 

@@ -89,7 +89,8 @@ def slurm(session: nox.Session) -> None:
     if shutil.which("slurmctld") is None:
         session.skip(f"Slurm is not installed (Debian packages: {', '.join(SLURM)})")
     several = ("-n", "10", "--dist", "loadfile")  # most of the time, jobs are waited for
-    session.run(sys.executable, "-m", "pytest", *several, "-m", "slurm", "tests/slurm", *session.posargs)
+    patient = ("--timeout", "1200")  # ten clusters start at once: on a slow machine, submitting took five minutes
+    session.run(sys.executable, "-m", "pytest", *several, *patient, "-m", "slurm", "tests/slurm", *session.posargs)
 
 
 @nox.session(venv_backend="none")

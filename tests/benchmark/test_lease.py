@@ -242,6 +242,10 @@ def test_a_process_counts_as_dead_after_five_minutes_without_a_heartbeat() -> No
     assert (DURATION, HEARTBEAT) == (300, 60)
 
 
+def test_a_lease_without_a_name_counts_as_that_of_a_killed_process_after_five_seconds() -> None:
+    assert leases.NAMELESS == 5
+
+
 def test_a_process_of_another_user_holds_its_lease_and_is_sent_no_signal(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol
 
+import numpy as np
+from jaxtyping import UInt8
 from PIL import Image
 from PIL.Image import Resampling
 
 from .errors import unknown
-
-Resize: TypeAlias = Callable[[Image.Image, tuple[int, int], Resampling], Image.Image]
-"""Resizes an RGB image to (width, height) with an antialiased filter: bicubic or bilinear."""
 
 PILLOW, TORCHVISION = "pillow", "torchvision"
 LIBRARIES = (PILLOW, TORCHVISION)
@@ -37,18 +35,44 @@ class Rendering:
             if library not in LIBRARIES:
                 raise unknown("library", library, LIBRARIES)
 
-    def resizer(self) -> Resize:
-        """The function that resizes."""
+    def resizer(self) -> Resizer:
+        """The resize of the chosen library."""
         if self.resize == PILLOW:
-            return pillow_resize
-        from .torch_pixels import resize
+            return PillowResizer()
+        from .torch_pixels import TorchResizer
 
-        return resize
+        return TorchResizer()
+
+
+class Resizer(Protocol):
+    """Resizes RGB images to (width, height) with an antialiased filter: bicubic or bilinear."""
+
+    def image(self, image: Image.Image, size: tuple[int, int], resampling: Resampling) -> Image.Image:
+        """A resized image, from which a view goes on."""
+        ...
+
+    def planes(
+        self, pixels: UInt8[np.ndarray, "h w 3"], size: tuple[int, int], resampling: Resampling
+    ) -> UInt8[np.ndarray, "3 u v"]:
+        """The same pixels in the layout of a batch, for a view that only resizes."""
+        ...
+
+
+class PillowResizer:
+    """Pillow's resize, which antialiases."""
+
+    def image(self, image: Image.Image, size: tuple[int, int], resampling: Resampling) -> Image.Image:
+        return image.resize(size, resampling)
+
+    def planes(
+        self, pixels: UInt8[np.ndarray, "h w 3"], size: tuple[int, int], resampling: Resampling
+    ) -> UInt8[np.ndarray, "3 u v"]:
+        return as_planes(self.image(Image.fromarray(pixels), size, resampling))
+
+
+def as_planes(image: Image.Image) -> UInt8[np.ndarray, "3 h w"]:
+    """The pixels of an RGB image, channel by channel."""
+    return np.asarray(image).transpose(2, 0, 1).copy()
 
 
 BY_PILLOW = Rendering()
-
-
-def pillow_resize(image: Image.Image, size: tuple[int, int], resampling: Resampling) -> Image.Image:
-    """Pillow's resize, which antialiases."""
-    return image.resize(size, resampling)

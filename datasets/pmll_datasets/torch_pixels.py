@@ -43,13 +43,23 @@ def _decoder() -> Callable[..., torch.Tensor]:
     return partial(decode_jpeg, mode=ImageReadMode.RGB)
 
 
-def resize(image: Image.Image, size: tuple[int, int], resampling: Resampling) -> Image.Image:
-    """Resize an RGB image to (width, height) in 8-bit arithmetic, about three times as fast as Pillow.
+class TorchResizer:
+    """Torchvision's antialiased resize in 8-bit arithmetic, which takes a quarter of Pillow's time.
 
     On 1,468 photographs, levels differ from Pillow's by at most 2 (of 255) at 448 px. At 224 px, the bilinear filter
     differs by 1; the bicubic one by 0.003 on average and at most 16, in images whose sides are just above 224.
     """
-    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]  # channels last, the layout of the fast kernel
-    width, height = size
-    resized = torch.nn.functional.interpolate(pixels, (height, width), mode=MODES[resampling], antialias=True)
-    return Image.merge("RGB", [Image.fromarray(channel) for channel in resized[0].numpy()])  # it comes as planes
+
+    def image(self, image: Image.Image, size: tuple[int, int], resampling: Resampling) -> Image.Image:
+        planes = self.planes(np.asarray(image), size, resampling)
+        return Image.merge("RGB", [Image.fromarray(channel) for channel in planes])
+
+    def planes(
+        self, pixels: UInt8[np.ndarray, "h w 3"], size: tuple[int, int], resampling: Resampling
+    ) -> UInt8[np.ndarray, "3 u v"]:
+        writable = pixels if pixels.flags.writeable else pixels.copy()  # torch warns of arrays that are not
+        image = torch.from_numpy(writable).permute(2, 0, 1)[None]  # channels last, the layout of the fast kernel
+        width, height = size
+        resized = torch.nn.functional.interpolate(image, (height, width), mode=MODES[resampling], antialias=True)
+        planes: UInt8[np.ndarray, "3 u v"] = resized[0].numpy()
+        return planes

@@ -7,6 +7,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -16,7 +17,7 @@ from PIL.Image import Resampling
 
 from .augment import cutout, rand_augment, rand_augment_fixmatch
 from .errors import DataError, unknown
-from .rendering import Resize, pillow_resize
+from .rendering import BY_PILLOW, Rendering, Resizer, as_planes
 
 BICUBIC, BILINEAR = Resampling.BICUBIC, Resampling.BILINEAR
 HCP_CROPS = (512, 448, 384, 320, 256)  # crop sizes at resolution 448, from an image of 512 x 512
@@ -30,11 +31,16 @@ class Output:
     """The resolution of a view, and how images are resized."""
 
     resolution: int
-    resize: Resize
+    resizer: Resizer
+
+    @property
+    def square(self) -> tuple[int, int]:
+        """Width and height of the view."""
+        return self.resolution, self.resolution
 
     def squash(self, image: Image.Image, resampling: Resampling) -> Image.Image:
         """Resize to the square of the view, without keeping the aspect ratio."""
-        return self.resize(image, (self.resolution, self.resolution), resampling)
+        return self.resizer.image(image, self.square, resampling)
 
 
 Transform: TypeAlias = Callable[[Image.Image, Output, np.random.Generator], Image.Image]
@@ -42,11 +48,15 @@ Transform: TypeAlias = Callable[[Image.Image, Output, np.random.Generator], Imag
 
 @dataclass(frozen=True)
 class ViewStep:
-    """One step of a view. `fixed` steps are deterministic; `sizes` steps resize to the requested resolution."""
+    """One step of a view. `fixed` steps are deterministic; `sizes` steps resize to the requested resolution.
+
+    `squashes` is the filter of a step that only resizes the whole image to the square of the view.
+    """
 
     transform: Transform
     fixed: bool = False
     sizes: bool = True
+    squashes: Resampling | None = None
 
 
 @dataclass(frozen=True)
@@ -91,26 +101,29 @@ def render(
     view: View,
     resolution: int,
     generator: np.random.Generator,
-    resize: Resize = pillow_resize,
+    rendering: Rendering = BY_PILLOW,
 ) -> UInt8[np.ndarray, "3 r r"]:
     """Apply a view to an RGB image. Towers normalise, so the pixels stay uint8."""
-    image, output = Image.fromarray(pixels), Output(resolution, resize)
+    output = Output(resolution, rendering.resizer())
+    match view.steps:
+        case (ViewStep(squashes=Resampling() as resampling),):  # no copies to and from the layout of Pillow
+            return output.resizer.planes(pixels, output.square, resampling)
+    image = Image.fromarray(pixels)
     for step in view.steps:
         image = step.transform(image, output, generator)
-    return np.asarray(image).transpose(2, 0, 1).copy()
+    return as_planes(image)
 
 
 def _crop(image: Image.Image, left: int, top: int, width: int, height: int) -> Image.Image:
     return image.crop((left, top, left + width, top + height))
 
 
-def _squash(image: Image.Image, output: Output, _: np.random.Generator) -> Image.Image:
-    return output.squash(image, BICUBIC)
+def _squash(image: Image.Image, output: Output, _: np.random.Generator, resampling: Resampling) -> Image.Image:
+    return output.squash(image, resampling)
 
 
-def _bilinear(image: Image.Image, output: Output, _: np.random.Generator) -> Image.Image:
-    """As `squash`, but bilinear: the default filter, which most released code uses."""
-    return output.squash(image, BILINEAR)
+def _squashing(resampling: Resampling) -> ViewStep:
+    return ViewStep(partial(_squash, resampling=resampling), fixed=True, squashes=resampling)
 
 
 def _centre(image: Image.Image, output: Output, _: np.random.Generator) -> Image.Image:
@@ -126,7 +139,7 @@ def _centre_bilinear(image: Image.Image, output: Output, _: np.random.Generator)
 def _middle(image: Image.Image, output: Output, resampling: Resampling) -> Image.Image:
     resolution, shorter = output.resolution, min(image.size)
     width, height = (resolution * side // shorter for side in image.size)
-    resized = output.resize(image, (width, height), resampling)
+    resized = output.resizer.image(image, (width, height), resampling)
     return _crop(resized, round((width - resolution) / 2), round((height - resolution) / 2), resolution, resolution)
 
 
@@ -144,7 +157,7 @@ def _hcp(image: Image.Image, output: Output, generator: np.random.Generator) -> 
     side, *_ = sides = [round(crop * output.resolution / 448) for crop in HCP_CROPS]
     crop = sides[generator.integers(len(sides))]
     left, top = (int(place) for place in generator.integers(side - crop + 1, size=2))
-    cropped = _crop(output.resize(image, (side, side), BICUBIC), left, top, crop, crop)
+    cropped = _crop(output.resizer.image(image, (side, side), BICUBIC), left, top, crop, crop)
     return _flip(output.squash(cropped, BICUBIC), output, generator)
 
 
@@ -163,7 +176,7 @@ def _multi_scale(image: Image.Image, output: Output, generator: np.random.Genera
 def _oversize(image: Image.Image, output: Output, _: np.random.Generator) -> Image.Image:
     """Resize to a square 64 pixels larger than the resolution, from which ADD-GCN's released code crops."""
     side = output.resolution + 64
-    return output.resize(image, (side, side), BILINEAR)
+    return output.resizer.image(image, (side, side), BILINEAR)
 
 
 def _randaugment(image: Image.Image, _: Output, generator: np.random.Generator) -> Image.Image:
@@ -214,8 +227,8 @@ def _random_crop(image: Image.Image, generator: np.random.Generator) -> Image.Im
 
 # A step whose pixels change gets a new version in `view_rules`.
 STEPS: Mapping[str, ViewStep] = {
-    "squash": ViewStep(_squash, fixed=True),
-    "bilinear": ViewStep(_bilinear, fixed=True),
+    "squash": _squashing(BICUBIC),
+    "bilinear": _squashing(BILINEAR),  # the default filter, which most released code uses
     "centre": ViewStep(_centre, fixed=True),
     "centre-bilinear": ViewStep(_centre_bilinear, fixed=True),
     "flip": ViewStep(_flip, sizes=False),

@@ -170,3 +170,18 @@ def test_views_are_made_without_torch_unless_it_is_asked_for() -> None:
         "assert not {'torch', 'torchvision'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("rendering", [FAST, Rendering()])
+@pytest.mark.parametrize("view", ["squash", "bilinear"])
+def test_a_view_that_only_resizes_has_the_pixels_of_one_that_goes_on(view: str, rendering: Rendering) -> None:
+    images = own_images([np.asarray(drawing())])
+    alone, mirrored = views_of(images, rendering, view, 112), set()
+    for epoch in range(9):
+        ((_, (flipped,)),) = ImageSet(images, 0, rendering).batches(
+            [np.array([0])], (f"{view}+flip",), 112, epoch=epoch
+        )
+        same = np.array_equal(flipped, alone)
+        assert same or np.array_equal(flipped[..., ::-1], alone)
+        mirrored.add(same)
+    assert mirrored == {True, False}

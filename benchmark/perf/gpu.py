@@ -222,6 +222,7 @@ STEPS = {
     "defaults": Changes({}),
     "losses read in every step": Changes({}, every_step_read),
     "images copied in turn": Changes({}, copied_in_turn),
+    "`recipe.text_batch=joint`": Changes({"text_batch": "joint"}),
     "`recipe.text_batch=group`": Changes({"text_batch": "group"}),
     "… and `recipe.matmul=high`": Changes({"text_batch": "group", "matmul": "high"}),
     "… and `recipe.text_precision=bf16`": Changes({"text_batch": "group", "text_precision": "bf16"}),

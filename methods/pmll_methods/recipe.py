@@ -21,7 +21,9 @@ class Recipe:
     labels are masked like those of the other images. `rates` replaces `lr`: each rate is tried without the held-out
     images, and the rate with the best score on them is used to train on all images. `decode` and `resize` are the
     libraries that make the pixels (`pmll_datasets.rendering`); torchvision's are faster, and its resize rounds
-    differently.
+    differently. `text_batch` says which prompts the text tower multiplies at once. `cell`: those of a cell, rounded as
+    by `nn.MultiheadAttention`, which is slow for two prompts. `joint`: those of a cell in one product. `group`: those
+    of all cells of a group, whose last digits then depend on the group.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}  # otherwise unknown fields would be dropped
@@ -78,7 +80,7 @@ class Recipe:
     resize: Literal["pillow", "torchvision"] = "pillow"
     matmul: Literal["highest", "high"] = "highest"  # high: TF32 in the float32 matrix products of a GPU
     text_precision: Literal["fp32", "bf16"] = "fp32"  # of the frozen text tower, whatever `precision` is
-    text_batch: Literal["cell", "group"] = "cell"  # group: one call encodes the prompts of all cells of a group
+    text_batch: Literal["cell", "joint", "group"] = "cell"
     fused: bool = False  # the optimizer updates each tensor in one kernel, which rounds differently
     drop_last: bool = False
     cache: bool = False

@@ -125,8 +125,23 @@ def test_a_recipe_with_texts_in_bf16_loads_a_tower_that_encodes_them_so_and_shar
 
 
 @pytest.mark.parametrize(
+    ("changes", "joint"), [({}, False), ({"text_batch": "joint"}, True), ({"text_batch": "group"}, True)]
+)
+def test_a_recipe_says_whether_two_prompts_are_one_product(changes: dict[str, Any], joint: bool) -> None:
+    tower = DualCoOp.load_tower(DualCoOp.Settings(tower="tiny"), replace(RECIPE, **changes))
+    assert tower.text.joint is joint
+
+
+@pytest.mark.parametrize(
     "changes",
-    [{"matmul": "high"}, {"text_precision": "bf16"}, {"text_batch": "group"}, {"fused": True}, {"horizon": 9}],
+    [
+        {"matmul": "high"},
+        {"text_precision": "bf16"},
+        {"text_batch": "joint"},
+        {"text_batch": "group"},
+        {"fused": True},
+        {"horizon": 9},
+    ],
 )
 def test_a_field_added_later_is_in_the_identity_only_if_it_has_an_effect(changes: dict[str, Any]) -> None:
     stated = {name: getattr(RECIPE, name) for name in Recipe.LATER}

@@ -131,6 +131,18 @@ def test_a_cell_alone_is_equal_to_the_bit() -> None:
     np.testing.assert_array_equal(shared, own)
 
 
+@pytest.mark.parametrize("method", ["dualcoop", "coop"])
+def test_cells_with_one_product_for_their_prompts_are_equal_to_the_bit_together_and_alone(
+    method: str, calls: list[int]
+) -> None:
+    joint = replace(RECIPE, text_batch="joint")
+    together = trained([cell(method, joint, seed, class_specific=False) for seed in range(3)], joint)
+    assert not calls  # none is shared
+    for seed in range(3):
+        (alone,) = trained([cell(method, joint, seed, class_specific=False)], joint)
+        np.testing.assert_array_equal(together[seed], alone)
+
+
 @pytest.mark.parametrize("error", [ValueError("broken"), None])
 def test_a_cell_that_fails_passes_no_gradient_on(error: Exception | None) -> None:
     """An error, or a loss that is not finite, in the second step of one of three cells."""

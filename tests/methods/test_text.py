@@ -140,6 +140,24 @@ def test_a_block_rounds_as_torchs_own_attention(sequences: int, at_ends: bool) -
     assert torch.equal(found.grad, expected.grad)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_prompts_in_one_product_have_the_features_and_gradients_of_those_token_by_token(shared: bool) -> None:
+    """Up to rounding for two sequences, to the bit for more (here one per class)."""
+    model = small_clip(VIT).requires_grad_(False)
+    tower = TextTower(model)
+    plan = plan_prompts(tower, prompt_ids(open_clip.SimpleTokenizer(), NAMES, 4), n_ctx=4, shared=shared)
+    contexts = torch.randn(2, 1 if shared else len(NAMES), 4, tower.width)
+    weights = torch.randn_like(encode(tower, plan, contexts))
+    found = []
+    for joint in (False, True):
+        own = contexts.clone().requires_grad_()
+        features = encode(TextTower(model, joint=joint), plan, own)
+        (features * weights).sum().backward()
+        found.append((features.detach(), own.grad))
+    for apart, together in zip(*found, strict=True):
+        assert largest_error(together, apart) < 5e-6 if shared else torch.equal(together, apart)
+
+
 @pytest.mark.parametrize("path", cases("text_truncation"))
 def test_golden_text_truncation(path: Path) -> None:
     arrays, meta = load(path)

@@ -35,7 +35,8 @@ class ClipLearner(Learner[SettingsT, HeadT, FeaturesT]):
 
     @classmethod
     def load_tower(cls, settings: SettingsT, recipe: Recipe) -> ClipTower:
-        return load_clip(settings.tower, settings.weights).with_text(recipe.text_precision)
+        tower = load_clip(settings.tower, settings.weights)
+        return tower.with_text(recipe.text_precision, joint=recipe.text_batch != "cell")
 
     @classmethod
     def tower_sources(cls, settings: SettingsT, recipe: Recipe) -> tuple[Source, ...]:

@@ -73,9 +73,11 @@ class ClipTower:
         self.images.to(device)
         return self
 
-    def with_text(self, precision: Literal["fp32", "bf16"]) -> ClipTower:
-        """The same tower, whose texts are encoded in `precision`."""
-        return self if precision == self.text.precision else replace(self, text=TextTower(self.model, precision))
+    def with_text(self, precision: Literal["fp32", "bf16"], *, joint: bool = False) -> ClipTower:
+        """The same tower, whose texts are encoded in `precision`; `joint` as in `TextTower`."""
+        if (precision, joint) == (self.text.precision, self.text.joint):
+            return self
+        return replace(self, text=TextTower(self.model, precision, joint=joint))
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """The weights of both encoders."""

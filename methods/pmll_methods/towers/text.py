@@ -56,11 +56,16 @@ class Plan:
 
 
 class TextTower:
-    """The text modules of an open_clip `CLIP` or `CustomTextCLIP`, or of a model with the same attribute names."""
+    """The text modules of an open_clip `CLIP` or `CustomTextCLIP`, or of a model with the same attribute names.
 
-    def __init__(self, model: Any, precision: Literal["fp32", "bf16"] = "fp32") -> None:
+    `joint`: whether the tokens of two or three sequences have their queries, keys and values from one product, which
+    rounds differently (see `_projected`).
+    """
+
+    def __init__(self, model: Any, precision: Literal["fp32", "bf16"] = "fp32", *, joint: bool = False) -> None:
         self.model = model
         self.precision = precision
+        self.joint = joint
         self.part = getattr(model, "text", model)
         self.pool_type: str = getattr(self.part, "pool_type", getattr(model, "text_pool_type", "argmax"))
         self.end_id: Any = getattr(self.part, "eos_id", getattr(model, "text_eos_id", None))
@@ -162,8 +167,8 @@ def _encode_rows(
     x = (x + part.positional_embedding[rows.positions]).flatten(0, 1)
     *blocks, last = part.transformer.resblocks
     for block in blocks:
-        x = attend(block, x, rows.mask)
-    x = part.ln_final(attend(last, x, rows.mask, at=rows.ends.repeat(sets, 1)))
+        x = attend(block, x, rows.mask, joint=tower.joint)
+    x = part.ln_final(attend(last, x, rows.mask, at=rows.ends.repeat(sets, 1), joint=tower.joint))
     projection = part.text_projection
     if projection is not None:
         x = projection(x) if isinstance(projection, nn.Linear) else x @ projection
@@ -176,6 +181,8 @@ def attend(
     x: Float[Tensor, "b l d"],
     mask: Float[Tensor, "l l"] | None,
     at: Int64[Tensor, "b m"] | None = None,
+    *,
+    joint: bool = False,
 ) -> Float[Tensor, "b m d"]:
     """One pre-norm transformer block; with `at`, computed only at those positions of each sequence."""
     normed: Tensor = block.ln_1(x)
@@ -185,7 +192,7 @@ def attend(
     if mask is None:
         attended = block.attn(read, normed, normed, need_weights=False)[0]
     else:
-        attended = _masked_attention(block.attn, read, normed, mask if at is None else mask[at][:, None])
+        attended = _masked_attention(block.attn, read, normed, mask if at is None else mask[at][:, None], joint)
     x = x + block.ls_1(attended)
     out: Tensor = x + block.ls_2(block.mlp(block.ln_2(x)))
     return out
@@ -196,28 +203,32 @@ def _masked_attention(
     read: Float[Tensor, "b m d"],
     tokens: Float[Tensor, "b l d"],
     mask: Float[Tensor, "*b m l"],
+    joint: bool,
 ) -> Float[Tensor, "b m d"]:
-    """The attention of `attn` from the positions `read` to all tokens, the same to the bit, without its copies of
-    queries, keys and values in another order."""
+    """The attention of `attn` from the positions `read` to all tokens, without its copies of queries, keys and values
+    in another order; unless `joint`, the same to the bit."""
     weight, bias, width = attn.in_proj_weight, attn.in_proj_bias, read.shape[-1]
+    projected = partial(_projected, joint=joint)
     if read is tokens:
-        parts = [*_projected(tokens, weight, bias).chunk(3, dim=-1)]
+        parts = [*projected(tokens, weight, bias).chunk(3, dim=-1)]
     else:
-        parts = [_projected(read, weight[:width], bias[:width])]
-        parts += _projected(tokens, weight[width:], bias[width:]).chunk(2, dim=-1)
+        parts = [projected(read, weight[:width], bias[:width])]
+        parts += projected(tokens, weight[width:], bias[width:]).chunk(2, dim=-1)
     query, key, value = (part.unflatten(-1, (attn.num_heads, -1)).transpose(1, 2) for part in parts)
     mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
     attended: Tensor = attn.out_proj(mixed.transpose(1, 2).flatten(2))
     return attended
 
 
-def _projected(x: Float[Tensor, "b l d"], weight: Float[Tensor, "k d"], bias: Float[Tensor, " k"]) -> Tensor:
-    """x Wᵀ + b, rounded as by `nn.MultiheadAttention`.
+def _projected(
+    x: Float[Tensor, "b l d"], weight: Float[Tensor, "k d"], bias: Float[Tensor, " k"], joint: bool
+) -> Float[Tensor, "b l k"]:
+    """x Wᵀ + b; unless `joint`, rounded as by `nn.MultiheadAttention`.
 
-    It multiplies two or three sequences token by token, which takes longer than one product over all tokens. With four
-    or more, both round alike.
+    It multiplies two or three sequences token by token, which takes several times as long as one product over all
+    tokens. With four or more, both round alike.
     """
-    if len(x) in (2, 3):
+    if len(x) in (2, 3) and not joint:
         return F.linear(x.transpose(0, 1), weight, bias).transpose(0, 1)
     return F.linear(x, weight, bias) if len(x) == 1 else F.linear(x, weight) + bias
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from command_line import SMALL, Command, method_file
 from pmll_bench.board.site.write import write_site
 from pmll_bench.checks import check as checks
 from pmll_bench.checks.check import check as run_checks
-from pmll_bench.cli import app
+from pmll_bench.cli import app, main
 
 
 def every_command() -> Iterator[list[str]]:
@@ -43,8 +44,9 @@ OF_A_BOARD = (["board", "rerun"],)  # of a merged package
 OF_TRAINING = (["plot", "training"], ["plot", "pseudo-labels"], ["plot", "attention"])  # of several epochs, with models
 
 
-def examples(command: Command, words: list[str]) -> list[str]:
-    shown = command(*words, "--help").out.splitlines()
+def examples(text: str) -> list[str]:
+    """The examples in the help of a command."""
+    shown = text.splitlines()
     start = shown.index(" Examples:" + " " * (len(shown[0]) - 10))
     return [line.strip() for line in shown[start + 1 :] if line.startswith("   pmll-bench ")]
 
@@ -71,19 +73,51 @@ def home(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return tmp_path
 
 
+def made_once(folder: Path, *lines: list[str]) -> Path:
+    """A folder in which these command lines were run; each test has a copy of what they left there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("XDG_STATE_HOME", str(folder / "logs"))
+        for line in lines:
+            with pytest.raises(SystemExit) as exit:
+                main([*line, *SMALL] if line[0] in ("run", "ablate") else line)
+            assert not exit.value.code
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cells_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Finished cells with models, and packages of them."""
+    quick = ["--ratios", "0.1", "0.5", "--set", "recipe.epochs=1", "--keep-model"]
+    return made_once(
+        tmp_path_factory.mktemp("finished"),
+        ["ablate", "dualcoop-contexts", *quick, "--out", "figures"],
+        ["run", "--methods", "bce", "dualcoop", *quick],
+        ["submit", "pack", "--methods", "bce", "--author", "A. Author", "-o", "bce.zip"],
+        ["submit", "pack", "--methods", "dualcoop", "--author", "A. Author", "-o", "my.zip"],
+    )
+
+
+@pytest.fixture(scope="module")
+def epochs_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Finished cells of several epochs, with models."""
+    grid = ["--methods", "sarl", "scpnet-frozen", "--ratios", "0.1", "0.5"]
+    line = ["run", *grid, "--set", "recipe.epochs=2", "--keep-model"]
+    return made_once(tmp_path_factory.mktemp("epochs"), line)
+
+
 @pytest.fixture
-def finished(command: Command, home: Path) -> list[str]:
+def finished(command: Command, home: Path, cells_made: Path) -> list[str]:
     """The ids of finished cells in the store of `home`."""
-    quick = [*SMALL, "--ratios", "0.1", "0.5", "--set", "recipe.epochs=1"]
-    assert command("ablate", "dualcoop-contexts", *quick, "--keep-model", "--out", "figures").code == 0
-    assert command("run", "--methods", "bce", "dualcoop", *quick, "--keep-model").code == 0
+    shutil.copytree(cells_made, home, dirs_exist_ok=True)
     return [path.parent.name for path in Path("runs").glob("cells/*/*/*/result.json")]
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_the_help_of_every_command_has_two_examples_and_no_python_types(command: Command, words: list[str]) -> None:
-    assert len(examples(command, words)) >= 2
-    assert not re.search("<(bool|str|list)", command(*words, "--help").out)
+    shown = command(*words, "--help").out
+    assert len(examples(shown)) >= 2
+    assert not re.search("<(bool|str|list)", shown)
 
 
 @pytest.mark.parametrize("words", [words for words in COMMANDS if words[0] not in OF_A_STORE], ids=" ".join)
@@ -94,7 +128,7 @@ def test_the_examples_in_help_run(
     monkeypatch.setattr(checks, "check", lambda *given: itertools.islice(run_checks(*given), 1))
     monkeypatch.setattr("pmll_datasets.fetch.fetch", lambda name, root, progress: root)
     monkeypatch.setattr("pmll_bench.prepare.word_vectors.cache_vectors", lambda *_: None)
-    for example in examples(command, words):
+    for example in examples(command(*words, "--help").out):
         argv = [str(Path(word).expanduser()) for word in shlex.split(example.partition("|")[0])]
         answer = command(*argv[1:], *(["--dry-run"] if words[0] in ("run", "ablate") else []))
         assert answer.code == 0, f"{example}\n{answer.err}"
@@ -110,22 +144,20 @@ def test_the_examples_of_reports_run_on_a_store(
 ) -> None:
     monkeypatch.setattr("http.server.ThreadingHTTPServer.serve_forever", lambda self: None)
     write_site({"index.html": b"<!doctype html>"}, Path("board"))
-    assert command("submit", "pack", "--methods", "bce", "--author", "A. Author", "-o", "bce.zip").code == 0
-    if words == ["submit", "check"]:
-        assert command("submit", "pack", "--author", "A. Author", "--methods", "dualcoop", "-o", "my.zip").code == 0
     run_examples(command, words, finished)
 
 
 @pytest.mark.parametrize("words", [words for words in OF_TRAINING if words in COMMANDS], ids=" ".join)
-def test_the_examples_of_figures_of_training_run_on_a_store(command: Command, home: Path, words: list[str]) -> None:
-    quick = [*SMALL, "--ratios", "0.1", "0.5", "--set", "recipe.epochs=2"]
-    assert command("run", "--methods", "sarl", "scpnet-frozen", *quick, "--keep-model").code == 0
+def test_the_examples_of_figures_of_training_run_on_a_store(
+    command: Command, home: Path, epochs_made: Path, words: list[str]
+) -> None:
+    shutil.copytree(epochs_made, home, dirs_exist_ok=True)
     run_examples(command, words, [path.parent.name for path in Path("runs").glob("cells/*/sarl/*/result.json")])
 
 
 def run_examples(command: Command, words: list[str], finished: list[str]) -> None:
     """Run the examples in the help of a command, with the ids of finished cells instead of those made up there."""
-    for example in examples(command, words):
+    for example in examples(command(*words, "--help").out):
         ids = iter(finished)
         argv = [str(Path(word).expanduser()) for word in shlex.split(example)]
         argv = [next(ids) if re.fullmatch("[0-9a-f]{6,16}", word) else word for word in argv]  # made up in the help

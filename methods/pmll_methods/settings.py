@@ -29,6 +29,7 @@ class Settings:
 
 ValueT = TypeVar("ValueT")
 RecordT = TypeVar("RecordT", bound=Settings | Recipe)
+_CHECKS: dict[type, TypeAdapter[Any]] = {}  # built once per class: that takes milliseconds, and every cell asks
 
 
 def setting(default: ValueT, meaning: str, source: str = "") -> ValueT:
@@ -57,8 +58,10 @@ def from_plain(kind: type[RecordT], values: Changes, *, where: str) -> RecordT:
     for name in values:
         if name not in fields:
             raise MethodError(f"unknown setting {name!r}", where=where, hint=nearest(name, fields))
+    if kind not in _CHECKS:
+        _CHECKS[kind] = TypeAdapter(kind)
     try:
-        return TypeAdapter(kind).validate_python(dict(values))
+        record: RecordT = _CHECKS[kind].validate_python(dict(values))
     except ValidationError as error:
         first = error.errors()[0]
         if not first["loc"]:  # raised by the record as a whole
@@ -67,6 +70,7 @@ def from_plain(kind: type[RecordT], values: Changes, *, where: str) -> RecordT:
         if first["type"] == "missing":
             raise MethodError(f"missing setting {name!r}", where=where) from None
         raise MethodError(f"{name} = {first['input']!r}: {first['msg']}", where=where) from None
+    return record
 
 
 def _read(value: object, annotation: str) -> object:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from pmll_bench.ablations import ablation
 from pmll_bench.ablations import names as ablations
 from pmll_bench.cli.describe import describe
 from pmll_bench.cli.recipes import section, short
+from pmll_bench.plan.request import Request
 from pmll_bench.published import Published, published
 from pmll_bench.published.references import bibtex
 from pmll_bench.report.papers.names import method_named
@@ -173,11 +175,16 @@ def _over_ratios(rows: list[list[Published]]) -> str:
 
 
 def _ablations(name: str) -> Iterator[str]:
-    grids = {each: ablation(each) for each in ablations()}
-    found = [each for each, grid in grids.items() if name in {row.method for row in grid.rows}]
+    found = [each for each, grid in _grids().items() if name in {row.method for row in grid.rows}]
     if found:
         yield "## Ablations"
-        yield bullets(f"`pmll-bench ablate {each}`: {plain(grids[each].about)}" for each in found)
+        yield bullets(f"`pmll-bench ablate {each}`: {plain(_grids()[each].about)}" for each in found)
+
+
+@cache
+def _grids() -> Mapping[str, Request]:
+    """The grids of all ablations; they are read once, not for every card."""
+    return {each: ablation(each) for each in ablations()}
 
 
 def _reference(name: str) -> Iterator[str]:

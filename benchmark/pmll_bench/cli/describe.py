@@ -83,7 +83,8 @@ def _datasets() -> list[dict[str, Any]]:
 def _ablations() -> list[dict[str, Any]]:
     from ..ablations import ablation, names
 
-    return [{"name": name, "rows": len(ablation(name).rows), "title": ablation(name).about} for name in names()]
+    grids = {name: ablation(name) for name in names()}
+    return [{"name": name, "rows": len(grid.rows), "title": grid.about} for name, grid in grids.items()]
 
 
 def published_records(

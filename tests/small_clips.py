@@ -8,7 +8,7 @@ import open_clip
 import torch
 from torch import Tensor
 
-from pmll_methods.towers.clip import ClipTower, clip_tower
+from pmll_methods.towers.clip_tower import ClipTower, clip_tower
 
 RESNET = {"layers": [1, 1, 1, 1], "width": 16, "head_width": 64, "image_size": 64}
 VIT = {"layers": 2, "width": 32, "head_width": 8, "patch_size": 16, "image_size": 64}

@@ -29,7 +29,8 @@ from pmll_methods.dualcoop import DualCoOp
 from pmll_methods.learners.learner import AnyLearner
 from pmll_methods.nn.prompts import prompt_ids
 from pmll_methods.recipe import Recipe
-from pmll_methods.towers.clip import ClipTower, load_clip
+from pmll_methods.towers.clip import load_clip
+from pmll_methods.towers.clip_tower import ClipTower
 
 ALL = range(len(RATIOS))
 

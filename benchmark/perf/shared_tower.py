@@ -31,7 +31,8 @@ from pmll_bench.running.execution import Execution
 from pmll_bench.running.groups import run_groups
 from pmll_bench.running.listeners import Silent
 from pmll_bench.store.store import Store
-from pmll_methods.towers.clip import ClipTower, load_clip
+from pmll_methods.towers.clip import load_clip
+from pmll_methods.towers.clip_tower import ClipTower
 from pmll_methods.towers.cnn import Trunk, load_trunk
 
 WORDS = "words.npy"

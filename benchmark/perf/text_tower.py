@@ -21,7 +21,8 @@ from training_step import floating_point_operations, largest_difference
 
 from pmll_datasets.voc import CLASSES
 from pmll_methods.nn.prompts import prompt_ids
-from pmll_methods.towers.clip import ClipTower, load_clip
+from pmll_methods.towers.clip import load_clip
+from pmll_methods.towers.clip_tower import ClipTower
 from pmll_methods.towers.text import encode, plan_prompts
 
 COCO = (

@@ -11,7 +11,8 @@ from torch import Tensor
 from pmll_methods.learners.trunk import TrunkLearner, TrunkSettings
 from pmll_methods.method import MethodError
 from pmll_methods.presets.recipes import SMOKE_TRUNK
-from pmll_methods.towers.clip import ClipTower, load_clip
+from pmll_methods.towers.clip import load_clip
+from pmll_methods.towers.clip_tower import ClipTower
 from pmll_methods.towers.clip_trunk import clip_trunk
 from pmll_methods.towers.cnn import Trunk, load_trunk
 from pmll_methods.towers.weights import tower_identity

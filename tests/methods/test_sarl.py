@@ -21,7 +21,8 @@ from pmll_methods.nn.prompts import PromptContexts
 from pmll_methods.nn.semantic_decoupling import SemanticDecoupling
 from pmll_methods.sarl import CoOpSd, Sarl
 from pmll_methods.settings import resolve
-from pmll_methods.towers.clip import ClipTower, load_clip
+from pmll_methods.towers.clip import load_clip
+from pmll_methods.towers.clip_tower import ClipTower
 from small_clips import MOBILENET, RESNET, VIT, small_clip, tower_of
 
 NAMES = ("ring", "cross", "heart", "traffic light")

@@ -14,7 +14,7 @@ from pmll_methods.method import MethodError
 from pmll_methods.nn.confidence import fused, instance_affinity, label_correlation, spectrum
 from pmll_methods.recipe import Recipe
 from pmll_methods.scinet import Scinet, ScinetSettings
-from pmll_methods.towers.clip import ClipTower
+from pmll_methods.towers.clip_tower import ClipTower
 from small_clips import RESNET, TEXT, small_clip, tower_of
 
 CLASSES = ("cat", "dog", "red car", "bus", "tree", "boat")

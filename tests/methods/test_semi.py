@@ -29,7 +29,8 @@ from pmll_methods.nn.thresholds import (
 )
 from pmll_methods.settings import resolve
 from pmll_methods.ssmll import Ssmll, region_attention
-from pmll_methods.towers.clip import ClipTower, load_clip
+from pmll_methods.towers.clip import load_clip
+from pmll_methods.towers.clip_tower import ClipTower
 from pmll_methods.towers.cnn import load_trunk
 
 AnyPseudoLabelLearner: TypeAlias = PseudoLabelLearner[Any, Any, Tensor]

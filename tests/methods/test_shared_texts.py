@@ -21,7 +21,8 @@ from pmll_methods.engine.predicting import predict_group
 from pmll_methods.learners.learner import Batch, Learner, Problem, Step
 from pmll_methods.method import Diverged, Stopped
 from pmll_methods.recipe import Recipe
-from pmll_methods.towers.clip import ClipTower, clip_tower, load_clip
+from pmll_methods.towers.clip import load_clip
+from pmll_methods.towers.clip_tower import ClipTower, clip_tower
 from pmll_methods.towers.text import encode
 
 RECIPE = Recipe(resolution=64, batch=4, epochs=2, lr=0.002, optimizer="sgd", text_batch="group")

@@ -7,10 +7,8 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import TypeAlias
 
 from pmll_methods import registry
-from pmll_methods.learners.clip_learner import ClipLearner
 from pmll_methods.towers.glove import FILES, read_kept
 from pmll_methods.towers.weights import ONE_HOT, words_path
-from pmll_methods.towers.words import word_vectors
 
 from ..plan.planned import Planned
 from ..plan.planning import open_dataset
@@ -36,9 +34,18 @@ def equal_texts(names: Sequence[str]) -> tuple[Names, ...]:
 
 def _sources(planned: Planned) -> list[str]:
     """The sources of a method's word vectors: a word vector file, the text part of a tower, or both."""
-    words, cls = planned.settings.get("words"), registry.find(planned.where.target).cls
-    towers = [str(planned.settings["tower"])] if issubclass(cls, ClipLearner) else []
+    words = planned.settings.get("words")
+    towers = [str(planned.settings["tower"])] if _reads_texts(planned) else []
     return list(dict.fromkeys([*([str(words)] if words else []), *towers]))
+
+
+def _reads_texts(planned: Planned) -> bool:
+    """Whether the method has the text part of a tower."""
+    if "tower" not in planned.settings:
+        return False  # without the import below, which takes seconds
+    from pmll_methods.learners.clip_learner import ClipLearner
+
+    return issubclass(registry.find(planned.where.target).cls, ClipLearner)
 
 
 def _groups(source: str, names: Names) -> tuple[Names, ...]:
@@ -47,6 +54,8 @@ def _groups(source: str, names: Names) -> tuple[Names, ...]:
         return ()
     if source != "tiny" and source not in FILES and words_path(source) is None:
         return equal_texts(names)  # a pretrained text tower distinguishes all different texts
+    from pmll_methods.towers.words import word_vectors
+
     return _equal([row.tobytes() for row in word_vectors(source, names).numpy()], names)
 
 

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from ..learners.learner import AnyLearner
 from ..recipe import Recipe
@@ -54,6 +53,8 @@ def flops_per_image(learner: AnyLearner, resolution: int, device: str) -> int:
     Matrix products, convolutions and attention are counted, as by torch. What `head` computes once for all images, such
     as label texts and graphs, is not.
     """
+    from torch.utils.flop_counter import FlopCounterMode  # it imports triton
+
     noise = bytearray(os.urandom(3 * resolution**2))  # an image whose features no tower remembers
     image = torch.frombuffer(noise, dtype=torch.uint8).view(1, 3, resolution, resolution)
     training, fast = learner.training, torch.backends.mha.get_fastpath_enabled()

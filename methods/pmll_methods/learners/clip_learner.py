@@ -9,7 +9,8 @@ from typing_extensions import TypeVar
 from ..presets.recipes import CONTROLLED
 from ..recipe import Recipe, Track
 from ..settings import Settings, setting
-from ..towers.clip import ClipTower, load_clip
+from ..towers.clip import load_clip
+from ..towers.clip_tower import ClipTower
 from ..towers.sources import clip_sources
 from ..towers.weights import Source
 from .learner import FeaturesT, HeadT, Learner

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..towers.clip import ClipTower
+from ..towers.clip_tower import ClipTower
 from ..towers.text import encode
 from .prompts import PromptContexts
 

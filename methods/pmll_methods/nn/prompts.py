@@ -10,7 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from ..method import MethodError
-from ..towers.clip import ClipTower, Tokenize
+from ..towers.clip_tower import ClipTower, Tokenize
 from ..towers.text import encode, plan_prompts
 
 PLACEHOLDER = "X"

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .clip import ClipTower
+from .clip_tower import ClipTower
 from .cnn import Trunk, resnet_stages, tiny_stages
 from .dense import attention_pool, image_tower
 from .tiny.model import TinyResNet

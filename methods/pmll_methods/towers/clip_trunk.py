@@ -8,8 +8,9 @@ from functools import lru_cache
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .clip import ClipTower, load_clip
+from .clip import load_clip
 from .clip_stages import image_stages
+from .clip_tower import ClipTower
 from .cnn import Trunk, timm_stages
 from .dense import ResNetImages, TimmImages, VitImages
 from .weights import CLIP

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torchvision import models
 
 from ..method import MethodError
-from .frozen import Channels, as_map, embedded, fold_batch_norm, freeze, normalise, state_digest
+from .embedded import embedded
+from .frozen import Channels, as_map, fold_batch_norm, freeze, normalise, state_digest
 from .memory import Memory, once
 from .sources import DEFAULT_WEIGHTS, mapless, refuse_unknown_trunk, torchvision_url
 from .state import content_summary, read_state

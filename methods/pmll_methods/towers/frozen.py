@@ -12,10 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ..method import MethodError
 from .memory import once
-from .tiny import TinyCLIP, config, load_tiny, random_tiny
-from .weights import RANDOM
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 Channels: TypeAlias = tuple[float, ...]  # one number for each of red, green, blue
@@ -31,17 +28,6 @@ def normalise(pixels: UInt8[Tensor, "b 3 h w"], mean: Channels, std: Channels) -
         return pixels.float().sub_(low).div_(span)
 
     return once(("normalise", mean, std), pixels, make)
-
-
-def embedded(weights: str | None) -> tuple[TinyCLIP, Channels, Channels]:
-    """The embedded `tiny` with pretrained or `random` weights, and the mean and standard deviation of its pixels."""
-    if weights not in (None, RANDOM):
-        raise MethodError(
-            f"invalid weights {weights!r} for tiny (expected none or random)", hint="do not set `weights`"
-        )
-    model = load_tiny() if weights is None else random_tiny(seed=0)
-    preprocess = config()["preprocess_cfg"]
-    return model, tuple(preprocess["mean"]), tuple(preprocess["std"])
 
 
 def freeze(module: ModuleT) -> ModuleT:

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from ..method import MethodError
 from . import glove
-from .clip import ClipTower, load_clip
+from .clip_tower import ClipTower
 from .weights import ONE_HOT, words_path
 
 PROMPT = "a photo of a {name}."  # CLIP's text encoder was trained on captions, not on single words
@@ -40,6 +40,8 @@ def word_vectors(source: str | ClipTower, prompt_names: Sequence[str]) -> Float[
         return torch.from_numpy(glove.kept_vectors(source, prompt_names))
     path = words_path(source)
     if path is None:
+        from .clip import load_clip  # it imports open_clip, which takes seconds
+
         return _text_features(load_clip(source, None), prompt_names)
     status = path.stat()
     return torch.tensor(_file_vectors(path, status.st_size, status.st_mtime_ns, tuple(prompt_names)))

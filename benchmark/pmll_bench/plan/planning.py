@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -86,11 +86,11 @@ def plan(request: Request) -> Plan:
 
 
 def _all_methods(request: Request) -> tuple[MethodRow, ...]:
-    """The rows with `all` and `default` expanded."""
-    several = {"all": names(), "default": DEFAULT}
+    """The rows with `all` and `default` expanded. The installed packages are searched for methods only if asked."""
+    several: Mapping[str, Callable[[], Sequence[str]]] = {"all": names, "default": lambda: DEFAULT}
     rows: list[MethodRow] = []
     for row in request.rows:
-        rows += [MethodRow(name) for name in several[row.method]] if row.method in several else [row]
+        rows += [MethodRow(name) for name in several[row.method]()] if row.method in several else [row]
     return tuple(rows)
 
 

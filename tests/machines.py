@@ -32,9 +32,9 @@ HERE = Path(__file__).resolve()
 
 
 def grid() -> Plan:
-    """Three groups of two cells, with 48 steps each."""
+    """Three groups of two cells, with 48 quick steps each."""
     quick = ("recipe.epochs=8", "recipe.batch=8")
-    return plan(Request(methods=("asl",), ratios=(0.3, 0.8), seeds=(0, 1, 2), subset=48, sets=quick))
+    return plan(Request(methods=("coop",), ratios=(0.3, 0.8), seeds=(0, 1, 2), subset=48, sets=quick))
 
 
 def can_unshare() -> bool:

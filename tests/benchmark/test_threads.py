@@ -15,34 +15,26 @@ SIX = set(range(6))
 
 
 @pytest.mark.parametrize(
-    ("asked", "threads"),
+    ("asked", "threads", "workers"),
     [
-        (("--track", "smoke"), 1),
-        (("--track", "paper"), 6),
-        (("--track", "smoke", "--threads", "2"), 2),
-        (("--track", "paper", "--threads", "2"), 2),
-        (("--track", "smoke", "--launcher", "local", "--slots", "2"), 1),
-        (("--track", "paper", "--launcher", "local", "--slots", "2"), 3),
+        (("--track", "smoke"), 1, 6),
+        (("--track", "paper"), 6, 6),
+        (("--track", "smoke", "--threads", "2"), 2, 6),
+        (("--track", "paper", "--threads", "2", "--workers", "5"), 2, 5),
+        (("--track", "smoke", "--launcher", "local", "--slots", "2"), 1, 3),
+        (("--track", "paper", "--launcher", "local", "--slots", "2"), 3, 3),
     ],
 )
-def test_all_cores_but_on_the_smoke_track_unless_asked(
-    asked: tuple[str, ...], threads: int, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_cores_of_a_slot_train_except_on_the_smoke_track_and_all_read_images_unless_asked(
+    asked: tuple[str, ...],
+    threads: int,
+    workers: int,
+    command: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert environment_of(asked, command, tmp_path, monkeypatch)["threads"] == threads
-
-
-@pytest.mark.parametrize(
-    ("asked", "workers"),
-    [
-        ((), 6),
-        (("--workers", "5"), 5),
-        (("--launcher", "local", "--slots", "2"), 3),
-    ],
-)
-def test_as_many_threads_read_images_as_the_slot_has_cores_unless_asked(
-    asked: tuple[str, ...], workers: int, command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert environment_of(asked, command, tmp_path, monkeypatch)["workers"] == workers
+    environment = environment_of(asked, command, tmp_path, monkeypatch)
+    assert (environment["threads"], environment["workers"]) == (threads, workers)
 
 
 @pytest.mark.parametrize(("cores", "workers"), [(1, 2), (2, 2), (8, 8), (16, 16), (224, 16)])

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, settings
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
-# With more threads than cores, as with `pytest -n`, OpenMP's threads wait for each other in a busy loop: a test of small
-# tensors takes several times as long. Set before torch is loaded; a test that asks for threads still gets them.
+# With more threads than cores, as with `pytest -n`, OpenMP's threads wait for each other in a busy loop: a test of
+# small tensors takes several times as long. Set before torch is loaded; a test that asks for threads still gets them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # How long an example takes depends on the machine, and no test is timed.

@@ -33,6 +33,8 @@ def faults():
 
 
 class Counting:
+    meal = None
+
     def fit(self, train, run):
         step, value = (run.restore() or {{"state": (0, run.seed + 1)}})["state"]
         while step < {STEPS}:
@@ -44,7 +46,7 @@ class Counting:
                     run.save({{"state": (step, value)}}, step)
                 raise Stopped
             if step >= {HELD} and {{"hold", "hungry"}} & set(wrong):
-                if "hungry" in wrong:
+                if "hungry" in wrong and self.meal is None:
                     self.meal = np.ones(2**27)  # 1 GiB
                 time.sleep(0.1)
                 continue

@@ -49,12 +49,16 @@ class Timeline:
         now = self.look()
         if now != self.rows[-1][2:]:
             self.rows.append(("", *self._now(now)))
-        return bool(re.fullmatch(state, now[0]) and re.search(reason, now[1]))
+        return self._said_last(state, reason)
+
+    def _said_last(self, state: str, reason: str) -> bool:
+        last = self.rows[-1]
+        return bool(re.fullmatch(state, last[2]) and re.search(reason, last[3]))
 
     def until(self, state: str, reason: str = "", seconds: float = 300.0) -> str:
-        """Look until the state and the reason are these; returns the reason."""
+        """Look until the state and the reason are these, which `event` may have seen; returns the reason."""
         end = time.monotonic() + seconds
-        while not self.poll(state, reason):
+        while not (self._said_last(state, reason) or self.poll(state, reason)):
             assert time.monotonic() < end, f"never {state} ({reason}):\n{table(self.rows)}"
             time.sleep(0.5)
         return self.rows[-1][3]

@@ -48,7 +48,7 @@ class LabelFeatures(nn.Module):
         """One feature vector per class, [b, c, f]."""
         with torch.no_grad():
             x = self.prefix(self.normalise(pixels))
-        x = self.own.change_channel(F.avg_pool2d(self.own.top(x), 2))
+        x = self.own.change_channel(F.avg_pool2d(self.own.top(x), self.own.settings.map_pool))
         layers, positions = self.own.decoupling, x.flatten(2).mT
         images, places, width = positions.shape
         classes = len(self.own.words)

@@ -36,7 +36,8 @@ def test_a_step_of_sst_and_sarb_beside_the_released_form(
     method: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     size = ["--tower", "tiny", "--resolution", "64", "--batch", "4", "--classes", "5", "--width", "16", "--rounds", "1"]
-    monkeypatch.setattr(sys, "argv", ["hcp_steps.py", "--method", method, *size])
+    options = ["--map-pool", "1", "--fused"] if method == "sst" else []
+    monkeypatch.setattr(sys, "argv", ["hcp_steps.py", "--method", method, *size, *options])
     hcp_steps.main()
     assert "nine steps released / group of nine: " in capsys.readouterr().out
 

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from in_turn import gains, processor, spread
+from in_turn import check_equal_scores, gains, processor, spread
 from store_scale import Taken, measured
 
 from pmll_bench.plan.request import DEFAULT
@@ -51,10 +51,7 @@ def method(name: str, checkouts: Sequence[Path], options: Sequence[str], rounds:
             roots = [Path(folder) / str(side) for side in range(len(checkouts))]
             for side in range(len(checkouts))[:: 1 if number % 2 == 0 else -1]:
                 seconds[side].append(ran(checkouts[side], roots[side], ["--methods", name, *options]).cpu)
-            first, *others = (scores(root) for root in roots)
-            for other in others:
-                assert first.keys() == other.keys()
-                assert all(np.array_equal(first[cell], other[cell]) for cell in first), f"scores of {name} differ"
+            check_equal_scores({root.name: scores(root) for root in roots})
     shown = [f"{spread(each)} CPU s" for each in seconds]
     if len(checkouts) > 1:
         shown.append(f"gain {spread(gains(seconds[1], seconds[0]))}")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
+K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 
@@ -20,17 +23,17 @@ def timed(call: Callable[[], T]) -> tuple[float, T]:
 
 
 def in_turn(
-    sides: Mapping[str, Callable[[int], tuple[float, T]]], rounds: int, check: Callable[[Mapping[str, T]], None]
-) -> dict[str, list[float]]:
+    sides: Mapping[K, Callable[[int], tuple[float, T]]], rounds: int, check: Callable[[Mapping[K, T]], None]
+) -> dict[K, list[float]]:
     """The seconds of each side in every round.
 
     A side receives the number of the round, and returns its seconds and its result. `check` raises `AssertionError`
     unless the results of a round agree. Every second round has the reverse order, so that no side always follows the
     same other one.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    seconds: dict[K, list[float]] = {name: [] for name in sides}
     for number in range(rounds):
-        results: dict[str, T] = {}
+        results: dict[K, T] = {}
         for name in list(sides)[:: 1 if number % 2 == 0 else -1]:
             taken, results[name] = sides[name](number)
             seconds[name].append(taken)
@@ -46,6 +49,22 @@ def gains(ours: Sequence[float], others: Sequence[float], times: int = 1) -> lis
 def spread(values: Sequence[float]) -> str:
     """The median and the range."""
     return f"{statistics.median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
+
+
+def print_gain(seconds: Mapping[str, Sequence[float]]) -> None:
+    """Print the times of two sides, and what the first gains over the second."""
+    for name, taken in seconds.items():
+        print(f"{name}: {spread(taken)} CPU s")
+    ours, others = seconds.values()
+    print(f"gain: {spread(gains(ours, others))}; scores bit-equal")
+
+
+def check_equal_scores(sides: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+    """Raise `AssertionError` unless all sides have the same cells with the same scores, to the bit."""
+    first, *others = sides.values()
+    for other in others:
+        assert first.keys() == other.keys()
+        assert all(np.array_equal(first[cell], other[cell]) for cell in first), "scores differ"
 
 
 def processor() -> str:

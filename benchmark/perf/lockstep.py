@@ -6,7 +6,6 @@ python benchmark/perf/lockstep.py --method dualcoop --rounds 3 --threads 1
 from __future__ import annotations
 
 import argparse
-import statistics
 import tempfile
 import threading
 import time
@@ -16,6 +15,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from in_turn import check_equal_scores, in_turn, print_gain
 
 from pmll_bench.plan.planned import Group
 from pmll_bench.plan.planning import plan
@@ -60,18 +60,11 @@ def main() -> None:
     together = plan(Request(methods=(asked.method,), subset=asked.subset)).groups
     alone = [Group((cell,)) for group in together for cell in group.cells]
     timed(together, asked.threads)  # warm-up: the first run generates the images
-    sides: dict[str, list[float]] = {"one group": [], "separate runs": []}
-    for _ in range(asked.rounds):
-        seconds, scores = timed(together, asked.threads)
-        sides["one group"].append(seconds)
-        seconds, single = timed(alone, asked.threads)
-        sides["separate runs"].append(seconds)
-        assert scores.keys() == single.keys()
-        assert all(np.array_equal(scores[cell], single[cell]) for cell in scores), "scores differ"
-    for name, values in sides.items():
-        print(f"{name}: median {statistics.median(values):.1f} s, {min(values):.1f} to {max(values):.1f}")
-    gains = [single / shared for shared, single in zip(*sides.values(), strict=True)]
-    print(f"gain: median {statistics.median(gains):.2f}, {min(gains):.2f} to {max(gains):.2f}; scores bit-equal")
+    sides = {
+        "one group": lambda _: timed(together, asked.threads),
+        "separate runs": lambda _: timed(alone, asked.threads),
+    }
+    print_gain(in_turn(sides, asked.rounds, check_equal_scores))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import TypeAlias
@@ -23,6 +24,7 @@ from typing import TypeAlias
 import numpy as np
 import torch
 import torchvision
+from in_turn import in_turn
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
@@ -92,12 +94,9 @@ def taken(read: Read, clock: Callable[[], float]) -> float:
 
 
 def alternating(sides: Mapping[tuple[str, str], Read], rounds: int, clock: Callable[[], float]) -> list[list[float]]:
-    """The seconds of each side in each round; every second round is in reverse order."""
-    seconds: dict[tuple[str, str], list[float]] = {side: [] for side in sides}
-    for number in range(rounds):
-        for side in reversed(list(sides)) if number % 2 else sides:
-            seconds[side].append(taken(sides[side], clock))
-    return list(seconds.values())
+    """The seconds of each side in each round, by a clock."""
+    read = {side: partial(lambda read, _: (taken(read, clock), None), each) for side, each in sides.items()}
+    return list(in_turn(read, rounds, lambda _: None).values())
 
 
 def shown(values: Sequence[float], digits: int = 0) -> str:

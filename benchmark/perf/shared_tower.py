@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import statistics
 import tempfile
 import threading
 import time
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from in_turn import check_equal_scores, in_turn, print_gain
 from PIL import Image
 
 from pmll_bench.plan.grid import by_method
@@ -126,20 +126,14 @@ def main() -> None:
 def compare(together: Sequence[Group], tower: ClipTower | Trunk, rounds: int, threads: int) -> None:
     """Run both sides in turn and print their times and the gain. Raises `AssertionError` if scores differ."""
     apart = by_method(together)
-    sides: dict[str, list[float]] = {"methods together": [], "each method alone": []}
+    sides = {
+        "methods together": lambda _: timed(together, tower, threads),
+        "each method alone": lambda _: timed(apart, tower, threads),
+    }
     timed(apart[:1], tower, threads)  # warm-up
-    for _ in range(rounds):
-        seconds, scores = timed(together, tower, threads)
-        sides["methods together"].append(seconds)
-        seconds, others = timed(apart, tower, threads)
-        sides["each method alone"].append(seconds)
-        assert scores.keys() == others.keys()
-        assert all(np.array_equal(scores[cell], others[cell]) for cell in scores), "scores differ"
+    seconds = in_turn(sides, rounds, check_equal_scores)
     print(f"{sum(len(group.cells) for group in together)} cells in {len(together)} and in {len(apart)} groups")
-    for name, values in sides.items():
-        print(f"{name}: median {statistics.median(values):.1f} s, {min(values):.1f} to {max(values):.1f}")
-    gains = [alone / shared for shared, alone in zip(*sides.values(), strict=True)]
-    print(f"gain: median {statistics.median(gains):.2f}, {min(gains):.2f} to {max(gains):.2f}; scores bit-equal")
+    print_gain(seconds)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ labels and the gradient of the contexts. open_clip's modules encode one row of 7
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -66,11 +66,15 @@ def full_prompts(clip: ClipTower, ids: Tensor, contexts: Tensor) -> Tensor:
 
 
 def check(found: Mapping[str, Found]) -> None:
-    for ours, theirs, what in zip(*found.values(), ("features", "gradients"), strict=True):
-        assert largest_difference(ours, theirs) < 1e-5, f"the {what} differ"
+    """Raise `AssertionError` unless both of our sides agree with open_clip."""
+    *ours, theirs = found.values()
+    for own in ours:
+        for one, other, what in zip(own, theirs, ("features", "gradients"), strict=True):
+            assert largest_difference(one, other) < 1e-5, f"the {what} differ"
 
 
 def measure(clip: ClipTower, case: Case, n_ctx: int, rounds: int) -> None:
+    """Print what both forms of ours and open_clip take, and the gains."""
     names = NAMES[case.labels]
     ids = prompt_ids(clip.tokenize, names, n_ctx)
     plan = plan_prompts(clip.text, ids, n_ctx=n_ctx, shared=case.shared)
@@ -78,23 +82,29 @@ def measure(clip: ClipTower, case: Case, n_ctx: int, rounds: int) -> None:
     drawn = 0.02 * torch.randn(case.prompts, 1 if case.shared else len(names), n_ctx, clip.text.width)
     weights = torch.randn_like(full_prompts(clip, ids, drawn))
 
-    def side(packed: bool, _: int) -> tuple[float, Found]:
+    def side(form: Callable[[Tensor], Tensor], _: int) -> tuple[float, Found]:
         contexts = drawn.clone().requires_grad_()
 
         def features_and_gradient() -> Found:
-            found = encode(clip.text, plan, contexts) if packed else full_prompts(clip, ids, contexts)
+            found = form(contexts)
             return found.detach(), torch.autograd.grad((weights * found).sum(), contexts)[0]
 
         return timed(features_and_gradient)
 
-    sides = {"pmll-bench": partial(side, True), "open_clip": partial(side, False)}
+    forms = {
+        "pmll-bench": partial(encode, clip.text, plan),
+        "text_batch=joint": partial(encode, clip.with_text("fp32", joint=True).text, plan),
+        "open_clip": partial(full_prompts, clip, ids),
+    }
+    sides = {name: partial(side, form) for name, form in forms.items()}
     work = {name: floating_point_operations(partial(each, 0)) for name, each in sides.items()}
     seconds = in_turn(sides, rounds, check)
     print(case)
     for name in sides:
-        print(f"{name:>11}: {spread(seconds[name])} CPU s, {work[name] / 1e9:.1f} GFLOP")
-    gained = spread(gains(seconds["pmll-bench"], seconds["open_clip"]))
-    print(f"{'gain':>11}: {gained}; by FLOP {work['open_clip'] / work['pmll-bench']:.3g}", flush=True)
+        print(f"{name:>16}: {spread(seconds[name])} CPU s, {work[name] / 1e9:.1f} GFLOP")
+    for name in list(sides)[:-1]:
+        gained = spread(gains(seconds[name], seconds["open_clip"]))
+        print(f"gain of {name}: {gained}; by FLOP {work['open_clip'] / work[name]:.3g}", flush=True)
 
 
 def main() -> None:

@@ -45,7 +45,9 @@ def test_a_step_of_sst_and_sarb_beside_the_released_form(
 def test_the_text_tower_beside_open_clip(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["text_tower.py", "--tower", "tiny", "--n-ctx", "4", "--rounds", "1"])
     text_tower.main()
-    assert capsys.readouterr().out.count("gain: ") == len(text_tower.CASES)
+    printed = capsys.readouterr().out
+    for form in ("pmll-bench", "text_batch=joint"):
+        assert printed.count(f"gain of {form}: ") == len(text_tower.CASES)
 
 
 @pytest.mark.parametrize("more", [["--before", str(field.HERE)], ["--whole"]], ids=["two checkouts", "at once"])

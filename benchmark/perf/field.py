@@ -17,10 +17,11 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from in_turn import check_equal_scores, gains, processor, spread
+from in_turn import check_equal_scores, gains, in_turn, processor, spread
 from store_scale import Taken, measured
 
 from pmll_bench.plan.request import DEFAULT
@@ -45,13 +46,14 @@ def scores(root: Path) -> dict[str, np.ndarray]:
 
 def method(name: str, checkouts: Sequence[Path], options: Sequence[str], rounds: int) -> None:
     """Print the CPU seconds of one method with the code of each checkout, in turn."""
-    seconds: list[list[float]] = [[] for _ in checkouts]
-    for number in range(rounds):
+
+    def nine_ratios(checkout: Path, _: int) -> tuple[float, dict[str, np.ndarray]]:
         with tempfile.TemporaryDirectory() as folder:
-            roots = [Path(folder) / str(side) for side in range(len(checkouts))]
-            for side in range(len(checkouts))[:: 1 if number % 2 == 0 else -1]:
-                seconds[side].append(ran(checkouts[side], roots[side], ["--methods", name, *options]).cpu)
-            check_equal_scores({root.name: scores(root) for root in roots})
+            root = Path(folder) / "run"
+            return ran(checkout, root, ["--methods", name, *options]).cpu, scores(root)
+
+    sides = {side: partial(nine_ratios, checkout) for side, checkout in enumerate(checkouts)}
+    seconds = list(in_turn(sides, rounds, check_equal_scores).values())
     shown = [f"{spread(each)} CPU s" for each in seconds]
     if len(checkouts) > 1:
         shown.append(f"gain {spread(gains(seconds[1], seconds[0]))}")

@@ -7,7 +7,7 @@ import statistics
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -51,15 +51,20 @@ def spread(values: Sequence[float]) -> str:
     return f"{statistics.median(values):.3g} ({min(values):.3g} to {max(values):.3g})"
 
 
-def print_gain(seconds: Mapping[str, Sequence[float]]) -> None:
-    """Print the times of two sides, and what the first gains over the second."""
+Scores: TypeAlias = Mapping[str, np.ndarray]
+"""The scores of each cell."""
+
+
+def compare_scores(sides: Mapping[str, Callable[[int], tuple[float, Scores]]], rounds: int) -> None:
+    """Run two sides in turn, check that their scores are equal, and print what the first gains over the second."""
+    seconds = in_turn(sides, rounds, check_equal_scores)
     for name, taken in seconds.items():
         print(f"{name}: {spread(taken)} CPU s")
     ours, others = seconds.values()
     print(f"gain: {spread(gains(ours, others))}; scores bit-equal")
 
 
-def check_equal_scores(sides: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+def check_equal_scores(sides: Mapping[K, Scores]) -> None:
     """Raise `AssertionError` unless all sides have the same cells with the same scores, to the bit."""
     first, *others = sides.values()
     for other in others:

@@ -15,7 +15,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from in_turn import check_equal_scores, in_turn, print_gain
+from in_turn import compare_scores
 
 from pmll_bench.plan.planned import Group
 from pmll_bench.plan.planning import plan
@@ -64,7 +64,7 @@ def main() -> None:
         "one group": lambda _: timed(together, asked.threads),
         "separate runs": lambda _: timed(alone, asked.threads),
     }
-    print_gain(in_turn(sides, asked.rounds, check_equal_scores))
+    compare_scores(sides, asked.rounds)
 
 
 if __name__ == "__main__":

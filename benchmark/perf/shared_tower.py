@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from in_turn import check_equal_scores, in_turn, print_gain
+from in_turn import compare_scores
 from PIL import Image
 
 from pmll_bench.plan.grid import by_method
@@ -131,9 +131,8 @@ def compare(together: Sequence[Group], tower: ClipTower | Trunk, rounds: int, th
         "each method alone": lambda _: timed(apart, tower, threads),
     }
     timed(apart[:1], tower, threads)  # warm-up
-    seconds = in_turn(sides, rounds, check_equal_scores)
     print(f"{sum(len(group.cells) for group in together)} cells in {len(together)} and in {len(apart)} groups")
-    print_gain(seconds)
+    compare_scores(sides, rounds)
 
 
 if __name__ == "__main__":

@@ -65,13 +65,13 @@ class ImageSet:
             DataError: an unknown view (on the call), or an unreadable image (when its batch is due).
         """
         parsed = tuple(parse_view(name) for name in views)
-        images = self.images.decoded_by(self.rendering.decode)
+        images, resizer = self.images.decoded_by(self.rendering.decode), self.rendering.resizer()
 
         def fill(position: int, pixels: tuple[Pixels, ...], row: int) -> None:
             image = read_image(images, position)
             for number, (view, rendered) in enumerate(zip(parsed, pixels, strict=True)):
                 generator = view_generator(seed, epoch, self.ids[position], number)
-                rendered[row] = render(image, view, resolution, generator, self.rendering)
+                rendered[row] = render(image, view, resolution, generator, resizer)
 
         def start(group: Positions) -> tuple[Batch, list[Task]]:
             pixels = tuple(np.empty((len(group), 3, resolution, resolution), np.uint8) for _ in parsed)

@@ -38,7 +38,7 @@ class Rendering:
     def resizer(self) -> Resizer:
         """The resize of the chosen library."""
         if self.resize == PILLOW:
-            return PillowResizer()
+            return PILLOW_RESIZER
         from .torch_pixels import TorchResizer
 
         return TorchResizer()
@@ -76,3 +76,4 @@ def as_planes(image: Image.Image) -> UInt8[np.ndarray, "3 h w"]:
 
 
 BY_PILLOW = Rendering()
+PILLOW_RESIZER = PillowResizer()

@@ -44,7 +44,7 @@ def _decoder() -> Callable[..., torch.Tensor]:
 
 
 class TorchResizer:
-    """Torchvision's antialiased resize in 8-bit arithmetic, which takes a quarter of Pillow's time.
+    """Torchvision's antialiased resize in 8-bit arithmetic, several times as fast as Pillow's.
 
     On 1,468 photographs, levels differ from Pillow's by at most 2 (of 255) at 448 px. At 224 px, the bilinear filter
     differs by 1; the bicubic one by 0.003 on average and at most 16, in images whose sides are just above 224.

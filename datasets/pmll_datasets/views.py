@@ -17,7 +17,7 @@ from PIL.Image import Resampling
 
 from .augment import cutout, rand_augment, rand_augment_fixmatch
 from .errors import DataError, unknown
-from .rendering import BY_PILLOW, Rendering, Resizer, as_planes
+from .rendering import PILLOW_RESIZER, Resizer, as_planes
 
 BICUBIC, BILINEAR = Resampling.BICUBIC, Resampling.BILINEAR
 HCP_CROPS = (512, 448, 384, 320, 256)  # crop sizes at resolution 448, from an image of 512 x 512
@@ -101,13 +101,13 @@ def render(
     view: View,
     resolution: int,
     generator: np.random.Generator,
-    rendering: Rendering = BY_PILLOW,
+    resizer: Resizer = PILLOW_RESIZER,
 ) -> UInt8[np.ndarray, "3 r r"]:
     """Apply a view to an RGB image. Towers normalise, so the pixels stay uint8."""
-    output = Output(resolution, rendering.resizer())
-    match view.steps:
-        case (ViewStep(squashes=Resampling() as resampling),):  # no copies to and from the layout of Pillow
-            return output.resizer.planes(pixels, output.square, resampling)
+    output = Output(resolution, resizer)
+    first, *others = view.steps
+    if first.squashes is not None and not others:  # no copies to and from the layout of Pillow
+        return resizer.planes(pixels, output.square, first.squashes)
     image = Image.fromarray(pixels)
     for step in view.steps:
         image = step.transform(image, output, generator)

@@ -9,6 +9,7 @@ import open_clip
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from golden import cases, load
 from pmll_methods.method import MethodError
@@ -156,6 +157,21 @@ def test_prompts_in_one_product_have_the_features_and_gradients_of_those_token_b
         found.append((features.detach(), own.grad))
     for apart, together in zip(*found, strict=True):
         assert largest_error(together, apart) < 5e-6 if shared else torch.equal(together, apart)
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_two_prompts_are_one_product_only_if_asked(joint: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    tower = TextTower(small_clip(VIT).requires_grad_(False), joint=joint)
+    plan = plan_prompts(tower, prompt_ids(open_clip.SimpleTokenizer(), NAMES, 4), n_ctx=4, shared=True)
+    linear, leading = F.linear, []
+
+    def recorded(x: Tensor, *weights: Tensor) -> Tensor:
+        leading.append(x.shape[0])
+        return linear(x, *weights)
+
+    monkeypatch.setattr("pmll_methods.towers.text.F.linear", recorded)
+    encode(tower, plan, torch.randn(2, 1, 4, tower.width))
+    assert (leading[0] == 2) is joint  # both sequences; otherwise token by token
 
 
 @pytest.mark.parametrize("path", cases("text_truncation"))

@@ -15,7 +15,6 @@ import yaml
 from PIL import Image
 
 from doc_pages import blocks, check_workflow, spans, text_of
-from pmll_bench.checks.check import Session
 from pmll_bench.cli import main
 from pmll_bench.cli.recipes import page
 from pmll_bench.metrics import evaluate
@@ -75,13 +74,12 @@ def test_the_benchmark_compares_the_averages_of_the_example_with_the_hidden_labe
 def test_the_example_of_checks_in_one_s_own_test_suite_gives_a_test_per_check(tmp_path: Path) -> None:
     for name in ("focal.py", "test_focal.py"):
         (tmp_path / name).write_text(code("add-a-method.md", name), encoding="utf-8")
-    two = ["-k", "seed-"]  # the workflow below makes all checks of this method
-    command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", *two, "test_focal.py"]
+    command = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", "test_focal.py"]
     answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert answer.returncode == 0, answer.stdout
     passed = re.findall(r"test_focal_keeps_the_rules\[(\S+)\] PASSED", answer.stdout)
-    assert passed == ["focal.py-same-seed-same-scores", "focal.py-different-seed-different-scores"]
-    assert f"{len(Session('focal.py').checks) - 2} deselected" in answer.stdout
+    assert "focal.py-same-seed-same-scores" in passed
+    assert len(passed) > 10
 
 
 def test_the_workflow_for_github_is_valid_and_its_commands_pass(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
 import re
 import time
@@ -64,9 +65,9 @@ class Timeline:
         return self.rows[-1][3]
 
     @property
-    def states(self) -> set[str]:
-        """All that was said."""
-        return {row[2] for row in self.rows}
+    def states(self) -> list[str]:
+        """All that was said, in order; a state that comes again is there again."""
+        return [state for state, _ in itertools.groupby(row[2] for row in self.rows)]
 
 
 def _reasons(found: Iterable[dict[str, Any]]) -> str:
@@ -133,7 +134,7 @@ def goes_on(said: Timeline, expected: Results) -> None:
     """The cell ends as if nothing had been, with two attempts, and `status` never called it anything else."""
     wrong()
     said.until("done")
-    assert said.states <= {"queued", "running", "done"}
+    assert set(said.states) <= {"queued", "running", "done"}
     assert as_inline(expected)
     _, second = the_cell().attempts()
     began = second.began()

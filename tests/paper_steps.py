@@ -70,6 +70,13 @@ class PaperStep:
         found = self.learner.loss(self.batch, self.learner.head(), self.step)
         return {name: float(term.detach()) for name, term in found.items()}
 
+    def last_batch(self) -> Batch[Any]:
+        """A batch of the last phase: in each of its streams and views the same images."""
+        phase = self.learner.phases()[-1]
+        views = self.batch.views * len(phase.views)
+        rows = dict.fromkeys(phase.streams, self.batch.positions)
+        return self.member.batch(dict.fromkeys(phase.streams, views), rows)
+
     def logits(self, view: int = 0) -> Array:
         """The scores of one view, as predicted."""
         return numbers(self.learner(self.batch.views[view], self.learner.head()))

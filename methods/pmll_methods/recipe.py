@@ -49,6 +49,7 @@ class Recipe:
         "text_precision",
         "text_batch",
         "fused",
+        "channels_last",
         "decode",
         "resize",
     )
@@ -82,6 +83,7 @@ class Recipe:
     text_precision: Literal["fp32", "bf16"] = "fp32"  # of the frozen text tower, whatever `precision` is
     text_batch: Literal["cell", "joint", "group"] = "cell"
     fused: bool = False  # the optimizer updates each tensor in one kernel, which rounds differently
+    channels_last: bool = False  # memory format of the trained convolutions; rounds differently
     drop_last: bool = False
     cache: bool = False
     validation: Share = 0.0

@@ -94,7 +94,11 @@ def test_frozen_towers_are_not_in_the_file(kept: Store) -> None:
     assert sizes["dualcoop"] < 60_000 < sizes["bce"]  # two prompts per class; a stage of a network
 
 
-@pytest.mark.parametrize("sets", [SMOOTH, BEST_VAL, (*BEST_VAL, *SMOOTH)], ids=["average", "best", "both"])
+@pytest.mark.parametrize(
+    "sets",
+    [SMOOTH, BEST_VAL, (*BEST_VAL, *SMOOTH), (*SMOOTH, "recipe.channels_last=true")],
+    ids=["average", "best", "both", "channels last"],
+)
 def test_averaged_weights_and_the_best_epoch_are_kept_where_they_predict(sets: tuple[str, ...], tmp_path: Path) -> None:
     carry_out(tmp_path, ("bce",), *sets, "bce.recipe.lr=0.003")
     folder = only(tmp_path)

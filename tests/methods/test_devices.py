@@ -140,6 +140,7 @@ def test_a_recipe_says_whether_two_prompts_are_one_product(changes: dict[str, An
         {"text_batch": "joint"},
         {"text_batch": "group"},
         {"fused": True},
+        {"channels_last": True},
         {"horizon": 9},
     ],
 )

@@ -6,6 +6,7 @@ import traceback
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -83,14 +84,12 @@ def step_waits(name: str, regime: str) -> Counter[str]:
     for module in learner.modules():
         for key, buffer in module._buffers.items():
             module._buffers[key] = None if buffer is None else on_device(buffer)
-    phase = learner.phases()[-1]
-    views = on_device(made.batch.views * len(phase.views))
-    rows = dict.fromkeys(phase.streams, made.batch.positions)
-    batch = member.batch(dict.fromkeys(phase.streams, views), rows)
+    made.batch = replace(made.batch, views=on_device(made.batch.views))
+    batch = made.last_batch()
     for part in (batch, *batch.streams.values()):
         object.__setattr__(part, "labels", on_device(part.labels))
     with counted() as found:
-        member.train_step(batch, phase, Place(len(learner.phases()) - 1, 6, 3), 4)
+        member.train_step(batch, learner.phases()[-1], Place(len(learner.phases()) - 1, 6, 3), 4)
     return found
 
 

@@ -7,7 +7,7 @@ from functools import partial
 
 import torch
 
-from ..devices import matmul_precision
+from ..devices import matmul_precision, to_channels_last
 from ..learners.learner import AnyLearner, Learner, Problem
 from ..method import ImageSet, Run, Scores, TrainSet, key
 from ..settings import Settings
@@ -45,6 +45,8 @@ class TorchMethod:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(key(run.seed, "init"))
             self.learner = build_learner(self.learner_class, problem, self.settings)
+        if run.recipe.channels_last:
+            to_channels_last(self.learner)
         return self.learner
 
     def fit(self, train: TrainSet, run: Run) -> None:

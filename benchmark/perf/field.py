@@ -26,6 +26,7 @@ from in_turn import Scores, check_equal_scores, gains, in_turn, processor, sprea
 from store_scale import Taken, measured
 
 from pmll_bench.plan.request import DEFAULT
+from pmll_bench.store.result import Result
 from pmll_bench.store.store import Store
 
 PACKAGES = ("errors", "datasets", "methods", "benchmark")
@@ -48,33 +49,33 @@ class Side:
             root, started = Path(folder) / "store", time.monotonic()
             command = ["-m", "pmll_bench", "run", "--root", str(root), *options, *settings]
             taken = measured(command, Path(folder), "run")
-            return Ran.of(taken, (time.monotonic() - started) / 60, Store.open(root))
+            minutes, store = (time.monotonic() - started) / 60, Store.open(root)
+            results = tuple(store.results())
+            return Ran(taken, minutes, results, {each.cell_id: store.scores(each.cell_id).scores for each in results})
 
 
 @dataclass(frozen=True)
 class Ran:
-    """What a run took and found, by cell (method and ratio) or method."""
+    """What a run took, and the results in its store."""
 
     taken: Taken
     minutes: float
+    results: tuple[Result, ...]
     scores: Scores
-    mean_ap: Mapping[str, float]
-    spent: Mapping[str, float]  # seconds of the cells of each method
 
-    @classmethod
-    def of(cls, taken: Taken, minutes: float, store: Store) -> Ran:
-        results = {f"{result.method} {result.ratio} {result.seed}": result for result in store.results()}
+    @property
+    def mean_ap(self) -> dict[tuple[str, float], float]:
+        """The mAP by method and ratio, in %."""
+        return {(result.method, result.ratio): 100 * result.metrics["map"] for result in self.results}
+
+    @property
+    def spent(self) -> dict[str, float]:
+        """The seconds that the cells of each method took, most first."""
         spent: defaultdict[str, float] = defaultdict(float)
-        for result in results.values():
+        for result in self.results:
             seconds = result.seconds
             spent[result.method] += (seconds.train + seconds.predict) / seconds.shared_with
-        return cls(
-            taken,
-            minutes,
-            {name: store.scores(result.cell_id).scores for name, result in results.items()},
-            {name: result.metrics["map"] for name, result in results.items()},
-            spent,
-        )
+        return dict(sorted(spent.items(), key=lambda item: -item[1]))
 
 
 def check(found: Mapping[str, Ran]) -> None:
@@ -83,9 +84,9 @@ def check(found: Mapping[str, Ran]) -> None:
         check_equal_scores({name: found[name].scores for name in (BEFORE, NOW)})
     if CHANGED in found:
         plain, changed = found[NOW].mean_ap, found[CHANGED].mean_ap
-        apart = [100 * (changed[cell] - plain[cell]) for cell in plain]
+        apart = [changed[cell] - plain[cell] for cell in plain]
         mean = sum(apart) / len(apart)
-        print(f"mAP with the settings, in %: {min(apart):+.2f} to {max(apart):+.2f}, on average {mean:+.3f}")
+        print(f"mAP with the settings: {min(apart):+.2f} to {max(apart):+.2f} points, on average {mean:+.3f}")
 
 
 def method(name: str, sides: Mapping[str, Side], options: Sequence[str], rounds: int) -> None:
@@ -109,7 +110,7 @@ def whole(methods: Sequence[str], sides: Mapping[str, Side], options: Sequence[s
         ran = side.run(["--methods", *methods, "--launcher", "local", *options])
         cpu, peak = ran.taken
         print(f"{name}: {ran.minutes:.1f} min, {cpu:.0f} CPU s, peak {peak:.0f} MiB in one process", flush=True)
-        for label, total in sorted(ran.spent.items(), key=lambda item: -item[1]):
+        for label, total in ran.spent.items():
             print(f"{label:>14}: {total:.1f} s")
         return ran.minutes, ran
 

@@ -51,9 +51,9 @@ def seed_draws(seed: int, device: torch.device | str) -> None:
 
 
 def to_channels_last(module: nn.Module) -> None:
-    """Keep the weights of two-dimensional convolutions in channels-last memory, in place.
+    """Convert the weights of two-dimensional convolutions to channels-last memory, in place.
 
-    Their outputs then are in it too, and values differ by rounding.
+    Their outputs then have this format too, and differ by rounding.
     """
     for part in module.modules():
         if isinstance(part, nn.Conv2d):
